@@ -1,2 +1,4 @@
 //! mlsmirror: an exact local mirror of an MLS's RESO Web API feed in one SQLite file.
+pub mod config;
+pub mod feed;
 pub mod resource;

@@ -1,0 +1,321 @@
+//! The meaning of CSDL elements: names are resolved, bases merged.
+
+use std::collections::{HashMap, HashSet};
+
+use super::element::Element;
+use super::{
+    Edm, EntitySet, EntityType, Enumeration, Field, Member, Metadata, MetadataError, Navigation,
+};
+
+/// Reads the declarations of a document by its root element.
+pub(super) fn read(root: &Element) -> Result<Metadata, MetadataError> {
+    let document = Document::of(root);
+    let mut metadata = Metadata::default();
+    for schema in &document.schemas {
+        let declared = |name: &str| document.qualified_in(schema, name);
+        for entity in schema.all("EntityType") {
+            let Some(name) = entity.attribute("Name") else {
+                continue;
+            };
+            metadata
+                .entities
+                .push(document.entity(name, &declared(name)));
+        }
+        for enumeration in schema.all("EnumType") {
+            let Some(name) = enumeration.attribute("Name") else {
+                continue;
+            };
+            let members = document.members(enumeration, &declared(name));
+            let flags = is_flags(enumeration);
+            metadata.enumerations.push(Enumeration {
+                name: name.to_owned(),
+                flags,
+                members,
+            });
+        }
+        for container in schema.all("EntityContainer") {
+            metadata
+                .sets
+                .extend(container.all("EntitySet").filter_map(entity_set));
+        }
+    }
+    if metadata.entities.is_empty() {
+        return Err(MetadataError::NoEntityTypes);
+    }
+    Ok(metadata)
+}
+
+/// The declarations of a document, by their qualified names.
+struct Document<'a> {
+    schemas: Vec<&'a Element>,
+    /// Namespaces by their aliases.
+    aliases: HashMap<&'a str, &'a str>,
+    types: HashMap<String, &'a Element>,
+    /// Annotations that stand apart from what they annotate, by their target.
+    annotations: HashMap<String, Vec<&'a Element>>,
+}
+
+impl<'a> Document<'a> {
+    fn of(root: &'a Element) -> Document<'a> {
+        let services = root.all("DataServices");
+        let schemas: Vec<&Element> = services.flat_map(|part| part.all("Schema")).collect();
+        let aliases = schemas.iter().filter_map(|schema| {
+            Some((schema.attribute("Alias")?, schema.attribute("Namespace")?))
+        });
+        let mut document = Document {
+            aliases: aliases.collect(),
+            types: HashMap::new(),
+            annotations: HashMap::new(),
+            schemas,
+        };
+        for schema in document.schemas.clone() {
+            for element in &schema.children {
+                let types = ["EntityType", "ComplexType", "EnumType", "TypeDefinition"];
+                if let Some(name) = element.attribute("Name")
+                    && types.contains(&element.name.as_str())
+                {
+                    let name = document.qualified_in(schema, name);
+                    document.types.entry(name).or_insert(element);
+                }
+                if let Some(target) = element.attribute("Target")
+                    && element.name == "Annotations"
+                {
+                    let target = document.qualified(target);
+                    let known = document.annotations.entry(target).or_default();
+                    known.extend(element.all("Annotation"));
+                }
+            }
+        }
+        document
+    }
+
+    fn qualified_in(&self, schema: &Element, name: &str) -> String {
+        format!(
+            "{}.{name}",
+            schema.attribute("Namespace").unwrap_or_default()
+        )
+    }
+
+    /// A qualified name with its alias replaced by the namespace.
+    fn qualified(&self, name: &str) -> String {
+        let (path, rest) = name.split_at(name.find('/').unwrap_or(name.len()));
+        match path.rsplit_once('.') {
+            Some((prefix, last)) => {
+                let namespace = self.aliases.get(prefix).unwrap_or(&prefix);
+                format!("{namespace}.{last}{rest}")
+            }
+            None => name.to_owned(),
+        }
+    }
+
+    fn entity(&self, name: &str, qualified: &str) -> EntityType {
+        let mut entity = EntityType {
+            name: name.to_owned(),
+            key: Vec::new(),
+            fields: Vec::new(),
+            navigation: Vec::new(),
+        };
+        for (qualified, element) in self.lineage(qualified) {
+            for key in element.all("Key") {
+                let parts = key
+                    .all("PropertyRef")
+                    .filter_map(|part| part.attribute("Name"));
+                entity.key = parts.map(str::to_owned).collect();
+            }
+            for property in element.all("Property") {
+                let Some(field) = self.field(property, &qualified) else {
+                    continue;
+                };
+                entity.fields.retain(|known| known.name != field.name);
+                entity.fields.push(field);
+            }
+            let navigation = element.all("NavigationProperty").filter_map(navigation);
+            entity.navigation.extend(navigation);
+        }
+        entity
+    }
+
+    /// A type with its bases, the topmost first; a circle of bases is cut.
+    fn lineage(&self, qualified: &str) -> Vec<(String, &'a Element)> {
+        let mut lineage = Vec::new();
+        let mut seen = HashSet::new();
+        let mut next = Some(qualified.to_owned());
+        while let Some(name) = next.filter(|name| seen.insert(name.clone())) {
+            let Some(element) = self.types.get(&name) else {
+                break;
+            };
+            next = element
+                .attribute("BaseType")
+                .map(|base| self.qualified(base));
+            lineage.push((name, *element));
+        }
+        lineage.reverse();
+        lineage
+    }
+
+    fn field(&self, property: &Element, owner: &str) -> Option<Field> {
+        let name = property.attribute("Name")?;
+        // CSDL 4.01, 7.1: without a type it is text.
+        let edm_type = property.attribute("Type").unwrap_or("Edm.String");
+        let resolved = self.resolved(edm_type);
+        let note = |terms| self.annotation(property, &format!("{owner}/{name}"), terms);
+        let number =
+            |facet| facet_of(property, facet).or_else(|| facet_of(resolved.element?, facet));
+        Some(Field {
+            name: name.to_owned(),
+            edm: resolved.edm,
+            edm_type: edm_type.to_owned(),
+            nullable: property.attribute("Nullable") != Some("false"),
+            max_length: number("MaxLength"),
+            precision: number("Precision"),
+            scale: number("Scale"),
+            enumeration: resolved.enumeration.or_else(|| note(&["LookupName"])),
+            description: note(&["Description", "DisplayName", "StandardName"]),
+        })
+    }
+
+    fn members(&self, enumeration: &Element, owner: &str) -> Vec<Member> {
+        let members = enumeration.all("Member").filter_map(|member| {
+            let name = member.attribute("Name")?;
+            let terms = &["StandardName", "DisplayName", "Description"];
+            Some(Member {
+                name: name.to_owned(),
+                value: member
+                    .attribute("Value")
+                    .and_then(|value| value.trim().parse().ok()),
+                display: self.annotation(member, &format!("{owner}/{name}"), terms),
+            })
+        });
+        members.collect()
+    }
+
+    /// The text of the first of the terms that annotates an element, by the
+    /// last part of their names; what stands inside goes before what stands apart.
+    fn annotation(&self, element: &Element, target: &str, terms: &[&str]) -> Option<String> {
+        let apart = self.annotations.get(target);
+        let apart = apart.into_iter().flatten().copied();
+        let known: Vec<&Element> = element.all("Annotation").chain(apart).collect();
+        terms.iter().find_map(|term| {
+            let named = |note: &&&Element| note.attribute("Term").map(unqualified) == Some(*term);
+            known.iter().filter(named).find_map(|note| text_of(note))
+        })
+    }
+
+    /// What a declared type comes down to.
+    fn resolved(&self, edm_type: &str) -> Resolved<'a> {
+        let element_type = collection_of(edm_type);
+        let mut resolved = self.resolved_single(element_type.unwrap_or(edm_type));
+        if element_type.is_some() {
+            resolved.edm = Edm::Collection;
+        }
+        resolved
+    }
+
+    fn resolved_single(&self, name: &str) -> Resolved<'a> {
+        let plain = |edm| Resolved {
+            edm,
+            enumeration: None,
+            element: None,
+        };
+        if let Some(edm) = primitive(name) {
+            return plain(edm);
+        }
+        let Some(element) = self.types.get(&self.qualified(name)).copied() else {
+            return plain(Edm::Complex);
+        };
+        match element.name.as_str() {
+            "EnumType" => Resolved {
+                edm: Edm::Enumeration {
+                    flags: is_flags(element),
+                },
+                enumeration: Some(unqualified(name).to_owned()),
+                element: None,
+            },
+            "TypeDefinition" => {
+                let underlying = element.attribute("UnderlyingType").and_then(primitive);
+                let edm = underlying.unwrap_or(Edm::Complex);
+                Resolved {
+                    edm,
+                    enumeration: None,
+                    element: Some(element),
+                }
+            }
+            _ => plain(Edm::Complex),
+        }
+    }
+}
+
+/// What a declared type comes down to.
+struct Resolved<'a> {
+    edm: Edm,
+    enumeration: Option<String>,
+    /// The type definition, whose facets a field takes over.
+    element: Option<&'a Element>,
+}
+
+fn navigation(element: &Element) -> Option<Navigation> {
+    let edm_type = element.attribute("Type")?;
+    let element_type = collection_of(edm_type);
+    Some(Navigation {
+        name: element.attribute("Name")?.to_owned(),
+        target: unqualified(element_type.unwrap_or(edm_type)).to_owned(),
+        collection: element_type.is_some(),
+    })
+}
+
+fn entity_set(element: &Element) -> Option<EntitySet> {
+    Some(EntitySet {
+        name: element.attribute("Name")?.to_owned(),
+        entity_type: unqualified(element.attribute("EntityType")?).to_owned(),
+    })
+}
+
+fn is_flags(enumeration: &Element) -> bool {
+    enumeration.attribute("IsFlags") == Some("true")
+}
+
+/// The text of an annotation: its attribute, or its `String` element.
+fn text_of(annotation: &Element) -> Option<String> {
+    let attribute = annotation.attribute("String");
+    let child = || {
+        annotation
+            .all("String")
+            .next()
+            .map(|child| child.text.trim())
+    };
+    attribute
+        .or_else(child)
+        .filter(|text| !text.is_empty())
+        .map(str::to_owned)
+}
+
+/// A facet that is a number; `max` and `variable` are none.
+fn facet_of(element: &Element, facet: &str) -> Option<u32> {
+    element.attribute(facet)?.trim().parse().ok()
+}
+
+fn collection_of(edm_type: &str) -> Option<&str> {
+    edm_type.strip_prefix("Collection(")?.strip_suffix(')')
+}
+
+fn unqualified(name: &str) -> &str {
+    name.rsplit_once('.').map_or(name, |(_, last)| last)
+}
+
+fn primitive(name: &str) -> Option<Edm> {
+    Some(match name.strip_prefix("Edm.")? {
+        "SByte" | "Byte" | "Int16" | "Int32" | "Int64" => Edm::Int,
+        "Decimal" => Edm::Decimal,
+        "Single" | "Double" => Edm::Double,
+        "Boolean" => Edm::Boolean,
+        "Date" => Edm::Date,
+        "TimeOfDay" => Edm::TimeOfDay,
+        "DateTimeOffset" => Edm::DateTimeOffset,
+        "Duration" => Edm::Duration,
+        "Guid" => Edm::Guid,
+        "String" => Edm::String,
+        "Binary" | "Stream" => Edm::Binary,
+        name if name.starts_with("Geography") || name.starts_with("Geometry") => Edm::Geography,
+        _ => Edm::Complex,
+    })
+}

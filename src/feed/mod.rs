@@ -1,0 +1,3 @@
+//! What the rest of the house may ask of a feed.
+pub mod metadata;
+pub mod query;
