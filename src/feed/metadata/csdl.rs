@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::edm::{collection_of, primitive, unqualified};
 use super::element::Element;
 use super::{
     Edm, EntitySet, EntityType, Enumeration, Field, Member, Metadata, MetadataError, Navigation,
@@ -292,30 +293,4 @@ fn text_of(annotation: &Element) -> Option<String> {
 /// A facet that is a number; `max` and `variable` are none.
 fn facet_of(element: &Element, facet: &str) -> Option<u32> {
     element.attribute(facet)?.trim().parse().ok()
-}
-
-fn collection_of(edm_type: &str) -> Option<&str> {
-    edm_type.strip_prefix("Collection(")?.strip_suffix(')')
-}
-
-fn unqualified(name: &str) -> &str {
-    name.rsplit_once('.').map_or(name, |(_, last)| last)
-}
-
-fn primitive(name: &str) -> Option<Edm> {
-    Some(match name.strip_prefix("Edm.")? {
-        "SByte" | "Byte" | "Int16" | "Int32" | "Int64" => Edm::Int,
-        "Decimal" => Edm::Decimal,
-        "Single" | "Double" => Edm::Double,
-        "Boolean" => Edm::Boolean,
-        "Date" => Edm::Date,
-        "TimeOfDay" => Edm::TimeOfDay,
-        "DateTimeOffset" => Edm::DateTimeOffset,
-        "Duration" => Edm::Duration,
-        "Guid" => Edm::Guid,
-        "String" => Edm::String,
-        "Binary" | "Stream" => Edm::Binary,
-        name if name.starts_with("Geography") || name.starts_with("Geometry") => Edm::Geography,
-        _ => Edm::Complex,
-    })
 }

@@ -7,6 +7,7 @@
 //! like a feed which lost its fields.
 
 mod csdl;
+mod edm;
 mod element;
 #[cfg(test)]
 mod tests;

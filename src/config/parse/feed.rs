@@ -1,0 +1,106 @@
+//! `[feed]`: nothing in it is shown where it could be a secret.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use url::Url;
+
+use super::{Result, is_name, program, unless_zero};
+use crate::config::reader::{Section, Value};
+use crate::config::{ConfigError, Feed, Profile, TokenSource};
+
+/// The longest name that a variable for the token may have: a longer one is
+/// the token itself, put in the wrong place.
+const LONGEST_VARIABLE: usize = 64;
+
+pub(super) fn feed(section: Section<'_>) -> Result<Feed> {
+    let profile = match section.value("profile") {
+        None => Profile::default(),
+        Some(value) => value.text()?.parse().map_err(|_| {
+            let known = Profile::ALL.map(|profile| format!("{:?}", profile.name()));
+            value.must_be(known.join(" or "))
+        })?,
+    };
+    let rate = |key: &str, default| {
+        let limit = section.whole(key, 0..=u32::MAX, default)?;
+        Ok::<_, ConfigError>(NonZeroU32::new(limit))
+    };
+    let [minute, hour, day] = profile.rates();
+    Ok(Feed {
+        profile,
+        base_url: base_url(section, profile)?,
+        token: token(section, profile)?,
+        page_size: section.whole("page_size", 1..=10_000, profile.page_size())?,
+        timeout: unless_zero(section.duration("timeout", Duration::from_secs(60))?),
+        max_retries: section.whole("max_retries", 0..=u32::MAX, 3)?,
+        retry_delay: section.duration("retry_delay", Duration::from_secs(5))?,
+        max_concurrent: section.whole("max_concurrent", 1..=64, 4)? as usize,
+        requests_per_minute: rate("requests_per_minute", minute)?,
+        requests_per_hour: rate("requests_per_hour", hour)?,
+        requests_per_day: rate("requests_per_day", day)?,
+    })
+}
+
+/// The root of the service. Errors never show it: it might hold a secret.
+fn base_url(section: Section<'_>, profile: Profile) -> Result<Url> {
+    const EXAMPLE: &str = r#"base_url = "https://api.example.com/reso/odata""#;
+    let value = section.value("base_url");
+    let Some(text) = value.map(Value::text).transpose()?.or(profile.base_url()) else {
+        return Err(section.fail(format!(
+            "profile \"{profile}\" needs `base_url`, the root of the service, in [feed]: {EXAMPLE}"
+        )));
+    };
+    let fail = |predicate: String| match value {
+        Some(value) => value.fail(predicate),
+        None => section.fail(format!("`base_url` {predicate}")),
+    };
+    let mut url = Url::parse(text)
+        .map_err(|error| fail(format!("is no URL ({error}); such as {EXAMPLE}")))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(fail("must start with https:// or http://".to_owned()));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(fail(
+            "must hold no user and password; see `token_env`".to_owned(),
+        ));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(fail("must end before any `?` or `#`".to_owned()));
+    }
+    let root = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&root);
+    Ok(url)
+}
+
+/// Where the token is found. Errors never show a value: it might be the token.
+fn token(section: Section<'_>, profile: Profile) -> Result<TokenSource> {
+    match (section.value("token_env"), section.value("token_command")) {
+        (Some(env), Some(command)) => {
+            let later = if env.line > command.line {
+                env
+            } else {
+                command
+            };
+            let other = if env.line > command.line {
+                command
+            } else {
+                env
+            };
+            Err(later.fail(format!(
+                "and `{}` (line {}) exclude each other; keep one",
+                other.key, other.line
+            )))
+        }
+        (Some(env), None) => {
+            let wrong =
+                || env.fail("must be the name of an environment variable, not the token itself");
+            let name = env.text().map_err(|_| wrong())?;
+            if !is_name(name) || name.len() > LONGEST_VARIABLE {
+                return Err(wrong());
+            }
+            Ok(TokenSource::Env(name.to_owned()))
+        }
+        (None, Some(command)) => Ok(TokenSource::Command(program(command)?)),
+        (None, None) => Ok(TokenSource::Env(profile.token_env().to_owned())),
+    }
+}

@@ -1,0 +1,96 @@
+//! `[sync]`: which records are kept, and with what care.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::{Result, is_name};
+use crate::config::Sync;
+use crate::config::keys::nearest;
+use crate::config::reader::{Section, Value};
+use crate::resource::{Resource, UnknownResource};
+
+pub(super) fn sync(section: Section<'_>) -> Result<Sync> {
+    let mut ignore_fields = BTreeSet::new();
+    if let Some(value) = section.value("ignore_fields") {
+        ignore_fields.extend(field_names(value)?);
+    }
+    let mut filter = BTreeMap::new();
+    for entry in entries(section, "filter")? {
+        let expression = entry.text()?;
+        filter.insert(resource(entry, entry.key)?, expression.to_owned());
+    }
+    let mut select = BTreeMap::new();
+    for entry in entries(section, "select")? {
+        let resource = resource(entry, entry.key)?;
+        let fields = field_names(entry)?;
+        if fields.is_empty() {
+            return Err(entry.fail("must list at least one field; leave the line out for all"));
+        }
+        select.insert(resource, fields);
+    }
+    let percent = section
+        .value("max_delete_percent")
+        .map(Value::percent)
+        .transpose()?;
+    Ok(Sync {
+        resources: resources(section)?,
+        download_media: section.flag("download_media", true)?,
+        overlap: section.duration("overlap", Duration::from_secs(20 * 60))?,
+        max_delete_percent: percent.unwrap_or(10.0),
+        ignore_fields,
+        filter,
+        select,
+    })
+}
+
+fn entries<'d>(section: Section<'d>, key: &str) -> Result<Vec<Value<'d>>> {
+    section.value(key).map_or(Ok(Vec::new()), Value::entries)
+}
+
+fn resources(section: Section<'_>) -> Result<Vec<Resource>> {
+    let Some(value) = section.value("resources") else {
+        return Ok(vec![
+            Resource::Property,
+            Resource::Media,
+            Resource::OpenHouse,
+        ]);
+    };
+    let mut resources = BTreeSet::new();
+    for part in value.texts()? {
+        let name = part.text()?;
+        if !resources.insert(resource(part, name)?) {
+            return Err(part.fail(format!("names {name} twice")));
+        }
+    }
+    if resources.is_empty() {
+        return Err(value.fail(r#"must name at least one resource, such as ["Property"]"#));
+    }
+    Ok(resources.into_iter().collect())
+}
+
+fn resource(value: Value<'_>, name: &str) -> Result<Resource> {
+    name.parse().map_err(|unknown: UnknownResource| {
+        let known = Resource::ALL.map(Resource::entity_set);
+        let text = match nearest(name, &known) {
+            Some(near) => format!("unknown resource `{name}`; did you mean `{near}`?"),
+            None => unknown.to_string(),
+        };
+        value.error(text)
+    })
+}
+
+/// The names of fields; none twice.
+fn field_names(value: Value<'_>) -> Result<Vec<String>> {
+    let mut names: Vec<String> = Vec::new();
+    for part in value.texts()? {
+        let name = part.text()?;
+        if !is_name(name) {
+            return Err(part.fail(format!("must list names of fields, and {name:?} is none")));
+        }
+        if names.iter().any(|known| known == name) {
+            return Err(part.fail(format!("names {name} twice")));
+        }
+        names.push(name.to_owned());
+    }
+    Ok(names)
+}

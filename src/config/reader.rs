@@ -1,0 +1,233 @@
+//! Values of a TOML document with the line that each stands on.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::{ConfigError, units};
+
+/// The text that values come from, for errors.
+#[derive(Clone, Copy)]
+pub(super) struct Origin<'d> {
+    pub(super) path: &'d Path,
+    pub(super) text: &'d str,
+}
+
+impl Origin<'_> {
+    /// The line, from 1, of a byte.
+    pub(super) fn line(self, at: usize) -> usize {
+        let before = self.text.as_bytes().iter().take(at);
+        1 + before.filter(|byte| **byte == b'\n').count()
+    }
+
+    pub(super) fn fail(self, line: usize, message: impl Into<String>) -> ConfigError {
+        let path = self.path.to_owned();
+        ConfigError::Invalid {
+            path,
+            line,
+            message: message.into(),
+        }
+    }
+}
+
+/// A section; one that the file lacks is empty.
+#[derive(Clone, Copy)]
+pub(super) struct Section<'d> {
+    pub(super) origin: Origin<'d>,
+    table: Option<&'d DeTable<'d>>,
+    line: usize,
+}
+
+impl<'d> Section<'d> {
+    /// A section of the document.
+    pub(super) fn of(root: &'d DeTable<'d>, name: &str, origin: Origin<'d>) -> Section<'d> {
+        let found = root.get_key_value(name);
+        let line = found.map_or(1, |(key, _)| origin.line(key.span().start));
+        let table = found.and_then(|(_, value)| value.get_ref().as_table());
+        Section {
+            origin,
+            table,
+            line,
+        }
+    }
+
+    /// An error about what the section lacks.
+    pub(super) fn fail(self, message: impl Into<String>) -> ConfigError {
+        self.origin.fail(self.line, message)
+    }
+
+    /// The value of a key, if the file has it.
+    pub(super) fn value(self, key: &str) -> Option<Value<'d>> {
+        let (key, value) = self.table?.get_key_value(key)?;
+        Some(Value::of(
+            key.get_ref(),
+            key.span().start,
+            value,
+            self.origin,
+        ))
+    }
+
+    pub(super) fn duration(self, key: &str, default: Duration) -> Result<Duration, ConfigError> {
+        self.value(key).map_or(Ok(default), Value::duration)
+    }
+
+    pub(super) fn flag(self, key: &str, default: bool) -> Result<bool, ConfigError> {
+        self.value(key).map_or(Ok(default), Value::flag)
+    }
+
+    pub(super) fn whole(
+        self,
+        key: &str,
+        range: RangeInclusive<u32>,
+        default: u32,
+    ) -> Result<u32, ConfigError> {
+        self.value(key)
+            .map_or(Ok(default), |value| value.whole(range))
+    }
+}
+
+/// A value with its key and line.
+#[derive(Clone, Copy)]
+pub(super) struct Value<'d> {
+    pub(super) key: &'d str,
+    pub(super) line: usize,
+    node: &'d DeValue<'d>,
+    origin: Origin<'d>,
+}
+
+impl<'d> Value<'d> {
+    fn of(key: &'d str, at: usize, value: &'d Spanned<DeValue<'d>>, origin: Origin<'d>) -> Self {
+        Value {
+            key,
+            line: origin.line(at),
+            node: value.get_ref(),
+            origin,
+        }
+    }
+
+    /// An error about the value: `key` and what follows it.
+    pub(super) fn fail(self, predicate: impl Display) -> ConfigError {
+        self.error(format!("`{}` {predicate}", self.key))
+    }
+
+    /// An error on the line of the value.
+    pub(super) fn error(self, message: impl Into<String>) -> ConfigError {
+        self.origin.fail(self.line, message)
+    }
+
+    /// An error that says what the value must be.
+    pub(super) fn must_be(self, what: impl Display) -> ConfigError {
+        self.fail(format!("must be {what}, not {}", self.shown()))
+    }
+
+    /// The value as an error may show it.
+    fn shown(self) -> String {
+        match self.node {
+            DeValue::String(text) => format!("{:?}", text.chars().take(60).collect::<String>()),
+            DeValue::Integer(number) => number.as_str().to_owned(),
+            DeValue::Float(number) => number.as_str().to_owned(),
+            DeValue::Boolean(flag) => flag.to_string(),
+            DeValue::Datetime(_) => "a date".to_owned(),
+            DeValue::Array(_) => "a list".to_owned(),
+            DeValue::Table(_) => "a section".to_owned(),
+        }
+    }
+
+    /// Text that is not blank, trimmed.
+    pub(super) fn text(self) -> Result<&'d str, ConfigError> {
+        match self.any_text()?.trim() {
+            "" => Err(self.fail("must not be empty; leave the line out for the default")),
+            text => Ok(text),
+        }
+    }
+
+    /// Text, also empty.
+    pub(super) fn any_text(self) -> Result<&'d str, ConfigError> {
+        self.node
+            .as_str()
+            .ok_or_else(|| self.must_be("text in quotes"))
+    }
+
+    pub(super) fn flag(self) -> Result<bool, ConfigError> {
+        self.node
+            .as_bool()
+            .ok_or_else(|| self.must_be("true or false"))
+    }
+
+    pub(super) fn whole(self, range: RangeInclusive<u32>) -> Result<u32, ConfigError> {
+        let number = self
+            .node
+            .as_integer()
+            .and_then(|number| u32::from_str_radix(number.as_str(), number.radix()).ok());
+        number
+            .filter(|number| range.contains(number))
+            .ok_or_else(|| match range.end() {
+                &u32::MAX => self.must_be(format!("a whole number from {}", range.start())),
+                end => self.must_be(format!("a whole number from {} to {end}", range.start())),
+            })
+    }
+
+    /// A number from 0 to 100.
+    pub(super) fn percent(self) -> Result<f64, ConfigError> {
+        let number = match self.node {
+            DeValue::Integer(_) => self.whole(0..=100).ok().map(f64::from),
+            DeValue::Float(number) => number.as_str().parse().ok(),
+            _ => None,
+        };
+        let number = number.filter(|number| (0.0..=100.0).contains(number));
+        number.ok_or_else(|| self.must_be("a number from 0 to 100"))
+    }
+
+    pub(super) fn duration(self) -> Result<Duration, ConfigError> {
+        let duration = self.node.as_str().and_then(units::duration);
+        duration.ok_or_else(|| {
+            self.must_be(
+                r#"a duration with its unit, such as "250ms", "5s", "20m", "1h30m" or "30d""#,
+            )
+        })
+    }
+
+    /// Bytes.
+    pub(super) fn size(self) -> Result<u64, ConfigError> {
+        let size = self.node.as_str().and_then(units::size);
+        size.ok_or_else(|| {
+            self.must_be(r#"a size with its unit, such as "256KB", "50MB" or "1GB", or "0""#)
+        })
+    }
+
+    /// The parts of a list of text, none of them blank.
+    pub(super) fn texts(self) -> Result<Vec<Value<'d>>, ConfigError> {
+        let wrong = || self.must_be(r#"a list of text such as ["one", "two"]"#);
+        let array = self.node.as_array().ok_or_else(wrong)?;
+        let mut values = Vec::new();
+        for part in array.iter() {
+            let part = Value::of(self.key, part.span().start, part, self.origin);
+            if part.node.as_str().is_none_or(|text| text.trim().is_empty()) {
+                return Err(part.fail("must list text that is not empty, each in quotes"));
+            }
+            values.push(part);
+        }
+        Ok(values)
+    }
+
+    /// The keys and values of a section.
+    pub(super) fn entries(self) -> Result<Vec<Value<'d>>, ConfigError> {
+        let table = self
+            .node
+            .as_table()
+            .ok_or_else(|| self.must_be(format!("a section: write [sync.{}]", self.key)))?;
+        let mut values: Vec<(usize, Value<'d>)> = table
+            .iter()
+            .map(|(key, value)| {
+                let at = key.span().start;
+                (at, Value::of(key.get_ref(), at, value, self.origin))
+            })
+            .collect();
+        values.sort_by_key(|(at, _)| *at);
+        Ok(values.into_iter().map(|(_, value)| value).collect())
+    }
+}

@@ -1,0 +1,86 @@
+//! The file that `init` writes.
+
+use super::Profile;
+
+/// A commented `mlsmirror.toml` with every key at the profile's default.
+///
+/// It parses to exactly the defaults, once `base_url` is filled in where the
+/// profile knows none.
+pub fn template(profile: Profile) -> String {
+    let base_url = match profile.base_url() {
+        Some(url) => format!("base_url = \"{url}\""),
+        None => "# base_url = \"https://api.example.com/reso/odata\"  # required: the root of the service"
+            .to_owned(),
+    };
+    let status = match profile {
+        Profile::Wfrmls => "Odata.Models.StandardStatus'Active'",
+        Profile::Reso => "'Active'",
+    };
+    let [minute, hour, day] = profile.rates();
+    let token_env = profile.token_env();
+    let page_size = profile.page_size();
+    let timezone = profile.timezone();
+    format!(
+        r#"# The configuration of mlsmirror. Every key is shown with its default.
+# Durations are text such as "250ms", "5s", "20m", "1h30m", "30d"; sizes "256KB",
+# "50MB", "1GB". A limit of 0 is no limit. Relative paths start at this folder.
+
+[feed]
+profile = "{profile}"  # wfrmls | reso; sets the defaults below
+{base_url}
+token_env = "{token_env}"  # the variable that holds the bearer token
+# token_command = ["pass", "mls/{profile}"]  # or a program that prints it, instead of token_env
+page_size = {page_size}  # records at once, 1 to 10000
+timeout = "60s"  # to connect, and for each read
+max_retries = 3  # after the first try
+retry_delay = "5s"  # doubles, with jitter; Retry-After goes first
+max_concurrent = 4  # requests at a time, 1 to 64
+requests_per_minute = {minute}
+requests_per_hour = {hour}
+requests_per_day = {day}
+
+[mirror]
+database = "mirror.db"
+media_dir = "media"  # a folder of its own
+
+[sync]
+resources = ["Property", "Media", "OpenHouse"]  # also PropertyUnitTypes, Adu, Member, Office, Lookup
+download_media = true
+overlap = "20m"  # how far before the watermark an incremental looks again
+max_delete_percent = 10  # a reconcile or full that would delete more is held back
+ignore_fields = []  # never logged in `changes`
+
+[sync.filter]  # which records the mirror holds; none = all
+# Property = "StandardStatus eq {status}"
+
+[sync.select]  # which fields; none = all
+# Property = ["ListingKey", "ListPrice"]
+
+[schedule]  # five-field cron in `timezone`, or "every 15m"; "" = never
+timezone = "{timezone}"
+full = "0 2 * * SUN"
+incremental = "0 * * * *"
+monitor = "*/15 * * * *"
+deletions = "0 3 * * *"
+reconcile = ""
+media = ""
+
+[media]
+max_concurrent_downloads = 8  # 1 to 64
+requests_per_minute = 0  # for each host
+max_bytes = "50MB"  # a larger file is not kept
+
+[retention]  # how long they stay; "0" = for ever
+deleted = "0"
+changes = "0"
+runs = "400d"
+
+[watch]
+# metrics = "127.0.0.1:9810"  # Prometheus
+
+[monitor]
+transitions = ["Active>Pending", "Pending>Closed", "Active>Withdrawn", "Active>Expired"]
+# command = ["notify-me"]  # gets one JSON line per transition on stdin
+"#
+    )
+}

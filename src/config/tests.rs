@@ -1,0 +1,544 @@
+use super::*;
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(text, Path::new("mlsmirror.toml"))
+}
+
+fn parsed(text: &str) -> Config {
+    parse(text).expect("a valid configuration")
+}
+
+#[track_caller]
+fn assert_error(text: &str, message: &str) {
+    match parse(text) {
+        Ok(_) => panic!("accepted: {text}"),
+        Err(error) => assert_eq!(
+            error.to_string(),
+            format!("mlsmirror.toml:{message}"),
+            "{text}"
+        ),
+    }
+}
+
+#[test]
+fn the_defaults_are_those_of_the_contract() {
+    let transition = |text| Transition::parse(text).expect("a transition");
+    let secs = Duration::from_secs;
+    let cron = |text: &str| When::Cron(text.to_owned());
+    let url = "https://resoapi.utahrealestate.com/reso/odata";
+    let contract = Config {
+        feed: Feed {
+            profile: Profile::Wfrmls,
+            base_url: Url::parse(url).expect("a URL"),
+            token: TokenSource::Env("WFRMLS_BEARER_TOKEN".into()),
+            page_size: 200,
+            timeout: Some(secs(60)),
+            max_retries: 3,
+            retry_delay: secs(5),
+            max_concurrent: 4,
+            requests_per_minute: NonZeroU32::new(100),
+            requests_per_hour: NonZeroU32::new(6_000),
+            requests_per_day: NonZeroU32::new(50_000),
+        },
+        mirror: Mirror {
+            database: "mirror.db".into(),
+            media_dir: "media".into(),
+        },
+        sync: Sync {
+            resources: vec![Resource::Property, Resource::Media, Resource::OpenHouse],
+            download_media: true,
+            overlap: secs(20 * 60),
+            max_delete_percent: 10.0,
+            ignore_fields: BTreeSet::new(),
+            filter: BTreeMap::new(),
+            select: BTreeMap::new(),
+        },
+        schedule: Schedule {
+            timezone: "America/Denver".into(),
+            full: cron("0 2 * * SUN"),
+            incremental: cron("0 * * * *"),
+            monitor: cron("*/15 * * * *"),
+            deletions: cron("0 3 * * *"),
+            reconcile: When::Never,
+            media: When::Never,
+        },
+        media: Media {
+            max_concurrent_downloads: 8,
+            requests_per_minute: None,
+            max_bytes: NonZeroU64::new(50_000_000),
+        },
+        retention: Retention {
+            deleted: None,
+            changes: None,
+            runs: Some(secs(400 * 86_400)),
+        },
+        watch: Watch { metrics: None },
+        monitor: Monitor {
+            transitions: vec![
+                transition("Active>Pending"),
+                transition("Pending>Closed"),
+                transition("Active>Withdrawn"),
+                transition("Active>Expired"),
+            ],
+            command: None,
+        },
+    };
+    assert_eq!(parsed(""), contract);
+    assert_eq!(parsed(&template(Profile::Wfrmls)), contract);
+}
+
+#[test]
+fn the_template_of_reso_lacks_only_its_base_url() {
+    let template = template(Profile::Reso);
+    assert_error(
+        &template,
+        "5: profile \"reso\" needs `base_url`, the root of the service, in [feed]: \
+         base_url = \"https://api.example.com/reso/odata\"",
+    );
+    let filled = template.replace("# base_url", "base_url");
+    let url = "[feed]\nprofile = \"reso\"\nbase_url = \"https://api.example.com/reso/odata\"";
+    let config = parsed(&filled);
+    assert_eq!(config, parsed(url));
+    assert_eq!(
+        config.feed.token,
+        TokenSource::Env("RESO_BEARER_TOKEN".into())
+    );
+    assert_eq!(
+        (config.feed.page_size, config.feed.requests_per_day),
+        (500, None)
+    );
+    assert_eq!(config.schedule.timezone, "UTC");
+}
+
+#[test]
+fn the_template_shows_every_key() {
+    for profile in Profile::ALL {
+        let template = template(profile);
+        for (section, known) in keys::SECTIONS {
+            assert!(template.contains(&format!("\n[{section}]")), "[{section}]");
+            for key in known {
+                let shown = [
+                    format!("\n{key} = "),
+                    format!("\n# {key} = "),
+                    format!("\n[sync.{key}]"),
+                ];
+                assert!(shown.iter().any(|line| template.contains(line)), "{key}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_key_is_read() {
+    let config = parsed(
+        r#"
+        [feed]
+        profile = "reso"
+        base_url = "http://127.0.0.1:8080/odata//"
+        token_command = ["pass", "mls/reso"]
+        page_size = 1_000
+        timeout = "0"
+        max_retries = 0
+        retry_delay = "250ms"
+        max_concurrent = 64
+        requests_per_minute = 1
+        requests_per_hour = 2
+        requests_per_day = 3
+        [mirror]
+        database = "/var/lib/mirror.db"
+        media_dir = "../photos"
+        [sync]
+        resources = ["Lookup", "Property", "Member"]
+        download_media = false
+        overlap = "1h30m"
+        max_delete_percent = 2.5
+        ignore_fields = ["DaysOnMarket"]
+        filter.Property = "StandardStatus eq 'Active'"
+        [sync.select]
+        Member = ["MemberKey", "ModificationTimestamp"]
+        [schedule]
+        timezone = "Europe/Vienna"
+        full = ""
+        incremental = "every 15m"
+        [media]
+        max_concurrent_downloads = 1
+        requests_per_minute = 60
+        max_bytes = "0"
+        [retention]
+        deleted = "30d"
+        changes = "2d12h"
+        runs = "0"
+        [watch]
+        metrics = "[::1]:9810"
+        [monitor]
+        transitions = ["Coming Soon > Active"]
+        command = ["notify-me", "-v"]
+        "#,
+    );
+    assert_eq!(config.feed.base_url.as_str(), "http://127.0.0.1:8080/odata");
+    assert_eq!(
+        config.feed.token,
+        TokenSource::Command(vec!["pass".into(), "mls/reso".into()])
+    );
+    assert_eq!(
+        (
+            config.feed.page_size,
+            config.feed.timeout,
+            config.feed.max_retries
+        ),
+        (1000, None, 0)
+    );
+    assert_eq!(config.feed.retry_delay, Duration::from_millis(250));
+    assert_eq!(config.feed.max_concurrent, 64);
+    let rates = [
+        config.feed.requests_per_minute,
+        config.feed.requests_per_hour,
+        config.feed.requests_per_day,
+    ];
+    assert_eq!(rates, [1, 2, 3].map(NonZeroU32::new));
+    assert_eq!(config.mirror.database, Path::new("/var/lib/mirror.db"));
+    assert_eq!(config.mirror.media_dir, Path::new("../photos"));
+    assert_eq!(
+        config.sync.resources,
+        [Resource::Property, Resource::Member, Resource::Lookup]
+    );
+    assert!(!config.sync.download_media);
+    assert_eq!(config.sync.overlap, Duration::from_secs(5400));
+    assert_eq!(config.sync.max_delete_percent, 2.5);
+    assert!(config.sync.ignore_fields.contains("DaysOnMarket"));
+    assert_eq!(
+        config.sync.filter[&Resource::Property],
+        "StandardStatus eq 'Active'"
+    );
+    assert_eq!(
+        config.sync.select[&Resource::Member],
+        ["MemberKey", "ModificationTimestamp"]
+    );
+    assert_eq!(config.schedule.timezone, "Europe/Vienna");
+    assert_eq!(config.schedule.full, When::Never);
+    assert_eq!(
+        config.schedule.incremental,
+        When::Every(Duration::from_secs(900))
+    );
+    assert_eq!(config.media.max_concurrent_downloads, 1);
+    assert_eq!(config.media.requests_per_minute, NonZeroU32::new(60));
+    assert_eq!(config.media.max_bytes, None);
+    assert_eq!(
+        config.retention.deleted,
+        Some(Duration::from_secs(30 * 86_400))
+    );
+    assert_eq!(
+        config.retention.changes,
+        Some(Duration::from_secs(60 * 3600))
+    );
+    assert_eq!(config.retention.runs, None);
+    assert_eq!(
+        config.watch.metrics.map(|address| address.port()),
+        Some(9810)
+    );
+    assert_eq!(
+        config.monitor.transitions[0].to_string(),
+        "Coming Soon>Active"
+    );
+    assert_eq!(
+        config.monitor.command,
+        Some(vec!["notify-me".into(), "-v".into()])
+    );
+}
+
+#[test]
+fn relative_paths_start_at_the_folder_of_the_file() {
+    let config = Config::parse("", Path::new("/etc/mls/mlsmirror.toml")).expect("valid");
+    assert_eq!(config.mirror.database, Path::new("/etc/mls/mirror.db"));
+    assert_eq!(config.mirror.media_dir, Path::new("/etc/mls/media"));
+}
+
+#[test]
+fn an_unknown_key_is_named_with_what_was_meant() {
+    assert_error(
+        "[feed]\n\npage_sizes = 5\n",
+        "3: unknown key `page_sizes` in [feed]; did you mean `page_size`?",
+    );
+    assert_error(
+        "[feed]\npage-size = 5",
+        "2: unknown key `page-size` in [feed]; did you mean `page_size`?",
+    );
+    assert_error(
+        "[sync]\npage_size = 5",
+        "2: unknown key `page_size` in [sync]; it belongs in [feed]",
+    );
+    assert_error(
+        "requests_per_minute = 5",
+        "1: unknown key `requests_per_minute` outside the sections; it belongs in [feed] or [media]",
+    );
+    assert_error(
+        "x = 5",
+        "1: unknown key `x` outside the sections; every key stands in a section such as [feed]",
+    );
+    assert_error(
+        "[watch]\nport = 1",
+        "2: unknown key `port` in [watch]; known are `metrics`",
+    );
+    assert_error(
+        "[feeds]",
+        "1: unknown section [feeds]; did you mean [feed]?",
+    );
+    assert_error(
+        "[filter]",
+        "1: unknown section [filter]; write [sync.filter]",
+    );
+    assert_error(
+        "[other]",
+        "1: unknown section [other]; known are [feed], [mirror], [sync], [schedule], [media], \
+         [retention], [watch], [monitor]",
+    );
+    assert_error("feed = 1", "1: `feed` must be a section: write [feed]");
+    assert_error(
+        "[watch]\nb = 1\na = 1\n[feed]\nc = 1",
+        "2: unknown key `b` in [watch]; known are `metrics`",
+    );
+}
+
+#[test]
+fn a_secret_in_the_file_is_refused_and_not_shown() {
+    let message = "must not stand in this file; put the token in an environment variable and name that: `token_env`";
+    assert_error(
+        "[feed]\ntoken = \"s3cret\"",
+        &format!("2: `token` {message}"),
+    );
+    assert_error("password = \"s3cret\"", &format!("1: `password` {message}"));
+    let named = "2: `token_env` must be the name of an environment variable, not the token itself";
+    assert_error("[feed]\ntoken_env = \"eyJ0.s3cret\"", named);
+    assert_error(
+        &format!("[feed]\ntoken_env = \"{}\"", "a".repeat(65)),
+        named,
+    );
+    assert_error("[feed]\ntoken_env = 5", named);
+    assert_error(
+        "[feed]\nbase_url = \"https://me:s3cret@example.com\"",
+        "2: `base_url` must hold no user and password; see `token_env`",
+    );
+    assert_error(
+        "[feed]\nbase_url = \"https://example.com/odata?access_token=s3cret\"",
+        "2: `base_url` must end before any `?` or `#`",
+    );
+}
+
+#[test]
+fn a_wrong_value_is_told_what_it_must_be() {
+    let cases = [
+        (
+            "[feed]\nprofile = \"mls\"",
+            "2: `profile` must be \"wfrmls\" or \"reso\", not \"mls\"",
+        ),
+        (
+            "[feed]\nbase_url = \"example.com\"",
+            "2: `base_url` is no URL (relative URL without a base); such as base_url = \"https://api.example.com/reso/odata\"",
+        ),
+        (
+            "[feed]\nbase_url = \"ftp://example.com\"",
+            "2: `base_url` must start with https:// or http://",
+        ),
+        (
+            "[feed]\nbase_url = \"\"",
+            "2: `base_url` must not be empty; leave the line out for the default",
+        ),
+        (
+            "[feed]\ntoken_command = [\"a\"]\ntoken_env = \"A\"",
+            "3: `token_env` and `token_command` (line 2) exclude each other; keep one",
+        ),
+        (
+            "[feed]\ntoken_command = []",
+            "2: `token_command` must list a program and its arguments, such as [\"pass\", \"mls\"]",
+        ),
+        (
+            "[feed]\npage_size = 0",
+            "2: `page_size` must be a whole number from 1 to 10000, not 0",
+        ),
+        (
+            "[feed]\npage_size = \"200\"",
+            "2: `page_size` must be a whole number from 1 to 10000, not \"200\"",
+        ),
+        (
+            "[feed]\nmax_retries = -1",
+            "2: `max_retries` must be a whole number from 0, not -1",
+        ),
+        (
+            "[feed]\nmax_concurrent = 65",
+            "2: `max_concurrent` must be a whole number from 1 to 64, not 65",
+        ),
+        (
+            "[feed]\ntimeout = 60",
+            "2: `timeout` must be a duration with its unit, such as \"250ms\", \"5s\", \"20m\", \"1h30m\" or \"30d\", not 60",
+        ),
+        (
+            "[mirror]\ndatabase = 1",
+            "2: `database` must be text in quotes, not 1",
+        ),
+        (
+            "[mirror]\ndatabase = \"~/m.db\"",
+            "2: `database` must be a whole path: `~` is not expanded",
+        ),
+        (
+            "[mirror]\n\nmedia_dir = \"a/..\"",
+            "3: `media_dir` must be a folder of its own: `database` would lie in it, and files that no photo names are removed there",
+        ),
+        (
+            "[mirror]\ndatabase = \"media/m.db\"",
+            "1: `media_dir` must be a folder of its own: `database` would lie in it, and files that no photo names are removed there",
+        ),
+        (
+            "[mirror]\ndatabase = \"/m.db\"\nmedia_dir = \".\"",
+            "3: `media_dir` must be a folder of its own: this file would lie in it, and files that no photo names are removed there",
+        ),
+        (
+            "[mirror]\nmedia_dir = \"..\"",
+            "2: `media_dir` must be a folder of its own: `database` would lie in it, and files that no photo names are removed there",
+        ),
+        (
+            "[sync]\nresources = []",
+            "2: `resources` must name at least one resource, such as [\"Property\"]",
+        ),
+        (
+            "[sync]\nresources = \"Property\"",
+            "2: `resources` must be a list of text such as [\"one\", \"two\"], not \"Property\"",
+        ),
+        (
+            "[sync]\nresources = [\"Property\", 1]",
+            "2: `resources` must list text that is not empty, each in quotes",
+        ),
+        (
+            "[sync]\nresources = [\n\"Media\",\n\"Propertys\"]",
+            "4: unknown resource `Propertys`; did you mean `Property`?",
+        ),
+        (
+            "[sync]\nresources = [\"Teams\"]",
+            "2: unknown resource `Teams`; known are Property, Media, OpenHouse, PropertyUnitTypes, Adu, Member, Office, Lookup",
+        ),
+        (
+            "[sync]\nresources = [\"Media\", \"Media\"]",
+            "2: `resources` names Media twice",
+        ),
+        (
+            "[sync]\ndownload_media = 1",
+            "2: `download_media` must be true or false, not 1",
+        ),
+        (
+            "[sync]\nmax_delete_percent = 100.5",
+            "2: `max_delete_percent` must be a number from 0 to 100, not 100.5",
+        ),
+        (
+            "[sync]\nmax_delete_percent = nan",
+            "2: `max_delete_percent` must be a number from 0 to 100, not nan",
+        ),
+        (
+            "[sync]\nignore_fields = [\"a b\"]",
+            "2: `ignore_fields` must list names of fields, and \"a b\" is none",
+        ),
+        (
+            "[sync]\nfilter = \"a\"",
+            "2: `filter` must be a section: write [sync.filter], not \"a\"",
+        ),
+        (
+            "[sync.filter]\nTeams = \"a eq 1\"",
+            "2: unknown resource `Teams`; known are Property, Media, OpenHouse, PropertyUnitTypes, Adu, Member, Office, Lookup",
+        ),
+        (
+            "[sync.filter]\nProperty = \"\"",
+            "2: `Property` must not be empty; leave the line out for the default",
+        ),
+        (
+            "[sync.select]\nProperty = []",
+            "2: `Property` must list at least one field; leave the line out for all",
+        ),
+        (
+            "[sync.select]\nProperty = [\"A\", \"A\"]",
+            "2: `Property` names A twice",
+        ),
+        (
+            "[schedule]\ntimezone = \"\"",
+            "2: `timezone` must not be empty; leave the line out for the default",
+        ),
+        (
+            "[schedule]\nfull = \"daily\"",
+            "2: `full` must be five cron fields such as \"0 * * * *\", \"every 15m\", or \"\" for never, not \"daily\"",
+        ),
+        (
+            "[media]\nmax_bytes = \"50\"",
+            "2: `max_bytes` must be a size with its unit, such as \"256KB\", \"50MB\" or \"1GB\", or \"0\", not \"50\"",
+        ),
+        (
+            "[retention]\nruns = 0",
+            "2: `runs` must be a duration with its unit, such as \"250ms\", \"5s\", \"20m\", \"1h30m\" or \"30d\", not 0",
+        ),
+        (
+            "[watch]\nmetrics = \"localhost:9810\"",
+            "2: `metrics` must be an IP address and port such as \"127.0.0.1:9810\", not \"localhost:9810\"",
+        ),
+        (
+            "[monitor]\ntransitions = [\"Active\"]",
+            "2: `transitions` must list changes such as \"Active>Pending\", and \"Active\" is none",
+        ),
+        (
+            "[monitor]\ncommand = \"x\"",
+            "2: `command` must list a program and its arguments, such as [\"pass\", \"mls\"]",
+        ),
+        (
+            "[feed]\npage_size = \n",
+            "2: not valid TOML: string values must be quoted, expected literal string",
+        ),
+        (
+            "[feed]\npage_size = 1\npage_size = 2",
+            "3: not valid TOML: duplicate key",
+        ),
+    ];
+    for (text, message) in cases {
+        assert_error(text, message);
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_names_the_way_out() {
+    let error = Config::load(Path::new("nowhere/mlsmirror.toml")).expect_err("no file");
+    assert_eq!(
+        error.to_string(),
+        "nowhere/mlsmirror.toml: no such file; `mlsmirror init` writes one"
+    );
+}
+
+#[test]
+fn a_file_is_read_from_its_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("mlsmirror.toml");
+    std::fs::write(&path, template(Profile::Wfrmls)).expect("written");
+    let config = Config::load(&path).expect("valid");
+    assert_eq!(config.mirror.database, folder.path().join("mirror.db"));
+    std::fs::write(&path, b"[feed]\n# \xFF\n").expect("written");
+    let error = Config::load(&path).expect_err("not text").to_string();
+    assert!(
+        error.ends_with("mlsmirror.toml:2: not UTF-8 text; save the file as UTF-8"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_may_surprise_is_a_warning() {
+    assert_eq!(parsed("").warnings(), [""; 0]);
+    let config = parsed(
+        "[feed]\nbase_url = \"http://mls.example.com\"\npage_size = 500\n\
+         [sync.filter]\nMember = \"a eq 1\"\n[sync.select]\nOffice = [\"OfficeKey\"]",
+    );
+    let expected = [
+        "`base_url` is http: the token travels in clear; use https",
+        "`page_size` is 500, but wfrmls servers answer at most 200 records at once",
+        "[sync.filter] names Member, which `resources` does not",
+        "[sync.select] names Office, which `resources` does not",
+    ];
+    assert_eq!(config.warnings(), expected);
+    for host in ["localhost:80", "127.0.0.1", "[::1]:8080"] {
+        assert_eq!(
+            parsed(&format!("[feed]\nbase_url = \"http://{host}/\"")).warnings(),
+            [""; 0]
+        );
+    }
+}
