@@ -1,4 +1,10 @@
 //! mlsmirror: an exact local mirror of an MLS's RESO Web API feed in one SQLite file.
+pub mod change;
 pub mod config;
 pub mod feed;
+pub mod mirror;
+pub mod record;
 pub mod resource;
+pub mod stop;
+pub mod sync;
+pub mod value;

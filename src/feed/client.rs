@@ -1,0 +1,467 @@
+//! Requests: the token, the tries, the limits on size, origin and rate.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::{Response, StatusCode};
+use tokio::sync::Semaphore;
+use url::Url;
+
+use super::error::FeedError;
+use super::pace::{Limit, Pace};
+use super::page::BadBody;
+use super::token::Token;
+use crate::config;
+use crate::stop::Stop;
+
+/// A body over this is refused: no page of any known server comes near it.
+const BODY_LIMIT_BYTES: u64 = 256 * 1024 * 1024;
+
+/// The longest pause that a run makes because the feed asks for it.
+const PAUSE_LIMIT: Duration = Duration::from_secs(3_600);
+
+/// Doubling stops here, so that a run with many tries goes on trying.
+const DELAY_LIMIT: Duration = Duration::from_secs(300);
+
+/// What went over the wire so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Requests sent, retries among them.
+    pub requests: u64,
+    /// Requests sent again after a failure.
+    pub retries: u64,
+    /// Time spent waiting for the rate budget or as the feed asked, in milliseconds.
+    pub throttled_ms: u64,
+    /// Bytes of bodies received, after decompression.
+    pub bytes_received: u64,
+}
+
+impl std::ops::Sub for Traffic {
+    type Output = Traffic;
+
+    /// What went over the wire between two readings.
+    fn sub(self, earlier: Traffic) -> Traffic {
+        Traffic {
+            requests: self.requests - earlier.requests,
+            retries: self.retries - earlier.retries,
+            throttled_ms: self.throttled_ms - earlier.throttled_ms,
+            bytes_received: self.bytes_received - earlier.bytes_received,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Meter {
+    requests: AtomicU64,
+    retries: AtomicU64,
+    throttled_ms: AtomicU64,
+    bytes_received: AtomicU64,
+}
+
+/// Whether a request that failed is sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tries {
+    /// As often as configured.
+    Configured,
+    /// Only once: there is another way if it fails.
+    Once,
+}
+
+/// One request, apart from where it goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking {
+    /// Whether it is tried again.
+    pub tries: Tries,
+    /// `Prefer: odata.maxpagesize`, for servers that take it.
+    pub max_page_size: Option<u32>,
+}
+
+/// The connection to one feed.
+pub struct Client {
+    http: reqwest::Client,
+    token: Token,
+    base: Url,
+    max_retries: u32,
+    retry_delay: Duration,
+    pace: Mutex<Pace>,
+    slots: Semaphore,
+    stop: Stop,
+    meter: Meter,
+    date: Mutex<Option<DateTime<Utc>>>,
+}
+
+/// What one try came to.
+enum Failure {
+    /// Nothing would change by trying again.
+    Final(FeedError),
+    /// Another try may do better, after the pause that the feed asked for.
+    Passing { what: String, status: Option<u16>, pause: Option<Duration> },
+}
+
+impl From<BadBody> for Failure {
+    fn from(bad: BadBody) -> Failure {
+        Failure::Passing { what: bad.to_string(), status: None, pause: None }
+    }
+}
+
+impl Client {
+    /// A client for the configured feed. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// If the HTTP library cannot be set up.
+    pub fn new(settings: &config::Feed, token: Token, stop: Stop) -> anyhow::Result<Client> {
+        // Fails only if a provider is installed already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let origin = settings.base_url.origin();
+        let stay = Policy::custom(move |attempt| {
+            if attempt.url().origin() != origin {
+                let elsewhere = attempt.url().origin().ascii_serialization();
+                attempt.error(FeedError::Elsewhere(elsewhere))
+            } else if attempt.previous().len() > 5 {
+                attempt.error("more than five redirects")
+            } else {
+                attempt.follow()
+            }
+        });
+        let mut http = reqwest::Client::builder();
+        if let Some(timeout) = settings.timeout {
+            http = http.connect_timeout(timeout).read_timeout(timeout);
+        }
+        let http = http
+            .user_agent(concat!("mlsmirror/", env!("CARGO_PKG_VERSION")))
+            .redirect(stay)
+            .referer(false)
+            .tcp_nodelay(true)
+            .build()?;
+        let limit = |requests: Option<std::num::NonZeroU32>, seconds| {
+            requests.map(|requests| Limit {
+                requests: requests.get(),
+                span: Duration::from_secs(seconds),
+            })
+        };
+        let limits = [
+            limit(settings.requests_per_minute, 60),
+            limit(settings.requests_per_hour, 3_600),
+            limit(settings.requests_per_day, 86_400),
+        ];
+        Ok(Client {
+            http,
+            token,
+            base: settings.base_url.clone(),
+            max_retries: settings.max_retries,
+            retry_delay: settings.retry_delay,
+            pace: Mutex::new(Pace::new(limits.into_iter().flatten().collect())),
+            slots: Semaphore::new(settings.max_concurrent),
+            stop,
+            meter: Meter::default(),
+            date: Mutex::new(None),
+        })
+    }
+
+    /// The URL of a path and query below the service's root.
+    pub fn url(&self, path_and_query: &str) -> Result<Url, FeedError> {
+        let text = format!("{}/{path_and_query}", self.base.as_str().trim_end_matches('/'));
+        Url::parse(&text).map_err(|error| FeedError::Stuck(format!("{error} in a query")))
+    }
+
+    /// A link that the feed gave, if it stays with the feed.
+    ///
+    /// # Errors
+    /// [`FeedError::Elsewhere`] for a link to another origin.
+    pub fn link(&self, link: &str) -> Result<Url, FeedError> {
+        // A relative link is relative to the service's root.
+        let root = format!("{}/", self.base.as_str().trim_end_matches('/'));
+        let url = Url::parse(&root)
+            .and_then(|root| root.join(link))
+            .map_err(|error| FeedError::Stuck(format!("its next link is no URL: {error}")))?;
+        if url.origin() == self.base.origin() {
+            Ok(url)
+        } else {
+            Err(FeedError::Elsewhere(url.origin().ascii_serialization()))
+        }
+    }
+
+    /// What went over the wire so far.
+    pub fn traffic(&self) -> Traffic {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Traffic {
+            requests: read(&self.meter.requests),
+            retries: read(&self.meter.retries),
+            throttled_ms: read(&self.meter.throttled_ms),
+            bytes_received: read(&self.meter.bytes_received),
+        }
+    }
+
+    /// The feed's own time, as its newest answer gave it.
+    pub fn date(&self) -> Option<DateTime<Utc>> {
+        *locked(&self.date)
+    }
+
+    /// Asks for `url` and decodes the answer, trying again as configured.
+    ///
+    /// # Errors
+    /// [`FeedError`] when no try gave a usable answer, or none would.
+    pub async fn get<T>(
+        &self,
+        url: &Url,
+        asking: Asking,
+        decode: impl Fn(&[u8]) -> Result<T, BadBody>,
+    ) -> Result<T, FeedError> {
+        let retries = if asking.tries == Tries::Once { 0 } else { self.max_retries };
+        let mut tried = 0;
+        loop {
+            let outcome = tokio::select! {
+                outcome = self.attempt(url, asking, &decode) => outcome,
+                _ = self.stop.wait() => return Err(FeedError::Interrupted),
+            };
+            let (what, status, pause) = match outcome {
+                Ok(value) => return Ok(value),
+                Err(Failure::Final(error)) => return Err(error),
+                Err(Failure::Passing { what, status, pause }) => (what, status, pause),
+            };
+            tried += 1;
+            if tried > retries {
+                return Err(FeedError::Unavailable { tries: tried, last: what, status });
+            }
+            let delay = pause.unwrap_or_else(|| self.backoff(tried));
+            if delay > PAUSE_LIMIT {
+                let (seconds, limit) = (delay.as_secs(), PAUSE_LIMIT.as_secs());
+                return Err(FeedError::TooLong { seconds, limit });
+            }
+            tracing::warn!(
+                path = url.path(),
+                try_number = tried,
+                delay_ms = delay.as_millis() as u64,
+                "{what}; trying again"
+            );
+            if pause.is_some() {
+                locked(&self.pace).pause(Instant::now(), delay);
+            } else {
+                self.sleep(delay).await?;
+            }
+            self.meter.retries.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The delay before try `tried + 1`: doubled each time, and between half
+    /// and one and a half of it, so that many clients do not come back as one.
+    fn backoff(&self, tried: u32) -> Duration {
+        let doubled = self.retry_delay.saturating_mul(1 << (tried - 1).min(16)).min(DELAY_LIMIT);
+        doubled.mul_f64(0.5 + fastrand::f64())
+    }
+
+    async fn sleep(&self, delay: Duration) -> Result<(), FeedError> {
+        tokio::select! {
+            () = tokio::time::sleep(delay) => Ok(()),
+            _ = self.stop.wait() => Err(FeedError::Interrupted),
+        }
+    }
+
+    async fn attempt<T>(
+        &self,
+        url: &Url,
+        asking: Asking,
+        decode: impl Fn(&[u8]) -> Result<T, BadBody>,
+    ) -> Result<T, Failure> {
+        let body = {
+            let slot = self.slots.acquire().await;
+            let _slot = slot.map_err(|_| Failure::Final(FeedError::Interrupted))?;
+            self.budget().await;
+            self.receive(url, asking).await?
+        };
+        // The slot is free for the next request while this answer is decoded.
+        Ok(decode(&body)?)
+    }
+
+    /// Waits until the rate budget has a request left, and takes it.
+    async fn budget(&self) {
+        loop {
+            let taken = locked(&self.pace).take(Instant::now());
+            let Err(pause) = taken else { return };
+            let started = Instant::now();
+            tokio::time::sleep(pause).await;
+            let waited_ms = started.elapsed().as_millis() as u64;
+            self.meter.throttled_ms.fetch_add(waited_ms, Ordering::Relaxed);
+        }
+    }
+
+    async fn receive(&self, url: &Url, asking: Asking) -> Result<Vec<u8>, Failure> {
+        let mut request = self.http.get(url.clone()).header("Accept", "application/json");
+        if let Some(header) = self.token.header() {
+            request = request.header(AUTHORIZATION, header);
+        }
+        if let Some(size) = asking.max_page_size {
+            request = request.header("Prefer", format!("odata.maxpagesize={size}"));
+        }
+        self.meter.requests.fetch_add(1, Ordering::Relaxed);
+        tracing::debug!(url = url.as_str(), "GET");
+        let response = request.send().await.map_err(network)?;
+        self.note(response.headers());
+        let status = response.status();
+        if status.is_success() {
+            return self.body(response).await;
+        }
+        let pause = asked_pause(response.headers(), self.date());
+        let message = self.server_words(response).await;
+        Err(classify(status, message, pause))
+    }
+
+    async fn body(&self, mut response: Response) -> Result<Vec<u8>, Failure> {
+        let too_large = || Failure::Final(FeedError::TooLarge { limit_bytes: BODY_LIMIT_BYTES });
+        let announced = response.content_length().unwrap_or(0);
+        if announced > BODY_LIMIT_BYTES {
+            return Err(too_large());
+        }
+        let mut body = Vec::with_capacity(announced as usize);
+        while let Some(chunk) = response.chunk().await.map_err(network)? {
+            self.meter.bytes_received.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+            if (body.len() + chunk.len()) as u64 > BODY_LIMIT_BYTES {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    /// What the server says of an error, in at most 300 characters of one line.
+    async fn server_words(&self, response: Response) -> String {
+        let body = self.body(response).await.unwrap_or_default();
+        let json: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+        let message = json["error"]["message"].as_str().or(json["message"].as_str());
+        let line: String = message
+            .unwrap_or_default()
+            .chars()
+            .map(|character| if character.is_control() { ' ' } else { character })
+            .take(300)
+            .collect();
+        self.token.redact(line.trim())
+    }
+
+    /// Learns the feed's time and its own count of requests from an answer.
+    fn note(&self, headers: &HeaderMap) {
+        let date = header(headers, DATE.as_str()).and_then(http_date);
+        if let Some(date) = date {
+            *locked(&self.date) = Some(date);
+        }
+        let number = |name| header(headers, name)?.trim().parse::<u64>().ok();
+        let remaining = number("X-RateLimit-Remaining");
+        if let (Some(remaining), Some(reset)) = (remaining, number("X-RateLimit-Reset"))
+            && let Some(reset_in) = until(reset, date.or_else(|| self.date()))
+        {
+            let reset_in = reset_in.min(PAUSE_LIMIT);
+            locked(&self.pace).told_remaining(Instant::now(), remaining, reset_in);
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn http_date(text: &str) -> Option<DateTime<Utc>> {
+    httpdate::parse_http_date(text).ok().map(DateTime::from)
+}
+
+/// Vendors write the reset as unix seconds, as unix milliseconds (Trestle), or
+/// as seconds from now.
+fn until(reset: u64, feed_time: Option<DateTime<Utc>>) -> Option<Duration> {
+    const FIRST_INSTANT_S: u64 = 1_000_000_000;
+    const FIRST_INSTANT_MS: u64 = 1_000_000_000_000;
+    let at_ms = match reset {
+        0..FIRST_INSTANT_S => return Some(Duration::from_secs(reset)),
+        FIRST_INSTANT_S..FIRST_INSTANT_MS => reset.checked_mul(1_000)?,
+        _ => reset,
+    };
+    let now_ms = u64::try_from(feed_time?.timestamp_millis()).ok()?;
+    Some(Duration::from_millis(at_ms.saturating_sub(now_ms)))
+}
+
+/// The pause that an answer asks for, in seconds or as a date of the feed's clock.
+fn asked_pause(headers: &HeaderMap, feed_time: Option<DateTime<Utc>>) -> Option<Duration> {
+    let pause = |text: &str| match text.trim().parse::<u64>() {
+        Ok(seconds) => until(seconds, feed_time),
+        Err(_) => (http_date(text)? - feed_time?).to_std().ok().or(Some(Duration::ZERO)),
+    };
+    [RETRY_AFTER.as_str(), "X-RateLimit-RetryAfter"]
+        .into_iter()
+        .find_map(|name| header(headers, name).and_then(pause))
+}
+
+fn classify(status: StatusCode, message: String, pause: Option<Duration>) -> Failure {
+    let code = status.as_u16();
+    match code {
+        401 | 403 => Failure::Final(FeedError::Unauthorized { status: code, message }),
+        408 | 429 | 500..=599 => Failure::Passing {
+            what: match message.as_str() {
+                "" => format!("the feed answered {status}"),
+                _ => format!("the feed answered {status}: {message}"),
+            },
+            status: Some(code),
+            pause,
+        },
+        _ => Failure::Final(FeedError::Refused { status: code, message }),
+    }
+}
+
+/// A failure below HTTP. The URL is left out: callers name what was asked for.
+fn network(error: reqwest::Error) -> Failure {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(inner) = source {
+        if let Some(FeedError::Elsewhere(origin)) = inner.downcast_ref::<FeedError>() {
+            return Failure::Final(FeedError::Elsewhere(origin.clone()));
+        }
+        source = inner.source();
+    }
+    let kind = if error.is_timeout() {
+        "timed out"
+    } else if error.is_connect() {
+        "cannot connect"
+    } else if error.is_redirect() {
+        "redirected without end"
+    } else {
+        "the connection broke"
+    };
+    let root = root_cause(&error);
+    Failure::Passing { what: format!("{kind} ({root})"), status: None, pause: None }
+}
+
+fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_read_in_seconds_as_an_instant_or_as_a_date() {
+        let now = http_date("Fri, 02 Jan 2026 03:04:05 GMT");
+        let cases = [
+            ("Retry-After", "7", Some(7)),
+            ("X-RateLimit-RetryAfter", "7", Some(7)),
+            ("Retry-After", "Fri, 02 Jan 2026 03:04:15 GMT", Some(10)),
+            ("Retry-After", "Fri, 02 Jan 2026 03:04:00 GMT", Some(0)),
+            ("Retry-After", "1767323050", Some(5)),
+            ("Retry-After", "1767323050000", Some(5)),
+            ("Retry-After", "soon", None),
+        ];
+        for (name, value, seconds) in cases {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, value.parse().expect("a header of a test"));
+            let pause = asked_pause(&headers, now);
+            assert_eq!(pause.map(|pause| pause.as_secs()), seconds, "{name}: {value}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The bearer token: where it comes from, and that it never shows.
+
+use std::fmt;
+use std::process::{Command, Stdio};
+
+use reqwest::header::HeaderValue;
+
+use crate::config::TokenSource;
+
+/// The bearer token. It has no way to be printed.
+#[derive(Clone)]
+pub struct Token(String);
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// There is no usable token.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// The environment variable is not set.
+    #[error("the environment variable {0} is not set; put the feed's bearer token there (`export {0}=…`), or set feed.token_command")]
+    Unset(String),
+    /// The token is empty or has characters that no token has.
+    #[error("the token from {0} is empty or not plain text without spaces")]
+    Unusable(String),
+    /// The command could not be run or failed.
+    #[error("feed.token_command `{program}` {what}")]
+    Command {
+        /// The program.
+        program: String,
+        /// What went wrong.
+        what: String,
+    },
+}
+
+impl Token {
+    /// Fetches the token from where the configuration says that it is.
+    ///
+    /// # Errors
+    /// [`TokenError`], which says what to do.
+    pub fn fetch(source: &TokenSource) -> Result<Token, TokenError> {
+        match source {
+            TokenSource::Env(name) => match std::env::var(name) {
+                Ok(text) => Token::checked(&text, name),
+                Err(std::env::VarError::NotPresent) => Err(TokenError::Unset(name.clone())),
+                Err(std::env::VarError::NotUnicode(_)) => Err(TokenError::Unusable(name.clone())),
+            },
+            TokenSource::Command(words) => from_command(words),
+        }
+    }
+
+    /// A token from text.
+    ///
+    /// # Errors
+    /// [`TokenError::Unusable`] if it cannot stand in a header.
+    pub fn checked(text: &str, origin: &str) -> Result<Token, TokenError> {
+        let text = text.trim();
+        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(TokenError::Unusable(origin.to_owned()));
+        }
+        Ok(Token(text.to_owned()))
+    }
+
+    /// The `Authorization` header, marked so that the HTTP library hides it too.
+    pub(super) fn header(&self) -> Option<HeaderValue> {
+        let mut value = HeaderValue::from_str(&format!("Bearer {}", self.0)).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+
+    /// The text without the token, should a server have echoed it.
+    pub(super) fn redact(&self, text: &str) -> String {
+        text.replace(&self.0, "…")
+    }
+}
+
+fn from_command(words: &[String]) -> Result<Token, TokenError> {
+    let (program, arguments) = words.split_first().ok_or_else(|| TokenError::Command {
+        program: String::new(),
+        what: "is empty".to_owned(),
+    })?;
+    let failed = |what: String| TokenError::Command { program: program.clone(), what };
+    let output = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::inherit())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| failed(format!("cannot be run: {error}")))?;
+    if !output.status.success() {
+        return Err(failed(format!("failed ({})", output.status)));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    Token::checked(text.lines().next().unwrap_or_default(), "feed.token_command")
+}

@@ -1,0 +1,200 @@
+//! Reading a resource page by page, from several positions at once.
+
+use std::sync::Arc;
+
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::client::{Asking, Client, Tries};
+use super::dialect::Paging;
+use super::error::FeedError;
+use super::page::Page;
+use super::query::{self, Expand, Literal, Query};
+use super::walk::{Key, Position};
+use crate::record::Shape;
+
+/// What is read of a resource.
+#[derive(Clone, Debug)]
+pub struct Sweep {
+    /// Its fields, and what is expanded.
+    pub shape: Arc<Shape>,
+    /// Which records; none means all.
+    pub filter: Option<String>,
+    /// Whether only the shape's fields are asked for.
+    pub select: bool,
+    /// How the server leads from page to page.
+    pub paging: Paging,
+    /// How many records are asked for at once.
+    pub page_size: u32,
+}
+
+/// One page that was read, and where its walk stands behind it.
+#[derive(Debug)]
+pub struct Step {
+    /// Which of the walks.
+    pub walk: usize,
+    /// Where the page began.
+    pub from: Position,
+    /// Where the walk goes on.
+    pub to: Position,
+    /// The page, with its children's lists complete.
+    pub page: Page,
+}
+
+/// How many decoded pages may wait for the writer: enough to keep it busy, few
+/// enough that memory does not grow.
+const PAGES_AHEAD: usize = 1;
+
+impl Sweep {
+    /// A query for this resource in the order of its paging key.
+    pub fn query(&self) -> Query {
+        let shape = &self.shape;
+        let mut query =
+            Query::of(shape.resource.entity_set()).order_by(shape.paging_field().name.clone(), query::Order::Asc);
+        if self.select {
+            query = query.select(shape.fields.iter().map(|field| field.name.clone()));
+        }
+        if !shape.children.is_empty() {
+            let whole = |name: &String| Expand { name: name.clone(), select: Vec::new() };
+            query = query.expand(shape.children.iter().map(|child| whole(&child.name)));
+        }
+        query
+    }
+
+    /// The query for the page at a position of keyset paging.
+    fn keyset(&self, after: Option<&Key>, up_to: Option<&Key>, skip: u64) -> String {
+        let field = &self.shape.paging_field().name;
+        let literal = |key: &Key| match key {
+            Key::Number(number) => Literal::Int(*number),
+            Key::Text(text) => Literal::Text(text.clone()),
+        };
+        let parts = [
+            self.filter.clone().map(|filter| format!("({filter})")),
+            after.map(|key| query::gt(field, &literal(key))),
+            up_to.map(|key| query::le(field, &literal(key))),
+        ];
+        let mut query = self.query().top(self.page_size.into());
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        if !parts.is_empty() {
+            query = query.filter(parts.join(" and "));
+        }
+        if skip > 0 {
+            query = query.skip(skip);
+        }
+        query.to_path_and_query()
+    }
+
+    /// Reads the page at a position.
+    ///
+    /// # Errors
+    /// [`FeedError`] when no try gave a usable answer.
+    pub(super) async fn step(
+        &self,
+        client: &Client,
+        walk: usize,
+        from: &Position,
+    ) -> Result<Step, FeedError> {
+        let page = self.read(client, from).await?;
+        let to = from.behind(&page)?;
+        Ok(Step { walk, from: from.clone(), to, page })
+    }
+
+    async fn read(&self, client: &Client, from: &Position) -> Result<Page, FeedError> {
+        let (url, max_page_size) = match from {
+            Position::Finished => return Ok(Page::default()),
+            Position::Keyset { after, up_to, skip } => {
+                (client.url(&self.keyset(after.as_ref(), up_to.as_ref(), *skip))?, None)
+            }
+            // The size is asked for anew with each page: links do not carry it.
+            Position::NextLink { next_link } => {
+                let url = match next_link {
+                    Some(link) => client.link(link)?,
+                    None => {
+                        let query = match &self.filter {
+                            Some(filter) => self.query().filter(filter.clone()),
+                            None => self.query(),
+                        };
+                        client.url(&query.to_path_and_query())?
+                    }
+                };
+                (url, Some(self.page_size))
+            }
+        };
+        let asking = Asking { tries: Tries::Configured, max_page_size };
+        let mut page = client.get(&url, asking, |body| Page::decode(body, &self.shape)).await?;
+        self.complete_children(client, &mut page).await?;
+        Ok(page)
+    }
+
+    /// Follows the links of children's lists that the server cut.
+    async fn complete_children(&self, client: &Client, page: &mut Page) -> Result<(), FeedError> {
+        let asking = Asking { tries: Tries::Configured, max_page_size: None };
+        for record in &mut page.records {
+            for (children, child) in record.children.iter_mut().zip(&self.shape.children) {
+                let Some(children) = children else { continue };
+                while let Some(link) = children.next_link.take() {
+                    let url = client.link(&link)?;
+                    let decode = |body: &[u8]| Page::decode(body, &child.shape);
+                    let mut rest = client.get(&url, asking, decode).await?;
+                    for found in &mut rest.records {
+                        found.listing_key = Some(record.key.clone());
+                    }
+                    for reject in &rest.rejects {
+                        children.note_reject(reject.key.as_deref());
+                    }
+                    children.next_link = rest.next_link.filter(|next| *next != link);
+                    children.records.extend(rest.records);
+                    page.rejects.extend(rest.rejects);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Pages on their way. Dropping it ends the reading.
+pub struct Walking {
+    steps: mpsc::Receiver<Result<Step, FeedError>>,
+    _walks: JoinSet<()>,
+}
+
+impl Walking {
+    pub(super) fn start(
+        runtime: &Runtime,
+        client: Arc<Client>,
+        sweep: Sweep,
+        positions: Vec<(usize, Position)>,
+    ) -> Walking {
+        let (sender, steps) = mpsc::channel(PAGES_AHEAD);
+        let mut walks = JoinSet::new();
+        let sweep = Arc::new(sweep);
+        for (walk, position) in positions {
+            let (client, sweep, sender) = (client.clone(), sweep.clone(), sender.clone());
+            let reading = async move {
+                let mut from = position;
+                while !from.is_finished() {
+                    let step = sweep.step(&client, walk, &from).await;
+                    match &step {
+                        Ok(step) => from = step.to.clone(),
+                        Err(_) => from = Position::Finished,
+                    }
+                    if sender.send(step).await.is_err() {
+                        return;
+                    }
+                }
+            };
+            walks.spawn_on(reading, runtime.handle());
+        }
+        Walking { steps, _walks: walks }
+    }
+}
+
+impl Iterator for Walking {
+    type Item = Result<Step, FeedError>;
+
+    /// The next page of any of the walks, when it is there.
+    fn next(&mut self) -> Option<Self::Item> {
+        self.steps.blocking_recv()
+    }
+}

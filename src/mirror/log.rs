@@ -1,0 +1,113 @@
+//! The change log.
+
+use rusqlite::{CachedStatement, ToSql, named_params};
+
+use super::runs::RunId;
+use super::{Writing, rows::SqlValue};
+use crate::resource::Resource;
+use crate::value::Value;
+
+/// What happened to a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// It came.
+    Insert,
+    /// It went.
+    Delete,
+    /// It came back.
+    Restore,
+}
+
+impl ChangeKind {
+    fn as_str(self) -> &'static str {
+        match self {
+            ChangeKind::Insert => "insert",
+            ChangeKind::Delete => "delete",
+            ChangeKind::Restore => "restore",
+        }
+    }
+}
+
+/// The log of one run, within one transaction.
+pub struct ChangeLog<'w> {
+    insert: CachedStatement<'w>,
+    run: RunId,
+    now: &'w str,
+}
+
+/// The record that a change concerns.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// Its resource.
+    pub resource: Resource,
+    /// Its key.
+    pub key: &'a str,
+    /// The listing it concerns.
+    pub listing_key: Option<&'a str>,
+    /// Its ModificationTimestamp that brought the change.
+    pub source_timestamp: Option<&'a str>,
+}
+
+impl Writing<'_> {
+    /// The log for a run.
+    ///
+    /// # Errors
+    /// If SQLite refuses.
+    pub fn changes(&self, run: RunId) -> rusqlite::Result<ChangeLog<'_>> {
+        let insert = self.transaction.prepare_cached(
+            "INSERT INTO changes (run_id, resource, record_key, listing_key, change, field,
+                                  old_value, new_value, source_timestamp, recorded_at)
+             VALUES (:run, :resource, :key, :listing, :change, :field,
+                     :old, :new, :source, :now)",
+        )?;
+        Ok(ChangeLog { insert, run, now: &self.now })
+    }
+}
+
+impl ChangeLog<'_> {
+    /// Notes that a record came, went or came back.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn record(&mut self, subject: Subject<'_>, kind: ChangeKind) -> rusqlite::Result<()> {
+        self.write(subject, kind.as_str(), None, &Value::Null, &Value::Null)
+    }
+
+    /// Notes that a field changed.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn field(
+        &mut self,
+        subject: Subject<'_>,
+        field: &str,
+        old: &Value,
+        new: &Value,
+    ) -> rusqlite::Result<()> {
+        self.write(subject, "update", Some(field), old, new)
+    }
+
+    fn write(
+        &mut self,
+        subject: Subject<'_>,
+        change: &str,
+        field: Option<&str>,
+        old: &Value,
+        new: &Value,
+    ) -> rusqlite::Result<()> {
+        let (old, new) = (SqlValue(old.as_ref()), SqlValue(new.as_ref()));
+        self.insert.execute(named_params! {
+            ":run": self.run.0,
+            ":resource": subject.resource.entity_set(),
+            ":key": subject.key,
+            ":listing": subject.listing_key,
+            ":change": change,
+            ":field": field,
+            ":old": &old as &dyn ToSql,
+            ":new": &new as &dyn ToSql,
+            ":source": subject.source_timestamp,
+            ":now": self.now,
+        })?;
+        Ok(())
+    }
+}

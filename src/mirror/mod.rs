@@ -1,0 +1,76 @@
+//! The mirror: one SQLite file, one writer, short transactions.
+//!
+//! The one user of the database library. Others begin a [`Writing`], apply a
+//! page to it, and commit; a page's rows, its changes and where its run stands
+//! become true together or not at all.
+
+mod lease;
+mod log;
+mod open;
+mod rows;
+mod runs;
+mod schema;
+mod sweep;
+
+use chrono::Utc;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use crate::value::stored_instant;
+
+pub use lease::LeaseTaken;
+pub use log::{ChangeKind, ChangeLog, Subject};
+pub use open::NotAMirror;
+pub use rows::{DeletedReason, Held, Rows};
+pub use schema::FieldRow;
+pub use runs::{Counts, Job, Outcome, RunId, RunSummary, Status};
+
+/// An open mirror.
+pub struct Mirror {
+    connection: Connection,
+}
+
+/// A transaction that writes. Dropped without [`Writing::commit`], it leaves no trace.
+pub struct Writing<'m> {
+    transaction: Transaction<'m>,
+    /// The moment of this transaction, in storage form.
+    now: String,
+}
+
+impl Mirror {
+    /// Begins a transaction that writes.
+    ///
+    /// # Errors
+    /// If another program holds the database for longer than the timeout.
+    pub fn write(&mut self) -> rusqlite::Result<Writing<'_>> {
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        Ok(Writing { transaction, now: now() })
+    }
+}
+
+impl Writing<'_> {
+    /// Makes all of it true.
+    ///
+    /// # Errors
+    /// If it cannot be written; then none of it is true.
+    pub fn commit(self) -> rusqlite::Result<()> {
+        self.transaction.commit()
+    }
+
+    /// The moment of this transaction, in storage form.
+    pub fn now(&self) -> &str {
+        &self.now
+    }
+}
+
+/// The local clock in storage form. It says when the mirror did something, and
+/// plays no part in what it asks for.
+fn now() -> String {
+    let seconds = Utc::now().timestamp();
+    stored_instant(chrono::DateTime::from_timestamp(seconds, 0).unwrap_or_default())
+}
+
+/// A name as SQL takes it, whatever stands in it.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

@@ -1,0 +1,286 @@
+//! Rows of the feed's records: compared, inserted, updated, soft-deleted, restored.
+
+use rusqlite::types::{ToSqlOutput, ValueRef as SqlRef};
+use rusqlite::{CachedStatement, Row, ToSql, named_params};
+
+use super::{Writing, quoted};
+use crate::change::{FieldChange, differences};
+use crate::record::{Record, Shape};
+use crate::resource::Resource;
+use crate::value::ValueRef;
+
+/// Why a row was soft-deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeletedReason {
+    /// A finished sweep did not meet it.
+    Missing,
+    /// Its listing went.
+    Parent,
+    /// It is no longer among its listing's children.
+    Replaced,
+}
+
+impl DeletedReason {
+    fn as_str(self) -> &'static str {
+        match self {
+            DeletedReason::Missing => "missing",
+            DeletedReason::Parent => "parent",
+            DeletedReason::Replaced => "replaced",
+        }
+    }
+}
+
+/// What the mirror holds of a record.
+#[derive(Debug)]
+pub enum Held {
+    /// Nothing.
+    Absent,
+    /// A row.
+    Present {
+        /// Whether it is soft-deleted, and why.
+        deleted: Option<String>,
+        /// Whether it belongs to another listing than the record says.
+        moved: bool,
+        /// In which fields it differs.
+        changes: Vec<FieldChange>,
+    },
+}
+
+/// A value as the database library takes it.
+pub(super) struct SqlValue<'a>(pub ValueRef<'a>);
+
+impl ToSql for SqlValue<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self.0 {
+            ValueRef::Null => SqlRef::Null,
+            ValueRef::Integer(number) => SqlRef::Integer(number),
+            ValueRef::Real(number) => SqlRef::Real(number),
+            ValueRef::Text(text) => SqlRef::Text(text.as_bytes()),
+        }))
+    }
+}
+
+fn stored<'r>(row: &'r Row<'_>, column: usize) -> ValueRef<'r> {
+    match row.get_ref_unwrap(column) {
+        SqlRef::Null => ValueRef::Null,
+        SqlRef::Integer(number) => ValueRef::Integer(number),
+        SqlRef::Real(number) => ValueRef::Real(number),
+        // The mirror writes no blobs and no broken text: what is here instead
+        // was put there by another hand, and differs from every value.
+        SqlRef::Text(bytes) | SqlRef::Blob(bytes) => {
+            ValueRef::Text(std::str::from_utf8(bytes).unwrap_or("\0"))
+        }
+    }
+}
+
+/// The rows of one resource, within one transaction.
+pub struct Rows<'w> {
+    shape: &'w Shape,
+    select: CachedStatement<'w>,
+    insert: CachedStatement<'w>,
+    update: CachedStatement<'w>,
+    now: &'w str,
+}
+
+/// The columns that a record fills: its fields, then `extra` and `listing_key`
+/// where the resource has them.
+fn filled_columns(shape: &Shape) -> Vec<String> {
+    let mut columns: Vec<String> = shape.fields.iter().map(|field| quoted(&field.name)).collect();
+    if shape.keeps_extra {
+        columns.push("extra".to_owned());
+    }
+    if shape.resource.is_child() {
+        columns.push("listing_key".to_owned());
+    }
+    columns
+}
+
+impl Writing<'_> {
+    /// The rows of the shape's resource.
+    ///
+    /// # Errors
+    /// If its table is not there.
+    pub fn rows<'w>(&'w self, shape: &'w Shape) -> rusqlite::Result<Rows<'w>> {
+        let table = shape.resource.table();
+        let key = quoted(shape.resource.key());
+        let columns = filled_columns(shape);
+        let names = columns.join(", ");
+        let places = |behind: usize| format!("?{}", columns.len() + behind);
+        let values: Vec<String> = (1..=columns.len()).map(|at| format!("?{at}")).collect();
+        let assignments: Vec<String> =
+            columns.iter().zip(&values).map(|(column, value)| format!("{column} = {value}")).collect();
+        let prepare = |sql: String| self.transaction.prepare_cached(&sql);
+        Ok(Rows {
+            select: prepare(format!(
+                "SELECT {names}, deleted_reason, deleted_at IS NOT NULL FROM {table} WHERE {key} = ?1"
+            ))?,
+            insert: prepare(format!(
+                "INSERT INTO {table} ({names}, first_seen_at, updated_at) VALUES ({}, {now}, {now})",
+                values.join(", "),
+                now = places(1)
+            ))?,
+            update: prepare(format!(
+                "UPDATE {table} SET {}, updated_at = {}, deleted_at = NULL, deleted_reason = NULL WHERE {key} = {}",
+                assignments.join(", "),
+                places(1),
+                places(2)
+            ))?,
+            shape,
+            now: &self.now,
+        })
+    }
+
+    /// Soft-deletes a row, keeping its values.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn delete_row(
+        &self,
+        resource: Resource,
+        key: &str,
+        reason: DeletedReason,
+    ) -> rusqlite::Result<()> {
+        let mut statement = self.transaction.prepare_cached(&format!(
+            "UPDATE {} SET deleted_at = :now, updated_at = :now, deleted_reason = :reason WHERE {} = :key",
+            resource.table(),
+            quoted(resource.key())
+        ))?;
+        statement.execute(named_params! {
+            ":now": self.now, ":reason": reason.as_str(), ":key": key,
+        })?;
+        Ok(())
+    }
+
+    /// The keys of a listing's live children of one resource.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn live_children(
+        &self,
+        resource: Resource,
+        listing_key: &str,
+    ) -> rusqlite::Result<Vec<String>> {
+        self.transaction
+            .prepare_cached(&format!(
+                "SELECT CAST({} AS TEXT) FROM {} WHERE listing_key = :listing AND deleted_at IS NULL",
+                quoted(resource.key()),
+                resource.table()
+            ))?
+            .query_map(named_params! { ":listing": listing_key }, |row| row.get(0))?
+            .collect()
+    }
+
+    /// Whether a listing is live, soft-deleted, or not held at all (None).
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn listing_is_live(&self, listing_key: &str) -> rusqlite::Result<Option<bool>> {
+        use rusqlite::OptionalExtension;
+        if !self.has_table(Resource::Property)? {
+            return Ok(None);
+        }
+        self.transaction
+            .prepare_cached("SELECT deleted_at IS NULL FROM listings WHERE \"ListingKey\" = :key")?
+            .query_row(named_params! { ":key": listing_key }, |row| row.get(0))
+            .optional()
+    }
+
+    /// Whether the resource's table was made already.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn has_table(&self, resource: Resource) -> rusqlite::Result<bool> {
+        self.transaction
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = :table)",
+            )?
+            .query_row(named_params! { ":table": resource.table() }, |row| row.get(0))
+    }
+
+    /// How many rows of the resource are live.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn live_rows(&self, resource: Resource) -> rusqlite::Result<u64> {
+        let sql = format!("SELECT count(*) FROM {} WHERE deleted_at IS NULL", resource.table());
+        self.transaction.query_row(&sql, [], |row| row.get::<_, i64>(0)).map(|rows| rows as u64)
+    }
+}
+
+impl Rows<'_> {
+    /// What the mirror holds of a record, and in what it differs.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn held(&mut self, record: &Record) -> rusqlite::Result<Held> {
+        let fields = self.shape.fields.len();
+        let compared = fields + usize::from(self.shape.keeps_extra);
+        let mut rows = self.select.query([&record.key])?;
+        let Some(row) = rows.next()? else { return Ok(Held::Absent) };
+        let found = record.values.iter().map(|value| value.as_ref());
+        let extra = [record.extra.as_deref().map_or(ValueRef::Null, ValueRef::Text)];
+        let changes = differences(
+            (0..compared).map(|column| stored(row, column)),
+            found.chain(extra).take(compared),
+        );
+        let mut behind = compared;
+        let mut moved = false;
+        if self.shape.resource.is_child() {
+            let listing_key: Option<String> = row.get(behind)?;
+            moved = listing_key.as_deref() != record.listing_key.as_deref();
+            behind += 1;
+        }
+        let reason: Option<String> = row.get(behind)?;
+        let is_deleted: bool = row.get(behind + 1)?;
+        let deleted = is_deleted.then(|| reason.unwrap_or_default());
+        Ok(Held::Present { deleted, moved, changes })
+    }
+
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn insert(&mut self, record: &Record) -> rusqlite::Result<()> {
+        let next = bind(&mut self.insert, self.shape, record)?;
+        self.insert.raw_bind_parameter(next, self.now)?;
+        self.insert.raw_execute()?;
+        Ok(())
+    }
+
+    /// Writes a record over its row, and makes it live.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn update(&mut self, record: &Record) -> rusqlite::Result<()> {
+        let next = bind(&mut self.update, self.shape, record)?;
+        self.update.raw_bind_parameter(next, self.now)?;
+        self.update.raw_bind_parameter(next + 1, &*record.key)?;
+        self.update.raw_execute()?;
+        Ok(())
+    }
+}
+
+/// Binds the filled columns and returns the number of the next parameter.
+fn bind(
+    statement: &mut CachedStatement<'_>,
+    shape: &Shape,
+    record: &Record,
+) -> rusqlite::Result<usize> {
+    statement.clear_bindings();
+    for (at, value) in record.values.iter().enumerate() {
+        // What is not bound is NULL, and most fields of a listing are.
+        if !matches!(value.as_ref(), ValueRef::Null) {
+            statement.raw_bind_parameter(at + 1, SqlValue(value.as_ref()))?;
+        }
+    }
+    let mut next = shape.fields.len() + 1;
+    if shape.keeps_extra {
+        statement.raw_bind_parameter(next, record.extra.as_deref())?;
+        next += 1;
+    }
+    if shape.resource.is_child() {
+        statement.raw_bind_parameter(next, record.listing_key.as_deref())?;
+        next += 1;
+    }
+    Ok(next)
+}

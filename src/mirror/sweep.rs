@@ -1,0 +1,218 @@
+//! What a sweep meets and misses, kept with each page until the sweep has
+//! finished, and the records that could not be stored.
+
+use rusqlite::named_params;
+
+use super::runs::RunId;
+use super::{Writing, quoted};
+use crate::record::{Reject, Shape};
+use crate::resource::Resource;
+
+impl Writing<'_> {
+    /// Forgets what an earlier sweep of the resource met and missed.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn clear_sweep(&self, resource: Resource) -> rusqlite::Result<()> {
+        let name = resource.entity_set();
+        self.transaction.execute("DELETE FROM _sweep_seen WHERE resource = ?1", [name])?;
+        self.transaction.execute("DELETE FROM _sweep_missing WHERE resource = ?1", [name])?;
+        Ok(())
+    }
+
+    /// Notes that a sweep met a record.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn note_seen(&self, resource: Resource, key: &str) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached("INSERT OR IGNORE INTO _sweep_seen (resource, record_key) VALUES (?1, ?2)")?
+            .execute([resource.entity_set(), key])?;
+        Ok(())
+    }
+
+    /// How many records a sweep met.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn seen(&self, resource: Resource) -> rusqlite::Result<u64> {
+        self.transaction
+            .query_row(
+                "SELECT count(*) FROM _sweep_seen WHERE resource = ?1",
+                [resource.entity_set()],
+                |row| row.get::<_, i64>(0),
+            )
+            .map(|seen| seen as u64)
+    }
+
+    /// Notes that a record which the mirror holds was not where it should have been.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn note_missing(&self, resource: Resource, key: &str) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached(
+                "INSERT OR IGNORE INTO _sweep_missing (resource, record_key) VALUES (?1, ?2)",
+            )?
+            .execute([resource.entity_set(), key])?;
+        Ok(())
+    }
+
+    /// Notes that a record was met after all.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn note_found(&self, resource: Resource, key: &str) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached("DELETE FROM _sweep_missing WHERE resource = ?1 AND record_key = ?2")?
+            .execute([resource.entity_set(), key])?;
+        Ok(())
+    }
+
+    /// The live rows that a sweep which noted what it met did not meet become
+    /// those that it missed.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn missing_from_seen(&self, resource: Resource) -> rusqlite::Result<()> {
+        self.transaction.execute(
+            &format!(
+                "INSERT OR IGNORE INTO _sweep_missing (resource, record_key)
+                 SELECT :resource, {key} FROM {table} AS held
+                 WHERE deleted_at IS NULL AND NOT EXISTS (
+                     SELECT 1 FROM _sweep_seen
+                     WHERE resource = :resource AND record_key = CAST(held.{key} AS TEXT))",
+                key = quoted(resource.key()),
+                table = resource.table()
+            ),
+            named_params! { ":resource": resource.entity_set() },
+        )?;
+        Ok(())
+    }
+
+    /// The keys that a sweep missed and that are still live.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn missing(&self, resource: Resource) -> rusqlite::Result<Vec<String>> {
+        self.transaction
+            .prepare(&format!(
+                "SELECT record_key FROM _sweep_missing AS missing
+                 WHERE resource = :resource AND EXISTS (
+                     SELECT 1 FROM {} WHERE {} = missing.record_key AND deleted_at IS NULL)
+                 ORDER BY record_key",
+                resource.table(),
+                quoted(resource.key())
+            ))?
+            .query_map(named_params! { ":resource": resource.entity_set() }, |row| row.get(0))?
+            .collect()
+    }
+
+    /// The keys of the live rows behind `after` and up to `up_to`, by the paging
+    /// field, which is a number.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn live_keys_between(
+        &self,
+        shape: &Shape,
+        after: Option<i64>,
+        up_to: Option<i64>,
+    ) -> rusqlite::Result<Vec<String>> {
+        self.transaction
+            .prepare_cached(&format!(
+                "SELECT CAST({key} AS TEXT) FROM {table}
+                 WHERE {paging} > :after AND {paging} <= :up_to AND deleted_at IS NULL",
+                key = quoted(shape.resource.key()),
+                table = shape.resource.table(),
+                paging = quoted(&shape.paging_field().name)
+            ))?
+            .query_map(
+                named_params! {
+                    ":after": after.unwrap_or(i64::MIN), ":up_to": up_to.unwrap_or(i64::MAX),
+                },
+                |row| row.get(0),
+            )?
+            .collect()
+    }
+
+    /// Keeps a record that could not be stored. One that is kept already, the
+    /// same to the letter, is only noted as met again.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn keep_reject(&self, run: RunId, reject: &Reject) -> rusqlite::Result<()> {
+        let known = self
+            .transaction
+            .prepare_cached(
+                "UPDATE rejects SET run_id = :run
+                 WHERE resource = :resource AND record_key IS :key AND payload = :payload
+                   AND resolved_at IS NULL",
+            )?
+            .execute(named_params! {
+                ":run": run.0,
+                ":resource": reject.resource.entity_set(),
+                ":key": reject.key,
+                ":payload": reject.payload,
+            })?;
+        if known > 0 {
+            return Ok(());
+        }
+        self.transaction
+            .prepare_cached(
+                "INSERT INTO rejects (run_id, resource, record_key, reason, payload, recorded_at)
+                 VALUES (:run, :resource, :key, :reason, :payload, :now)",
+            )?
+            .execute(named_params! {
+                ":run": run.0,
+                ":resource": reject.resource.entity_set(),
+                ":key": reject.key,
+                ":reason": reject.reason,
+                ":payload": reject.payload,
+                ":now": self.now,
+            })?;
+        Ok(())
+    }
+
+    /// Whether there are rejects of the resource that are not resolved.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn has_open_rejects(&self, resource: Resource) -> rusqlite::Result<bool> {
+        self.transaction
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM rejects WHERE resource = ?1 AND resolved_at IS NULL)",
+            )?
+            .query_row([resource.entity_set()], |row| row.get(0))
+    }
+
+    /// A record that was rejected before has been stored.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn resolve_rejects(&self, resource: Resource, key: &str) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached(
+                "UPDATE rejects SET resolved_at = ?3
+                 WHERE resource = ?1 AND record_key = ?2 AND resolved_at IS NULL",
+            )?
+            .execute([resource.entity_set(), key, &self.now])?;
+        Ok(())
+    }
+
+    /// A sweep that began with run `since` has finished: rejects that it did not
+    /// meet again are no more in the feed as they were.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn resolve_unmet_rejects(&self, resource: Resource, since: RunId) -> rusqlite::Result<()> {
+        self.transaction.execute(
+            "UPDATE rejects SET resolved_at = :now
+             WHERE resource = :resource AND run_id < :since AND resolved_at IS NULL",
+            named_params! {
+                ":now": self.now, ":resource": resource.entity_set(), ":since": since.0,
+            },
+        )?;
+        Ok(())
+    }
+}

@@ -1,0 +1,278 @@
+//! One page into the mirror: what is new, what changed, what is the same, what went.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use crate::feed::Page;
+use crate::mirror::{
+    ChangeKind, ChangeLog, Counts, DeletedReason, Held, Rows, RunId, Subject, Writing,
+};
+use crate::record::{Children, Record, Shape};
+use crate::resource::Resource;
+use crate::value::{Value, timestamp};
+
+/// The run of one resource while it is under way.
+#[derive(Debug)]
+pub struct Tally {
+    /// Its row in `sync_runs`.
+    pub run: RunId,
+    /// What it did so far.
+    pub counts: Counts,
+    /// Whether its changes are logged: not those of the first full sync.
+    pub logs: bool,
+}
+
+/// The runs of the resources that one sweep fills.
+pub type Tallies = BTreeMap<Resource, Tally>;
+
+/// Why a child's row goes although its listing stays or was never there.
+const PHOTOS_COUNT: &str = "PhotosCount";
+
+/// Applies pages within one transaction.
+pub struct Apply<'a> {
+    /// The transaction.
+    pub writing: &'a Writing<'a>,
+    /// The runs that count.
+    pub tallies: &'a mut Tallies,
+    /// Fields whose changes are not logged.
+    pub ignore_fields: &'a BTreeSet<String>,
+    /// Whether only children of live listings are held, because the mirror does
+    /// not hold all listings.
+    pub listings_filtered: bool,
+}
+
+impl Apply<'_> {
+    /// Applies a page: its records, their children, and what could not be stored.
+    ///
+    /// # Errors
+    /// If the database cannot be read or written.
+    pub fn page(&mut self, shape: &Shape, page: &Page) -> rusqlite::Result<()> {
+        let writing = self.writing;
+        if let Some(tally) = self.tallies.get_mut(&shape.resource) {
+            tally.counts.pages += 1;
+        }
+        let mut rows = writing.rows(shape)?;
+        let mut children: Vec<Rows<'_>> =
+            shape.children.iter().map(|child| writing.rows(&child.shape)).collect::<Result<_, _>>()?;
+        let may_resolve = self.open_rejects(shape)?;
+        for record in &page.records {
+            if shape.resource.is_child() && !self.is_wanted(record)? {
+                continue;
+            }
+            self.record(shape, &mut rows, record, may_resolve)?;
+            for ((list, child), rows) in
+                record.children.iter().zip(&shape.children).zip(&mut children)
+            {
+                if let Some(list) = list {
+                    self.children(shape, record, &child.shape, rows, list)?;
+                }
+            }
+        }
+        for reject in &page.rejects {
+            let Some(tally) = self.tallies.get_mut(&reject.resource) else { continue };
+            tally.counts.records_seen += 1;
+            tally.counts.rejected += 1;
+            writing.keep_reject(tally.run, reject)?;
+        }
+        Ok(())
+    }
+
+    /// A child that comes on its own is held while its listing is: not if the
+    /// listing went, and not if the mirror's filter leaves the listing out.
+    fn is_wanted(&self, record: &Record) -> rusqlite::Result<bool> {
+        let Some(listing) = &record.listing_key else { return Ok(true) };
+        Ok(match self.writing.listing_is_live(listing)? {
+            Some(live) => live,
+            None => !self.listings_filtered,
+        })
+    }
+
+    fn open_rejects(&self, shape: &Shape) -> rusqlite::Result<bool> {
+        self.writing.has_open_rejects(shape.resource)
+    }
+
+    /// Brings one row up to date.
+    fn record(
+        &mut self,
+        shape: &Shape,
+        rows: &mut Rows<'_>,
+        record: &Record,
+        may_resolve: bool,
+    ) -> rusqlite::Result<()> {
+        let writing = self.writing;
+        let Some(tally) = self.tallies.get_mut(&shape.resource) else { return Ok(()) };
+        tally.counts.records_seen += 1;
+        if may_resolve {
+            writing.resolve_rejects(shape.resource, &record.key)?;
+        }
+        let subject = subject(shape, record);
+        match rows.held(record)? {
+            Held::Absent => {
+                rows.insert(record)?;
+                tally.counts.inserted += 1;
+                tally.log(writing, |log| log.record(subject, ChangeKind::Insert))
+            }
+            Held::Present { deleted: None, moved: false, changes } if changes.is_empty() => {
+                tally.counts.unchanged += 1;
+                Ok(())
+            }
+            Held::Present { deleted, changes, .. } => {
+                rows.update(record)?;
+                if deleted.is_some() {
+                    tally.counts.restored += 1;
+                    tally.log(writing, |log| log.record(subject, ChangeKind::Restore))?;
+                } else {
+                    tally.counts.updated += 1;
+                }
+                for change in changes {
+                    let Some((field, new)) = field_of(shape, record, change.position) else {
+                        continue;
+                    };
+                    if !self.ignore_fields.contains(field) {
+                        tally.log(writing, |log| log.field(subject, field, &change.old, &new))?;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Brings a listing's children up to date: those that came, and those that
+    /// are no longer among them.
+    fn children(
+        &mut self,
+        parent_shape: &Shape,
+        parent: &Record,
+        shape: &Shape,
+        rows: &mut Rows<'_>,
+        list: &Children,
+    ) -> rusqlite::Result<()> {
+        let may_resolve = self.open_rejects(shape)?;
+        for child in &list.records {
+            self.record(shape, rows, child, may_resolve)?;
+        }
+        let came: HashSet<&str> = (list.records.iter().map(|child| &*child.key))
+            .chain(list.rejected_keys.iter().map(|key| &**key))
+            .collect();
+        let gone: Vec<String> = self
+            .writing
+            .live_children(shape.resource, &parent.key)?
+            .into_iter()
+            .filter(|held| !came.contains(held.as_str()))
+            .collect();
+        // One that came without a key may be any of those that seem gone.
+        if gone.is_empty() || list.rejected_without_key {
+            return Ok(());
+        }
+        if came.is_empty() && !agrees_with_empty(parent_shape, parent, shape.resource) {
+            tracing::warn!(
+                listing = &*parent.key,
+                held = gone.len(),
+                "the feed gave no photos for a listing whose {PHOTOS_COUNT} is not 0; keeping those held"
+            );
+            return Ok(());
+        }
+        let stamp = parent_shape.modified_of(&parent.values);
+        for key in gone {
+            self.delete(shape.resource, &key, Some(&parent.key), DeletedReason::Replaced, stamp)?;
+        }
+        Ok(())
+    }
+
+    /// Soft-deletes a listing or another record that is gone, and what belongs to it.
+    ///
+    /// # Errors
+    /// If the database cannot be read or written.
+    pub fn gone(
+        &mut self,
+        resource: Resource,
+        key: &str,
+        reason: DeletedReason,
+    ) -> rusqlite::Result<()> {
+        let listing_key = (resource == Resource::Property).then_some(key);
+        self.delete(resource, key, listing_key, reason, None)?;
+        if resource == Resource::Property {
+            for child in Resource::ALL.into_iter().filter(|child| child.is_child()) {
+                if !self.writing.has_table(child)? {
+                    continue;
+                }
+                for child_key in self.writing.live_children(child, key)? {
+                    self.delete(child, &child_key, Some(key), DeletedReason::Parent, None)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn delete(
+        &mut self,
+        resource: Resource,
+        key: &str,
+        listing_key: Option<&str>,
+        reason: DeletedReason,
+        source_timestamp: Option<&str>,
+    ) -> rusqlite::Result<()> {
+        self.writing.delete_row(resource, key, reason)?;
+        let subject = Subject { resource, key, listing_key, source_timestamp };
+        if let Some(tally) = self.tallies.get_mut(&resource) {
+            tally.counts.deleted += 1;
+            tally.log(self.writing, |log| log.record(subject, ChangeKind::Delete))?;
+        }
+        Ok(())
+    }
+}
+
+impl Tally {
+    fn log(
+        &mut self,
+        writing: &Writing<'_>,
+        entry: impl FnOnce(&mut ChangeLog<'_>) -> rusqlite::Result<()>,
+    ) -> rusqlite::Result<()> {
+        if self.logs {
+            entry(&mut writing.changes(self.run)?)?;
+            self.counts.changes_logged += 1;
+        }
+        Ok(())
+    }
+}
+
+fn subject<'r>(shape: &Shape, record: &'r Record) -> Subject<'r> {
+    Subject {
+        resource: shape.resource,
+        key: &record.key,
+        listing_key: match shape.resource {
+            Resource::Property => Some(&record.key),
+            _ => record.listing_key.as_deref(),
+        },
+        source_timestamp: shape.modified_of(&record.values),
+    }
+}
+
+/// The column at a position that changed and its new value; none for the
+/// timestamp, whose changes are not logged.
+fn field_of<'s>(shape: &'s Shape, record: &Record, position: usize) -> Option<(&'s str, Value)> {
+    match shape.fields.get(position) {
+        Some(_) if shape.is_timestamp(position) => None,
+        Some(field) => Some((&field.name, record.values[position].clone())),
+        None => Some(("extra", record.extra.clone().map_or(Value::Null, Value::Text))),
+    }
+}
+
+/// Whether the listing itself says that it has none of this child. Only photos
+/// are counted; of the others an empty list is an empty list.
+fn agrees_with_empty(shape: &Shape, listing: &Record, child: Resource) -> bool {
+    child != Resource::Media
+        || shape
+            .position(PHOTOS_COUNT)
+            .is_none_or(|at| listing.values[at] == Value::Integer(0))
+}
+
+/// The ModificationTimestamp that a rejected record's text gives, if it can be read.
+pub fn stamp_of_reject(payload: &str) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Stamped {
+        #[serde(rename = "ModificationTimestamp")]
+        modified: String,
+    }
+    let stamped: Stamped = serde_json::from_str(payload).ok()?;
+    timestamp(&stamped.modified).map(String::from)
+}

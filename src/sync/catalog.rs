@@ -1,0 +1,123 @@
+//! The feed's `$metadata`, read, kept, and made into tables.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use crate::config;
+use crate::feed::{Feed, Metadata, ShapeError, Wanted, columns, shape};
+use crate::mirror::{FieldRow, Mirror};
+use crate::record::Shape;
+use crate::resource::Resource;
+
+const READING: &str = "reading the feed's $metadata";
+
+/// What the feed declares, and what of it the configuration wants.
+pub struct Catalog {
+    metadata: Metadata,
+    settings: config::Sync,
+    dialect: &'static crate::feed::Dialect,
+}
+
+impl Catalog {
+    /// Asks the feed for its `$metadata`. A feed that does not give it now is
+    /// taken to declare what it declared last.
+    ///
+    /// # Errors
+    /// If the feed gives none and never gave one.
+    pub fn ask(
+        feed: &Feed,
+        mirror: &Mirror,
+        settings: &config::Sync,
+    ) -> anyhow::Result<Catalog> {
+        let metadata = match feed.metadata() {
+            Ok(metadata) => metadata,
+            Err(error) if error.is_refusal() => match mirror.saved_metadata()? {
+                Some((document, fetched_at)) => {
+                    tracing::warn!(%error, fetched_at, "$metadata: going by what was read before");
+                    serde_json::from_str(&document).context("reading the kept $metadata")?
+                }
+                None => return Err(error).context(READING),
+            },
+            Err(error) => return Err(error).context(READING),
+        };
+        Ok(Catalog { metadata, settings: settings.clone(), dialect: feed.dialect() })
+    }
+
+    /// Asks the feed for its `$metadata`, with no mirror at hand.
+    ///
+    /// # Errors
+    /// If the feed gives none.
+    pub fn ask_only(feed: &Feed, settings: &config::Sync) -> anyhow::Result<Catalog> {
+        let metadata = feed.metadata().context(READING)?;
+        Ok(Catalog { metadata, settings: settings.clone(), dialect: feed.dialect() })
+    }
+
+    /// The shape of a resource's records, with these children expanded.
+    ///
+    /// # Errors
+    /// [`ShapeError`] if the feed does not declare what is wanted.
+    pub fn shape(
+        &self,
+        resource: Resource,
+        children: &[Resource],
+    ) -> Result<Arc<Shape>, ShapeError> {
+        let wanted = Wanted { select: &self.settings.select, expand: children };
+        shape(&self.metadata, self.dialect, resource, wanted).map(Arc::new)
+    }
+
+    /// The shape of a resource's key and timestamp alone.
+    ///
+    /// # Errors
+    /// [`ShapeError`] if the feed does not declare the resource.
+    pub fn stamps(&self, resource: Resource) -> Result<Shape, ShapeError> {
+        let select = [(resource, Vec::new())].into();
+        shape(&self.metadata, self.dialect, resource, Wanted { select: &select, expand: &[] })
+    }
+
+    /// Whether the configuration selects fields of the resource.
+    pub fn selects(&self, resource: Resource) -> bool {
+        self.settings.select.contains_key(&resource)
+    }
+
+    /// The configured filter of the resource.
+    pub fn filter(&self, resource: Resource) -> Option<&str> {
+        self.settings.filter.get(&resource).map(String::as_str)
+    }
+
+    /// Makes the tables of `resources` and writes down what their fields are.
+    /// One that the feed does not declare is left out.
+    ///
+    /// # Errors
+    /// If the database cannot be written.
+    pub fn store(&self, mirror: &mut Mirror, resources: &[Resource]) -> anyhow::Result<()> {
+        let document = serde_json::to_string(&self.metadata)?;
+        let writing = mirror.write()?;
+        for &resource in resources {
+            let Ok(fields) = columns(&self.metadata, resource) else { continue };
+            let paging = self.stamps(resource).map(|shape| shape.paging_field().name.clone()).ok();
+            writing.ensure_table(resource, &fields, paging.as_deref())?;
+            let declared = self.metadata.entity_of_set(resource.entity_set());
+            let rows: Vec<FieldRow<'_>> = declared
+                .iter()
+                .flat_map(|entity| &entity.fields)
+                .map(|field| FieldRow {
+                    field: &field.name,
+                    edm_type: &field.edm_type,
+                    description: field.description.as_deref(),
+                    enumeration: field.enumeration.as_deref(),
+                })
+                .collect();
+            writing.describe_fields(resource, &rows)?;
+        }
+        writing.describe_lookups(self.metadata.enumerations.iter().flat_map(|enumeration| {
+            enumeration.members.iter().map(|member| {
+                let display = member.display.as_deref().unwrap_or(&member.name);
+                (enumeration.name.as_str(), member.name.as_str(), display)
+            })
+        }))?;
+        writing.save_metadata(&document)?;
+        writing.commit()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,138 @@
+//! The jobs: what is asked of the feed, in which order, and what becomes of it.
+
+mod apply;
+mod catalog;
+mod checkpoint;
+mod full;
+mod plan;
+mod ranges;
+mod survey;
+mod sweep;
+
+use std::collections::BTreeSet;
+
+use crate::config::Config;
+use crate::feed::{Feed, FeedError, ShapeError};
+use crate::mirror::{Counts, Mirror, RunSummary};
+use crate::resource::Resource;
+use crate::stop::{Signal, Stop};
+
+pub use full::full;
+
+
+/// What a job works with.
+pub struct Context<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// The feed.
+    pub feed: &'a Feed,
+    /// The request to stop.
+    pub stop: &'a Stop,
+    /// Who is told how it goes.
+    pub progress: &'a dyn Progress,
+    /// How many deletions are allowed beyond the brake.
+    pub allow_deletes: u64,
+}
+
+/// Who is told how a job goes.
+pub trait Progress {
+    /// A resource is about to be read; `total` records if the feed counts them.
+    fn begin(&self, resource: Resource, total: Option<u64>);
+    /// A page was applied; `counts` is what the run did so far, `done` how many
+    /// records of the total are behind it, those of earlier runs among them.
+    fn page(&self, resource: Resource, counts: &Counts, done: u64);
+    /// The resource was read.
+    fn end(&self, resource: Resource);
+}
+
+/// How a job ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// All was done.
+    Done,
+    /// Something was left out.
+    Partial,
+    /// Nothing could be done.
+    Failed,
+    /// The configuration asks for what the feed refuses.
+    Misconfigured,
+    /// The feed refused the credentials.
+    Unauthorized,
+    /// It was stopped.
+    Interrupted(Signal),
+}
+
+/// What a job did.
+#[derive(Debug)]
+pub struct Report {
+    /// Its runs, one a resource.
+    pub runs: Vec<RunSummary>,
+    /// How it ended.
+    pub ending: Ending,
+}
+
+/// How one resource's run ended, as the whole is judged by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Verdict {
+    Done,
+    Partial,
+    Failed,
+    Forbidden,
+    Unauthorized,
+    Misconfigured,
+    Interrupted,
+}
+
+impl Verdict {
+    fn of(error: &anyhow::Error, has_filter: bool) -> Verdict {
+        match error.downcast_ref::<FeedError>() {
+            Some(FeedError::Interrupted) => Verdict::Interrupted,
+            Some(FeedError::Unauthorized { status: 401, .. }) => Verdict::Unauthorized,
+            Some(FeedError::Unauthorized { .. }) => Verdict::Forbidden,
+            Some(FeedError::Refused { status: 400, .. }) if has_filter => Verdict::Misconfigured,
+            _ if wants_no_such_field(error) => Verdict::Misconfigured,
+            _ => Verdict::Failed,
+        }
+    }
+}
+
+fn wants_no_such_field(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(ShapeError::NoSuchField { .. }))
+}
+
+/// The ending of a whole job, from its resources'. One that failed beside
+/// others that did not is something left out.
+fn ending(verdicts: &BTreeSet<Verdict>, stop: &Stop) -> Ending {
+    let worst = verdicts.last().copied().unwrap_or(Verdict::Done);
+    let some_done = verdicts.contains(&Verdict::Done) || verdicts.contains(&Verdict::Partial);
+    match worst {
+        Verdict::Interrupted => Ending::Interrupted(stop.requested().unwrap_or(Signal::Terminate)),
+        Verdict::Misconfigured => Ending::Misconfigured,
+        Verdict::Unauthorized => Ending::Unauthorized,
+        Verdict::Forbidden | Verdict::Failed | Verdict::Partial if some_done => Ending::Partial,
+        Verdict::Forbidden => Ending::Unauthorized,
+        Verdict::Failed => Ending::Failed,
+        Verdict::Partial => Ending::Partial,
+        Verdict::Done => Ending::Done,
+    }
+}
+
+/// The most memory that this process held so far, in bytes, where the system tells.
+fn peak_rss_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1_024)
+}
+
+/// Opens the mirror for a job: takes the lease and buries dead runs.
+///
+/// # Errors
+/// [`crate::mirror::LeaseTaken`], [`crate::mirror::NotAMirror`], or what kept the
+/// database from opening.
+pub fn open_for_sync(config: &Config) -> anyhow::Result<Mirror> {
+    let mut mirror = Mirror::open(&config.mirror.database)?;
+    mirror.take_lease()?;
+    mirror.bury_dead_runs()?;
+    Ok(mirror)
+}

@@ -1,0 +1,102 @@
+//! Key ranges: a resource cut into parts that are read side by side.
+
+use crate::feed::query::{Order, Query};
+use crate::feed::{Feed, FeedError, Key, Paging, Position, Tries};
+use crate::record::Shape;
+use crate::value::Form;
+
+/// Each range costs a request to find where it begins; more of them read no
+/// faster once the rate limit rules.
+const RANGES_MAX: u64 = 6;
+
+/// A part smaller than this many pages is not worth a request.
+const PAGES_MIN: u64 = 4;
+
+/// After how many records each range but the last ends: whole pages, so that
+/// the cuts cost no page.
+fn cuts(count: u64, page_size: u64, max_ranges: u64) -> Vec<u64> {
+    let pages = count / page_size.max(1);
+    let ranges = (pages / PAGES_MIN).clamp(1, max_ranges.clamp(1, RANGES_MAX));
+    (1..ranges).map(|range| pages * range / ranges * page_size).collect()
+}
+
+/// The positions from which to read a resource of `count` records. A server
+/// that cannot say where the cuts are is read from one position.
+///
+/// # Errors
+/// [`FeedError::Unauthorized`] and [`FeedError::Interrupted`]; others make it one range.
+pub fn positions(
+    feed: &Feed,
+    shape: &Shape,
+    filter: Option<&str>,
+    count: Option<u64>,
+) -> Result<Vec<Position>, FeedError> {
+    if feed.dialect().paging == Paging::NextLink {
+        return Ok(vec![Position::NextLink { next_link: None }]);
+    }
+    let whole = || vec![Position::Keyset { after: None, up_to: None, skip: 0 }];
+    if shape.paging_field().form != Form::Integer {
+        return Ok(whole());
+    }
+    let cuts = cuts(count.unwrap_or(0), feed.page_size().into(), feed.max_concurrent() as u64);
+    let mut ends: Vec<i64> = Vec::new();
+    for cut in cuts {
+        match key_at(feed, shape, filter, cut - 1) {
+            Ok(Some(key)) if ends.last().is_none_or(|last| key > *last) => ends.push(key),
+            Err(error @ (FeedError::Unauthorized { .. } | FeedError::Interrupted)) => {
+                return Err(error);
+            }
+            Ok(_) => return Ok(whole()),
+            Err(error) => {
+                tracing::info!(resource = %shape.resource, %error, "reading it as one range");
+                return Ok(whole());
+            }
+        }
+    }
+    let key = |key: Option<&i64>| key.map(|key| Key::Number(*key));
+    Ok((0..=ends.len())
+        .map(|at| Position::Keyset {
+            after: at.checked_sub(1).and_then(|before| key(ends.get(before))),
+            up_to: key(ends.get(at)),
+            skip: 0,
+        })
+        .collect())
+}
+
+/// The key of the record behind `skip` others.
+fn key_at(
+    feed: &Feed,
+    shape: &Shape,
+    filter: Option<&str>,
+    skip: u64,
+) -> Result<Option<i64>, FeedError> {
+    let mut query = Query::of(shape.resource.entity_set())
+        .select(shape.fields.iter().map(|field| field.name.clone()))
+        .order_by(shape.paging_field().name.clone(), Order::Asc)
+        .skip(skip)
+        .top(1);
+    if let Some(filter) = filter {
+        query = query.filter(filter);
+    }
+    let page = feed.page(&query.to_path_and_query(), shape, Tries::Once)?;
+    Ok(match Key::of(&page.last_paging) {
+        Some(Key::Number(key)) => Some(key),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cuts;
+
+    #[test]
+    fn ranges_are_whole_pages_and_few() {
+        assert_eq!(cuts(0, 200, 4), []);
+        assert_eq!(cuts(1_599, 200, 4), []);
+        assert_eq!(cuts(1_600, 200, 4), [800]);
+        assert_eq!(cuts(20_000, 200, 4), [5_000, 10_000, 15_000]);
+        assert_eq!(cuts(20_199, 200, 4), [5_000, 10_000, 15_000]);
+        assert_eq!(cuts(1_731_072, 200, 64).len(), 5);
+        assert_eq!(cuts(20_000, 200, 1), []);
+    }
+}
