@@ -3,7 +3,8 @@
 use rusqlite::{CachedStatement, ToSql, named_params};
 
 use super::runs::RunId;
-use super::{Writing, rows::SqlValue};
+use super::{Mirror, Writing, rows::SqlValue};
+use serde::Serialize;
 use crate::resource::Resource;
 use crate::value::Value;
 
@@ -25,6 +26,84 @@ impl ChangeKind {
             ChangeKind::Delete => "delete",
             ChangeKind::Restore => "restore",
         }
+    }
+}
+
+/// How many changes of one kind there were.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ChangeCount {
+    /// The resource.
+    pub resource: String,
+    /// `insert`, `update`, `delete` or `restore`.
+    pub change: String,
+    /// For `update`, the field.
+    pub field: Option<String>,
+    /// How many.
+    pub count: i64,
+}
+
+/// A change as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeRow {
+    /// The record's key.
+    pub record_key: String,
+    /// `insert`, `update`, `delete` or `restore`.
+    pub change: String,
+    /// For `update`, the field.
+    pub field: Option<String>,
+    /// The value before, as text.
+    pub old_value: Option<String>,
+    /// The value after, as text.
+    pub new_value: Option<String>,
+}
+
+impl Mirror {
+    /// How many changes of each kind the runs from `since` on found.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn count_changes(&self, since: i64) -> rusqlite::Result<Vec<ChangeCount>> {
+        self.connection
+            .prepare(
+                "SELECT resource, change, field, count(*) FROM changes WHERE run_id >= :since
+                 GROUP BY resource, change, field ORDER BY count(*) DESC, resource, change, field",
+            )?
+            .query_map(named_params! { ":since": since }, |row| {
+                Ok(ChangeCount {
+                    resource: row.get(0)?,
+                    change: row.get(1)?,
+                    field: row.get(2)?,
+                    count: row.get(3)?,
+                })
+            })?
+            .collect()
+    }
+
+    /// Some changes of listings that tell a reader most: prices, statuses, and
+    /// listings that came and went, of the runs from `since` on.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn telling_changes(&self, since: i64, limit: u32) -> rusqlite::Result<Vec<ChangeRow>> {
+        self.connection
+            .prepare(
+                "SELECT record_key, change, field, CAST(old_value AS TEXT), CAST(new_value AS TEXT)
+                 FROM (SELECT *, row_number() OVER (PARTITION BY change, field ORDER BY id) AS place
+                       FROM changes
+                       WHERE run_id >= :since AND resource = 'Property'
+                         AND (field IS NULL OR field IN ('ListPrice', 'StandardStatus')))
+                 ORDER BY place, id LIMIT :limit",
+            )?
+            .query_map(named_params! { ":since": since, ":limit": limit }, |row| {
+                Ok(ChangeRow {
+                    record_key: row.get(0)?,
+                    change: row.get(1)?,
+                    field: row.get(2)?,
+                    old_value: row.get(3)?,
+                    new_value: row.get(4)?,
+                })
+            })?
+            .collect()
     }
 }
 

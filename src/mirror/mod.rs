@@ -18,7 +18,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use crate::value::stored_instant;
 
 pub use lease::LeaseTaken;
-pub use log::{ChangeKind, ChangeLog, Subject};
+pub use log::{ChangeCount, ChangeRow, ChangeKind, ChangeLog, Subject};
 pub use open::NotAMirror;
 pub use rows::{DeletedReason, Held, Rows};
 pub use schema::FieldRow;

@@ -44,6 +44,25 @@ pub fn full(
     Ok(Report { runs: summaries, ending: ending(&runs.verdicts, context.stop) })
 }
 
+/// Brings the mirror up to date: whole where a resource was never read whole,
+/// and whole again where all of them were.
+///
+/// # Errors
+/// As [`full`].
+pub fn up_to_date(
+    context: &Context<'_>,
+    mirror: &mut Mirror,
+    resources: &[Resource],
+) -> anyhow::Result<Report> {
+    let mut needed = Vec::new();
+    for &resource in resources {
+        if !mirror.has_finished_full(resource)? {
+            needed.push(resource);
+        }
+    }
+    full(context, mirror, if needed.is_empty() { resources } else { &needed })
+}
+
 fn sweep_all(
     context: &Context<'_>,
     catalog: &Catalog,

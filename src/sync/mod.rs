@@ -17,7 +17,8 @@ use crate::mirror::{Counts, Mirror, RunSummary};
 use crate::resource::Resource;
 use crate::stop::{Signal, Stop};
 
-pub use full::full;
+pub use full::{full, up_to_date};
+pub use plan::{Plan, ResourcePlan, check, plan, time_at};
 
 
 /// What a job works with.

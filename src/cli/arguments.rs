@@ -1,0 +1,152 @@
+//! What stands on the command line.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::config::Profile;
+use crate::resource::Resource;
+
+/// An exact local mirror of an MLS's RESO Web API feed in one SQLite file.
+#[derive(Debug, Parser)]
+#[command(name = "mlsmirror", version, arg_required_else_help = true, after_help = EXIT_CODES)]
+pub struct Arguments {
+    /// The configuration; else $MLSMIRROR_CONFIG, else ./mlsmirror.toml
+    #[arg(long, global = true, value_name = "FILE", env = "MLSMIRROR_CONFIG", hide_env = true)]
+    pub config: Option<PathBuf>,
+    /// Print exactly one JSON document on stdout
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say nothing but errors on stderr
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more on stderr; twice for every request
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    failed; running it again goes on where it stopped
+  2    wrong usage or configuration
+  3    done in part: rejected records, a resource that did not answer, deletions held back
+  4    another process is syncing this mirror
+  5    the feed refused the credentials
+  130  interrupted (SIGINT), 143 terminated (SIGTERM), after the page in hand
+
+Start with `mlsmirror demo`: it needs no configuration and no token.";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Try it all against a simulated feed: no configuration, no token
+    #[command(after_help = "Example:\n  mlsmirror demo --listings 500")]
+    Demo(Demo),
+    /// Write a commented mlsmirror.toml; never over one that is there
+    #[command(after_help = "Example:\n  mlsmirror init --profile reso")]
+    Init(Init),
+    /// Try the configuration, the token and every resource, and print the plan of a full sync
+    #[command(after_help = "Example:\n  mlsmirror --config utah.toml check")]
+    Check,
+    /// Bring the mirror up to date
+    #[command(after_help = "Examples:\n  mlsmirror sync --dry-run\n  mlsmirror sync\n  mlsmirror sync full --only Property,Media")]
+    Sync(Sync),
+    /// Serve the simulated feed on loopback until it is stopped
+    #[command(after_help = "Example:\n  mlsmirror simulate --port 8080 --listings 100000")]
+    Simulate(Simulate),
+    /// Print completions for a shell
+    #[command(after_help = "Example:\n  mlsmirror completions bash > /etc/bash_completion.d/mlsmirror")]
+    Completions(Completions),
+}
+
+/// `demo`
+#[derive(Args, Debug)]
+pub struct Demo {
+    /// Where to leave the mirror; it must not exist or be empty [default: ./mlsmirror-demo]
+    #[arg(long)]
+    pub dir: Option<PathBuf>,
+    /// How many listings the feed has
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..=LISTINGS_MAX))]
+    pub listings: u64,
+}
+
+/// The keys of simulated listings have seven digits.
+const LISTINGS_MAX: u64 = 2_900_000;
+
+/// `init`
+#[derive(Args, Debug)]
+pub struct Init {
+    /// Whose defaults to write
+    #[arg(long, value_name = "NAME", default_value_t = Profile::Wfrmls, value_parser = profile())]
+    pub profile: Profile,
+}
+
+fn profile() -> impl clap::builder::TypedValueParser<Value = Profile> {
+    use clap::builder::TypedValueParser;
+    PossibleValuesParser::new(Profile::ALL.map(|profile| profile.name()))
+        .try_map(|name| name.parse::<Profile>())
+}
+
+/// `sync`
+#[derive(Args, Debug)]
+pub struct Sync {
+    /// Only this job; without one, what is needed to bring the mirror up to date
+    pub job: Option<SyncJob>,
+    /// Only these resources, of those that are configured
+    #[arg(long, value_name = "R,…", value_delimiter = ',', value_parser = resource())]
+    pub only: Vec<Resource>,
+    /// Print the plan and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Let up to N records be deleted, beyond sync.max_delete_percent
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub allow_deletes: u64,
+}
+
+fn resource() -> impl clap::builder::TypedValueParser<Value = Resource> {
+    use clap::builder::TypedValueParser;
+    PossibleValuesParser::new(Resource::ALL.map(Resource::entity_set))
+        .try_map(|name| name.parse::<Resource>())
+}
+
+/// A job of `sync`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SyncJob {
+    /// Every record of every resource, and soft-delete what is gone
+    Full,
+}
+
+/// `simulate`
+#[derive(Args, Debug)]
+pub struct Simulate {
+    /// The port on 127.0.0.1; 0 lets the system choose
+    #[arg(long, value_name = "P", default_value_t = 8080)]
+    pub port: u16,
+    /// How many listings there are at first
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(0..=LISTINGS_MAX))]
+    pub listings: u64,
+    /// Photos a listing at most
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    pub photos: u32,
+    /// The same seed gives the same market
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Only listings, without photos, open houses and other children
+    #[arg(long)]
+    pub bare: bool,
+    /// Requests a minute before it answers 429; 0 for no limit
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub requests_per_minute: u64,
+}
+
+/// `completions`
+#[derive(Args, Debug)]
+pub struct Completions {
+    /// The shell
+    pub shell: Shell,
+}

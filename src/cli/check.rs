@@ -1,0 +1,74 @@
+//! `check`: does it work, and what will it cost.
+
+use super::arguments::Arguments;
+use super::exit::Exit;
+use super::output::Output;
+use super::sync::{Session, Silent};
+use super::text::{bytes, counted, thousands, time};
+use crate::resource::Resource;
+use crate::sync::{self, Plan, ResourcePlan};
+
+pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
+    let session = Session::open(arguments, output)?;
+    let resources = session.config.sync.resources.clone();
+    let plan = sync::check(&session.context(&Silent, 0), &resources)?;
+    let feed = &session.config.feed;
+    let text = format!("feed {} answers, the token is good\n{}", feed.base_url, describe(&plan));
+    output.result(&plan, &text)?;
+    Ok(exit(&plan))
+}
+
+/// A resource that does not answer makes the plan one in part.
+pub fn exit(plan: &Plan) -> Exit {
+    match plan.resources.iter().any(|resource| resource.error.is_some()) {
+        true => Exit::Partial,
+        false => Exit::Done,
+    }
+}
+
+/// The plan as text, a line a resource.
+pub fn describe(plan: &Plan) -> String {
+    let mut text = String::new();
+    for resource in &plan.resources {
+        text += &format!("  {}\n", describe_resource(resource, plan));
+    }
+    let mut total = format!("a full sync: {}", counted(plan.requests, ("request", "requests")));
+    if let (Some(seconds), Some(rate)) = (plan.seconds, &plan.rate) {
+        total += &format!(", {}", at_rate(seconds, rate));
+    }
+    if let Some(size) = plan.bytes {
+        total += &format!(", some {} to download", bytes(size));
+    }
+    text + &total + "\n"
+}
+
+fn at_rate(seconds: u64, rate: &str) -> String {
+    let (number, unit) = rate.split_once(' ').unwrap_or((rate, ""));
+    let number = number.parse().map_or_else(|_| number.to_owned(), thousands);
+    format!("{} at {number} {unit}", time(std::time::Duration::from_secs(seconds)))
+}
+
+fn describe_resource(plan: &ResourcePlan, whole: &Plan) -> String {
+    let nouns = plan.resource.parse().map_or(("record", "records"), Resource::nouns);
+    let count = match plan.records {
+        Some(records) => counted(records, nouns),
+        None => format!("{}, not counted by the feed", nouns.1),
+    };
+    let mut line = match (&plan.error, plan.requests) {
+        (Some(error), _) => return format!("{}: {error}", plan.resource),
+        _ if plan.with_listings => format!("{count}: with their listings, no request of their own"),
+        (None, Some(requests)) => {
+            let mut line = format!("{count}: {}", counted(requests, ("request", "requests")));
+            if let (Some(rate), true) = (&whole.rate, whole.requests > 0) {
+                let seconds = whole.seconds.unwrap_or(0) * requests / whole.requests;
+                line += &format!(", {}", at_rate(seconds, rate));
+            }
+            line
+        }
+        (None, None) => count,
+    };
+    if let Some(newest) = &plan.newest {
+        line += &format!("; newest {newest} UTC");
+    }
+    line
+}

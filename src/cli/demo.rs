@@ -1,0 +1,178 @@
+//! `demo`: all of it, against a simulated feed.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context as _;
+use serde::Serialize;
+
+use super::arguments::Demo;
+use super::exit::{Exit, UsageError};
+use super::output::{Output, print};
+use super::progress::Shown;
+use super::sync::{Session, describe_run, sync_once};
+use super::text::{counted, listed, time};
+use crate::config::Config;
+use crate::feed::Token;
+use crate::mirror::{ChangeCount, ChangeRow, Mirror, RunSummary};
+use crate::resource::Resource;
+use crate::simulator::{Moved, Options, Simulator};
+use crate::sync::{self, Ending};
+
+/// How much happens between the two syncs.
+const MOVES: u32 = 200;
+
+/// How many changes are shown.
+const SHOWN: u32 = 8;
+
+#[derive(Serialize)]
+struct Document {
+    database: PathBuf,
+    first_sync: Vec<RunSummary>,
+    second_sync: Vec<RunSummary>,
+    changes: Vec<ChangeCount>,
+}
+
+pub fn run(wanted: &Demo, output: &Output) -> anyhow::Result<Exit> {
+    let dir = folder(wanted.dir.as_deref())?;
+    let started = Instant::now();
+    let simulator = Simulator::start(Options { listings: wanted.listings, ..Options::default() })?;
+    let config = write_config(&dir, &simulator)?;
+    let database = config.mirror.database.clone();
+    let token = Token::checked(simulator.token(), "the simulated feed")?;
+    let session = Session::with(config, token)?;
+    let mut mirror = sync::open_for_sync(&session.config)?;
+    let say = |text: &str| {
+        if !output.json {
+            print(text);
+        }
+    };
+
+    say(&format!(
+        "A simulated feed of {} answers at {}\n\n1. The first sync: everything\n",
+        counted(wanted.listings, Resource::Property.nouns()),
+        simulator.base_url()
+    ));
+    let first = sync_and_tell(&session, &mut mirror, output)?;
+
+    let moved = simulator.move_market(MOVES);
+    say(&format!("\n2. The market moves: {}\n\n3. The next sync: what changed\n", describe(&moved)));
+    let second = sync_and_tell(&session, &mut mirror, output)?;
+    let since = second.first().map_or(0, |run| run.id);
+    let changes = mirror.count_changes(since)?;
+    for row in mirror.telling_changes(since, SHOWN)? {
+        say(&format!("   {}\n", describe_change(&row)));
+    }
+    mirror.release_lease()?;
+
+    say(&format!("\nDone in {}. The mirror is {}; try:\n\n", time(started.elapsed()), database.display()));
+    for query in QUERIES {
+        say(&format!("  sqlite3 -box {} \"{query}\"\n\n", database.display()));
+    }
+    let document = Document { database, first_sync: first, second_sync: second, changes };
+    output.result(&document, "")?;
+    Ok(Exit::Done)
+}
+
+/// Each shows another side of the file.
+const QUERIES: [&str; 4] = [
+    "SELECT City, count(*) AS listings, round(avg(ListPrice)) AS average_price FROM listings \
+     WHERE StandardStatus = 'Active' AND deleted_at IS NULL GROUP BY City ORDER BY 2 DESC LIMIT 10",
+    "SELECT record_key, old_value, new_value FROM changes WHERE field = 'ListPrice' ORDER BY id DESC LIMIT 10",
+    "SELECT old_value || ' > ' || new_value AS transition, count(*) FROM changes \
+     WHERE field = 'StandardStatus' GROUP BY 1",
+    "SELECT listing_key, count(*) AS photos FROM media WHERE deleted_at IS NULL GROUP BY 1 ORDER BY 2 DESC LIMIT 5",
+];
+
+fn sync_and_tell(
+    session: &Session,
+    mirror: &mut Mirror,
+    output: &Output,
+) -> anyhow::Result<Vec<RunSummary>> {
+    let quiet = Output { quiet: true, ..*output };
+    let progress = Shown::new(&quiet, &session.config.feed);
+    let context = session.context(&progress, 0);
+    let report = sync_once(&context, mirror, None, &session.config.sync.resources)?;
+    if !output.json {
+        for run in &report.runs {
+            print(&format!("   {}\n", describe_run(run)));
+        }
+    }
+    match report.ending {
+        Ending::Done => Ok(report.runs),
+        Ending::Interrupted(_) => Err(crate::feed::FeedError::Interrupted.into()),
+        _ => {
+            let errors: Vec<String> =
+                report.runs.iter().filter_map(|run| run.error.clone()).collect();
+            anyhow::bail!("the simulated feed was not mirrored: {}", errors.join("; "))
+        }
+    }
+}
+
+/// A new folder, or an empty one that was named.
+fn folder(named: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let dir = match named {
+        Some(dir) => dir.to_owned(),
+        None => {
+            let numbered = (2..).map(|number| PathBuf::from(format!("mlsmirror-demo-{number}")));
+            let mut names = [PathBuf::from("mlsmirror-demo")].into_iter().chain(numbered);
+            names.find(|dir| !dir.exists()).context("there are demos without end here")?
+        }
+    };
+    std::fs::create_dir_all(&dir).with_context(|| format!("making the folder {}", dir.display()))?;
+    let mut entries =
+        std::fs::read_dir(&dir).with_context(|| format!("reading the folder {}", dir.display()))?;
+    if entries.next().is_some() {
+        let full = format!("{} is not empty; give a new folder with --dir", dir.display());
+        return Err(UsageError(full).into());
+    }
+    Ok(dir)
+}
+
+/// A configuration such as a user would have, left beside the mirror.
+fn write_config(dir: &Path, simulator: &Simulator) -> anyhow::Result<Config> {
+    let path = dir.join("mlsmirror.toml");
+    let text = format!(
+        "# The demo's feed: start it again with `mlsmirror simulate --port {port}`.\n\
+         [feed]\nprofile = \"wfrmls\"\nbase_url = \"{url}\"\n\
+         # The demo is not held up by the real feed's limits.\n\
+         requests_per_minute = 0\nrequests_per_hour = 0\nrequests_per_day = 0\n\n\
+         [sync]\nresources = [\"Property\", \"Media\", \"OpenHouse\", \"PropertyUnitTypes\", \"Adu\", \
+         \"Member\", \"Office\", \"Lookup\"]\n",
+        port = simulator.base_url().split(':').nth(2).and_then(|rest| rest.split('/').next()).unwrap_or("8080"),
+        url = simulator.base_url(),
+    );
+    std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+    Ok(Config::load(&path)?)
+}
+
+fn describe(moved: &Moved) -> String {
+    let parts = [
+        (moved.price_changes, ("price change", "price changes")),
+        (moved.pendings, ("sale pending", "sales pending")),
+        (moved.closings, ("closing", "closings")),
+        (moved.withdrawals, ("withdrawal", "withdrawals")),
+        (moved.new_listings, ("new listing", "new listings")),
+        (moved.photos_added + moved.photos_replaced, ("new photo", "new photos")),
+        (moved.deletions, ("deletion", "deletions")),
+    ];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, nouns)| counted(count.into(), nouns))
+        .collect();
+    listed(&parts)
+}
+
+fn describe_change(row: &ChangeRow) -> String {
+    let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
+    match &row.field {
+        Some(field) => format!(
+            "listing {}: {field} {} > {}",
+            row.record_key,
+            value(&row.old_value),
+            value(&row.new_value)
+        ),
+        None => format!("listing {}: {}", row.record_key, row.change),
+    }
+}

@@ -1,0 +1,80 @@
+//! Exit codes, as the contract of the command line lists them.
+
+use std::process::ExitCode;
+
+use crate::config::ConfigError;
+use crate::feed::{FeedError, TokenError};
+use crate::mirror::{LeaseTaken, NotAMirror};
+use crate::stop::Signal;
+use crate::sync::Ending;
+
+/// How the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Done,
+    Failed,
+    Usage,
+    Partial,
+    Busy,
+    Unauthorized,
+    Stopped(Signal),
+}
+
+/// The words on the command line do not fit together.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(pub String);
+
+impl Exit {
+    /// The exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::Partial => 3,
+            Exit::Busy => 4,
+            Exit::Unauthorized => 5,
+            Exit::Stopped(Signal::Interrupt) => 130,
+            Exit::Stopped(Signal::Terminate) => 143,
+        }
+    }
+
+    /// How a process ends that met this error.
+    pub fn of(error: &anyhow::Error) -> Exit {
+        if error.is::<ConfigError>()
+            || error.is::<TokenError>()
+            || error.is::<NotAMirror>()
+            || error.is::<UsageError>()
+        {
+            return Exit::Usage;
+        }
+        if error.is::<LeaseTaken>() {
+            return Exit::Busy;
+        }
+        match error.downcast_ref() {
+            Some(FeedError::Unauthorized { .. }) => Exit::Unauthorized,
+            Some(FeedError::Interrupted) => Exit::Stopped(Signal::Terminate),
+            _ => Exit::Failed,
+        }
+    }
+}
+
+impl From<&Ending> for Exit {
+    fn from(ending: &Ending) -> Exit {
+        match ending {
+            Ending::Done => Exit::Done,
+            Ending::Partial => Exit::Partial,
+            Ending::Failed => Exit::Failed,
+            Ending::Misconfigured => Exit::Usage,
+            Ending::Unauthorized => Exit::Unauthorized,
+            Ending::Interrupted(signal) => Exit::Stopped(*signal),
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.code())
+    }
+}

@@ -1,0 +1,52 @@
+//! The command line: one file a verb. The only place that prints, and that
+//! knows exit codes.
+
+mod arguments;
+mod check;
+mod completions;
+mod demo;
+mod exit;
+mod init;
+mod output;
+mod progress;
+mod simulate;
+mod sync;
+mod text;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Verb};
+use exit::Exit;
+use output::Output;
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        // Help and version go to stdout and are no failure.
+        Err(error) => {
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            // Nothing is left to do if the terminal is gone.
+            let _ = error.print();
+            return exit.into();
+        }
+    };
+    output::log_to_stderr(arguments.quiet, arguments.verbose);
+    let output = Output { json: arguments.json, quiet: arguments.quiet };
+    let done = match &arguments.verb {
+        Verb::Check => check::run(&arguments, &output),
+        Verb::Completions(wanted) => completions::run(wanted),
+        Verb::Demo(wanted) => demo::run(wanted, &output),
+        Verb::Init(wanted) => init::run(&arguments, wanted, &output),
+        Verb::Simulate(wanted) => simulate::run(wanted, &output),
+        Verb::Sync(wanted) => sync::run(&arguments, wanted, &output),
+    };
+    let exit = done.unwrap_or_else(|error| {
+        let exit = Exit::of(&error);
+        output.error(&error, exit);
+        exit
+    });
+    exit.into()
+}

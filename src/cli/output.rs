@@ -1,0 +1,76 @@
+//! Printing: results to stdout, everything else to stderr.
+
+use std::io::{IsTerminal, Write};
+
+use serde::Serialize;
+use tracing_subscriber::EnvFilter;
+
+use super::exit::Exit;
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    /// As one JSON document.
+    pub json: bool,
+    /// Nothing but errors on stderr.
+    pub quiet: bool,
+}
+
+/// Prints to stdout. A reader that has gone, such as `head`, is no error.
+pub fn print(text: &str) {
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}
+
+impl Output {
+    /// Prints a result: the JSON document, or the text.
+    pub fn result(&self, document: &impl Serialize, text: &str) -> anyhow::Result<()> {
+        if self.json {
+            print(&format!("{}\n", serde_json::to_string_pretty(document)?));
+        } else {
+            print(text);
+        }
+        Ok(())
+    }
+
+    /// Says something on stderr, unless quiet.
+    pub fn say(&self, line: &str) {
+        if !self.quiet {
+            let _ = writeln!(std::io::stderr().lock(), "{line}");
+        }
+    }
+
+    /// Says what went wrong with a part, on stderr, quiet or not.
+    pub fn complain(&self, line: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "mlsmirror: {line}");
+    }
+
+    /// Says what went wrong, also as the JSON document if that was asked for.
+    pub fn error(&self, error: &anyhow::Error, exit: Exit) {
+        self.complain(&format!("{error:#}"));
+        if self.json {
+            let document = serde_json::json!({
+                "error": format!("{error:#}"),
+                "exit_code": exit.code(),
+            });
+            print(&format!("{document:#}\n"));
+        }
+    }
+}
+
+/// Sends log lines to stderr: warnings by default.
+pub fn log_to_stderr(quiet: bool, verbose: u8) {
+    let level = match (quiet, verbose) {
+        (true, _) => "error",
+        (_, 0) => "mlsmirror=warn,error",
+        (_, 1) => "mlsmirror=info,warn",
+        _ => "mlsmirror=debug,info",
+    };
+    let terminal = std::io::stderr().is_terminal();
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(level))
+        .with_writer(std::io::stderr)
+        .with_ansi(terminal && std::env::var_os("NO_COLOR").is_none())
+        .with_target(false);
+    // A second call changes nothing: the first one's settings hold.
+    let _ = subscriber.try_init();
+}

@@ -1,0 +1,104 @@
+//! How a job goes: a bar on a terminal, a line now and then elsewhere.
+
+use std::cell::RefCell;
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::output::Output;
+use super::text::{counted, thousands, time};
+use crate::config;
+use crate::mirror::Counts;
+use crate::resource::Resource;
+use crate::sync::{Progress, time_at};
+
+/// Between two lines where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(30);
+
+/// Progress on stderr.
+pub struct Shown<'a> {
+    output: &'a Output,
+    feed: &'a config::Feed,
+    bars: bool,
+    current: RefCell<Option<Current>>,
+}
+
+struct Current {
+    bar: ProgressBar,
+    total: Option<u64>,
+    started: Instant,
+    /// What earlier runs of the same sweep had read when this one began.
+    before: Option<u64>,
+    last_line: Instant,
+}
+
+impl<'a> Shown<'a> {
+    pub fn new(output: &'a Output, feed: &'a config::Feed) -> Shown<'a> {
+        let bars = std::io::stderr().is_terminal() && !output.quiet;
+        Shown { output, feed, bars, current: RefCell::new(None) }
+    }
+
+    /// The time left: what the speed so far tells, and never less than the rate
+    /// limit takes.
+    fn left(&self, current: &Current, done: u64) -> Option<Duration> {
+        let left = current.total?.saturating_sub(done);
+        let here = done.saturating_sub(current.before?);
+        let by_speed = match here {
+            0 => Duration::ZERO,
+            here => current.started.elapsed().mul_f64(left as f64 / here as f64),
+        };
+        let requests = left.div_ceil(self.feed.page_size.into());
+        let by_rate = time_at(requests, self.feed).map(|(time, _)| time).unwrap_or_default();
+        Some(by_speed.max(by_rate))
+    }
+}
+
+impl Progress for Shown<'_> {
+    fn begin(&self, resource: Resource, total: Option<u64>) {
+        let bar = match self.bars {
+            true => ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr()),
+            false => ProgressBar::hidden(),
+        };
+        let template = match total {
+            Some(_) => "{prefix} {bar:30} {human_pos} of {human_len}  {per_sec:.0}  {msg}",
+            None => "{prefix} {spinner} {human_pos}  {per_sec:.0}",
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_prefix(resource.nouns().1);
+        if !self.bars {
+            let what = match total {
+                Some(total) => counted(total, resource.nouns()),
+                None => resource.nouns().1.to_owned(),
+            };
+            self.output.say(&format!("{resource}: {what} to read"));
+        }
+        let now = Instant::now();
+        *self.current.borrow_mut() =
+            Some(Current { bar, total, started: now, before: None, last_line: now });
+    }
+
+    fn page(&self, resource: Resource, counts: &Counts, done: u64) {
+        let mut current = self.current.borrow_mut();
+        let Some(current) = current.as_mut() else { return };
+        current.before.get_or_insert(done.saturating_sub(counts.records_seen));
+        let left = self.left(current, done);
+        current.bar.set_position(done);
+        if let Some(left) = left {
+            current.bar.set_message(format!("{} left", time(left)));
+        }
+        if !self.bars && current.last_line.elapsed() >= LINE_EVERY {
+            current.last_line = Instant::now();
+            let left = left.map(|left| format!(", {} left", time(left))).unwrap_or_default();
+            self.output.say(&format!("{resource}: {} read{left}", thousands(done)));
+        }
+    }
+
+    fn end(&self, _: Resource) {
+        if let Some(current) = self.current.borrow_mut().take() {
+            current.bar.finish_and_clear();
+        }
+    }
+}

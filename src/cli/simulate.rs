@@ -1,0 +1,41 @@
+//! `simulate`: the simulated feed on its own.
+
+use super::arguments::Simulate;
+use super::exit::Exit;
+use super::output::Output;
+use super::sync::wait_for_signal;
+use crate::simulator::{Limits, Options, ServerBehaviour, Simulator};
+
+pub fn run(wanted: &Simulate, output: &Output) -> anyhow::Result<Exit> {
+    let limits = Limits { per_minute: wanted.requests_per_minute, ..Limits::default() };
+    let simulator = Simulator::start(Options {
+        port: wanted.port,
+        listings: wanted.listings,
+        photos: if wanted.bare { 0 } else { wanted.photos },
+        open_houses: !wanted.bare,
+        units: !wanted.bare,
+        seed: wanted.seed,
+        server: ServerBehaviour { limits, ..ServerBehaviour::default() },
+        ..Options::default()
+    })?;
+    let (base_url, token) = (simulator.base_url(), simulator.token().to_owned());
+    let document = serde_json::json!({
+        "base_url": base_url,
+        "asset_url": simulator.asset_url(),
+        "token": token,
+    });
+    let text = format!(
+        "a simulated feed of {} answers at {base_url}\n\
+         its token is {token}; to sync it:\n  \
+         [feed]\n  base_url = \"{base_url}\"      # in mlsmirror.toml\n  \
+         WFRMLS_BEARER_TOKEN={token} mlsmirror sync\n\
+         it moves with: curl -X POST '{}/simulator/move?steps=100'\n\
+         Ctrl-C ends it\n",
+        super::text::counted(wanted.listings, ("listing", "listings")),
+        base_url.trim_end_matches("/reso/odata"),
+    );
+    output.result(&document, &text)?;
+    // Ending by a signal is how it is meant to end.
+    wait_for_signal()?;
+    Ok(Exit::Done)
+}
