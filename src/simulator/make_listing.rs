@@ -152,15 +152,15 @@ fn identity(name: &str) -> Option<Make> {
         "PhotosCount" => |l, _| Value::Int(l.photos as i64),
         "ModificationTimestamp" => |l, _| Value::seconds(l.stamp),
         "StatusChangeTimestamp" => {
-            |l, _| Value::seconds(before(l, salt("status change"), 4 * 3_600))
+            |l, _| Value::seconds(before(l, salt!("status change"), 4 * 3_600))
         }
         "PhotosChangeTimestamp" => |l, _| match l.photos {
             0 => Value::Null,
-            _ => Value::seconds(before(l, salt("photos change"), 86_400)),
+            _ => Value::seconds(before(l, salt!("photos change"), 86_400)),
         },
         "PriceChangeTimestamp" => |l, _| match l.original_price == l.list_price {
             true => Value::Null,
-            false => Value::seconds(before(l, salt("price change"), 3 * 86_400)),
+            false => Value::seconds(before(l, salt!("price change"), 3 * 86_400)),
         },
         "OriginalEntryTimestamp" => {
             |l, _| Value::seconds((l.on_market * 86_400 - 3_000).min(l.stamp))
@@ -294,7 +294,7 @@ fn sale(name: &str) -> Option<Make> {
         "Concessions" => |l, field| l.closed.map_or(Value::Null, |_| anything(l.dice, 0, field)),
         "BuyerFinancing" => |l, field| l.closed.map_or(Value::Null, |_| anything(l.dice, 0, field)),
         "ListingService" => |_, field| member(field, "FullService"),
-        "PublicRemarks" => |l, _| match l.dice.chance(salt("no remarks"), 0.02) {
+        "PublicRemarks" => |l, _| match l.dice.chance(salt!("no remarks"), 0.02) {
             true => Value::Null,
             false => Value::owned(words::remarks(l.dice, l.base.remarks_length)),
         },
@@ -346,14 +346,14 @@ fn building(name: &str) -> Option<Make> {
         },
         "Stories" | "StoriesTotal" => |l, _| int(l.has_building().then_some(1 + l.bedrooms / 3)),
         "GarageSpaces" | "ParkingTotal" | "CoveredSpaces" => {
-            |l, _| Value::whole(l.dice.between(salt("garage"), 0, 3))
+            |l, _| Value::whole(l.dice.between(salt!("garage"), 0, 3))
         }
         "CarportSpaces" | "OpenParkingSpaces" => {
             |l, field| Value::whole(l.dice.between(field.salt, 0, 4))
         }
-        "GarageYN" => |l, _| Value::Flag(l.dice.between(salt("garage"), 0, 3) > 0),
-        "FireplacesTotal" => |l, _| Value::Int(l.dice.between(salt("fireplaces"), 0, 2)),
-        "FireplaceYN" => |l, _| Value::Flag(l.dice.between(salt("fireplaces"), 0, 2) > 0),
+        "GarageYN" => |l, _| Value::Flag(l.dice.between(salt!("garage"), 0, 3) > 0),
+        "FireplacesTotal" => |l, _| Value::Int(l.dice.between(salt!("fireplaces"), 0, 2)),
+        "FireplaceYN" => |l, _| Value::Flag(l.dice.between(salt!("fireplaces"), 0, 2) > 0),
         "BasementFinished" => |l, field| {
             int(l
                 .has_building()
@@ -361,7 +361,7 @@ fn building(name: &str) -> Option<Make> {
         },
         "TaxAnnualAmount" => |l, _| Value::whole(l.list_price / 190),
         "AssociationFee" => |l, _| match l.unit {
-            Some(_) => Value::whole(l.dice.between(salt("fee"), 8, 90) * 5),
+            Some(_) => Value::whole(l.dice.between(salt!("fee"), 8, 90) * 5),
             None => Value::whole(0),
         },
         "AssociationYN" => |l, _| Value::Flag(l.unit.is_some()),
