@@ -3,8 +3,8 @@
 use super::base::Dwelling;
 use super::dice::salt;
 use super::listing::{Address, Listing};
+use super::make_role;
 use super::makers::{ListingMaker, anything, member};
-use super::people::Agent;
 use super::schema::{Field, Kind};
 use super::value::{DECIMAL_ONE, Value};
 use super::words;
@@ -16,7 +16,7 @@ type Make = ListingMaker;
 
 /// What makes the field `name` of a listing.
 pub fn maker(name: &str, kind: Kind) -> Make {
-    role(name)
+    make_role::maker(name)
         .or_else(|| identity(name))
         .or_else(|| address(name))
         .or_else(|| sale(name))
@@ -38,107 +38,6 @@ fn whole(n: Option<i64>) -> Value {
 
 fn date(day: Option<i64>) -> Value {
     day.map_or(Value::Null, Value::Date)
-}
-
-/// Somebody who has a part in the sale.
-trait Role {
-    fn agent<'m>(listing: &Listing<'m>) -> Option<Agent<'m>>;
-}
-
-struct Lists;
-struct CoLists;
-struct Buys;
-struct CoBuys;
-
-impl Role for Lists {
-    fn agent<'m>(listing: &Listing<'m>) -> Option<Agent<'m>> {
-        Some(listing.agent)
-    }
-}
-
-impl Role for CoLists {
-    fn agent<'m>(listing: &Listing<'m>) -> Option<Agent<'m>> {
-        listing.co_agent
-    }
-}
-
-impl Role for Buys {
-    fn agent<'m>(listing: &Listing<'m>) -> Option<Agent<'m>> {
-        listing.buyer_agent
-    }
-}
-
-impl Role for CoBuys {
-    fn agent<'m>(_: &Listing<'m>) -> Option<Agent<'m>> {
-        None
-    }
-}
-
-fn role(name: &str) -> Option<Make> {
-    None.or_else(|| name.strip_prefix("ListAgent").and_then(agent_of::<Lists>))
-        .or_else(|| name.strip_prefix("ListOffice").and_then(office_of::<Lists>))
-        .or_else(|| {
-            name.strip_prefix("CoListAgent")
-                .and_then(agent_of::<CoLists>)
-        })
-        .or_else(|| {
-            name.strip_prefix("CoListOffice")
-                .and_then(office_of::<CoLists>)
-        })
-        .or_else(|| name.strip_prefix("BuyerAgent").and_then(agent_of::<Buys>))
-        .or_else(|| name.strip_prefix("BuyerOffice").and_then(office_of::<Buys>))
-        .or_else(|| {
-            name.strip_prefix("CoBuyerAgent")
-                .and_then(agent_of::<CoBuys>)
-        })
-        .or_else(|| {
-            name.strip_prefix("CoBuyerOffice")
-                .and_then(office_of::<CoBuys>)
-        })
-}
-
-fn agent_of<R: Role>(suffix: &str) -> Option<Make> {
-    Some(match suffix {
-        "KeyNumeric" => |l, _| int(R::agent(l).map(|a| a.key)),
-        "Key" => |l, _| R::agent(l).map_or(Value::Null, |a| Value::owned(a.key.to_string())),
-        "FirstName" => |l, _| R::agent(l).map_or(Value::Null, |a| Value::text(a.first)),
-        "LastName" => |l, _| R::agent(l).map_or(Value::Null, |a| Value::text(a.last)),
-        "FullName" => |l, _| R::agent(l).map_or(Value::Null, |a| Value::owned(a.full_name())),
-        "MlsId" => |l, _| R::agent(l).map_or(Value::Null, |a| Value::owned(a.mls_id())),
-        "StateLicense" => |l, _| R::agent(l).map_or(Value::Null, |a| Value::owned(a.license())),
-        "PreferredPhone" => |l, _| R::agent(l).map_or(Value::Null, |a| Value::owned(a.phone(1))),
-        "OfficePhone" => {
-            |l, _| R::agent(l).map_or(Value::Null, |a| Value::owned(a.in_office().phone(1)))
-        }
-        "URL" => |l, _| {
-            R::agent(l).map_or(Value::Null, |a| {
-                Value::owned(format!("https://agents.example/{}?lang=en&ref=feed", a.key))
-            })
-        },
-        "AOR" => {
-            |l, field| R::agent(l).map_or(Value::Null, |a| member(field, a.in_office().place.board))
-        }
-        "Designation" => |l, field| R::agent(l).map_or(Value::Null, |a| anything(a.dice, 0, field)),
-        "Fax" | "MiddleName" => null,
-        _ => return None,
-    })
-}
-
-fn office_of<R: Role>(suffix: &str) -> Option<Make> {
-    Some(match suffix {
-        "KeyNumeric" => |l, _| int(R::agent(l).map(|a| a.in_office().key)),
-        "Key" => {
-            |l, _| R::agent(l).map_or(Value::Null, |a| Value::owned(a.in_office().key.to_string()))
-        }
-        "MlsId" => |l, _| R::agent(l).map_or(Value::Null, |a| Value::owned(a.in_office().mls_id())),
-        "Name" => |l, _| R::agent(l).map_or(Value::Null, |a| Value::owned(a.in_office().name())),
-        "Phone" => |l, _| R::agent(l).map_or(Value::Null, |a| Value::owned(a.in_office().phone(1))),
-        "AOR" => {
-            |l, field| R::agent(l).map_or(Value::Null, |a| member(field, a.in_office().place.board))
-        }
-        "Fax" | "URL" => null,
-        _ => return None,
-    })
 }
 
 fn identity(name: &str) -> Option<Make> {
