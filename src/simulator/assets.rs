@@ -19,10 +19,8 @@ pub fn answer(shared: &Shared, path: &str, headers: &HeaderMap) -> Reply {
         .strip_prefix("/photos/")
         .and_then(|path| path.split_once('/'))
         .map(|(_, key)| key);
-    let Some((key, version, changed)) = key
-        .and_then(|key| Some((key, find(&shared.market(), key)?)))
-        .map(flat)
-    else {
+    let found = key.and_then(|key| Some((key, find(&shared.market(), key)?)));
+    let Some((key, (version, changed))) = found else {
         return plain(404, "no such photo");
     };
     let tag = format!("\"{:016x}\"", fingerprint(key, version));
@@ -49,10 +47,6 @@ pub fn answer(shared: &Shared, path: &str, headers: &HeaderMap) -> Reply {
         }
         Err(error) => plain(500, &format!("{error:#}")),
     }
-}
-
-fn flat<'a>((key, (version, changed)): (&'a str, (u32, SystemTime))) -> (&'a str, u32, SystemTime) {
-    (key, version, changed)
 }
 
 /// The version of a photo that the feed holds, and when it last changed.

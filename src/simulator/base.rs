@@ -17,9 +17,9 @@ const SECONDS_A_DAY: i64 = 86_400;
 /// How far back listings were last changed.
 const HISTORY_SECONDS: f64 = 3.0 * 365.0 * SECONDS_A_DAY as f64;
 
-const KEYS: u64 = salt("keys");
-const STAMPS: u64 = salt("stamps");
-const LISTINGS: u64 = salt("listings");
+const KEYS: u64 = salt!("keys");
+const STAMPS: u64 = salt!("stamps");
+const LISTINGS: u64 = salt!("listings");
 
 /// Records of a listing's children of one kind have numbers below this.
 pub const fn stride(set: Set) -> u64 {
@@ -127,7 +127,7 @@ impl Base {
             return Status::Active;
         }
         let age_days = (self.start - self.stamp(index)) / SECONDS_A_DAY;
-        let of_100 = self.dice(index).below(salt("status"), 100);
+        let of_100 = self.dice(index).below(salt!("status"), 100);
         match (age_days < 90, of_100) {
             (true, 0..45) => Status::Active,
             (true, 45..57) => Status::Pending,
@@ -145,7 +145,7 @@ impl Base {
     }
 
     pub fn dwelling(&self, index: u64) -> Dwelling {
-        match self.dice(index).below(salt("dwelling"), 100) {
+        match self.dice(index).below(salt!("dwelling"), 100) {
             0..52 => Dwelling::House,
             52..63 => Dwelling::Townhouse,
             63..73 => Dwelling::Condo,
@@ -165,10 +165,10 @@ impl Base {
         let dice = self.dice(listing);
         match set {
             // One in twelve has no photo yet.
-            Set::Media if self.photos == 0 || dice.chance(salt("no photos"), 1.0 / 12.0) => 0,
-            Set::Media => 1 + dice.below(salt("photos"), u64::from(self.photos)),
+            Set::Media if self.photos == 0 || dice.chance(salt!("no photos"), 1.0 / 12.0) => 0,
+            Set::Media => 1 + dice.below(salt!("photos"), u64::from(self.photos)),
             Set::OpenHouse if self.open_houses && listing < self.listings => {
-                let wants = dice.below(salt("open houses"), 15);
+                let wants = dice.below(salt!("open houses"), 15);
                 if wants < 4 && self.status(listing) == Status::Active {
                     1 + wants / 3
                 } else {
@@ -181,7 +181,7 @@ impl Base {
             },
             Set::Adu if self.units => {
                 let is_house = self.dwelling(listing) == Dwelling::House;
-                u64::from(is_house && dice.chance(salt("adu"), 0.06))
+                u64::from(is_house && dice.chance(salt!("adu"), 0.06))
             }
             _ => 0,
         }
@@ -194,7 +194,7 @@ impl Base {
 
     /// The office of a member, an index of offices.
     pub fn office_of(&self, member: u64) -> u64 {
-        Dice::new(self.seed, salt("office of"), member).below(0, self.offices)
+        Dice::new(self.seed, salt!("office of"), member).below(0, self.offices)
     }
 
     pub fn member_key(&self, member: u64) -> i64 {

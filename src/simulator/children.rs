@@ -44,7 +44,7 @@ impl<'m> Child<'m> {
         let stamp = match born {
             Some(born) => born,
             None if parent_stamp > base.start => parent_stamp,
-            None => came_with - dice.below(salt("stamp"), 7_200) as i64,
+            None => came_with - dice.below(salt!("stamp"), 7_200) as i64,
         };
         Child {
             base,
@@ -73,12 +73,12 @@ impl<'m> Child<'m> {
             .born
             .unwrap_or(self.base.start)
             .div_euclid(SECONDS_A_DAY);
-        let day = from + self.dice.between(salt("day"), 1, 10);
-        let hour = self.dice.between(salt("hour"), 9, 17);
+        let day = from + self.dice.between(salt!("day"), 1, 10);
+        let hour = self.dice.between(salt!("hour"), 9, 17);
         let begin = day * SECONDS_A_DAY + hour * 3_600 + utah_offset(day);
         (
             begin,
-            begin + self.dice.between(salt("hours"), 2, 6) * 1_800,
+            begin + self.dice.between(salt!("hours"), 2, 6) * 1_800,
         )
     }
 
@@ -88,7 +88,7 @@ impl<'m> Child<'m> {
 }
 
 fn child_dice(base: &Base, set: Set, id: u64) -> Dice {
-    Dice::new(base.seed, salt(set.name()), id)
+    Dice::new(base.seed, salt!("children").wrapping_add(set as u64), id)
 }
 
 /// The key, as text, of the child with this id.
@@ -97,7 +97,10 @@ pub fn key(base: &Base, set: Set, id: u64) -> String {
     match set {
         Set::Media => {
             let dice = child_dice(base, set, id);
-            let (high, low) = (dice.roll(salt("name")), dice.roll(salt("more of the name")));
+            let (high, low) = (
+                dice.roll(salt!("name")),
+                dice.roll(salt!("more of the name")),
+            );
             let number = PHOTO_FIRST_NUMBER + id;
             format!(
                 "{}_{high:016x}{low:016x}_{number}.jpg",

@@ -6,6 +6,7 @@
 pub struct Dice(u64);
 
 /// Spreads the bits of `x` (the finalizer of splitmix64).
+#[inline]
 pub const fn mix(x: u64) -> u64 {
     let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -14,7 +15,7 @@ pub const fn mix(x: u64) -> u64 {
 }
 
 /// A salt from a name.
-pub const fn salt(name: &str) -> u64 {
+pub const fn salt_of(name: &str) -> u64 {
     let bytes = name.as_bytes();
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut at = 0;
@@ -25,8 +26,17 @@ pub const fn salt(name: &str) -> u64 {
     mix(hash)
 }
 
+/// The salt of a literal name, made when this is compiled.
+macro_rules! salt {
+    ($name:literal) => {
+        const { $crate::simulator::dice::salt_of($name) }
+    };
+}
+pub(super) use salt;
+
 impl Dice {
     /// The dice of thing `index` in the stream `stream` of a seed.
+    #[inline]
     pub const fn new(seed: u64, stream: u64, index: u64) -> Dice {
         Dice(mix(seed
             ^ mix(stream).rotate_left(17)
@@ -34,16 +44,19 @@ impl Dice {
     }
 
     /// 64 bits of chance.
+    #[inline]
     pub const fn roll(self, salt: u64) -> u64 {
         mix(self.0 ^ salt)
     }
 
     /// In `[0, 1)`.
+    #[inline]
     pub fn unit(self, salt: u64) -> f64 {
         (self.roll(salt) >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// In `0..n`; 0 where `n` is 0.
+    #[inline]
     pub fn below(self, salt: u64, n: u64) -> u64 {
         if n == 0 {
             0
@@ -53,16 +66,19 @@ impl Dice {
     }
 
     /// In `low..=high`.
+    #[inline]
     pub fn between(self, salt: u64, low: i64, high: i64) -> i64 {
         low + self.below(salt, (high - low + 1).max(1) as u64) as i64
     }
 
     /// Whether something of this probability happens.
+    #[inline]
     pub fn chance(self, salt: u64, probability: f64) -> bool {
         self.unit(salt) < probability
     }
 
     /// One of `things`, which must not be empty.
+    #[inline]
     pub fn pick<T: Copy>(self, salt: u64, things: &[T]) -> T {
         things[self.below(salt, things.len() as u64) as usize]
     }

@@ -59,33 +59,20 @@ fn key_order(wanted: &Wanted<'_>) -> Option<bool> {
     is_key.then_some(*falls)
 }
 
-fn in_key_order(market: &Market, wanted: &Wanted<'_>, span: Span, falls: bool) -> Found {
+fn in_key_order(market: &Market, wanted: &Wanted<'_>, mut span: Span, falls: bool) -> Found {
     let set = wanted.table.set;
     let mut found = Found::default();
-    let mut seen = 0_usize;
-    let mut span = span;
     let mut skip = wanted.skip;
-    if wanted.counts && wanted.filter.is_none() {
-        found.count = Some(market.count(set));
-    }
-    if wanted.filter.is_none() && !set.is_child() && !falls {
-        // Nothing is filtered: go straight to the first id.
-        let first = market
-            .absent(set)
-            .into_iter()
-            .flatten()
-            .fold(skip as u64, |at, gone| at + u64::from(*gone <= at));
-        span = Span::Range(first, market.end(set));
-        skip = 0;
+    if wanted.filter.is_none() {
+        found.count = wanted.counts.then(|| market.count(set));
+        if !falls {
+            let first = first_after(market, set, &mut skip);
+            span = Span::Range(first, market.end(set));
+        }
     }
     let counts_here = wanted.counts && found.count.is_none();
-    let _ = each(market, set, &span, falls, |id| {
-        if wanted
-            .filter
-            .is_some_and(|filter| !filter.holds(&Row::new(market, wanted.table, id)))
-        {
-            return ControlFlow::Continue(());
-        }
+    let mut seen = 0_usize;
+    let _ = each(market, wanted, &span, falls, |id| {
         seen += 1;
         if seen > skip && found.ids.len() < wanted.limit {
             found.ids.push(id);
@@ -103,60 +90,78 @@ fn in_key_order(market: &Market, wanted: &Wanted<'_>, span: Span, falls: bool) -
     found
 }
 
-/// Visits the ids of a span that exist, in the order of their keys.
+/// The id to begin with when so many records are skipped and none is filtered;
+/// `skip` is left with what is to be skipped from there.
+fn first_after(market: &Market, set: Set, skip: &mut usize) -> u64 {
+    if !set.is_child() {
+        let gone = market.absent(set).into_iter().flatten();
+        let first = gone.fold(*skip as u64, |at, gone| at + u64::from(*gone <= at));
+        *skip = 0;
+        return first;
+    }
+    let mut listing = 0;
+    while listing < market.end(Set::Property) {
+        match skip.checked_sub(market.count_children(set, listing) as usize) {
+            Some(left) => *skip = left,
+            None => break,
+        }
+        listing += 1;
+    }
+    listing * stride(set)
+}
+
+/// Visits the ids of a span that exist and match, in the order of their keys.
 fn each(
     market: &Market,
-    set: Set,
+    wanted: &Wanted<'_>,
     span: &Span,
     falls: bool,
     mut visit: impl FnMut(u64) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
+    let set = wanted.table.set;
+    let matches = |id| {
+        wanted
+            .filter
+            .is_none_or(|filter| filter.holds(&Row::new(market, wanted.table, id)))
+    };
+    let mut each_of = |listing: u64, keep: &dyn Fn(u64) -> bool| {
+        let ids = market.children_that(set, listing, |id| keep(id) && matches(id));
+        turned(ids, falls).into_iter().try_for_each(&mut visit)
+    };
     match span {
         Span::Points(points) if set.is_child() => {
             let mut parents: Vec<u64> = points.iter().map(|id| id / stride(set)).collect();
             parents.dedup();
-            let mut each_of = |listing: &u64| {
-                let mut ids = market.children(set, *listing);
-                ids.retain(|id| points.binary_search(id).is_ok());
-                turned(ids, falls).into_iter().try_for_each(&mut visit)
-            };
-            if falls {
-                parents.iter().rev().try_for_each(&mut each_of)
-            } else {
-                parents.iter().try_for_each(each_of)
+            let keep = |id| points.binary_search(&id).is_ok();
+            turned(parents, falls)
+                .into_iter()
+                .try_for_each(|listing| each_of(listing, &keep))
+        }
+        Span::Range(from, end) if set.is_child() => {
+            let (from, end) = (*from, (*end).min(market.end(set)));
+            let keep = |id| (from..end).contains(&id);
+            let mut listings = from / stride(set)..end.div_ceil(stride(set));
+            match falls {
+                true => listings
+                    .rev()
+                    .try_for_each(|listing| each_of(listing, &keep)),
+                false => listings.try_for_each(|listing| each_of(listing, &keep)),
             }
         }
         Span::Points(points) => {
             let ids = points
                 .iter()
                 .copied()
-                .filter(|&id| market.exists(set, id))
-                .collect();
-            turned(ids, falls).into_iter().try_for_each(visit)
-        }
-        Span::Range(from, end) if set.is_child() => {
-            let (from, end) = (*from, (*end).min(market.end(set)));
-            let mut each_of = |listing: u64| {
-                if market.serials(set, listing) == 0 {
-                    return ControlFlow::Continue(());
-                }
-                let mut ids = market.children(set, listing);
-                ids.retain(|id| (from..end).contains(id));
-                turned(ids, falls).into_iter().try_for_each(&mut visit)
-            };
-            let mut listings = from / stride(set)..end.div_ceil(stride(set));
-            if falls {
-                listings.rev().try_for_each(each_of)
-            } else {
-                listings.try_for_each(&mut each_of)
-            }
+                .filter(|&id| market.exists(set, id) && matches(id));
+            turned(ids.collect(), falls).into_iter().try_for_each(visit)
         }
         Span::Range(from, end) => {
-            let mut ids = (*from..(*end).min(market.end(set))).filter(|&id| market.exists(set, id));
+            let ids = *from..(*end).min(market.end(set));
+            let mut ids = ids.filter(|&id| market.exists(set, id) && matches(id));
             if falls {
                 ids.rev().try_for_each(visit)
             } else {
-                ids.try_for_each(&mut visit)
+                ids.try_for_each(visit)
             }
         }
     }
@@ -171,7 +176,6 @@ fn turned(mut ids: Vec<u64>, falls: bool) -> Vec<u64> {
 
 /// All that match, sorted by the order; what ties keeps the order of keys.
 fn sorted(market: &Market, wanted: &Wanted<'_>, span: Span) -> Found {
-    let set = wanted.table.set;
     let mut matching = Vec::new();
     // A million timestamps are sorted as numbers.
     let only_stamp = match wanted.order {
@@ -183,22 +187,20 @@ fn sorted(market: &Market, wanted: &Wanted<'_>, span: Span) -> Found {
         }
         _ => None,
     };
-    let _ = each(market, set, &span, false, |id| {
+    let _ = each(market, wanted, &span, false, |id| {
         let row = Row::new(market, wanted.table, id);
-        if wanted.filter.is_none_or(|filter| filter.holds(&row)) {
-            let keys = match only_stamp {
-                Some((at, falls)) => {
-                    let stamp = if let Value::Stamp(stamp) = row.value(at) {
-                        stamp
-                    } else {
-                        i64::MIN
-                    };
-                    Keys::Stamp(if falls { stamp.saturating_neg() } else { stamp })
-                }
-                None => Keys::Any(wanted.order.iter().map(|(at, _)| row.value(*at)).collect()),
-            };
-            matching.push((keys, matching.len(), id));
-        }
+        let keys = match only_stamp {
+            Some((at, falls)) => {
+                let stamp = if let Value::Stamp(stamp) = row.value(at) {
+                    stamp
+                } else {
+                    i64::MIN
+                };
+                Keys::Stamp(if falls { stamp.saturating_neg() } else { stamp })
+            }
+            None => Keys::Any(wanted.order.iter().map(|(at, _)| row.value(*at)).collect()),
+        };
+        matching.push((keys, matching.len(), id));
         ControlFlow::Continue(())
     });
     let order = |a: &(Keys, usize, u64), b: &(Keys, usize, u64)| {

@@ -69,46 +69,47 @@ impl<'m> Listing<'m> {
         let stamp = born.unwrap_or_else(|| base.stamp(index));
         let status = base.status(index);
         let dwelling = base.dwelling(index);
-        let place = place_at(dice.roll(salt("place")));
+        let place = place_at(dice.roll(salt!("place")));
         let today = stamp.div_euclid(SECONDS_A_DAY);
         let days_on_market = if born.is_some() {
             0
         } else {
-            dice.between(salt("days on market"), 1, 120)
+            dice.between(salt!("days on market"), 1, 120)
         };
 
-        let closed = (status == Status::Closed).then(|| today - dice.between(salt("closed"), 0, 5));
+        let closed =
+            (status == Status::Closed).then(|| today - dice.between(salt!("closed"), 0, 5));
         let contract = match status {
-            Status::Closed => closed.map(|day| day - dice.between(salt("escrow"), 20, 45)),
+            Status::Closed => closed.map(|day| day - dice.between(salt!("escrow"), 20, 45)),
             Status::Pending | Status::UnderContract => {
-                Some(today - dice.between(salt("escrow"), 0, 20))
+                Some(today - dice.between(salt!("escrow"), 0, 20))
             }
             _ => None,
         };
         let off_market = match status {
             Status::Withdrawn | Status::Expired | Status::Canceled => {
-                Some(today - dice.between(salt("off market"), 0, 3))
+                Some(today - dice.between(salt!("off market"), 0, 3))
             }
             _ => closed.map(|_| contract.unwrap_or(today)),
         };
         let on_market = contract.or(off_market).unwrap_or(today) - days_on_market;
 
         let list_price = price(dice, place, dwelling);
-        let was_cut = born.is_none() && dice.chance(salt("was cut"), 0.35);
+        let was_cut = born.is_none() && dice.chance(salt!("was cut"), 0.35);
         let original_price = if was_cut {
-            list_price * dice.between(salt("cut"), 102, 112) / 100
+            list_price * dice.between(salt!("cut"), 102, 112) / 100
         } else {
             list_price
         };
         let close_price =
-            closed.map(|_| list_price * dice.between(salt("close price"), 940, 1_030) / 1_000);
+            closed.map(|_| list_price * dice.between(salt!("close price"), 940, 1_030) / 1_000);
 
         let bedrooms = match dwelling {
             Dwelling::Land | Dwelling::Commercial => 0,
-            Dwelling::Condo | Dwelling::Rental => dice.between(salt("bedrooms"), 1, 3),
-            _ => dice.between(salt("bedrooms"), 2, 6),
+            Dwelling::Condo | Dwelling::Rental => dice.between(salt!("bedrooms"), 1, 3),
+            _ => dice.between(salt!("bedrooms"), 2, 6),
         };
-        let has_co_agent = dice.chance(salt("has co-agent"), 0.15);
+        let has_co_agent = dice.chance(salt!("has co-agent"), 0.15);
         Listing {
             base,
             index,
@@ -124,7 +125,7 @@ impl<'m> Listing<'m> {
                 dwelling,
                 Dwelling::Condo | Dwelling::Townhouse | Dwelling::Rental
             )
-            .then(|| dice.between(salt("unit"), 1, 420)),
+            .then(|| dice.between(salt!("unit"), 1, 420)),
             list_price,
             original_price,
             close_price,
@@ -135,16 +136,16 @@ impl<'m> Listing<'m> {
             bedrooms,
             full_baths: if bedrooms == 0 { 0 } else { 1 + bedrooms / 3 },
             half_baths: if bedrooms > 2 {
-                dice.between(salt("half baths"), 0, 1)
+                dice.between(salt!("half baths"), 0, 1)
             } else {
                 0
             },
-            area: bedrooms * dice.between(salt("area"), 380, 720) + 300,
-            year_built: 2_024 - (dice.unit(salt("year built")).powi(2) * 120.0) as i64,
-            acres_in_hundredths: 4 + (dice.unit(salt("acres")).powi(4) * 2_000.0) as i64,
-            agent: Agent::new(base, base.agent(index, salt("agent"))),
-            buyer_agent: closed.map(|_| Agent::new(base, base.agent(index, salt("buyer agent")))),
-            co_agent: has_co_agent.then(|| Agent::new(base, base.agent(index, salt("co-agent")))),
+            area: bedrooms * dice.between(salt!("area"), 380, 720) + 300,
+            year_built: 2_024 - (dice.unit(salt!("year built")).powi(2) * 120.0) as i64,
+            acres_in_hundredths: 4 + (dice.unit(salt!("acres")).powi(4) * 2_000.0) as i64,
+            agent: Agent::new(base, base.agent(index, salt!("agent"))),
+            buyer_agent: closed.map(|_| Agent::new(base, base.agent(index, salt!("buyer agent")))),
+            co_agent: has_co_agent.then(|| Agent::new(base, base.agent(index, salt!("co-agent")))),
         }
     }
 
@@ -214,13 +215,14 @@ impl<'m> Listing<'m> {
     }
 
     pub fn postal_code(&self) -> &'static str {
-        self.dice.pick(salt("postal code"), self.place.postal_codes)
+        self.dice
+            .pick(salt!("postal code"), self.place.postal_codes)
     }
 
     pub fn coordinates(&self) -> (f64, f64) {
         (
-            self.place.longitude + self.dice.normal(salt("longitude")) * 0.02,
-            self.place.latitude + self.dice.normal(salt("latitude")) * 0.02,
+            self.place.longitude + self.dice.normal(salt!("longitude")) * 0.02,
+            self.place.latitude + self.dice.normal(salt!("latitude")) * 0.02,
         )
     }
 }
@@ -238,11 +240,11 @@ fn price(dice: Dice, place: &Place, dwelling: Dwelling) -> i64 {
         Dwelling::Commercial => 2.2,
         Dwelling::Rental => 1.0 / 240.0,
     };
-    let price = place.median_price as f64 * part * (0.35 * dice.normal(salt("price"))).exp();
+    let price = place.median_price as f64 * part * (0.35 * dice.normal(salt!("price"))).exp();
     if dwelling == Dwelling::Rental {
         return (price / 25.0).round() as i64 * 25;
     }
-    let below = if dice.chance(salt("just below"), 0.4) {
+    let below = if dice.chance(salt!("just below"), 0.4) {
         100
     } else {
         0
@@ -252,17 +254,18 @@ fn price(dice: Dice, place: &Place, dwelling: Dwelling) -> i64 {
 
 fn address(dice: Dice) -> Address {
     let (is_north, is_east) = (
-        dice.chance(salt("north"), 0.3),
-        dice.chance(salt("east"), 0.5),
+        dice.chance(salt!("north"), 0.3),
+        dice.chance(salt!("east"), 0.5),
     );
     let (north_south, east_west) = (
         if is_north { "N" } else { "S" },
         if is_east { "E" } else { "W" },
     );
-    let number = dice.between(salt("street number"), 12, 9_999);
-    if dice.chance(salt("grid"), 0.45) {
-        let cross = dice.between(salt("cross"), 1, 140) * 50 + dice.between(salt("odd"), 0, 1) * 25;
-        let (prefix, suffix) = if dice.chance(salt("runs east"), 0.5) {
+    let number = dice.between(salt!("street number"), 12, 9_999);
+    if dice.chance(salt!("grid"), 0.45) {
+        let cross =
+            dice.between(salt!("cross"), 1, 140) * 50 + dice.between(salt!("odd"), 0, 1) * 25;
+        let (prefix, suffix) = if dice.chance(salt!("runs east"), 0.5) {
             (east_west, north_south)
         } else {
             (north_south, east_west)
@@ -276,12 +279,10 @@ fn address(dice: Dice) -> Address {
     }
     Address::Named {
         number,
-        prefix: dice.chance(salt("has prefix"), 0.6).then_some(if is_north {
-            north_south
-        } else {
-            east_west
-        }),
-        street: dice.pick(salt("street"), STREETS),
-        suffix: dice.pick(salt("suffix"), SUFFIXES),
+        prefix: dice
+            .chance(salt!("has prefix"), 0.6)
+            .then_some(if is_north { north_south } else { east_west }),
+        street: dice.pick(salt!("street"), STREETS),
+        suffix: dice.pick(salt!("suffix"), SUFFIXES),
     }
 }

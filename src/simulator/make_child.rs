@@ -112,7 +112,7 @@ fn open_house(name: &str) -> ChildMaker {
 }
 
 fn showing_agent<'m>(child: &Child<'m>) -> Agent<'m> {
-    Agent::new(child.base, child.base.agent(child.listing, salt("agent")))
+    Agent::new(child.base, child.base.agent(child.listing, salt!("agent")))
 }
 
 fn unit_type(name: &str) -> ChildMaker {

@@ -3,8 +3,8 @@
 use super::base::Dwelling;
 use super::dice::salt;
 use super::listing::{Address, Listing};
+use super::make_role;
 use super::makers::{ListingMaker, anything, member};
-use super::people::Agent;
 use super::schema::{Field, Kind};
 use super::value::{DECIMAL_ONE, Value};
 use super::words;
@@ -16,7 +16,7 @@ type Make = ListingMaker;
 
 /// What makes the field `name` of a listing.
 pub fn maker(name: &str, kind: Kind) -> Make {
-    role(name)
+    make_role::maker(name)
         .or_else(|| identity(name))
         .or_else(|| address(name))
         .or_else(|| sale(name))
@@ -40,107 +40,6 @@ fn date(day: Option<i64>) -> Value {
     day.map_or(Value::Null, Value::Date)
 }
 
-/// Somebody who has a part in the sale.
-trait Role {
-    fn agent<'m>(listing: &Listing<'m>) -> Option<Agent<'m>>;
-}
-
-struct Lists;
-struct CoLists;
-struct Buys;
-struct CoBuys;
-
-impl Role for Lists {
-    fn agent<'m>(listing: &Listing<'m>) -> Option<Agent<'m>> {
-        Some(listing.agent)
-    }
-}
-
-impl Role for CoLists {
-    fn agent<'m>(listing: &Listing<'m>) -> Option<Agent<'m>> {
-        listing.co_agent
-    }
-}
-
-impl Role for Buys {
-    fn agent<'m>(listing: &Listing<'m>) -> Option<Agent<'m>> {
-        listing.buyer_agent
-    }
-}
-
-impl Role for CoBuys {
-    fn agent<'m>(_: &Listing<'m>) -> Option<Agent<'m>> {
-        None
-    }
-}
-
-fn role(name: &str) -> Option<Make> {
-    None.or_else(|| name.strip_prefix("ListAgent").and_then(agent_of::<Lists>))
-        .or_else(|| name.strip_prefix("ListOffice").and_then(office_of::<Lists>))
-        .or_else(|| {
-            name.strip_prefix("CoListAgent")
-                .and_then(agent_of::<CoLists>)
-        })
-        .or_else(|| {
-            name.strip_prefix("CoListOffice")
-                .and_then(office_of::<CoLists>)
-        })
-        .or_else(|| name.strip_prefix("BuyerAgent").and_then(agent_of::<Buys>))
-        .or_else(|| name.strip_prefix("BuyerOffice").and_then(office_of::<Buys>))
-        .or_else(|| {
-            name.strip_prefix("CoBuyerAgent")
-                .and_then(agent_of::<CoBuys>)
-        })
-        .or_else(|| {
-            name.strip_prefix("CoBuyerOffice")
-                .and_then(office_of::<CoBuys>)
-        })
-}
-
-fn agent_of<R: Role>(suffix: &str) -> Option<Make> {
-    Some(match suffix {
-        "KeyNumeric" => |l, _| int(R::agent(l).map(|a| a.key)),
-        "Key" => |l, _| R::agent(l).map_or(Value::Null, |a| Value::owned(a.key.to_string())),
-        "FirstName" => |l, _| R::agent(l).map_or(Value::Null, |a| Value::text(a.first)),
-        "LastName" => |l, _| R::agent(l).map_or(Value::Null, |a| Value::text(a.last)),
-        "FullName" => |l, _| R::agent(l).map_or(Value::Null, |a| Value::owned(a.full_name())),
-        "MlsId" => |l, _| R::agent(l).map_or(Value::Null, |a| Value::owned(a.mls_id())),
-        "StateLicense" => |l, _| R::agent(l).map_or(Value::Null, |a| Value::owned(a.license())),
-        "PreferredPhone" => |l, _| R::agent(l).map_or(Value::Null, |a| Value::owned(a.phone(1))),
-        "OfficePhone" => {
-            |l, _| R::agent(l).map_or(Value::Null, |a| Value::owned(a.in_office().phone(1)))
-        }
-        "URL" => |l, _| {
-            R::agent(l).map_or(Value::Null, |a| {
-                Value::owned(format!("https://agents.example/{}?lang=en&ref=feed", a.key))
-            })
-        },
-        "AOR" => {
-            |l, field| R::agent(l).map_or(Value::Null, |a| member(field, a.in_office().place.board))
-        }
-        "Designation" => |l, field| R::agent(l).map_or(Value::Null, |a| anything(a.dice, 0, field)),
-        "Fax" | "MiddleName" => null,
-        _ => return None,
-    })
-}
-
-fn office_of<R: Role>(suffix: &str) -> Option<Make> {
-    Some(match suffix {
-        "KeyNumeric" => |l, _| int(R::agent(l).map(|a| a.in_office().key)),
-        "Key" => {
-            |l, _| R::agent(l).map_or(Value::Null, |a| Value::owned(a.in_office().key.to_string()))
-        }
-        "MlsId" => |l, _| R::agent(l).map_or(Value::Null, |a| Value::owned(a.in_office().mls_id())),
-        "Name" => |l, _| R::agent(l).map_or(Value::Null, |a| Value::owned(a.in_office().name())),
-        "Phone" => |l, _| R::agent(l).map_or(Value::Null, |a| Value::owned(a.in_office().phone(1))),
-        "AOR" => {
-            |l, field| R::agent(l).map_or(Value::Null, |a| member(field, a.in_office().place.board))
-        }
-        "Fax" | "URL" => null,
-        _ => return None,
-    })
-}
-
 fn identity(name: &str) -> Option<Make> {
     Some(match name {
         "ListingKeyNumeric" => |l, _| Value::Int(l.key),
@@ -152,15 +51,15 @@ fn identity(name: &str) -> Option<Make> {
         "PhotosCount" => |l, _| Value::Int(l.photos as i64),
         "ModificationTimestamp" => |l, _| Value::seconds(l.stamp),
         "StatusChangeTimestamp" => {
-            |l, _| Value::seconds(before(l, salt("status change"), 4 * 3_600))
+            |l, _| Value::seconds(before(l, salt!("status change"), 4 * 3_600))
         }
         "PhotosChangeTimestamp" => |l, _| match l.photos {
             0 => Value::Null,
-            _ => Value::seconds(before(l, salt("photos change"), 86_400)),
+            _ => Value::seconds(before(l, salt!("photos change"), 86_400)),
         },
         "PriceChangeTimestamp" => |l, _| match l.original_price == l.list_price {
             true => Value::Null,
-            false => Value::seconds(before(l, salt("price change"), 3 * 86_400)),
+            false => Value::seconds(before(l, salt!("price change"), 3 * 86_400)),
         },
         "OriginalEntryTimestamp" => {
             |l, _| Value::seconds((l.on_market * 86_400 - 3_000).min(l.stamp))
@@ -294,7 +193,7 @@ fn sale(name: &str) -> Option<Make> {
         "Concessions" => |l, field| l.closed.map_or(Value::Null, |_| anything(l.dice, 0, field)),
         "BuyerFinancing" => |l, field| l.closed.map_or(Value::Null, |_| anything(l.dice, 0, field)),
         "ListingService" => |_, field| member(field, "FullService"),
-        "PublicRemarks" => |l, _| match l.dice.chance(salt("no remarks"), 0.02) {
+        "PublicRemarks" => |l, _| match l.dice.chance(salt!("no remarks"), 0.02) {
             true => Value::Null,
             false => Value::owned(words::remarks(l.dice, l.base.remarks_length)),
         },
@@ -346,14 +245,14 @@ fn building(name: &str) -> Option<Make> {
         },
         "Stories" | "StoriesTotal" => |l, _| int(l.has_building().then_some(1 + l.bedrooms / 3)),
         "GarageSpaces" | "ParkingTotal" | "CoveredSpaces" => {
-            |l, _| Value::whole(l.dice.between(salt("garage"), 0, 3))
+            |l, _| Value::whole(l.dice.between(salt!("garage"), 0, 3))
         }
         "CarportSpaces" | "OpenParkingSpaces" => {
             |l, field| Value::whole(l.dice.between(field.salt, 0, 4))
         }
-        "GarageYN" => |l, _| Value::Flag(l.dice.between(salt("garage"), 0, 3) > 0),
-        "FireplacesTotal" => |l, _| Value::Int(l.dice.between(salt("fireplaces"), 0, 2)),
-        "FireplaceYN" => |l, _| Value::Flag(l.dice.between(salt("fireplaces"), 0, 2) > 0),
+        "GarageYN" => |l, _| Value::Flag(l.dice.between(salt!("garage"), 0, 3) > 0),
+        "FireplacesTotal" => |l, _| Value::Int(l.dice.between(salt!("fireplaces"), 0, 2)),
+        "FireplaceYN" => |l, _| Value::Flag(l.dice.between(salt!("fireplaces"), 0, 2) > 0),
         "BasementFinished" => |l, field| {
             int(l
                 .has_building()
@@ -361,7 +260,7 @@ fn building(name: &str) -> Option<Make> {
         },
         "TaxAnnualAmount" => |l, _| Value::whole(l.list_price / 190),
         "AssociationFee" => |l, _| match l.unit {
-            Some(_) => Value::whole(l.dice.between(salt("fee"), 8, 90) * 5),
+            Some(_) => Value::whole(l.dice.between(salt!("fee"), 8, 90) * 5),
             None => Value::whole(0),
         },
         "AssociationYN" => |l, _| Value::Flag(l.unit.is_some()),

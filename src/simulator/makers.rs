@@ -83,9 +83,9 @@ pub fn member(field: &Field, name: &str) -> Value {
 pub fn anything(dice: super::dice::Dice, stamp: i64, field: &Field) -> Value {
     let salt = field.salt;
     let filled = match field.kind {
-        Kind::Enumeration(e) if e.is_flags => 0.6,
-        Kind::Enumeration(_) => 0.45,
-        Kind::Boolean => 0.8,
+        Kind::Enumeration(e) if e.is_flags => 0.4,
+        Kind::Enumeration(_) => 0.4,
+        Kind::Boolean => 0.7,
         _ => 0.25,
     };
     if !dice.chance(salt, filled) {

@@ -157,15 +157,21 @@ impl Market {
 
     /// Ids of a listing's children that the feed holds, in the order of their keys.
     pub fn children(&self, set: Set, listing: u64) -> Vec<u64> {
-        if self.is_absent(Set::Property, listing) {
+        self.children_that(set, listing, |_| true)
+    }
+
+    /// Those of a listing's children that are to be kept, in the order of their keys.
+    pub fn children_that(&self, set: Set, listing: u64, keep: impl Fn(u64) -> bool) -> Vec<u64> {
+        let serials = self.serials(set, listing);
+        if serials == 0 || self.is_absent(Set::Property, listing) {
             return Vec::new();
         }
         let first = listing * stride(set);
-        let ids = first..first + self.serials(set, listing);
-        let mut ids: Vec<u64> = match self.absent(set) {
-            Some(absent) => ids.filter(|id| !absent.contains(id)).collect(),
-            None => ids.collect(),
-        };
+        let ids = first..first + serials;
+        let mut ids: Vec<u64> = ids
+            .filter(|&id| !self.is_absent(set, id) && keep(id))
+            .collect();
+        // Only the keys of photos are not in the order of ids.
         if set == Set::Media && ids.len() > 1 {
             ids.sort_by_cached_key(|&id| self.key(set, id));
         }

@@ -21,13 +21,13 @@ pub struct Agent<'m> {
 
 impl<'m> Agent<'m> {
     pub fn new(base: &'m Base, index: u64) -> Agent<'m> {
-        let dice = Dice::new(base.seed, salt("agents"), index);
+        let dice = Dice::new(base.seed, salt!("agents"), index);
         Agent {
             base,
             key: base.member_key(index),
             dice,
-            first: dice.pick(salt("first"), FIRST_NAMES),
-            last: dice.pick(salt("last"), LAST_NAMES),
+            first: dice.pick(salt!("first"), FIRST_NAMES),
+            last: dice.pick(salt!("last"), LAST_NAMES),
             office: base.office_of(index),
         }
     }
@@ -50,7 +50,7 @@ impl<'m> Agent<'m> {
 
     /// When it had last changed when the feed started, in seconds.
     pub fn stamp(&self) -> i64 {
-        self.base.start - 3_600 - self.dice.below(salt("stamp"), 500 * 86_400) as i64
+        self.base.start - 3_600 - self.dice.below(salt!("stamp"), 500 * 86_400) as i64
     }
 
     pub fn in_office(&self) -> Branch<'m> {
@@ -73,14 +73,14 @@ pub struct Branch<'m> {
 
 impl<'m> Branch<'m> {
     pub fn new(base: &'m Base, index: u64) -> Branch<'m> {
-        let dice = Dice::new(base.seed, salt("offices"), index);
+        let dice = Dice::new(base.seed, salt!("offices"), index);
         let at = index as usize % BROKERAGES.len();
         Branch {
             base,
             index,
             key: base.office_key(index),
             dice,
-            place: place_at(dice.roll(salt("place"))),
+            place: place_at(dice.roll(salt!("place"))),
             brokerage: BROKERAGES[at],
             main: at as u64,
         }
@@ -102,7 +102,7 @@ impl<'m> Branch<'m> {
     }
 
     pub fn stamp(&self) -> i64 {
-        self.base.start - 7_200 - self.dice.below(salt("stamp"), 800 * 86_400) as i64
+        self.base.start - 7_200 - self.dice.below(salt!("stamp"), 800 * 86_400) as i64
     }
 }
 

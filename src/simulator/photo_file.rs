@@ -40,7 +40,7 @@ pub fn render(key: &str, version: u32, bytes: usize) -> anyhow::Result<Vec<u8>> 
 
 /// A number that differs with the key and with the version.
 pub fn fingerprint(key: &str, version: u32) -> u64 {
-    mix(super::dice::salt(key) ^ u64::from(version))
+    mix(super::dice::salt_of(key) ^ u64::from(version))
 }
 
 fn comment(text: &[u8], file: &mut Vec<u8>) {

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use super::behaviour::{DeletedNames, Names};
 use super::dice;
 use super::makers::Maker;
+use super::value::write_escaped;
 
 const FIELDS: &str = include_str!("../../fixtures/simulator/fields.tsv");
 const ENUMERATIONS: &str = include_str!("../../fixtures/simulator/enumerations.tsv");
@@ -76,9 +77,33 @@ pub struct Member {
     pub value: &'static str,
     /// What people read; the name itself where the feed annotates none.
     pub display: &'static str,
+    /// `display` and `name` as they stand within a JSON string.
+    json: [Vec<u8>; 2],
 }
 
 impl Member {
+    fn new(name: &'static str, value: &'static str, display: &'static str) -> Member {
+        let json = [display, name].map(|text| {
+            let mut json = Vec::with_capacity(text.len());
+            write_escaped(text, &mut json);
+            json
+        });
+        Member {
+            name,
+            value,
+            display,
+            json,
+        }
+    }
+
+    /// As it stands within a JSON string.
+    pub fn json(&self, names: Names) -> &[u8] {
+        match names {
+            Names::Display => &self.json[0],
+            Names::Member => &self.json[1],
+        }
+    }
+
     pub fn named(&self, names: Names) -> &'static str {
         match names {
             Names::Display => self.display,
@@ -111,6 +136,7 @@ impl Enumeration {
             .try_fold(0, |bits, one| Some(bits | self.one(one.trim())?))
     }
 
+    #[inline]
     pub fn each(&self, members: u128, mut with: impl FnMut(&Member)) {
         let mut rest = members;
         while rest != 0 {
@@ -155,11 +181,7 @@ fn read_enumerations() -> Vec<Enumeration> {
             let at = last.members.len();
             last.by_text.entry(display).or_insert(at);
             last.by_text.insert(member, at);
-            last.members.push(Member {
-                name: member,
-                value,
-                display,
-            });
+            last.members.push(Member::new(member, value, display));
         }
     }
     all
@@ -255,7 +277,7 @@ impl Field {
             is_key: false,
             is_declared: true,
             json_name: format!("\"{name}\":").into_bytes(),
-            salt: dice::salt(name),
+            salt: dice::salt_of(name),
             maker: Maker::of(set, name, kind),
         }
     }

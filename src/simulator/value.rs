@@ -29,14 +29,16 @@ pub enum Value {
     /// Longitude and latitude.
     Point(f64, f64),
     /// What an edit gave and the field's type does not fit.
-    Raw(serde_json::Value),
+    Raw(Box<serde_json::Value>),
 }
 
 impl Value {
+    #[inline]
     pub fn text(text: &'static str) -> Value {
         Value::Text(Cow::Borrowed(text))
     }
 
+    #[inline]
     pub fn owned(text: String) -> Value {
         Value::Text(Cow::Owned(text))
     }
@@ -69,7 +71,7 @@ impl Value {
             }
             _ => None,
         };
-        read.unwrap_or_else(|| Value::Raw(json.clone()))
+        read.unwrap_or_else(|| Value::Raw(Box::new(json.clone())))
     }
 
     /// How two values of one field order, nulls first; `None` where they do not compare.
@@ -104,6 +106,7 @@ impl Value {
     }
 
     /// Appends the value's JSON.
+    #[inline]
     pub fn write(&self, out: &mut Vec<u8>, names: Names) {
         match self {
             Value::Null => out.extend_from_slice(b"null"),
@@ -130,7 +133,7 @@ impl Value {
                         out.push(b',');
                     }
                     first = false;
-                    write_escaped(member.named(names), out);
+                    out.extend_from_slice(member.json(names));
                 });
                 out.push(b'"');
             }
@@ -144,6 +147,7 @@ impl Value {
     }
 }
 
+#[inline]
 fn write_int(n: i64, out: &mut Vec<u8>) {
     let mut digits = [0_u8; 20];
     let mut at = digits.len();
@@ -192,11 +196,22 @@ pub fn write_text(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-fn write_escaped(text: &str, out: &mut Vec<u8>) {
-    let bytes = text.as_bytes();
+/// Appends text as it stands within a JSON string.
+#[inline]
+pub fn write_escaped(text: &str, out: &mut Vec<u8>) {
+    /// Bytes that are looked at together; short enough to be one instruction's.
+    const BLOCK: usize = 16;
+    let special = |byte: &u8| (*byte < 0x20) | (*byte == b'"') | (*byte == b'\\');
+    let (blocks, _) = text.as_bytes().as_chunks::<BLOCK>();
+    let plain = blocks
+        .iter()
+        .position(|block| block.iter().fold(false, |any, byte| any | special(byte)));
+    let plain = plain.unwrap_or(blocks.len()) * BLOCK;
+    out.extend_from_slice(&text.as_bytes()[..plain]);
+    let bytes = &text.as_bytes()[plain..];
     let mut from = 0;
     for (at, &byte) in bytes.iter().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+        if !special(&byte) {
             continue;
         }
         out.extend_from_slice(&bytes[from..at]);
@@ -213,6 +228,7 @@ fn write_escaped(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(&bytes[from..]);
 }
 
+#[inline]
 fn write_padded(n: i64, width: usize, out: &mut Vec<u8>) {
     let from = out.len();
     out.resize(from + width, b'0');

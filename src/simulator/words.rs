@@ -34,7 +34,7 @@ const SENTENCES: &[&str] = &[
 
 /// Remarks of about `length` characters, at least one sentence, at most 4,000 bytes.
 pub fn remarks(dice: Dice, length: usize) -> String {
-    const SALT: u64 = super::dice::salt("remarks");
+    const SALT: u64 = super::dice::salt_of("remarks");
     /// The field holds this many characters at most.
     const MAX_LENGTH: usize = 4_000;
     let length = length.min(MAX_LENGTH);
