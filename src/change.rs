@@ -21,7 +21,10 @@ pub fn differences<'a>(
         .zip(found)
         .enumerate()
         .filter(|(_, (stored, found))| stored != found)
-        .map(|(position, (stored, _))| FieldChange { position, old: stored.to_owned() })
+        .map(|(position, (stored, _))| FieldChange {
+            position,
+            old: stored.to_owned(),
+        })
         .collect()
 }
 
@@ -31,14 +34,30 @@ mod tests {
 
     #[test]
     fn only_what_differs_is_a_change() {
-        let stored = [ValueRef::Integer(1), ValueRef::Text("a"), ValueRef::Null, ValueRef::Null];
-        let found = [ValueRef::Real(1.0), ValueRef::Text("b"), ValueRef::Null, ValueRef::Integer(0)];
+        let stored = [
+            ValueRef::Integer(1),
+            ValueRef::Text("a"),
+            ValueRef::Null,
+            ValueRef::Null,
+        ];
+        let found = [
+            ValueRef::Real(1.0),
+            ValueRef::Text("b"),
+            ValueRef::Null,
+            ValueRef::Integer(0),
+        ];
         let changes = differences(stored.into_iter(), found.into_iter());
         assert_eq!(
             changes,
             [
-                FieldChange { position: 1, old: Value::Text("a".into()) },
-                FieldChange { position: 3, old: Value::Null },
+                FieldChange {
+                    position: 1,
+                    old: Value::Text("a".into())
+                },
+                FieldChange {
+                    position: 3,
+                    old: Value::Null
+                },
             ]
         );
     }

@@ -1,3 +1,5 @@
+//! The mlsmirror command.
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

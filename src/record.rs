@@ -57,15 +57,22 @@ impl Shape {
         ignored: Vec<String>,
         keeps_extra: bool,
     ) -> Option<Shape> {
-        let by_name: HashMap<String, usize> =
-            fields.iter().enumerate().map(|(at, field)| (field.name.clone(), at)).collect();
+        let by_name: HashMap<String, usize> = fields
+            .iter()
+            .enumerate()
+            .map(|(at, field)| (field.name.clone(), at))
+            .collect();
         let at = |name: &str| by_name.get(name).copied();
         Some(Shape {
             resource,
             key: at(resource.key())?,
             paging: at(paging_field)?,
             modified: at(MODIFICATION_TIMESTAMP),
-            parents: resource.parent_fields().iter().filter_map(|name| at(name)).collect(),
+            parents: resource
+                .parent_fields()
+                .iter()
+                .filter_map(|name| at(name))
+                .collect(),
             resource_name: at("ResourceName").filter(|_| resource == Resource::Media),
             children: Vec::new(),
             keeps_extra,
@@ -119,7 +126,9 @@ impl Shape {
     /// members and offices name none.
     pub fn parent_of(&self, values: &[Value]) -> Option<Box<str>> {
         if let Some(at) = self.resource_name
-            && values[at].as_text().is_some_and(|name| name != Resource::Property.entity_set())
+            && values[at]
+                .as_text()
+                .is_some_and(|name| name != Resource::Property.entity_set())
         {
             return None;
         }

@@ -28,7 +28,8 @@ pub fn channel() -> (Stopper, Stop) {
 impl Stopper {
     /// Asks for the stop. The first reason stays.
     pub fn stop(&self, signal: Signal) {
-        self.0.send_if_modified(|reason| reason.is_none() && reason.replace(signal).is_none());
+        self.0
+            .send_if_modified(|reason| reason.is_none() && reason.replace(signal).is_none());
     }
 }
 

@@ -199,7 +199,10 @@ pub fn canonical(value: serde_json::Value) -> serde_json::Value {
         Json::Object(members) => {
             let mut members: Vec<_> = members.into_iter().collect();
             members.sort_by(|a, b| a.0.cmp(&b.0));
-            members.into_iter().map(|(name, member)| (name, canonical(member))).collect()
+            members
+                .into_iter()
+                .map(|(name, member)| (name, canonical(member)))
+                .collect()
         }
         other => other,
     }
@@ -221,7 +224,10 @@ struct FormVisitor(Form);
 
 impl FormVisitor {
     fn mistyped<E>(&self, found: &'static str) -> Result<Result<Value, Mistyped>, E> {
-        Ok(Err(Mistyped { expected: self.0.expects(), found }))
+        Ok(Err(Mistyped {
+            expected: self.0.expects(),
+            found,
+        }))
     }
 }
 
@@ -300,7 +306,9 @@ impl<'de> Visitor<'de> for FormVisitor {
             while let Some(item) = items.next_element::<serde_json::Value>()? {
                 names.push(canonical(item));
             }
-            return Ok(Ok(Value::Text(serde_json::Value::Array(names).to_string().into())));
+            return Ok(Ok(Value::Text(
+                serde_json::Value::Array(names).to_string().into(),
+            )));
         }
         while items.next_element::<IgnoredAny>()?.is_some() {}
         self.mistyped("a list")
@@ -358,7 +366,11 @@ fn plain_utc(text: &str) -> Option<Box<str>> {
     }
     let shape = body[..19].iter().zip(b"dddd-dd-ddTdd:dd:dd");
     for (&byte, &wanted) in shape {
-        let fits = if wanted == b'd' { byte.is_ascii_digit() } else { byte == wanted };
+        let fits = if wanted == b'd' {
+            byte.is_ascii_digit()
+        } else {
+            byte == wanted
+        };
         if !fits {
             return None;
         }
@@ -371,9 +383,10 @@ fn plain_utc(text: &str) -> Option<Box<str>> {
     }
     let fraction = match &body[19..] {
         [] => "",
-        [b'.', digits @ ..] if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
-            text[19..text.len() - 1].trim_end_matches('0').trim_end_matches('.')
-        }
+        [b'.', digits @ ..] if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => text
+            [19..text.len() - 1]
+            .trim_end_matches('0')
+            .trim_end_matches('.'),
         _ => return None,
     };
     Some(format!("{} {}{fraction}", &text[..10], &text[11..19]).into())
@@ -385,7 +398,8 @@ mod tests {
 
     fn read(form: Form, json: &str) -> Result<Value, Mistyped> {
         let mut deserializer = serde_json::Deserializer::from_str(json);
-        form.deserialize(&mut deserializer).expect("the JSON of a test is JSON")
+        form.deserialize(&mut deserializer)
+            .expect("the JSON of a test is JSON")
     }
 
     fn text(text: &str) -> Result<Value, Mistyped> {
@@ -395,9 +409,17 @@ mod tests {
     #[test]
     fn equal_values_in_other_spellings_have_one_form() {
         let cases: &[(Form, &[&str], Result<Value, Mistyped>)] = &[
-            (Form::Decimal, &["1600.0", "1600", "1.6e3", "\"1600.00\""], Ok(Value::Integer(1600))),
+            (
+                Form::Decimal,
+                &["1600.0", "1600", "1.6e3", "\"1600.00\""],
+                Ok(Value::Integer(1600)),
+            ),
             (Form::Decimal, &["0", "-0.0", "0.00"], Ok(Value::Integer(0))),
-            (Form::Decimal, &["463552830012.3334"], Ok(Value::Real(463552830012.3334))),
+            (
+                Form::Decimal,
+                &["463552830012.3334"],
+                Ok(Value::Real(463552830012.3334)),
+            ),
             (Form::Integer, &["7", "7.0", "\"7\""], Ok(Value::Integer(7))),
             (Form::Boolean, &["true"], Ok(Value::Integer(1))),
             (
@@ -413,13 +435,24 @@ mod tests {
             ),
             (
                 Form::Timestamp,
-                &["\"2026-01-02T03:04:05.670Z\"", "\"2026-01-02T03:04:05.67+00:00\""],
+                &[
+                    "\"2026-01-02T03:04:05.670Z\"",
+                    "\"2026-01-02T03:04:05.67+00:00\"",
+                ],
                 text("2026-01-02 03:04:05.67"),
             ),
-            (Form::Date, &["\"2026-01-02\"", "\"2026-01-02T00:00:00Z\""], text("2026-01-02")),
+            (
+                Form::Date,
+                &["\"2026-01-02\"", "\"2026-01-02T00:00:00Z\""],
+                text("2026-01-02"),
+            ),
             (Form::Text, &["\"a\\u00e9\""], text("aé")),
             (Form::Text, &["12"], text("12")),
-            (Form::Enumeration, &["[\"A\", \"B\"]"], text("[\"A\",\"B\"]")),
+            (
+                Form::Enumeration,
+                &["[\"A\", \"B\"]"],
+                text("[\"A\",\"B\"]"),
+            ),
             (
                 Form::Json,
                 &[
@@ -441,13 +474,25 @@ mod tests {
     #[test]
     fn a_value_of_another_type_is_told_and_not_stored() {
         let cases = [
-            (Form::Integer, "\"four\"", "is other text, not a whole number"),
+            (
+                Form::Integer,
+                "\"four\"",
+                "is other text, not a whole number",
+            ),
             (Form::Integer, "4.5", "is a fraction, not a whole number"),
             (Form::Decimal, "{\"a\": [1]}", "is an object, not a number"),
             (Form::Boolean, "1", "is a number, not true or false"),
             (Form::Date, "\"2026-02-30\"", "is other text, not a date"),
-            (Form::Timestamp, "\"yesterday\"", "is other text, not a timestamp"),
-            (Form::Timestamp, "\"2026-02-30T00:00:00Z\"", "is other text, not a timestamp"),
+            (
+                Form::Timestamp,
+                "\"yesterday\"",
+                "is other text, not a timestamp",
+            ),
+            (
+                Form::Timestamp,
+                "\"2026-02-30T00:00:00Z\"",
+                "is other text, not a timestamp",
+            ),
             (Form::Timestamp, "5", "is a number, not a timestamp"),
             (Form::Text, "[\"a\"]", "is a list, not text"),
             (Form::Text, "true", "is a boolean, not text"),

@@ -14,7 +14,13 @@ use crate::resource::Resource;
 #[command(name = "mlsmirror", version, arg_required_else_help = true, after_help = EXIT_CODES)]
 pub struct Arguments {
     /// The configuration; else $MLSMIRROR_CONFIG, else ./mlsmirror.toml
-    #[arg(long, global = true, value_name = "FILE", env = "MLSMIRROR_CONFIG", hide_env = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "MLSMIRROR_CONFIG",
+        hide_env = true
+    )]
     pub config: Option<PathBuf>,
     /// Print exactly one JSON document on stdout
     #[arg(long, global = true)]
@@ -54,13 +60,17 @@ pub enum Verb {
     #[command(after_help = "Example:\n  mlsmirror --config utah.toml check")]
     Check,
     /// Bring the mirror up to date
-    #[command(after_help = "Examples:\n  mlsmirror sync --dry-run\n  mlsmirror sync\n  mlsmirror sync full --only Property,Media")]
+    #[command(
+        after_help = "Examples:\n  mlsmirror sync --dry-run\n  mlsmirror sync\n  mlsmirror sync full --only Property,Media"
+    )]
     Sync(Sync),
     /// Serve the simulated feed on loopback until it is stopped
     #[command(after_help = "Example:\n  mlsmirror simulate --port 8080 --listings 100000")]
     Simulate(Simulate),
     /// Print completions for a shell
-    #[command(after_help = "Example:\n  mlsmirror completions bash > /etc/bash_completion.d/mlsmirror")]
+    #[command(
+        after_help = "Example:\n  mlsmirror completions bash > /etc/bash_completion.d/mlsmirror"
+    )]
     Completions(Completions),
 }
 

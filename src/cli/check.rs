@@ -13,14 +13,22 @@ pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     let resources = session.config.sync.resources.clone();
     let plan = sync::check(&session.context(&Silent, 0), &resources)?;
     let feed = &session.config.feed;
-    let text = format!("feed {} answers, the token is good\n{}", feed.base_url, describe(&plan));
+    let text = format!(
+        "feed {} answers, the token is good\n{}",
+        feed.base_url,
+        describe(&plan)
+    );
     output.result(&plan, &text)?;
     Ok(exit(&plan))
 }
 
 /// A resource that does not answer makes the plan one in part.
 pub fn exit(plan: &Plan) -> Exit {
-    match plan.resources.iter().any(|resource| resource.error.is_some()) {
+    match plan
+        .resources
+        .iter()
+        .any(|resource| resource.error.is_some())
+    {
         true => Exit::Partial,
         false => Exit::Done,
     }
@@ -32,7 +40,10 @@ pub fn describe(plan: &Plan) -> String {
     for resource in &plan.resources {
         text += &format!("  {}\n", describe_resource(resource, plan));
     }
-    let mut total = format!("a full sync: {}", counted(plan.requests, ("request", "requests")));
+    let mut total = format!(
+        "a full sync: {}",
+        counted(plan.requests, ("request", "requests"))
+    );
     if let (Some(seconds), Some(rate)) = (plan.seconds, &plan.rate) {
         total += &format!(", {}", at_rate(seconds, rate));
     }
@@ -45,11 +56,17 @@ pub fn describe(plan: &Plan) -> String {
 fn at_rate(seconds: u64, rate: &str) -> String {
     let (number, unit) = rate.split_once(' ').unwrap_or((rate, ""));
     let number = number.parse().map_or_else(|_| number.to_owned(), thousands);
-    format!("{} at {number} {unit}", time(std::time::Duration::from_secs(seconds)))
+    format!(
+        "{} at {number} {unit}",
+        time(std::time::Duration::from_secs(seconds))
+    )
 }
 
 fn describe_resource(plan: &ResourcePlan, whole: &Plan) -> String {
-    let nouns = plan.resource.parse().map_or(("record", "records"), Resource::nouns);
+    let nouns = plan
+        .resource
+        .parse()
+        .map_or(("record", "records"), Resource::nouns);
     let count = match plan.records {
         Some(records) => counted(records, nouns),
         None => format!("{}, not counted by the feed", nouns.1),

@@ -36,7 +36,10 @@ struct Document {
 pub fn run(wanted: &Demo, output: &Output) -> anyhow::Result<Exit> {
     let dir = folder(wanted.dir.as_deref())?;
     let started = Instant::now();
-    let simulator = Simulator::start(Options { listings: wanted.listings, ..Options::default() })?;
+    let simulator = Simulator::start(Options {
+        listings: wanted.listings,
+        ..Options::default()
+    })?;
     let config = write_config(&dir, &simulator)?;
     let database = config.mirror.database.clone();
     let token = Token::checked(simulator.token(), "the simulated feed")?;
@@ -56,7 +59,10 @@ pub fn run(wanted: &Demo, output: &Output) -> anyhow::Result<Exit> {
     let first = sync_and_tell(&session, &mut mirror, output)?;
 
     let moved = simulator.move_market(MOVES);
-    say(&format!("\n2. The market moves: {}\n\n3. The next sync: what changed\n", describe(&moved)));
+    say(&format!(
+        "\n2. The market moves: {}\n\n3. The next sync: what changed\n",
+        describe(&moved)
+    ));
     let second = sync_and_tell(&session, &mut mirror, output)?;
     let since = second.first().map_or(0, |run| run.id);
     let changes = mirror.count_changes(since)?;
@@ -65,11 +71,23 @@ pub fn run(wanted: &Demo, output: &Output) -> anyhow::Result<Exit> {
     }
     mirror.release_lease()?;
 
-    say(&format!("\nDone in {}. The mirror is {}; try:\n\n", time(started.elapsed()), database.display()));
+    say(&format!(
+        "\nDone in {}. The mirror is {}; try:\n\n",
+        time(started.elapsed()),
+        database.display()
+    ));
     for query in QUERIES {
-        say(&format!("  sqlite3 -box {} \"{query}\"\n\n", database.display()));
+        say(&format!(
+            "  sqlite3 -box {} \"{query}\"\n\n",
+            database.display()
+        ));
     }
-    let document = Document { database, first_sync: first, second_sync: second, changes };
+    let document = Document {
+        database,
+        first_sync: first,
+        second_sync: second,
+        changes,
+    };
     output.result(&document, "")?;
     Ok(Exit::Done)
 }
@@ -89,7 +107,10 @@ fn sync_and_tell(
     mirror: &mut Mirror,
     output: &Output,
 ) -> anyhow::Result<Vec<RunSummary>> {
-    let quiet = Output { quiet: true, ..*output };
+    let quiet = Output {
+        quiet: true,
+        ..*output
+    };
     let progress = Shown::new(&quiet, &session.config.feed);
     let context = session.context(&progress, 0);
     let report = sync_once(&context, mirror, None, &session.config.sync.resources)?;
@@ -102,8 +123,11 @@ fn sync_and_tell(
         Ending::Done => Ok(report.runs),
         Ending::Interrupted(_) => Err(crate::feed::FeedError::Interrupted.into()),
         _ => {
-            let errors: Vec<String> =
-                report.runs.iter().filter_map(|run| run.error.clone()).collect();
+            let errors: Vec<String> = report
+                .runs
+                .iter()
+                .filter_map(|run| run.error.clone())
+                .collect();
             anyhow::bail!("the simulated feed was not mirrored: {}", errors.join("; "))
         }
     }
@@ -115,15 +139,23 @@ fn folder(named: Option<&Path>) -> anyhow::Result<PathBuf> {
         Some(dir) => dir.to_owned(),
         None => {
             let numbered = (2..).map(|number| PathBuf::from(format!("mlsmirror-demo-{number}")));
-            let mut names = [PathBuf::from("mlsmirror-demo")].into_iter().chain(numbered);
-            names.find(|dir| !dir.exists()).context("there are demos without end here")?
+            let mut names = [PathBuf::from("mlsmirror-demo")]
+                .into_iter()
+                .chain(numbered);
+            names
+                .find(|dir| !dir.exists())
+                .context("there are demos without end here")?
         }
     };
-    std::fs::create_dir_all(&dir).with_context(|| format!("making the folder {}", dir.display()))?;
+    std::fs::create_dir_all(&dir)
+        .with_context(|| format!("making the folder {}", dir.display()))?;
     let mut entries =
         std::fs::read_dir(&dir).with_context(|| format!("reading the folder {}", dir.display()))?;
     if entries.next().is_some() {
-        let full = format!("{} is not empty; give a new folder with --dir", dir.display());
+        let full = format!(
+            "{} is not empty; give a new folder with --dir",
+            dir.display()
+        );
         return Err(UsageError(full).into());
     }
     Ok(dir)
@@ -139,7 +171,12 @@ fn write_config(dir: &Path, simulator: &Simulator) -> anyhow::Result<Config> {
          requests_per_minute = 0\nrequests_per_hour = 0\nrequests_per_day = 0\n\n\
          [sync]\nresources = [\"Property\", \"Media\", \"OpenHouse\", \"PropertyUnitTypes\", \"Adu\", \
          \"Member\", \"Office\", \"Lookup\"]\n",
-        port = simulator.base_url().split(':').nth(2).and_then(|rest| rest.split('/').next()).unwrap_or("8080"),
+        port = simulator
+            .base_url()
+            .split(':')
+            .nth(2)
+            .and_then(|rest| rest.split('/').next())
+            .unwrap_or("8080"),
         url = simulator.base_url(),
     );
     std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
@@ -153,7 +190,10 @@ fn describe(moved: &Moved) -> String {
         (moved.closings, ("closing", "closings")),
         (moved.withdrawals, ("withdrawal", "withdrawals")),
         (moved.new_listings, ("new listing", "new listings")),
-        (moved.photos_added + moved.photos_replaced, ("new photo", "new photos")),
+        (
+            moved.photos_added + moved.photos_replaced,
+            ("new photo", "new photos"),
+        ),
         (moved.deletions, ("deletion", "deletions")),
     ];
     let parts: Vec<String> = parts

@@ -27,14 +27,21 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         // Help and version go to stdout and are no failure.
         Err(error) => {
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            let exit = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            };
             // Nothing is left to do if the terminal is gone.
             let _ = error.print();
             return exit.into();
         }
     };
     output::log_to_stderr(arguments.quiet, arguments.verbose);
-    let output = Output { json: arguments.json, quiet: arguments.quiet };
+    let output = Output {
+        json: arguments.json,
+        quiet: arguments.quiet,
+    };
     let done = match &arguments.verb {
         Verb::Check => check::run(&arguments, &output),
         Verb::Completions(wanted) => completions::run(wanted),

@@ -36,7 +36,12 @@ struct Current {
 impl<'a> Shown<'a> {
     pub fn new(output: &'a Output, feed: &'a config::Feed) -> Shown<'a> {
         let bars = std::io::stderr().is_terminal() && !output.quiet;
-        Shown { output, feed, bars, current: RefCell::new(None) }
+        Shown {
+            output,
+            feed,
+            bars,
+            current: RefCell::new(None),
+        }
     }
 
     /// The time left: what the speed so far tells, and never less than the rate
@@ -49,7 +54,9 @@ impl<'a> Shown<'a> {
             here => current.started.elapsed().mul_f64(left as f64 / here as f64),
         };
         let requests = left.div_ceil(self.feed.page_size.into());
-        let by_rate = time_at(requests, self.feed).map(|(time, _)| time).unwrap_or_default();
+        let by_rate = time_at(requests, self.feed)
+            .map(|(time, _)| time)
+            .unwrap_or_default();
         Some(by_speed.max(by_rate))
     }
 }
@@ -76,14 +83,23 @@ impl Progress for Shown<'_> {
             self.output.say(&format!("{resource}: {what} to read"));
         }
         let now = Instant::now();
-        *self.current.borrow_mut() =
-            Some(Current { bar, total, started: now, before: None, last_line: now });
+        *self.current.borrow_mut() = Some(Current {
+            bar,
+            total,
+            started: now,
+            before: None,
+            last_line: now,
+        });
     }
 
     fn page(&self, resource: Resource, counts: &Counts, done: u64) {
         let mut current = self.current.borrow_mut();
-        let Some(current) = current.as_mut() else { return };
-        current.before.get_or_insert(done.saturating_sub(counts.records_seen));
+        let Some(current) = current.as_mut() else {
+            return;
+        };
+        current
+            .before
+            .get_or_insert(done.saturating_sub(counts.records_seen));
         let left = self.left(current, done);
         current.bar.set_position(done);
         if let Some(left) = left {
@@ -91,8 +107,11 @@ impl Progress for Shown<'_> {
         }
         if !self.bars && current.last_line.elapsed() >= LINE_EVERY {
             current.last_line = Instant::now();
-            let left = left.map(|left| format!(", {} left", time(left))).unwrap_or_default();
-            self.output.say(&format!("{resource}: {} read{left}", thousands(done)));
+            let left = left
+                .map(|left| format!(", {} left", time(left)))
+                .unwrap_or_default();
+            self.output
+                .say(&format!("{resource}: {} read{left}", thousands(done)));
         }
     }
 

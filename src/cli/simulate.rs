@@ -7,7 +7,10 @@ use super::sync::wait_for_signal;
 use crate::simulator::{Limits, Options, ServerBehaviour, Simulator};
 
 pub fn run(wanted: &Simulate, output: &Output) -> anyhow::Result<Exit> {
-    let limits = Limits { per_minute: wanted.requests_per_minute, ..Limits::default() };
+    let limits = Limits {
+        per_minute: wanted.requests_per_minute,
+        ..Limits::default()
+    };
     let simulator = Simulator::start(Options {
         port: wanted.port,
         listings: wanted.listings,
@@ -15,7 +18,10 @@ pub fn run(wanted: &Simulate, output: &Output) -> anyhow::Result<Exit> {
         open_houses: !wanted.bare,
         units: !wanted.bare,
         seed: wanted.seed,
-        server: ServerBehaviour { limits, ..ServerBehaviour::default() },
+        server: ServerBehaviour {
+            limits,
+            ..ServerBehaviour::default()
+        },
         ..Options::default()
     })?;
     let (base_url, token) = (simulator.base_url(), simulator.token().to_owned());

@@ -37,7 +37,10 @@ impl Progress for Silent {
 impl Session {
     /// Reads the configuration and the token, and listens for signals.
     pub fn open(arguments: &Arguments, output: &Output) -> anyhow::Result<Session> {
-        let path = arguments.config.clone().unwrap_or_else(|| PathBuf::from("mlsmirror.toml"));
+        let path = arguments
+            .config
+            .clone()
+            .unwrap_or_else(|| PathBuf::from("mlsmirror.toml"));
         let config = Config::load(&path)?;
         for warning in config.warnings() {
             output.say(&format!("mlsmirror: {warning}"));
@@ -55,32 +58,44 @@ impl Session {
     }
 
     pub fn context<'a>(&'a self, progress: &'a dyn Progress, allow_deletes: u64) -> Context<'a> {
-        Context { config: &self.config, feed: &self.feed, stop: &self.stop, progress, allow_deletes }
+        Context {
+            config: &self.config,
+            feed: &self.feed,
+            stop: &self.stop,
+            progress,
+            allow_deletes,
+        }
     }
 }
 
 /// Turns the first SIGINT or SIGTERM into a request to stop; a second one ends
 /// the process at once, which loses no more than the page in hand.
 fn listen_for_signals(stopper: Stopper) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let mut signals = {
         let _inside = runtime.enter();
         Signals::new()?
     };
-    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        runtime.block_on(async {
-            let first = signals.next().await;
-            stopper.stop(first);
-            let second = signals.next().await;
-            std::process::exit(Exit::Stopped(second).code().into());
-        });
-    })?;
+    std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            runtime.block_on(async {
+                let first = signals.next().await;
+                stopper.stop(first);
+                let second = signals.next().await;
+                std::process::exit(Exit::Stopped(second).code().into());
+            });
+        })?;
     Ok(())
 }
 
 /// Waits for SIGINT or SIGTERM.
 pub fn wait_for_signal() -> anyhow::Result<Signal> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async { Ok(Signals::new()?.next().await) })
 }
 
@@ -138,8 +153,15 @@ struct Document<'a> {
 pub fn run(arguments: &Arguments, wanted: &Sync, output: &Output) -> anyhow::Result<Exit> {
     let session = Session::open(arguments, output)?;
     let configured = &session.config.sync.resources;
-    if let Some(other) = wanted.only.iter().find(|resource| !configured.contains(resource)) {
-        let names: Vec<&str> = configured.iter().map(|resource| resource.entity_set()).collect();
+    if let Some(other) = wanted
+        .only
+        .iter()
+        .find(|resource| !configured.contains(resource))
+    {
+        let names: Vec<&str> = configured
+            .iter()
+            .map(|resource| resource.entity_set())
+            .collect();
         return Err(UsageError(format!(
             "--only {other}: not among sync.resources, which are {}",
             names.join(", ")
@@ -186,8 +208,17 @@ fn print_report(report: &Report, database: &Path, output: &Output) -> anyhow::Re
         Ending::Failed | Ending::Misconfigured | Ending::Unauthorized => "failed",
         Ending::Interrupted(_) => "interrupted",
     };
-    let document = Document { status, exit_code: exit.code(), database, runs: &report.runs };
-    let text: String = report.runs.iter().map(|run| describe_run(run) + "\n").collect();
+    let document = Document {
+        status,
+        exit_code: exit.code(),
+        database,
+        runs: &report.runs,
+    };
+    let text: String = report
+        .runs
+        .iter()
+        .map(|run| describe_run(run) + "\n")
+        .collect();
     output.result(&document, &text)?;
     for run in &report.runs {
         if let Some(error) = &run.error {
@@ -199,7 +230,10 @@ fn print_report(report: &Report, database: &Path, output: &Output) -> anyhow::Re
 
 /// A run in a line: what it came to.
 pub fn describe_run(run: &RunSummary) -> String {
-    let nouns = run.resource.parse().map_or(("record", "records"), Resource::nouns);
+    let nouns = run
+        .resource
+        .parse()
+        .map_or(("record", "records"), Resource::nouns);
     let counts = [
         (run.inserted, "new"),
         (run.updated, "changed"),

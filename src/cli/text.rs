@@ -17,7 +17,11 @@ pub fn thousands(number: u64) -> String {
 
 /// A count with its noun: `1 listing`, `2,000 listings`.
 pub fn counted(number: u64, nouns: (&str, &str)) -> String {
-    format!("{} {}", thousands(number), if number == 1 { nouns.0 } else { nouns.1 })
+    format!(
+        "{} {}",
+        thousands(number),
+        if number == 1 { nouns.0 } else { nouns.1 }
+    )
 }
 
 /// A time in its two largest units: `1 h 27 min`, `12 s`, `0.8 s`.
@@ -68,7 +72,12 @@ mod tests {
         assert_eq!(thousands(999), "999");
         assert_eq!(thousands(1_731_072), "1,731,072");
         assert_eq!(counted(1, ("listing", "listings")), "1 listing");
-        let cases = [(0.84, "0.8 s"), (59.0, "59 s"), (61.0, "1 min 1 s"), (5_193.6, "1 h 27 min")];
+        let cases = [
+            (0.84, "0.8 s"),
+            (59.0, "59 s"),
+            (61.0, "1 min 1 s"),
+            (5_193.6, "1 h 27 min"),
+        ];
         for (seconds, text) in cases {
             assert_eq!(time(Duration::from_secs_f64(seconds)), text);
         }

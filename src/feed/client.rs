@@ -99,12 +99,20 @@ enum Failure {
     /// Nothing would change by trying again.
     Final(FeedError),
     /// Another try may do better, after the pause that the feed asked for.
-    Passing { what: String, status: Option<u16>, pause: Option<Duration> },
+    Passing {
+        what: String,
+        status: Option<u16>,
+        pause: Option<Duration>,
+    },
 }
 
 impl From<BadBody> for Failure {
     fn from(bad: BadBody) -> Failure {
-        Failure::Passing { what: bad.to_string(), status: None, pause: None }
+        Failure::Passing {
+            what: bad.to_string(),
+            status: None,
+            pause: None,
+        }
     }
 }
 
@@ -164,7 +172,10 @@ impl Client {
 
     /// The URL of a path and query below the service's root.
     pub fn url(&self, path_and_query: &str) -> Result<Url, FeedError> {
-        let text = format!("{}/{path_and_query}", self.base.as_str().trim_end_matches('/'));
+        let text = format!(
+            "{}/{path_and_query}",
+            self.base.as_str().trim_end_matches('/')
+        );
         Url::parse(&text).map_err(|error| FeedError::Stuck(format!("{error} in a query")))
     }
 
@@ -211,7 +222,11 @@ impl Client {
         asking: Asking,
         decode: impl Fn(&[u8]) -> Result<T, BadBody>,
     ) -> Result<T, FeedError> {
-        let retries = if asking.tries == Tries::Once { 0 } else { self.max_retries };
+        let retries = if asking.tries == Tries::Once {
+            0
+        } else {
+            self.max_retries
+        };
         let mut tried = 0;
         loop {
             let outcome = tokio::select! {
@@ -221,11 +236,19 @@ impl Client {
             let (what, status, pause) = match outcome {
                 Ok(value) => return Ok(value),
                 Err(Failure::Final(error)) => return Err(error),
-                Err(Failure::Passing { what, status, pause }) => (what, status, pause),
+                Err(Failure::Passing {
+                    what,
+                    status,
+                    pause,
+                }) => (what, status, pause),
             };
             tried += 1;
             if tried > retries {
-                return Err(FeedError::Unavailable { tries: tried, last: what, status });
+                return Err(FeedError::Unavailable {
+                    tries: tried,
+                    last: what,
+                    status,
+                });
             }
             let delay = pause.unwrap_or_else(|| self.backoff(tried));
             if delay > PAUSE_LIMIT {
@@ -250,7 +273,10 @@ impl Client {
     /// The delay before try `tried + 1`: doubled each time, and between half
     /// and one and a half of it, so that many clients do not come back as one.
     fn backoff(&self, tried: u32) -> Duration {
-        let doubled = self.retry_delay.saturating_mul(1 << (tried - 1).min(16)).min(DELAY_LIMIT);
+        let doubled = self
+            .retry_delay
+            .saturating_mul(1 << (tried - 1).min(16))
+            .min(DELAY_LIMIT);
         doubled.mul_f64(0.5 + fastrand::f64())
     }
 
@@ -285,12 +311,17 @@ impl Client {
             let started = Instant::now();
             tokio::time::sleep(pause).await;
             let waited_ms = started.elapsed().as_millis() as u64;
-            self.meter.throttled_ms.fetch_add(waited_ms, Ordering::Relaxed);
+            self.meter
+                .throttled_ms
+                .fetch_add(waited_ms, Ordering::Relaxed);
         }
     }
 
     async fn receive(&self, url: &Url, asking: Asking) -> Result<Vec<u8>, Failure> {
-        let mut request = self.http.get(url.clone()).header("Accept", "application/json");
+        let mut request = self
+            .http
+            .get(url.clone())
+            .header("Accept", "application/json");
         if let Some(header) = self.token.header() {
             request = request.header(AUTHORIZATION, header);
         }
@@ -311,14 +342,20 @@ impl Client {
     }
 
     async fn body(&self, mut response: Response) -> Result<Vec<u8>, Failure> {
-        let too_large = || Failure::Final(FeedError::TooLarge { limit_bytes: BODY_LIMIT_BYTES });
+        let too_large = || {
+            Failure::Final(FeedError::TooLarge {
+                limit_bytes: BODY_LIMIT_BYTES,
+            })
+        };
         let announced = response.content_length().unwrap_or(0);
         if announced > BODY_LIMIT_BYTES {
             return Err(too_large());
         }
         let mut body = Vec::with_capacity(announced as usize);
         while let Some(chunk) = response.chunk().await.map_err(network)? {
-            self.meter.bytes_received.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+            self.meter
+                .bytes_received
+                .fetch_add(chunk.len() as u64, Ordering::Relaxed);
             if (body.len() + chunk.len()) as u64 > BODY_LIMIT_BYTES {
                 return Err(too_large());
             }
@@ -331,11 +368,19 @@ impl Client {
     async fn server_words(&self, response: Response) -> String {
         let body = self.body(response).await.unwrap_or_default();
         let json: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
-        let message = json["error"]["message"].as_str().or(json["message"].as_str());
+        let message = json["error"]["message"]
+            .as_str()
+            .or(json["message"].as_str());
         let line: String = message
             .unwrap_or_default()
             .chars()
-            .map(|character| if character.is_control() { ' ' } else { character })
+            .map(|character| {
+                if character.is_control() {
+                    ' '
+                } else {
+                    character
+                }
+            })
             .take(300)
             .collect();
         self.token.redact(line.trim())
@@ -388,7 +433,10 @@ fn until(reset: u64, feed_time: Option<DateTime<Utc>>) -> Option<Duration> {
 fn asked_pause(headers: &HeaderMap, feed_time: Option<DateTime<Utc>>) -> Option<Duration> {
     let pause = |text: &str| match text.trim().parse::<u64>() {
         Ok(seconds) => until(seconds, feed_time),
-        Err(_) => (http_date(text)? - feed_time?).to_std().ok().or(Some(Duration::ZERO)),
+        Err(_) => (http_date(text)? - feed_time?)
+            .to_std()
+            .ok()
+            .or(Some(Duration::ZERO)),
     };
     [RETRY_AFTER.as_str(), "X-RateLimit-RetryAfter"]
         .into_iter()
@@ -398,7 +446,10 @@ fn asked_pause(headers: &HeaderMap, feed_time: Option<DateTime<Utc>>) -> Option<
 fn classify(status: StatusCode, message: String, pause: Option<Duration>) -> Failure {
     let code = status.as_u16();
     match code {
-        401 | 403 => Failure::Final(FeedError::Unauthorized { status: code, message }),
+        401 | 403 => Failure::Final(FeedError::Unauthorized {
+            status: code,
+            message,
+        }),
         408 | 429 | 500..=599 => Failure::Passing {
             what: match message.as_str() {
                 "" => format!("the feed answered {status}"),
@@ -407,7 +458,10 @@ fn classify(status: StatusCode, message: String, pause: Option<Duration>) -> Fai
             status: Some(code),
             pause,
         },
-        _ => Failure::Final(FeedError::Refused { status: code, message }),
+        _ => Failure::Final(FeedError::Refused {
+            status: code,
+            message,
+        }),
     }
 }
 
@@ -430,7 +484,11 @@ fn network(error: reqwest::Error) -> Failure {
         "the connection broke"
     };
     let root = root_cause(&error);
-    Failure::Passing { what: format!("{kind} ({root})"), status: None, pause: None }
+    Failure::Passing {
+        what: format!("{kind} ({root})"),
+        status: None,
+        pause: None,
+    }
 }
 
 fn root_cause(error: &reqwest::Error) -> String {
@@ -461,7 +519,11 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert(name, value.parse().expect("a header of a test"));
             let pause = asked_pause(&headers, now);
-            assert_eq!(pause.map(|pause| pause.as_secs()), seconds, "{name}: {value}");
+            assert_eq!(
+                pause.map(|pause| pause.as_secs()),
+                seconds,
+                "{name}: {value}"
+            );
         }
     }
 }

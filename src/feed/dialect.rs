@@ -24,11 +24,17 @@ pub struct Dialect {
 
 /// UtahRealEstate.com. Its vendor recommends keyset paging over `$skip`, four
 /// times faster; its timestamps have whole seconds.
-static WFRMLS: Dialect = Dialect { paging: Paging::Keyset, timestamps: Precision::AsStored };
+static WFRMLS: Dialect = Dialect {
+    paging: Paging::Keyset,
+    timestamps: Precision::AsStored,
+};
 
 /// The RESO reference server (seen running). `$top` counts from row 0 there
 /// and is not for paging; timestamps compare as text with three digits.
-static RESO: Dialect = Dialect { paging: Paging::NextLink, timestamps: Precision::Millis };
+static RESO: Dialect = Dialect {
+    paging: Paging::NextLink,
+    timestamps: Precision::Millis,
+};
 
 impl Dialect {
     /// The dialect of a profile.

@@ -30,7 +30,9 @@ pub enum FeedError {
         status: Option<u16>,
     },
     /// The feed asked for a longer pause than a run waits.
-    #[error("the feed asks to wait {seconds} s, which is longer than a run waits ({limit} s); run it again later")]
+    #[error(
+        "the feed asks to wait {seconds} s, which is longer than a run waits ({limit} s); run it again later"
+    )]
     TooLong {
         /// The pause it asked for, in seconds.
         seconds: u64,
@@ -38,10 +40,14 @@ pub enum FeedError {
         limit: u64,
     },
     /// A redirect or link to another origin, where the token must not go.
-    #[error("the feed pointed to another host, `{0}`, where the token must not go; if the feed has moved, set feed.base_url")]
+    #[error(
+        "the feed pointed to another host, `{0}`, where the token must not go; if the feed has moved, set feed.base_url"
+    )]
     Elsewhere(String),
     /// A body over the size limit.
-    #[error("the answer is larger than {limit_bytes} bytes; a smaller feed.page_size makes answers smaller")]
+    #[error(
+        "the answer is larger than {limit_bytes} bytes; a smaller feed.page_size makes answers smaller"
+    )]
     TooLarge {
         /// The limit in bytes.
         limit_bytes: u64,
@@ -55,7 +61,11 @@ pub enum FeedError {
 }
 
 fn said(message: &str) -> String {
-    if message.is_empty() { String::new() } else { format!(": {message}") }
+    if message.is_empty() {
+        String::new()
+    } else {
+        format!(": {message}")
+    }
 }
 
 impl FeedError {

@@ -100,7 +100,10 @@ impl Feed {
     /// [`FeedError`]; a document that is not CSDL counts as no usable answer.
     pub fn metadata(&self) -> Result<Metadata, FeedError> {
         let url = self.client.url("$metadata")?;
-        let asking = Asking { tries: Tries::Configured, max_page_size: None };
+        let asking = Asking {
+            tries: Tries::Configured,
+            max_page_size: None,
+        };
         self.runtime.block_on(self.client.get(&url, asking, |body| {
             Metadata::parse(body).map_err(|error| BadBody(error.to_string()))
         }))
@@ -117,8 +120,14 @@ impl Feed {
         tries: Tries,
     ) -> Result<Page, FeedError> {
         let url = self.client.url(path_and_query)?;
-        let asking = Asking { tries, max_page_size: None };
-        self.runtime.block_on(self.client.get(&url, asking, |body| Page::decode(body, shape)))
+        let asking = Asking {
+            tries,
+            max_page_size: None,
+        };
+        self.runtime.block_on(
+            self.client
+                .get(&url, asking, |body| Page::decode(body, shape)),
+        )
     }
 
     /// The page at one position of a sweep.
@@ -136,6 +145,12 @@ impl Feed {
 
     /// What a [`Sweep`] of `shape` asks for with this feed's page size.
     pub fn sweep(&self, shape: Arc<Shape>, filter: Option<String>, select: bool) -> Sweep {
-        Sweep { shape, filter, select, paging: self.dialect.paging, page_size: self.page_size }
+        Sweep {
+            shape,
+            filter,
+            select,
+            paging: self.dialect.paging,
+            page_size: self.page_size,
+        }
     }
 }

@@ -40,7 +40,10 @@ const SLACK_MAX: Duration = Duration::from_secs(1);
 impl Pace {
     /// A budget with nothing spent.
     pub fn new(limits: Vec<Limit>) -> Pace {
-        Pace { limits, ..Pace::default() }
+        Pace {
+            limits,
+            ..Pace::default()
+        }
     }
 
     /// Takes one request out of the budget, or says how long to wait before
@@ -50,17 +53,26 @@ impl Pace {
     /// The pause, where the budget has nothing left at `now`.
     pub fn take(&mut self, now: Instant) -> Result<(), Duration> {
         self.allowance = self.allowance.filter(|allowance| allowance.until > now);
-        let free_at = [self.paused_until, self.window_opens(now), self.allowance_opens()]
-            .into_iter()
-            .flatten()
-            .max();
+        let free_at = [
+            self.paused_until,
+            self.window_opens(now),
+            self.allowance_opens(),
+        ]
+        .into_iter()
+        .flatten()
+        .max();
         if let Some(free_at) = free_at.filter(|&free_at| free_at > now) {
             return Err(free_at - now);
         }
         if let Some(allowance) = &mut self.allowance {
             allowance.remaining = allowance.remaining.saturating_sub(1);
         }
-        let longest = self.limits.iter().map(|limit| limit.requests as usize).max().unwrap_or(0);
+        let longest = self
+            .limits
+            .iter()
+            .map(|limit| limit.requests as usize)
+            .max()
+            .unwrap_or(0);
         self.sent.push_back(now);
         while self.sent.len() > longest {
             self.sent.pop_front();
@@ -74,16 +86,25 @@ impl Pace {
             let slack = (limit.span / SLACK_PART).min(SLACK_MAX);
             Some(*self.sent.get(oldest)? + limit.span + slack)
         };
-        self.limits.iter().filter_map(opens).filter(|&at| at > now).max()
+        self.limits
+            .iter()
+            .filter_map(opens)
+            .filter(|&at| at > now)
+            .max()
     }
 
     fn allowance_opens(&self) -> Option<Instant> {
-        self.allowance.filter(|allowance| allowance.remaining == 0).map(|allowance| allowance.until)
+        self.allowance
+            .filter(|allowance| allowance.remaining == 0)
+            .map(|allowance| allowance.until)
     }
 
     /// The feed said that `remaining` requests are left for the next `reset_in`.
     pub fn told_remaining(&mut self, now: Instant, remaining: u64, reset_in: Duration) {
-        let told = Allowance { remaining, until: now + reset_in };
+        let told = Allowance {
+            remaining,
+            until: now + reset_in,
+        };
         // Answers overtake each other: within one period the smaller count is the newer.
         match self.allowance {
             Some(known) if known.until > now && known.remaining < remaining => {}
@@ -103,7 +124,10 @@ mod tests {
     use super::*;
 
     fn limit(requests: u32, seconds: u64) -> Limit {
-        Limit { requests, span: Duration::from_secs(seconds) }
+        Limit {
+            requests,
+            span: Duration::from_secs(seconds),
+        }
     }
 
     /// Sends as fast as the budget lets it; the times in milliseconds.
@@ -124,15 +148,25 @@ mod tests {
         let times = send(&mut Pace::new(vec![limit(60, 6)]), Instant::now(), 180);
         assert_eq!(times[59], 0, "the burst");
         for window in times.windows(61) {
-            assert!(window[60] - window[0] >= 6_000, "61 requests within {window:?}");
+            assert!(
+                window[60] - window[0] >= 6_000,
+                "61 requests within {window:?}"
+            );
         }
-        assert!(times[179] <= 13_200, "no more than 10 % over the least time: {}", times[179]);
+        assert!(
+            times[179] <= 13_200,
+            "no more than 10 % over the least time: {}",
+            times[179]
+        );
     }
 
     #[test]
     fn the_tightest_limit_rules() {
-        let times =
-            send(&mut Pace::new(vec![limit(2, 1), limit(3, 60)]), Instant::now(), 4);
+        let times = send(
+            &mut Pace::new(vec![limit(2, 1), limit(3, 60)]),
+            Instant::now(),
+            4,
+        );
         assert_eq!(times[..2], [0, 0]);
         assert!(times[2] >= 1_000 && times[3] >= 60_000, "{times:?}");
     }

@@ -44,11 +44,16 @@ impl Page {
     pub fn decode(body: &[u8], shape: &Shape) -> Result<Page, BadBody> {
         let hints = Hints::new(shape);
         let mut deserializer = serde_json::Deserializer::from_slice(body);
-        let raw = PageSeed { shape, hints: &hints }
-            .deserialize(&mut deserializer)
-            .and_then(|page| deserializer.end().map(|()| page))
-            .map_err(|error| BadBody(describe(body, &error)))?;
-        let entries = raw.entries.ok_or_else(|| BadBody("it has no `value`".to_owned()))?;
+        let raw = PageSeed {
+            shape,
+            hints: &hints,
+        }
+        .deserialize(&mut deserializer)
+        .and_then(|page| deserializer.end().map(|()| page))
+        .map_err(|error| BadBody(describe(body, &error)))?;
+        let entries = raw
+            .entries
+            .ok_or_else(|| BadBody("it has no `value`".to_owned()))?;
         let mut page = Page {
             entries: entries.len(),
             next_link: raw.next_link,
@@ -58,10 +63,17 @@ impl Page {
         if entries.iter().any(Entry::has_rejects) {
             page.rejects = collect_rejects(body, shape, &entries)?;
         }
-        let keyed = entries.iter().rposition(|entry| !matches!(entry.paging, Value::Null));
+        let keyed = entries
+            .iter()
+            .rposition(|entry| !matches!(entry.paging, Value::Null));
         page.keyless_tail = entries.len() - keyed.map_or(0, |at| at + 1);
-        page.last_paging = keyed.map(|at| entries[at].paging.clone()).unwrap_or_default();
-        page.records = entries.into_iter().filter_map(|entry| entry.record.ok()).collect();
+        page.last_paging = keyed
+            .map(|at| entries[at].paging.clone())
+            .unwrap_or_default();
+        page.records = entries
+            .into_iter()
+            .filter_map(|entry| entry.record.ok())
+            .collect();
         Ok(page)
     }
 
@@ -139,7 +151,12 @@ fn collect_rejects(body: &[u8], shape: &Shape, entries: &[Entry]) -> Result<Vec<
             rejects.push(reject(shape, trouble, payload));
             continue;
         }
-        for ChildTrouble { child, entry, trouble } in &entry.child_troubles {
+        for ChildTrouble {
+            child,
+            entry,
+            trouble,
+        } in &entry.child_troubles
+        {
             let child = &shape.children[*child];
             let members: BTreeMap<String, &RawValue> =
                 serde_json::from_str(payload.get()).map_err(bad)?;
@@ -167,7 +184,11 @@ impl Hints {
         // The place behind the last stands for the start of a record.
         Hints {
             next: (1..=shape.fields.len()).chain([0]).map(Cell::new).collect(),
-            children: shape.children.iter().map(|child| Hints::new(&child.shape)).collect(),
+            children: shape
+                .children
+                .iter()
+                .map(|child| Hints::new(&child.shape))
+                .collect(),
         }
     }
 }
@@ -201,7 +222,11 @@ impl<'de> Visitor<'de> for PageSeed<'_> {
 
     /// A page has `value`; what has none is a single record, or an error.
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<RawAnswer, A::Error> {
-        let mut answer = RawAnswer { entries: None, next_link: None, count: None };
+        let mut answer = RawAnswer {
+            entries: None,
+            next_link: None,
+            count: None,
+        };
         while let Some(name) = members.next_key::<String>()? {
             match name.as_str() {
                 "value" => answer.entries = Some(members.next_value_seed(EntriesSeed(self))?),
@@ -264,8 +289,15 @@ impl<'de> DeserializeSeed<'de> for RecordSeed<'_> {
 }
 
 fn no_object<E>() -> Result<Entry, E> {
-    let trouble = Trouble { key: None, reason: "the record is not a JSON object".to_owned() };
-    Ok(Entry { paging: Value::Null, record: Err(trouble), child_troubles: Vec::new() })
+    let trouble = Trouble {
+        key: None,
+        reason: "the record is not a JSON object".to_owned(),
+    };
+    Ok(Entry {
+        paging: Value::Null,
+        record: Err(trouble),
+        child_troubles: Vec::new(),
+    })
 }
 
 impl<'de> Visitor<'de> for RecordSeed<'_> {
@@ -314,7 +346,10 @@ impl<'s> RecordSeed<'s> {
         let mut before = shape.fields.len();
         let mut name = match first {
             Some(name) => Some(lookup(shape, hints, before, &name)),
-            None => members.next_key_seed(NameSeed { page: self.0, before })?,
+            None => members.next_key_seed(NameSeed {
+                page: self.0,
+                before,
+            })?,
         };
         while let Some(known) = name {
             match known {
@@ -323,14 +358,19 @@ impl<'s> RecordSeed<'s> {
                     match members.next_value_seed(field.form)? {
                         Ok(value) => reading.values[at] = value,
                         Err(mistyped) => {
-                            reading.trouble.get_or_insert_with(|| format!("{} {mistyped}", field.name));
+                            reading
+                                .trouble
+                                .get_or_insert_with(|| format!("{} {mistyped}", field.name));
                         }
                     }
                     before = at;
                 }
                 Name::Child(at) => {
                     let child = &shape.children[at];
-                    let page = PageSeed { shape: &child.shape, hints: &hints.children[at] };
+                    let page = PageSeed {
+                        shape: &child.shape,
+                        hints: &hints.children[at],
+                    };
                     let entries = members.next_value_seed(ChildSeed(page))?;
                     reading.expanded(at, entries);
                 }
@@ -345,7 +385,10 @@ impl<'s> RecordSeed<'s> {
                     }
                 }
             }
-            name = members.next_key_seed(NameSeed { page: self.0, before })?;
+            name = members.next_key_seed(NameSeed {
+                page: self.0,
+                before,
+            })?;
         }
         Ok(reading.finish(shape))
     }
@@ -381,12 +424,17 @@ impl Reading {
         let (key, reason) = match (key, self.trouble.take()) {
             (key, Some(trouble)) => (key, trouble),
             (None, None) => (None, format!("the record has no {}", shape.resource.key())),
-            (key, None) if matches!(paging, Value::Null) => {
-                (key, format!("the record has no {}", shape.paging_field().name))
-            }
+            (key, None) if matches!(paging, Value::Null) => (
+                key,
+                format!("the record has no {}", shape.paging_field().name),
+            ),
             (Some(key), None) => return self.stored(shape, key, paging),
         };
-        Entry { paging, record: Err(Trouble { key, reason }), child_troubles: Vec::new() }
+        Entry {
+            paging,
+            record: Err(Trouble { key, reason }),
+            child_troubles: Vec::new(),
+        }
     }
 
     fn stored(self, shape: &Shape, key: Box<str>, paging: Value) -> Entry {
@@ -394,7 +442,10 @@ impl Reading {
         let lists = self.children.into_iter().zip(self.next_links).enumerate();
         let children = lists
             .map(|(child, (entries, next_link))| {
-                let mut children = Children { next_link, ..Children::default() };
+                let mut children = Children {
+                    next_link,
+                    ..Children::default()
+                };
                 for (entry, read) in entries?.into_iter().enumerate() {
                     match read.record {
                         Ok(mut record) => {
@@ -403,7 +454,11 @@ impl Reading {
                         }
                         Err(trouble) => {
                             children.note_reject(trouble.key.as_deref());
-                            child_troubles.push(ChildTrouble { child, entry, trouble });
+                            child_troubles.push(ChildTrouble {
+                                child,
+                                entry,
+                                trouble,
+                            });
                         }
                     }
                 }
@@ -413,8 +468,18 @@ impl Reading {
         let extra = (!self.extra.is_empty())
             .then(|| serde_json::Value::from_iter(self.extra).to_string().into());
         let listing_key = shape.parent_of(&self.values);
-        let record = Record { key, listing_key, values: self.values, extra, children };
-        Entry { paging, record: Ok(record), child_troubles }
+        let record = Record {
+            key,
+            listing_key,
+            values: self.values,
+            extra,
+            children,
+        };
+        Entry {
+            paging,
+            record: Ok(record),
+            child_troubles,
+        }
     }
 }
 
@@ -486,7 +551,11 @@ impl<'de> Visitor<'de> for NameSeed<'_> {
 
 fn lookup(shape: &Shape, hints: &Hints, before: usize, name: &str) -> Name {
     let hint = &hints.next[before];
-    if shape.fields.get(hint.get()).is_some_and(|field| field.name == name) {
+    if shape
+        .fields
+        .get(hint.get())
+        .is_some_and(|field| field.name == name)
+    {
         return Name::Field(hint.get());
     }
     if let Some(at) = shape.position(name) {

@@ -21,7 +21,9 @@ pub struct Wanted<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum ShapeError {
     /// The server has no such resource.
-    #[error("$metadata declares no {0}; take it out of sync.resources if this account does not have it")]
+    #[error(
+        "$metadata declares no {0}; take it out of sync.resources if this account does not have it"
+    )]
     Undeclared(Resource),
     /// It has it without the key that the mirror goes by.
     #[error("$metadata declares {resource} without its key {key}")]
@@ -62,7 +64,11 @@ fn field_shape(field: &Field) -> FieldShape {
         (Form::Decimal, Some(precision), None) => format!("DECIMAL({precision})"),
         _ => form.declared_type().to_owned(),
     };
-    FieldShape { name: field.name.clone(), form, declared_type }
+    FieldShape {
+        name: field.name.clone(),
+        form,
+        declared_type,
+    }
 }
 
 /// The names of the mirror's own columns, which no field may take.
@@ -107,7 +113,9 @@ pub fn columns(metadata: &Metadata, resource: Resource) -> Result<Vec<FieldShape
 }
 
 fn entity(metadata: &Metadata, resource: Resource) -> Result<&EntityType, ShapeError> {
-    metadata.entity_of_set(resource.entity_set()).ok_or(ShapeError::Undeclared(resource))
+    metadata
+        .entity_of_set(resource.entity_set())
+        .ok_or(ShapeError::Undeclared(resource))
 }
 
 /// The shape of a resource's records as this feed declares them.
@@ -123,16 +131,24 @@ pub fn shape(
 ) -> Result<Shape, ShapeError> {
     let entity = entity(metadata, resource)?;
     let mut fields = columns(metadata, resource)?;
-    let keyless = || ShapeError::Keyless { resource, key: resource.key() };
+    let keyless = || ShapeError::Keyless {
+        resource,
+        key: resource.key(),
+    };
     let paging = match dialect.paging {
         Paging::Keyset => entity.key.first().map_or(resource.key(), String::as_str),
         Paging::NextLink => resource.key(),
     };
     let select = wanted.select.get(&resource);
     if let Some(select) = select {
-        let missing = select.iter().find(|name| !fields.iter().any(|field| field.name == **name));
+        let missing = select
+            .iter()
+            .find(|name| !fields.iter().any(|field| field.name == **name));
         if let Some(field) = missing {
-            return Err(ShapeError::NoSuchField { resource, field: field.clone() });
+            return Err(ShapeError::NoSuchField {
+                resource,
+                field: field.clone(),
+            });
         }
         fields.retain(|field| {
             select.contains(&field.name)
@@ -142,17 +158,36 @@ pub fn shape(
                 || resource.parent_fields().contains(&field.name.as_str())
         });
     }
-    let ignored = entity.navigation.iter().map(|navigation| navigation.name.clone()).collect();
+    let ignored = entity
+        .navigation
+        .iter()
+        .map(|navigation| navigation.name.clone())
+        .collect();
     let keeps_extra = select.is_none();
-    let mut shape = Shape::new(resource, fields, paging, ignored, keeps_extra).ok_or_else(keyless)?;
+    let mut shape =
+        Shape::new(resource, fields, paging, ignored, keeps_extra).ok_or_else(keyless)?;
     for &child in wanted.expand {
         let target = metadata.entity_of_set(child.entity_set());
         let navigation = target.and_then(|target| {
-            entity.navigation.iter().find(|navigation| navigation.target == target.name)
+            entity
+                .navigation
+                .iter()
+                .find(|navigation| navigation.target == target.name)
         });
         if let Some(navigation) = navigation {
-            let child = self::shape(metadata, dialect, child, Wanted { expand: &[], ..wanted })?;
-            shape.children.push(ChildShape { name: navigation.name.clone(), shape: child });
+            let child = self::shape(
+                metadata,
+                dialect,
+                child,
+                Wanted {
+                    expand: &[],
+                    ..wanted
+                },
+            )?;
+            shape.children.push(ChildShape {
+                name: navigation.name.clone(),
+                shape: child,
+            });
         }
     }
     Ok(shape)

@@ -21,7 +21,9 @@ impl fmt::Debug for Token {
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// The environment variable is not set.
-    #[error("the environment variable {0} is not set; put the feed's bearer token there (`export {0}=…`), or set feed.token_command")]
+    #[error(
+        "the environment variable {0} is not set; put the feed's bearer token there (`export {0}=…`), or set feed.token_command"
+    )]
     Unset(String),
     /// The token is empty or has characters that no token has.
     #[error("the token from {0} is empty or not plain text without spaces")]
@@ -82,7 +84,10 @@ fn from_command(words: &[String]) -> Result<Token, TokenError> {
         program: String::new(),
         what: "is empty".to_owned(),
     })?;
-    let failed = |what: String| TokenError::Command { program: program.clone(), what };
+    let failed = |what: String| TokenError::Command {
+        program: program.clone(),
+        what,
+    };
     let output = Command::new(program)
         .args(arguments)
         .stdin(Stdio::inherit())
@@ -93,5 +98,8 @@ fn from_command(words: &[String]) -> Result<Token, TokenError> {
         return Err(failed(format!("failed ({})", output.status)));
     }
     let text = String::from_utf8_lossy(&output.stdout);
-    Token::checked(text.lines().next().unwrap_or_default(), "feed.token_command")
+    Token::checked(
+        text.lines().next().unwrap_or_default(),
+        "feed.token_command",
+    )
 }

@@ -67,14 +67,20 @@ impl Position {
                 // The same link again leads on only where it brings records
                 // (Trestle answers with one URL throughout).
                 link if page.entries == 0 && link == next_link => Ok(Position::Finished),
-                link => Ok(Position::NextLink { next_link: link.clone() }),
+                link => Ok(Position::NextLink {
+                    next_link: link.clone(),
+                }),
             },
             Position::Keyset { .. } if page.entries == 0 => Ok(Position::Finished),
             Position::Keyset { after, up_to, skip } => {
                 let up_to = up_to.clone();
                 let Some(last) = Key::of(&page.last_paging) else {
                     let skip = skip + page.entries as u64;
-                    return Ok(Position::Keyset { after: after.clone(), up_to, skip });
+                    return Ok(Position::Keyset {
+                        after: after.clone(),
+                        up_to,
+                        skip,
+                    });
                 };
                 if up_to.as_ref() == Some(&last) {
                     return Ok(Position::Finished);
@@ -86,7 +92,11 @@ impl Position {
                     ));
                 }
                 let skip = page.keyless_tail as u64;
-                Ok(Position::Keyset { after: Some(last), up_to, skip })
+                Ok(Position::Keyset {
+                    after: Some(last),
+                    up_to,
+                    skip,
+                })
             }
         }
     }
@@ -107,16 +117,29 @@ mod tests {
     use super::*;
 
     fn links(entries: usize, next_link: Option<&str>) -> Page {
-        Page { entries, next_link: next_link.map(str::to_owned), ..Page::default() }
+        Page {
+            entries,
+            next_link: next_link.map(str::to_owned),
+            ..Page::default()
+        }
     }
 
     fn keys(entries: usize, last: i64, keyless_tail: usize) -> Page {
-        Page { entries, last_paging: Value::Integer(last), keyless_tail, ..Page::default() }
+        Page {
+            entries,
+            last_paging: Value::Integer(last),
+            keyless_tail,
+            ..Page::default()
+        }
     }
 
     fn keyset(after: i64, up_to: i64, skip: u64) -> Position {
         let number = |key| Some(Key::Number(key));
-        Position::Keyset { after: number(after), up_to: number(up_to), skip }
+        Position::Keyset {
+            after: number(after),
+            up_to: number(up_to),
+            skip,
+        }
     }
 
     #[test]
@@ -133,7 +156,10 @@ mod tests {
     fn records_without_a_key_are_stepped_over() {
         let tail = keyset(10, 50, 0).behind(&keys(5, 12, 2));
         assert_eq!(tail.ok(), Some(keyset(12, 50, 2)));
-        let none = keyset(12, 50, 2).behind(&Page { entries: 3, ..Page::default() });
+        let none = keyset(12, 50, 2).behind(&Page {
+            entries: 3,
+            ..Page::default()
+        });
         assert_eq!(none.ok(), Some(keyset(12, 50, 5)));
     }
 
@@ -144,10 +170,18 @@ mod tests {
 
     #[test]
     fn an_empty_page_with_a_link_leads_on_unless_it_is_the_same_link() {
-        let at = |link: &str| Position::NextLink { next_link: Some(link.to_owned()) };
+        let at = |link: &str| Position::NextLink {
+            next_link: Some(link.to_owned()),
+        };
         assert_eq!(at("a").behind(&links(0, Some("b"))).ok(), Some(at("b")));
         assert_eq!(at("a").behind(&links(5, Some("a"))).ok(), Some(at("a")));
-        assert_eq!(at("a").behind(&links(0, Some("a"))).ok(), Some(Position::Finished));
-        assert_eq!(at("a").behind(&links(5, None)).ok(), Some(Position::Finished));
+        assert_eq!(
+            at("a").behind(&links(0, Some("a"))).ok(),
+            Some(Position::Finished)
+        );
+        assert_eq!(
+            at("a").behind(&links(5, None)).ok(),
+            Some(Position::Finished)
+        );
     }
 }

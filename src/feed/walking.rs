@@ -50,13 +50,16 @@ impl Sweep {
     /// A query for this resource in the order of its paging key.
     pub fn query(&self) -> Query {
         let shape = &self.shape;
-        let mut query =
-            Query::of(shape.resource.entity_set()).order_by(shape.paging_field().name.clone(), query::Order::Asc);
+        let mut query = Query::of(shape.resource.entity_set())
+            .order_by(shape.paging_field().name.clone(), query::Order::Asc);
         if self.select {
             query = query.select(shape.fields.iter().map(|field| field.name.clone()));
         }
         if !shape.children.is_empty() {
-            let whole = |name: &String| Expand { name: name.clone(), select: Vec::new() };
+            let whole = |name: &String| Expand {
+                name: name.clone(),
+                select: Vec::new(),
+            };
             query = query.expand(shape.children.iter().map(|child| whole(&child.name)));
         }
         query
@@ -97,15 +100,21 @@ impl Sweep {
     ) -> Result<Step, FeedError> {
         let page = self.read(client, from).await?;
         let to = from.behind(&page)?;
-        Ok(Step { walk, from: from.clone(), to, page })
+        Ok(Step {
+            walk,
+            from: from.clone(),
+            to,
+            page,
+        })
     }
 
     async fn read(&self, client: &Client, from: &Position) -> Result<Page, FeedError> {
         let (url, max_page_size) = match from {
             Position::Finished => return Ok(Page::default()),
-            Position::Keyset { after, up_to, skip } => {
-                (client.url(&self.keyset(after.as_ref(), up_to.as_ref(), *skip))?, None)
-            }
+            Position::Keyset { after, up_to, skip } => (
+                client.url(&self.keyset(after.as_ref(), up_to.as_ref(), *skip))?,
+                None,
+            ),
             // The size is asked for anew with each page: links do not carry it.
             Position::NextLink { next_link } => {
                 let url = match next_link {
@@ -121,15 +130,23 @@ impl Sweep {
                 (url, Some(self.page_size))
             }
         };
-        let asking = Asking { tries: Tries::Configured, max_page_size };
-        let mut page = client.get(&url, asking, |body| Page::decode(body, &self.shape)).await?;
+        let asking = Asking {
+            tries: Tries::Configured,
+            max_page_size,
+        };
+        let mut page = client
+            .get(&url, asking, |body| Page::decode(body, &self.shape))
+            .await?;
         self.complete_children(client, &mut page).await?;
         Ok(page)
     }
 
     /// Follows the links of children's lists that the server cut.
     async fn complete_children(&self, client: &Client, page: &mut Page) -> Result<(), FeedError> {
-        let asking = Asking { tries: Tries::Configured, max_page_size: None };
+        let asking = Asking {
+            tries: Tries::Configured,
+            max_page_size: None,
+        };
         for record in &mut page.records {
             for (children, child) in record.children.iter_mut().zip(&self.shape.children) {
                 let Some(children) = children else { continue };
@@ -186,7 +203,10 @@ impl Walking {
             };
             walks.spawn_on(reading, runtime.handle());
         }
-        Walking { steps, _walks: walks }
+        Walking {
+            steps,
+            _walks: walks,
+        }
     }
 }
 

@@ -6,7 +6,9 @@ use super::{Mirror, now};
 
 /// Another process is syncing this mirror.
 #[derive(Debug, thiserror::Error)]
-#[error("process {pid} on {host} is syncing this mirror since {since} (UTC); wait for it or stop it")]
+#[error(
+    "process {pid} on {host} is syncing this mirror since {since} (UTC); wait for it or stop it"
+)]
 pub struct LeaseTaken {
     host: String,
     pid: i64,
@@ -35,8 +37,11 @@ impl Mirror {
                 "SELECT host, pid, process_started, since FROM _lease WHERE id = 1",
                 [],
                 |row| {
-                    let holder =
-                        Process { host: row.get(0)?, pid: row.get(1)?, started: row.get(2)? };
+                    let holder = Process {
+                        host: row.get(0)?,
+                        pid: row.get(1)?,
+                        started: row.get(2)?,
+                    };
                     Ok((holder, row.get::<_, String>(3)?))
                 },
             )
@@ -45,7 +50,12 @@ impl Mirror {
             && holder != own
             && holder.may_live(&own.host)
         {
-            return Err(LeaseTaken { host: holder.host, pid: holder.pid, since }.into());
+            return Err(LeaseTaken {
+                host: holder.host,
+                pid: holder.pid,
+                since,
+            }
+            .into());
         }
         writing.transaction.execute(
             "INSERT OR REPLACE INTO _lease (id, host, pid, process_started, since)
@@ -75,7 +85,11 @@ impl Mirror {
 impl Process {
     fn own() -> Process {
         let pid = std::process::id();
-        Process { host: host(), pid: pid.into(), started: started(pid.into()).unwrap_or(0) }
+        Process {
+            host: host(),
+            pid: pid.into(),
+            started: started(pid.into()).unwrap_or(0),
+        }
     }
 
     /// Whether it may still run. Of another host's nothing is known.
@@ -93,7 +107,10 @@ impl Process {
 
 fn host() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
-    let name = name.ok().or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
+    let name = name
+        .ok()
+        .or_else(|| std::env::var("HOSTNAME").ok())
+        .unwrap_or_default();
     match name.trim() {
         "" => "localhost".to_owned(),
         name => name.to_owned(),

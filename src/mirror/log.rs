@@ -4,9 +4,9 @@ use rusqlite::{CachedStatement, ToSql, named_params};
 
 use super::runs::RunId;
 use super::{Mirror, Writing, rows::SqlValue};
-use serde::Serialize;
 use crate::resource::Resource;
 use crate::value::Value;
+use serde::Serialize;
 
 /// What happened to a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,7 +139,11 @@ impl Writing<'_> {
              VALUES (:run, :resource, :key, :listing, :change, :field,
                      :old, :new, :source, :now)",
         )?;
-        Ok(ChangeLog { insert, run, now: &self.now })
+        Ok(ChangeLog {
+            insert,
+            run,
+            now: &self.now,
+        })
     }
 }
 

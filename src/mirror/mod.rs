@@ -18,11 +18,11 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use crate::value::stored_instant;
 
 pub use lease::LeaseTaken;
-pub use log::{ChangeCount, ChangeRow, ChangeKind, ChangeLog, Subject};
+pub use log::{ChangeCount, ChangeKind, ChangeLog, ChangeRow, Subject};
 pub use open::NotAMirror;
 pub use rows::{DeletedReason, Held, Rows};
-pub use schema::FieldRow;
 pub use runs::{Counts, Job, Outcome, RunId, RunSummary, Status};
+pub use schema::FieldRow;
 
 /// An open mirror.
 pub struct Mirror {
@@ -42,9 +42,13 @@ impl Mirror {
     /// # Errors
     /// If another program holds the database for longer than the timeout.
     pub fn write(&mut self) -> rusqlite::Result<Writing<'_>> {
-        let transaction =
-            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        Ok(Writing { transaction, now: now() })
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        Ok(Writing {
+            transaction,
+            now: now(),
+        })
     }
 }
 

@@ -48,11 +48,16 @@ impl Mirror {
             "this program was built with SQLite {}, whose write-ahead log can corrupt; build it with 3.51.3 or later",
             rusqlite::version()
         );
-        let refuse = |what: String| NotAMirror { path: path.to_owned(), what };
+        let refuse = |what: String| NotAMirror {
+            path: path.to_owned(),
+            what,
+        };
         if path.is_dir() {
             return Err(refuse("is a folder, not a file".to_owned()).into());
         }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
         if let Some(folder) = folder {
             std::fs::create_dir_all(folder)
                 .with_context(|| format!("making the folder {}", folder.display()))?;

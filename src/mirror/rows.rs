@@ -85,7 +85,11 @@ pub struct Rows<'w> {
 /// The columns that a record fills: its fields, then `extra` and `listing_key`
 /// where the resource has them.
 fn filled_columns(shape: &Shape) -> Vec<String> {
-    let mut columns: Vec<String> = shape.fields.iter().map(|field| quoted(&field.name)).collect();
+    let mut columns: Vec<String> = shape
+        .fields
+        .iter()
+        .map(|field| quoted(&field.name))
+        .collect();
     if shape.keeps_extra {
         columns.push("extra".to_owned());
     }
@@ -107,8 +111,11 @@ impl Writing<'_> {
         let names = columns.join(", ");
         let places = |behind: usize| format!("?{}", columns.len() + behind);
         let values: Vec<String> = (1..=columns.len()).map(|at| format!("?{at}")).collect();
-        let assignments: Vec<String> =
-            columns.iter().zip(&values).map(|(column, value)| format!("{column} = {value}")).collect();
+        let assignments: Vec<String> = columns
+            .iter()
+            .zip(&values)
+            .map(|(column, value)| format!("{column} = {value}"))
+            .collect();
         let prepare = |sql: String| self.transaction.prepare_cached(&sql);
         Ok(Rows {
             select: prepare(format!(
@@ -202,8 +209,13 @@ impl Writing<'_> {
     /// # Errors
     /// If it cannot be read.
     pub fn live_rows(&self, resource: Resource) -> rusqlite::Result<u64> {
-        let sql = format!("SELECT count(*) FROM {} WHERE deleted_at IS NULL", resource.table());
-        self.transaction.query_row(&sql, [], |row| row.get::<_, i64>(0)).map(|rows| rows as u64)
+        let sql = format!(
+            "SELECT count(*) FROM {} WHERE deleted_at IS NULL",
+            resource.table()
+        );
+        self.transaction
+            .query_row(&sql, [], |row| row.get::<_, i64>(0))
+            .map(|rows| rows as u64)
     }
 }
 
@@ -216,9 +228,14 @@ impl Rows<'_> {
         let fields = self.shape.fields.len();
         let compared = fields + usize::from(self.shape.keeps_extra);
         let mut rows = self.select.query([&record.key])?;
-        let Some(row) = rows.next()? else { return Ok(Held::Absent) };
+        let Some(row) = rows.next()? else {
+            return Ok(Held::Absent);
+        };
         let found = record.values.iter().map(|value| value.as_ref());
-        let extra = [record.extra.as_deref().map_or(ValueRef::Null, ValueRef::Text)];
+        let extra = [record
+            .extra
+            .as_deref()
+            .map_or(ValueRef::Null, ValueRef::Text)];
         let changes = differences(
             (0..compared).map(|column| stored(row, column)),
             found.chain(extra).take(compared),
@@ -233,7 +250,11 @@ impl Rows<'_> {
         let reason: Option<String> = row.get(behind)?;
         let is_deleted: bool = row.get(behind + 1)?;
         let deleted = is_deleted.then(|| reason.unwrap_or_default());
-        Ok(Held::Present { deleted, moved, changes })
+        Ok(Held::Present {
+            deleted,
+            moved,
+            changes,
+        })
     }
 
     /// Adds a row.

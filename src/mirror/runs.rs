@@ -123,7 +123,10 @@ pub struct Outcome {
 
 /// A run as it is reported.
 #[derive(Clone, Debug, Serialize)]
-#[expect(missing_docs, reason = "the columns of `sync_runs`, documented in docs/database.md")]
+#[expect(
+    missing_docs,
+    reason = "the columns of `sync_runs`, documented in docs/database.md"
+)]
 pub struct RunSummary {
     pub id: i64,
     pub job: String,
@@ -365,7 +368,8 @@ impl Writing<'_> {
     /// # Errors
     /// If it cannot be written.
     pub fn forget_run(&self, run: RunId) -> rusqlite::Result<()> {
-        self.transaction.execute("DELETE FROM sync_runs WHERE id = ?1", [run.0])?;
+        self.transaction
+            .execute("DELETE FROM sync_runs WHERE id = ?1", [run.0])?;
         Ok(())
     }
 

@@ -46,7 +46,9 @@ impl Writing<'_> {
             self.create_table(resource, fields)?;
         } else {
             for field in fields {
-                let known = existing.iter().any(|column| column.eq_ignore_ascii_case(&field.name));
+                let known = existing
+                    .iter()
+                    .any(|column| column.eq_ignore_ascii_case(&field.name));
                 if !known {
                     self.transaction.execute_batch(&format!(
                         "ALTER TABLE {table} ADD COLUMN {} {}",
@@ -79,8 +81,16 @@ impl Writing<'_> {
         let mut columns: Vec<String> = fields
             .iter()
             .map(|field| {
-                let constraint = if field.name == key { " NOT NULL PRIMARY KEY" } else { "" };
-                format!("{} {}{constraint}", quoted(&field.name), field.declared_type)
+                let constraint = if field.name == key {
+                    " NOT NULL PRIMARY KEY"
+                } else {
+                    ""
+                };
+                format!(
+                    "{} {}{constraint}",
+                    quoted(&field.name),
+                    field.declared_type
+                )
             })
             .collect();
         if resource.is_child() {
@@ -164,9 +174,11 @@ impl Mirror {
     /// If it cannot be read.
     pub fn saved_metadata(&self) -> rusqlite::Result<Option<(String, String)>> {
         self.connection
-            .query_row("SELECT document, fetched_at FROM _metadata WHERE id = 1", [], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
+            .query_row(
+                "SELECT document, fetched_at FROM _metadata WHERE id = 1",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
             .optional()
     }
 }

@@ -15,8 +15,10 @@ impl Writing<'_> {
     /// If it cannot be written.
     pub fn clear_sweep(&self, resource: Resource) -> rusqlite::Result<()> {
         let name = resource.entity_set();
-        self.transaction.execute("DELETE FROM _sweep_seen WHERE resource = ?1", [name])?;
-        self.transaction.execute("DELETE FROM _sweep_missing WHERE resource = ?1", [name])?;
+        self.transaction
+            .execute("DELETE FROM _sweep_seen WHERE resource = ?1", [name])?;
+        self.transaction
+            .execute("DELETE FROM _sweep_missing WHERE resource = ?1", [name])?;
         Ok(())
     }
 
@@ -26,7 +28,9 @@ impl Writing<'_> {
     /// If it cannot be written.
     pub fn note_seen(&self, resource: Resource, key: &str) -> rusqlite::Result<()> {
         self.transaction
-            .prepare_cached("INSERT OR IGNORE INTO _sweep_seen (resource, record_key) VALUES (?1, ?2)")?
+            .prepare_cached(
+                "INSERT OR IGNORE INTO _sweep_seen (resource, record_key) VALUES (?1, ?2)",
+            )?
             .execute([resource.entity_set(), key])?;
         Ok(())
     }
@@ -104,7 +108,10 @@ impl Writing<'_> {
                 resource.table(),
                 quoted(resource.key())
             ))?
-            .query_map(named_params! { ":resource": resource.entity_set() }, |row| row.get(0))?
+            .query_map(
+                named_params! { ":resource": resource.entity_set() },
+                |row| row.get(0),
+            )?
             .collect()
     }
 

@@ -101,11 +101,15 @@ pub enum DeletedNames {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
+    /// Requests in any minute.
     pub per_minute: u64,
+    /// Requests in any hour.
     pub per_hour: u64,
+    /// Requests in any day.
     pub per_day: u64,
     /// Requests in each window of `window_ms`, for limits that tests can wait for.
     pub per_window: u64,
+    /// The length of that window, in milliseconds.
     pub window_ms: u64,
 }
 
@@ -113,6 +117,7 @@ pub struct Limits {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServerBehaviour {
+    /// How many requests it answers.
     pub limits: Limits,
     /// Records a page at most, where the account gets fewer than the page size.
     pub page_cap: Option<usize>,
@@ -136,6 +141,7 @@ pub struct ServerBehaviour {
     pub enumeration_strings: bool,
     /// How answers name the members of enumerations.
     pub names: Names,
+    /// Which names the Deleted feed answers to.
     pub deleted_names: DeletedNames,
     /// Whether `Entity(KEY)` wraps its record in `value`.
     pub wrap_single: bool,

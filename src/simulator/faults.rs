@@ -39,7 +39,10 @@ pub enum Fault {
     /// This status with the service's error body.
     Status(u16),
     /// 429.
-    TooMany { retry_after: RetryAfter },
+    TooMany {
+        /// How it says when to come back.
+        retry_after: RetryAfter,
+    },
     /// 200 with a web page.
     HtmlOk,
     /// 200 with nothing.
@@ -71,6 +74,7 @@ pub enum Fault {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaultRule {
+    /// What goes wrong.
     pub kind: Fault,
     /// Only requests whose decoded `path?query` holds this.
     #[serde(default)]
@@ -85,6 +89,7 @@ pub struct FaultRule {
     #[serde(default = "once")]
     pub one_in: u64,
     #[serde(default)]
+    /// On which host.
     pub on: Host,
 }
 

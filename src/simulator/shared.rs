@@ -17,13 +17,17 @@ const LOG_LENGTH: usize = 100_000;
 /// A request that was answered.
 #[derive(Clone, Debug)]
 pub struct Request {
+    /// Which host it went to.
     pub host: Host,
+    /// Its HTTP method.
     pub method: String,
     /// Decoded.
     pub path: String,
     /// Decoded; empty where there was none.
     pub query: String,
+    /// The status it got.
     pub status: u16,
+    /// Whether it carried an Authorization header.
     pub had_authorization: bool,
     /// By the feed's clock.
     pub at: DateTime<Utc>,

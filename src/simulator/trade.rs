@@ -17,20 +17,35 @@ const TRIES: usize = 60;
 /// What moved, by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Moved {
+    /// Price changes.
     pub price_changes: u32,
+    /// Pendings.
     pub pendings: u32,
+    /// Closings.
     pub closings: u32,
+    /// Back on market.
     pub back_on_market: u32,
+    /// Withdrawals.
     pub withdrawals: u32,
+    /// New listings.
     pub new_listings: u32,
+    /// Remarks.
     pub remarks: u32,
+    /// Photos added.
     pub photos_added: u32,
+    /// Photos replaced.
     pub photos_replaced: u32,
+    /// Photos removed.
     pub photos_removed: u32,
+    /// Photos reordered.
     pub photos_reordered: u32,
+    /// Open houses added.
     pub open_houses_added: u32,
+    /// Open houses removed.
     pub open_houses_removed: u32,
+    /// Members.
     pub members: u32,
+    /// Deletions.
     pub deletions: u32,
     /// Moves for which nothing suited.
     pub skipped: u32,

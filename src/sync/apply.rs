@@ -51,16 +51,22 @@ impl Apply<'_> {
             tally.counts.pages += 1;
         }
         let mut rows = writing.rows(shape)?;
-        let mut children: Vec<Rows<'_>> =
-            shape.children.iter().map(|child| writing.rows(&child.shape)).collect::<Result<_, _>>()?;
+        let mut children: Vec<Rows<'_>> = shape
+            .children
+            .iter()
+            .map(|child| writing.rows(&child.shape))
+            .collect::<Result<_, _>>()?;
         let may_resolve = self.open_rejects(shape)?;
         for record in &page.records {
             if shape.resource.is_child() && !self.is_wanted(record)? {
                 continue;
             }
             self.record(shape, &mut rows, record, may_resolve)?;
-            for ((list, child), rows) in
-                record.children.iter().zip(&shape.children).zip(&mut children)
+            for ((list, child), rows) in record
+                .children
+                .iter()
+                .zip(&shape.children)
+                .zip(&mut children)
             {
                 if let Some(list) = list {
                     self.children(shape, record, &child.shape, rows, list)?;
@@ -68,7 +74,9 @@ impl Apply<'_> {
             }
         }
         for reject in &page.rejects {
-            let Some(tally) = self.tallies.get_mut(&reject.resource) else { continue };
+            let Some(tally) = self.tallies.get_mut(&reject.resource) else {
+                continue;
+            };
             tally.counts.records_seen += 1;
             tally.counts.rejected += 1;
             writing.keep_reject(tally.run, reject)?;
@@ -79,7 +87,9 @@ impl Apply<'_> {
     /// A child that comes on its own is held while its listing is: not if the
     /// listing went, and not if the mirror's filter leaves the listing out.
     fn is_wanted(&self, record: &Record) -> rusqlite::Result<bool> {
-        let Some(listing) = &record.listing_key else { return Ok(true) };
+        let Some(listing) = &record.listing_key else {
+            return Ok(true);
+        };
         Ok(match self.writing.listing_is_live(listing)? {
             Some(live) => live,
             None => !self.listings_filtered,
@@ -99,7 +109,9 @@ impl Apply<'_> {
         may_resolve: bool,
     ) -> rusqlite::Result<()> {
         let writing = self.writing;
-        let Some(tally) = self.tallies.get_mut(&shape.resource) else { return Ok(()) };
+        let Some(tally) = self.tallies.get_mut(&shape.resource) else {
+            return Ok(());
+        };
         tally.counts.records_seen += 1;
         if may_resolve {
             writing.resolve_rejects(shape.resource, &record.key)?;
@@ -111,11 +123,17 @@ impl Apply<'_> {
                 tally.counts.inserted += 1;
                 tally.log(writing, |log| log.record(subject, ChangeKind::Insert))
             }
-            Held::Present { deleted: None, moved: false, changes } if changes.is_empty() => {
+            Held::Present {
+                deleted: None,
+                moved: false,
+                changes,
+            } if changes.is_empty() => {
                 tally.counts.unchanged += 1;
                 Ok(())
             }
-            Held::Present { deleted, changes, .. } => {
+            Held::Present {
+                deleted, changes, ..
+            } => {
                 rows.update(record)?;
                 if deleted.is_some() {
                     tally.counts.restored += 1;
@@ -173,7 +191,13 @@ impl Apply<'_> {
         }
         let stamp = parent_shape.modified_of(&parent.values);
         for key in gone {
-            self.delete(shape.resource, &key, Some(&parent.key), DeletedReason::Replaced, stamp)?;
+            self.delete(
+                shape.resource,
+                &key,
+                Some(&parent.key),
+                DeletedReason::Replaced,
+                stamp,
+            )?;
         }
         Ok(())
     }
@@ -212,7 +236,12 @@ impl Apply<'_> {
         source_timestamp: Option<&str>,
     ) -> rusqlite::Result<()> {
         self.writing.delete_row(resource, key, reason)?;
-        let subject = Subject { resource, key, listing_key, source_timestamp };
+        let subject = Subject {
+            resource,
+            key,
+            listing_key,
+            source_timestamp,
+        };
         if let Some(tally) = self.tallies.get_mut(&resource) {
             tally.counts.deleted += 1;
             tally.log(self.writing, |log| log.record(subject, ChangeKind::Delete))?;
@@ -253,7 +282,10 @@ fn field_of<'s>(shape: &'s Shape, record: &Record, position: usize) -> Option<(&
     match shape.fields.get(position) {
         Some(_) if shape.is_timestamp(position) => None,
         Some(field) => Some((&field.name, record.values[position].clone())),
-        None => Some(("extra", record.extra.clone().map_or(Value::Null, Value::Text))),
+        None => Some((
+            "extra",
+            record.extra.clone().map_or(Value::Null, Value::Text),
+        )),
     }
 }
 

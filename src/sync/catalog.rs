@@ -25,11 +25,7 @@ impl Catalog {
     ///
     /// # Errors
     /// If the feed gives none and never gave one.
-    pub fn ask(
-        feed: &Feed,
-        mirror: &Mirror,
-        settings: &config::Sync,
-    ) -> anyhow::Result<Catalog> {
+    pub fn ask(feed: &Feed, mirror: &Mirror, settings: &config::Sync) -> anyhow::Result<Catalog> {
         let metadata = match feed.metadata() {
             Ok(metadata) => metadata,
             Err(error) if error.is_refusal() => match mirror.saved_metadata()? {
@@ -41,7 +37,11 @@ impl Catalog {
             },
             Err(error) => return Err(error).context(READING),
         };
-        Ok(Catalog { metadata, settings: settings.clone(), dialect: feed.dialect() })
+        Ok(Catalog {
+            metadata,
+            settings: settings.clone(),
+            dialect: feed.dialect(),
+        })
     }
 
     /// Asks the feed for its `$metadata`, with no mirror at hand.
@@ -50,7 +50,11 @@ impl Catalog {
     /// If the feed gives none.
     pub fn ask_only(feed: &Feed, settings: &config::Sync) -> anyhow::Result<Catalog> {
         let metadata = feed.metadata().context(READING)?;
-        Ok(Catalog { metadata, settings: settings.clone(), dialect: feed.dialect() })
+        Ok(Catalog {
+            metadata,
+            settings: settings.clone(),
+            dialect: feed.dialect(),
+        })
     }
 
     /// The shape of a resource's records, with these children expanded.
@@ -62,7 +66,10 @@ impl Catalog {
         resource: Resource,
         children: &[Resource],
     ) -> Result<Arc<Shape>, ShapeError> {
-        let wanted = Wanted { select: &self.settings.select, expand: children };
+        let wanted = Wanted {
+            select: &self.settings.select,
+            expand: children,
+        };
         shape(&self.metadata, self.dialect, resource, wanted).map(Arc::new)
     }
 
@@ -72,7 +79,15 @@ impl Catalog {
     /// [`ShapeError`] if the feed does not declare the resource.
     pub fn stamps(&self, resource: Resource) -> Result<Shape, ShapeError> {
         let select = [(resource, Vec::new())].into();
-        shape(&self.metadata, self.dialect, resource, Wanted { select: &select, expand: &[] })
+        shape(
+            &self.metadata,
+            self.dialect,
+            resource,
+            Wanted {
+                select: &select,
+                expand: &[],
+            },
+        )
     }
 
     /// Whether the configuration selects fields of the resource.
@@ -94,8 +109,13 @@ impl Catalog {
         let document = serde_json::to_string(&self.metadata)?;
         let writing = mirror.write()?;
         for &resource in resources {
-            let Ok(fields) = columns(&self.metadata, resource) else { continue };
-            let paging = self.stamps(resource).map(|shape| shape.paging_field().name.clone()).ok();
+            let Ok(fields) = columns(&self.metadata, resource) else {
+                continue;
+            };
+            let paging = self
+                .stamps(resource)
+                .map(|shape| shape.paging_field().name.clone())
+                .ok();
             writing.ensure_table(resource, &fields, paging.as_deref())?;
             let declared = self.metadata.entity_of_set(resource.entity_set());
             let rows: Vec<FieldRow<'_>> = declared

@@ -34,16 +34,13 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Whether all was read.
-    pub fn is_read(&self) -> bool {
-        self.positions.iter().all(Position::is_finished)
-    }
-
     /// The ranges that are not read to their end.
     pub fn open(&self) -> Vec<(usize, Position)> {
         let open = |(_, position): &(usize, &Position)| !position.is_finished();
         let positions = self.positions.iter().enumerate().filter(open);
-        positions.map(|(walk, position)| (walk, position.clone())).collect()
+        positions
+            .map(|(walk, position)| (walk, position.clone()))
+            .collect()
     }
 
     /// Notes records that could not be stored.
@@ -61,7 +58,11 @@ impl Checkpoint {
     /// The feed's time up to which a resource is mirrored once the sweep has
     /// finished: never past a record that could not be stored.
     pub fn watermark(&self, resource: Resource, before: Option<String>) -> Option<String> {
-        let newest = self.newest.get(resource.entity_set()).cloned().or(before.clone());
+        let newest = self
+            .newest
+            .get(resource.entity_set())
+            .cloned()
+            .or(before.clone());
         match self.rejected.get(resource.entity_set()) {
             None => newest,
             Some(None) => before,
@@ -76,7 +77,12 @@ mod tests {
 
     fn reject(payload: &str) -> Reject {
         let payload = payload.to_owned();
-        Reject { resource: Resource::Property, key: None, reason: String::new(), payload }
+        Reject {
+            resource: Resource::Property,
+            key: None,
+            reason: String::new(),
+            payload,
+        }
     }
 
     fn checkpoint() -> Checkpoint {
@@ -97,15 +103,20 @@ mod tests {
     fn the_watermark_never_passes_a_record_that_was_rejected() {
         let before = Some("2026-01-01 00:00:00".to_owned());
         let mut checkpoint = checkpoint();
-        let watermark = |checkpoint: &Checkpoint| {
-            checkpoint.watermark(Resource::Property, before.clone())
-        };
-        assert_eq!(watermark(&checkpoint).as_deref(), Some("2026-03-01 00:00:00"));
+        let watermark =
+            |checkpoint: &Checkpoint| checkpoint.watermark(Resource::Property, before.clone());
+        assert_eq!(
+            watermark(&checkpoint).as_deref(),
+            Some("2026-03-01 00:00:00")
+        );
         checkpoint.note_rejects(&[
             reject(r#"{"ModificationTimestamp":"2026-02-02T00:00:00Z"}"#),
             reject(r#"{"ModificationTimestamp":"2026-02-03T00:00:00Z"}"#),
         ]);
-        assert_eq!(watermark(&checkpoint).as_deref(), Some("2026-02-02 00:00:00"));
+        assert_eq!(
+            watermark(&checkpoint).as_deref(),
+            Some("2026-02-02 00:00:00")
+        );
         checkpoint.note_rejects(&[reject("7")]);
         assert_eq!(watermark(&checkpoint), before);
     }

@@ -40,8 +40,15 @@ pub fn full(
             }
         }
     }
-    let summaries = runs.ids.iter().map(|&run| mirror.run_summary(run)).collect::<Result<_, _>>()?;
-    Ok(Report { runs: summaries, ending: ending(&runs.verdicts, context.stop) })
+    let summaries = runs
+        .ids
+        .iter()
+        .map(|&run| mirror.run_summary(run))
+        .collect::<Result<_, _>>()?;
+    Ok(Report {
+        runs: summaries,
+        ending: ending(&runs.verdicts, context.stop),
+    })
 }
 
 /// Brings the mirror up to date: whole where a resource was never read whole,
@@ -60,7 +67,15 @@ pub fn up_to_date(
             needed.push(resource);
         }
     }
-    full(context, mirror, if needed.is_empty() { resources } else { &needed })
+    full(
+        context,
+        mirror,
+        if needed.is_empty() {
+            resources
+        } else {
+            &needed
+        },
+    )
 }
 
 fn sweep_all(
@@ -72,12 +87,19 @@ fn sweep_all(
     runs: &mut Runs,
 ) -> anyhow::Result<()> {
     let with_listings = resources.contains(&Resource::Property);
-    for &resource in resources.iter().filter(|resource| !(with_listings && resource.is_child())) {
+    for &resource in resources
+        .iter()
+        .filter(|resource| !(with_listings && resource.is_child()))
+    {
         if runs.must_end() {
             return Ok(());
         }
         let children: Vec<Resource> = match resource {
-            Resource::Property => resources.iter().copied().filter(|it| it.is_child()).collect(),
+            Resource::Property => resources
+                .iter()
+                .copied()
+                .filter(|it| it.is_child())
+                .collect(),
             _ => Vec::new(),
         };
         let swept = sweep(context, catalog, mirror, resource, &children, before, runs)?;
@@ -95,7 +117,15 @@ fn sweep_all(
         {
             let before = context.feed.traffic();
             catalog.store(mirror, &[Resource::Property])?;
-            sweep(context, catalog, mirror, Resource::Property, &[child], before, runs)?;
+            sweep(
+                context,
+                catalog,
+                mirror,
+                Resource::Property,
+                &[child],
+                before,
+                runs,
+            )?;
         }
         before = context.feed.traffic();
     }
@@ -129,7 +159,10 @@ fn alone(
 
 enum Swept {
     /// It was read; these children did not come along.
-    Read { run: RunId, refused: Vec<(Resource, String)> },
+    Read {
+        run: RunId,
+        refused: Vec<(Resource, String)>,
+    },
     /// It was not, for this reason.
     Refused(String),
 }
@@ -194,7 +227,11 @@ impl Runs {
         let writing = mirror.write()?;
         let run = writing.begin_failed(Job::Full, resource, watermark.as_deref())?;
         let outcome = Outcome {
-            status: if interrupted { Status::Interrupted } else { Status::Failed },
+            status: if interrupted {
+                Status::Interrupted
+            } else {
+                Status::Failed
+            },
             watermark_after: watermark,
             duration: Default::default(),
             peak_rss_bytes: None,

@@ -20,7 +20,6 @@ use crate::stop::{Signal, Stop};
 pub use full::{full, up_to_date};
 pub use plan::{Plan, ResourcePlan, check, plan, time_at};
 
-
 /// What a job works with.
 pub struct Context<'a> {
     /// The configuration.
@@ -121,7 +120,9 @@ fn ending(verdicts: &BTreeSet<Verdict>, stop: &Stop) -> Ending {
 /// The most memory that this process held so far, in bytes, where the system tells.
 fn peak_rss_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kilobytes * 1_024)
 }

@@ -68,13 +68,21 @@ fn make(context: &Context<'_>, resources: &[Resource], pages: bool) -> anyhow::R
     let catalog = Catalog::ask_only(context.feed, &context.config.sync)?;
     let with_listings = resources.contains(&Resource::Property);
     let children: Vec<Resource> = match with_listings {
-        true => resources.iter().copied().filter(|resource| resource.is_child()).collect(),
+        true => resources
+            .iter()
+            .copied()
+            .filter(|resource| resource.is_child())
+            .collect(),
         false => Vec::new(),
     };
     let mut plans = Vec::new();
     for &resource in resources {
         let child = with_listings && resource.is_child();
-        let children: &[Resource] = if resource == Resource::Property { &children } else { &[] };
+        let children: &[Resource] = if resource == Resource::Property {
+            &children
+        } else {
+            &[]
+        };
         let mut plan = ResourcePlan {
             resource: resource.entity_set(),
             records: None,
@@ -85,7 +93,14 @@ fn make(context: &Context<'_>, resources: &[Resource], pages: bool) -> anyhow::R
             fields: None,
             error: None,
         };
-        match look(context, &catalog, resource, children, pages && !child, &mut plan) {
+        match look(
+            context,
+            &catalog,
+            resource,
+            children,
+            pages && !child,
+            &mut plan,
+        ) {
             Ok(()) => {}
             // A child is none the worse for not answering on its own.
             Err(_) if child => {}
@@ -105,7 +120,10 @@ fn make(context: &Context<'_>, resources: &[Resource], pages: bool) -> anyhow::R
     // $metadata is asked for once.
     let requests = 1 + plans.iter().filter_map(|plan| plan.requests).sum::<u64>();
     let time = time_at(requests, &context.config.feed);
-    let bytes = plans.iter().filter_map(|plan| plan.bytes).reduce(|sum, bytes| sum + bytes);
+    let bytes = plans
+        .iter()
+        .filter_map(|plan| plan.bytes)
+        .reduce(|sum, bytes| sum + bytes);
     Ok(Plan {
         resources: plans,
         requests,
@@ -126,7 +144,11 @@ fn look(
     let feed = context.feed;
     let stamps = catalog.stamps(resource)?;
     let filter = catalog.filter(resource);
-    let tries = if plan.with_listings { Tries::Once } else { Tries::Configured };
+    let tries = if plan.with_listings {
+        Tries::Once
+    } else {
+        Tries::Configured
+    };
     if plan.with_listings && resource == Resource::Adu {
         return Ok(());
     }
@@ -136,11 +158,17 @@ fn look(
     if plan.with_listings {
         return Ok(());
     }
-    plan.requests = asked.count.map(|count| count.div_ceil(feed.page_size().into()));
+    plan.requests = asked
+        .count
+        .map(|count| count.div_ceil(feed.page_size().into()));
     if read_page {
         let shape = catalog.shape(resource, children)?;
         let start = match feed.dialect().paging {
-            Paging::Keyset => Position::Keyset { after: None, up_to: None, skip: 0 },
+            Paging::Keyset => Position::Keyset {
+                after: None,
+                up_to: None,
+                skip: 0,
+            },
             Paging::NextLink => Position::NextLink { next_link: None },
         };
         plan.fields = Some(shape.fields.len());
@@ -165,13 +193,16 @@ pub fn time_at(requests: u64, feed: &config::Feed) -> Option<(Duration, String)>
         (feed.requests_per_hour, 3_600, "an hour"),
         (feed.requests_per_day, 86_400, "a day"),
     ];
-    let times = limits.into_iter().filter_map(|(limit, seconds, unit): (Option<NonZeroU32>, _, _)| {
-        let limit = u64::from(limit?.get());
-        // A limit that is not reached holds nothing up, but for the shortest one.
-        let time_ms = (requests > limit || unit == "a minute")
-            .then(|| requests.saturating_mul(seconds * 1_000) / limit)?;
-        Some((time_ms, format!("{limit} {unit}")))
-    });
+    let times =
+        limits
+            .into_iter()
+            .filter_map(|(limit, seconds, unit): (Option<NonZeroU32>, _, _)| {
+                let limit = u64::from(limit?.get());
+                // A limit that is not reached holds nothing up, but for the shortest one.
+                let time_ms = (requests > limit || unit == "a minute")
+                    .then(|| requests.saturating_mul(seconds * 1_000) / limit)?;
+                Some((time_ms, format!("{limit} {unit}")))
+            });
     // Of equal times the shorter span's is named.
     let ruling = times.reduce(|ruling, other| if other.0 > ruling.0 { other } else { ruling })?;
     Some((Duration::from_millis(ruling.0), ruling.1))

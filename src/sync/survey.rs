@@ -32,13 +32,20 @@ pub fn survey(
     tries: Tries,
 ) -> Result<Survey, FeedError> {
     let first = feed.page(&newest_query(shape, filter, None, true), shape, tries)?;
-    let mut survey = Survey { count: first.count, newest: newest(&first, shape) };
+    let mut survey = Survey {
+        count: first.count,
+        newest: newest(&first, shape),
+    };
     let now = feed.date().map(stored_instant);
     if let (Some(now), Some(found)) = (now, &survey.newest)
         && *found > now
     {
         let until = timestamp_literal(&now, feed.dialect().timestamps);
-        let page = feed.page(&newest_query(shape, filter, Some(until), false), shape, tries)?;
+        let page = feed.page(
+            &newest_query(shape, filter, Some(until), false),
+            shape,
+            tries,
+        )?;
         survey.newest = newest(&page, shape).filter(|stamp| *stamp <= now);
     }
     Ok(survey)
@@ -52,7 +59,10 @@ fn newest_query(shape: &Shape, filter: Option<&str>, until: Option<String>, coun
         query = query.order_by(MODIFICATION_TIMESTAMP, Order::Desc);
     }
     let until = until.map(|until| query::le(MODIFICATION_TIMESTAMP, &Literal::Timestamp(until)));
-    let parts: Vec<String> = [filter.map(query::group), until].into_iter().flatten().collect();
+    let parts: Vec<String> = [filter.map(query::group), until]
+        .into_iter()
+        .flatten()
+        .collect();
     if !parts.is_empty() {
         query = query.filter(parts.join(" and "));
     }
@@ -61,6 +71,9 @@ fn newest_query(shape: &Shape, filter: Option<&str>, until: Option<String>, coun
 
 /// Of all records of the page: a server that ignores `$orderby` is still read right.
 fn newest(page: &Page, shape: &Shape) -> Option<String> {
-    let stamps = page.records.iter().filter_map(|record| shape.modified_of(&record.values));
+    let stamps = page
+        .records
+        .iter()
+        .filter_map(|record| shape.modified_of(&record.values));
     stamps.max().map(str::to_owned)
 }

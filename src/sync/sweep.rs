@@ -59,10 +59,16 @@ impl<'a> Sweeping<'a> {
         });
         let (taking_over, mut checkpoint) = match resumed {
             Some((run, checkpoint)) => (Some(run), checkpoint),
-            None => (None, first_checkpoint(context, catalog, resource, children, asked)?),
+            None => (
+                None,
+                first_checkpoint(context, catalog, resource, children, asked)?,
+            ),
         };
-        let expanded: Vec<Resource> =
-            checkpoint.expand.iter().filter_map(|name| name.parse().ok()).collect();
+        let expanded: Vec<Resource> = checkpoint
+            .expand
+            .iter()
+            .filter_map(|name| name.parse().ok())
+            .collect();
         let mut tallies = Tallies::new();
         let mut watermark_before = BTreeMap::new();
         for &filled in [resource].iter().chain(&expanded) {
@@ -76,7 +82,14 @@ impl<'a> Sweeping<'a> {
             }
             writing.commit()?;
             watermark_before.insert(filled, before);
-            tallies.insert(filled, Tally { run, counts: Default::default(), logs });
+            tallies.insert(
+                filled,
+                Tally {
+                    run,
+                    counts: Default::default(),
+                    logs,
+                },
+            );
         }
         let run = tallies[&resource].run;
         checkpoint.first_run.get_or_insert(run.number());
@@ -105,7 +118,9 @@ impl<'a> Sweeping<'a> {
         }
         self.read(mirror, &shape).or_else(|error| {
             // The children may be what the server cannot give: try without.
-            let refusal = error.downcast_ref::<FeedError>().filter(|error| error.is_refusal());
+            let refusal = error
+                .downcast_ref::<FeedError>()
+                .filter(|error| error.is_refusal());
             match refusal {
                 Some(refusal) if !shape.children.is_empty() => {
                     let why = refusal.to_string();
@@ -122,20 +137,18 @@ impl<'a> Sweeping<'a> {
 
     /// Reads the first page alone, to see whether the server gives the children
     /// along; if not, no more requests are spent on asking.
-    fn probe(
-        &mut self,
-        mirror: &mut Mirror,
-        shape: Arc<Shape>,
-    ) -> anyhow::Result<Arc<Shape>> {
+    fn probe(&mut self, mirror: &mut Mirror, shape: Arc<Shape>) -> anyhow::Result<Arc<Shape>> {
         let Some((walk, position)) = self.checkpoint.open().into_iter().next() else {
             return Ok(shape);
         };
         match self.context.feed.step(&self.sweep(&shape), walk, &position) {
             Ok(step) => {
                 let ignored = !step.page.records.is_empty()
-                    && step.page.records.iter().all(|record| {
-                        record.children.iter().all(Option::is_none)
-                    });
+                    && step
+                        .page
+                        .records
+                        .iter()
+                        .all(|record| record.children.iter().all(Option::is_none));
                 self.apply(mirror, &shape, step)?;
                 if ignored {
                     self.give_up_children(mirror, "the server ignores $expand".to_owned())?;
@@ -156,7 +169,11 @@ impl<'a> Sweeping<'a> {
     }
 
     fn expanded(&self) -> Vec<Resource> {
-        self.checkpoint.expand.iter().filter_map(|name| name.parse().ok()).collect()
+        self.checkpoint
+            .expand
+            .iter()
+            .filter_map(|name| name.parse().ok())
+            .collect()
     }
 
     /// Goes on without the children; their runs end here, and they are read on
@@ -166,7 +183,12 @@ impl<'a> Sweeping<'a> {
         for child in self.expanded() {
             self.refused.push((child, why.clone()));
             if self.tallies[&child].counts.records_seen > 0 {
-                self.finish_one(mirror, child, Status::Failed, Some(format!("by $expand: {why}")))?;
+                self.finish_one(
+                    mirror,
+                    child,
+                    Status::Failed,
+                    Some(format!("by $expand: {why}")),
+                )?;
             } else {
                 let writing = mirror.write()?;
                 writing.forget_run(self.tallies[&child].run)?;
@@ -179,7 +201,10 @@ impl<'a> Sweeping<'a> {
     }
 
     fn read(&mut self, mirror: &mut Mirror, shape: &Arc<Shape>) -> anyhow::Result<()> {
-        let walking = self.context.feed.walk(self.sweep(shape), self.checkpoint.open());
+        let walking = self
+            .context
+            .feed
+            .walk(self.sweep(shape), self.checkpoint.open());
         for step in walking {
             self.apply(mirror, shape, step?)?;
             if self.context.stop.requested().is_some() {
@@ -220,16 +245,14 @@ impl<'a> Sweeping<'a> {
         self.save(&writing, Some(&serde_json::to_string(&self.checkpoint)?))?;
         writing.commit()?;
         let counts = &self.tallies[&self.resource].counts;
-        self.context.progress.page(self.resource, counts, self.checkpoint.read);
+        self.context
+            .progress
+            .page(self.resource, counts, self.checkpoint.read);
         Ok(())
     }
 
     /// Writes what the runs did so far; the requests are the resource's own.
-    fn save(
-        &mut self,
-        writing: &Writing<'_>,
-        checkpoint: Option<&str>,
-    ) -> rusqlite::Result<()> {
+    fn save(&mut self, writing: &Writing<'_>, checkpoint: Option<&str>) -> rusqlite::Result<()> {
         let traffic = self.context.feed.traffic() - self.traffic;
         for (resource, tally) in &mut self.tallies {
             let own = *resource == self.resource;
@@ -247,14 +270,12 @@ impl<'a> Sweeping<'a> {
     /// Notes what tells later which rows are gone. Read in the order of a
     /// numeric key, a page tells by itself which keys between its first and its
     /// last are not there; otherwise every key that came is noted.
-    fn note_met(
-        &self,
-        writing: &Writing<'_>,
-        shape: &Shape,
-        step: &Step,
-    ) -> rusqlite::Result<()> {
+    fn note_met(&self, writing: &Writing<'_>, shape: &Shape, step: &Step) -> rusqlite::Result<()> {
         let page = &step.page;
-        let rejected = page.rejects.iter().filter(|reject| reject.resource == self.resource);
+        let rejected = page
+            .rejects
+            .iter()
+            .filter(|reject| reject.resource == self.resource);
         let met: HashSet<&str> = (page.records.iter().map(|record| &*record.key))
             .chain(rejected.clone().filter_map(|reject| reject.key.as_deref()))
             .collect();
@@ -271,7 +292,9 @@ impl<'a> Sweeping<'a> {
         if rejected.clone().any(|reject| reject.key.is_none()) {
             return Ok(());
         }
-        let Some((after, up_to)) = stretch(step) else { return Ok(()) };
+        let Some((after, up_to)) = stretch(step) else {
+            return Ok(());
+        };
         for key in writing.live_keys_between(shape, after, up_to)? {
             if !met.contains(key.as_str()) {
                 writing.note_missing(self.resource, &key)?;
@@ -293,7 +316,9 @@ impl<'a> Sweeping<'a> {
             let writing = mirror.write()?;
             let met = writing.seen(self.resource)?;
             drop(writing);
-            let Some(count) = asked.count.filter(|count| *count > met && !self.checkpoint.keyless)
+            let Some(count) = asked
+                .count
+                .filter(|count| *count > met && !self.checkpoint.keyless)
             else {
                 return Ok(());
             };
@@ -315,7 +340,7 @@ impl<'a> Sweeping<'a> {
 
     fn delete_missing(&mut self, mirror: &mut Mirror, shape: &Shape) -> anyhow::Result<()> {
         let resource = self.resource;
-        let brake = f64::from(self.context.config.sync.max_delete_percent);
+        let brake = self.context.config.sync.max_delete_percent;
         let writing = mirror.write()?;
         if !in_order_of_numbers(shape, self.context.feed.dialect().paging)
             && !self.checkpoint.keyless
@@ -440,7 +465,14 @@ impl<'a> Sweeping<'a> {
 /// to its last key, or to the end of the range. None where records without a
 /// paging key stand in between, for they may be any of those that seem gone.
 fn stretch(step: &Step) -> Option<(Option<i64>, Option<i64>)> {
-    let Position::Keyset { after, up_to, skip: 0 } = &step.from else { return None };
+    let Position::Keyset {
+        after,
+        up_to,
+        skip: 0,
+    } = &step.from
+    else {
+        return None;
+    };
     let number = |key: &Option<Key>| match key {
         Some(Key::Number(number)) => Some(*number),
         _ => None,
@@ -464,11 +496,20 @@ fn asked(catalog: &Catalog, resource: Resource, children: &[Resource]) -> String
     let filter = catalog.filter(resource).unwrap_or_default();
     let shape = catalog.shape(resource, children);
     let selected = shape.map(|shape| match catalog.selects(resource) {
-        true => shape.fields.iter().map(|field| field.name.as_str()).collect::<Vec<_>>().join(","),
+        true => shape
+            .fields
+            .iter()
+            .map(|field| field.name.as_str())
+            .collect::<Vec<_>>()
+            .join(","),
         false => String::new(),
     });
     let children: Vec<&str> = children.iter().map(|child| child.entity_set()).collect();
-    format!("{filter}|{}|{}", selected.unwrap_or_default(), children.join(","))
+    format!(
+        "{filter}|{}|{}",
+        selected.unwrap_or_default(),
+        children.join(",")
+    )
 }
 
 fn first_checkpoint(
@@ -483,7 +524,11 @@ fn first_checkpoint(
     let filter = catalog.filter(resource);
     let Survey { count, newest } = survey(feed, &stamps, filter, Tries::Configured)?;
     let shape = catalog.shape(resource, children)?;
-    let expand: Vec<Resource> = shape.children.iter().map(|child| child.shape.resource).collect();
+    let expand: Vec<Resource> = shape
+        .children
+        .iter()
+        .map(|child| child.shape.resource)
+        .collect();
     let mut stamps_of = BTreeMap::new();
     for &child in &expand {
         let own = newest_child(context, catalog, child)?;
@@ -497,7 +542,10 @@ fn first_checkpoint(
     Ok(Checkpoint {
         asked,
         positions: positions(feed, &stamps, filter, count)?,
-        expand: expand.iter().map(|child| child.entity_set().to_owned()).collect(),
+        expand: expand
+            .iter()
+            .map(|child| child.entity_set().to_owned())
+            .collect(),
         count,
         read: 0,
         newest: stamps_of,
