@@ -1,4 +1,50 @@
 //! mlsmirror: an exact local mirror of an MLS's RESO Web API feed in one SQLite file.
+//!
+//! # The way of the data
+//!
+//! ```text
+//! config ─► feed (HTTP) ─► page of records ─► sync (decide) ─► mirror (one transaction a page)
+//! ```
+//!
+//! One direction, no circles. In reading order, each room imports only from
+//! those above it:
+//!
+//! 1. [`resource`]: the RESO resources, their tables, keys, parents and children
+//! 2. [`value`]: one field's value in its storage form, equal values equal
+//! 3. [`record`]: records of the feed, decoded but not stored; no I/O
+//! 4. [`change`]: what differs between a stored row and a record; pure
+//! 5. [`config`]: `mlsmirror.toml` as typed settings
+//! 6. [`stop`]: a request to stop, seen by all who wait
+//! 7. [`feed`]: the one user of the network for records
+//! 8. [`mirror`]: the one user of the database
+//! 9. [`sync`]: the jobs: what is asked, in which order, and what becomes of it
+//! 10. [`simulator`]: a feed to try and test on; knows [`resource`] and nothing else
+//! 11. [`cli`]: the command line; the only place that prints and knows exit codes
+//!
+//! # What always holds
+//!
+//! - A page's rows, its changes and its run's checkpoint are one transaction.
+//!   No transaction spans two pages, and none is open while the network is used.
+//! - A value has passed through [`value::Form`] before it is stored or compared.
+//! - The feed's clock rules what is asked; the local clock only says when the
+//!   mirror did something.
+//! - What could not be stored is kept whole, and no watermark passes it.
+//! - Nothing is deleted by a sweep that did not finish.
+//! - The token has no way to be printed.
+//!
+//! # A full sync, step by step
+//!
+//! [`sync::full`] asks for `$metadata` and makes the tables. For each resource
+//! a sweep asks how much there is and how new it is, cuts the keys into ranges
+//! of whole pages, and reads the first page alone, to see whether children come
+//! with their listings. Then the ranges are read side by side: the feed's
+//! threads request and decode, and the main thread applies page after page.
+//! Read in the order of a numeric key, a page tells by itself which held keys
+//! are not there any more; where the order is the server's affair, what came is
+//! noted instead. At the end what was missed is soft-deleted, unless it is
+//! suspiciously much, and the watermark moves to what was newest at the start.
+//! A killed sweep leaves its checkpoint in `sync_runs`; the next one goes on.
+
 pub mod change;
 pub mod cli;
 pub mod config;

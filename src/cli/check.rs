@@ -1,5 +1,7 @@
 //! `check`: does it work, and what will it cost.
 
+use std::time::Duration;
+
 use super::arguments::Arguments;
 use super::exit::Exit;
 use super::output::Output;
@@ -56,10 +58,10 @@ pub fn describe(plan: &Plan) -> String {
 fn at_rate(seconds: u64, rate: &str) -> String {
     let (number, unit) = rate.split_once(' ').unwrap_or((rate, ""));
     let number = number.parse().map_or_else(|_| number.to_owned(), thousands);
-    format!(
-        "{} at {number} {unit}",
-        time(std::time::Duration::from_secs(seconds))
-    )
+    match seconds {
+        0 => format!("within {number} {unit}"),
+        seconds => format!("{} at {number} {unit}", time(Duration::from_secs(seconds))),
+    }
 }
 
 fn describe_resource(plan: &ResourcePlan, whole: &Plan) -> String {
@@ -76,9 +78,9 @@ fn describe_resource(plan: &ResourcePlan, whole: &Plan) -> String {
         _ if plan.with_listings => format!("{count}: with their listings, no request of their own"),
         (None, Some(requests)) => {
             let mut line = format!("{count}: {}", counted(requests, ("request", "requests")));
-            if let (Some(rate), true) = (&whole.rate, whole.requests > 0) {
-                let seconds = whole.seconds.unwrap_or(0) * requests / whole.requests;
-                line += &format!(", {}", at_rate(seconds, rate));
+            if let Some(rate) = whole.rate.as_ref().filter(|_| whole.seconds > Some(0)) {
+                let seconds = whole.seconds.unwrap_or(0) * requests / whole.requests.max(1);
+                line += &format!(", {}", at_rate(seconds.max(1), rate));
             }
             line
         }

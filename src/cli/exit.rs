@@ -6,7 +6,7 @@ use crate::config::ConfigError;
 use crate::feed::{FeedError, TokenError};
 use crate::mirror::{LeaseTaken, NotAMirror};
 use crate::stop::Signal;
-use crate::sync::Ending;
+use crate::sync::{Ending, Misconfigured};
 
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,7 @@ impl Exit {
         if error.is::<ConfigError>()
             || error.is::<TokenError>()
             || error.is::<NotAMirror>()
+            || error.is::<Misconfigured>()
             || error.is::<UsageError>()
         {
             return Exit::Usage;

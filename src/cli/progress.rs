@@ -68,8 +68,8 @@ impl Progress for Shown<'_> {
             false => ProgressBar::hidden(),
         };
         let template = match total {
-            Some(_) => "{prefix} {bar:30} {human_pos} of {human_len}  {per_sec:.0}  {msg}",
-            None => "{prefix} {spinner} {human_pos}  {per_sec:.0}",
+            Some(_) => "{prefix} {bar:30} {human_pos} of {human_len}  {msg}",
+            None => "{prefix} {spinner} {human_pos}  {msg}",
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
@@ -102,14 +102,16 @@ impl Progress for Shown<'_> {
             .get_or_insert(done.saturating_sub(counts.records_seen));
         let left = self.left(current, done);
         current.bar.set_position(done);
-        if let Some(left) = left {
-            current.bar.set_message(format!("{} left", time(left)));
-        }
+        let here = done.saturating_sub(current.before.unwrap_or(0)) as f64;
+        let rate = here / current.started.elapsed().as_secs_f64().max(0.001);
+        let left = left
+            .map(|left| format!(", {} left", time(left)))
+            .unwrap_or_default();
+        current
+            .bar
+            .set_message(format!("{} a second{left}", thousands(rate as u64)));
         if !self.bars && current.last_line.elapsed() >= LINE_EVERY {
             current.last_line = Instant::now();
-            let left = left
-                .map(|left| format!(", {} left", time(left)))
-                .unwrap_or_default();
             self.output
                 .say(&format!("{resource}: {} read{left}", thousands(done)));
         }

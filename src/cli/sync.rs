@@ -10,10 +10,10 @@ use super::check::describe;
 use super::exit::{Exit, UsageError};
 use super::output::Output;
 use super::progress::Shown;
-use super::text::{bytes, counted, listed, time};
+use super::text::{bytes, counted, listed, thousands, time};
 use crate::config::Config;
 use crate::feed::{Feed, Token};
-use crate::mirror::{Counts, Mirror, RunSummary};
+use crate::mirror::{Counts, Mirror, RunSummary, Status};
 use crate::resource::Resource;
 use crate::stop::{self, Signal, Stop, Stopper};
 use crate::sync::{self, Context, Ending, Progress, Report};
@@ -220,20 +220,23 @@ fn print_report(report: &Report, database: &Path, output: &Output) -> anyhow::Re
         .map(|run| describe_run(run) + "\n")
         .collect();
     output.result(&document, &text)?;
+    // What went wrong for all of them alike is said once.
+    let mut complaints: Vec<(&str, Vec<&str>)> = Vec::new();
     for run in &report.runs {
-        if let Some(error) = &run.error {
-            output.complain(&format!("{}: {error}", run.resource));
+        let Some(error) = &run.error else { continue };
+        match complaints.iter_mut().find(|(known, _)| known == error) {
+            Some((_, resources)) => resources.push(&run.resource),
+            None => complaints.push((error, vec![&run.resource])),
         }
+    }
+    for (error, resources) in complaints {
+        output.complain(&format!("{}: {error}", resources.join(", ")));
     }
     Ok(exit)
 }
 
 /// A run in a line: what it came to.
 pub fn describe_run(run: &RunSummary) -> String {
-    let nouns = run
-        .resource
-        .parse()
-        .map_or(("record", "records"), Resource::nouns);
     let counts = [
         (run.inserted, "new"),
         (run.updated, "changed"),
@@ -245,19 +248,20 @@ pub fn describe_run(run: &RunSummary) -> String {
     let parts: Vec<String> = counts
         .iter()
         .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{} {what}", super::text::thousands(*count as u64)))
+        .map(|(count, what)| format!("{} {what}", thousands(*count as u64)))
         .collect();
-    let what = match parts.is_empty() {
-        true => "nothing".to_owned(),
-        false => listed(&parts),
-    };
-    let mut line = format!(
-        "{} {} {}: {}: {what}",
-        run.job,
-        run.resource,
-        run.status,
-        counted(run.records_seen as u64, nouns)
-    );
+    let nouns = run
+        .resource
+        .parse()
+        .map_or(("record", "records"), Resource::nouns);
+    let mut line = format!("{}: ", run.resource);
+    if run.status != Status::Succeeded.as_str() {
+        line += &format!("{}: ", run.status);
+    }
+    line += &format!("{} read", counted(run.records_seen as u64, nouns));
+    if !parts.is_empty() {
+        line += &format!(": {}", listed(&parts));
+    }
     if run.requests > 0 {
         let duration = Duration::from_millis(run.duration_ms.unwrap_or(0) as u64);
         line += &format!(

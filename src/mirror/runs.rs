@@ -7,6 +7,7 @@ use rusqlite::{OptionalExtension, named_params};
 use serde::Serialize;
 
 use super::{Mirror, Writing};
+use crate::feed::Traffic;
 use crate::resource::Resource;
 
 /// A row of `sync_runs`.
@@ -104,6 +105,16 @@ pub struct Counts {
     pub rejected: u64,
     /// Rows added to `changes`.
     pub changes_logged: u64,
+}
+
+impl Counts {
+    /// Notes what went over the wire.
+    pub fn spent(&mut self, traffic: Traffic) {
+        self.requests = traffic.requests;
+        self.retries = traffic.retries;
+        self.throttled_ms = traffic.throttled_ms;
+        self.bytes_received = traffic.bytes_received;
+    }
 }
 
 /// How a run ended.

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::catalog::Catalog;
 use super::sweep::Sweeping;
 use super::{Context, Report, Verdict, ending};
-use crate::feed::{FeedError, Traffic};
-use crate::mirror::{Job, Mirror, Outcome, RunId, Status};
+use crate::feed::Traffic;
+use crate::mirror::{Counts, Job, Mirror, Outcome, RunId, Status};
 use crate::resource::Resource;
 
 /// What the runs of a job have come to.
@@ -35,9 +35,7 @@ pub fn full(
             sweep_all(context, &catalog, mirror, resources, before, &mut runs)?;
         }
         Err(error) => {
-            for &resource in resources {
-                runs.fail(mirror, resource, &error, false)?;
-            }
+            runs.fail(context, mirror, resources, &error, before)?;
         }
     }
     let summaries = runs
@@ -67,15 +65,12 @@ pub fn up_to_date(
             needed.push(resource);
         }
     }
-    full(
-        context,
-        mirror,
-        if needed.is_empty() {
-            resources
-        } else {
-            &needed
-        },
-    )
+    let wanted = if needed.is_empty() {
+        resources
+    } else {
+        &needed
+    };
+    full(context, mirror, wanted)
 }
 
 fn sweep_all(
@@ -181,10 +176,8 @@ fn sweep(
         Ok(sweeping) => sweeping,
         Err(error) if error.is::<rusqlite::Error>() => return Err(error),
         Err(error) => {
-            let has_filter = catalog.filter(resource).is_some();
-            for &failed in [resource].iter().chain(children) {
-                runs.fail(mirror, failed, &error, has_filter)?;
-            }
+            let failed: Vec<Resource> = [resource].iter().chain(children).copied().collect();
+            runs.fail(context, mirror, &failed, &error, before)?;
             return Ok(Swept::Refused(format!("{error:#}")));
         }
     };
@@ -214,33 +207,42 @@ impl Runs {
             || self.verdicts.contains(&Verdict::Unauthorized)
     }
 
-    /// Writes down a run that failed before it could begin.
+    /// Writes down runs that failed before they could begin; the first of them
+    /// answers for what was asked since `before`.
     fn fail(
         &mut self,
+        context: &Context<'_>,
         mirror: &mut Mirror,
-        resource: Resource,
+        resources: &[Resource],
         error: &anyhow::Error,
-        has_filter: bool,
+        before: Traffic,
     ) -> anyhow::Result<()> {
-        let watermark = mirror.watermark(resource)?;
-        let interrupted = matches!(error.downcast_ref(), Some(FeedError::Interrupted));
-        let writing = mirror.write()?;
-        let run = writing.begin_failed(Job::Full, resource, watermark.as_deref())?;
-        let outcome = Outcome {
-            status: if interrupted {
-                Status::Interrupted
-            } else {
-                Status::Failed
-            },
-            watermark_after: watermark,
-            duration: Default::default(),
-            peak_rss_bytes: None,
-            error: Some(format!("{error:#}")),
-        };
-        writing.finish_run(run, &outcome)?;
-        writing.commit()?;
-        self.ids.push(run);
-        self.verdicts.insert(Verdict::of(error, has_filter));
+        let mut traffic = context.feed.traffic() - before;
+        for &resource in resources {
+            let (verdict, text) = context.judge(resource, error);
+            let interrupted = verdict == Verdict::Interrupted;
+            let watermark = mirror.watermark(resource)?;
+            let outcome = Outcome {
+                status: if interrupted {
+                    Status::Interrupted
+                } else {
+                    Status::Failed
+                },
+                watermark_after: watermark.clone(),
+                duration: Default::default(),
+                peak_rss_bytes: None,
+                error: (!interrupted).then_some(text),
+            };
+            let writing = mirror.write()?;
+            let run = writing.begin_failed(Job::Full, resource, watermark.as_deref())?;
+            let mut counts = Counts::default();
+            counts.spent(std::mem::take(&mut traffic));
+            writing.save_run(run, &counts, None)?;
+            writing.finish_run(run, &outcome)?;
+            writing.commit()?;
+            self.ids.push(run);
+            self.verdicts.insert(verdict);
+        }
         Ok(())
     }
 }

@@ -62,6 +62,11 @@ pub enum Ending {
     Interrupted(Signal),
 }
 
+/// The configuration asks for what the feed refuses.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Misconfigured(String);
+
 /// What a job did.
 #[derive(Debug)]
 pub struct Report {
@@ -83,15 +88,21 @@ enum Verdict {
     Interrupted,
 }
 
-impl Verdict {
-    fn of(error: &anyhow::Error, has_filter: bool) -> Verdict {
-        match error.downcast_ref::<FeedError>() {
-            Some(FeedError::Interrupted) => Verdict::Interrupted,
-            Some(FeedError::Unauthorized { status: 401, .. }) => Verdict::Unauthorized,
-            Some(FeedError::Unauthorized { .. }) => Verdict::Forbidden,
-            Some(FeedError::Refused { status: 400, .. }) if has_filter => Verdict::Misconfigured,
-            _ if wants_no_such_field(error) => Verdict::Misconfigured,
-            _ => Verdict::Failed,
+impl Context<'_> {
+    /// What an error of a resource's run comes to, and its words for the run.
+    fn judge(&self, resource: Resource, error: &anyhow::Error) -> (Verdict, String) {
+        let text = format!("{error:#}");
+        let filter = self.config.sync.filter.get(&resource);
+        match (error.downcast_ref::<FeedError>(), filter) {
+            (Some(FeedError::Interrupted), _) => (Verdict::Interrupted, text),
+            (Some(FeedError::Unauthorized { status: 401, .. }), _) => (Verdict::Unauthorized, text),
+            (Some(FeedError::Unauthorized { .. }), _) => (Verdict::Forbidden, text),
+            (Some(FeedError::Refused { status: 400, .. }), Some(filter)) => {
+                let told = format!("{text}; look at [sync.filter] {resource} = \"{filter}\"");
+                (Verdict::Misconfigured, told)
+            }
+            _ if wants_no_such_field(error) => (Verdict::Misconfigured, text),
+            _ => (Verdict::Failed, text),
         }
     }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::Context;
 use super::catalog::Catalog;
 use super::survey::survey;
+use super::{Context, Misconfigured, Verdict};
 use crate::config;
 use crate::feed::{FeedError, Paging, Position, Tries};
 use crate::resource::Resource;
@@ -19,7 +19,8 @@ pub struct Plan {
     pub resources: Vec<ResourcePlan>,
     /// All requests, as far as they can be told.
     pub requests: u64,
-    /// How long they take at the rate limits, in seconds; none without limits.
+    /// How long they take at the rate limits, in seconds: 0 within all of them,
+    /// none without limits.
     pub seconds: Option<u64>,
     /// The limit that rules, such as "100 a minute".
     pub rate: Option<String>,
@@ -51,7 +52,7 @@ pub struct ResourcePlan {
 /// Plans a full sync of `resources`, by their counts.
 ///
 /// # Errors
-/// If the feed refuses the credentials or gives no `$metadata`.
+/// [`Misconfigured`]; or if the feed refuses the credentials or gives no `$metadata`.
 pub fn plan(context: &Context<'_>, resources: &[Resource]) -> anyhow::Result<Plan> {
     make(context, resources, false)
 }
@@ -112,7 +113,11 @@ fn make(context: &Context<'_>, resources: &[Resource], pages: bool) -> anyhow::R
                 if credentials && resource == resources[0] {
                     return Err(error);
                 }
-                plan.error = Some(format!("{error:#}"));
+                let (verdict, text) = context.judge(resource, &error);
+                if verdict == Verdict::Misconfigured {
+                    return Err(Misconfigured(text).into());
+                }
+                plan.error = Some(text);
             }
         }
         plans.push(plan);
@@ -186,7 +191,7 @@ fn look(
 }
 
 /// How long so many requests take at the configured limits, and the limit that
-/// rules. None without limits.
+/// rules: no time at all where they are within all of them. None without limits.
 pub fn time_at(requests: u64, feed: &config::Feed) -> Option<(Duration, String)> {
     let limits = [
         (feed.requests_per_minute, 60_u64, "a minute"),
@@ -198,9 +203,10 @@ pub fn time_at(requests: u64, feed: &config::Feed) -> Option<(Duration, String)>
             .into_iter()
             .filter_map(|(limit, seconds, unit): (Option<NonZeroU32>, _, _)| {
                 let limit = u64::from(limit?.get());
-                // A limit that is not reached holds nothing up, but for the shortest one.
-                let time_ms = (requests > limit || unit == "a minute")
-                    .then(|| requests.saturating_mul(seconds * 1_000) / limit)?;
+                let time_ms = match requests > limit {
+                    true => requests.saturating_mul(seconds * 1_000) / limit,
+                    false => 0,
+                };
                 Some((time_ms, format!("{limit} {unit}")))
             });
     // Of equal times the shorter span's is named.
@@ -218,7 +224,7 @@ mod tests {
             .expect("an empty configuration has defaults");
         let cases = [
             (8_656, 5_193, "100 a minute"),
-            (50, 30, "100 a minute"),
+            (50, 0, "100 a minute"),
             (100_000, 172_800, "50000 a day"),
         ];
         for (requests, seconds, rate) in cases {

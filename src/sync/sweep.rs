@@ -257,10 +257,7 @@ impl<'a> Sweeping<'a> {
         for (resource, tally) in &mut self.tallies {
             let own = *resource == self.resource;
             if own {
-                tally.counts.requests = traffic.requests;
-                tally.counts.retries = traffic.retries;
-                tally.counts.throttled_ms = traffic.throttled_ms;
-                tally.counts.bytes_received = traffic.bytes_received;
+                tally.counts.spent(traffic);
             }
             writing.save_run(tally.run, &tally.counts, checkpoint.filter(|_| own))?;
         }
@@ -402,12 +399,11 @@ impl<'a> Sweeping<'a> {
             let rejected = tally.counts.rejected;
             let (status, error) = match result {
                 Err(error) => {
-                    let has_filter = self.catalog.filter(self.resource).is_some();
-                    let own = Verdict::of(error, has_filter);
+                    let (own, text) = self.context.judge(self.resource, error);
                     verdict = verdict.max(own);
                     match own {
                         Verdict::Interrupted => (Status::Interrupted, None),
-                        _ => (Status::Failed, Some(format!("{error:#}"))),
+                        _ => (Status::Failed, Some(text)),
                     }
                 }
                 Ok(()) => {
