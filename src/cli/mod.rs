@@ -9,6 +9,8 @@ mod exit;
 mod init;
 mod output;
 mod progress;
+mod session;
+mod signals;
 mod simulate;
 mod sync;
 mod text;

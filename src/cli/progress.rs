@@ -24,6 +24,15 @@ pub struct Shown<'a> {
     current: RefCell<Option<Current>>,
 }
 
+/// Progress that nobody watches.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn begin(&self, _: Resource, _: Option<u64>) {}
+    fn page(&self, _: Resource, _: &Counts, _: u64) {}
+    fn end(&self, _: Resource) {}
+}
+
 struct Current {
     bar: ProgressBar,
     total: Option<u64>,

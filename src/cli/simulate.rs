@@ -3,7 +3,7 @@
 use super::arguments::Simulate;
 use super::exit::Exit;
 use super::output::Output;
-use super::sync::wait_for_signal;
+use super::signals::wait_for_signal;
 use crate::simulator::{Limits, Options, ServerBehaviour, Simulator};
 
 pub fn run(wanted: &Simulate, output: &Output) -> anyhow::Result<Exit> {

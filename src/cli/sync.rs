@@ -1,6 +1,6 @@
 //! `sync`: bring the mirror up to date.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -10,136 +10,11 @@ use super::check::describe;
 use super::exit::{Exit, UsageError};
 use super::output::Output;
 use super::progress::Shown;
+use super::session::Session;
 use super::text::{bytes, counted, listed, thousands, time};
-use crate::config::Config;
-use crate::feed::{Feed, Token};
-use crate::mirror::{Counts, Mirror, RunSummary, Status};
+use crate::mirror::{Mirror, RunSummary, Status};
 use crate::resource::Resource;
-use crate::stop::{self, Signal, Stop, Stopper};
-use crate::sync::{self, Context, Ending, Progress, Report};
-
-/// What every verb that asks the feed works with.
-pub struct Session {
-    pub config: Config,
-    pub feed: Feed,
-    pub stop: Stop,
-}
-
-/// Progress that nobody watches.
-pub struct Silent;
-
-impl Progress for Silent {
-    fn begin(&self, _: Resource, _: Option<u64>) {}
-    fn page(&self, _: Resource, _: &Counts, _: u64) {}
-    fn end(&self, _: Resource) {}
-}
-
-impl Session {
-    /// Reads the configuration and the token, and listens for signals.
-    pub fn open(arguments: &Arguments, output: &Output) -> anyhow::Result<Session> {
-        let path = arguments
-            .config
-            .clone()
-            .unwrap_or_else(|| PathBuf::from("mlsmirror.toml"));
-        let config = Config::load(&path)?;
-        for warning in config.warnings() {
-            output.say(&format!("mlsmirror: {warning}"));
-        }
-        let token = Token::fetch(&config.feed.token)?;
-        Session::with(config, token)
-    }
-
-    /// With a configuration and a token that are at hand.
-    pub fn with(config: Config, token: Token) -> anyhow::Result<Session> {
-        let (stopper, stop) = stop::channel();
-        listen_for_signals(stopper)?;
-        let feed = Feed::open(&config.feed, token, stop.clone())?;
-        Ok(Session { config, feed, stop })
-    }
-
-    pub fn context<'a>(&'a self, progress: &'a dyn Progress, allow_deletes: u64) -> Context<'a> {
-        Context {
-            config: &self.config,
-            feed: &self.feed,
-            stop: &self.stop,
-            progress,
-            allow_deletes,
-        }
-    }
-}
-
-/// Turns the first SIGINT or SIGTERM into a request to stop; a second one ends
-/// the process at once, which loses no more than the page in hand.
-fn listen_for_signals(stopper: Stopper) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let mut signals = {
-        let _inside = runtime.enter();
-        Signals::new()?
-    };
-    std::thread::Builder::new()
-        .name("signals".to_owned())
-        .spawn(move || {
-            runtime.block_on(async {
-                let first = signals.next().await;
-                stopper.stop(first);
-                let second = signals.next().await;
-                std::process::exit(Exit::Stopped(second).code().into());
-            });
-        })?;
-    Ok(())
-}
-
-/// Waits for SIGINT or SIGTERM.
-pub fn wait_for_signal() -> anyhow::Result<Signal> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async { Ok(Signals::new()?.next().await) })
-}
-
-#[cfg(unix)]
-struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    fn new() -> std::io::Result<Signals> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Signals {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) -> Signal {
-        tokio::select! {
-            _ = self.interrupt.recv() => Signal::Interrupt,
-            _ = self.terminate.recv() => Signal::Terminate,
-        }
-    }
-}
-
-#[cfg(not(unix))]
-struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    fn new() -> std::io::Result<Signals> {
-        Ok(Signals)
-    }
-
-    async fn next(&mut self) -> Signal {
-        // Without a console to press Ctrl-C in, nobody interrupts.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        Signal::Interrupt
-    }
-}
+use crate::sync::{self, Context, Ending, Report};
 
 /// What `sync --json` prints.
 #[derive(Serialize)]

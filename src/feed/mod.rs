@@ -7,6 +7,7 @@
 mod client;
 mod dialect;
 mod error;
+mod headers;
 pub mod metadata;
 mod pace;
 mod page;

@@ -7,6 +7,7 @@
 mod lease;
 mod log;
 mod open;
+mod rejects;
 mod rows;
 mod runs;
 mod schema;

@@ -1,6 +1,7 @@
 //! The jobs: what is asked of the feed, in which order, and what becomes of it.
 
 mod apply;
+mod begin;
 mod catalog;
 mod checkpoint;
 mod full;

@@ -7,10 +7,10 @@ use std::time::Instant;
 use anyhow::Context as _;
 
 use super::apply::{Apply, Tallies, Tally};
+use super::begin::{asked, first_checkpoint};
 use super::catalog::Catalog;
 use super::checkpoint::Checkpoint;
-use super::ranges::positions;
-use super::survey::{Survey, survey};
+use super::survey::survey;
 use super::{Context, Verdict, peak_rss_bytes};
 use crate::feed::{FeedError, Key, Paging, Position, Step, Sweep, Traffic, Tries};
 use crate::mirror::{DeletedReason, Job, Mirror, Outcome, RunId, Status, Writing};
@@ -485,92 +485,4 @@ const ROUNDS: u32 = 2;
 
 fn in_order_of_numbers(shape: &Shape, paging: Paging) -> bool {
     paging == Paging::Keyset && shape.paging_field().form == Form::Integer
-}
-
-/// What a sweep asks for, to tell a checkpoint of the same from one of another.
-fn asked(catalog: &Catalog, resource: Resource, children: &[Resource]) -> String {
-    let filter = catalog.filter(resource).unwrap_or_default();
-    let shape = catalog.shape(resource, children);
-    let selected = shape.map(|shape| match catalog.selects(resource) {
-        true => shape
-            .fields
-            .iter()
-            .map(|field| field.name.as_str())
-            .collect::<Vec<_>>()
-            .join(","),
-        false => String::new(),
-    });
-    let children: Vec<&str> = children.iter().map(|child| child.entity_set()).collect();
-    format!(
-        "{filter}|{}|{}",
-        selected.unwrap_or_default(),
-        children.join(",")
-    )
-}
-
-fn first_checkpoint(
-    context: &Context<'_>,
-    catalog: &Catalog,
-    resource: Resource,
-    children: &[Resource],
-    asked: String,
-) -> anyhow::Result<Checkpoint> {
-    let feed = context.feed;
-    let stamps = catalog.stamps(resource)?;
-    let filter = catalog.filter(resource);
-    let Survey { count, newest } = survey(feed, &stamps, filter, Tries::Configured)?;
-    let shape = catalog.shape(resource, children)?;
-    let expand: Vec<Resource> = shape
-        .children
-        .iter()
-        .map(|child| child.shape.resource)
-        .collect();
-    let mut stamps_of = BTreeMap::new();
-    for &child in &expand {
-        let own = newest_child(context, catalog, child)?;
-        if let Some(stamp) = own.or(newest.clone()) {
-            stamps_of.insert(child.entity_set().to_owned(), stamp);
-        }
-    }
-    if let Some(newest) = newest {
-        stamps_of.insert(resource.entity_set().to_owned(), newest);
-    }
-    Ok(Checkpoint {
-        asked,
-        positions: positions(feed, &stamps, filter, count)?,
-        expand: expand
-            .iter()
-            .map(|child| child.entity_set().to_owned())
-            .collect(),
-        count,
-        read: 0,
-        newest: stamps_of,
-        rejected: Default::default(),
-        first_run: None,
-        keyless: false,
-    })
-}
-
-/// The newest stamp of a child resource. Where the resource itself does not
-/// answer, the listings' newest stands in: one clock stamps both, so nothing of
-/// the child can change afterwards and be stamped before it.
-fn newest_child(
-    context: &Context<'_>,
-    catalog: &Catalog,
-    child: Resource,
-) -> anyhow::Result<Option<String>> {
-    let stamps = catalog.stamps(child)?;
-    if child == Resource::Adu || !stamps.has_timestamp() {
-        return Ok(None);
-    }
-    match survey(context.feed, &stamps, None, Tries::Once) {
-        Ok(survey) => Ok(survey.newest),
-        Err(error @ (FeedError::Interrupted | FeedError::Unauthorized { status: 401, .. })) => {
-            Err(error.into())
-        }
-        Err(error) => {
-            tracing::info!(resource = %child, %error, "going by the listings' newest stamp");
-            Ok(None)
-        }
-    }
 }

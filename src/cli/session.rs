@@ -1,0 +1,52 @@
+//! What every verb that asks the feed begins with.
+
+use std::path::PathBuf;
+
+use super::arguments::Arguments;
+use super::output::Output;
+use super::signals::listen_for_signals;
+use crate::config::Config;
+use crate::feed::{Feed, Token};
+use crate::stop::{self, Stop};
+use crate::sync::{Context, Progress};
+
+/// What every verb that asks the feed works with.
+pub struct Session {
+    pub config: Config,
+    pub feed: Feed,
+    pub stop: Stop,
+}
+
+impl Session {
+    /// Reads the configuration and the token, and listens for signals.
+    pub fn open(arguments: &Arguments, output: &Output) -> anyhow::Result<Session> {
+        let path = arguments
+            .config
+            .clone()
+            .unwrap_or_else(|| PathBuf::from("mlsmirror.toml"));
+        let config = Config::load(&path)?;
+        for warning in config.warnings() {
+            output.say(&format!("mlsmirror: {warning}"));
+        }
+        let token = Token::fetch(&config.feed.token)?;
+        Session::with(config, token)
+    }
+
+    /// With a configuration and a token that are at hand.
+    pub fn with(config: Config, token: Token) -> anyhow::Result<Session> {
+        let (stopper, stop) = stop::channel();
+        listen_for_signals(stopper)?;
+        let feed = Feed::open(&config.feed, token, stop.clone())?;
+        Ok(Session { config, feed, stop })
+    }
+
+    pub fn context<'a>(&'a self, progress: &'a dyn Progress, allow_deletes: u64) -> Context<'a> {
+        Context {
+            config: &self.config,
+            feed: &self.feed,
+            stop: &self.stop,
+            progress,
+            allow_deletes,
+        }
+    }
+}
