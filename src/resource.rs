@@ -122,6 +122,9 @@ impl Resource {
 /// The field that says when a record last changed, in every resource that has one.
 pub const MODIFICATION_TIMESTAMP: &str = "ModificationTimestamp";
 
+/// How many photos a listing says that it has.
+pub const PHOTOS_COUNT: &str = "PhotosCount";
+
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.entity_set())

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::dialect::{Dialect, Paging};
 use super::metadata::{Edm, EntityType, Field, Metadata};
 use crate::record::{ChildShape, FieldShape, Shape};
-use crate::resource::{MODIFICATION_TIMESTAMP, Resource};
+use crate::resource::{MODIFICATION_TIMESTAMP, PHOTOS_COUNT, Resource};
 use crate::value::Form;
 
 /// What is wanted of a resource.
@@ -155,6 +155,7 @@ pub fn shape(
                 || field.name == paging
                 || field.name == resource.key()
                 || field.name == MODIFICATION_TIMESTAMP
+                || (resource == Resource::Property && field.name == PHOTOS_COUNT)
                 || resource.parent_fields().contains(&field.name.as_str())
         });
     }

@@ -7,7 +7,7 @@ use crate::mirror::{
     ChangeKind, ChangeLog, Counts, DeletedReason, Held, Rows, RunId, Subject, Writing,
 };
 use crate::record::{Children, Record, Shape};
-use crate::resource::Resource;
+use crate::resource::{PHOTOS_COUNT, Resource};
 use crate::value::{Value, timestamp};
 
 /// The run of one resource while it is under way.
@@ -23,9 +23,6 @@ pub struct Tally {
 
 /// The runs of the resources that one sweep fills.
 pub type Tallies = BTreeMap<Resource, Tally>;
-
-/// Why a child's row goes although its listing stays or was never there.
-const PHOTOS_COUNT: &str = "PhotosCount";
 
 /// Applies pages within one transaction.
 pub struct Apply<'a> {
@@ -242,8 +239,12 @@ impl Apply<'_> {
             listing_key,
             source_timestamp,
         };
-        if let Some(tally) = self.tallies.get_mut(&resource) {
-            tally.counts.deleted += 1;
+        // A child that goes with its listing goes into the listing's run if it
+        // has none of its own.
+        let own = self.tallies.contains_key(&resource);
+        let run_of = if own { resource } else { Resource::Property };
+        if let Some(tally) = self.tallies.get_mut(&run_of) {
+            tally.counts.deleted += u64::from(own);
             tally.log(self.writing, |log| log.record(subject, ChangeKind::Delete))?;
         }
         Ok(())

@@ -89,19 +89,18 @@ fn sweep_all(
         if runs.must_end() {
             return Ok(());
         }
-        let children: Vec<Resource> = match resource {
-            Resource::Property => resources
-                .iter()
-                .copied()
-                .filter(|it| it.is_child())
-                .collect(),
-            _ => Vec::new(),
-        };
+        // A child with a filter of its own is read on its own: $expand gives all.
+        let (filtered, children): (Vec<Resource>, Vec<Resource>) = resources
+            .iter()
+            .filter(|child| resource == Resource::Property && child.is_child())
+            .partition(|child| catalog.filter(**child).is_some());
         let swept = sweep(context, catalog, mirror, resource, &children, before, runs)?;
         let refusals = match swept {
             Swept::Refused(why) if resource.is_child() => vec![(resource, why)],
             Swept::Refused(_) => Vec::new(),
-            Swept::Read { run, refused } => {
+            Swept::Read { run, mut refused } => {
+                let why = "it has a filter of its own";
+                refused.extend(filtered.iter().map(|&child| (child, why.to_owned())));
                 alone(context, catalog, mirror, run, refused, runs)?;
                 Vec::new()
             }

@@ -12,6 +12,7 @@ use super::catalog::Catalog;
 use super::checkpoint::Checkpoint;
 use super::survey::survey;
 use super::{Context, Verdict, peak_rss_bytes};
+use crate::feed::query::{self, Literal};
 use crate::feed::{FeedError, Key, Paging, Position, Step, Sweep, Traffic, Tries};
 use crate::mirror::{DeletedReason, Job, Mirror, Outcome, RunId, Status, Writing};
 use crate::record::Shape;
@@ -335,36 +336,33 @@ impl<'a> Sweeping<'a> {
         Ok(())
     }
 
-    fn delete_missing(&mut self, mirror: &mut Mirror, shape: &Shape) -> anyhow::Result<()> {
+    /// Soft-deletes what the sweep missed, unless it is suspiciously much.
+    fn delete_missing(&mut self, mirror: &mut Mirror, shape: &Arc<Shape>) -> anyhow::Result<()> {
         let resource = self.resource;
-        let brake = self.context.config.sync.max_delete_percent;
+        let by_order = in_order_of_numbers(shape, self.context.feed.dialect().paging);
         let writing = mirror.write()?;
-        if !in_order_of_numbers(shape, self.context.feed.dialect().paging)
-            && !self.checkpoint.keyless
-            && self.left_out.is_empty()
-        {
+        if !by_order && !self.checkpoint.keyless && self.left_out.is_empty() {
             writing.missing_from_seen(resource)?;
         }
-        let missing = writing.missing(resource)?;
+        let mut missing = writing.missing(resource)?;
         let live = writing.live_rows(resource)?;
-        let count = missing.len() as u64;
-        let over = count > BRAKE_MIN_ROWS && count as f64 * 100.0 > brake * live as f64;
-        if over && count > self.context.allow_deletes {
-            let (_, nouns) = resource.nouns();
-            self.left_out.push(format!(
-                "{count} of {live} {nouns} are gone from the feed, more than max_delete_percent = {brake} allows; \
-                 nothing was deleted; if it is right, run it again with --allow-deletes {count}"
-            ));
-        } else {
-            for key in missing {
-                let mut apply = Apply {
-                    writing: &writing,
-                    tallies: &mut self.tallies,
-                    ignore_fields: &self.context.config.sync.ignore_fields,
-                    listings_filtered: false,
-                };
-                apply.gone(resource, &key, DeletedReason::Missing)?;
-            }
+        writing.commit()?;
+        if self.is_too_much(missing.len() as u64, live) {
+            missing.clear();
+        }
+        if self.context.feed.dialect().paging == Paging::NextLink && !missing.is_empty() {
+            self.ask_for(mirror, shape, &missing)?;
+        }
+        let writing = mirror.write()?;
+        let still: HashSet<String> = writing.missing(resource)?.into_iter().collect();
+        for key in missing.iter().filter(|key| still.contains(*key)) {
+            let mut apply = Apply {
+                writing: &writing,
+                tallies: &mut self.tallies,
+                ignore_fields: &self.context.config.sync.ignore_fields,
+                listings_filtered: false,
+            };
+            apply.gone(resource, key, DeletedReason::Missing)?;
         }
         for filled in self.tallies.keys() {
             if let Some(first_run) = self.checkpoint.first_run {
@@ -375,6 +373,71 @@ impl<'a> Sweeping<'a> {
         // The sweep is over: nothing is left to go on from.
         self.save(&writing, None)?;
         writing.commit()?;
+        Ok(())
+    }
+
+    /// The brake: a feed that suddenly lacks much is more likely to be broken
+    /// than right.
+    fn is_too_much(&mut self, missing: u64, live: u64) -> bool {
+        let brake = self.context.config.sync.max_delete_percent;
+        let over = missing > BRAKE_MIN_ROWS && missing as f64 * 100.0 > brake * live as f64;
+        if !over || missing <= self.context.allow_deletes {
+            return false;
+        }
+        let (_, nouns) = self.resource.nouns();
+        self.left_out.push(format!(
+            "{missing} of {live} {nouns} are gone from the feed, more than max_delete_percent = {brake} allows; \
+             nothing was deleted; if it is right, run it again with --allow-deletes {missing}"
+        ));
+        true
+    }
+
+    /// Asks by their keys for records that the pages did not bring: links that
+    /// count rows pass over some, and those are not gone.
+    fn ask_for(
+        &mut self,
+        mirror: &mut Mirror,
+        shape: &Arc<Shape>,
+        keys: &[String],
+    ) -> anyhow::Result<()> {
+        for batch in keys.chunks(KEYS_ASKED) {
+            let literal = |key: &String| Literal::Text(key.clone());
+            let any = batch
+                .iter()
+                .map(|key| query::eq(self.resource.key(), &literal(key)));
+            let filter = [
+                self.catalog.filter(self.resource).map(query::group),
+                Some(query::or(any)),
+            ];
+            let filter: Vec<String> = filter.into_iter().flatten().collect();
+            let sweep = Sweep {
+                filter: Some(filter.join(" and ")),
+                ..self.sweep(shape)
+            };
+            let start = Position::NextLink { next_link: None };
+            let step = self.context.feed.step(&sweep, 0, &start)?;
+            let found: Vec<Box<str>> = step
+                .page
+                .records
+                .iter()
+                .map(|record| record.key.clone())
+                .collect();
+            // What was found stands beside the sweep's own positions.
+            self.apply(
+                mirror,
+                shape,
+                Step {
+                    walk: 0,
+                    to: Position::Finished,
+                    ..step
+                },
+            )?;
+            let writing = mirror.write()?;
+            for key in found {
+                writing.note_found(self.resource, &key)?;
+            }
+            writing.commit()?;
+        }
         Ok(())
     }
 
@@ -480,8 +543,11 @@ fn stretch(step: &Step) -> Option<(Option<i64>, Option<i64>)> {
     last.map(|last| (number(after), Some(last)))
 }
 
+/// How many keys are asked for at once: a filter must fit into a URL.
+const KEYS_ASKED: usize = 20;
+
 /// How often a resource whose links passed over records is read again.
-const ROUNDS: u32 = 2;
+const ROUNDS: u32 = 1;
 
 fn in_order_of_numbers(shape: &Shape, paging: Paging) -> bool {
     paging == Paging::Keyset && shape.paging_field().form == Form::Integer
