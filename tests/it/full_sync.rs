@@ -112,6 +112,21 @@ fn values_spelled_another_way_are_no_change() {
 }
 
 #[test]
+#[should_panic(expected = "3 differences between mirror and feed")]
+fn the_comparison_sees_a_changed_value_a_lost_row_and_one_too_many() {
+    let feed = feed(30);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    let [a, b, c] = [3, 4, 5].map(|at| feed.listing_keys()[at].to_string());
+    let db = rusqlite::Connection::open(mirror.database_path()).unwrap();
+    let change = |sql: &str, key: &str| assert_eq!(db.execute(sql, [key]).unwrap(), 1);
+    change("UPDATE listings SET ListPrice = ListPrice + 0.01 WHERE ListingKey = ?1", &a);
+    change("UPDATE listings SET deleted_at = updated_at WHERE ListingKey = ?1", &b);
+    feed.delete("Property", &c, false).unwrap();
+    assert_mirror_equals_feed(&db, &feed, &["Property"]);
+}
+
+#[test]
 fn an_empty_feed_makes_an_empty_mirror() {
     let feed = feed(0);
     let mirror = Mirror::of(&feed);

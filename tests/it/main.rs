@@ -2,8 +2,17 @@
 
 mod support;
 
+mod brake;
 mod children;
+mod faults;
 mod fields;
 mod full_sync;
+mod house;
+mod interruption;
+mod moves;
+mod output;
 mod paging;
+mod rejects;
+mod secrecy;
+mod usage;
 mod watermark;

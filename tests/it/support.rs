@@ -169,14 +169,6 @@ impl Mirror {
         Mirror { folder, token: Some(TOKEN.to_owned()), database }
     }
 
-    /// Edits the configuration.
-    pub fn reconfigure(&self, from: &str, to: &str) {
-        let path = self.folder.path().join("mlsmirror.toml");
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.contains(from), "no `{from}` in {text}");
-        std::fs::write(path, text.replace(from, to)).unwrap();
-    }
-
     pub fn database_path(&self) -> &Path {
         &self.database
     }
