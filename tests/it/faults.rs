@@ -156,6 +156,18 @@ fn a_redirect_to_another_host_is_not_followed() {
 }
 
 #[test]
+fn a_next_link_to_another_host_is_not_followed() {
+    let other = feed(30);
+    let feed = feed(30);
+    let away = format!("{}/Property", other.base_url());
+    let (mirror, ended) = sync_past(&other, &feed, Fault::ForeignNextLink(away), "reso");
+    ended.says(1, &["pointed to another host"]);
+    feed.clear_faults();
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
 fn keyset_paging_needs_no_next_link_wherever_it_leads() {
     let other = feed(30);
     let feed = feed(30);
