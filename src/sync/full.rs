@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::catalog::Catalog;
 use super::sweep::Sweeping;
-use super::{Context, Report, Verdict, ending};
+use super::{Context, Report, Verdict, ending, told};
 use crate::feed::{FeedError, Traffic};
 use crate::mirror::{Job, Mirror, Outcome, RunId, Status};
 use crate::resource::Resource;
@@ -36,7 +36,7 @@ pub fn full(
         }
         Err(error) => {
             for &resource in resources {
-                runs.fail(mirror, resource, &error, false)?;
+                runs.fail(mirror, resource, &error, None)?;
             }
         }
     }
@@ -148,9 +148,9 @@ fn sweep(
         Ok(sweeping) => sweeping,
         Err(error) if error.is::<rusqlite::Error>() => return Err(error),
         Err(error) => {
-            let has_filter = catalog.filter(resource).is_some();
+            let filtered = catalog.filter(resource).map(|_| resource);
             for &failed in [resource].iter().chain(children) {
-                runs.fail(mirror, failed, &error, has_filter)?;
+                runs.fail(mirror, failed, &error, filtered)?;
             }
             return Ok(Swept::Refused(format!("{error:#}")));
         }
@@ -187,7 +187,7 @@ impl Runs {
         mirror: &mut Mirror,
         resource: Resource,
         error: &anyhow::Error,
-        has_filter: bool,
+        filtered: Option<Resource>,
     ) -> anyhow::Result<()> {
         let watermark = mirror.watermark(resource)?;
         let interrupted = matches!(error.downcast_ref(), Some(FeedError::Interrupted));
@@ -198,12 +198,12 @@ impl Runs {
             watermark_after: watermark,
             duration: Default::default(),
             peak_rss_bytes: None,
-            error: Some(format!("{error:#}")),
+            error: Some(told(error, filtered)),
         };
         writing.finish_run(run, &outcome)?;
         writing.commit()?;
         self.ids.push(run);
-        self.verdicts.insert(Verdict::of(error, has_filter));
+        self.verdicts.insert(Verdict::of(error, filtered.is_some()));
         Ok(())
     }
 }

@@ -97,6 +97,20 @@ impl Verdict {
     }
 }
 
+/// What a run that failed says of it. `filtered` is the resource whose
+/// configured filter was asked for, if there was one.
+fn told(error: &anyhow::Error, filtered: Option<Resource>) -> String {
+    match filtered {
+        Some(resource)
+            if Verdict::of(error, true) == Verdict::Misconfigured
+                && Verdict::of(error, false) != Verdict::Misconfigured =>
+        {
+            format!("{error:#}; check the filter of {resource} in [sync.filter]")
+        }
+        _ => format!("{error:#}"),
+    }
+}
+
 fn wants_no_such_field(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(ShapeError::NoSuchField { .. }))
 }

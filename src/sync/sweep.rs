@@ -11,7 +11,7 @@ use super::catalog::Catalog;
 use super::checkpoint::Checkpoint;
 use super::ranges::positions;
 use super::survey::{Survey, survey};
-use super::{Context, Verdict, peak_rss_bytes};
+use super::{Context, Verdict, peak_rss_bytes, told};
 use crate::feed::{FeedError, Key, Paging, Position, Step, Sweep, Traffic, Tries};
 use crate::mirror::{DeletedReason, Job, Mirror, Outcome, RunId, Status, Writing};
 use crate::record::Shape;
@@ -377,12 +377,12 @@ impl<'a> Sweeping<'a> {
             let rejected = tally.counts.rejected;
             let (status, error) = match result {
                 Err(error) => {
-                    let has_filter = self.catalog.filter(self.resource).is_some();
-                    let own = Verdict::of(error, has_filter);
+                    let filtered = self.catalog.filter(self.resource).map(|_| self.resource);
+                    let own = Verdict::of(error, filtered.is_some());
                     verdict = verdict.max(own);
                     match own {
                         Verdict::Interrupted => (Status::Interrupted, None),
-                        _ => (Status::Failed, Some(format!("{error:#}"))),
+                        _ => (Status::Failed, Some(told(error, filtered))),
                     }
                 }
                 Ok(()) => {

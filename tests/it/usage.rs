@@ -58,6 +58,15 @@ fn a_host_that_does_not_answer_is_a_failure() {
 }
 
 #[test]
+fn a_bad_filter_is_told_as_a_matter_of_configuration() {
+    let feed = feed(30);
+    let mirror = Mirror::with(&feed, |settings| {
+        settings.sync = "filter = { Property = \"NoSuchField eq 1\" }".to_owned();
+    });
+    mirror.sync_ends(2, &[]).says(2, &["Property: ", "400", "sync.filter"]);
+}
+
+#[test]
 fn a_filter_mirrors_what_it_matches_and_its_children() {
     let feed = feed(150);
     let mirror = Mirror::with(&feed, |settings| {
