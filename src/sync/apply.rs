@@ -188,8 +188,12 @@ impl Apply<'_> {
         key: &str,
         reason: DeletedReason,
     ) -> rusqlite::Result<()> {
-        let listing_key = (resource == Resource::Property).then_some(key);
-        self.delete(resource, key, listing_key, reason, None)?;
+        let listing_key = match resource {
+            Resource::Property => Some(key.to_owned()),
+            child if child.is_child() => self.writing.listing_of(child, key)?,
+            _ => None,
+        };
+        self.delete(resource, key, listing_key.as_deref(), reason, None)?;
         if resource == Resource::Property {
             for child in Resource::ALL.into_iter().filter(|child| child.is_child()) {
                 if !self.writing.has_table(child)? {
@@ -215,9 +219,14 @@ impl Apply<'_> {
         let subject = Subject { resource, key, listing_key, source_timestamp };
         if let Some(tally) = self.tallies.get_mut(&resource) {
             tally.counts.deleted += 1;
-            tally.log(self.writing, |log| log.record(subject, ChangeKind::Delete))?;
+            return tally.log(self.writing, |log| log.record(subject, ChangeKind::Delete));
         }
-        Ok(())
+        // A child that goes with its listing may have no run of its own now: the
+        // listings' run found it.
+        match self.tallies.get_mut(&Resource::Property) {
+            Some(tally) => tally.log(self.writing, |log| log.record(subject, ChangeKind::Delete)),
+            None => Ok(()),
+        }
     }
 }
 

@@ -19,7 +19,14 @@ fn a_mass_deletion_is_held_back_until_it_is_allowed() {
     delete(&feed, 60);
 
     let ended = mirror.sync_ends(3, &[]);
-    ended.says(3, &["60 of 200 listings", "nothing was deleted", "--allow-deletes 60"]);
+    ended.says(
+        3,
+        &[
+            "60 of 200 listings",
+            "nothing was deleted",
+            "--allow-deletes 60",
+        ],
+    );
     let db = mirror.open();
     assert!(dump(&db, &MAIN) == before, "a row was written");
     let run = last_run(&db, "Property");

@@ -14,7 +14,10 @@ fn a_server_that_refuses_expand_is_asked_for_the_children_on_their_own() {
         assert_mirror_equals_feed(&db, &feed, &MAIN);
         let statuses = texts(&db, "SELECT DISTINCT status FROM sync_runs");
         assert_eq!(statuses, ["succeeded"], "expand answered {status}");
-        assert!(!pages_of(&feed, "Media").is_empty(), "the photos came by another way");
+        assert!(
+            !pages_of(&feed, "Media").is_empty(),
+            "the photos came by another way"
+        );
     }
 }
 
@@ -42,8 +45,15 @@ fn photos_that_come_by_no_way_leave_the_rest_whole_and_are_made_up_for_later() {
     assert_eq!(live(&db, "Media"), 0);
     let run = last_run(&db, "Property");
     assert_eq!(run["status"], Sql::Text("partial".to_owned()));
-    assert!(as_text(&run["error"]).contains("no photos"), "{:?}", run["error"]);
-    assert_eq!(last_run(&db, "Media")["status"], Sql::Text("failed".to_owned()));
+    assert!(
+        as_text(&run["error"]).contains("no photos"),
+        "{:?}",
+        run["error"]
+    );
+    assert_eq!(
+        last_run(&db, "Media")["status"],
+        Sql::Text("failed".to_owned())
+    );
 
     feed.set_server(|server| {
         server.media_status = None;
@@ -52,7 +62,11 @@ fn photos_that_come_by_no_way_leave_the_rest_whole_and_are_made_up_for_later() {
     mirror.sync();
     let db = mirror.open();
     assert_mirror_equals_feed(&db, &feed, &MAIN);
-    assert_eq!(number(&db, "SELECT count(*) FROM changes"), 0, "the first photos are no news");
+    assert_eq!(
+        number(&db, "SELECT count(*) FROM changes"),
+        0,
+        "the first photos are no news"
+    );
 }
 
 #[test]

@@ -14,8 +14,14 @@ fn a_field_that_is_not_declared_is_kept_in_extra() {
     for (table, field) in [("listings", "PublicRemarks"), ("media", "MediaURL")] {
         let kept = format!("SELECT count(*) FROM {table} WHERE extra ->> '{field}' IS NOT NULL");
         assert!(number(&db, &kept) > 0, "{field} is nowhere");
-        let columns = texts(&db, &format!("SELECT name FROM pragma_table_info('{table}')"));
-        assert!(!columns.iter().any(|name| name == field), "{field} became a column");
+        let columns = texts(
+            &db,
+            &format!("SELECT name FROM pragma_table_info('{table}')"),
+        );
+        assert!(
+            !columns.iter().any(|name| name == field),
+            "{field} became a column"
+        );
     }
 }
 
@@ -24,8 +30,10 @@ fn a_field_that_is_declared_later_becomes_a_column() {
     let feed = feed(60);
     let mirror = Mirror::of(&feed);
     mirror.sync();
-    feed.declare_field("Property", "SolarPanels", "Edm.Int32").unwrap();
-    feed.declare_field("Property", "RoofStory", "Edm.String").unwrap();
+    feed.declare_field("Property", "SolarPanels", "Edm.Int32")
+        .unwrap();
+    feed.declare_field("Property", "RoofStory", "Edm.String")
+        .unwrap();
     mirror.sync();
     let db = mirror.open();
     assert_mirror_equals_feed(&db, &feed, &MAIN);
@@ -34,7 +42,8 @@ fn a_field_that_is_declared_later_becomes_a_column() {
         "SELECT type FROM pragma_table_info('listings') WHERE name IN ('SolarPanels', 'RoofStory') ORDER BY name",
     );
     assert_eq!(types, ["TEXT", "INTEGER"]);
-    let valued = "SELECT count(*) FROM listings WHERE SolarPanels IS NOT NULL OR RoofStory IS NOT NULL";
+    let valued =
+        "SELECT count(*) FROM listings WHERE SolarPanels IS NOT NULL OR RoofStory IS NOT NULL";
     assert!(number(&db, valued) > 0, "no listing has the new fields");
 }
 
@@ -62,7 +71,10 @@ fn only_selected_fields_are_asked_for_and_kept() {
     let db = mirror.open();
     assert_mirror_equals_feed(&db, &feed, &["Media", "OpenHouse"]);
     for (key, record) in truth(&feed, "Property") {
-        let row = &rows(&db, &format!("SELECT * FROM listings WHERE ListingKey = '{key}'"))[0];
+        let row = &rows(
+            &db,
+            &format!("SELECT * FROM listings WHERE ListingKey = '{key}'"),
+        )[0];
         assert_eq!(as_text(&row["City"]), record["City"].as_str().unwrap());
         assert_eq!(row["PublicRemarks"], rusqlite::types::Value::Null);
     }

@@ -21,7 +21,11 @@ fn a_full_sync_equals_the_feed_field_by_field_in_all_eight_resources() {
     assert_eq!(number(&db, "SELECT count(*) FROM changes"), 0);
     assert_eq!(number(&db, "SELECT count(*) FROM rejects"), 0);
     for left in ["_lease", "_sweep_seen", "_sweep_missing"] {
-        assert_eq!(number(&db, &format!("SELECT count(*) FROM {left}")), 0, "{left}");
+        assert_eq!(
+            number(&db, &format!("SELECT count(*) FROM {left}")),
+            0,
+            "{left}"
+        );
     }
 }
 
@@ -32,7 +36,10 @@ fn a_full_sync_writes_down_what_it_did() {
     mirror.sync();
 
     let db = mirror.open();
-    assert_eq!(number(&db, "SELECT count(*) FROM sync_runs"), ALL.len() as i64);
+    assert_eq!(
+        number(&db, "SELECT count(*) FROM sync_runs"),
+        ALL.len() as i64
+    );
     for set in ALL {
         let run = last_run(&db, set);
         let count = Sql::Integer(feed.count(set) as i64);
@@ -44,11 +51,22 @@ fn a_full_sync_writes_down_what_it_did() {
         for column in ["records_seen", "inserted"] {
             assert_eq!(run[column], count, "{set} {column}");
         }
-        let none = ["updated", "unchanged", "deleted", "restored", "rejected", "changes_logged", "retries"];
+        let none = [
+            "updated",
+            "unchanged",
+            "deleted",
+            "restored",
+            "rejected",
+            "changes_logged",
+            "retries",
+        ];
         for column in none {
             assert_eq!(run[column], Sql::Integer(0), "{set} {column}");
         }
-        assert!(as_text(&run["finished_at"]) >= as_text(&run["started_at"]), "{set}");
+        assert!(
+            as_text(&run["finished_at"]) >= as_text(&run["started_at"]),
+            "{set}"
+        );
     }
     let sum = |column| number(&db, &format!("SELECT sum({column}) FROM sync_runs"));
     assert_eq!(sum("requests"), feed.request_count() as i64);
@@ -63,7 +81,10 @@ fn a_full_sync_costs_a_request_a_page_and_few_more() {
 
     let full_pages = 20;
     let asked = feed.request_count();
-    assert!(asked <= full_pages + 12, "{asked} requests for {full_pages} full pages");
+    assert!(
+        asked <= full_pages + 12,
+        "{asked} requests for {full_pages} full pages"
+    );
     for request in feed.requests() {
         let url = format!("{}?{}", request.path, request.query);
         let is_of_one = url.contains('(') && !url.contains("$expand")
@@ -89,7 +110,13 @@ fn a_second_full_sync_of_an_unchanged_feed_writes_nothing_but_its_runs() {
         let count = Sql::Integer(feed.count(set) as i64);
         assert_eq!(run["unchanged"], count, "{set}");
         assert_eq!(run["records_seen"], count, "{set}");
-        for column in ["inserted", "updated", "deleted", "restored", "changes_logged"] {
+        for column in [
+            "inserted",
+            "updated",
+            "deleted",
+            "restored",
+            "changes_logged",
+        ] {
             assert_eq!(run[column], Sql::Integer(0), "{set} {column}");
         }
     }
@@ -107,7 +134,10 @@ fn values_spelled_another_way_are_no_change() {
             server.no_nulls = !every_field;
         });
         mirror.sync_ends(0, &["full"]);
-        assert!(dump(&mirror.open(), &ALL) == before, "absent and null differ");
+        assert!(
+            dump(&mirror.open(), &ALL) == before,
+            "absent and null differ"
+        );
     }
 }
 
@@ -120,8 +150,14 @@ fn the_comparison_sees_a_changed_value_a_lost_row_and_one_too_many() {
     let [a, b, c] = [3, 4, 5].map(|at| feed.listing_keys()[at].to_string());
     let db = rusqlite::Connection::open(mirror.database_path()).unwrap();
     let change = |sql: &str, key: &str| assert_eq!(db.execute(sql, [key]).unwrap(), 1);
-    change("UPDATE listings SET ListPrice = ListPrice + 0.01 WHERE ListingKey = ?1", &a);
-    change("UPDATE listings SET deleted_at = updated_at WHERE ListingKey = ?1", &b);
+    change(
+        "UPDATE listings SET ListPrice = ListPrice + 0.01 WHERE ListingKey = ?1",
+        &a,
+    );
+    change(
+        "UPDATE listings SET deleted_at = updated_at WHERE ListingKey = ?1",
+        &b,
+    );
     feed.delete("Property", &c, false).unwrap();
     assert_mirror_equals_feed(&db, &feed, &["Property"]);
 }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 /// Each layer uses only those before it.
 const ORDER: [&str; 12] = [
-    "resource", "value", "record", "change", "config", "feed", "mirror", "files", "sync", "schedule",
-    "report", "cli",
+    "resource", "value", "record", "change", "config", "feed", "mirror", "files", "sync",
+    "schedule", "report", "cli",
 ];
 
 /// A file of `src` without comments: its path, its layer, its text.
@@ -26,7 +26,9 @@ fn sources() -> Vec<Source> {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = std::fs::read_to_string(&path).unwrap();
-                let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+                let lines = text
+                    .lines()
+                    .filter(|line| !line.trim_start().starts_with("//"));
                 let text = lines.collect::<Vec<_>>().join("\n");
                 let path = path.strip_prefix(&root).unwrap().to_owned();
                 let first = path.iter().next().unwrap().to_str().unwrap();
@@ -35,16 +37,25 @@ fn sources() -> Vec<Source> {
             }
         }
     }
-    assert!(sources.len() > 30, "{} files in {}", sources.len(), root.display());
+    assert!(
+        sources.len() > 30,
+        "{} files in {}",
+        sources.len(),
+        root.display()
+    );
     sources
 }
 
 /// The layers that a file names by `crate::`.
 fn named(text: &str) -> Vec<&str> {
     let behind = text.split("crate::").skip(1).zip(text.split("crate::"));
-    let ours = behind.filter(|(_, before)| !before.ends_with(|last: char| last.is_alphanumeric() || last == '_'));
+    let ours = behind.filter(|(_, before)| {
+        !before.ends_with(|last: char| last.is_alphanumeric() || last == '_')
+    });
     ours.map(|(name, _)| {
-        name.split(|next: char| !(next.is_alphanumeric() || next == '_')).next().unwrap_or_default()
+        name.split(|next: char| !(next.is_alphanumeric() || next == '_'))
+            .next()
+            .unwrap_or_default()
     })
     .collect()
 }
@@ -97,11 +108,14 @@ fn each_layer_uses_only_those_before_it() {
 
 #[test]
 fn the_simulator_knows_the_resources_and_nothing_else() {
-    let simulator = sources().into_iter().filter(|source| source.layer == "simulator");
+    let simulator = sources()
+        .into_iter()
+        .filter(|source| source.layer == "simulator");
     assert_none(
         simulator
             .flat_map(|source| {
-                let names: Vec<String> = named(&source.text).into_iter().map(str::to_owned).collect();
+                let names: Vec<String> =
+                    named(&source.text).into_iter().map(str::to_owned).collect();
                 let path = source.path.display().to_string();
                 names.into_iter().map(move |name| (path.clone(), name))
             })
@@ -116,17 +130,32 @@ fn only_feed_speaks_http_and_only_mirror_speaks_sql() {
     // The simulator's own tests ask it as clients do.
     assert_none(holding(&["reqwest"], &["feed/", "simulator/tests/"]));
     let mut sql = holding(&["rusqlite::"], &["mirror/", "sync/"]);
-    sql.extend(holding(&["SELECT ", "INSERT ", "UPDATE ", "DELETE FROM"], &["mirror/", "cli/demo.rs"]));
+    sql.extend(holding(
+        &["SELECT ", "INSERT ", "UPDATE ", "DELETE FROM"],
+        &["mirror/", "cli/demo.rs"],
+    ));
     assert_none(sql);
-    for source in sources().into_iter().filter(|source| source.layer == "sync") {
+    for source in sources()
+        .into_iter()
+        .filter(|source| source.layer == "sync")
+    {
         // An error or a result is passed on; the library itself is not used.
-        let text = source.text.replace("rusqlite::Error", "").replace("rusqlite::Result", "");
-        assert!(!text.contains("rusqlite"), "{} uses rusqlite", source.path.display());
+        let text = source
+            .text
+            .replace("rusqlite::Error", "")
+            .replace("rusqlite::Result", "");
+        assert!(
+            !text.contains("rusqlite"),
+            "{} uses rusqlite",
+            source.path.display()
+        );
     }
 }
 
 #[test]
 fn only_the_command_line_prints() {
-    let words = ["println!", "print!(", "eprint!(", "dbg!(", "stdout()", "stderr()"];
+    let words = [
+        "println!", "print!(", "eprint!(", "dbg!(", "stdout()", "stderr()",
+    ];
     assert_none(holding(&words, &["cli/", "feed/metadata/tests.rs"]));
 }

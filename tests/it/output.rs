@@ -6,8 +6,9 @@ use crate::support::*;
 
 fn entries(mirror: &Mirror) -> Vec<String> {
     let entries = std::fs::read_dir(mirror.folder.path()).unwrap();
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }
@@ -21,7 +22,11 @@ fn json_is_one_document_however_it_ends() {
     let mut mirror = Mirror::with(&feed, |settings| settings.set("max_retries", 0));
     let ending = |ended: &Ended| {
         let json = ended.json();
-        assert_eq!(json["exit_code"], Json::from(ended.code.unwrap()), "{ended}");
+        assert_eq!(
+            json["exit_code"],
+            Json::from(ended.code.unwrap()),
+            "{ended}"
+        );
         (ended.code.unwrap(), json)
     };
     let (code, json) = ending(&mirror.run(&["--json", "sync"]));
@@ -44,7 +49,12 @@ fn json_is_one_document_however_it_ends() {
     mirror.token = None;
     let (code, json) = ending(&mirror.run(&["--json", "sync"]));
     assert_eq!(code, 2);
-    assert!(json["error"].as_str().unwrap().contains("WFRMLS_BEARER_TOKEN"));
+    assert!(
+        json["error"]
+            .as_str()
+            .unwrap()
+            .contains("WFRMLS_BEARER_TOKEN")
+    );
 }
 
 #[test]
@@ -55,7 +65,12 @@ fn a_plan_is_printed_and_nothing_is_made() {
     for arguments in [&["check"][..], &["sync", "--dry-run"]] {
         let ended = mirror.run(arguments);
         assert_eq!(ended.code, Some(0), "{ended}");
-        for part in ["100 listings", "5 requests", "with their listings", "a full sync: 6 requests"] {
+        for part in [
+            "100 listings",
+            "5 requests",
+            "with their listings",
+            "a full sync: 6 requests",
+        ] {
             assert!(ended.stdout.contains(part), "no `{part}`: {ended}");
         }
         assert_eq!(entries(&mirror), before, "{arguments:?}");
@@ -75,11 +90,17 @@ fn init_writes_what_loads_and_never_overwrites() {
     assert_eq!(ended.code, Some(0), "{ended}");
     let written = std::fs::read_to_string(&path).unwrap();
     // It gets as far as the token, which comes after the configuration.
-    mirror.run(&["--config", "new.toml", "check"]).says(2, &["WFRMLS_BEARER_TOKEN is not set"]);
+    mirror
+        .run(&["--config", "new.toml", "check"])
+        .says(2, &["WFRMLS_BEARER_TOKEN is not set"]);
 
-    mirror.run(&["--config", "new.toml", "init", "--profile", "reso"]).says(2, &["new.toml is there already"]);
+    mirror
+        .run(&["--config", "new.toml", "init", "--profile", "reso"])
+        .says(2, &["new.toml is there already"]);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), written);
-    mirror.run(&["init"]).says(2, &["mlsmirror.toml is there already"]);
+    mirror
+        .run(&["init"])
+        .says(2, &["mlsmirror.toml is there already"]);
 }
 
 #[test]
@@ -93,7 +114,9 @@ fn the_demo_needs_nothing_and_leaves_a_mirror() {
     let db = rusqlite::Connection::open(mirror.folder.path().join("demo/mirror.db")).unwrap();
     assert!(live(&db, "Property") > 150);
     assert!(number(&db, "SELECT count(*) FROM changes") > 0);
-    mirror.run(&["demo", "--dir", "demo", "--listings", "5"]).says(2, &["is not empty"]);
+    mirror
+        .run(&["demo", "--dir", "demo", "--listings", "5"])
+        .says(2, &["is not empty"]);
 }
 
 #[test]

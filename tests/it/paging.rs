@@ -9,7 +9,10 @@ fn an_account_with_a_lower_page_cap_still_gets_everything() {
     mirror.sync();
     assert_mirror_equals_feed(&mirror.open(), &feed, &ALL);
     let pages = pages_of(&feed, "Property").len();
-    assert!(pages >= 150 / 7, "{pages} pages of at most 7 cannot hold 150 listings");
+    assert!(
+        pages >= 150 / 7,
+        "{pages} pages of at most 7 cannot hold 150 listings"
+    );
 }
 
 #[test]
@@ -21,7 +24,10 @@ fn the_next_links_of_expanded_children_are_followed() {
     let mirror = Mirror::of(&feed);
     mirror.sync();
     assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
-    let linked = feed.requests().into_iter().filter(|request| request.query.contains("$skip=2"));
+    let linked = feed
+        .requests()
+        .into_iter()
+        .filter(|request| request.query.contains("$skip=2"));
     assert!(linked.count() > 0, "no listing had more than two photos");
 }
 

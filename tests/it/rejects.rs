@@ -34,9 +34,22 @@ fn bad_records_beside_good_ones_are_kept_whole_until_they_are_mended() {
         assert_eq!(run["status"], Sql::Text("partial".to_owned()));
         assert_eq!(run["rejected"], Sql::Integer(7));
         // Two of them are the same string, word for word.
-        let kept = texts(&db, "SELECT payload FROM rejects WHERE resource = 'Property'");
-        assert!((6..=7).contains(&kept.len()), "round {round}: {} rejects", kept.len());
-        assert_eq!(number(&db, "SELECT count(*) FROM rejects WHERE resolved_at IS NOT NULL"), 0);
+        let kept = texts(
+            &db,
+            "SELECT payload FROM rejects WHERE resource = 'Property'",
+        );
+        assert!(
+            (6..=7).contains(&kept.len()),
+            "round {round}: {} rejects",
+            kept.len()
+        );
+        assert_eq!(
+            number(
+                &db,
+                "SELECT count(*) FROM rejects WHERE resolved_at IS NOT NULL"
+            ),
+            0
+        );
     }
 
     let db = mirror.open();
@@ -46,9 +59,12 @@ fn bad_records_beside_good_ones_are_kept_whole_until_they_are_mended() {
         .collect();
     // All fields are there but for the keys, and as they were sent.
     let is_of = |payload: &Json, record: &Record| {
-        record.iter().filter(|(field, _)| !field.starts_with("ListingKey")).all(|(field, value)| {
-            payload[field] == *value || payload[field] == "not what it should be"
-        })
+        record
+            .iter()
+            .filter(|(field, _)| !field.starts_with("ListingKey"))
+            .all(|(field, value)| {
+                payload[field] == *value || payload[field] == "not what it should be"
+            })
     };
     for (listing, record) in truth(&feed, "Property") {
         let Some((_, spoil)) = spoiled.iter().find(|(key, _)| key.to_string() == listing) else {
@@ -67,8 +83,17 @@ fn bad_records_beside_good_ones_are_kept_whole_until_they_are_mended() {
     }
     mirror.sync();
     assert_mirror_equals_feed(&db, &feed, &MAIN);
-    assert_eq!(number(&db, "SELECT count(*) FROM rejects WHERE resolved_at IS NULL"), 0);
-    assert!(number(&db, "SELECT count(*) FROM rejects") >= 6, "the rejects are history too");
+    assert_eq!(
+        number(
+            &db,
+            "SELECT count(*) FROM rejects WHERE resolved_at IS NULL"
+        ),
+        0
+    );
+    assert!(
+        number(&db, "SELECT count(*) FROM rejects") >= 6,
+        "the rejects are history too"
+    );
 }
 
 #[test]
@@ -86,7 +111,10 @@ fn the_watermark_stays_before_a_record_that_was_rejected() {
     let mirror = Mirror::of(&feed);
     mirror.sync_ends(3, &[]);
     let after = last_run(&mirror.open(), "Property")["watermark_after"].clone();
-    assert!(after == Sql::Null || as_text(&after) <= stamp.as_str(), "{after:?} is past {stamp}");
+    assert!(
+        after == Sql::Null || as_text(&after) <= stamp.as_str(),
+        "{after:?} is past {stamp}"
+    );
 
     feed.mend("Property", key).unwrap();
     mirror.sync();
@@ -107,7 +135,11 @@ fn a_rejected_stamp_that_cannot_be_read_leaves_the_watermark_where_it_was() {
     mirror.sync_ends(3, &[]);
     let db = mirror.open();
     assert_eq!(last_run(&db, "Property")["watermark_after"], before);
-    assert_eq!(live(&db, "Property"), feed.count("Property") as i64, "the spoiled one is still held");
+    assert_eq!(
+        live(&db, "Property"),
+        feed.count("Property") as i64,
+        "the spoiled one is still held"
+    );
 }
 
 #[test]
@@ -125,18 +157,31 @@ fn a_bad_photo_does_not_cost_its_listing_or_the_other_photos() {
         })
         .collect();
     let mirror = Mirror::of(&feed);
-    mirror.sync_ends(3, &[]).says(3, &["Media: 3 records could not be stored"]);
+    mirror
+        .sync_ends(3, &[])
+        .says(3, &["Media: 3 records could not be stored"]);
     let db = mirror.open();
     assert_mirror_equals_part(&db, &feed, &MAIN, |_, record| {
-        !record.get("MediaKey").is_some_and(|key| spoiled.iter().any(|spoiled| key == spoiled))
+        !record
+            .get("MediaKey")
+            .is_some_and(|key| spoiled.iter().any(|spoiled| key == spoiled))
     });
-    assert_eq!(number(&db, "SELECT count(*) FROM rejects WHERE resource = 'Media'"), 3);
+    assert_eq!(
+        number(&db, "SELECT count(*) FROM rejects WHERE resource = 'Media'"),
+        3
+    );
     for key in spoiled {
         feed.mend("Media", &key).unwrap();
     }
     mirror.sync();
     assert_mirror_equals_feed(&db, &feed, &MAIN);
-    assert_eq!(number(&db, "SELECT count(*) FROM rejects WHERE resolved_at IS NULL"), 0);
+    assert_eq!(
+        number(
+            &db,
+            "SELECT count(*) FROM rejects WHERE resolved_at IS NULL"
+        ),
+        0
+    );
 }
 
 #[test]
@@ -145,9 +190,17 @@ fn a_record_that_comes_spoiled_later_keeps_its_row() {
     let mirror = Mirror::of(&feed);
     mirror.sync();
     let before = dump(&mirror.open(), &MAIN);
-    for (at, spoil) in [(3, Spoil::NoKey), (44, Spoil::WrongType), (99, Spoil::NotAnObject)] {
-        feed.spoil("Property", &feed.listing_keys()[at].to_string(), spoil).unwrap();
+    for (at, spoil) in [
+        (3, Spoil::NoKey),
+        (44, Spoil::WrongType),
+        (99, Spoil::NotAnObject),
+    ] {
+        feed.spoil("Property", &feed.listing_keys()[at].to_string(), spoil)
+            .unwrap();
     }
     mirror.sync_ends(3, &[]);
-    assert!(dump(&mirror.open(), &MAIN) == before, "a row was written or went");
+    assert!(
+        dump(&mirror.open(), &MAIN) == before,
+        "a row was written or went"
+    );
 }

@@ -25,7 +25,9 @@ fn search(folder: &Path) {
             continue;
         }
         let bytes = std::fs::read(&path).unwrap();
-        let found = bytes.windows(TOKEN.len()).any(|part| part == TOKEN.as_bytes());
+        let found = bytes
+            .windows(TOKEN.len())
+            .any(|part| part == TOKEN.as_bytes());
         assert!(!found, "in {}", path.display());
     }
 }
@@ -33,13 +35,22 @@ fn search(folder: &Path) {
 #[test]
 fn the_token_is_in_no_output_and_no_file() {
     let feed = feed(60);
-    feed.fault(FaultRule { one_in: 5, ..FaultRule::always(Fault::Status(503)) });
+    feed.fault(FaultRule {
+        one_in: 5,
+        ..FaultRule::always(Fault::Status(503))
+    });
     let mirror = Mirror::with(&feed, |settings| settings.set("max_retries", 12));
     let ended = mirror.run(&["-vv", "sync"]);
     assert_eq!(ended.code, Some(0), "{ended}");
-    assert!(ended.stderr.contains("GET"), "-vv tells of requests: {ended}");
+    assert!(
+        ended.stderr.contains("GET"),
+        "-vv tells of requests: {ended}"
+    );
     assert_hidden(&mirror, &ended);
-    for arguments in [&["-vv", "check"][..], &["-vv", "--json", "sync", "--dry-run"]] {
+    for arguments in [
+        &["-vv", "check"][..],
+        &["-vv", "--json", "sync", "--dry-run"],
+    ] {
         assert_hidden(&mirror, &mirror.run(arguments));
     }
 }
@@ -59,7 +70,11 @@ fn server(answer: String) -> String {
 
 fn reply(mut connection: TcpStream, answer: &str) -> std::io::Result<()> {
     let mut lines = BufReader::new(connection.try_clone()?).lines();
-    while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
+    while lines
+        .next()
+        .transpose()?
+        .is_some_and(|line| !line.is_empty())
+    {}
     connection.write_all(answer.as_bytes())
 }
 
@@ -71,8 +86,18 @@ fn a_server_that_repeats_the_token_does_not_make_it_show() {
         ("400 Bad Request", "", error.clone(), 1),
         ("500 Internal Server Error", "", error.clone(), 1),
         ("200 OK", "", error, 1),
-        ("200 OK", "", format!("<edmx {TOKEN}=\"{TOKEN}\"><{TOKEN}></edmx>"), 1),
-        ("302 Found", &*format!("Location: http://localhost:9/{TOKEN}?token={TOKEN}\r\n"), String::new(), 1),
+        (
+            "200 OK",
+            "",
+            format!("<edmx {TOKEN}=\"{TOKEN}\"><{TOKEN}></edmx>"),
+            1,
+        ),
+        (
+            "302 Found",
+            &*format!("Location: http://localhost:9/{TOKEN}?token={TOKEN}\r\n"),
+            String::new(),
+            1,
+        ),
     ];
     for (status, header, body, code) in answers {
         let answer = format!(

@@ -23,8 +23,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The token of every simulated feed here: one that is easily found where it must not be.
 pub const TOKEN: &str = "tok3n-that-must-never-show";
 
-pub const ALL: [&str; 8] =
-    ["Property", "Media", "OpenHouse", "PropertyUnitTypes", "Adu", "Member", "Office", "Lookup"];
+pub const ALL: [&str; 8] = [
+    "Property",
+    "Media",
+    "OpenHouse",
+    "PropertyUnitTypes",
+    "Adu",
+    "Member",
+    "Office",
+    "Lookup",
+];
 
 pub const MAIN: [&str; 3] = ["Property", "Media", "OpenHouse"];
 
@@ -158,7 +166,10 @@ impl Mirror {
         let mut settings = Settings {
             resources: MAIN.to_vec(),
             base_url: base_url.to_owned(),
-            feed: lines.into_iter().map(|(key, value)| (key, value.to_owned())).collect(),
+            feed: lines
+                .into_iter()
+                .map(|(key, value)| (key, value.to_owned()))
+                .collect(),
             database: "mirror.db".to_owned(),
             sync: String::new(),
         };
@@ -166,7 +177,11 @@ impl Mirror {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("mlsmirror.toml"), settings.text()).unwrap();
         let database = folder.path().join(&settings.database);
-        Mirror { folder, token: Some(TOKEN.to_owned()), database }
+        Mirror {
+            folder,
+            token: Some(TOKEN.to_owned()),
+            database,
+        }
     }
 
     pub fn database_path(&self) -> &Path {
@@ -193,14 +208,20 @@ impl Mirror {
             .env("NO_PROXY", "127.0.0.1")
             .env("NO_COLOR", "1");
         if let Some(token) = &self.token {
-            command.env("WFRMLS_BEARER_TOKEN", token).env("RESO_BEARER_TOKEN", token);
+            command
+                .env("WFRMLS_BEARER_TOKEN", token)
+                .env("RESO_BEARER_TOKEN", token);
         }
         let mut child = command.spawn().unwrap();
         let streams = [
             read_to_end(child.stdout.take().unwrap()),
             read_to_end(child.stderr.take().unwrap()),
         ];
-        Running { child, streams, command: arguments.join(" ") }
+        Running {
+            child,
+            streams,
+            command: arguments.join(" "),
+        }
     }
 
     pub fn run(&self, arguments: &[&str]) -> Ended {
@@ -221,14 +242,19 @@ impl Mirror {
 
     /// Waits until a run that is under way has committed so many pages of a resource.
     pub fn wait_for_pages(&self, entity_set: &str, pages: i64) {
-        wait_until(&format!("{pages} pages of {entity_set} are in the mirror"), || {
-            let Ok(db) = Connection::open_with_flags(&self.database, OpenFlags::SQLITE_OPEN_READ_ONLY)
-            else {
-                return false;
-            };
-            let sql = "SELECT pages FROM sync_runs WHERE resource = ?1 ORDER BY id DESC LIMIT 1";
-            db.query_row(sql, [entity_set], |row| row.get::<_, i64>(0)) == Ok(pages)
-        });
+        wait_until(
+            &format!("{pages} pages of {entity_set} are in the mirror"),
+            || {
+                let Ok(db) =
+                    Connection::open_with_flags(&self.database, OpenFlags::SQLITE_OPEN_READ_ONLY)
+                else {
+                    return false;
+                };
+                let sql =
+                    "SELECT pages FROM sync_runs WHERE resource = ?1 ORDER BY id DESC LIMIT 1";
+                db.query_row(sql, [entity_set], |row| row.get::<_, i64>(0)) == Ok(pages)
+            },
+        );
     }
 }
 
@@ -256,15 +282,23 @@ impl Running {
 
     pub fn wait(mut self) -> Ended {
         let deadline = Instant::now() + PATIENCE;
-        let streams = self.streams.each_ref().map(|stream| {
-            stream.recv_timeout(deadline.saturating_duration_since(Instant::now()))
-        });
+        let streams = self
+            .streams
+            .each_ref()
+            .map(|stream| stream.recv_timeout(deadline.saturating_duration_since(Instant::now())));
         let [Ok(stdout), Ok(stderr)] = streams else {
             let _ = self.child.kill();
-            panic!("`mlsmirror {}` did not end within {PATIENCE:?}", self.command);
+            panic!(
+                "`mlsmirror {}` did not end within {PATIENCE:?}",
+                self.command
+            );
         };
         let code = self.child.wait().unwrap().code();
-        Ended { code, stdout, stderr }
+        Ended {
+            code,
+            stdout,
+            stderr,
+        }
     }
 }
 
@@ -295,20 +329,30 @@ impl Ended {
 
 impl std::fmt::Display for Ended {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Ended { code, stdout, stderr } = self;
-        write!(f, "ended with {code:?}\n--- stdout\n{stdout}\n--- stderr\n{stderr}")
+        let Ended {
+            code,
+            stdout,
+            stderr,
+        } = self;
+        write!(
+            f,
+            "ended with {code:?}\n--- stdout\n{stdout}\n--- stderr\n{stderr}"
+        )
     }
 }
 
 // The database.
 
 pub fn number(db: &Connection, sql: &str) -> i64 {
-    db.query_row(sql, [], |row| row.get(0)).unwrap_or_else(|error| panic!("{sql}: {error}"))
+    db.query_row(sql, [], |row| row.get(0))
+        .unwrap_or_else(|error| panic!("{sql}: {error}"))
 }
 
 /// A column of texts; NULL is "NULL".
 pub fn texts(db: &Connection, sql: &str) -> Vec<String> {
-    let mut statement = db.prepare(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let mut statement = db
+        .prepare(sql)
+        .unwrap_or_else(|error| panic!("{sql}: {error}"));
     let rows = statement.query_map([], |row| row.get::<_, Sql>(0)).unwrap();
     rows.map(|value| match value.unwrap() {
         Sql::Null => "NULL".to_owned(),
@@ -332,10 +376,20 @@ pub type Row = BTreeMap<String, Sql>;
 
 /// The rows of a query, each with its columns by name.
 pub fn rows(db: &Connection, sql: &str) -> Vec<Row> {
-    let mut statement = db.prepare(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
-    let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let mut statement = db
+        .prepare(sql)
+        .unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let names: Vec<String> = statement
+        .column_names()
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
     let read = |row: &rusqlite::Row<'_>| {
-        names.iter().enumerate().map(|(at, name)| Ok((name.clone(), row.get(at)?))).collect()
+        names
+            .iter()
+            .enumerate()
+            .map(|(at, name)| Ok((name.clone(), row.get(at)?)))
+            .collect()
     };
     let rows = statement.query_map([], read).unwrap();
     rows.collect::<Result<_, _>>().unwrap()
@@ -356,12 +410,18 @@ pub fn table(entity_set: &str) -> (&'static str, &'static str) {
 }
 
 pub fn is_child(entity_set: &str) -> bool {
-    matches!(entity_set, "Media" | "OpenHouse" | "PropertyUnitTypes" | "Adu")
+    matches!(
+        entity_set,
+        "Media" | "OpenHouse" | "PropertyUnitTypes" | "Adu"
+    )
 }
 
 pub fn live(db: &Connection, entity_set: &str) -> i64 {
     let (table, _) = table(entity_set);
-    number(db, &format!("SELECT count(*) FROM {table} WHERE deleted_at IS NULL"))
+    number(
+        db,
+        &format!("SELECT count(*) FROM {table} WHERE deleted_at IS NULL"),
+    )
 }
 
 /// Every column of every row of these resources and of the log, as text.
@@ -378,10 +438,11 @@ pub fn dump(db: &Connection, entity_sets: &[&str]) -> String {
 
 /// The newest run of a resource.
 pub fn last_run(db: &Connection, entity_set: &str) -> Row {
-    let sql = format!(
-        "SELECT * FROM sync_runs WHERE resource = '{entity_set}' ORDER BY id DESC LIMIT 1"
-    );
-    rows(db, &sql).pop().unwrap_or_else(|| panic!("no run of {entity_set}"))
+    let sql =
+        format!("SELECT * FROM sync_runs WHERE resource = '{entity_set}' ORDER BY id DESC LIMIT 1");
+    rows(db, &sql)
+        .pop()
+        .unwrap_or_else(|| panic!("no run of {entity_set}"))
 }
 
 pub fn as_text(value: &Sql) -> &str {
@@ -414,7 +475,11 @@ pub fn assert_mirror_equals_part(
     }
     let count = differences.len();
     differences.truncate(12);
-    assert!(count == 0, "{count} differences between mirror and feed:\n{}", differences.join("\n"));
+    assert!(
+        count == 0,
+        "{count} differences between mirror and feed:\n{}",
+        differences.join("\n")
+    );
 }
 
 /// What the feed holds of a resource: the key of each record's listing, and the record.
@@ -422,7 +487,9 @@ pub fn truth(feed: &Simulator, entity_set: &str) -> Vec<(String, Record)> {
     if is_child(entity_set) {
         let of = |listing: i64| {
             let children = feed.truth_children(listing, entity_set);
-            children.into_iter().map(move |child| (listing.to_string(), child))
+            children
+                .into_iter()
+                .map(move |child| (listing.to_string(), child))
         };
         let all: Vec<_> = feed.listing_keys().into_iter().flat_map(of).collect();
         assert_eq!(all.len(), feed.truth(entity_set).len());
@@ -430,7 +497,9 @@ pub fn truth(feed: &Simulator, entity_set: &str) -> Vec<(String, Record)> {
     }
     let (_, key) = table(entity_set);
     let records = feed.truth(entity_set).into_iter();
-    records.map(|record| (key_text(&record[key]), record)).collect()
+    records
+        .map(|record| (key_text(&record[key]), record))
+        .collect()
 }
 
 pub fn key_text(key: &Json) -> String {
@@ -448,13 +517,21 @@ fn compare(
     differences: &mut Vec<String>,
 ) {
     let (table, key) = table(set);
-    let types: BTreeMap<String, String> =
-        rows(db, &format!("SELECT field, edm_type FROM _fields WHERE resource = '{set}'"))
-            .into_iter()
-            .map(|row| (as_text(&row["field"]).to_owned(), as_text(&row["edm_type"]).to_owned()))
-            .collect();
+    let types: BTreeMap<String, String> = rows(
+        db,
+        &format!("SELECT field, edm_type FROM _fields WHERE resource = '{set}'"),
+    )
+    .into_iter()
+    .map(|row| {
+        (
+            as_text(&row["field"]).to_owned(),
+            as_text(&row["edm_type"]).to_owned(),
+        )
+    })
+    .collect();
     assert!(types.contains_key(key), "_fields does not describe {set}");
-    let sql = format!("SELECT *, CAST({key} AS TEXT) AS the_key FROM {table} WHERE deleted_at IS NULL");
+    let sql =
+        format!("SELECT *, CAST({key} AS TEXT) AS the_key FROM {table} WHERE deleted_at IS NULL");
     let mut held: BTreeMap<String, Row> = rows(db, &sql)
         .into_iter()
         .map(|row| (as_text(&row["the_key"]).to_owned(), row))
@@ -470,10 +547,16 @@ fn compare(
         };
         compare_record(set, &key, &types, &record, &row, differences);
         if is_child(set) && row["listing_key"] != Sql::Text(listing.clone()) {
-            differences.push(format!("{set} {key}: listing_key {:?}, not {listing}", row["listing_key"]));
+            differences.push(format!(
+                "{set} {key}: listing_key {:?}, not {listing}",
+                row["listing_key"]
+            ));
         }
     }
-    differences.extend(held.keys().map(|key| format!("{set} {key} is not in the feed")));
+    differences.extend(
+        held.keys()
+            .map(|key| format!("{set} {key} is not in the feed")),
+    );
 }
 
 fn compare_record(
@@ -491,7 +574,9 @@ fn compare_record(
             continue;
         };
         if !is_stored_as(edm_type, sent, stored) {
-            differences.push(format!("{set} {key}: {field} is {stored:?}, the feed has {sent} ({edm_type})"));
+            differences.push(format!(
+                "{set} {key}: {field} is {stored:?}, the feed has {sent} ({edm_type})"
+            ));
         }
     }
     let undeclared: Record = record
@@ -504,7 +589,9 @@ fn compare_record(
         other => serde_json::from_str(as_text(other)).unwrap(),
     };
     if extra != undeclared {
-        differences.push(format!("{set} {key}: extra is {extra:?}, the feed has {undeclared:?}"));
+        differences.push(format!(
+            "{set} {key}: extra is {extra:?}, the feed has {undeclared:?}"
+        ));
     }
 }
 
@@ -515,28 +602,36 @@ fn is_stored_as(edm_type: &str, sent: &Json, stored: &Sql) -> bool {
         sent => sent,
     };
     match edm_type {
-        "Edm.Boolean" => *stored == Sql::Integer(i64::from(sent == &Json::Bool(true))) && sent.is_boolean(),
-        "Edm.Int16" | "Edm.Int32" | "Edm.Int64" => {
-            sent.as_i64().is_some_and(|sent| *stored == Sql::Integer(sent))
+        "Edm.Boolean" => {
+            *stored == Sql::Integer(i64::from(sent == &Json::Bool(true))) && sent.is_boolean()
         }
+        "Edm.Int16" | "Edm.Int32" | "Edm.Int64" => sent
+            .as_i64()
+            .is_some_and(|sent| *stored == Sql::Integer(sent)),
         "Edm.Decimal" | "Edm.Double" => match (stored, sent.as_f64()) {
             (Sql::Integer(stored), Some(sent)) => *stored as f64 == sent,
             (Sql::Real(stored), Some(sent)) => *stored == sent,
             _ => false,
         },
         "Edm.Date" => {
-            let date = sent.as_str().filter(|text| text.parse::<NaiveDate>().is_ok());
+            let date = sent
+                .as_str()
+                .filter(|text| text.parse::<NaiveDate>().is_ok());
             date.is_some_and(|date| *stored == Sql::Text(date.to_owned()))
         }
-        "Edm.DateTimeOffset" => {
-            sent.as_str().is_some_and(|sent| *stored == Sql::Text(stored_stamp(sent)))
-        }
+        "Edm.DateTimeOffset" => sent
+            .as_str()
+            .is_some_and(|sent| *stored == Sql::Text(stored_stamp(sent))),
         point if point.starts_with("Edm.Geography") => match stored {
-            Sql::Text(text) => serde_json::from_str::<Json>(text).is_ok_and(|json| same(&json, sent)),
+            Sql::Text(text) => {
+                serde_json::from_str::<Json>(text).is_ok_and(|json| same(&json, sent))
+            }
             _ => false,
         },
         // Text and enumerations.
-        _ => sent.as_str().is_some_and(|sent| *stored == Sql::Text(sent.to_owned())),
+        _ => sent
+            .as_str()
+            .is_some_and(|sent| *stored == Sql::Text(sent.to_owned())),
     }
 }
 
@@ -549,7 +644,8 @@ fn same(a: &Json, b: &Json) -> bool {
         }
         (Json::Object(a), Json::Object(b)) => {
             a.len() == b.len()
-                && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| same(a, b)))
+                && a.iter()
+                    .all(|(name, a)| b.get(name).is_some_and(|b| same(a, b)))
         }
         (a, b) => a == b,
     }

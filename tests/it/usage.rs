@@ -21,22 +21,40 @@ fn without_a_token_it_says_where_to_put_it() {
 fn a_wrong_token_is_told_and_written_down() {
     let feed = feed_with(10, |options| options.token = "another".to_owned());
     let mirror = Mirror::of(&feed);
-    mirror.sync_ends(5, &[]).says(5, &["the feed refused the credentials (401", "check the token"]);
+    mirror.sync_ends(5, &[]).says(
+        5,
+        &["the feed refused the credentials (401", "check the token"],
+    );
     let db = mirror.open();
-    assert_eq!(texts(&db, "SELECT DISTINCT status FROM sync_runs"), ["failed"]);
+    assert_eq!(
+        texts(&db, "SELECT DISTINCT status FROM sync_runs"),
+        ["failed"]
+    );
     let errors = "SELECT count(*) FROM sync_runs WHERE error LIKE '%refused the credentials%'";
     assert_eq!(number(&db, errors), 3);
-    assert_eq!(feed.request_count(), 1, "a refused token is not tried again");
+    assert_eq!(
+        feed.request_count(),
+        1,
+        "a refused token is not tried again"
+    );
 }
 
 #[test]
 fn an_unknown_key_is_named_with_its_line() {
     let feed = feed(10);
-    let mirror = Mirror::with(&feed, |settings| settings.sync = "overlapp = \"20m\"".to_owned());
+    let mirror = Mirror::with(&feed, |settings| {
+        settings.sync = "overlapp = \"20m\"".to_owned()
+    });
     let path = mirror.folder.path().join("mlsmirror.toml");
     let configuration = std::fs::read_to_string(path).unwrap();
-    let line = configuration.lines().position(|line| line.starts_with("overlapp")).unwrap() + 1;
-    mirror.sync_ends(2, &[]).says(2, &["`overlapp`", &format!("mlsmirror.toml:{line}:")]);
+    let line = configuration
+        .lines()
+        .position(|line| line.starts_with("overlapp"))
+        .unwrap()
+        + 1;
+    mirror
+        .sync_ends(2, &[])
+        .says(2, &["`overlapp`", &format!("mlsmirror.toml:{line}:")]);
     assert!(!mirror.database_path().exists());
 }
 
@@ -44,7 +62,9 @@ fn an_unknown_key_is_named_with_its_line() {
 fn without_a_configuration_it_says_how_to_get_one() {
     let feed = feed(10);
     let mirror = Mirror::of(&feed);
-    mirror.run(&["--config", "nowhere.toml", "sync"]).says(2, &["nowhere.toml: no such file", "mlsmirror init"]);
+    mirror
+        .run(&["--config", "nowhere.toml", "sync"])
+        .says(2, &["nowhere.toml: no such file", "mlsmirror init"]);
 }
 
 #[test]
@@ -54,7 +74,9 @@ fn a_host_that_does_not_answer_is_a_failure() {
     let url = format!("http://{}/odata", listener.local_addr().unwrap());
     drop(listener);
     let mirror = Mirror::at(&url, |_| {});
-    mirror.sync_ends(1, &[]).says(1, &["cannot connect", "after 3 tries"]);
+    mirror
+        .sync_ends(1, &[])
+        .says(1, &["cannot connect", "after 3 tries"]);
 }
 
 #[test]
@@ -63,7 +85,9 @@ fn a_bad_filter_is_told_as_a_matter_of_configuration() {
     let mirror = Mirror::with(&feed, |settings| {
         settings.sync = "filter = { Property = \"NoSuchField eq 1\" }".to_owned();
     });
-    mirror.sync_ends(2, &[]).says(2, &["Property: ", "400", "sync.filter"]);
+    mirror
+        .sync_ends(2, &[])
+        .says(2, &["Property: ", "400", "sync.filter"]);
 }
 
 #[test]
@@ -71,7 +95,8 @@ fn a_filter_mirrors_what_it_matches_and_its_children() {
     let feed = feed(150);
     let mirror = Mirror::with(&feed, |settings| {
         settings.sync =
-            "filter = { Property = \"StandardStatus eq Odata.Models.StandardStatus'Active'\" }".to_owned();
+            "filter = { Property = \"StandardStatus eq Odata.Models.StandardStatus'Active'\" }"
+                .to_owned();
     });
     mirror.sync();
     let active: Vec<String> = truth(&feed, "Property")
@@ -79,9 +104,15 @@ fn a_filter_mirrors_what_it_matches_and_its_children() {
         .filter(|(_, record)| record["StandardStatus"] == "Active")
         .map(|(key, _)| key)
         .collect();
-    assert!((1..150).contains(&active.len()), "{} of 150 are active", active.len());
+    assert!(
+        (1..150).contains(&active.len()),
+        "{} of 150 are active",
+        active.len()
+    );
     let db = mirror.open();
-    assert_mirror_equals_part(&db, &feed, &MAIN, |listing, _| active.iter().any(|key| key == listing));
+    assert_mirror_equals_part(&db, &feed, &MAIN, |listing, _| {
+        active.iter().any(|key| key == listing)
+    });
 }
 
 #[test]
@@ -90,7 +121,9 @@ fn a_selected_field_that_is_not_declared_is_named() {
     let mirror = Mirror::with(&feed, |settings| {
         settings.sync = "select = { Property = [\"ListPrise\"] }".to_owned();
     });
-    mirror.sync_ends(2, &[]).says(2, &["[sync.select] Property", "`ListPrise`"]);
+    mirror
+        .sync_ends(2, &[])
+        .says(2, &["[sync.select] Property", "`ListPrise`"]);
 }
 
 #[test]
@@ -98,9 +131,12 @@ fn a_database_that_is_no_mirror_is_left_as_it_is() {
     let feed = feed(30);
     let other = |mirror: &Mirror| {
         let db = Connection::open(mirror.database_path()).unwrap();
-        db.execute_batch("CREATE TABLE recipes (name TEXT); INSERT INTO recipes VALUES ('soup')").unwrap();
+        db.execute_batch("CREATE TABLE recipes (name TEXT); INSERT INTO recipes VALUES ('soup')")
+            .unwrap();
     };
-    let note = |mirror: &Mirror| std::fs::write(mirror.database_path(), "notes of mine\n".repeat(99)).unwrap();
+    let note = |mirror: &Mirror| {
+        std::fs::write(mirror.database_path(), "notes of mine\n".repeat(99)).unwrap()
+    };
     let short = |mirror: &Mirror| std::fs::write(mirror.database_path(), "short").unwrap();
     type Make<'a> = &'a dyn Fn(&Mirror);
     let cases: [(Make<'_>, &str); 3] = [
@@ -112,13 +148,20 @@ fn a_database_that_is_no_mirror_is_left_as_it_is() {
         let mirror = Mirror::of(&feed);
         make(&mirror);
         let before = std::fs::read(mirror.database_path()).unwrap();
-        mirror.sync_ends(2, &[]).says(2, &[message, "set mirror.database"]);
-        assert!(std::fs::read(mirror.database_path()).unwrap() == before, "{message}: it was changed");
+        mirror
+            .sync_ends(2, &[])
+            .says(2, &[message, "set mirror.database"]);
+        assert!(
+            std::fs::read(mirror.database_path()).unwrap() == before,
+            "{message}: it was changed"
+        );
         let files = std::fs::read_dir(mirror.folder.path()).unwrap().count();
         assert_eq!(files, 2, "{message}: something was put beside it");
     }
     let mirror = Mirror::with(&feed, |settings| settings.database = ".".to_owned());
-    mirror.sync_ends(2, &[]).says(2, &["is a folder, not a file"]);
+    mirror
+        .sync_ends(2, &[])
+        .says(2, &["is a folder, not a file"]);
     assert_eq!(feed.request_count(), 0);
 }
 
@@ -126,8 +169,12 @@ fn a_database_that_is_no_mirror_is_left_as_it_is() {
 fn only_takes_configured_resources() {
     let feed = feed(10);
     let mirror = Mirror::of(&feed);
-    mirror.sync_ends(2, &["--only", "Member"]).says(2, &["--only Member", "Property, Media, OpenHouse"]);
-    mirror.sync_ends(2, &["--only", "Sauna"]).says(2, &["Sauna"]);
+    mirror
+        .sync_ends(2, &["--only", "Member"])
+        .says(2, &["--only Member", "Property, Media, OpenHouse"]);
+    mirror
+        .sync_ends(2, &["--only", "Sauna"])
+        .says(2, &["Sauna"]);
     assert_eq!(feed.request_count(), 0);
 }
 
@@ -144,9 +191,20 @@ fn a_second_process_is_told_who_syncs_and_changes_nothing() {
     mirror.wait_for_pages("Property", 1);
     let asked = feed.request_count();
     let id = first.id().to_string();
-    mirror.sync_ends(4, &[]).says(4, &[&format!("process {id} "), "is syncing this mirror"]);
-    assert!(feed.request_count() <= asked + 1, "the second process asked the feed");
-    assert_eq!(number(&mirror.open(), "SELECT count(*) FROM sync_runs WHERE status = 'running'"), 3);
+    mirror
+        .sync_ends(4, &[])
+        .says(4, &[&format!("process {id} "), "is syncing this mirror"]);
+    assert!(
+        feed.request_count() <= asked + 1,
+        "the second process asked the feed"
+    );
+    assert_eq!(
+        number(
+            &mirror.open(),
+            "SELECT count(*) FROM sync_runs WHERE status = 'running'"
+        ),
+        3
+    );
 
     // One that was killed holds nobody up.
     first.signal("KILL");
@@ -160,10 +218,18 @@ fn a_second_process_is_told_who_syncs_and_changes_nothing() {
 fn wrong_words_are_usage_errors() {
     let feed = feed(1);
     let mirror = Mirror::of(&feed);
-    for arguments in [&["synk"][..], &["sync", "--allow-deletes", "some"], &["sync", "ful"], &["-q", "-v", "sync"]] {
+    for arguments in [
+        &["synk"][..],
+        &["sync", "--allow-deletes", "some"],
+        &["sync", "ful"],
+        &["-q", "-v", "sync"],
+    ] {
         assert_eq!(mirror.run(arguments).code, Some(2), "{arguments:?}");
     }
     let version = mirror.run(&["--version"]);
     assert_eq!(version.code, Some(0));
-    assert_eq!(version.stdout.trim(), concat!("mlsmirror ", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        version.stdout.trim(),
+        concat!("mlsmirror ", env!("CARGO_PKG_VERSION"))
+    );
 }

@@ -17,7 +17,11 @@ fn the_watermark_is_the_newest_stamp_whatever_the_local_clock_says() {
         let db = mirror.open();
         for set in ["Property", "Media", "OpenHouse", "Member", "Office"] {
             let newest = Sql::Text(newest_stamp(&feed, set));
-            assert_eq!(last_run(&db, set)["watermark_after"], newest, "{set} in {year}");
+            assert_eq!(
+                last_run(&db, set)["watermark_after"],
+                newest,
+                "{set} in {year}"
+            );
         }
         assert_mirror_equals_feed(&db, &feed, &ALL);
     }
@@ -29,7 +33,8 @@ fn a_stamp_in_the_feeds_future_does_not_move_the_watermark() {
     let keys = feed.listing_keys();
     let edit = |key: i64, stamp| {
         let change = fields(json!({"ListPrice": 123_456}));
-        feed.edit_at("Property", &key.to_string(), change, stamp).unwrap();
+        feed.edit_at("Property", &key.to_string(), change, stamp)
+            .unwrap();
     };
     // More of them than a first look at the newest sees.
     for key in &keys[..15] {
@@ -39,7 +44,13 @@ fn a_stamp_in_the_feeds_future_does_not_move_the_watermark() {
     let mirror = Mirror::of(&feed);
     mirror.sync();
     let db = mirror.open();
-    assert_eq!(text(&db, "SELECT watermark_after FROM sync_runs WHERE resource = 'Property'"), "2026-03-04 18:59:59");
+    assert_eq!(
+        text(
+            &db,
+            "SELECT watermark_after FROM sync_runs WHERE resource = 'Property'"
+        ),
+        "2026-03-04 18:59:59"
+    );
     assert_mirror_equals_feed(&db, &feed, &MAIN);
 }
 
@@ -50,7 +61,12 @@ fn the_watermark_moves_on_with_the_feed_and_stays_when_a_run_fails() {
     mirror.sync();
     let first = newest_stamp(&feed, "Property");
     feed.advance(Duration::hours(5));
-    feed.edit("Property", &feed.listing_keys()[0].to_string(), fields(json!({"ListPrice": 1}))).unwrap();
+    feed.edit(
+        "Property",
+        &feed.listing_keys()[0].to_string(),
+        fields(json!({"ListPrice": 1})),
+    )
+    .unwrap();
     let second = newest_stamp(&feed, "Property");
     assert_ne!(first, second);
 
@@ -60,7 +76,12 @@ fn the_watermark_moves_on_with_the_feed_and_stays_when_a_run_fails() {
     feed.set_server(|server| server.metadata_status = None);
     mirror.sync();
     let succeeded = last_run(&mirror.open(), "Property");
-    let marks = |run: &Row| (run["watermark_before"].clone(), run["watermark_after"].clone());
+    let marks = |run: &Row| {
+        (
+            run["watermark_before"].clone(),
+            run["watermark_after"].clone(),
+        )
+    };
     let (first, second) = (Sql::Text(first), Sql::Text(second));
     assert_eq!(marks(&failed), (first.clone(), first.clone()));
     assert_eq!(marks(&succeeded), (first, second));
