@@ -100,6 +100,13 @@ impl Sweep {
     ) -> Result<Step, FeedError> {
         let page = self.read(client, from).await?;
         let to = from.behind(&page)?;
+        // A link that must not be followed must not become where a sweep goes on.
+        if let Position::NextLink {
+            next_link: Some(link),
+        } = &to
+        {
+            client.link(link)?;
+        }
         Ok(Step {
             walk,
             from: from.clone(),

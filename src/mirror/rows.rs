@@ -177,6 +177,20 @@ impl Writing<'_> {
             .collect()
     }
 
+    /// The listing that a child's row belongs to, if it says.
+    ///
+    /// # Errors
+    /// If there is no such row, or it cannot be read.
+    pub fn listing_of(&self, resource: Resource, key: &str) -> rusqlite::Result<Option<String>> {
+        self.transaction
+            .prepare_cached(&format!(
+                "SELECT listing_key FROM {} WHERE {} = :key",
+                resource.table(),
+                quoted(resource.key())
+            ))?
+            .query_row(named_params! { ":key": key }, |row| row.get(0))
+    }
+
     /// Whether a listing is live, soft-deleted, or not held at all (None).
     ///
     /// # Errors

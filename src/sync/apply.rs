@@ -209,8 +209,12 @@ impl Apply<'_> {
         key: &str,
         reason: DeletedReason,
     ) -> rusqlite::Result<()> {
-        let listing_key = (resource == Resource::Property).then_some(key);
-        self.delete(resource, key, listing_key, reason, None)?;
+        let listing_key = match resource {
+            Resource::Property => Some(key.to_owned()),
+            child if child.is_child() => self.writing.listing_of(child, key)?,
+            _ => None,
+        };
+        self.delete(resource, key, listing_key.as_deref(), reason, None)?;
         if resource == Resource::Property {
             for child in Resource::ALL.into_iter().filter(|child| child.is_child()) {
                 if !self.writing.has_table(child)? {

@@ -1,0 +1,77 @@
+//! A feed that is suddenly much smaller does not empty the mirror.
+
+use rusqlite::types::Value as Sql;
+
+use crate::support::*;
+
+fn delete(feed: &mlsmirror::simulator::Simulator, count: usize) {
+    for key in feed.listing_keys().into_iter().take(count) {
+        feed.delete("Property", &key.to_string(), false).unwrap();
+    }
+}
+
+#[test]
+fn a_mass_deletion_is_held_back_until_it_is_allowed() {
+    let feed = feed(200);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    let before = dump(&mirror.open(), &MAIN);
+    delete(&feed, 60);
+
+    let ended = mirror.sync_ends(3, &[]);
+    ended.says(
+        3,
+        &[
+            "60 of 200 listings",
+            "nothing was deleted",
+            "--allow-deletes 60",
+        ],
+    );
+    let db = mirror.open();
+    assert!(dump(&db, &MAIN) == before, "a row was written");
+    let run = last_run(&db, "Property");
+    assert_eq!(run["status"], Sql::Text("partial".to_owned()));
+    assert_eq!(run["deleted"], Sql::Integer(0));
+
+    mirror.sync_ends(3, &["--allow-deletes", "59"]);
+    assert!(dump(&mirror.open(), &MAIN) == before, "a row was written");
+    mirror.sync_ends(0, &["--allow-deletes", "60"]);
+    let db = mirror.open();
+    assert_mirror_equals_feed(&db, &feed, &MAIN);
+    assert_eq!(last_run(&db, "Property")["deleted"], Sql::Integer(60));
+}
+
+#[test]
+fn a_share_within_the_limit_is_deleted() {
+    let feed = feed(300);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    delete(&feed, 30);
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    let feed_now = feed.count("Property");
+    assert_eq!(feed_now, 270);
+    delete(&feed, 28);
+    mirror.sync_ends(3, &[]);
+    assert_eq!(live(&mirror.open(), "Property"), 270);
+}
+
+#[test]
+fn a_few_deletions_of_a_small_mirror_are_never_held_back() {
+    let feed = feed(25);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    delete(&feed, 19);
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
+fn a_feed_that_is_suddenly_empty_empties_nothing() {
+    let feed = feed(80);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    delete(&feed, 80);
+    mirror.sync_ends(3, &[]).says(3, &["80 of 80 listings"]);
+    assert_eq!(live(&mirror.open(), "Property"), 80);
+}

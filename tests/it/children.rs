@@ -1,0 +1,84 @@
+//! Photos and open houses, by the listings' `$expand` or on their own.
+
+use rusqlite::types::Value as Sql;
+
+use crate::support::*;
+
+#[test]
+fn a_server_that_refuses_expand_is_asked_for_the_children_on_their_own() {
+    for status in [400, 501] {
+        let feed = feed_with(100, |options| options.server.expand_refused = Some(status));
+        let mirror = Mirror::of(&feed);
+        mirror.sync();
+        let db = mirror.open();
+        assert_mirror_equals_feed(&db, &feed, &MAIN);
+        let statuses = texts(&db, "SELECT DISTINCT status FROM sync_runs");
+        assert_eq!(statuses, ["succeeded"], "expand answered {status}");
+        assert!(
+            !pages_of(&feed, "Media").is_empty(),
+            "the photos came by another way"
+        );
+    }
+}
+
+#[test]
+fn a_media_entity_set_that_does_not_answer_is_not_needed() {
+    for status in [504, 404] {
+        let feed = feed_with(60, |options| options.server.media_status = Some(status));
+        let mirror = Mirror::of(&feed);
+        mirror.sync();
+        assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    }
+}
+
+#[test]
+fn photos_that_come_by_no_way_leave_the_rest_whole_and_are_made_up_for_later() {
+    let feed = feed_with(60, |options| {
+        options.server.media_status = Some(504);
+        options.server.media_expand_status = Some(501);
+    });
+    let mirror = Mirror::of(&feed);
+    let ended = mirror.sync_ends(3, &[]);
+    ended.says(3, &["no photos: neither by $expand", "nor from Media"]);
+    let db = mirror.open();
+    assert_mirror_equals_feed(&db, &feed, &["Property", "OpenHouse"]);
+    assert_eq!(live(&db, "Media"), 0);
+    let run = last_run(&db, "Property");
+    assert_eq!(run["status"], Sql::Text("partial".to_owned()));
+    assert!(
+        as_text(&run["error"]).contains("no photos"),
+        "{:?}",
+        run["error"]
+    );
+    assert_eq!(
+        last_run(&db, "Media")["status"],
+        Sql::Text("failed".to_owned())
+    );
+
+    feed.set_server(|server| {
+        server.media_status = None;
+        server.media_expand_status = None;
+    });
+    mirror.sync();
+    let db = mirror.open();
+    assert_mirror_equals_feed(&db, &feed, &MAIN);
+    assert_eq!(
+        number(&db, "SELECT count(*) FROM changes"),
+        0,
+        "the first photos are no news"
+    );
+}
+
+#[test]
+fn expand_that_breaks_midway_is_made_up_for_on_their_own() {
+    use mlsmirror::simulator::{Fault, FaultRule};
+    let feed = feed(120);
+    feed.fault(FaultRule {
+        path_contains: Some("$expand".to_owned()),
+        skip: 3,
+        ..FaultRule::always(Fault::Status(501))
+    });
+    let mirror = Mirror::with(&feed, |settings| settings.set("max_concurrent", 1));
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}

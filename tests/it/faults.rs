@@ -1,0 +1,244 @@
+//! Every kind of bad answer: survived, or told clearly; and the token stays at home.
+
+use mlsmirror::simulator::{Fault, FaultRule, RetryAfter, Simulator};
+use rusqlite::types::Value as Sql;
+
+use crate::support::*;
+
+/// What another try may mend.
+fn passing() -> Vec<Fault> {
+    let mut faults: Vec<Fault> = [500, 502, 503, 504, 408].map(Fault::Status).into();
+    let pauses = [
+        RetryAfter::None,
+        RetryAfter::Seconds(0),
+        RetryAfter::Date(0),
+        RetryAfter::XHeader(0),
+    ];
+    faults.extend(pauses.map(|retry_after| Fault::TooMany { retry_after }));
+    faults.extend([
+        Fault::HtmlOk,
+        Fault::EmptyOk,
+        Fault::HalfDocument,
+        Fault::CutBody,
+        Fault::Reset,
+    ]);
+    faults
+}
+
+#[test]
+fn one_bad_answer_anywhere_is_asked_again() {
+    let feed = feed_with(45, |options| options.photos = 1);
+    for fault in passing() {
+        for (place, skip) in [
+            ("$metadata", 0),
+            ("/Property?", 0),
+            ("$expand", 0),
+            ("$expand", 1),
+        ] {
+            feed.clear_faults();
+            feed.clear_requests();
+            let asked = feed.request_count();
+            let once = FaultRule::once(fault.clone());
+            feed.fault(FaultRule {
+                path_contains: Some(place.to_owned()),
+                skip,
+                ..once
+            });
+            let mirror = Mirror::of(&feed);
+            let ended = mirror.run(&["sync"]);
+            assert_eq!(ended.code, Some(0), "{fault:?} at {place} {skip}: {ended}");
+            let db = mirror.open();
+            assert_eq!(
+                number(&db, "SELECT sum(retries) FROM sync_runs"),
+                1,
+                "{fault:?} at {place} {skip}"
+            );
+            let asked = feed.request_count() - asked;
+            assert_eq!(
+                number(&db, "SELECT sum(requests) FROM sync_runs"),
+                asked as i64
+            );
+            assert_mirror_equals_feed(&db, &feed, &MAIN);
+        }
+    }
+}
+
+#[test]
+fn one_bad_answer_in_six_is_survived() {
+    for (seed, fault) in passing().into_iter().enumerate() {
+        let feed = feed_with(200, |options| {
+            options.photos = 1;
+            options.seed = seed as u64 + 1;
+        });
+        feed.fault(FaultRule {
+            one_in: 6,
+            ..FaultRule::always(fault.clone())
+        });
+        let mirror = Mirror::with(&feed, |settings| settings.set("max_retries", 12));
+        let ended = mirror.run(&["sync"]);
+        assert_eq!(ended.code, Some(0), "{fault:?}: {ended}");
+        assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    }
+}
+
+#[test]
+fn a_page_of_another_content_type_is_read_all_the_same() {
+    let feed = feed(50);
+    feed.fault(FaultRule::always(Fault::WrongContentType));
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
+fn the_pause_that_a_429_asks_for_is_kept_by_the_feeds_clock() {
+    for retry_after in [
+        RetryAfter::Seconds(1),
+        RetryAfter::Date(1),
+        RetryAfter::XHeader(1),
+    ] {
+        let feed = feed(30);
+        let once = FaultRule::once(Fault::TooMany { retry_after });
+        feed.fault(FaultRule {
+            path_contains: Some("$expand".to_owned()),
+            ..once
+        });
+        let mirror = Mirror::of(&feed);
+        mirror.sync();
+        let db = mirror.open();
+        let throttled = number(
+            &db,
+            "SELECT throttled_ms FROM sync_runs WHERE resource = 'Property'",
+        );
+        assert!(
+            (950..10_000).contains(&throttled),
+            "{retry_after:?}: {throttled} ms"
+        );
+        assert_mirror_equals_feed(&db, &feed, &MAIN);
+    }
+}
+
+#[test]
+fn an_answer_that_no_retry_changes_is_asked_for_once_and_the_next_run_completes() {
+    for (status, code) in [(400, 1), (401, 5), (403, 5), (404, 1)] {
+        let feed = feed(50);
+        feed.fault(FaultRule {
+            path_contains: Some("$orderby=ListingKeyNumeric".to_owned()),
+            ..FaultRule::always(Fault::Status(status))
+        });
+        let mirror = Mirror::with(&feed, |settings| settings.resources = vec!["Property"]);
+        let ended = mirror.sync_ends(code, &[]);
+        ended.says(
+            code,
+            &["Property: ", &status.to_string(), "This was asked to fail"],
+        );
+        assert_eq!(
+            pages_of(&feed, "Property").len(),
+            1,
+            "{status} was asked for again"
+        );
+        let run = last_run(&mirror.open(), "Property");
+        assert_eq!(run["status"], Sql::Text("failed".to_owned()));
+        assert_eq!(run["watermark_after"], Sql::Null);
+
+        feed.clear_faults();
+        mirror.sync();
+        assert_mirror_equals_feed(&mirror.open(), &feed, &["Property"]);
+    }
+}
+
+#[test]
+fn a_feed_that_stays_down_is_asked_as_often_as_configured() {
+    let feed = feed(50);
+    feed.fault(FaultRule {
+        path_contains: Some("$orderby=ListingKeyNumeric".to_owned()),
+        ..FaultRule::always(Fault::Status(503))
+    });
+    let mirror = Mirror::with(&feed, |settings| {
+        settings.resources = vec!["Property"];
+        settings.set("max_retries", 4);
+    });
+    mirror.sync_ends(1, &[]).says(1, &["after 5 tries", "503"]);
+    assert_eq!(pages_of(&feed, "Property").len(), 5);
+}
+
+#[test]
+fn an_answer_without_end_is_refused_and_the_next_run_completes() {
+    let feed = feed(50);
+    feed.fault(FaultRule {
+        path_contains: Some("$expand".to_owned()),
+        ..FaultRule::always(Fault::Oversized(300 << 20))
+    });
+    let mirror = Mirror::of(&feed);
+    mirror
+        .sync_ends(1, &[])
+        .says(1, &["the answer is larger than", "feed.page_size"]);
+    feed.clear_faults();
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+/// Syncs with the fault on pages of listings; nothing may reach `other`.
+fn sync_past(other: &Simulator, feed: &Simulator, fault: Fault, profile: &str) -> (Mirror, Ended) {
+    feed.fault(FaultRule {
+        path_contains: Some("$expand".to_owned()),
+        ..FaultRule::always(fault)
+    });
+    let mirror = Mirror::with(feed, |settings| {
+        settings.set("profile", format!("{profile:?}"))
+    });
+    let ended = mirror.run(&["sync"]);
+    assert_eq!(
+        other.request_count(),
+        0,
+        "something was asked of the other host"
+    );
+    (mirror, ended)
+}
+
+#[test]
+fn a_redirect_to_another_host_is_not_followed() {
+    let other = feed(30);
+    for profile in ["wfrmls", "reso"] {
+        let feed = feed(30);
+        let away = format!("{}/Property", other.base_url());
+        let (mirror, ended) = sync_past(&other, &feed, Fault::RedirectTo(away), profile);
+        ended.says(1, &["pointed to another host", "feed.base_url"]);
+        feed.clear_faults();
+        mirror.sync();
+        assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    }
+}
+
+#[test]
+fn a_next_link_to_another_host_is_not_followed() {
+    let other = feed(30);
+    let feed = feed(30);
+    let away = format!("{}/Property", other.base_url());
+    let (mirror, ended) = sync_past(&other, &feed, Fault::ForeignNextLink(away), "reso");
+    ended.says(1, &["pointed to another host"]);
+    feed.clear_faults();
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
+fn keyset_paging_needs_no_next_link_wherever_it_leads() {
+    let other = feed(30);
+    let feed = feed(30);
+    let away = format!("{}/Property", other.base_url());
+    let (mirror, ended) = sync_past(&other, &feed, Fault::ForeignNextLink(away), "wfrmls");
+    assert_eq!(ended.code, Some(0), "{ended}");
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
+fn metadata_that_breaks_off_is_no_metadata() {
+    let feed = feed(30);
+    let mirror = Mirror::of(&feed);
+    feed.set_server(|server| server.metadata_cut = true);
+    mirror.sync_ends(1, &[]).says(1, &["$metadata"]);
+    feed.set_server(|server| server.metadata_cut = false);
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}

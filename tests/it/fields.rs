@@ -1,0 +1,81 @@
+//! Fields that the feed declares, does not declare, or declares later.
+
+use crate::support::*;
+
+#[test]
+fn a_field_that_is_not_declared_is_kept_in_extra() {
+    let feed = feed(60);
+    feed.undeclare_field("Property", "PublicRemarks").unwrap();
+    feed.undeclare_field("Media", "MediaURL").unwrap();
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    let db = mirror.open();
+    assert_mirror_equals_feed(&db, &feed, &MAIN);
+    for (table, field) in [("listings", "PublicRemarks"), ("media", "MediaURL")] {
+        let kept = format!("SELECT count(*) FROM {table} WHERE extra ->> '{field}' IS NOT NULL");
+        assert!(number(&db, &kept) > 0, "{field} is nowhere");
+        let columns = texts(
+            &db,
+            &format!("SELECT name FROM pragma_table_info('{table}')"),
+        );
+        assert!(
+            !columns.iter().any(|name| name == field),
+            "{field} became a column"
+        );
+    }
+}
+
+#[test]
+fn a_field_that_is_declared_later_becomes_a_column() {
+    let feed = feed(60);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    feed.declare_field("Property", "SolarPanels", "Edm.Int32")
+        .unwrap();
+    feed.declare_field("Property", "RoofStory", "Edm.String")
+        .unwrap();
+    mirror.sync();
+    let db = mirror.open();
+    assert_mirror_equals_feed(&db, &feed, &MAIN);
+    let types = texts(
+        &db,
+        "SELECT type FROM pragma_table_info('listings') WHERE name IN ('SolarPanels', 'RoofStory') ORDER BY name",
+    );
+    assert_eq!(types, ["TEXT", "INTEGER"]);
+    let valued =
+        "SELECT count(*) FROM listings WHERE SolarPanels IS NOT NULL OR RoofStory IS NOT NULL";
+    assert!(number(&db, valued) > 0, "no listing has the new fields");
+}
+
+#[test]
+fn a_field_that_is_no_longer_declared_keeps_its_column() {
+    let feed = feed(40);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    feed.undeclare_field("Property", "PublicRemarks").unwrap();
+    mirror.sync();
+    let db = mirror.open();
+    let columns = texts(&db, "SELECT name FROM pragma_table_info('listings')");
+    assert!(columns.iter().any(|name| name == "PublicRemarks"));
+    let kept = "SELECT count(*) FROM listings WHERE extra ->> 'PublicRemarks' IS NOT NULL";
+    assert!(number(&db, kept) > 0, "what still comes is nowhere");
+}
+
+#[test]
+fn only_selected_fields_are_asked_for_and_kept() {
+    let feed = feed(60);
+    let mirror = Mirror::with(&feed, |settings| {
+        settings.sync = "select = { Property = [\"ListPrice\", \"City\"] }".to_owned();
+    });
+    mirror.sync();
+    let db = mirror.open();
+    assert_mirror_equals_feed(&db, &feed, &["Media", "OpenHouse"]);
+    for (key, record) in truth(&feed, "Property") {
+        let row = &rows(
+            &db,
+            &format!("SELECT * FROM listings WHERE ListingKey = '{key}'"),
+        )[0];
+        assert_eq!(as_text(&row["City"]), record["City"].as_str().unwrap());
+        assert_eq!(row["PublicRemarks"], rusqlite::types::Value::Null);
+    }
+}

@@ -1,0 +1,161 @@
+//! The layout of the source: who may use whom, read from the text.
+
+use std::path::{Path, PathBuf};
+
+/// Each layer uses only those before it.
+const ORDER: [&str; 12] = [
+    "resource", "value", "record", "change", "config", "feed", "mirror", "files", "sync",
+    "schedule", "report", "cli",
+];
+
+/// A file of `src` without comments: its path, its layer, its text.
+struct Source {
+    path: PathBuf,
+    layer: String,
+    text: String,
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![root.clone()];
+    let mut sources = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let lines = text
+                    .lines()
+                    .filter(|line| !line.trim_start().starts_with("//"));
+                let text = lines.collect::<Vec<_>>().join("\n");
+                let path = path.strip_prefix(&root).unwrap().to_owned();
+                let first = path.iter().next().unwrap().to_str().unwrap();
+                let layer = first.trim_end_matches(".rs").to_owned();
+                sources.push(Source { path, layer, text });
+            }
+        }
+    }
+    assert!(
+        sources.len() > 30,
+        "{} files in {}",
+        sources.len(),
+        root.display()
+    );
+    sources
+}
+
+/// The layers that a file names by `crate::`.
+fn named(text: &str) -> Vec<&str> {
+    let behind = text.split("crate::").skip(1).zip(text.split("crate::"));
+    let ours = behind.filter(|(_, before)| {
+        !before.ends_with(|last: char| last.is_alphanumeric() || last == '_')
+    });
+    ours.map(|(name, _)| {
+        name.split(|next: char| !(next.is_alphanumeric() || next == '_'))
+            .next()
+            .unwrap_or_default()
+    })
+    .collect()
+}
+
+fn assert_none(found: Vec<String>) {
+    assert!(found.is_empty(), "against the house:\n{}", found.join("\n"));
+}
+
+/// The files, other than those of `but`, that hold any of these.
+fn holding(words: &[&str], but: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    for source in sources() {
+        let folder = source.path.to_str().unwrap();
+        if but.iter().any(|allowed| folder.starts_with(allowed)) {
+            continue;
+        }
+        for word in words.iter().filter(|word| source.text.contains(**word)) {
+            found.push(format!("{folder} holds `{word}`"));
+        }
+    }
+    found
+}
+
+#[test]
+fn each_layer_uses_only_those_before_it() {
+    let mut found = Vec::new();
+    for source in sources() {
+        if ["lib", "main", "simulator"].contains(&source.layer.as_str()) {
+            continue;
+        }
+        let place = |layer: &str| ORDER.iter().position(|name| *name == layer);
+        for name in named(&source.text) {
+            let allowed = match (name, source.layer.as_str()) {
+                (name, own) if name == own => true,
+                ("stop", own) => ["feed", "sync", "cli"].contains(&own),
+                ("simulator", own) => own == "cli",
+                // Imported with braces: `use crate::{…}` hides what is used.
+                ("", _) => false,
+                (name, own) => place(name).is_some() && place(name) < place(own),
+            };
+            if !allowed {
+                found.push(format!("{} uses crate::{name}", source.path.display()));
+            }
+        }
+        let known = source.layer == "stop" || place(&source.layer).is_some();
+        assert!(known, "{} has no place in the order", source.path.display());
+    }
+    assert_none(found);
+}
+
+#[test]
+fn the_simulator_knows_the_resources_and_nothing_else() {
+    let simulator = sources()
+        .into_iter()
+        .filter(|source| source.layer == "simulator");
+    assert_none(
+        simulator
+            .flat_map(|source| {
+                let names: Vec<String> =
+                    named(&source.text).into_iter().map(str::to_owned).collect();
+                let path = source.path.display().to_string();
+                names.into_iter().map(move |name| (path.clone(), name))
+            })
+            .filter(|(_, name)| !["resource", "simulator"].contains(&name.as_str()))
+            .map(|(path, name)| format!("{path} uses crate::{name}"))
+            .collect(),
+    );
+}
+
+#[test]
+fn only_feed_speaks_http_and_only_mirror_speaks_sql() {
+    // The simulator's own tests ask it as clients do.
+    assert_none(holding(&["reqwest"], &["feed/", "simulator/tests/"]));
+    let mut sql = holding(&["rusqlite::"], &["mirror/", "sync/"]);
+    sql.extend(holding(
+        &["SELECT ", "INSERT ", "UPDATE ", "DELETE FROM"],
+        &["mirror/", "cli/demo.rs"],
+    ));
+    assert_none(sql);
+    for source in sources()
+        .into_iter()
+        .filter(|source| source.layer == "sync")
+    {
+        // An error or a result is passed on; the library itself is not used.
+        let text = source
+            .text
+            .replace("rusqlite::Error", "")
+            .replace("rusqlite::Result", "");
+        assert!(
+            !text.contains("rusqlite"),
+            "{} uses rusqlite",
+            source.path.display()
+        );
+    }
+}
+
+#[test]
+fn only_the_command_line_prints() {
+    let words = [
+        "println!", "print!(", "eprint!(", "dbg!(", "stdout()", "stderr()",
+    ];
+    assert_none(holding(&words, &["cli/", "feed/metadata/tests.rs"]));
+}

@@ -1,0 +1,217 @@
+//! A sync that is killed or stopped goes on from where it stood.
+
+use mlsmirror::simulator::{Fault, FaultRule, RetryAfter, Simulator};
+use rusqlite::types::Value as Sql;
+
+use crate::moves::{assert_log_tells_the_difference, copy};
+use crate::support::*;
+
+/// Lets so many pages of listings pass; those behind them never end.
+fn stall_behind(feed: &Simulator, pages: u64) {
+    feed.fault(FaultRule {
+        path_contains: Some("$expand".to_owned()),
+        skip: pages,
+        ..FaultRule::always(Fault::Stall)
+    });
+}
+
+/// One page after the other, so that it is known which were read.
+fn one_by_one(feed: &Simulator) -> Mirror {
+    Mirror::with(feed, |settings| settings.set("max_concurrent", 1))
+}
+
+fn statuses(mirror: &Mirror) -> Vec<String> {
+    texts(
+        &mirror.open(),
+        "SELECT status FROM sync_runs WHERE resource = 'Property' ORDER BY id",
+    )
+}
+
+fn assert_resumed(mirror: &Mirror, feed: &Simulator) {
+    let db = mirror.open();
+    assert_mirror_equals_feed(&db, feed, &MAIN);
+    assert_eq!(statuses(mirror), ["interrupted", "succeeded"]);
+    assert_eq!(
+        number(&db, "SELECT count(*) FROM listings"),
+        feed.count("Property") as i64
+    );
+    assert_eq!(
+        number(&db, "SELECT count(*) FROM media"),
+        feed.count("Media") as i64
+    );
+    assert_eq!(number(&db, "SELECT count(*) FROM changes"), 0);
+    let open = "SELECT count(*) FROM sync_runs WHERE checkpoint IS NOT NULL OR status = 'running'";
+    assert_eq!(number(&db, open), 0);
+}
+
+#[test]
+fn a_killed_sync_goes_on_from_its_checkpoint() {
+    let feed = feed(300);
+    let mirror = one_by_one(&feed);
+    stall_behind(&feed, 11);
+    let running = mirror.start(&["sync"]);
+    mirror.wait_for_pages("Property", 11);
+    running.signal("KILL");
+    assert_eq!(running.wait().code, None);
+    assert_eq!(live(&mirror.open(), "Property"), 220);
+
+    feed.clear_faults();
+    feed.clear_requests();
+    mirror.sync();
+    let pages = pages_of(&feed, "Property").len();
+    assert!(
+        (4..=5).contains(&pages),
+        "{pages} pages were read, of the 4 that were left"
+    );
+    assert_resumed(&mirror, &feed);
+}
+
+#[test]
+fn a_killed_sync_goes_on_in_every_one_of_its_ranges() {
+    let feed = feed(480);
+    let mirror = Mirror::of(&feed);
+    stall_behind(&feed, 13);
+    let running = mirror.start(&["sync"]);
+    mirror.wait_for_pages("Property", 13);
+    running.signal("KILL");
+    running.wait();
+
+    feed.clear_faults();
+    feed.clear_requests();
+    mirror.sync();
+    let pages = pages_of(&feed, "Property").len();
+    assert!(
+        (11..=15).contains(&pages),
+        "{pages} pages were read, of the 11 that were left"
+    );
+    assert_resumed(&mirror, &feed);
+}
+
+#[test]
+fn a_sync_killed_at_any_page_ends_equal() {
+    for pages in 1..5 {
+        let feed = feed(100);
+        let mirror = one_by_one(&feed);
+        stall_behind(&feed, pages);
+        let running = mirror.start(&["sync"]);
+        mirror.wait_for_pages("Property", pages as i64);
+        running.signal("KILL");
+        running.wait();
+        feed.clear_faults();
+        mirror.sync();
+        assert_resumed(&mirror, &feed);
+    }
+}
+
+#[test]
+fn a_signal_ends_a_sync_after_the_page_in_hand() {
+    for (signal, code) in [("TERM", 143), ("INT", 130)] {
+        let feed = feed(160);
+        let mirror = one_by_one(&feed);
+        stall_behind(&feed, 3);
+        let running = mirror.start(&["sync"]);
+        mirror.wait_for_pages("Property", 3);
+        running.signal(signal);
+        let ended = running.wait();
+        assert_eq!(ended.code, Some(code), "{ended}");
+        let db = mirror.open();
+        assert_eq!(statuses(&mirror), ["interrupted"]);
+        assert_eq!(live(&db, "Property"), 60);
+        assert_eq!(number(&db, "SELECT count(*) FROM _lease"), 0);
+
+        feed.clear_faults();
+        feed.clear_requests();
+        mirror.sync();
+        let pages = pages_of(&feed, "Property").len();
+        assert!(
+            (5..=6).contains(&pages),
+            "{pages} pages were read, of the 5 that were left"
+        );
+        assert_resumed(&mirror, &feed);
+    }
+}
+
+#[test]
+fn a_failed_sync_goes_on_too() {
+    let feed = feed(160);
+    let mirror = one_by_one(&feed);
+    feed.fault(FaultRule {
+        path_contains: Some("$expand".to_owned()),
+        skip: 5,
+        ..FaultRule::always(Fault::TooMany {
+            retry_after: RetryAfter::None,
+        })
+    });
+    mirror.sync_ends(1, &[]);
+    assert_eq!(statuses(&mirror), ["failed"]);
+    feed.clear_faults();
+    feed.clear_requests();
+    mirror.sync();
+    let pages = pages_of(&feed, "Property").len();
+    assert!(
+        (3..=4).contains(&pages),
+        "{pages} pages were read, of the 3 that were left"
+    );
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
+fn what_moves_while_a_sync_lies_interrupted_is_met_by_the_next_ones() {
+    let feed = feed(200);
+    let mirror = one_by_one(&feed);
+    mirror.sync();
+    let before = copy(&mirror.open(), &MAIN);
+    let keys = feed.listing_keys();
+    feed.delete("Property", &keys[5].to_string(), false)
+        .unwrap();
+    feed.move_market(40);
+    stall_behind(&feed, 4);
+    let running = mirror.start(&["sync"]);
+    wait_until("the second run has read 4 pages", || {
+        let run = last_run(&mirror.open(), "Property");
+        run["status"] == Sql::Text("running".to_owned()) && run["pages"] == Sql::Integer(4)
+    });
+    running.signal("KILL");
+    running.wait();
+    // Behind and before the place where it stood.
+    feed.delete("Property", &keys[10].to_string(), false)
+        .unwrap();
+    feed.delete("Property", &keys[190].to_string(), false)
+        .unwrap();
+    feed.move_market(40);
+    feed.clear_faults();
+    mirror.sync();
+    mirror.sync();
+    let db = mirror.open();
+    assert_mirror_equals_feed(&db, &feed, &MAIN);
+    assert_log_tells_the_difference(&db, 0, &before, &copy(&db, &MAIN));
+    let gone = [5, 10, 190].map(|at| keys[at].to_string()).join("','");
+    let logged = format!(
+        "SELECT count(*) FROM changes WHERE change = 'delete' AND record_key IN ('{gone}')"
+    );
+    assert_eq!(number(&db, &logged), 3);
+}
+
+#[test]
+fn a_server_that_leads_by_next_links_is_gone_on_with_too() {
+    let feed = feed(160);
+    let mirror = Mirror::with(&feed, |settings| {
+        settings.set("profile", "\"reso\"");
+        settings.set("max_concurrent", 1);
+    });
+    feed.set_server(|server| server.page_cap = Some(20));
+    stall_behind(&feed, 5);
+    let running = mirror.start(&["sync"]);
+    mirror.wait_for_pages("Property", 5);
+    running.signal("KILL");
+    running.wait();
+    feed.clear_faults();
+    feed.clear_requests();
+    mirror.sync();
+    let pages = pages_of(&feed, "Property").len();
+    assert!(
+        (3..=4).contains(&pages),
+        "{pages} pages were read, of the 3 that were left"
+    );
+    assert_resumed(&mirror, &feed);
+}

@@ -1,0 +1,18 @@
+//! The program as its users meet it: the real binary against a simulated feed, over HTTP.
+
+mod support;
+
+mod brake;
+mod children;
+mod faults;
+mod fields;
+mod full_sync;
+mod house;
+mod interruption;
+mod moves;
+mod output;
+mod paging;
+mod rejects;
+mod secrecy;
+mod usage;
+mod watermark;

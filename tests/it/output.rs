@@ -1,0 +1,128 @@
+//! What is printed, and what verbs that change nothing leave behind.
+
+use serde_json::Value as Json;
+
+use crate::support::*;
+
+fn entries(mirror: &Mirror) -> Vec<String> {
+    let entries = std::fs::read_dir(mirror.folder.path()).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn json_is_one_document_however_it_ends() {
+    let feed = feed_with(40, |options| {
+        options.server.media_status = Some(504);
+        options.server.media_expand_status = Some(504);
+    });
+    let mut mirror = Mirror::with(&feed, |settings| settings.set("max_retries", 0));
+    let ending = |ended: &Ended| {
+        let json = ended.json();
+        assert_eq!(
+            json["exit_code"],
+            Json::from(ended.code.unwrap()),
+            "{ended}"
+        );
+        (ended.code.unwrap(), json)
+    };
+    let (code, json) = ending(&mirror.run(&["--json", "sync"]));
+    assert_eq!((code, &json["status"]), (3, &Json::from("partial")));
+
+    feed.set_server(|server| {
+        server.media_status = None;
+        server.media_expand_status = None;
+    });
+    let (code, json) = ending(&mirror.run(&["sync", "full", "--json"]));
+    assert_eq!((code, &json["status"]), (0, &Json::from("succeeded")));
+    assert_eq!(json["runs"].as_array().unwrap().len(), 3);
+    let property = &json["runs"].as_array().unwrap()[0];
+    assert_eq!(property["resource"], "Property");
+    assert_eq!(property["records_seen"], 40);
+
+    feed.set_server(|server| server.metadata_status = Some(401));
+    let (code, json) = ending(&mirror.run(&["--json", "sync"]));
+    assert_eq!((code, &json["status"]), (5, &Json::from("failed")));
+    mirror.token = None;
+    let (code, json) = ending(&mirror.run(&["--json", "sync"]));
+    assert_eq!(code, 2);
+    assert!(
+        json["error"]
+            .as_str()
+            .unwrap()
+            .contains("WFRMLS_BEARER_TOKEN")
+    );
+}
+
+#[test]
+fn a_plan_is_printed_and_nothing_is_made() {
+    let feed = feed(100);
+    let mirror = Mirror::with(&feed, |settings| settings.set("requests_per_minute", 100));
+    let before = entries(&mirror);
+    for arguments in [&["check"][..], &["sync", "--dry-run"]] {
+        let ended = mirror.run(arguments);
+        assert_eq!(ended.code, Some(0), "{ended}");
+        for part in [
+            "100 listings",
+            "5 requests",
+            "with their listings",
+            "a full sync: 6 requests",
+        ] {
+            assert!(ended.stdout.contains(part), "no `{part}`: {ended}");
+        }
+        assert_eq!(entries(&mirror), before, "{arguments:?}");
+        let json = mirror.run(&[arguments, &["--json"]].concat()).json();
+        assert_eq!(json["requests"], 6);
+        assert_eq!(json["resources"][0]["records"], 100);
+    }
+}
+
+#[test]
+fn init_writes_what_loads_and_never_overwrites() {
+    let feed = feed(1);
+    let mut mirror = Mirror::of(&feed);
+    mirror.token = None;
+    let path = mirror.folder.path().join("new.toml");
+    let ended = mirror.run(&["--config", "new.toml", "init"]);
+    assert_eq!(ended.code, Some(0), "{ended}");
+    let written = std::fs::read_to_string(&path).unwrap();
+    // It gets as far as the token, which comes after the configuration.
+    mirror
+        .run(&["--config", "new.toml", "check"])
+        .says(2, &["WFRMLS_BEARER_TOKEN is not set"]);
+
+    mirror
+        .run(&["--config", "new.toml", "init", "--profile", "reso"])
+        .says(2, &["new.toml is there already"]);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), written);
+    mirror
+        .run(&["init"])
+        .says(2, &["mlsmirror.toml is there already"]);
+}
+
+#[test]
+fn the_demo_needs_nothing_and_leaves_a_mirror() {
+    let feed = feed(1);
+    let mut mirror = Mirror::of(&feed);
+    mirror.token = None;
+    let ended = mirror.run(&["demo", "--dir", "demo", "--listings", "200"]);
+    assert_eq!(ended.code, Some(0), "{ended}");
+    assert!(ended.stdout.contains("sqlite3"), "{ended}");
+    let db = rusqlite::Connection::open(mirror.folder.path().join("demo/mirror.db")).unwrap();
+    assert!(live(&db, "Property") > 150);
+    assert!(number(&db, "SELECT count(*) FROM changes") > 0);
+    mirror
+        .run(&["demo", "--dir", "demo", "--listings", "5"])
+        .says(2, &["is not empty"]);
+}
+
+#[test]
+fn completions_are_printed() {
+    let feed = feed(1);
+    let ended = Mirror::of(&feed).run(&["completions", "bash"]);
+    assert_eq!(ended.code, Some(0), "{ended}");
+    assert!(ended.stdout.contains("_mlsmirror()"), "{ended}");
+}

@@ -1,0 +1,76 @@
+//! Servers that page in their own way.
+
+use crate::support::*;
+
+#[test]
+fn an_account_with_a_lower_page_cap_still_gets_everything() {
+    let feed = feed_with(150, |options| options.page_cap = Some(7));
+    let mirror = Mirror::with(&feed, |settings| settings.resources = ALL.to_vec());
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &ALL);
+    let pages = pages_of(&feed, "Property").len();
+    assert!(
+        pages >= 150 / 7,
+        "{pages} pages of at most 7 cannot hold 150 listings"
+    );
+}
+
+#[test]
+fn the_next_links_of_expanded_children_are_followed() {
+    let feed = feed_with(60, |options| {
+        options.photos = 6;
+        options.server.expand_cap = Some(2);
+    });
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    let linked = feed
+        .requests()
+        .into_iter()
+        .filter(|request| request.query.contains("$skip=2"));
+    assert!(linked.count() > 0, "no listing had more than two photos");
+}
+
+#[test]
+fn the_next_links_of_expanded_children_have_next_links_of_their_own() {
+    let feed = feed_with(30, |options| {
+        options.photos = 6;
+        options.page_cap = Some(2);
+        options.server.expand_cap = Some(1);
+    });
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
+fn every_size_of_the_last_page_is_read_to_its_end() {
+    for listings in [1, 19, 20, 21, 40] {
+        let feed = feed(listings);
+        let mirror = Mirror::of(&feed);
+        mirror.sync();
+        assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+        assert_eq!(live(&mirror.open(), "Property"), listings as i64);
+    }
+}
+
+#[test]
+fn ranges_read_side_by_side_cover_all() {
+    let feed = feed(500);
+    let mirror = Mirror::with(&feed, |settings| settings.set("max_concurrent", 6));
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    let most = feed.max_concurrent_seen();
+    assert!((2..=6).contains(&most), "{most} requests at a time");
+}
+
+#[test]
+fn a_server_that_leads_by_next_links_is_mirrored_too() {
+    let feed = feed(130);
+    let mirror = Mirror::with(&feed, |settings| {
+        settings.resources = ALL.to_vec();
+        settings.set("profile", "\"reso\"");
+    });
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &ALL);
+}

@@ -1,0 +1,235 @@
+//! What is wrong on the command line, in the configuration, or with the files:
+//! the exit code, and a message that says what to do.
+
+use mlsmirror::simulator::{Fault, FaultRule};
+use rusqlite::Connection;
+
+use crate::support::*;
+
+#[test]
+fn without_a_token_it_says_where_to_put_it() {
+    let feed = feed(10);
+    let mut mirror = Mirror::of(&feed);
+    mirror.token = None;
+    let ended = mirror.run(&["sync"]);
+    ended.says(2, &["WFRMLS_BEARER_TOKEN is not set", "feed.token_command"]);
+    assert_eq!(feed.request_count(), 0);
+    assert!(!mirror.database_path().exists());
+}
+
+#[test]
+fn a_wrong_token_is_told_and_written_down() {
+    let feed = feed_with(10, |options| options.token = "another".to_owned());
+    let mirror = Mirror::of(&feed);
+    mirror.sync_ends(5, &[]).says(
+        5,
+        &["the feed refused the credentials (401", "check the token"],
+    );
+    let db = mirror.open();
+    assert_eq!(
+        texts(&db, "SELECT DISTINCT status FROM sync_runs"),
+        ["failed"]
+    );
+    let errors = "SELECT count(*) FROM sync_runs WHERE error LIKE '%refused the credentials%'";
+    assert_eq!(number(&db, errors), 3);
+    assert_eq!(
+        feed.request_count(),
+        1,
+        "a refused token is not tried again"
+    );
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_line() {
+    let feed = feed(10);
+    let mirror = Mirror::with(&feed, |settings| {
+        settings.sync = "overlapp = \"20m\"".to_owned()
+    });
+    let path = mirror.folder.path().join("mlsmirror.toml");
+    let configuration = std::fs::read_to_string(path).unwrap();
+    let line = configuration
+        .lines()
+        .position(|line| line.starts_with("overlapp"))
+        .unwrap()
+        + 1;
+    mirror
+        .sync_ends(2, &[])
+        .says(2, &["`overlapp`", &format!("mlsmirror.toml:{line}:")]);
+    assert!(!mirror.database_path().exists());
+}
+
+#[test]
+fn without_a_configuration_it_says_how_to_get_one() {
+    let feed = feed(10);
+    let mirror = Mirror::of(&feed);
+    mirror
+        .run(&["--config", "nowhere.toml", "sync"])
+        .says(2, &["nowhere.toml: no such file", "mlsmirror init"]);
+}
+
+#[test]
+fn a_host_that_does_not_answer_is_a_failure() {
+    // A port that was free a moment ago.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/odata", listener.local_addr().unwrap());
+    drop(listener);
+    let mirror = Mirror::at(&url, |_| {});
+    mirror
+        .sync_ends(1, &[])
+        .says(1, &["cannot connect", "after 3 tries"]);
+}
+
+#[test]
+fn a_bad_filter_is_told_as_a_matter_of_configuration() {
+    let feed = feed(30);
+    let mirror = Mirror::with(&feed, |settings| {
+        settings.sync = "filter = { Property = \"NoSuchField eq 1\" }".to_owned();
+    });
+    mirror
+        .sync_ends(2, &[])
+        .says(2, &["Property: ", "400", "sync.filter"]);
+}
+
+#[test]
+fn a_filter_mirrors_what_it_matches_and_its_children() {
+    let feed = feed(150);
+    let mirror = Mirror::with(&feed, |settings| {
+        settings.sync =
+            "filter = { Property = \"StandardStatus eq Odata.Models.StandardStatus'Active'\" }"
+                .to_owned();
+    });
+    mirror.sync();
+    let active: Vec<String> = truth(&feed, "Property")
+        .into_iter()
+        .filter(|(_, record)| record["StandardStatus"] == "Active")
+        .map(|(key, _)| key)
+        .collect();
+    assert!(
+        (1..150).contains(&active.len()),
+        "{} of 150 are active",
+        active.len()
+    );
+    let db = mirror.open();
+    assert_mirror_equals_part(&db, &feed, &MAIN, |listing, _| {
+        active.iter().any(|key| key == listing)
+    });
+}
+
+#[test]
+fn a_selected_field_that_is_not_declared_is_named() {
+    let feed = feed(30);
+    let mirror = Mirror::with(&feed, |settings| {
+        settings.sync = "select = { Property = [\"ListPrise\"] }".to_owned();
+    });
+    mirror
+        .sync_ends(2, &[])
+        .says(2, &["[sync.select] Property", "`ListPrise`"]);
+}
+
+#[test]
+fn a_database_that_is_no_mirror_is_left_as_it_is() {
+    let feed = feed(30);
+    let other = |mirror: &Mirror| {
+        let db = Connection::open(mirror.database_path()).unwrap();
+        db.execute_batch("CREATE TABLE recipes (name TEXT); INSERT INTO recipes VALUES ('soup')")
+            .unwrap();
+    };
+    let note = |mirror: &Mirror| {
+        std::fs::write(mirror.database_path(), "notes of mine\n".repeat(99)).unwrap()
+    };
+    let short = |mirror: &Mirror| std::fs::write(mirror.database_path(), "short").unwrap();
+    type Make<'a> = &'a dyn Fn(&Mirror);
+    let cases: [(Make<'_>, &str); 3] = [
+        (&other, "is another program's database"),
+        (&note, "is not an SQLite database"),
+        (&short, "is not an SQLite database"),
+    ];
+    for (make, message) in cases {
+        let mirror = Mirror::of(&feed);
+        make(&mirror);
+        let before = std::fs::read(mirror.database_path()).unwrap();
+        mirror
+            .sync_ends(2, &[])
+            .says(2, &[message, "set mirror.database"]);
+        assert!(
+            std::fs::read(mirror.database_path()).unwrap() == before,
+            "{message}: it was changed"
+        );
+        let files = std::fs::read_dir(mirror.folder.path()).unwrap().count();
+        assert_eq!(files, 2, "{message}: something was put beside it");
+    }
+    let mirror = Mirror::with(&feed, |settings| settings.database = ".".to_owned());
+    mirror
+        .sync_ends(2, &[])
+        .says(2, &["is a folder, not a file"]);
+    assert_eq!(feed.request_count(), 0);
+}
+
+#[test]
+fn only_takes_configured_resources() {
+    let feed = feed(10);
+    let mirror = Mirror::of(&feed);
+    mirror
+        .sync_ends(2, &["--only", "Member"])
+        .says(2, &["--only Member", "Property, Media, OpenHouse"]);
+    mirror
+        .sync_ends(2, &["--only", "Sauna"])
+        .says(2, &["Sauna"]);
+    assert_eq!(feed.request_count(), 0);
+}
+
+#[test]
+fn a_second_process_is_told_who_syncs_and_changes_nothing() {
+    let feed = feed(60);
+    let mirror = Mirror::with(&feed, |settings| settings.set("max_concurrent", 1));
+    feed.fault(FaultRule {
+        path_contains: Some("$expand".to_owned()),
+        skip: 1,
+        ..FaultRule::always(Fault::Stall)
+    });
+    let first = mirror.start(&["sync"]);
+    mirror.wait_for_pages("Property", 1);
+    let asked = feed.request_count();
+    let id = first.id().to_string();
+    mirror
+        .sync_ends(4, &[])
+        .says(4, &[&format!("process {id} "), "is syncing this mirror"]);
+    assert!(
+        feed.request_count() <= asked + 1,
+        "the second process asked the feed"
+    );
+    assert_eq!(
+        number(
+            &mirror.open(),
+            "SELECT count(*) FROM sync_runs WHERE status = 'running'"
+        ),
+        3
+    );
+
+    // One that was killed holds nobody up.
+    first.signal("KILL");
+    first.wait();
+    feed.clear_faults();
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
+fn wrong_words_are_usage_errors() {
+    let feed = feed(1);
+    let mirror = Mirror::of(&feed);
+    for arguments in [
+        &["synk"][..],
+        &["sync", "--allow-deletes", "some"],
+        &["sync", "ful"],
+        &["-q", "-v", "sync"],
+    ] {
+        assert_eq!(mirror.run(arguments).code, Some(2), "{arguments:?}");
+    }
+    let version = mirror.run(&["--version"]);
+    assert_eq!(version.code, Some(0));
+    assert_eq!(
+        version.stdout.trim(),
+        concat!("mlsmirror ", env!("CARGO_PKG_VERSION"))
+    );
+}
