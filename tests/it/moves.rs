@@ -123,13 +123,13 @@ pub fn last_change(db: &Connection) -> i64 {
 fn after_the_market_moved_the_mirror_equals_it_and_the_log_tells_how() {
     for seed in [3, 4] {
         println!("seed {seed}");
-        let feed = feed_with(300, |options| options.seed = seed);
+        let feed = feed_with(200, |options| options.seed = seed);
         let mirror = Mirror::with(&feed, |settings| settings.resources = ALL.to_vec());
         mirror.sync();
         let before = copy(&mirror.open(), &ALL);
 
         feed.advance(chrono::Duration::hours(26));
-        let moved = feed.move_market(220);
+        let moved = feed.move_market(160);
         assert!(moved.total() > 100, "{moved:?}");
         let keys = feed.listing_keys();
         let (silent, announced) = (&keys[10..14], &keys[100..103]);
@@ -324,7 +324,7 @@ fn moves_are_followed_whichever_way_records_come() {
     ];
     for (way, profile, ask) in ways {
         println!("{way}");
-        let feed = feed(150);
+        let feed = feed(100);
         feed.set_server(ask);
         let mirror = Mirror::with(&feed, |settings| {
             settings.resources = ALL.iter().copied().filter(|set| *set != "Adu").collect();
@@ -336,7 +336,7 @@ fn moves_are_followed_whichever_way_records_come() {
         let db = mirror.open();
         let before = copy(&db, &sets);
         feed.advance(chrono::Duration::hours(3));
-        feed.move_market(120);
+        feed.move_market(80);
         for key in &feed.listing_keys()[70..75] {
             feed.delete("Property", &key.to_string(), false).unwrap();
         }
