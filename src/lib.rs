@@ -44,6 +44,12 @@
 //! noted instead. At the end what was missed is soft-deleted, unless it is
 //! suspiciously much, and the watermark moves to what was newest at the start.
 //! A killed sweep leaves its checkpoint in `sync_runs`; the next one goes on.
+#![warn(
+    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used
+)]
 
 pub mod change;
 pub mod cli;

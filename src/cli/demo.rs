@@ -122,7 +122,7 @@ fn sync_and_tell(
     }
     match report.ending {
         Ending::Done => Ok(report.runs),
-        Ending::Interrupted(_) => Err(crate::feed::FeedError::Interrupted.into()),
+        Ending::Interrupted(signal) => Err(crate::feed::FeedError::Interrupted(signal).into()),
         _ => {
             let errors: Vec<String> = report
                 .runs

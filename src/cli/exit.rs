@@ -55,7 +55,7 @@ impl Exit {
         }
         match error.downcast_ref() {
             Some(FeedError::Unauthorized { .. }) => Exit::Unauthorized,
-            Some(FeedError::Interrupted) => Exit::Stopped(Signal::Terminate),
+            Some(FeedError::Interrupted(signal)) => Exit::Stopped(*signal),
             _ => Exit::Failed,
         }
     }

@@ -79,6 +79,22 @@ pub struct Asking {
     pub tries: Tries,
     /// `Prefer: odata.maxpagesize`, for servers that take it.
     pub max_page_size: Option<u32>,
+    /// The media type that is wanted.
+    pub accept: &'static str,
+}
+
+impl Asking {
+    /// For records.
+    pub const RECORDS: Asking = Asking {
+        tries: Tries::Configured,
+        max_page_size: None,
+        accept: "application/json",
+    };
+    /// For `$metadata`.
+    pub const METADATA: Asking = Asking {
+        accept: "application/xml",
+        ..Asking::RECORDS
+    };
 }
 
 /// The connection to one feed.
@@ -94,6 +110,9 @@ pub struct Client {
     meter: Meter,
     date: Mutex<Option<DateTime<Utc>>>,
 }
+
+/// Nobody closes it; the library's type only allows for it.
+const CLOSED: &str = "the client was closed";
 
 /// What one try came to.
 enum Failure {
@@ -232,7 +251,7 @@ impl Client {
         loop {
             let outcome = tokio::select! {
                 outcome = self.attempt(url, asking, &decode) => outcome,
-                _ = self.stop.wait() => return Err(FeedError::Interrupted),
+                signal = self.stop.wait() => return Err(FeedError::Interrupted(signal)),
             };
             let (what, status, pause) = match outcome {
                 Ok(value) => return Ok(value),
@@ -251,6 +270,8 @@ impl Client {
                     status,
                 });
             }
+            // A pause of nothing says nothing of when it will be better.
+            let pause = pause.filter(|pause| !pause.is_zero());
             let delay = pause.unwrap_or_else(|| self.backoff(tried));
             if delay > PAUSE_LIMIT {
                 let (seconds, limit) = (delay.as_secs(), PAUSE_LIMIT.as_secs());
@@ -284,7 +305,7 @@ impl Client {
     async fn sleep(&self, delay: Duration) -> Result<(), FeedError> {
         tokio::select! {
             () = tokio::time::sleep(delay) => Ok(()),
-            _ = self.stop.wait() => Err(FeedError::Interrupted),
+            signal = self.stop.wait() => Err(FeedError::Interrupted(signal)),
         }
     }
 
@@ -296,7 +317,7 @@ impl Client {
     ) -> Result<T, Failure> {
         let body = {
             let slot = self.slots.acquire().await;
-            let _slot = slot.map_err(|_| Failure::Final(FeedError::Interrupted))?;
+            let _slot = slot.map_err(|_| Failure::Final(FeedError::Stuck(CLOSED.to_owned())))?;
             self.budget().await;
             self.receive(url, asking).await?
         };
@@ -319,10 +340,7 @@ impl Client {
     }
 
     async fn receive(&self, url: &Url, asking: Asking) -> Result<Vec<u8>, Failure> {
-        let mut request = self
-            .http
-            .get(url.clone())
-            .header("Accept", "application/json");
+        let mut request = self.http.get(url.clone()).header("Accept", asking.accept);
         if let Some(header) = self.token.header() {
             request = request.header(AUTHORIZATION, header);
         }
@@ -372,8 +390,10 @@ impl Client {
         let message = json["error"]["message"]
             .as_str()
             .or(json["message"].as_str());
-        let line: String = message
-            .unwrap_or_default()
+        // Redacted before it is cut: half a token is a leak too.
+        let line: String = self
+            .token
+            .redact(message.unwrap_or_default())
             .chars()
             .map(|character| {
                 if character.is_control() {
@@ -384,7 +404,7 @@ impl Client {
             })
             .take(300)
             .collect();
-        self.token.redact(line.trim())
+        line.trim().to_owned()
     }
 
     /// Learns the feed's time and its own count of requests from an answer.

@@ -1,5 +1,7 @@
 //! What went wrong with a feed, as callers need to tell it apart.
 
+use crate::stop::Signal;
+
 /// A request to the feed that gave no answer to work with.
 #[derive(Debug, thiserror::Error)]
 pub enum FeedError {
@@ -57,7 +59,7 @@ pub enum FeedError {
     Stuck(String),
     /// The process was asked to stop.
     #[error("stopped as asked")]
-    Interrupted,
+    Interrupted(Signal),
 }
 
 fn said(message: &str) -> String {
@@ -69,6 +71,20 @@ fn said(message: &str) -> String {
 }
 
 impl FeedError {
+    /// Whether asking for less, such as without children, may get an answer.
+    pub fn may_be_what_was_asked(&self) -> bool {
+        match self {
+            FeedError::Unauthorized { status, .. } => *status == 403,
+            FeedError::Refused { .. } => true,
+            FeedError::Unavailable { status, .. } => *status != Some(429),
+            FeedError::TooLarge { .. }
+            | FeedError::TooLong { .. }
+            | FeedError::Elsewhere(_)
+            | FeedError::Stuck(_)
+            | FeedError::Interrupted(_) => false,
+        }
+    }
+
     /// Whether the feed answered that it will not or cannot do this, so that
     /// another way of asking may work.
     pub fn is_refusal(&self) -> bool {

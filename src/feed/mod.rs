@@ -101,10 +101,7 @@ impl Feed {
     /// [`FeedError`]; a document that is not CSDL counts as no usable answer.
     pub fn metadata(&self) -> Result<Metadata, FeedError> {
         let url = self.client.url("$metadata")?;
-        let asking = Asking {
-            tries: Tries::Configured,
-            max_page_size: None,
-        };
+        let asking = Asking::METADATA;
         self.runtime.block_on(self.client.get(&url, asking, |body| {
             Metadata::parse(body).map_err(|error| BadBody(error.to_string()))
         }))
@@ -123,7 +120,7 @@ impl Feed {
         let url = self.client.url(path_and_query)?;
         let asking = Asking {
             tries,
-            max_page_size: None,
+            ..Asking::RECORDS
         };
         self.runtime.block_on(
             self.client
@@ -152,6 +149,7 @@ impl Feed {
             select,
             paging: self.dialect.paging,
             page_size: self.page_size,
+            tries: Tries::Configured,
         }
     }
 }

@@ -37,7 +37,7 @@ pub struct Page {
 pub struct BadBody(pub String);
 
 impl Page {
-    /// Decodes the body of an answer: a page, or a single record bare.
+    /// Decodes the body of an answer.
     ///
     /// # Errors
     /// [`BadBody`] if the body is not JSON, is cut short, or is no answer of OData.
@@ -75,14 +75,6 @@ impl Page {
             .filter_map(|entry| entry.record.ok())
             .collect();
         Ok(page)
-    }
-
-    /// Adds what another page of the same list brought.
-    pub fn extend(&mut self, other: Page) {
-        self.entries += other.entries;
-        self.records.extend(other.records);
-        self.rejects.extend(other.rejects);
-        self.next_link = other.next_link;
     }
 }
 
@@ -134,11 +126,7 @@ fn collect_rejects(body: &[u8], shape: &Shape, entries: &[Entry]) -> Result<Vec<
     let text = std::str::from_utf8(body).map_err(|_| BadBody("it is not UTF-8".to_owned()))?;
     let bad = |error: serde_json::Error| BadBody(error.to_string());
     let raw: RawPage<'_> = serde_json::from_str(text).map_err(bad)?;
-    // A single record stands bare.
-    let payloads = match raw.value {
-        Some(payloads) => payloads,
-        None => vec![serde_json::from_str(text).map_err(bad)?],
-    };
+    let payloads = raw.value.unwrap_or_default();
     let mut rejects = Vec::new();
     for (entry, payload) in entries.iter().zip(payloads) {
         let reject = |shape: &Shape, trouble: &Trouble, payload: &RawValue| Reject {
@@ -220,7 +208,7 @@ impl<'de> Visitor<'de> for PageSeed<'_> {
         f.write_str("an answer of OData")
     }
 
-    /// A page has `value`; what has none is a single record, or an error.
+    /// Only `value` is a page: whatever else JSON may say, it is no records.
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<RawAnswer, A::Error> {
         let mut answer = RawAnswer {
             entries: None,
@@ -233,12 +221,8 @@ impl<'de> Visitor<'de> for PageSeed<'_> {
                 "@odata.nextLink" | "@nextLink" => answer.next_link = members.next_value()?,
                 "@odata.count" | "@count" => answer.count = members.next_value()?,
                 "error" => return Err(A::Error::custom("an error in place of an answer")),
-                name if name.starts_with('@') => {
-                    members.next_value::<IgnoredAny>()?;
-                }
                 _ => {
-                    let entry = RecordSeed(self).fields(Some(name), &mut members)?;
-                    answer.entries = Some(vec![entry]);
+                    members.next_value::<IgnoredAny>()?;
                 }
             }
         }
@@ -246,14 +230,14 @@ impl<'de> Visitor<'de> for PageSeed<'_> {
     }
 }
 
-/// The list under `value`; a single record may be wrapped there without a list.
+/// The list under `value`.
 struct EntriesSeed<'s>(PageSeed<'s>);
 
 impl<'de> DeserializeSeed<'de> for EntriesSeed<'_> {
     type Value = Vec<Entry>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<Entry>, D::Error> {
-        deserializer.deserialize_any(self)
+        deserializer.deserialize_seq(self)
     }
 }
 
@@ -270,10 +254,6 @@ impl<'de> Visitor<'de> for EntriesSeed<'_> {
             entries.push(entry);
         }
         Ok(entries)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Vec<Entry>, A::Error> {
-        Ok(vec![RecordSeed(self.0).fields(None, &mut members)?])
     }
 }
 
@@ -330,28 +310,20 @@ impl<'de> Visitor<'de> for RecordSeed<'_> {
         no_object()
     }
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Entry, A::Error> {
-        self.fields(None, &mut members)
+        self.fields(&mut members)
     }
 }
 
-impl<'s> RecordSeed<'s> {
-    /// Reads the members of a record; `first` is a name that was already read.
-    fn fields<'de, A: MapAccess<'de>>(
-        self,
-        first: Option<String>,
-        members: &mut A,
-    ) -> Result<Entry, A::Error> {
+impl RecordSeed<'_> {
+    /// Reads the members of a record.
+    fn fields<'de, A: MapAccess<'de>>(self, members: &mut A) -> Result<Entry, A::Error> {
         let PageSeed { shape, hints } = self.0;
         let mut reading = Reading::new(shape);
         let mut before = shape.fields.len();
-        let mut name = match first {
-            Some(name) => Some(lookup(shape, hints, before, &name)),
-            None => members.next_key_seed(NameSeed {
-                page: self.0,
-                before,
-            })?,
-        };
-        while let Some(known) = name {
+        while let Some(known) = members.next_key_seed(NameSeed {
+            page: self.0,
+            before,
+        })? {
             match known {
                 Name::Field(at) => {
                     let field = &shape.fields[at];
@@ -385,10 +357,6 @@ impl<'s> RecordSeed<'s> {
                     }
                 }
             }
-            name = members.next_key_seed(NameSeed {
-                page: self.0,
-                before,
-            })?;
         }
         Ok(reading.finish(shape))
     }
@@ -510,8 +478,10 @@ impl<'de> Visitor<'de> for ChildSeed<'_> {
         EntriesSeed(self.0).visit_seq(items).map(Some)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
-        EntriesSeed(self.0).visit_map(members).map(Some)
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        RecordSeed(self.0)
+            .fields(&mut members)
+            .map(|entry| Some(vec![entry]))
     }
 }
 

@@ -76,6 +76,11 @@ impl Position {
                 let up_to = up_to.clone();
                 let Some(last) = Key::of(&page.last_paging) else {
                     let skip = skip + page.entries as u64;
+                    if skip > KEYLESS_MAX {
+                        return Err(FeedError::Stuck(format!(
+                            "{skip} records in a row have no key"
+                        )));
+                    }
                     return Ok(Position::Keyset {
                         after: after.clone(),
                         up_to,
@@ -101,6 +106,9 @@ impl Position {
         }
     }
 }
+
+/// More records without a key than this in a row are no accident.
+const KEYLESS_MAX: u64 = 10_000;
 
 /// How a server sorts text is its own affair; of text it is only asked that the
 /// key is another one.

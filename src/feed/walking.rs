@@ -1,5 +1,6 @@
 //! Reading a resource page by page, from several positions at once.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::runtime::Runtime;
@@ -13,6 +14,7 @@ use super::page::Page;
 use super::query::{self, Expand, Literal, Query};
 use super::walk::{Key, Position};
 use crate::record::Shape;
+use crate::value::Value;
 
 /// What is read of a resource.
 #[derive(Clone, Debug)]
@@ -27,6 +29,8 @@ pub struct Sweep {
     pub paging: Paging,
     /// How many records are asked for at once.
     pub page_size: u32,
+    /// Whether a page that fails is asked for again.
+    pub tries: Tries,
 }
 
 /// One page that was read, and where its walk stands behind it.
@@ -98,7 +102,11 @@ impl Sweep {
         walk: usize,
         from: &Position,
     ) -> Result<Step, FeedError> {
-        let page = self.read(client, from).await?;
+        let mut page = self.read(client, from).await?;
+        if page.entries == 0 && matches!(from, Position::Keyset { .. }) {
+            // All that lies behind hangs on this one answer: it is asked for twice.
+            page = self.read(client, from).await?;
+        }
         let to = from.behind(&page)?;
         // A link that must not be followed must not become where a sweep goes on.
         if let Position::NextLink {
@@ -138,8 +146,9 @@ impl Sweep {
             }
         };
         let asking = Asking {
-            tries: Tries::Configured,
             max_page_size,
+            tries: self.tries,
+            ..Asking::RECORDS
         };
         let mut page = client
             .get(&url, asking, |body| Page::decode(body, &self.shape))
@@ -150,10 +159,7 @@ impl Sweep {
 
     /// Follows the links of children's lists that the server cut.
     async fn complete_children(&self, client: &Client, page: &mut Page) -> Result<(), FeedError> {
-        let asking = Asking {
-            tries: Tries::Configured,
-            max_page_size: None,
-        };
+        let asking = Asking::RECORDS;
         for record in &mut page.records {
             for (children, child) in record.children.iter_mut().zip(&self.shape.children) {
                 let Some(children) = children else { continue };
@@ -167,13 +173,46 @@ impl Sweep {
                     for reject in &rest.rejects {
                         children.note_reject(reject.key.as_deref());
                     }
-                    children.next_link = rest.next_link.filter(|next| *next != link);
+                    if rest.next_link.as_ref() == Some(&link) {
+                        let what = "the rest of a list of children leads back to itself";
+                        return Err(FeedError::Stuck(what.to_owned()));
+                    }
+                    children.next_link = rest.next_link;
                     children.records.extend(rest.records);
                     page.rejects.extend(rest.rejects);
                 }
             }
         }
         Ok(())
+    }
+}
+
+/// The links that a walk followed, to tell when they lead in a circle.
+#[derive(Default)]
+struct Links {
+    followed: HashSet<String>,
+    last_paging: Value,
+}
+
+impl Links {
+    /// A link that was followed before leads on only if it is the very last one
+    /// (Trestle answers with one URL throughout) and brought another page.
+    fn lead_on(&mut self, step: &Step) -> Result<(), FeedError> {
+        let Position::NextLink {
+            next_link: Some(link),
+        } = &step.to
+        else {
+            return Ok(());
+        };
+        let same_page = step.page.entries > 0 && step.page.last_paging == self.last_paging;
+        self.last_paging = step.page.last_paging.clone();
+        let is_new = self.followed.insert(link.clone());
+        if is_new || (step.from == step.to && !same_page) {
+            return Ok(());
+        }
+        Err(FeedError::Stuck(
+            "its next links lead in a circle".to_owned(),
+        ))
     }
 }
 
@@ -197,8 +236,10 @@ impl Walking {
             let (client, sweep, sender) = (client.clone(), sweep.clone(), sender.clone());
             let reading = async move {
                 let mut from = position;
+                let mut links = Links::default();
                 while !from.is_finished() {
                     let step = sweep.step(&client, walk, &from).await;
+                    let step = step.and_then(|step| links.lead_on(&step).map(|()| step));
                     match &step {
                         Ok(step) => from = step.to.clone(),
                         Err(_) => from = Position::Finished,

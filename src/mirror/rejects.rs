@@ -8,8 +8,9 @@ use crate::record::Reject;
 use crate::resource::Resource;
 
 impl Writing<'_> {
-    /// Keeps a record that could not be stored. One that is kept already, the
-    /// same to the letter, is only noted as met again.
+    /// Keeps a record that could not be stored. One that an earlier run kept, the
+    /// same to the letter, is noted as met again; so is one with a key that this
+    /// run meets twice.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -17,9 +18,11 @@ impl Writing<'_> {
         let known = self
             .transaction
             .prepare_cached(
-                "UPDATE rejects SET run_id = :run
-                 WHERE resource = :resource AND record_key IS :key AND payload = :payload
-                   AND resolved_at IS NULL",
+                "UPDATE rejects SET run_id = :run WHERE id = (
+                     SELECT id FROM rejects
+                     WHERE resource = :resource AND record_key IS :key AND payload = :payload
+                       AND resolved_at IS NULL AND (run_id < :run OR record_key IS NOT NULL)
+                     ORDER BY id LIMIT 1)",
             )?
             .execute(named_params! {
                 ":run": run.0,
@@ -46,16 +49,17 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// Whether there are rejects of the resource that are not resolved.
+    /// How many rejects of the resource are not resolved.
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn has_open_rejects(&self, resource: Resource) -> rusqlite::Result<bool> {
+    pub fn open_rejects(&self, resource: Resource) -> rusqlite::Result<u64> {
         self.transaction
             .prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM rejects WHERE resource = ?1 AND resolved_at IS NULL)",
+                "SELECT count(*) FROM rejects WHERE resource = ?1 AND resolved_at IS NULL",
             )?
-            .query_row([resource.entity_set()], |row| row.get(0))
+            .query_row([resource.entity_set()], |row| row.get::<_, i64>(0))
+            .map(|open| open as u64)
     }
 
     /// A record that was rejected before has been stored.

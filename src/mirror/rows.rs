@@ -114,7 +114,10 @@ impl Writing<'_> {
         let assignments: Vec<String> = columns
             .iter()
             .zip(&values)
-            .map(|(column, value)| format!("{column} = {value}"))
+            .map(|(column, value)| match column.as_str() {
+                "listing_key" => format!("{column} = coalesce({value}, {column})"),
+                _ => format!("{column} = {value}"),
+            })
             .collect();
         let prepare = |sql: String| self.transaction.prepare_cached(&sql);
         Ok(Rows {
@@ -258,7 +261,9 @@ impl Rows<'_> {
         let mut moved = false;
         if self.shape.resource.is_child() {
             let listing_key: Option<String> = row.get(behind)?;
-            moved = listing_key.as_deref() != record.listing_key.as_deref();
+            // A record that names no listing says nothing of where it belongs.
+            moved = record.listing_key.is_some()
+                && listing_key.as_deref() != record.listing_key.as_deref();
             behind += 1;
         }
         let reason: Option<String> = row.get(behind)?;

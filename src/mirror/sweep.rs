@@ -2,9 +2,25 @@
 
 use rusqlite::named_params;
 
-use super::{Writing, quoted};
+use super::{Mirror, Writing, quoted};
 use crate::record::Shape;
 use crate::resource::Resource;
+
+impl Mirror {
+    /// How many records a sweep that notes what it meets has met.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn sweep_met(&self, resource: Resource) -> rusqlite::Result<u64> {
+        self.connection
+            .query_row(
+                "SELECT count(*) FROM _sweep_seen WHERE resource = ?1",
+                [resource.entity_set()],
+                |row| row.get::<_, i64>(0),
+            )
+            .map(|met| met as u64)
+    }
+}
 
 impl Writing<'_> {
     /// Forgets what an earlier sweep of the resource met and missed.
@@ -31,20 +47,6 @@ impl Writing<'_> {
             )?
             .execute([resource.entity_set(), key])?;
         Ok(())
-    }
-
-    /// How many records a sweep met.
-    ///
-    /// # Errors
-    /// If it cannot be read.
-    pub fn seen(&self, resource: Resource) -> rusqlite::Result<u64> {
-        self.transaction
-            .query_row(
-                "SELECT count(*) FROM _sweep_seen WHERE resource = ?1",
-                [resource.entity_set()],
-                |row| row.get::<_, i64>(0),
-            )
-            .map(|seen| seen as u64)
     }
 
     /// Notes that a record which the mirror holds was not where it should have been.

@@ -53,11 +53,8 @@ impl Apply<'_> {
             .iter()
             .map(|child| writing.rows(&child.shape))
             .collect::<Result<_, _>>()?;
-        let may_resolve = self.open_rejects(shape)?;
+        let may_resolve = self.has_open_rejects(shape)?;
         for record in &page.records {
-            if shape.resource.is_child() && !self.is_wanted(record)? {
-                continue;
-            }
             self.record(shape, &mut rows, record, may_resolve)?;
             for ((list, child), rows) in record
                 .children
@@ -81,6 +78,24 @@ impl Apply<'_> {
         Ok(())
     }
 
+    /// Leaves out of a page of children those that the mirror does not hold.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn leave_out_unwanted(&self, shape: &Shape, page: &mut Page) -> rusqlite::Result<()> {
+        if !shape.resource.is_child() {
+            return Ok(());
+        }
+        let mut wanted = Vec::with_capacity(page.records.len());
+        for record in page.records.drain(..) {
+            if self.is_wanted(&record)? {
+                wanted.push(record);
+            }
+        }
+        page.records = wanted;
+        Ok(())
+    }
+
     /// A child that comes on its own is held while its listing is: not if the
     /// listing went, and not if the mirror's filter leaves the listing out.
     fn is_wanted(&self, record: &Record) -> rusqlite::Result<bool> {
@@ -93,8 +108,8 @@ impl Apply<'_> {
         })
     }
 
-    fn open_rejects(&self, shape: &Shape) -> rusqlite::Result<bool> {
-        self.writing.has_open_rejects(shape.resource)
+    fn has_open_rejects(&self, shape: &Shape) -> rusqlite::Result<bool> {
+        Ok(self.writing.open_rejects(shape.resource)? > 0)
     }
 
     /// Brings one row up to date.
@@ -161,9 +176,10 @@ impl Apply<'_> {
         rows: &mut Rows<'_>,
         list: &Children,
     ) -> rusqlite::Result<()> {
-        let may_resolve = self.open_rejects(shape)?;
+        let may_resolve = self.has_open_rejects(shape)?;
         for child in &list.records {
             self.record(shape, rows, child, may_resolve)?;
+            self.writing.note_found(shape.resource, &child.key)?;
         }
         let came: HashSet<&str> = (list.records.iter().map(|child| &*child.key))
             .chain(list.rejected_keys.iter().map(|key| &**key))
@@ -186,15 +202,10 @@ impl Apply<'_> {
             );
             return Ok(());
         }
-        let stamp = parent_shape.modified_of(&parent.values);
+        // They go at the end of the sweep, if they are not met elsewhere and are
+        // not suspiciously many.
         for key in gone {
-            self.delete(
-                shape.resource,
-                &key,
-                Some(&parent.key),
-                DeletedReason::Replaced,
-                stamp,
-            )?;
+            self.writing.note_missing(shape.resource, &key)?;
         }
         Ok(())
     }
@@ -214,14 +225,14 @@ impl Apply<'_> {
             child if child.is_child() => self.writing.listing_of(child, key)?,
             _ => None,
         };
-        self.delete(resource, key, listing_key.as_deref(), reason, None)?;
+        self.delete(resource, key, listing_key.as_deref(), reason)?;
         if resource == Resource::Property {
             for child in Resource::ALL.into_iter().filter(|child| child.is_child()) {
                 if !self.writing.has_table(child)? {
                     continue;
                 }
                 for child_key in self.writing.live_children(child, key)? {
-                    self.delete(child, &child_key, Some(key), DeletedReason::Parent, None)?;
+                    self.delete(child, &child_key, Some(key), DeletedReason::Parent)?;
                 }
             }
         }
@@ -234,14 +245,13 @@ impl Apply<'_> {
         key: &str,
         listing_key: Option<&str>,
         reason: DeletedReason,
-        source_timestamp: Option<&str>,
     ) -> rusqlite::Result<()> {
         self.writing.delete_row(resource, key, reason)?;
         let subject = Subject {
             resource,
             key,
             listing_key,
-            source_timestamp,
+            source_timestamp: None,
         };
         // A child that goes with its listing goes into the listing's run if it
         // has none of its own.

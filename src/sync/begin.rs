@@ -25,7 +25,8 @@ pub(super) fn asked(catalog: &Catalog, resource: Resource, children: &[Resource]
     });
     let children: Vec<&str> = children.iter().map(|child| child.entity_set()).collect();
     format!(
-        "{filter}|{}|{}",
+        "{:?}|{filter}|{}|{}",
+        catalog.paging(),
         selected.unwrap_or_default(),
         children.join(",")
     )
@@ -92,7 +93,7 @@ fn newest_child(
     }
     match survey(context.feed, &stamps, None, Tries::Once) {
         Ok(survey) => Ok(survey.newest),
-        Err(error @ (FeedError::Interrupted | FeedError::Unauthorized { status: 401, .. })) => {
+        Err(error @ (FeedError::Interrupted(_) | FeedError::Unauthorized { status: 401, .. })) => {
             Err(error.into())
         }
         Err(error) => {

@@ -90,6 +90,11 @@ impl Catalog {
         )
     }
 
+    /// How the feed leads from page to page.
+    pub fn paging(&self) -> crate::feed::Paging {
+        self.dialect.paging
+    }
+
     /// Whether the configuration selects fields of the resource.
     pub fn selects(&self, resource: Resource) -> bool {
         self.settings.select.contains_key(&resource)

@@ -34,6 +34,14 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// The children that come with their listings.
+    pub fn expanded(&self) -> Vec<Resource> {
+        self.expand
+            .iter()
+            .filter_map(|name| name.parse().ok())
+            .collect()
+    }
+
     /// The ranges that are not read to their end.
     pub fn open(&self) -> Vec<(usize, Position)> {
         let open = |(_, position): &(usize, &Position)| !position.is_finished();
@@ -47,6 +55,12 @@ impl Checkpoint {
     pub fn note_rejects(&mut self, rejects: &[Reject]) {
         for reject in rejects {
             self.keyless |= reject.key.is_none();
+            // A listing that could not be stored keeps its children out with it.
+            if reject.resource == Resource::Property {
+                for child in &self.expand {
+                    self.rejected.insert(child.clone(), None);
+                }
+            }
             let stamp = stamp_of_reject(&reject.payload);
             self.rejected
                 .entry(reject.resource.entity_set().to_owned())

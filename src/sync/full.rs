@@ -49,30 +49,6 @@ pub fn full(
     })
 }
 
-/// Brings the mirror up to date: whole where a resource was never read whole,
-/// and whole again where all of them were.
-///
-/// # Errors
-/// As [`full`].
-pub fn up_to_date(
-    context: &Context<'_>,
-    mirror: &mut Mirror,
-    resources: &[Resource],
-) -> anyhow::Result<Report> {
-    let mut needed = Vec::new();
-    for &resource in resources {
-        if !mirror.has_finished_full(resource)? {
-            needed.push(resource);
-        }
-    }
-    let wanted = if needed.is_empty() {
-        resources
-    } else {
-        &needed
-    };
-    full(context, mirror, wanted)
-}
-
 fn sweep_all(
     context: &Context<'_>,
     catalog: &Catalog,
@@ -95,31 +71,10 @@ fn sweep_all(
             .filter(|child| resource == Resource::Property && child.is_child())
             .partition(|child| catalog.filter(**child).is_some());
         let swept = sweep(context, catalog, mirror, resource, &children, before, runs)?;
-        let refusals = match swept {
-            Swept::Refused(why) if resource.is_child() => vec![(resource, why)],
-            Swept::Refused(_) => Vec::new(),
-            Swept::Read { run, mut refused } => {
-                let why = "it has a filter of its own";
-                refused.extend(filtered.iter().map(|&child| (child, why.to_owned())));
-                alone(context, catalog, mirror, run, refused, runs)?;
-                Vec::new()
-            }
-        };
-        // A child that does not answer on its own may come with its listing.
-        if let [(child, _)] = refusals[..]
-            && context.config.sync.resources.contains(&Resource::Property)
-        {
-            let before = context.feed.traffic();
-            catalog.store(mirror, &[Resource::Property])?;
-            sweep(
-                context,
-                catalog,
-                mirror,
-                Resource::Property,
-                &[child],
-                before,
-                runs,
-            )?;
+        if let Swept::Read { run, mut refused } = swept {
+            let why = "it has a filter of its own";
+            refused.extend(filtered.iter().map(|&child| (child, why.to_owned())));
+            alone(context, catalog, mirror, run, refused, runs)?;
         }
         before = context.feed.traffic();
     }
@@ -141,6 +96,9 @@ fn alone(
         }
         let before = context.feed.traffic();
         if let Swept::Refused(own) = sweep(context, catalog, mirror, child, &[], before, runs)? {
+            if runs.must_end() {
+                return Ok(());
+            }
             let (_, nouns) = child.nouns();
             let error = format!("no {nouns}: neither by $expand ({why}) nor from {child} ({own})");
             let writing = mirror.write()?;

@@ -4,7 +4,9 @@ mod apply;
 mod begin;
 mod catalog;
 mod checkpoint;
+mod ending;
 mod full;
+mod gone;
 mod plan;
 mod ranges;
 mod survey;
@@ -18,7 +20,7 @@ use crate::mirror::{Counts, Mirror, RunSummary};
 use crate::resource::Resource;
 use crate::stop::{Signal, Stop};
 
-pub use full::{full, up_to_date};
+pub use full::full;
 pub use plan::{Plan, ResourcePlan, check, plan, time_at};
 
 /// What a job works with.
@@ -95,7 +97,7 @@ impl Context<'_> {
         let text = format!("{error:#}");
         let filter = self.config.sync.filter.get(&resource);
         match (error.downcast_ref::<FeedError>(), filter) {
-            (Some(FeedError::Interrupted), _) => (Verdict::Interrupted, text),
+            (Some(FeedError::Interrupted(_)), _) => (Verdict::Interrupted, text),
             (Some(FeedError::Unauthorized { status: 401, .. }), _) => (Verdict::Unauthorized, text),
             (Some(FeedError::Unauthorized { .. }), _) => (Verdict::Forbidden, text),
             (Some(FeedError::Refused { status: 400, .. }), Some(filter)) => {

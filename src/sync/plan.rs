@@ -106,11 +106,14 @@ fn make(context: &Context<'_>, resources: &[Resource], pages: bool) -> anyhow::R
             // A child is none the worse for not answering on its own.
             Err(_) if child => {}
             Err(error) => {
-                let credentials = matches!(
-                    error.downcast_ref(),
-                    Some(FeedError::Unauthorized { .. } | FeedError::Interrupted)
-                );
-                if credentials && resource == resources[0] {
+                let ends = match error.downcast_ref() {
+                    Some(FeedError::Interrupted(_)) => true,
+                    Some(FeedError::Unauthorized { status, .. }) => {
+                        *status == 401 || resource == resources[0]
+                    }
+                    _ => false,
+                };
+                if ends {
                     return Err(error);
                 }
                 let (verdict, text) = context.judge(resource, &error);

@@ -55,7 +55,7 @@ pub fn positions(
     for cut in cuts {
         match key_at(feed, shape, filter, cut - 1) {
             Ok(Some(key)) if ends.last().is_none_or(|last| key > *last) => ends.push(key),
-            Err(error @ (FeedError::Unauthorized { .. } | FeedError::Interrupted)) => {
+            Err(error @ (FeedError::Unauthorized { .. } | FeedError::Interrupted(_))) => {
                 return Err(error);
             }
             Ok(_) => return Ok(whole()),

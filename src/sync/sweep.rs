@@ -1,42 +1,35 @@
-//! Reading the whole of a resource, and telling what is gone.
+//! Reading the whole of a resource.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::Context as _;
-
+use super::Context;
 use super::apply::{Apply, Tallies, Tally};
 use super::begin::{asked, first_checkpoint};
 use super::catalog::Catalog;
 use super::checkpoint::Checkpoint;
-use super::survey::survey;
-use super::{Context, Verdict, peak_rss_bytes};
-use crate::feed::query::{self, Literal};
-use crate::feed::{FeedError, Key, Paging, Position, Step, Sweep, Traffic, Tries};
-use crate::mirror::{DeletedReason, Job, Mirror, Outcome, RunId, Status, Writing};
+use crate::feed::{FeedError, Position, Step, Sweep, Traffic, Tries};
+use crate::mirror::{Job, Mirror, Status, Writing};
 use crate::record::Shape;
 use crate::resource::Resource;
-use crate::value::Form;
-
-/// Fewer deletions than this are never held back: of a small mirror, a few
-/// percent is one listing.
-const BRAKE_MIN_ROWS: u64 = 20;
 
 /// A sweep of a resource while it is under way.
 pub(super) struct Sweeping<'a> {
-    context: &'a Context<'a>,
-    catalog: &'a Catalog,
-    resource: Resource,
-    checkpoint: Checkpoint,
+    pub(super) context: &'a Context<'a>,
+    pub(super) catalog: &'a Catalog,
+    pub(super) resource: Resource,
+    pub(super) checkpoint: Checkpoint,
     /// The runs of the resource and of what comes with it.
-    pub tallies: Tallies,
+    pub(super) tallies: Tallies,
     /// The children that the feed does not give along, and why.
-    pub refused: Vec<(Resource, String)>,
-    watermark_before: BTreeMap<Resource, Option<String>>,
-    started: Instant,
-    traffic: Traffic,
-    left_out: Vec<String>,
+    pub(super) refused: Vec<(Resource, String)>,
+    pub(super) watermark_before: BTreeMap<Resource, Option<String>>,
+    pub(super) started: Instant,
+    pub(super) traffic: Traffic,
+    pub(super) left_out: Vec<String>,
+    /// The link that an earlier run left to go on from.
+    resumed_at: Option<String>,
 }
 
 impl<'a> Sweeping<'a> {
@@ -65,11 +58,7 @@ impl<'a> Sweeping<'a> {
                 first_checkpoint(context, catalog, resource, children, asked)?,
             ),
         };
-        let expanded: Vec<Resource> = checkpoint
-            .expand
-            .iter()
-            .filter_map(|name| name.parse().ok())
-            .collect();
+        let expanded = checkpoint.expanded();
         let mut tallies = Tallies::new();
         let mut watermark_before = BTreeMap::new();
         for &filled in [resource].iter().chain(&expanded) {
@@ -78,8 +67,8 @@ impl<'a> Sweeping<'a> {
             let writing = mirror.write()?;
             let taking_over = taking_over.filter(|_| filled == resource);
             let run = writing.start_run(Job::Full, filled, before.as_deref(), taking_over)?;
-            if filled == resource && taking_over.is_none() {
-                writing.clear_sweep(resource)?;
+            if checkpoint.read == 0 {
+                writing.clear_sweep(filled)?;
             }
             writing.commit()?;
             watermark_before.insert(filled, before);
@@ -97,7 +86,15 @@ impl<'a> Sweeping<'a> {
         context.progress.begin(resource, checkpoint.count);
         let without = children.iter().filter(|child| !expanded.contains(child));
         let refused = without.map(|&child| (child, "listings have no such navigation".to_owned()));
+        let resumed_at = checkpoint
+            .positions
+            .iter()
+            .find_map(|position| match position {
+                Position::NextLink { next_link } => next_link.clone(),
+                _ => None,
+            });
         Ok(Sweeping {
+            resumed_at,
             context,
             catalog,
             resource,
@@ -112,27 +109,16 @@ impl<'a> Sweeping<'a> {
     }
 
     /// Reads all that is not read yet, and then soft-deletes what is gone.
-    pub fn run(&mut self, mirror: &mut Mirror) -> anyhow::Result<()> {
+    pub(super) fn run(&mut self, mirror: &mut Mirror) -> anyhow::Result<()> {
         let mut shape = self.catalog.shape(self.resource, &self.expanded())?;
         if !shape.children.is_empty() && self.checkpoint.read == 0 {
             shape = self.probe(mirror, shape)?;
         }
-        self.read(mirror, &shape).or_else(|error| {
-            // The children may be what the server cannot give: try without.
-            let refusal = error
-                .downcast_ref::<FeedError>()
-                .filter(|error| error.is_refusal());
-            match refusal {
-                Some(refusal) if !shape.children.is_empty() => {
-                    let why = refusal.to_string();
-                    self.give_up_children(mirror, why)?;
-                    let shape = self.catalog.shape(self.resource, &[])?;
-                    self.read(mirror, &shape)
-                }
-                _ => Err(error),
-            }
-        })?;
-        self.find_what_was_passed_over(mirror)?;
+        if let Err(error) = self.read(mirror, &shape) {
+            shape = self.another_way(mirror, shape, error)?;
+            self.read(mirror, &shape)?;
+        }
+        self.find_what_was_passed_over(mirror, &shape)?;
         self.delete_missing(mirror, &shape)
     }
 
@@ -142,74 +128,129 @@ impl<'a> Sweeping<'a> {
         let Some((walk, position)) = self.checkpoint.open().into_iter().next() else {
             return Ok(shape);
         };
-        match self.context.feed.step(&self.sweep(&shape), walk, &position) {
-            Ok(step) => {
-                let ignored = !step.page.records.is_empty()
-                    && step
-                        .page
-                        .records
-                        .iter()
-                        .all(|record| record.children.iter().all(Option::is_none));
-                self.apply(mirror, &shape, step)?;
-                if ignored {
-                    self.give_up_children(mirror, "the server ignores $expand".to_owned())?;
-                }
-            }
-            Err(error) if error.is_refusal() => {
-                self.give_up_children(mirror, error.to_string())?;
-            }
-            Err(error) => return Err(error.into()),
+        let step = match self.context.feed.step(&self.sweep(&shape), walk, &position) {
+            Ok(step) => step,
+            Err(error) => return self.another_way(mirror, shape, error.into()),
+        };
+        let records = &step.page.records;
+        let ignored: Vec<Resource> = (shape.children.iter().enumerate())
+            .filter(|(at, _)| records.iter().all(|record| record.children[*at].is_none()))
+            .map(|(_, child)| child.shape.resource)
+            .filter(|_| !records.is_empty())
+            .collect();
+        self.apply(mirror, &shape, step)?;
+        if !ignored.is_empty() {
+            self.give_up_children(mirror, &ignored, "the server ignores $expand")?;
         }
         Ok(self.catalog.shape(self.resource, &self.expanded())?)
     }
 
-    fn sweep(&self, shape: &Arc<Shape>) -> Sweep {
+    /// What to go on with after an error. The children may be what the server
+    /// cannot give: if the page comes without them, and still does not with
+    /// them, they are given up. A link that leads nowhere any more is given up
+    /// for the start.
+    ///
+    /// # Errors
+    /// The error itself, where there is no other way.
+    fn another_way(
+        &mut self,
+        mirror: &mut Mirror,
+        shape: Arc<Shape>,
+        error: anyhow::Error,
+    ) -> anyhow::Result<Arc<Shape>> {
+        let Some(feed_error) = error.downcast_ref::<FeedError>() else {
+            return Err(error);
+        };
+        let open = self.checkpoint.open();
+        if !shape.children.is_empty() && feed_error.may_be_what_was_asked() {
+            let plain = self.catalog.shape(self.resource, &[])?;
+            let Some((walk, from)) = open.into_iter().next() else {
+                return Err(error);
+            };
+            let Ok(step) = self.context.feed.step(&self.sweep(&plain), walk, &from) else {
+                return Err(error);
+            };
+            // What failed for a while has not failed because of the children.
+            let once_more = Sweep {
+                tries: Tries::Once,
+                ..self.sweep(&shape)
+            };
+            if let Ok(step) = self.context.feed.step(&once_more, walk, &from) {
+                self.apply(mirror, &shape, step)?;
+                return Ok(shape);
+            }
+            let why = feed_error.to_string();
+            self.give_up_children(mirror, &self.expanded(), &why)?;
+            self.apply(mirror, &plain, step)?;
+            return Ok(plain);
+        }
+        let stale = open.iter().any(|(_, position)| {
+            matches!(position, Position::NextLink { next_link: Some(link) } if self.resumed_at.as_ref() == Some(link))
+        });
+        if stale
+            && matches!(
+                feed_error,
+                FeedError::Refused { .. } | FeedError::Elsewhere(_)
+            )
+        {
+            tracing::warn!(resource = %self.resource, %error, "the link to go on from is dead; beginning again");
+            self.resumed_at = None;
+            self.checkpoint.positions = vec![Position::NextLink { next_link: None }];
+            return Ok(shape);
+        }
+        Err(error)
+    }
+
+    pub(super) fn sweep(&self, shape: &Arc<Shape>) -> Sweep {
         let filter = self.catalog.filter(self.resource).map(str::to_owned);
         let select = self.catalog.selects(self.resource);
         self.context.feed.sweep(shape.clone(), filter, select)
     }
 
+    /// The children that come with their listings.
     fn expanded(&self) -> Vec<Resource> {
-        self.checkpoint
-            .expand
-            .iter()
-            .filter_map(|name| name.parse().ok())
-            .collect()
+        self.checkpoint.expanded()
     }
 
-    /// Goes on without the children; their runs end here, and they are read on
+    /// Goes on without these children; their runs end here, and they are read on
     /// their own afterwards.
-    fn give_up_children(&mut self, mirror: &mut Mirror, why: String) -> anyhow::Result<()> {
+    fn give_up_children(
+        &mut self,
+        mirror: &mut Mirror,
+        children: &[Resource],
+        why: &str,
+    ) -> anyhow::Result<()> {
         tracing::warn!(resource = %self.resource, "$expand: {why}; reading the children on their own");
-        for child in self.expanded() {
-            self.refused.push((child, why.clone()));
-            if self.tallies[&child].counts.records_seen > 0 {
-                self.finish_one(
-                    mirror,
-                    child,
-                    Status::Failed,
-                    Some(format!("by $expand: {why}")),
-                )?;
+        let writing = mirror.write()?;
+        for child in children {
+            let Some(tally) = self.tallies.remove(child) else {
+                continue;
+            };
+            self.refused.push((*child, why.to_owned()));
+            writing.clear_sweep(*child)?;
+            if tally.counts.records_seen > 0 {
+                let outcome =
+                    self.outcome(*child, Status::Failed, Some(format!("by $expand: {why}")));
+                writing.finish_run(tally.run, &outcome)?;
             } else {
-                let writing = mirror.write()?;
-                writing.forget_run(self.tallies[&child].run)?;
-                writing.commit()?;
+                writing.forget_run(tally.run)?;
             }
-            self.tallies.remove(&child);
         }
-        self.checkpoint.expand.clear();
+        writing.commit()?;
+        let kept = |name: &String| !children.iter().any(|child| child.entity_set() == name);
+        self.checkpoint.expand.retain(kept);
         Ok(())
     }
 
-    fn read(&mut self, mirror: &mut Mirror, shape: &Arc<Shape>) -> anyhow::Result<()> {
+    pub(super) fn read(&mut self, mirror: &mut Mirror, shape: &Arc<Shape>) -> anyhow::Result<()> {
         let walking = self
             .context
             .feed
             .walk(self.sweep(shape), self.checkpoint.open());
         for step in walking {
             self.apply(mirror, shape, step?)?;
-            if self.context.stop.requested().is_some() {
-                return Err(FeedError::Interrupted.into());
+            if let Some(signal) = self.context.stop.requested() {
+                return Err(FeedError::Interrupted(signal).into());
             }
         }
         Ok(())
@@ -217,7 +258,12 @@ impl<'a> Sweeping<'a> {
 
     /// One page and where the sweep stands behind it, in one transaction. If it
     /// fails, all is as it was before.
-    fn apply(&mut self, mirror: &mut Mirror, shape: &Shape, step: Step) -> anyhow::Result<()> {
+    pub(super) fn apply(
+        &mut self,
+        mirror: &mut Mirror,
+        shape: &Shape,
+        step: Step,
+    ) -> anyhow::Result<()> {
         let counts: Vec<_> = self.tallies.values().map(|tally| tally.counts).collect();
         let checkpoint = self.checkpoint.clone();
         let applied = self.try_apply(mirror, shape, step);
@@ -230,7 +276,12 @@ impl<'a> Sweeping<'a> {
         applied
     }
 
-    fn try_apply(&mut self, mirror: &mut Mirror, shape: &Shape, step: Step) -> anyhow::Result<()> {
+    fn try_apply(
+        &mut self,
+        mirror: &mut Mirror,
+        shape: &Shape,
+        mut step: Step,
+    ) -> anyhow::Result<()> {
         let writing = mirror.write()?;
         let mut apply = Apply {
             writing: &writing,
@@ -238,6 +289,7 @@ impl<'a> Sweeping<'a> {
             ignore_fields: &self.context.config.sync.ignore_fields,
             listings_filtered: self.catalog.filter(Resource::Property).is_some(),
         };
+        apply.leave_out_unwanted(shape, &mut step.page)?;
         apply.page(shape, &step.page)?;
         self.note_met(&writing, shape, &step)?;
         self.checkpoint.note_rejects(&step.page.rejects);
@@ -253,7 +305,11 @@ impl<'a> Sweeping<'a> {
     }
 
     /// Writes what the runs did so far; the requests are the resource's own.
-    fn save(&mut self, writing: &Writing<'_>, checkpoint: Option<&str>) -> rusqlite::Result<()> {
+    pub(super) fn save(
+        &mut self,
+        writing: &Writing<'_>,
+        checkpoint: Option<&str>,
+    ) -> rusqlite::Result<()> {
         let traffic = self.context.feed.traffic() - self.traffic;
         for (resource, tally) in &mut self.tallies {
             let own = *resource == self.resource;
@@ -264,291 +320,4 @@ impl<'a> Sweeping<'a> {
         }
         Ok(())
     }
-
-    /// Notes what tells later which rows are gone. Read in the order of a
-    /// numeric key, a page tells by itself which keys between its first and its
-    /// last are not there; otherwise every key that came is noted.
-    fn note_met(&self, writing: &Writing<'_>, shape: &Shape, step: &Step) -> rusqlite::Result<()> {
-        let page = &step.page;
-        let rejected = page
-            .rejects
-            .iter()
-            .filter(|reject| reject.resource == self.resource);
-        let met: HashSet<&str> = (page.records.iter().map(|record| &*record.key))
-            .chain(rejected.clone().filter_map(|reject| reject.key.as_deref()))
-            .collect();
-        if !in_order_of_numbers(shape, self.context.feed.dialect().paging) {
-            for key in met {
-                writing.note_seen(self.resource, key)?;
-            }
-            return Ok(());
-        }
-        for key in &met {
-            writing.note_found(self.resource, key)?;
-        }
-        // One that came without its key may be any of those that seem gone.
-        if rejected.clone().any(|reject| reject.key.is_none()) {
-            return Ok(());
-        }
-        let Some((after, up_to)) = stretch(step) else {
-            return Ok(());
-        };
-        for key in writing.live_keys_between(shape, after, up_to)? {
-            if !met.contains(key.as_str()) {
-                writing.note_missing(self.resource, &key)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Links that count rows pass over some while others come and go: what the
-    /// feed counts more than was met is looked for once more, from the start.
-    fn find_what_was_passed_over(&mut self, mirror: &mut Mirror) -> anyhow::Result<()> {
-        if self.context.feed.dialect().paging != Paging::NextLink {
-            return Ok(());
-        }
-        let stamps = self.catalog.stamps(self.resource)?;
-        let filter = self.catalog.filter(self.resource);
-        for round in 0..=ROUNDS {
-            let asked = survey(self.context.feed, &stamps, filter, Tries::Configured)?;
-            let writing = mirror.write()?;
-            let met = writing.seen(self.resource)?;
-            drop(writing);
-            let Some(count) = asked
-                .count
-                .filter(|count| *count > met && !self.checkpoint.keyless)
-            else {
-                return Ok(());
-            };
-            if round == ROUNDS {
-                let (_, nouns) = self.resource.nouns();
-                self.left_out.push(format!(
-                    "the feed counts {count} {nouns} and its pages gave {met}, read {} times",
-                    ROUNDS + 1
-                ));
-                return Ok(());
-            }
-            tracing::info!(resource = %self.resource, count, met, "reading again what was passed over");
-            self.checkpoint.positions = vec![Position::NextLink { next_link: None }];
-            let shape = self.catalog.shape(self.resource, &self.expanded())?;
-            self.read(mirror, &shape)?;
-        }
-        Ok(())
-    }
-
-    /// Soft-deletes what the sweep missed, unless it is suspiciously much.
-    fn delete_missing(&mut self, mirror: &mut Mirror, shape: &Arc<Shape>) -> anyhow::Result<()> {
-        let resource = self.resource;
-        let by_order = in_order_of_numbers(shape, self.context.feed.dialect().paging);
-        let writing = mirror.write()?;
-        if !by_order && !self.checkpoint.keyless && self.left_out.is_empty() {
-            writing.missing_from_seen(resource)?;
-        }
-        let mut missing = writing.missing(resource)?;
-        let live = writing.live_rows(resource)?;
-        writing.commit()?;
-        if self.is_too_much(missing.len() as u64, live) {
-            missing.clear();
-        }
-        if self.context.feed.dialect().paging == Paging::NextLink && !missing.is_empty() {
-            self.ask_for(mirror, shape, &missing)?;
-        }
-        let writing = mirror.write()?;
-        let still: HashSet<String> = writing.missing(resource)?.into_iter().collect();
-        for key in missing.iter().filter(|key| still.contains(*key)) {
-            let mut apply = Apply {
-                writing: &writing,
-                tallies: &mut self.tallies,
-                ignore_fields: &self.context.config.sync.ignore_fields,
-                listings_filtered: false,
-            };
-            apply.gone(resource, key, DeletedReason::Missing)?;
-        }
-        for filled in self.tallies.keys() {
-            if let Some(first_run) = self.checkpoint.first_run {
-                writing.resolve_unmet_rejects(*filled, RunId::from_number(first_run))?;
-            }
-        }
-        writing.clear_sweep(resource)?;
-        // The sweep is over: nothing is left to go on from.
-        self.save(&writing, None)?;
-        writing.commit()?;
-        Ok(())
-    }
-
-    /// The brake: a feed that suddenly lacks much is more likely to be broken
-    /// than right.
-    fn is_too_much(&mut self, missing: u64, live: u64) -> bool {
-        let brake = self.context.config.sync.max_delete_percent;
-        let over = missing > BRAKE_MIN_ROWS && missing as f64 * 100.0 > brake * live as f64;
-        if !over || missing <= self.context.allow_deletes {
-            return false;
-        }
-        let (_, nouns) = self.resource.nouns();
-        self.left_out.push(format!(
-            "{missing} of {live} {nouns} are gone from the feed, more than max_delete_percent = {brake} allows; \
-             nothing was deleted; if it is right, run it again with --allow-deletes {missing}"
-        ));
-        true
-    }
-
-    /// Asks by their keys for records that the pages did not bring: links that
-    /// count rows pass over some, and those are not gone.
-    fn ask_for(
-        &mut self,
-        mirror: &mut Mirror,
-        shape: &Arc<Shape>,
-        keys: &[String],
-    ) -> anyhow::Result<()> {
-        for batch in keys.chunks(KEYS_ASKED) {
-            let literal = |key: &String| Literal::Text(key.clone());
-            let any = batch
-                .iter()
-                .map(|key| query::eq(self.resource.key(), &literal(key)));
-            let filter = [
-                self.catalog.filter(self.resource).map(query::group),
-                Some(query::or(any)),
-            ];
-            let filter: Vec<String> = filter.into_iter().flatten().collect();
-            let sweep = Sweep {
-                filter: Some(filter.join(" and ")),
-                ..self.sweep(shape)
-            };
-            let start = Position::NextLink { next_link: None };
-            let step = self.context.feed.step(&sweep, 0, &start)?;
-            let found: Vec<Box<str>> = step
-                .page
-                .records
-                .iter()
-                .map(|record| record.key.clone())
-                .collect();
-            // What was found stands beside the sweep's own positions.
-            self.apply(
-                mirror,
-                shape,
-                Step {
-                    walk: 0,
-                    to: Position::Finished,
-                    ..step
-                },
-            )?;
-            let writing = mirror.write()?;
-            for key in found {
-                writing.note_found(self.resource, &key)?;
-            }
-            writing.commit()?;
-        }
-        Ok(())
-    }
-
-    /// Ends the runs as they went.
-    pub fn finish(
-        mut self,
-        mirror: &mut Mirror,
-        result: &anyhow::Result<()>,
-    ) -> anyhow::Result<(Vec<RunId>, Verdict)> {
-        self.context.progress.end(self.resource);
-        if result.is_err() {
-            let text = serde_json::to_string(&self.checkpoint)?;
-            let writing = mirror.write()?;
-            self.save(&writing, Some(&text))?;
-            writing.commit()?;
-        }
-        let mut verdict = Verdict::Done;
-        let mut runs = Vec::new();
-        let filled: Vec<Resource> = self.tallies.keys().copied().collect();
-        for resource in filled {
-            let tally = &self.tallies[&resource];
-            let rejected = tally.counts.rejected;
-            let (status, error) = match result {
-                Err(error) => {
-                    let (own, text) = self.context.judge(self.resource, error);
-                    verdict = verdict.max(own);
-                    match own {
-                        Verdict::Interrupted => (Status::Interrupted, None),
-                        _ => (Status::Failed, Some(text)),
-                    }
-                }
-                Ok(()) => {
-                    let mut left_out = match resource == self.resource {
-                        true => std::mem::take(&mut self.left_out),
-                        false => Vec::new(),
-                    };
-                    if rejected > 0 {
-                        left_out.push(format!(
-                            "{rejected} {} could not be stored; they are kept in `rejects`",
-                            if rejected == 1 { "record" } else { "records" }
-                        ));
-                    }
-                    match left_out.is_empty() {
-                        true => (Status::Succeeded, None),
-                        false => {
-                            verdict = verdict.max(Verdict::Partial);
-                            (Status::Partial, Some(left_out.join("; ")))
-                        }
-                    }
-                }
-            };
-            runs.push(self.tallies[&resource].run);
-            self.finish_one(mirror, resource, status, error)?;
-        }
-        Ok((runs, verdict))
-    }
-
-    fn finish_one(
-        &self,
-        mirror: &mut Mirror,
-        resource: Resource,
-        status: Status,
-        error: Option<String>,
-    ) -> anyhow::Result<()> {
-        let before = self.watermark_before.get(&resource).cloned().flatten();
-        let done = matches!(status, Status::Succeeded | Status::Partial);
-        let outcome = Outcome {
-            status,
-            watermark_after: match done {
-                true => self.checkpoint.watermark(resource, before),
-                false => before,
-            },
-            duration: self.started.elapsed(),
-            peak_rss_bytes: peak_rss_bytes(),
-            error,
-        };
-        let writing = mirror.write()?;
-        writing.finish_run(self.tallies[&resource].run, &outcome)?;
-        writing.commit().context("ending a run")
-    }
-}
-
-/// The stretch of numeric keys of which a page tells all: from where it began
-/// to its last key, or to the end of the range. None where records without a
-/// paging key stand in between, for they may be any of those that seem gone.
-fn stretch(step: &Step) -> Option<(Option<i64>, Option<i64>)> {
-    let Position::Keyset {
-        after,
-        up_to,
-        skip: 0,
-    } = &step.from
-    else {
-        return None;
-    };
-    let number = |key: &Option<Key>| match key {
-        Some(Key::Number(number)) => Some(*number),
-        _ => None,
-    };
-    if step.to.is_finished() {
-        return Some((number(after), number(up_to)));
-    }
-    let last = number(&Key::of(&step.page.last_paging));
-    last.map(|last| (number(after), Some(last)))
-}
-
-/// How many keys are asked for at once: a filter must fit into a URL.
-const KEYS_ASKED: usize = 20;
-
-/// How often a resource whose links passed over records is read again.
-const ROUNDS: u32 = 1;
-
-fn in_order_of_numbers(shape: &Shape, paging: Paging) -> bool {
-    paging == Paging::Keyset && shape.paging_field().form == Form::Integer
 }

@@ -379,11 +379,7 @@ pub fn rows(db: &Connection, sql: &str) -> Vec<Row> {
     let mut statement = db
         .prepare(sql)
         .unwrap_or_else(|error| panic!("{sql}: {error}"));
-    let names: Vec<String> = statement
-        .column_names()
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
+    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let read = |row: &rusqlite::Row<'_>| {
         names
             .iter()
