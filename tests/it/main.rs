@@ -1,0 +1,3 @@
+//! The program from outside: one binary, a file per theme.
+
+mod replay;
