@@ -13,6 +13,7 @@ mod moves;
 mod output;
 mod paging;
 mod rejects;
+mod replay;
 mod secrecy;
 mod usage;
 mod watermark;

@@ -1,0 +1,326 @@
+//! What a sync costs beyond downloading the same pages.
+//!
+//! `cargo bench --bench first_sync` runs everything as processes of their own
+//! and prints figures: the server, which is the simulated feed without children,
+//! and the sync. The download reads the same pages over one connection and drops
+//! them. Rounds of both take turns, so that what else the machine does meets both.
+//!
+//! `-- --listings N --rounds N` choose the size; `-- --large` adds one sync of
+//! ten times as many listings, for its memory.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use clap::Parser;
+use reqwest::header::AUTHORIZATION;
+use rusqlite::Connection;
+use serde::Deserialize;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_mlsmirror");
+const TOKEN: &str = "WFRMLS_BEARER_TOKEN";
+const PAGE_SIZE: usize = 200;
+
+#[derive(Parser)]
+struct Wanted {
+    /// How many listings the feed has
+    #[arg(long, default_value_t = 20_000)]
+    listings: u64,
+    /// How often everything is measured
+    #[arg(long, default_value_t = 7)]
+    rounds: usize,
+    /// Also measure the memory of a sync ten times as large
+    #[arg(long)]
+    large: bool,
+    /// What cargo adds
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> anyhow::Result<()> {
+    let wanted = Wanted::parse();
+    // Fails only if a provider is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let feed = Server::start(wanted.listings)?;
+    let pages = feed.pages()?;
+    let mut figures = Figures::default();
+    for _ in 0..wanted.rounds.max(1) {
+        figures.download.push(feed.download(&pages)?);
+        let mirror = tempfile::tempdir()?;
+        figures.first.push(feed.sync(mirror.path())?);
+        figures.second.push(feed.sync(mirror.path())?);
+        figures.database_bytes = database_bytes(mirror.path())?;
+    }
+    figures.print(&pages);
+    if wanted.large {
+        drop(feed);
+        let many = wanted.listings * 10;
+        let mirror = tempfile::tempdir()?;
+        let sync = Server::start(many)?.sync(mirror.path())?;
+        println!("{many} listings: {}", megabytes(sync.peak_rss_bytes));
+        println!("  took                  {:.2} s", sync.took.as_secs_f64());
+    }
+    Ok(())
+}
+
+/// The simulated feed in a process of its own.
+struct Server {
+    process: Child,
+    feed: Announced,
+}
+
+#[derive(Deserialize)]
+struct Announced {
+    base_url: String,
+    token: String,
+}
+
+/// The URLs of all pages, and what they hold.
+struct Pages {
+    urls: Vec<String>,
+    listings: usize,
+    bytes: u64,
+}
+
+/// What a sync came to.
+struct Sync {
+    took: Duration,
+    requests: u64,
+    peak_rss_bytes: u64,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Both fail only if it has ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Server {
+    fn start(listings: u64) -> anyhow::Result<Server> {
+        let mut process = Command::new(PROGRAM)
+            .args(["simulate", "--bare", "--json", "--port", "0", "--listings"])
+            .arg(listings.to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let output = process.stdout.take().context("the server has no output")?;
+        // One document, which may stand on several lines.
+        let mut document = String::new();
+        for line in BufReader::new(output).lines() {
+            document += &line?;
+            if let Ok(feed) = serde_json::from_str(&document) {
+                return Ok(Server { process, feed });
+            }
+        }
+        anyhow::bail!("the server did not start: {document}")
+    }
+
+    /// Walks the feed once, to learn where its pages begin.
+    fn pages(&self) -> anyhow::Result<Pages> {
+        #[derive(Deserialize)]
+        struct Answer {
+            value: Vec<Keyed>,
+        }
+        #[derive(Deserialize)]
+        struct Keyed {
+            #[serde(rename = "ListingKeyNumeric")]
+            key: i64,
+        }
+        let mut pages = Pages {
+            urls: Vec::new(),
+            listings: 0,
+            bytes: 0,
+        };
+        let runtime = runtime()?;
+        let client = reqwest::Client::new();
+        let mut last = 0;
+        loop {
+            let url = format!(
+                "{}/Property?$orderby=ListingKeyNumeric%20asc&$filter=ListingKeyNumeric%20gt%20{last}&$top={PAGE_SIZE}",
+                self.feed.base_url
+            );
+            let body = runtime.block_on(self.body(&client, &url))?;
+            let answer: Answer = serde_json::from_slice(&body)?;
+            let Some(keyed) = answer.value.last() else {
+                return Ok(pages);
+            };
+            last = keyed.key;
+            pages.urls.push(url);
+            pages.listings += answer.value.len();
+            pages.bytes += body.len() as u64;
+            if answer.value.len() < PAGE_SIZE {
+                return Ok(pages);
+            }
+        }
+    }
+
+    /// How long it takes to read all pages over one connection.
+    fn download(&self, pages: &Pages) -> anyhow::Result<Duration> {
+        let (runtime, client) = (runtime()?, reqwest::Client::new());
+        let started = Instant::now();
+        runtime.block_on(async {
+            for url in &pages.urls {
+                self.body(&client, url).await?;
+            }
+            anyhow::Ok(())
+        })?;
+        Ok(started.elapsed())
+    }
+
+    async fn body(&self, client: &reqwest::Client, url: &str) -> anyhow::Result<Vec<u8>> {
+        let token = format!("Bearer {}", self.feed.token);
+        let answer = client.get(url).header(AUTHORIZATION, token).send().await?;
+        Ok(answer.error_for_status()?.bytes().await?.into())
+    }
+
+    /// A full sync into the mirror in `folder`.
+    fn sync(&self, folder: &Path) -> anyhow::Result<Sync> {
+        let config = folder.join("mlsmirror.toml");
+        std::fs::write(
+            &config,
+            format!(
+                "[feed]\nbase_url = \"{}\"\ntoken_env = \"{TOKEN}\"\nrequests_per_minute = 0\n\
+                 requests_per_hour = 0\nrequests_per_day = 0\n\
+                 [sync]\nresources = [\"Property\"]\ndownload_media = false\n",
+                self.feed.base_url
+            ),
+        )?;
+        let started = Instant::now();
+        let output = Command::new(PROGRAM)
+            .arg("--config")
+            .arg(&config)
+            .args(["--quiet", "sync", "full"])
+            .current_dir(folder)
+            .env(TOKEN, &self.feed.token)
+            .output()?;
+        let took = started.elapsed();
+        anyhow::ensure!(
+            output.status.success(),
+            "the sync failed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let (requests, peak) = Connection::open(folder.join("mirror.db"))?.query_row(
+            "SELECT requests, peak_rss_bytes FROM sync_runs ORDER BY id DESC LIMIT 1",
+            [],
+            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)),
+        )?;
+        Ok(Sync {
+            took,
+            requests: requests as u64,
+            peak_rss_bytes: peak as u64,
+        })
+    }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+}
+
+/// The size of the database with nothing left in the write-ahead log.
+fn database_bytes(folder: &Path) -> anyhow::Result<u64> {
+    let path = folder.join("mirror.db");
+    let connection = Connection::open(&path)?;
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    Ok(std::fs::metadata(path)?.len())
+}
+
+#[derive(Default)]
+struct Figures {
+    download: Vec<Duration>,
+    first: Vec<Sync>,
+    second: Vec<Sync>,
+    database_bytes: u64,
+}
+
+impl Figures {
+    fn print(&self, pages: &Pages) {
+        let seconds = |times: &[Duration]| Spread::of(times.iter().map(Duration::as_secs_f64));
+        let took = |syncs: &[Sync]| Spread::of(syncs.iter().map(|sync| sync.took.as_secs_f64()));
+        let (download, first, second) = (
+            seconds(&self.download),
+            took(&self.first),
+            took(&self.second),
+        );
+        let ratio = |sync: &Spread| sync.median / download.median;
+        let most = |syncs: &[Sync]| {
+            syncs
+                .iter()
+                .map(|sync| sync.peak_rss_bytes)
+                .max()
+                .unwrap_or(0)
+        };
+        let requests = |syncs: &[Sync]| syncs.last().map_or(0, |sync| sync.requests);
+        println!(
+            "{} listings, {} of JSON, {} pages, {} rounds; seconds: median (least to most)",
+            pages.listings,
+            megabytes(pages.bytes),
+            pages.urls.len(),
+            self.first.len()
+        );
+        println!("  download alone        {download}");
+        println!(
+            "  first full sync       {first}, {:.2} x the download",
+            ratio(&first)
+        );
+        println!(
+            "  unchanged full sync   {second}, {:.2} x the download",
+            ratio(&second)
+        );
+        println!(
+            "  peak memory           {}, unchanged {}",
+            megabytes(most(&self.first)),
+            megabytes(most(&self.second))
+        );
+        println!(
+            "  requests              {}, unchanged {}",
+            requests(&self.first),
+            requests(&self.second)
+        );
+        println!(
+            "  database              {}, {:.2} x the JSON",
+            megabytes(self.database_bytes),
+            self.database_bytes as f64 / pages.bytes as f64
+        );
+    }
+}
+
+/// The middle and the ends of some figures.
+struct Spread {
+    least: f64,
+    median: f64,
+    most: f64,
+}
+
+impl Spread {
+    fn of(figures: impl Iterator<Item = f64>) -> Spread {
+        let mut figures: Vec<f64> = figures.collect();
+        figures.sort_by(f64::total_cmp);
+        let at = |place: usize| figures.get(place).copied().unwrap_or(f64::NAN);
+        let last = figures.len().saturating_sub(1);
+        Spread {
+            least: at(0),
+            median: (at(last / 2) + at(last.div_ceil(2))) / 2.0,
+            most: at(last),
+        }
+    }
+}
+
+impl std::fmt::Display for Spread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{:.3} ({:.3} to {:.3})",
+            self.median, self.least, self.most
+        )
+    }
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
