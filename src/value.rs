@@ -326,12 +326,36 @@ fn decimal(text: &str) -> Option<Value> {
 }
 
 fn date(text: &str) -> Option<Box<str>> {
-    let day = text.get(..10)?;
-    NaiveDate::parse_from_str(day, "%Y-%m-%d").ok()?;
+    let day = text.get(..10).filter(|day| is_date(day.as_bytes()))?;
     match &text[10..] {
         "" => Some(day.into()),
         // A midnight behind the date adds nothing to it.
         _ => timestamp(text)?.ends_with(" 00:00:00").then(|| day.into()),
+    }
+}
+
+/// Whether digits stand in `bytes` where `pattern` has a `d`, and otherwise the same bytes.
+fn fits(bytes: &[u8], pattern: &[u8]) -> bool {
+    bytes.len() == pattern.len()
+        && bytes
+            .iter()
+            .zip(pattern)
+            .all(|(byte, wanted)| match wanted {
+                b'd' => byte.is_ascii_digit(),
+                _ => byte == wanted,
+            })
+}
+
+/// The number of the two digits at a place.
+fn two(digits: &[u8], at: usize) -> u32 {
+    u32::from(digits[at] - b'0') * 10 + u32::from(digits[at + 1] - b'0')
+}
+
+/// Whether the text is a day of the calendar as `YYYY-MM-DD`.
+fn is_date(text: &[u8]) -> bool {
+    fits(text, b"dddd-dd-dd") && {
+        let year = two(text, 0) * 100 + two(text, 2);
+        NaiveDate::from_ymd_opt(year as i32, two(text, 5), two(text, 8)).is_some()
     }
 }
 
@@ -364,21 +388,11 @@ fn plain_utc(text: &str) -> Option<Box<str>> {
     if last != b'Z' || body.len() < 19 || body.len() > 29 {
         return None;
     }
-    let shape = body[..19].iter().zip(b"dddd-dd-ddTdd:dd:dd");
-    for (&byte, &wanted) in shape {
-        let fits = if wanted == b'd' {
-            byte.is_ascii_digit()
-        } else {
-            byte == wanted
-        };
-        if !fits {
-            return None;
-        }
+    let (day, time) = (&body[..10], &body[10..19]);
+    if !is_date(day) || !fits(time, b"Tdd:dd:dd") {
+        return None;
     }
-    let two = |at: usize| u32::from(body[at] - b'0') * 10 + u32::from(body[at + 1] - b'0');
-    let year = two(0) * 100 + two(2);
-    NaiveDate::from_ymd_opt(year as i32, two(5), two(8))?;
-    if two(11) > 23 || two(14) > 59 || two(17) > 59 {
+    if two(time, 1) > 23 || two(time, 4) > 59 || two(time, 7) > 59 {
         return None;
     }
     let fraction = match &body[19..] {

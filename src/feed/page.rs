@@ -42,15 +42,23 @@ impl Page {
     /// # Errors
     /// [`BadBody`] if the body is not JSON, is cut short, or is no answer of OData.
     pub fn decode(body: &[u8], shape: &Shape) -> Result<Page, BadBody> {
+        // Checked once as a whole, which is far cheaper than text by text.
+        let text = std::str::from_utf8(body).map_err(|error| {
+            let is_cut = error.error_len().is_none();
+            BadBody(describe(body, is_cut, || "it is not UTF-8".to_owned()))
+        })?;
         let hints = Hints::new(shape);
-        let mut deserializer = serde_json::Deserializer::from_slice(body);
+        let mut deserializer = serde_json::Deserializer::from_str(text);
         let raw = PageSeed {
             shape,
             hints: &hints,
         }
         .deserialize(&mut deserializer)
         .and_then(|page| deserializer.end().map(|()| page))
-        .map_err(|error| BadBody(describe(body, &error)))?;
+        .map_err(|error| {
+            let place = || format!("line {} column {}", error.line(), error.column());
+            BadBody(describe(body, error.is_eof(), place))
+        })?;
         let entries = raw
             .entries
             .ok_or_else(|| BadBody("it has no `value`".to_owned()))?;
@@ -61,7 +69,7 @@ impl Page {
             ..Page::default()
         };
         if entries.iter().any(Entry::has_rejects) {
-            page.rejects = collect_rejects(body, shape, &entries)?;
+            page.rejects = collect_rejects(text, shape, &entries)?;
         }
         let keyed = entries
             .iter()
@@ -79,13 +87,13 @@ impl Page {
 }
 
 /// What a body that does not parse is, without repeating it.
-fn describe(body: &[u8], error: &serde_json::Error) -> String {
+fn describe(body: &[u8], is_cut: bool, otherwise: impl Fn() -> String) -> String {
     let start = body.iter().find(|byte| !byte.is_ascii_whitespace());
     match start {
         None => "it is empty".to_owned(),
         Some(b'<') => "it is a web page".to_owned(),
-        Some(_) if error.is_eof() => format!("it ends after {} bytes, in the middle", body.len()),
-        Some(_) => format!("line {} column {}", error.line(), error.column()),
+        Some(_) if is_cut => format!("it ends after {} bytes, in the middle", body.len()),
+        Some(_) => otherwise(),
     }
 }
 
@@ -122,8 +130,7 @@ struct RawPage<'a> {
 
 /// Finds the text of the rejected entries: the body is read a second time, for
 /// only then is it needed.
-fn collect_rejects(body: &[u8], shape: &Shape, entries: &[Entry]) -> Result<Vec<Reject>, BadBody> {
-    let text = std::str::from_utf8(body).map_err(|_| BadBody("it is not UTF-8".to_owned()))?;
+fn collect_rejects(text: &str, shape: &Shape, entries: &[Entry]) -> Result<Vec<Reject>, BadBody> {
     let bad = |error: serde_json::Error| BadBody(error.to_string());
     let raw: RawPage<'_> = serde_json::from_str(text).map_err(bad)?;
     let payloads = raw.value.unwrap_or_default();
@@ -160,7 +167,7 @@ fn collect_rejects(body: &[u8], shape: &Shape, entries: &[Entry]) -> Result<Vec<
     Ok(rejects)
 }
 
-/// Which field followed which in the record before: servers keep one order, so
+/// Which field followed which in the records before: servers keep one order, so
 /// that a name is mostly found without hashing.
 struct Hints {
     next: Vec<Cell<usize>>,
@@ -519,17 +526,20 @@ impl<'de> Visitor<'de> for NameSeed<'_> {
     }
 }
 
+/// How many fields that a record leaves out are stepped over before its next
+/// name is looked up by its hash.
+const FIELDS_STEPPED_OVER: usize = 8;
+
 fn lookup(shape: &Shape, hints: &Hints, before: usize, name: &str) -> Name {
-    let hint = &hints.next[before];
-    if shape
-        .fields
-        .get(hint.get())
-        .is_some_and(|field| field.name == name)
-    {
-        return Name::Field(hint.get());
+    let mut at = before;
+    for _ in 0..=FIELDS_STEPPED_OVER {
+        at = hints.next[at].get();
+        if shape.fields.get(at).is_some_and(|field| field.name == name) {
+            return Name::Field(at);
+        }
     }
     if let Some(at) = shape.position(name) {
-        hint.set(at);
+        hints.next[before].set(at);
         return Name::Field(at);
     }
     if let Some(at) = shape.children.iter().position(|child| child.name == name) {

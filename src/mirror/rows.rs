@@ -111,14 +111,16 @@ impl Writing<'_> {
         let names = columns.join(", ");
         let places = |behind: usize| format!("?{}", columns.len() + behind);
         let values: Vec<String> = (1..=columns.len()).map(|at| format!("?{at}")).collect();
-        let assignments: Vec<String> = columns
-            .iter()
-            .zip(&values)
+        // The key, by which the row is found, stays: SQLite would otherwise find the
+        // rows first and change them from a list, and write the key's index anew.
+        let mut assignments: Vec<String> = (columns.iter().zip(&values))
+            .filter(|(column, _)| **column != key)
             .map(|(column, value)| match column.as_str() {
                 "listing_key" => format!("{column} = coalesce({value}, {column})"),
                 _ => format!("{column} = {value}"),
             })
             .collect();
+        assignments.push(format!("updated_at = {}", places(1)));
         let prepare = |sql: String| self.transaction.prepare_cached(&sql);
         Ok(Rows {
             select: prepare(format!(
@@ -130,9 +132,8 @@ impl Writing<'_> {
                 now = places(1)
             ))?,
             update: prepare(format!(
-                "UPDATE {table} SET {}, updated_at = {}, deleted_at = NULL, deleted_reason = NULL WHERE {key} = {}",
+                "UPDATE {table} SET {}, deleted_at = NULL, deleted_reason = NULL WHERE {key} = {}",
                 assignments.join(", "),
-                places(1),
                 places(2)
             ))?,
             shape,
