@@ -12,20 +12,26 @@ use crate::value::ValueRef;
 /// Why a row was soft-deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeletedReason {
+    /// The Deleted feed says so.
+    Announced,
     /// A finished sweep did not meet it.
     Missing,
     /// Its listing went.
     Parent,
     /// It is no longer among its listing's children.
     Replaced,
+    /// It left the configured filter.
+    Scope,
 }
 
 impl DeletedReason {
     fn as_str(self) -> &'static str {
         match self {
+            DeletedReason::Announced => "announced",
             DeletedReason::Missing => "missing",
             DeletedReason::Parent => "parent",
             DeletedReason::Replaced => "replaced",
+            DeletedReason::Scope => "scope",
         }
     }
 }

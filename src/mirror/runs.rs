@@ -31,6 +31,14 @@ impl RunId {
 pub enum Job {
     /// The whole of a resource.
     Full,
+    /// What changed since the watermark.
+    Incremental,
+    /// What the feed announces as deleted.
+    Deletions,
+    /// Keys and stamps of the whole of a resource.
+    Reconcile,
+    /// Single listings, by their keys.
+    Refresh,
 }
 
 /// How a run stands or ended.
@@ -53,6 +61,10 @@ impl Job {
     pub fn as_str(self) -> &'static str {
         match self {
             Job::Full => "full",
+            Job::Incremental => "incremental",
+            Job::Deletions => "deletions",
+            Job::Reconcile => "reconcile",
+            Job::Refresh => "refresh",
         }
     }
 }
@@ -208,8 +220,26 @@ impl Mirror {
         self.connection
             .query_row(
                 "SELECT watermark_after FROM sync_runs
-                 WHERE resource = :resource AND watermark_after IS NOT NULL
+                 WHERE resource = :resource AND watermark_after IS NOT NULL AND job <> 'deletions'
                  ORDER BY id DESC LIMIT 1",
+                named_params! { ":resource": resource.entity_set() },
+                |row| row.get(0),
+            )
+            .optional()
+    }
+
+    /// The feed's time up to which its announced deletions of a resource were
+    /// read; where none were read yet, where its first full sync began.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn deletions_watermark(&self, resource: Resource) -> rusqlite::Result<Option<String>> {
+        self.connection
+            .query_row(
+                "SELECT watermark_after FROM sync_runs
+                 WHERE resource = :resource AND watermark_after IS NOT NULL
+                 ORDER BY job = 'deletions' DESC, CASE job WHEN 'deletions' THEN -id ELSE id END
+                 LIMIT 1",
                 named_params! { ":resource": resource.entity_set() },
                 |row| row.get(0),
             )

@@ -2,6 +2,7 @@
 
 use rusqlite::named_params;
 
+use super::runs::Job;
 use super::{Mirror, Writing, quoted};
 use crate::record::Shape;
 use crate::resource::Resource;
@@ -11,11 +12,11 @@ impl Mirror {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn sweep_met(&self, resource: Resource) -> rusqlite::Result<u64> {
+    pub fn sweep_met(&self, job: Job, resource: Resource) -> rusqlite::Result<u64> {
         self.connection
             .query_row(
-                "SELECT count(*) FROM _sweep_seen WHERE resource = ?1",
-                [resource.entity_set()],
+                "SELECT count(*) FROM _sweep_seen WHERE job = ?1 AND resource = ?2",
+                [job.as_str(), resource.entity_set()],
                 |row| row.get::<_, i64>(0),
             )
             .map(|met| met as u64)
@@ -27,12 +28,13 @@ impl Writing<'_> {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn clear_sweep(&self, resource: Resource) -> rusqlite::Result<()> {
-        let name = resource.entity_set();
-        self.transaction
-            .execute("DELETE FROM _sweep_seen WHERE resource = ?1", [name])?;
-        self.transaction
-            .execute("DELETE FROM _sweep_missing WHERE resource = ?1", [name])?;
+    pub fn clear_sweep(&self, job: Job, resource: Resource) -> rusqlite::Result<()> {
+        for table in ["_sweep_seen", "_sweep_missing"] {
+            self.transaction.execute(
+                &format!("DELETE FROM {table} WHERE job = ?1 AND resource = ?2"),
+                [job.as_str(), resource.entity_set()],
+            )?;
+        }
         Ok(())
     }
 
@@ -40,12 +42,12 @@ impl Writing<'_> {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn note_seen(&self, resource: Resource, key: &str) -> rusqlite::Result<()> {
+    pub fn note_seen(&self, job: Job, resource: Resource, key: &str) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached(
-                "INSERT OR IGNORE INTO _sweep_seen (resource, record_key) VALUES (?1, ?2)",
+                "INSERT OR IGNORE INTO _sweep_seen (job, resource, record_key) VALUES (?1, ?2, ?3)",
             )?
-            .execute([resource.entity_set(), key])?;
+            .execute([job.as_str(), resource.entity_set(), key])?;
         Ok(())
     }
 
@@ -53,16 +55,16 @@ impl Writing<'_> {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn note_missing(&self, resource: Resource, key: &str) -> rusqlite::Result<()> {
+    pub fn note_missing(&self, job: Job, resource: Resource, key: &str) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached(
-                "INSERT OR IGNORE INTO _sweep_missing (resource, record_key) VALUES (?1, ?2)",
+                "INSERT OR IGNORE INTO _sweep_missing (job, resource, record_key) VALUES (?1, ?2, ?3)",
             )?
-            .execute([resource.entity_set(), key])?;
+            .execute([job.as_str(), resource.entity_set(), key])?;
         Ok(())
     }
 
-    /// Notes that a record was met after all.
+    /// Notes that a record was met after all, whichever job missed it.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -78,18 +80,19 @@ impl Writing<'_> {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn missing_from_seen(&self, resource: Resource) -> rusqlite::Result<()> {
+    pub fn missing_from_seen(&self, job: Job, resource: Resource) -> rusqlite::Result<()> {
         self.transaction.execute(
             &format!(
-                "INSERT OR IGNORE INTO _sweep_missing (resource, record_key)
-                 SELECT :resource, {key} FROM {table} AS held
+                "INSERT OR IGNORE INTO _sweep_missing (job, resource, record_key)
+                 SELECT :job, :resource, {key} FROM {table} AS held
                  WHERE deleted_at IS NULL AND NOT EXISTS (
                      SELECT 1 FROM _sweep_seen
-                     WHERE resource = :resource AND record_key = CAST(held.{key} AS TEXT))",
+                     WHERE job = :job AND resource = :resource
+                       AND record_key = CAST(held.{key} AS TEXT))",
                 key = quoted(resource.key()),
                 table = resource.table()
             ),
-            named_params! { ":resource": resource.entity_set() },
+            named_params! { ":job": job.as_str(), ":resource": resource.entity_set() },
         )?;
         Ok(())
     }
@@ -98,18 +101,18 @@ impl Writing<'_> {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn missing(&self, resource: Resource) -> rusqlite::Result<Vec<String>> {
+    pub fn missing(&self, job: Job, resource: Resource) -> rusqlite::Result<Vec<String>> {
         self.transaction
             .prepare(&format!(
                 "SELECT record_key FROM _sweep_missing AS missing
-                 WHERE resource = :resource AND EXISTS (
+                 WHERE job = :job AND resource = :resource AND EXISTS (
                      SELECT 1 FROM {} WHERE {} = missing.record_key AND deleted_at IS NULL)
                  ORDER BY record_key",
                 resource.table(),
                 quoted(resource.key())
             ))?
             .query_map(
-                named_params! { ":resource": resource.entity_set() },
+                named_params! { ":job": job.as_str(), ":resource": resource.entity_set() },
                 |row| row.get(0),
             )?
             .collect()

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::feed::Page;
 use crate::mirror::{
-    ChangeKind, ChangeLog, Counts, DeletedReason, Held, Rows, RunId, Subject, Writing,
+    ChangeKind, ChangeLog, Counts, DeletedReason, Held, Job, Rows, RunId, Subject, Writing,
 };
 use crate::record::{Children, Record, Shape};
 use crate::resource::{PHOTOS_COUNT, Resource};
@@ -205,7 +205,7 @@ impl Apply<'_> {
         // They go at the end of the sweep, if they are not met elsewhere and are
         // not suspiciously many.
         for key in gone {
-            self.writing.note_missing(shape.resource, &key)?;
+            self.writing.note_missing(Job::Full, shape.resource, &key)?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 
 use super::sweep::Sweeping;
 use super::{Verdict, peak_rss_bytes};
-use crate::mirror::{Mirror, Outcome, RunId, Status, Writing};
+use crate::mirror::{Job, Mirror, Outcome, RunId, Status, Writing};
 use crate::resource::Resource;
 
 impl Sweeping<'_> {
@@ -21,7 +21,7 @@ impl Sweeping<'_> {
         match result {
             Ok(()) => {
                 for &resource in &filled {
-                    writing.clear_sweep(resource)?;
+                    writing.clear_sweep(Job::Full, resource)?;
                     if let Some(first_run) = self.checkpoint.first_run {
                         writing.resolve_unmet_rejects(resource, RunId::from_number(first_run))?;
                     }

@@ -8,7 +8,7 @@ use super::survey::survey;
 use super::sweep::Sweeping;
 use crate::feed::query::{self, Literal};
 use crate::feed::{Key, Paging, Position, Step, Sweep, Tries};
-use crate::mirror::{DeletedReason, Mirror, Writing};
+use crate::mirror::{DeletedReason, Job, Mirror, Writing};
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::value::Form;
@@ -44,7 +44,7 @@ impl Sweeping<'_> {
             .collect();
         if !in_order_of_numbers(shape, self.context.feed.dialect().paging) {
             for key in met {
-                writing.note_seen(self.resource, key)?;
+                writing.note_seen(Job::Full, self.resource, key)?;
             }
             return Ok(());
         }
@@ -60,7 +60,7 @@ impl Sweeping<'_> {
         };
         for key in writing.live_keys_between(shape, after, up_to)? {
             if !met.contains(key.as_str()) {
-                writing.note_missing(self.resource, &key)?;
+                writing.note_missing(Job::Full, self.resource, &key)?;
             }
         }
         Ok(())
@@ -82,7 +82,7 @@ impl Sweeping<'_> {
         for round in 0..=ROUNDS {
             let counted = survey(self.context.feed, &stamps, filter, Tries::Configured)?.count;
             let Some(count) = counted else { return Ok(()) };
-            let met = mirror.sweep_met(self.resource)?;
+            let met = mirror.sweep_met(Job::Full, self.resource)?;
             let some_went = self.checkpoint.count.is_some_and(|before| count < before);
             if count <= met && (!some_went || round == ROUNDS) {
                 return Ok(());
@@ -117,7 +117,7 @@ impl Sweeping<'_> {
             && self.left_out.is_empty()
         {
             let writing = mirror.write()?;
-            writing.missing_from_seen(resource)?;
+            writing.missing_from_seen(Job::Full, resource)?;
             writing.commit()?;
         }
         let asks = paging == Paging::NextLink;
@@ -141,7 +141,7 @@ impl Sweeping<'_> {
         ask_first: Option<&Arc<Shape>>,
     ) -> anyhow::Result<()> {
         let writing = mirror.write()?;
-        let missing = writing.missing(resource)?;
+        let missing = writing.missing(Job::Full, resource)?;
         let live = writing.live_rows(resource)?;
         drop(writing);
         if missing.is_empty() || self.is_too_much(resource, missing.len() as u64, live) {
@@ -152,7 +152,7 @@ impl Sweeping<'_> {
         }
         let writing = mirror.write()?;
         // Those that were found by asking are live and no longer missing.
-        for key in writing.missing(resource)? {
+        for key in writing.missing(Job::Full, resource)? {
             let mut apply = Apply {
                 writing: &writing,
                 tallies: &mut self.tallies,
@@ -212,7 +212,7 @@ impl Sweeping<'_> {
                     self.left_out
                         .push(format!("asking for what seems gone: {error}"));
                     let writing = mirror.write()?;
-                    writing.clear_sweep(self.resource)?;
+                    writing.clear_sweep(Job::Full, self.resource)?;
                     writing.commit()?;
                     return Ok(());
                 }

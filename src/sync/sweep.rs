@@ -68,7 +68,7 @@ impl<'a> Sweeping<'a> {
             let taking_over = taking_over.filter(|_| filled == resource);
             let run = writing.start_run(Job::Full, filled, before.as_deref(), taking_over)?;
             if checkpoint.read == 0 {
-                writing.clear_sweep(filled)?;
+                writing.clear_sweep(Job::Full, filled)?;
             }
             writing.commit()?;
             watermark_before.insert(filled, before);
@@ -227,7 +227,7 @@ impl<'a> Sweeping<'a> {
                 continue;
             };
             self.refused.push((*child, why.to_owned()));
-            writing.clear_sweep(*child)?;
+            writing.clear_sweep(Job::Full, *child)?;
             if tally.counts.records_seen > 0 {
                 let outcome =
                     self.outcome(*child, Status::Failed, Some(format!("by $expand: {why}")));
