@@ -1,5 +1,6 @@
 //! Opening the file: made, recognised, or refused.
 
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,12 +30,22 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Statements are made once per resource and kind.
 const STATEMENTS: usize = 128;
 
-/// The configured database is not a mirror and is left as it is.
+/// The configured database is not a mirror that this program can use; it is left
+/// as it is.
 #[derive(Debug, thiserror::Error)]
-#[error("{path}: {what}; set mirror.database to a new file or to a mirror", path = .path.display())]
+#[error("{path}: {what}", path = .path.display())]
 pub struct NotAMirror {
     path: PathBuf,
     what: String,
+}
+
+impl NotAMirror {
+    fn new(path: &Path, what: &str) -> NotAMirror {
+        NotAMirror {
+            path: path.to_owned(),
+            what: what.to_owned(),
+        }
+    }
 }
 
 impl Mirror {
@@ -49,12 +60,8 @@ impl Mirror {
             "this program was built with SQLite {}, whose write-ahead log can corrupt; build it with 3.51.3 or later",
             rusqlite::version()
         );
-        let refuse = |what: String| NotAMirror {
-            path: path.to_owned(),
-            what,
-        };
         if path.is_dir() {
-            return Err(refuse("is a folder, not a file".to_owned()).into());
+            return Err(no_mirror(path, "is a folder, not a file").into());
         }
         let folder = path
             .parent()
@@ -69,18 +76,55 @@ impl Mirror {
         let connection = Connection::open_with_flags(path, flags)
             .with_context(|| format!("opening {}", path.display()))?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
-        match owner(&connection) {
-            Ok(Owner::Mirror) => {}
-            Ok(Owner::Nobody) => claim(&connection).with_context(|| writing(path))?,
-            Ok(Owner::Other) => {
-                return Err(refuse("is another program's database".to_owned()).into());
-            }
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
-                return Err(refuse("is not an SQLite database".to_owned()).into());
-            }
-            Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
+        if owner(&connection, path)? == Owner::Nobody {
+            claim(&connection).with_context(|| writing(path))?;
         }
         Mirror::prepare(connection).with_context(|| writing(path))
+    }
+
+    /// Opens the mirror at `path` to read from it, also while a sync writes it.
+    /// Nothing is made and nothing is changed.
+    ///
+    /// # Errors
+    /// [`NotAMirror`] if there is none, or it is of another version of this
+    /// program; otherwise what kept SQLite from opening it.
+    pub fn open_to_read(path: &Path) -> anyhow::Result<Mirror> {
+        if !path.is_file() {
+            let what = "there is no mirror yet; `mlsmirror sync` makes it";
+            return Err(NotAMirror::new(path, what).into());
+        }
+        // Not read-only to SQLite, which would leave its shared memory behind
+        // beside the file.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)
+            .with_context(|| format!("opening {}", path.display()))?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        if owner(&connection, path)? == Owner::Nobody {
+            return Err(no_mirror(path, "is an empty file").into());
+        }
+        let version: Option<i32> = connection
+            .query_row(
+                "SELECT max(version) FROM refinery_schema_history",
+                [],
+                |row| row.get(0),
+            )
+            .with_context(|| format!("reading {}", path.display()))?;
+        let newest = embedded::migrations::runner()
+            .get_migrations()
+            .iter()
+            .map(refinery::Migration::version)
+            .max();
+        match version.cmp(&newest.map(|version| version as i32)) {
+            Ordering::Less => {
+                let what = "is of an earlier version of this program; `mlsmirror sync` brings it up to date";
+                Err(NotAMirror::new(path, what).into())
+            }
+            Ordering::Greater => {
+                let what = "is of a later version of this program; bring the program up to date";
+                Err(NotAMirror::new(path, what).into())
+            }
+            Ordering::Equal => Ok(Mirror { connection }),
+        }
     }
 
     fn prepare(mut connection: Connection) -> anyhow::Result<Mirror> {
@@ -104,21 +148,38 @@ fn writing(path: &Path) -> String {
     format!("writing {}", path.display())
 }
 
+#[derive(PartialEq, Eq)]
 enum Owner {
     Nobody,
     Mirror,
-    Other,
 }
 
-fn owner(connection: &Connection) -> rusqlite::Result<Owner> {
-    let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    Ok(match (id, tables) {
-        (APPLICATION_ID, _) => Owner::Mirror,
-        (0, 0) => Owner::Nobody,
-        _ => Owner::Other,
-    })
+/// Whose file it is.
+///
+/// # Errors
+/// [`NotAMirror`] if another program's.
+fn owner(connection: &Connection, path: &Path) -> anyhow::Result<Owner> {
+    let found = || -> rusqlite::Result<(i32, i64)> {
+        let id = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+        let count = "SELECT count(*) FROM sqlite_schema";
+        Ok((id, connection.query_row(count, [], |row| row.get(0))?))
+    };
+    match found() {
+        Ok((APPLICATION_ID, _)) => Ok(Owner::Mirror),
+        Ok((0, 0)) => Ok(Owner::Nobody),
+        Ok(_) => Err(no_mirror(path, "is another program's database").into()),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
+            Err(no_mirror(path, "is not an SQLite database").into())
+        }
+        Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
+    }
+}
+
+fn no_mirror(path: &Path, what: &str) -> NotAMirror {
+    NotAMirror::new(
+        path,
+        &format!("{what}; set mirror.database to a new file or to a mirror"),
+    )
 }
 
 fn claim(connection: &Connection) -> rusqlite::Result<()> {
