@@ -20,6 +20,8 @@ pub struct Dialect {
     pub paging: Paging,
     /// How timestamps must be written in `$filter`.
     pub timestamps: Precision,
+    /// How many keys are asked for in one request. Every key is a term of an `or`.
+    pub keys_at_once: usize,
 }
 
 /// UtahRealEstate.com. Its vendor recommends keyset paging over `$skip`, four
@@ -27,6 +29,7 @@ pub struct Dialect {
 static WFRMLS: Dialect = Dialect {
     paging: Paging::Keyset,
     timestamps: Precision::AsStored,
+    keys_at_once: 50,
 };
 
 /// The RESO reference server (seen running). `$top` counts from row 0 there
@@ -34,6 +37,9 @@ static WFRMLS: Dialect = Dialect {
 static RESO: Dialect = Dialect {
     paging: Paging::NextLink,
     timestamps: Precision::Millis,
+    // A profile for every other server too, and MLS Grid documents that it takes
+    // no more than five.
+    keys_at_once: 5,
 };
 
 impl Dialect {

@@ -34,7 +34,7 @@ pub use metadata::Metadata;
 pub use page::{BadBody, Page};
 pub use shape::{ShapeError, Wanted, columns, shape};
 pub use token::{Token, TokenError};
-pub use walk::{Key, Position};
+pub use walk::{Cursor, Key, Position};
 pub use walking::{Step, Sweep, Walking};
 
 /// A connection to one feed.
@@ -149,6 +149,7 @@ impl Feed {
             select,
             paging: self.dialect.paging,
             page_size: self.page_size,
+            timestamps: self.dialect.timestamps,
             tries: Tries::Configured,
         }
     }

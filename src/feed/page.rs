@@ -29,6 +29,10 @@ pub struct Page {
     pub last_paging: Value,
     /// How many entries without a paging key came behind that one.
     pub keyless_tail: usize,
+    /// The ModificationTimestamp and the paging key of the last entry that has both.
+    pub last_change: Option<(Box<str>, Value)>,
+    /// How many entries came behind that one.
+    pub changeless_tail: usize,
 }
 
 /// A body that is not the JSON that was promised. Another try may bring it.
@@ -78,11 +82,27 @@ impl Page {
         page.last_paging = keyed
             .map(|at| entries[at].paging.clone())
             .unwrap_or_default();
+        let change_of = |entry: &Entry| {
+            let stamp = entry.modified(shape)?;
+            (!matches!(entry.paging, Value::Null)).then(|| (stamp.into(), entry.paging.clone()))
+        };
+        let changes = entries.iter().rev().map(change_of);
+        page.changeless_tail = changes.clone().take_while(Option::is_none).count();
+        page.last_change = changes.flatten().next();
         page.records = entries
             .into_iter()
             .filter_map(|entry| entry.record.ok())
             .collect();
         Ok(page)
+    }
+}
+
+impl Page {
+    /// Whether nothing lies behind it, as far as it tells: it has no link, and
+    /// holds all that match. An empty page is the last where nothing is counted.
+    pub fn is_last(&self) -> bool {
+        let entries = self.entries as u64;
+        self.next_link.is_none() && self.count.map_or(entries == 0, |count| count <= entries)
     }
 }
 
@@ -107,6 +127,7 @@ struct Entry {
 /// Why a record cannot be stored.
 struct Trouble {
     key: Option<Box<str>>,
+    modified: Option<Box<str>>,
     reason: String,
 }
 
@@ -119,6 +140,13 @@ struct ChildTrouble {
 impl Entry {
     fn has_rejects(&self) -> bool {
         self.record.is_err() || !self.child_troubles.is_empty()
+    }
+
+    fn modified(&self, shape: &Shape) -> Option<&str> {
+        match &self.record {
+            Ok(record) => shape.modified_of(&record.values),
+            Err(trouble) => trouble.modified.as_deref(),
+        }
     }
 }
 
@@ -278,6 +306,7 @@ impl<'de> DeserializeSeed<'de> for RecordSeed<'_> {
 fn no_object<E>() -> Result<Entry, E> {
     let trouble = Trouble {
         key: None,
+        modified: None,
         reason: "the record is not a JSON object".to_owned(),
     };
     Ok(Entry {
@@ -405,9 +434,15 @@ impl Reading {
             ),
             (Some(key), None) => return self.stored(shape, key, paging),
         };
+        let modified = shape.modified_of(&self.values).map(Box::from);
+        let trouble = Trouble {
+            key,
+            modified,
+            reason,
+        };
         Entry {
             paging,
-            record: Err(Trouble { key, reason }),
+            record: Err(trouble),
             child_troubles: Vec::new(),
         }
     }

@@ -1,9 +1,12 @@
 //! From page to page through a resource: where a walk stands, and what it asks next.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 use super::error::FeedError;
 use super::page::Page;
+use super::query::Literal;
 use crate::value::Value;
 
 /// A key as a position in the feed's order, numbers as numbers.
@@ -17,6 +20,14 @@ pub enum Key {
 }
 
 impl Key {
+    /// The key as `$filter` takes it.
+    pub fn literal(&self) -> Literal {
+        match self {
+            Key::Number(number) => Literal::Int(*number),
+            Key::Text(text) => Literal::Text(text.clone()),
+        }
+    }
+
     /// The key that a record's paging value is.
     pub fn of(value: &Value) -> Option<Key> {
         match value {
@@ -45,11 +56,61 @@ pub enum Position {
         /// The link.
         next_link: Option<String>,
     },
+    /// In the order of (ModificationTimestamp, key), from a moment on.
+    Changes {
+        /// The moment, in storage form.
+        since: String,
+        /// The last record that was read.
+        after: Option<Cursor>,
+        /// How many records behind it were read that have no stamp or no key.
+        skip: u64,
+        /// Whether the server refuses `or`, so that the records of the cursor's
+        /// moment are read apart from those of later ones.
+        two_steps: bool,
+    },
     /// All of it was read.
     Finished,
 }
 
+/// A record's place in the order of (ModificationTimestamp, key).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor {
+    /// Its ModificationTimestamp, in storage form.
+    pub stamp: String,
+    /// Its key; none where all records of that moment are read.
+    pub key: Option<Key>,
+}
+
 impl Position {
+    /// What changed at a moment, in storage form, or later.
+    pub fn since(moment: String) -> Position {
+        Position::Changes {
+            since: moment,
+            after: None,
+            skip: 0,
+            two_steps: false,
+        }
+    }
+
+    /// The same place for a server that refuses `or`; none where there is none
+    /// to leave out.
+    pub fn in_two_steps(&self) -> Option<Position> {
+        match self {
+            Position::Changes {
+                since,
+                after: Some(after),
+                skip,
+                two_steps: false,
+            } => Some(Position::Changes {
+                since: since.clone(),
+                after: Some(after.clone()),
+                skip: *skip,
+                two_steps: true,
+            }),
+            _ => None,
+        }
+    }
+
     /// Whether there is nothing left to read.
     pub fn is_finished(&self) -> bool {
         *self == Position::Finished
@@ -73,38 +134,109 @@ impl Position {
             },
             Position::Keyset { .. } if page.entries == 0 => Ok(Position::Finished),
             Position::Keyset { after, up_to, skip } => {
-                let up_to = up_to.clone();
-                let Some(last) = Key::of(&page.last_paging) else {
-                    let skip = skip + page.entries as u64;
-                    if skip > KEYLESS_MAX {
-                        return Err(FeedError::Stuck(format!(
-                            "{skip} records in a row have no key"
-                        )));
-                    }
-                    return Ok(Position::Keyset {
-                        after: after.clone(),
-                        up_to,
+                behind_keys(after.as_ref(), up_to.as_ref(), *skip, page)
+            }
+            Position::Changes {
+                since,
+                after,
+                skip,
+                two_steps,
+            } => {
+                let cursor = behind_changes(after.as_ref(), *skip, *two_steps, page)?;
+                Ok(match cursor {
+                    None => Position::Finished,
+                    Some((after, skip)) => Position::Changes {
+                        since: since.clone(),
+                        after,
                         skip,
-                    });
-                };
-                if up_to.as_ref() == Some(&last) {
-                    return Ok(Position::Finished);
-                }
-                if !leads_on(after.as_ref(), &last) {
-                    return Err(FeedError::Stuck(
-                        "a page begins again where the one before began; the server seems to ignore $filter"
-                            .to_owned(),
-                    ));
-                }
-                let skip = page.keyless_tail as u64;
-                Ok(Position::Keyset {
-                    after: Some(last),
-                    up_to,
-                    skip,
+                        two_steps: *two_steps,
+                    },
                 })
             }
         }
     }
+}
+
+fn behind_keys(
+    after: Option<&Key>,
+    up_to: Option<&Key>,
+    skip: u64,
+    page: &Page,
+) -> Result<Position, FeedError> {
+    let at = |after: Option<Key>, skip: u64| Position::Keyset {
+        after,
+        up_to: up_to.cloned(),
+        skip,
+    };
+    let Some(last) = Key::of(&page.last_paging) else {
+        return Ok(at(after.cloned(), stepped_over(skip, page.entries)?));
+    };
+    if up_to == Some(&last) {
+        return Ok(Position::Finished);
+    }
+    if !leads_on(after, &last) {
+        return Err(ignored_filter());
+    }
+    Ok(at(Some(last), page.keyless_tail as u64))
+}
+
+/// The cursor behind a page of changes; none at the end.
+fn behind_changes(
+    after: Option<&Cursor>,
+    skip: u64,
+    two_steps: bool,
+    page: &Page,
+) -> Result<Option<(Option<Cursor>, u64)>, FeedError> {
+    if page.is_last() {
+        let ties = after.filter(|cursor| two_steps && cursor.key.is_some());
+        return Ok(ties.map(|cursor| {
+            let all_of_it = Cursor {
+                stamp: cursor.stamp.clone(),
+                key: None,
+            };
+            (Some(all_of_it), 0)
+        }));
+    }
+    if page.entries == 0 {
+        return Err(FeedError::Stuck(
+            "a page is empty though more is counted".to_owned(),
+        ));
+    }
+    let last = page.last_change.as_ref();
+    let Some((stamp, key)) = last.and_then(|(stamp, value)| Some((stamp, Key::of(value)?))) else {
+        return Ok(Some((after.cloned(), stepped_over(skip, page.entries)?)));
+    };
+    let leads_on = after.is_none_or(|after| match after.stamp.as_str().cmp(stamp) {
+        Ordering::Less => true,
+        Ordering::Equal => leads_on(after.key.as_ref(), &key),
+        Ordering::Greater => false,
+    });
+    if !leads_on {
+        return Err(ignored_filter());
+    }
+    let cursor = Cursor {
+        stamp: stamp.to_string(),
+        key: Some(key),
+    };
+    Ok(Some((Some(cursor), page.changeless_tail as u64)))
+}
+
+/// How many records without a key now lie behind the last one with a key.
+fn stepped_over(skip: u64, entries: usize) -> Result<u64, FeedError> {
+    let skip = skip + entries as u64;
+    if skip > KEYLESS_MAX {
+        return Err(FeedError::Stuck(format!(
+            "{skip} records in a row have no key"
+        )));
+    }
+    Ok(skip)
+}
+
+fn ignored_filter() -> FeedError {
+    FeedError::Stuck(
+        "a page begins again where the one before began; the server seems to ignore $filter"
+            .to_owned(),
+    )
 }
 
 /// More records without a key than this in a row are no accident.
@@ -169,6 +301,47 @@ mod tests {
             ..Page::default()
         });
         assert_eq!(none.ok(), Some(keyset(12, 50, 5)));
+    }
+
+    fn changes(after: Option<(&str, i64)>, two_steps: bool) -> Position {
+        Position::Changes {
+            since: "2026-01-01 00:00:00".to_owned(),
+            after: after.map(|(stamp, key)| Cursor {
+                stamp: stamp.to_owned(),
+                key: (key > 0).then_some(Key::Number(key)),
+            }),
+            skip: 0,
+            two_steps,
+        }
+    }
+
+    fn changed(entries: usize, count: u64, last: (&str, i64)) -> Page {
+        Page {
+            entries,
+            count: Some(count),
+            last_change: Some((last.0.into(), Value::Integer(last.1))),
+            ..Page::default()
+        }
+    }
+
+    #[test]
+    fn changes_end_where_the_count_says_that_nothing_is_behind() {
+        let (first, later) = ("2026-01-01 00:00:00", "2026-01-02 00:00:00");
+        let more = changes(None, false).behind(&changed(2, 5, (first, 7)));
+        assert_eq!(more.ok(), Some(changes(Some((first, 7)), false)));
+        let end = changes(Some((first, 7)), false).behind(&changed(3, 3, (later, 4)));
+        assert_eq!(end.ok(), Some(Position::Finished));
+        let back = changes(Some((later, 4)), false).behind(&changed(3, 9, (first, 8)));
+        assert!(back.is_err());
+    }
+
+    #[test]
+    fn in_two_steps_the_end_of_a_moment_leads_to_later_ones() {
+        let (first, later) = ("2026-01-01 00:00:00", "2026-01-02 00:00:00");
+        let ties = changes(Some((first, 7)), true).behind(&changed(0, 0, (first, 0)));
+        assert_eq!(ties.ok(), Some(changes(Some((first, 0)), true)));
+        let end = changes(Some((first, 0)), true).behind(&changed(1, 1, (later, 1)));
+        assert_eq!(end.ok(), Some(Position::Finished));
     }
 
     #[test]

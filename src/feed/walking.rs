@@ -1,5 +1,6 @@
 //! Reading a resource page by page, from several positions at once.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -11,9 +12,10 @@ use super::client::{Asking, Client, Tries};
 use super::dialect::Paging;
 use super::error::FeedError;
 use super::page::Page;
-use super::query::{self, Expand, Literal, Query};
-use super::walk::{Key, Position};
+use super::query::{self, Expand, Literal, Precision, Query, timestamp_literal};
+use super::walk::{Cursor, Key, Position};
 use crate::record::Shape;
+use crate::resource::MODIFICATION_TIMESTAMP;
 use crate::value::Value;
 
 /// What is read of a resource.
@@ -29,6 +31,8 @@ pub struct Sweep {
     pub paging: Paging,
     /// How many records are asked for at once.
     pub page_size: u32,
+    /// How timestamps are written in `$filter`.
+    pub timestamps: Precision,
     /// Whether a page that fails is asked for again.
     pub tries: Tries,
 }
@@ -53,9 +57,13 @@ const PAGES_AHEAD: usize = 1;
 impl Sweep {
     /// A query for this resource in the order of its paging key.
     pub fn query(&self) -> Query {
+        let paging = self.shape.paging_field().name.clone();
+        self.plain().order_by(paging, query::Order::Asc)
+    }
+
+    fn plain(&self) -> Query {
         let shape = &self.shape;
-        let mut query = Query::of(shape.resource.entity_set())
-            .order_by(shape.paging_field().name.clone(), query::Order::Asc);
+        let mut query = Query::of(shape.resource.entity_set());
         if self.select {
             query = query.select(shape.fields.iter().map(|field| field.name.clone()));
         }
@@ -72,14 +80,10 @@ impl Sweep {
     /// The query for the page at a position of keyset paging.
     fn keyset(&self, after: Option<&Key>, up_to: Option<&Key>, skip: u64) -> String {
         let field = &self.shape.paging_field().name;
-        let literal = |key: &Key| match key {
-            Key::Number(number) => Literal::Int(*number),
-            Key::Text(text) => Literal::Text(text.clone()),
-        };
         let parts = [
             self.filter.clone().map(|filter| format!("({filter})")),
-            after.map(|key| query::gt(field, &literal(key))),
-            up_to.map(|key| query::le(field, &literal(key))),
+            after.map(|key| query::gt(field, &key.literal())),
+            up_to.map(|key| query::le(field, &key.literal())),
         ];
         let mut query = self.query().top(self.page_size.into());
         let parts: Vec<String> = parts.into_iter().flatten().collect();
@@ -92,6 +96,34 @@ impl Sweep {
         query.to_path_and_query()
     }
 
+    /// The filter for what lies behind a cursor, or from a moment on.
+    fn behind(&self, since: &str, after: Option<&Cursor>, two_steps: bool) -> String {
+        let moment = |stored: &str| Literal::Timestamp(timestamp_literal(stored, self.timestamps));
+        let Some(Cursor { stamp, key }) = after else {
+            return query::ge(MODIFICATION_TIMESTAMP, &moment(since));
+        };
+        let later = query::gt(MODIFICATION_TIMESTAMP, &moment(stamp));
+        let Some(key) = key else { return later };
+        let ties = query::and([
+            query::eq(MODIFICATION_TIMESTAMP, &moment(stamp)),
+            query::gt(&self.shape.paging_field().name, &key.literal()),
+        ]);
+        match two_steps {
+            true => ties,
+            false => query::or([later, query::group(&ties)]),
+        }
+    }
+
+    /// The query for changes. It is counted, which tells the last page.
+    fn changes(&self, behind: &str) -> Query {
+        let filter = self.filter.as_deref().map(query::group);
+        self.plain()
+            .order_by(MODIFICATION_TIMESTAMP, query::Order::Asc)
+            .order_by(self.shape.paging_field().name.clone(), query::Order::Asc)
+            .filter(query::and([filter.unwrap_or_default(), behind.to_owned()]))
+            .count()
+    }
+
     /// Reads the page at a position.
     ///
     /// # Errors
@@ -102,10 +134,19 @@ impl Sweep {
         walk: usize,
         from: &Position,
     ) -> Result<Step, FeedError> {
-        let mut page = self.read(client, from).await?;
-        if page.entries == 0 && matches!(from, Position::Keyset { .. }) {
+        let (from, mut page) = self.read_or_apart(client, from).await?;
+        let may_hide_more = match &*from {
+            Position::Keyset { .. } => page.entries == 0,
+            Position::Changes { .. } => page.entries == 0 && page.count != Some(0),
+            _ => false,
+        };
+        if may_hide_more {
             // All that lies behind hangs on this one answer: it is asked for twice.
-            page = self.read(client, from).await?;
+            page = self.read(client, &from).await?;
+        }
+        // A full page is never the last: what it counts may be itself.
+        if page.entries >= self.page_size as usize {
+            page.count = page.count.filter(|count| *count > page.entries as u64);
         }
         let to = from.behind(&page)?;
         // A link that must not be followed must not become where a sweep goes on.
@@ -117,10 +158,29 @@ impl Sweep {
         }
         Ok(Step {
             walk,
-            from: from.clone(),
+            from: from.into_owned(),
             to,
             page,
         })
+    }
+
+    /// Reads a page; where the server refuses an `or`, without it.
+    async fn read_or_apart<'p>(
+        &self,
+        client: &Client,
+        from: &'p Position,
+    ) -> Result<(Cow<'p, Position>, Page), FeedError> {
+        let refused = match self.read(client, from).await {
+            Ok(page) => return Ok((Cow::Borrowed(from), page)),
+            Err(error) => error,
+        };
+        let apart = from.in_two_steps().filter(|_| refused.is_refusal());
+        let Some(apart) = apart else {
+            return Err(refused);
+        };
+        let page = self.read(client, &apart).await?;
+        tracing::info!(resource = %self.shape.resource, error = %refused, "asking without `or`");
+        Ok((Cow::Owned(apart), page))
     }
 
     async fn read(&self, client: &Client, from: &Position) -> Result<Page, FeedError> {
@@ -130,6 +190,24 @@ impl Sweep {
                 client.url(&self.keyset(after.as_ref(), up_to.as_ref(), *skip))?,
                 None,
             ),
+            Position::Changes {
+                since,
+                after,
+                skip,
+                two_steps,
+            } => {
+                let behind = self.behind(since, after.as_ref(), *two_steps);
+                let mut query = self.changes(&behind);
+                if *skip > 0 {
+                    query = query.skip(*skip);
+                }
+                let by_links = self.paging == Paging::NextLink;
+                if !by_links {
+                    query = query.top(self.page_size.into());
+                }
+                let url = client.url(&query.to_path_and_query())?;
+                (url, by_links.then_some(self.page_size))
+            }
             // The size is asked for anew with each page: links do not carry it.
             Position::NextLink { next_link } => {
                 let url = match next_link {

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::apply::Apply;
+use super::fetch::fetch;
 use super::survey::survey;
 use super::sweep::Sweeping;
-use crate::feed::query::{self, Literal};
-use crate::feed::{Key, Paging, Position, Step, Sweep, Tries};
+use crate::feed::{FeedError, Key, Paging, Position, Step, Tries};
 use crate::mirror::{DeletedReason, Job, Mirror, Writing};
 use crate::record::Shape;
 use crate::resource::Resource;
@@ -16,10 +16,6 @@ use crate::value::Form;
 /// Fewer deletions than this are never held back: of a small mirror, a few
 /// percent is one listing.
 const BRAKE_MIN_ROWS: u64 = 20;
-
-/// How many keys are asked for at once: some servers take no more than five
-/// `or` in a filter (MLS Grid, as documented).
-const KEYS_ASKED: usize = 5;
 
 /// How often a resource whose links passed over records is read again.
 const ROUNDS: u32 = 1;
@@ -190,58 +186,39 @@ impl Sweeping<'_> {
         shape: &Arc<Shape>,
         keys: &[String],
     ) -> anyhow::Result<()> {
-        for batch in keys.chunks(KEYS_ASKED) {
-            let literal = |key: &String| Literal::Text(key.clone());
-            let any = batch
-                .iter()
-                .map(|key| query::eq(self.resource.key(), &literal(key)));
-            let filter = [
-                self.catalog.filter(self.resource).map(query::group),
-                Some(query::or(any)),
-            ];
-            let filter: Vec<String> = filter.into_iter().flatten().collect();
-            let sweep = Sweep {
-                filter: Some(filter.join(" and ")),
-                ..self.sweep(shape)
-            };
-            let start = Position::NextLink { next_link: None };
-            let step = match self.context.feed.step(&sweep, 0, &start) {
-                Ok(step) => step,
-                // Nothing is held gone on a refusal.
-                Err(error) if error.is_refusal() => {
-                    self.left_out
-                        .push(format!("asking for what seems gone: {error}"));
-                    let writing = mirror.write()?;
-                    writing.clear_sweep(Job::Full, self.resource)?;
-                    writing.commit()?;
-                    return Ok(());
-                }
-                Err(error) => return Err(error.into()),
-            };
+        let sweep = self.sweep(shape);
+        let context = self.context;
+        let asked = fetch(context, &sweep, keys, |step| {
             let found: Vec<Box<str>> = step
                 .page
                 .records
                 .iter()
                 .map(|record| record.key.clone())
                 .collect();
-            // What was found stands beside the sweep's own positions.
-            self.apply(
-                mirror,
-                shape,
-                Step {
-                    walk: 0,
-                    to: Position::Finished,
-                    ..step
-                },
-            )?;
+            self.apply(mirror, shape, step)?;
             let writing = mirror.write()?;
             for key in found {
                 writing.note_found(self.resource, &key)?;
             }
-            writing.commit()?;
+            Ok(writing.commit()?)
+        });
+        match asked {
+            Ok(_) => Ok(()),
+            // Nothing is held gone on a refusal.
+            Err(error) if is_refusal(&error) => {
+                self.left_out
+                    .push(format!("asking for what seems gone: {error:#}"));
+                let writing = mirror.write()?;
+                writing.clear_sweep(Job::Full, self.resource)?;
+                Ok(writing.commit()?)
+            }
+            Err(error) => Err(error),
         }
-        Ok(())
     }
+}
+
+fn is_refusal(error: &anyhow::Error) -> bool {
+    error.downcast_ref().is_some_and(FeedError::is_refusal)
 }
 
 /// The stretch of numeric keys of which a page tells all: from where it began

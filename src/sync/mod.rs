@@ -5,6 +5,7 @@ mod begin;
 mod catalog;
 mod checkpoint;
 mod ending;
+mod fetch;
 mod full;
 mod gone;
 mod plan;

@@ -1,0 +1,110 @@
+//! Asking for records by their keys.
+
+use std::collections::HashSet;
+
+use super::Context;
+use crate::feed::query::{self, Literal};
+use crate::feed::{FeedError, Page, Position, Step, Sweep};
+use crate::record::Shape;
+use crate::resource::Resource;
+use crate::value::Form;
+
+/// The names of so many bytes of keys fit in a URL of every known server.
+const URL_KEYS_BYTES: usize = 3_000;
+
+/// Asks for the records with these keys, as many at once as the server takes,
+/// and hands over each page as it comes. Returns the keys that the feed does not
+/// have, which it said twice.
+///
+/// # Errors
+/// [`FeedError`], and what `each` returns.
+pub fn fetch(
+    context: &Context<'_>,
+    sweep: &Sweep,
+    keys: &[String],
+    mut each: impl FnMut(Step) -> anyhow::Result<()>,
+) -> anyhow::Result<Vec<String>> {
+    let mut absent = Vec::new();
+    let mut at_once = context.feed.dialect().keys_at_once;
+    let mut rest = keys;
+    while !rest.is_empty() {
+        if let Some(signal) = context.stop.requested() {
+            return Err(FeedError::Interrupted(signal).into());
+        }
+        let (batch, behind) = rest.split_at(batch_len(rest, at_once));
+        let mut missing: Vec<&str> = batch.iter().map(String::as_str).collect();
+        // A page may hold fewer than were asked for.
+        let mut times_empty = 0;
+        while !missing.is_empty() && times_empty < 2 {
+            let step = match ask(context, sweep, &missing) {
+                Ok(step) => step,
+                Err(FeedError::Refused { .. }) if batch.len() > 1 => {
+                    at_once = 1;
+                    break;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            let found = keys_of(&step.page, sweep.shape.resource);
+            let before = missing.len();
+            missing.retain(|key| !found.contains(key));
+            times_empty += usize::from(missing.len() == before);
+            if !found.is_empty() {
+                each(step)?;
+            }
+        }
+        if at_once == 1 && batch.len() > 1 {
+            continue;
+        }
+        absent.extend(missing.into_iter().map(str::to_owned));
+        rest = behind;
+    }
+    Ok(absent)
+}
+
+/// The keys of a page's records, storable or not.
+fn keys_of(page: &Page, resource: Resource) -> HashSet<&str> {
+    let rejects = page.rejects.iter();
+    let rejected = rejects.filter(|reject| reject.resource == resource);
+    (page.records.iter().map(|record| &*record.key))
+        .chain(rejected.filter_map(|reject| reject.key.as_deref()))
+        .collect()
+}
+
+fn ask(context: &Context<'_>, sweep: &Sweep, keys: &[&str]) -> Result<Step, FeedError> {
+    let any = any_of(&sweep.shape, keys);
+    let filter = sweep.filter.as_deref().map(query::group);
+    let sweep = Sweep {
+        filter: Some(query::and([filter.unwrap_or_default(), any])),
+        ..sweep.clone()
+    };
+    let start = Position::NextLink { next_link: None };
+    let step = context.feed.step(&sweep, 0, &start)?;
+    Ok(Step {
+        // What is asked for by key stands beside a sweep's own positions.
+        to: Position::Finished,
+        ..step
+    })
+}
+
+/// The filter for records with one of these keys.
+fn any_of(shape: &Shape, keys: &[&str]) -> String {
+    let field = shape.resource.key();
+    let is_number = shape
+        .position(field)
+        .is_some_and(|at| shape.fields[at].form == Form::Integer);
+    let literal = |key: &&str| match key.parse() {
+        Ok(number) if is_number => Literal::Int(number),
+        _ => Literal::Text((*key).to_owned()),
+    };
+    let literals: Vec<Literal> = keys.iter().map(literal).collect();
+    query::is_in(field, &literals)
+}
+
+fn batch_len(keys: &[String], at_once: usize) -> usize {
+    let mut bytes = 0;
+    let fits = keys.iter().take(at_once).take_while(|key| {
+        bytes += key.len();
+        bytes <= URL_KEYS_BYTES
+    });
+    fits.count().max(1)
+}
