@@ -129,6 +129,8 @@ fn resource() -> impl clap::builder::TypedValueParser<Value = Resource> {
 pub enum SyncJob {
     /// Every record of every resource, and soft-delete what is gone
     Full,
+    /// What changed since the last sync
+    Incremental,
 }
 
 /// `simulate`

@@ -30,6 +30,7 @@ pub struct Silent;
 impl Progress for Silent {
     fn begin(&self, _: Resource, _: Option<u64>) {}
     fn page(&self, _: Resource, _: &Counts, _: u64) {}
+    fn note(&self, _: &str) {}
     fn end(&self, _: Resource) {}
 }
 
@@ -124,6 +125,10 @@ impl Progress for Shown<'_> {
             self.output
                 .say(&format!("{resource}: {} read{left}", thousands(done)));
         }
+    }
+
+    fn note(&self, what: &str) {
+        self.output.say(what);
     }
 
     fn end(&self, _: Resource) {

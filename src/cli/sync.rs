@@ -70,8 +70,9 @@ pub fn sync_once(
     resources: &[Resource],
 ) -> anyhow::Result<Report> {
     match job {
-        // As long as there is no other job, all is read each time.
-        Some(SyncJob::Full) | None => sync::full(context, mirror, resources),
+        None => sync::up_to_date(context, mirror, resources),
+        Some(SyncJob::Full) => sync::full(context, mirror, resources),
+        Some(SyncJob::Incremental) => sync::incremental(context, mirror, resources),
     }
 }
 

@@ -11,6 +11,7 @@ mod rejects;
 mod rows;
 mod runs;
 mod schema;
+mod scope;
 mod sweep;
 
 use chrono::Utc;
@@ -24,6 +25,7 @@ pub use open::NotAMirror;
 pub use rows::{DeletedReason, Held, Rows};
 pub use runs::{Counts, Job, Outcome, RunId, RunSummary, Status};
 pub use schema::FieldRow;
+pub use scope::Scope;
 
 /// An open mirror.
 pub struct Mirror {

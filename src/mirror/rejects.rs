@@ -2,8 +2,8 @@
 
 use rusqlite::named_params;
 
-use super::Writing;
 use super::runs::RunId;
+use super::{Mirror, Writing};
 use crate::record::Reject;
 use crate::resource::Resource;
 
@@ -76,6 +76,25 @@ impl Writing<'_> {
         Ok(())
     }
 
+    /// A run of changes that began with run `since` has finished: rejects without
+    /// a key that an earlier one met among the same changes, and that it did not
+    /// meet again, are no more in the feed as they were.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn resolve_unmet_keyless(&self, resource: Resource, since: RunId) -> rusqlite::Result<()> {
+        self.transaction.execute(
+            "UPDATE rejects SET resolved_at = :now
+             WHERE resource = :resource AND run_id < :since AND resolved_at IS NULL
+               AND record_key IS NULL
+               AND (SELECT job FROM sync_runs WHERE id = rejects.run_id) = 'incremental'",
+            named_params! {
+                ":now": self.now, ":resource": resource.entity_set(), ":since": since.0,
+            },
+        )?;
+        Ok(())
+    }
+
     /// A sweep that began with run `since` has finished: rejects that it did not
     /// meet again are no more in the feed as they were.
     ///
@@ -90,5 +109,29 @@ impl Writing<'_> {
             },
         )?;
         Ok(())
+    }
+}
+
+impl Mirror {
+    /// The keys of rejects that are not resolved and that no run since `since` met.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn unmet_reject_keys(
+        &self,
+        resource: Resource,
+        since: i64,
+    ) -> rusqlite::Result<Vec<String>> {
+        self.connection
+            .prepare(
+                "SELECT DISTINCT record_key FROM rejects
+                 WHERE resource = :resource AND run_id < :since AND resolved_at IS NULL
+                   AND record_key IS NOT NULL ORDER BY record_key",
+            )?
+            .query_map(
+                named_params! { ":resource": resource.entity_set(), ":since": since },
+                |row| row.get(0),
+            )?
+            .collect()
     }
 }

@@ -428,6 +428,19 @@ impl Writing<'_> {
         Ok(())
     }
 
+    /// A run that ended has to be read again after all: the resource stays mirrored
+    /// up to where it was.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn hold_watermark(&self, run: RunId) -> rusqlite::Result<()> {
+        self.transaction.execute(
+            "UPDATE sync_runs SET watermark_after = watermark_before WHERE id = ?1",
+            [run.0],
+        )?;
+        Ok(())
+    }
+
     /// Ends a run. What it did and where it stands was saved before.
     ///
     /// # Errors

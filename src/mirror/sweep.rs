@@ -75,6 +75,16 @@ impl Writing<'_> {
         Ok(())
     }
 
+    /// Whether any record of the resource is noted as missing, by whichever job.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn has_missing(&self, resource: Resource) -> rusqlite::Result<bool> {
+        self.transaction
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM _sweep_missing WHERE resource = ?1)")?
+            .query_row([resource.entity_set()], |row| row.get(0))
+    }
+
     /// The live rows that a sweep which noted what it met did not meet become
     /// those that it missed.
     ///

@@ -1,28 +1,13 @@
 //! One page into the mirror: what is new, what changed, what is the same, what went.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
+use super::tally::Tallies;
 use crate::feed::Page;
-use crate::mirror::{
-    ChangeKind, ChangeLog, Counts, DeletedReason, Held, Job, Rows, RunId, Subject, Writing,
-};
+use crate::mirror::{ChangeKind, DeletedReason, Held, Job, Rows, Subject, Writing};
 use crate::record::{Children, Record, Shape};
 use crate::resource::{PHOTOS_COUNT, Resource};
 use crate::value::{Value, timestamp};
-
-/// The run of one resource while it is under way.
-#[derive(Debug)]
-pub struct Tally {
-    /// Its row in `sync_runs`.
-    pub run: RunId,
-    /// What it did so far.
-    pub counts: Counts,
-    /// Whether its changes are logged: not those of the first full sync.
-    pub logs: bool,
-}
-
-/// The runs of the resources that one sweep fills.
-pub type Tallies = BTreeMap<Resource, Tally>;
 
 /// Applies pages within one transaction.
 pub struct Apply<'a> {
@@ -35,6 +20,8 @@ pub struct Apply<'a> {
     /// Whether only children of live listings are held, because the mirror does
     /// not hold all listings.
     pub listings_filtered: bool,
+    /// Of which resources some records are noted as missing.
+    pub missing: BTreeSet<Resource>,
 }
 
 impl Apply<'_> {
@@ -44,7 +31,7 @@ impl Apply<'_> {
     /// If the database cannot be read or written.
     pub fn page(&mut self, shape: &Shape, page: &Page) -> rusqlite::Result<()> {
         let writing = self.writing;
-        if let Some(tally) = self.tallies.get_mut(&shape.resource) {
+        if let Some(tally) = self.tallies.get_mut(shape.resource) {
             tally.counts.pages += 1;
         }
         let mut rows = writing.rows(shape)?;
@@ -53,6 +40,12 @@ impl Apply<'_> {
             .iter()
             .map(|child| writing.rows(&child.shape))
             .collect::<Result<_, _>>()?;
+        let filled = [shape].into_iter();
+        for shape in filled.chain(shape.children.iter().map(|child| &child.shape)) {
+            if writing.has_missing(shape.resource)? {
+                self.missing.insert(shape.resource);
+            }
+        }
         let may_resolve = self.has_open_rejects(shape)?;
         for record in &page.records {
             self.record(shape, &mut rows, record, may_resolve)?;
@@ -68,7 +61,7 @@ impl Apply<'_> {
             }
         }
         for reject in &page.rejects {
-            let Some(tally) = self.tallies.get_mut(&reject.resource) else {
+            let Some(tally) = self.tallies.get_mut(reject.resource) else {
                 continue;
             };
             tally.counts.records_seen += 1;
@@ -121,12 +114,15 @@ impl Apply<'_> {
         may_resolve: bool,
     ) -> rusqlite::Result<()> {
         let writing = self.writing;
-        let Some(tally) = self.tallies.get_mut(&shape.resource) else {
+        let Some(tally) = self.tallies.get_mut(shape.resource) else {
             return Ok(());
         };
         tally.counts.records_seen += 1;
         if may_resolve {
             writing.resolve_rejects(shape.resource, &record.key)?;
+        }
+        if self.missing.contains(&shape.resource) {
+            writing.note_found(shape.resource, &record.key)?;
         }
         let subject = subject(shape, record);
         match rows.held(record)? {
@@ -179,7 +175,6 @@ impl Apply<'_> {
         let may_resolve = self.has_open_rejects(shape)?;
         for child in &list.records {
             self.record(shape, rows, child, may_resolve)?;
-            self.writing.note_found(shape.resource, &child.key)?;
         }
         let came: HashSet<&str> = (list.records.iter().map(|child| &*child.key))
             .chain(list.rejected_keys.iter().map(|key| &**key))
@@ -202,10 +197,17 @@ impl Apply<'_> {
             );
             return Ok(());
         }
-        // They go at the end of the sweep, if they are not met elsewhere and are
-        // not suspiciously many.
+        let job = self.tallies.job();
         for key in gone {
-            self.writing.note_missing(Job::Full, shape.resource, &key)?;
+            if job == Job::Full {
+                // They go at the end of the sweep, if they are not met elsewhere
+                // and are not suspiciously many.
+                self.writing.note_missing(job, shape.resource, &key)?;
+                self.missing.insert(shape.resource);
+            } else {
+                let listing = Some(&*parent.key);
+                self.delete(shape.resource, &key, listing, DeletedReason::Replaced)?;
+            }
         }
         Ok(())
     }
@@ -255,25 +257,11 @@ impl Apply<'_> {
         };
         // A child that goes with its listing goes into the listing's run if it
         // has none of its own.
-        let own = self.tallies.contains_key(&resource);
+        let own = self.tallies.get(resource).is_some();
         let run_of = if own { resource } else { Resource::Property };
-        if let Some(tally) = self.tallies.get_mut(&run_of) {
+        if let Some(tally) = self.tallies.get_mut(run_of) {
             tally.counts.deleted += u64::from(own);
             tally.log(self.writing, |log| log.record(subject, ChangeKind::Delete))?;
-        }
-        Ok(())
-    }
-}
-
-impl Tally {
-    fn log(
-        &mut self,
-        writing: &Writing<'_>,
-        entry: impl FnOnce(&mut ChangeLog<'_>) -> rusqlite::Result<()>,
-    ) -> rusqlite::Result<()> {
-        if self.logs {
-            entry(&mut writing.changes(self.run)?)?;
-            self.counts.changes_logged += 1;
         }
         Ok(())
     }

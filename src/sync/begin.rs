@@ -1,14 +1,19 @@
 //! Where a sweep that begins anew begins: what it asks for before its first page.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use chrono::{NaiveDateTime, TimeDelta};
 
 use super::Context;
 use super::catalog::Catalog;
 use super::checkpoint::Checkpoint;
 use super::ranges::positions;
 use super::survey::{Survey, survey};
-use crate::feed::{FeedError, Tries};
+use crate::feed::{FeedError, Position, Tries};
 use crate::resource::Resource;
+use crate::value::stored_instant;
 
 /// What a sweep asks for, to tell a checkpoint of the same from one of another.
 pub(super) fn asked(catalog: &Catalog, resource: Resource, children: &[Resource]) -> String {
@@ -77,6 +82,64 @@ pub(super) fn first_checkpoint(
         first_run: None,
         keyless: false,
     })
+}
+
+/// The checkpoint of reading what changed since the watermark, less the overlap.
+///
+/// # Errors
+/// If the feed does not declare what is wanted.
+pub(super) fn changes_checkpoint(
+    catalog: &Catalog,
+    resource: Resource,
+    children: &[Resource],
+    asked: String,
+    watermark: Option<String>,
+    overlap: Duration,
+) -> anyhow::Result<Checkpoint> {
+    let shape = catalog.shape(resource, children)?;
+    let watermark = watermark.with_context(|| {
+        format!("{resource} was never read to its end; `mlsmirror sync full` does that")
+    })?;
+    let since = earlier(&watermark, overlap)
+        .with_context(|| format!("the watermark of {resource} is no moment: {watermark}"))?;
+    let expand = shape.children.iter();
+    Ok(Checkpoint {
+        asked,
+        positions: vec![Position::since(since)],
+        expand: expand
+            .map(|child| child.shape.resource.entity_set().to_owned())
+            .collect(),
+        count: None,
+        read: 0,
+        newest: BTreeMap::new(),
+        rejected: Default::default(),
+        first_run: None,
+        keyless: false,
+    })
+}
+
+/// The checkpoint that an unfinished run left, if it is of the same sweep.
+/// Changes are read again from some time before where it stood, since records
+/// can become visible after later-stamped ones.
+pub(super) fn resumed(text: &str, asked: &str, overlap: Duration) -> Option<Checkpoint> {
+    let mut checkpoint: Checkpoint = serde_json::from_str(text).ok()?;
+    for position in &mut checkpoint.positions {
+        if let Position::Changes { since, after, .. } = position {
+            let cursor = after.as_ref().map(|cursor| cursor.stamp.as_str());
+            let again = cursor.and_then(|stamp| earlier(stamp, overlap));
+            *position = Position::since(again.unwrap_or_default().max(since.clone()));
+        }
+    }
+    (checkpoint.asked == asked).then_some(checkpoint)
+}
+
+/// A moment in storage form, so much earlier.
+fn earlier(moment: &str, overlap: Duration) -> Option<String> {
+    let instant = NaiveDateTime::parse_from_str(moment, "%Y-%m-%d %H:%M:%S%.f").ok()?;
+    let overlap = TimeDelta::from_std(overlap).ok()?;
+    Some(stored_instant(
+        instant.checked_sub_signed(overlap)?.and_utc(),
+    ))
 }
 
 /// The newest stamp of a child resource. Where the resource itself does not

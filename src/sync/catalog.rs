@@ -106,13 +106,24 @@ impl Catalog {
     }
 
     /// Makes the tables of `resources` and writes down what their fields are.
-    /// One that the feed does not declare is left out.
+    /// One that the feed does not declare is left out. Where nothing is new,
+    /// nothing is written.
     ///
     /// # Errors
     /// If the database cannot be written.
     pub fn store(&self, mirror: &mut Mirror, resources: &[Resource]) -> anyhow::Result<()> {
         let document = serde_json::to_string(&self.metadata)?;
+        let saved = mirror.saved_metadata()?;
+        let is_known = saved.is_some_and(|(saved, _)| saved == document);
         let writing = mirror.write()?;
+        let mut has_tables = true;
+        for &resource in resources {
+            has_tables &=
+                columns(&self.metadata, resource).is_err() || writing.has_table(resource)?;
+        }
+        if is_known && has_tables {
+            return Ok(());
+        }
         for &resource in resources {
             let Ok(fields) = columns(&self.metadata, resource) else {
                 continue;

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::apply::stamp_of_reject;
-use crate::feed::Position;
-use crate::record::Reject;
+use crate::feed::{Page, Position};
+use crate::mirror::Job;
+use crate::record::{Reject, Shape};
 use crate::resource::Resource;
+use crate::value::stored_instant;
 
 /// Written with every page, in the page's transaction.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -69,14 +72,36 @@ impl Checkpoint {
         }
     }
 
+    /// Notes the newest stamp of a page that was read in the order of stamps, but
+    /// for those in the feed's future.
+    pub fn note_newest(&mut self, shape: &Shape, page: &Page, now: Option<DateTime<Utc>>) {
+        let now = now.map(stored_instant);
+        let past = |stamp: &&str| now.as_deref().is_none_or(|now| *stamp <= now);
+        let stamps = page.records.iter();
+        let stamps = stamps.filter_map(|record| shape.modified_of(&record.values));
+        let newest = stamps.filter(past).max().map(str::to_owned);
+        let name = shape.resource.entity_set();
+        let newest = newest.max(self.newest.remove(name));
+        if let Some(newest) = newest {
+            self.newest.insert(name.to_owned(), newest);
+        }
+    }
+
     /// The feed's time up to which a resource is mirrored once the sweep has
     /// finished: never past a record that could not be stored.
-    pub fn watermark(&self, resource: Resource, before: Option<String>) -> Option<String> {
-        let newest = self
-            .newest
-            .get(resource.entity_set())
-            .cloned()
-            .or(before.clone());
+    /// Reading changes never takes it back, as reading all does where the feed
+    /// itself went back.
+    pub fn watermark(
+        &self,
+        job: Job,
+        resource: Resource,
+        before: Option<String>,
+    ) -> Option<String> {
+        let found = self.newest.get(resource.entity_set()).cloned();
+        let newest = match job {
+            Job::Incremental => found.max(before.clone()),
+            _ => found.or(before.clone()),
+        };
         match self.rejected.get(resource.entity_set()) {
             None => newest,
             Some(None) => before,
@@ -117,8 +142,9 @@ mod tests {
     fn the_watermark_never_passes_a_record_that_was_rejected() {
         let before = Some("2026-01-01 00:00:00".to_owned());
         let mut checkpoint = checkpoint();
-        let watermark =
-            |checkpoint: &Checkpoint| checkpoint.watermark(Resource::Property, before.clone());
+        let watermark = |checkpoint: &Checkpoint| {
+            checkpoint.watermark(Job::Full, Resource::Property, before.clone())
+        };
         assert_eq!(
             watermark(&checkpoint).as_deref(),
             Some("2026-03-01 00:00:00")

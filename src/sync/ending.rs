@@ -2,10 +2,29 @@
 
 use anyhow::Context as _;
 
+use super::Verdict;
 use super::sweep::Sweeping;
-use super::{Verdict, peak_rss_bytes};
-use crate::mirror::{Job, Mirror, Outcome, RunId, Status, Writing};
+use super::tally::Tallies;
+use crate::mirror::{Job, Mirror, RunId, Status, Writing};
 use crate::resource::Resource;
+
+/// What is said of so many records that could not be stored.
+pub(super) fn rejected_error(rejected: u64) -> Option<String> {
+    let records = if rejected == 1 { "record" } else { "records" };
+    (rejected > 0).then(|| {
+        format!("{rejected} {records} could not be stored; see `rejects`, where they are kept")
+    })
+}
+
+/// What a sweep came to.
+pub(super) struct Finished {
+    /// The runs that ended.
+    pub runs: Vec<RunId>,
+    /// How.
+    pub verdict: Verdict,
+    /// The runs of children that go on.
+    pub rest: Tallies,
+}
 
 impl Sweeping<'_> {
     /// Ends the runs as they went, all of them in one transaction. A sweep that
@@ -14,48 +33,58 @@ impl Sweeping<'_> {
         mut self,
         mirror: &mut Mirror,
         result: &anyhow::Result<()>,
-    ) -> anyhow::Result<(Vec<RunId>, Verdict)> {
+    ) -> anyhow::Result<Finished> {
         self.context.progress.end(self.resource);
         let writing = mirror.write()?;
-        let filled: Vec<Resource> = self.tallies.keys().copied().collect();
-        match result {
-            Ok(()) => {
-                for &resource in &filled {
-                    writing.clear_sweep(Job::Full, resource)?;
-                    if let Some(first_run) = self.checkpoint.first_run {
-                        writing.resolve_unmet_rejects(resource, RunId::from_number(first_run))?;
-                    }
+        // The children of an incremental have changes of their own still to be read.
+        let ends: Vec<Resource> = match self.job() {
+            Job::Incremental => vec![self.resource],
+            _ => self.tallies.resources(),
+        };
+        if result.is_ok() {
+            for &resource in &ends {
+                writing.clear_sweep(self.job(), resource)?;
+                if self.job() == Job::Full {
+                    writing.save_scope(resource, &self.catalog.scope(resource)?)?;
                 }
-                self.save(&writing, None)?;
+                if let Some(first_run) = self.checkpoint.first_run {
+                    self.resolve_unmet(&writing, resource, RunId::from_number(first_run))?;
+                }
             }
-            Err(_) => {
-                let text = serde_json::to_string(&self.checkpoint)?;
-                self.save(&writing, Some(&text))?;
-            }
+            self.save_at(&writing, None)?;
+        } else {
+            self.save(&writing)?;
         }
         let mut verdict = Verdict::Done;
-        for &resource in &filled {
+        let mut runs = Vec::new();
+        for &resource in &ends {
             let (own, status, error) = match result {
-                Err(error) => self.failed(error),
+                Err(error) => self.context.failed(self.resource, error),
                 Ok(()) => self.ended(&writing, resource)?,
             };
             verdict = verdict.max(own);
-            writing.finish_run(
-                self.tallies[&resource].run,
-                &self.outcome(resource, status, error),
-            )?;
+            self.end_run(&writing, resource, status, error)?;
+            runs.extend(self.tallies.remove(resource).map(|tally| tally.run));
         }
         writing.commit().context("ending a run")?;
-        Ok((
-            self.tallies.values().map(|tally| tally.run).collect(),
+        Ok(Finished {
+            runs,
             verdict,
-        ))
+            rest: self.tallies,
+        })
     }
 
-    fn failed(&self, error: &anyhow::Error) -> (Verdict, Status, Option<String>) {
-        match self.context.judge(self.resource, error) {
-            (Verdict::Interrupted, _) => (Verdict::Interrupted, Status::Interrupted, None),
-            (verdict, text) => (verdict, Status::Failed, Some(text)),
+    /// What was rejected before and not met again is no more in the feed as it
+    /// was: of the whole feed, or of the changes since it was met.
+    fn resolve_unmet(
+        &self,
+        writing: &Writing<'_>,
+        resource: Resource,
+        since: RunId,
+    ) -> rusqlite::Result<()> {
+        match self.job() {
+            Job::Incremental => writing.resolve_unmet_keyless(resource, since),
+            _ => writing.resolve_unmet_rejects(resource, since),
         }
     }
 
@@ -70,35 +99,31 @@ impl Sweeping<'_> {
         };
         // Those of earlier runs of the same sweep are among them.
         let rejected = writing.open_rejects(resource)?;
-        if rejected > 0 {
-            let records = if rejected == 1 { "record" } else { "records" };
-            left_out.push(format!(
-                "{rejected} {records} could not be stored; see `rejects`, where they are kept"
-            ));
-        }
+        left_out.extend(rejected_error(rejected));
         Ok(match left_out.is_empty() {
             true => (Verdict::Done, Status::Succeeded, None),
             false => (Verdict::Partial, Status::Partial, Some(left_out.join("; "))),
         })
     }
 
-    pub(super) fn outcome(
+    /// Ends the run of one resource. One that came to its end leaves no checkpoint.
+    pub(super) fn end_run(
         &self,
+        writing: &Writing<'_>,
         resource: Resource,
         status: Status,
         error: Option<String>,
-    ) -> Outcome {
-        let before = self.watermark_before.get(&resource).cloned().flatten();
+    ) -> rusqlite::Result<()> {
+        let Some(tally) = self.tallies.get(resource) else {
+            return Ok(());
+        };
         let done = matches!(status, Status::Succeeded | Status::Partial);
-        Outcome {
-            status,
-            watermark_after: match done {
-                true => self.checkpoint.watermark(resource, before),
-                false => before,
-            },
-            duration: self.started.elapsed(),
-            peak_rss_bytes: peak_rss_bytes(),
-            error,
-        }
+        let before = tally.watermark_before.clone();
+        let watermark_after = match done {
+            true => self.checkpoint.watermark(self.job(), resource, before),
+            false => before,
+        };
+        self.tallies
+            .finish(writing, resource, status, watermark_after, error)
     }
 }

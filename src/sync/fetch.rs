@@ -12,6 +12,9 @@ use crate::value::Form;
 /// The names of so many bytes of keys fit in a URL of every known server.
 const URL_KEYS_BYTES: usize = 3_000;
 
+/// Not one of a sweep's walks: what is asked for by key stands beside them.
+const BY_KEY: usize = usize::MAX;
+
 /// Asks for the records with these keys, as many at once as the server takes,
 /// and hands over each page as it comes. Returns the keys that the feed does not
 /// have, which it said twice.
@@ -78,12 +81,7 @@ fn ask(context: &Context<'_>, sweep: &Sweep, keys: &[&str]) -> Result<Step, Feed
         ..sweep.clone()
     };
     let start = Position::NextLink { next_link: None };
-    let step = context.feed.step(&sweep, 0, &start)?;
-    Ok(Step {
-        // What is asked for by key stands beside a sweep's own positions.
-        to: Position::Finished,
-        ..step
-    })
+    context.feed.step(&sweep, BY_KEY, &start)
 }
 
 /// The filter for records with one of these keys.

@@ -3,12 +3,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::apply::Apply;
 use super::fetch::fetch;
 use super::survey::survey;
 use super::sweep::Sweeping;
 use crate::feed::{FeedError, Key, Paging, Position, Step, Tries};
-use crate::mirror::{DeletedReason, Job, Mirror, Writing};
+use crate::mirror::{DeletedReason, Mirror, Writing};
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::value::Form;
@@ -35,17 +34,17 @@ impl Sweeping<'_> {
             .rejects
             .iter()
             .filter(|reject| reject.resource == self.resource);
+        for key in rejected.clone().filter_map(|reject| reject.key.as_deref()) {
+            writing.note_found(self.resource, key)?;
+        }
         let met: HashSet<&str> = (page.records.iter().map(|record| &*record.key))
             .chain(rejected.clone().filter_map(|reject| reject.key.as_deref()))
             .collect();
         if !in_order_of_numbers(shape, self.context.feed.dialect().paging) {
             for key in met {
-                writing.note_seen(Job::Full, self.resource, key)?;
+                writing.note_seen(self.job(), self.resource, key)?;
             }
             return Ok(());
-        }
-        for key in &met {
-            writing.note_found(self.resource, key)?;
         }
         // One that came without its key may be any of those that seem gone.
         if rejected.clone().any(|reject| reject.key.is_none()) {
@@ -56,7 +55,7 @@ impl Sweeping<'_> {
         };
         for key in writing.live_keys_between(shape, after, up_to)? {
             if !met.contains(key.as_str()) {
-                writing.note_missing(Job::Full, self.resource, &key)?;
+                writing.note_missing(self.job(), self.resource, &key)?;
             }
         }
         Ok(())
@@ -78,7 +77,7 @@ impl Sweeping<'_> {
         for round in 0..=ROUNDS {
             let counted = survey(self.context.feed, &stamps, filter, Tries::Configured)?.count;
             let Some(count) = counted else { return Ok(()) };
-            let met = mirror.sweep_met(Job::Full, self.resource)?;
+            let met = mirror.sweep_met(self.job(), self.resource)?;
             let some_went = self.checkpoint.count.is_some_and(|before| count < before);
             if count <= met && (!some_went || round == ROUNDS) {
                 return Ok(());
@@ -113,18 +112,14 @@ impl Sweeping<'_> {
             && self.left_out.is_empty()
         {
             let writing = mirror.write()?;
-            writing.missing_from_seen(Job::Full, resource)?;
+            writing.missing_from_seen(self.job(), resource)?;
             writing.commit()?;
         }
-        let asks = paging == Paging::NextLink;
-        self.delete_those(
-            mirror,
-            resource,
-            DeletedReason::Missing,
-            asks.then_some(shape),
-        )?;
+        // What other jobs brought since a resumed sweep began, it did not meet.
+        let asks = paging == Paging::NextLink || self.is_resumed;
+        self.delete_those(mirror, resource, DeletedReason::Missing, shape, asks)?;
         for child in self.checkpoint.expanded() {
-            self.delete_those(mirror, child, DeletedReason::Replaced, None)?;
+            self.delete_those(mirror, child, DeletedReason::Replaced, shape, false)?;
         }
         Ok(())
     }
@@ -134,30 +129,29 @@ impl Sweeping<'_> {
         mirror: &mut Mirror,
         resource: Resource,
         reason: DeletedReason,
-        ask_first: Option<&Arc<Shape>>,
+        shape: &Arc<Shape>,
+        asks_first: bool,
     ) -> anyhow::Result<()> {
         let writing = mirror.write()?;
-        let missing = writing.missing(Job::Full, resource)?;
+        let missing = writing.missing(self.job(), resource)?;
         let live = writing.live_rows(resource)?;
         drop(writing);
         if missing.is_empty() || self.is_too_much(resource, missing.len() as u64, live) {
             return Ok(());
         }
-        if let Some(shape) = ask_first {
+        if asks_first {
             self.ask_for(mirror, shape, &missing)?;
+        }
+        if resource == self.resource && self.catalog.filter(resource).is_some() {
+            let missing = mirror.write()?.missing(self.job(), resource)?;
+            self.leave_scope(mirror, shape, &missing)?;
         }
         let writing = mirror.write()?;
         // Those that were found by asking are live and no longer missing.
-        for key in writing.missing(Job::Full, resource)? {
-            let mut apply = Apply {
-                writing: &writing,
-                tallies: &mut self.tallies,
-                ignore_fields: &self.context.config.sync.ignore_fields,
-                listings_filtered: false,
-            };
-            apply.gone(resource, &key, reason)?;
+        for key in writing.missing(self.job(), resource)? {
+            self.applying(&writing).gone(resource, &key, reason)?;
         }
-        self.save(&writing, Some(&serde_json::to_string(&self.checkpoint)?))?;
+        self.save(&writing)?;
         writing.commit()?;
         Ok(())
     }
@@ -189,18 +183,7 @@ impl Sweeping<'_> {
         let sweep = self.sweep(shape);
         let context = self.context;
         let asked = fetch(context, &sweep, keys, |step| {
-            let found: Vec<Box<str>> = step
-                .page
-                .records
-                .iter()
-                .map(|record| record.key.clone())
-                .collect();
-            self.apply(mirror, shape, step)?;
-            let writing = mirror.write()?;
-            for key in found {
-                writing.note_found(self.resource, &key)?;
-            }
-            Ok(writing.commit()?)
+            self.apply(mirror, shape, step)
         });
         match asked {
             Ok(_) => Ok(()),
@@ -209,7 +192,7 @@ impl Sweeping<'_> {
                 self.left_out
                     .push(format!("asking for what seems gone: {error:#}"));
                 let writing = mirror.write()?;
-                writing.clear_sweep(Job::Full, self.resource)?;
+                writing.clear_sweep(self.job(), self.resource)?;
                 Ok(writing.commit()?)
             }
             Err(error) => Err(error),
@@ -217,7 +200,8 @@ impl Sweeping<'_> {
     }
 }
 
-fn is_refusal(error: &anyhow::Error) -> bool {
+/// Whether the feed answered that it will not or cannot do this.
+pub(super) fn is_refusal(error: &anyhow::Error) -> bool {
     error.downcast_ref().is_some_and(FeedError::is_refusal)
 }
 

@@ -8,20 +8,25 @@ mod ending;
 mod fetch;
 mod full;
 mod gone;
+mod incremental;
 mod plan;
 mod ranges;
+mod runs;
+mod scope;
 mod survey;
 mod sweep;
+mod tally;
 
 use std::collections::BTreeSet;
 
 use crate::config::Config;
 use crate::feed::{Feed, FeedError, ShapeError};
-use crate::mirror::{Counts, Mirror, RunSummary};
+use crate::mirror::{Counts, Mirror, RunSummary, Status};
 use crate::resource::Resource;
 use crate::stop::{Signal, Stop};
 
 pub use full::full;
+pub use incremental::{incremental, up_to_date};
 pub use plan::{Plan, ResourcePlan, check, plan, time_at};
 
 /// What a job works with.
@@ -45,6 +50,8 @@ pub trait Progress {
     /// A page was applied; `counts` is what the run did so far, `done` how many
     /// records of the total are behind it, those of earlier runs among them.
     fn page(&self, resource: Resource, counts: &Counts, done: u64);
+    /// Something that a reader should know while it goes on.
+    fn note(&self, what: &str);
     /// The resource was read.
     fn end(&self, resource: Resource);
 }
@@ -109,6 +116,18 @@ impl Context<'_> {
             _ => (Verdict::Failed, text),
         }
     }
+
+    /// How a run ends that met this error, and its words.
+    fn failed(
+        &self,
+        resource: Resource,
+        error: &anyhow::Error,
+    ) -> (Verdict, Status, Option<String>) {
+        match self.judge(resource, error) {
+            (Verdict::Interrupted, _) => (Verdict::Interrupted, Status::Interrupted, None),
+            (verdict, text) => (verdict, Status::Failed, Some(text)),
+        }
+    }
 }
 
 fn wants_no_such_field(error: &anyhow::Error) -> bool {
@@ -117,7 +136,7 @@ fn wants_no_such_field(error: &anyhow::Error) -> bool {
 
 /// The ending of a whole job, from its resources'. One that failed beside
 /// others that did not is something left out.
-fn ending(verdicts: &BTreeSet<Verdict>, stop: &Stop) -> Ending {
+fn ending_of(verdicts: &BTreeSet<Verdict>, stop: &Stop) -> Ending {
     let worst = verdicts.last().copied().unwrap_or(Verdict::Done);
     let some_done = verdicts.contains(&Verdict::Done) || verdicts.contains(&Verdict::Partial);
     match worst {

@@ -1,16 +1,16 @@
-//! Reading the whole of a resource.
+//! Reading a resource: the whole of it, or what changed since the watermark.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::Context;
-use super::apply::{Apply, Tallies, Tally};
-use super::begin::{asked, first_checkpoint};
+use super::apply::Apply;
+use super::begin::{asked, changes_checkpoint, first_checkpoint, resumed};
 use super::catalog::Catalog;
 use super::checkpoint::Checkpoint;
-use crate::feed::{FeedError, Position, Step, Sweep, Traffic, Tries};
-use crate::mirror::{Job, Mirror, Status, Writing};
+use super::tally::Tallies;
+use crate::feed::{FeedError, Position, Step, Sweep, Tries};
+use crate::mirror::{DeletedReason, Job, Mirror, Status, Writing};
 use crate::record::Shape;
 use crate::resource::Resource;
 
@@ -24,65 +24,76 @@ pub(super) struct Sweeping<'a> {
     pub(super) tallies: Tallies,
     /// The children that the feed does not give along, and why.
     pub(super) refused: Vec<(Resource, String)>,
-    pub(super) watermark_before: BTreeMap<Resource, Option<String>>,
-    pub(super) started: Instant,
-    pub(super) traffic: Traffic,
     pub(super) left_out: Vec<String>,
+    /// Whether it goes on with a sweep that did not finish.
+    pub(super) is_resumed: bool,
     /// The link that an earlier run left to go on from.
     resumed_at: Option<String>,
 }
 
 impl<'a> Sweeping<'a> {
     /// Begins a sweep, or goes on with one that did not finish. `children` are
-    /// those to be asked for in the same requests; `traffic` is what went over
-    /// the wire before anything that this sweep has to answer for.
+    /// those to be asked for in the same requests; `tallies` holds the runs that
+    /// were begun already.
     pub fn begin(
         context: &'a Context<'a>,
         catalog: &'a Catalog,
         mirror: &mut Mirror,
         resource: Resource,
         children: &[Resource],
-        traffic: Traffic,
+        mut tallies: Tallies,
     ) -> anyhow::Result<Sweeping<'a>> {
-        let started = Instant::now();
+        let job = tallies.job();
         let asked = asked(catalog, resource, children);
-        let unfinished = mirror.unfinished_run(Job::Full, resource)?;
-        let resumed = unfinished.and_then(|(run, text)| {
-            let checkpoint: Checkpoint = serde_json::from_str(&text).ok()?;
-            (checkpoint.asked == asked).then_some((run, checkpoint))
-        });
-        let (taking_over, mut checkpoint) = match resumed {
-            Some((run, checkpoint)) => (Some(run), checkpoint),
+        let overlap = context.config.sync.overlap;
+        // What left the filter is found by reading all changes anew.
+        let resumes = job != Job::Incremental || catalog.filter(resource).is_none();
+        let unfinished = mirror.unfinished_run(job, resource)?.filter(|_| resumes);
+        let unfinished =
+            unfinished.and_then(|(run, text)| Some((run, resumed(&text, &asked, overlap)?)));
+        let is_resumed = unfinished.is_some();
+        let (taking_over, mut checkpoint) = match unfinished {
+            Some((run, checkpoint)) => {
+                let text = serde_json::to_string(&checkpoint)?;
+                (Some((run, text)), checkpoint)
+            }
+            None if job == Job::Incremental => {
+                let watermark = mirror.watermark(resource)?;
+                let checkpoint =
+                    changes_checkpoint(catalog, resource, children, asked, watermark, overlap)?;
+                (None, checkpoint)
+            }
             None => (
                 None,
                 first_checkpoint(context, catalog, resource, children, asked)?,
             ),
         };
         let expanded = checkpoint.expanded();
-        let mut tallies = Tallies::new();
-        let mut watermark_before = BTreeMap::new();
         for &filled in [resource].iter().chain(&expanded) {
-            let before = mirror.watermark(filled)?;
-            let logs = mirror.has_finished_full(filled)?;
-            let writing = mirror.write()?;
-            let taking_over = taking_over.filter(|_| filled == resource);
-            let run = writing.start_run(Job::Full, filled, before.as_deref(), taking_over)?;
-            if checkpoint.read == 0 {
-                writing.clear_sweep(Job::Full, filled)?;
+            if tallies.get(filled).is_none() {
+                let taking_over = match job {
+                    _ if filled == resource => taking_over.clone(),
+                    Job::Incremental => mirror.unfinished_run(job, filled)?,
+                    _ => None,
+                };
+                tallies.begin(mirror, filled, taking_over)?;
             }
-            writing.commit()?;
-            watermark_before.insert(filled, before);
-            tallies.insert(
-                filled,
-                Tally {
-                    run,
-                    counts: Default::default(),
-                    logs,
-                },
-            );
+            let held = mirror.scope(filled)?;
+            if let (Some(held), Ok(wanted), Some(tally)) =
+                (held, catalog.scope(filled), tallies.get_mut(filled))
+            {
+                let is_new = |field: &&String| !held.fields.contains(*field);
+                tally.new_fields = wanted.fields.iter().filter(is_new).cloned().collect();
+            }
+            if !is_resumed {
+                let writing = mirror.write()?;
+                writing.clear_sweep(job, filled)?;
+                writing.commit()?;
+            }
         }
-        let run = tallies[&resource].run;
-        checkpoint.first_run.get_or_insert(run.number());
+        if let Some(tally) = tallies.get(resource) {
+            checkpoint.first_run.get_or_insert(tally.run.number());
+        }
         context.progress.begin(resource, checkpoint.count);
         let without = children.iter().filter(|child| !expanded.contains(child));
         let refused = without.map(|&child| (child, "listings have no such navigation".to_owned()));
@@ -101,15 +112,25 @@ impl<'a> Sweeping<'a> {
             checkpoint,
             tallies,
             refused: refused.collect(),
-            watermark_before,
-            started,
-            traffic,
+            is_resumed,
             left_out: Vec::new(),
         })
     }
 
+    /// The job that it is done for.
+    pub(super) fn job(&self) -> Job {
+        self.tallies.job()
+    }
+
     /// Reads all that is not read yet, and then soft-deletes what is gone.
     pub(super) fn run(&mut self, mirror: &mut Mirror) -> anyhow::Result<()> {
+        let shape = self.read_all(mirror)?;
+        self.find_what_was_passed_over(mirror, &shape)?;
+        self.delete_missing(mirror, &shape)
+    }
+
+    /// Reads all that is not read yet, one way or another.
+    pub(super) fn read_all(&mut self, mirror: &mut Mirror) -> anyhow::Result<Arc<Shape>> {
         let mut shape = self.catalog.shape(self.resource, &self.expanded())?;
         if !shape.children.is_empty() && self.checkpoint.read == 0 {
             shape = self.probe(mirror, shape)?;
@@ -118,8 +139,7 @@ impl<'a> Sweeping<'a> {
             shape = self.another_way(mirror, shape, error)?;
             self.read(mirror, &shape)?;
         }
-        self.find_what_was_passed_over(mirror, &shape)?;
-        self.delete_missing(mirror, &shape)
+        Ok(shape)
     }
 
     /// Reads the first page alone, to see whether the server gives the children
@@ -212,8 +232,8 @@ impl<'a> Sweeping<'a> {
         self.checkpoint.expanded()
     }
 
-    /// Goes on without these children; their runs end here, and they are read on
-    /// their own afterwards.
+    /// Goes on without these children, which are read on their own afterwards. A
+    /// full sync begins them anew then: their runs end here.
     fn give_up_children(
         &mut self,
         mirror: &mut Mirror,
@@ -222,19 +242,20 @@ impl<'a> Sweeping<'a> {
     ) -> anyhow::Result<()> {
         tracing::warn!(resource = %self.resource, "$expand: {why}; reading the children on their own");
         let writing = mirror.write()?;
-        for child in children {
-            let Some(tally) = self.tallies.remove(child) else {
+        for &child in children {
+            self.refused.push((child, why.to_owned()));
+            let counts = self.tallies.counts(child);
+            if self.job() == Job::Incremental {
                 continue;
-            };
-            self.refused.push((*child, why.to_owned()));
-            writing.clear_sweep(Job::Full, *child)?;
-            if tally.counts.records_seen > 0 {
-                let outcome =
-                    self.outcome(*child, Status::Failed, Some(format!("by $expand: {why}")));
-                writing.finish_run(tally.run, &outcome)?;
-            } else {
+            }
+            writing.clear_sweep(self.job(), child)?;
+            if counts.records_seen > 0 {
+                let error = Some(format!("by $expand: {why}"));
+                self.end_run(&writing, child, Status::Failed, error)?;
+            } else if let Some(tally) = self.tallies.get(child) {
                 writing.forget_run(tally.run)?;
             }
+            self.tallies.remove(child);
         }
         writing.commit()?;
         let kept = |name: &String| !children.iter().any(|child| child.entity_set() == name);
@@ -264,14 +285,24 @@ impl<'a> Sweeping<'a> {
         shape: &Shape,
         step: Step,
     ) -> anyhow::Result<()> {
-        let counts: Vec<_> = self.tallies.values().map(|tally| tally.counts).collect();
+        self.apply_and(mirror, shape, step, None)
+    }
+
+    /// As [`Sweeping::apply`]; with a reason, the records are soft-deleted with the
+    /// values that came.
+    pub(super) fn apply_and(
+        &mut self,
+        mirror: &mut Mirror,
+        shape: &Shape,
+        step: Step,
+        gone: Option<DeletedReason>,
+    ) -> anyhow::Result<()> {
+        let counts = self.tallies.all_counts();
         let checkpoint = self.checkpoint.clone();
-        let applied = self.try_apply(mirror, shape, step);
+        let applied = self.try_apply(mirror, shape, step, gone);
         if applied.is_err() {
             self.checkpoint = checkpoint;
-            for (tally, counts) in self.tallies.values_mut().zip(counts) {
-                tally.counts = counts;
-            }
+            self.tallies.take_back(counts);
         }
         applied
     }
@@ -281,43 +312,71 @@ impl<'a> Sweeping<'a> {
         mirror: &mut Mirror,
         shape: &Shape,
         mut step: Step,
+        gone: Option<DeletedReason>,
     ) -> anyhow::Result<()> {
         let writing = mirror.write()?;
-        let mut apply = Apply {
-            writing: &writing,
-            tallies: &mut self.tallies,
-            ignore_fields: &self.context.config.sync.ignore_fields,
-            listings_filtered: self.catalog.filter(Resource::Property).is_some(),
-        };
+        let mut apply = self.applying(&writing);
         apply.leave_out_unwanted(shape, &mut step.page)?;
         apply.page(shape, &step.page)?;
-        self.note_met(&writing, shape, &step)?;
+        if let Some(reason) = gone {
+            for record in &step.page.records {
+                apply.gone(shape.resource, &record.key, reason)?;
+            }
+        }
+        match self.job() {
+            Job::Incremental => self.note_stamps(shape, &step),
+            _ => self.note_met(&writing, shape, &step)?,
+        }
         self.checkpoint.note_rejects(&step.page.rejects);
         self.checkpoint.read += step.page.entries as u64;
-        self.checkpoint.positions[step.walk] = step.to;
-        self.save(&writing, Some(&serde_json::to_string(&self.checkpoint)?))?;
+        // What was asked for by key stands beside the sweep's own positions.
+        if let Some(position) = self.checkpoint.positions.get_mut(step.walk) {
+            *position = step.to;
+        }
+        self.save(&writing)?;
         writing.commit()?;
-        let counts = &self.tallies[&self.resource].counts;
+        let counts = self.tallies.counts(self.resource);
         self.context
             .progress
-            .page(self.resource, counts, self.checkpoint.read);
+            .page(self.resource, &counts, self.checkpoint.read);
         Ok(())
     }
 
-    /// Writes what the runs did so far; the requests are the resource's own.
-    pub(super) fn save(
+    /// Notes how far a page of changes leads. What was asked for by key says
+    /// nothing of what was not, and with a filter all changes are read before.
+    fn note_stamps(&mut self, shape: &Shape, step: &Step) {
+        let is_walk = step.walk < self.checkpoint.positions.len();
+        if is_walk && self.catalog.filter(self.resource).is_none() {
+            let now = self.context.feed.date();
+            self.checkpoint.note_newest(shape, &step.page, now);
+        }
+    }
+
+    /// What applies pages in a transaction.
+    pub(super) fn applying<'w>(&'w mut self, writing: &'w Writing<'w>) -> Apply<'w> {
+        Apply {
+            writing,
+            tallies: &mut self.tallies,
+            ignore_fields: &self.context.config.sync.ignore_fields,
+            listings_filtered: self.catalog.filter(Resource::Property).is_some(),
+            missing: BTreeSet::new(),
+        }
+    }
+
+    /// Writes what the runs did so far, and where the sweep stands.
+    pub(super) fn save(&mut self, writing: &Writing<'_>) -> anyhow::Result<()> {
+        let text = serde_json::to_string(&self.checkpoint)?;
+        Ok(self.save_at(writing, Some(&text))?)
+    }
+
+    /// Writes what the runs did so far; without a checkpoint, that all was read.
+    pub(super) fn save_at(
         &mut self,
         writing: &Writing<'_>,
         checkpoint: Option<&str>,
     ) -> rusqlite::Result<()> {
-        let traffic = self.context.feed.traffic() - self.traffic;
-        for (resource, tally) in &mut self.tallies {
-            let own = *resource == self.resource;
-            if own {
-                tally.counts.spent(traffic);
-            }
-            writing.save_run(tally.run, &tally.counts, checkpoint.filter(|_| own))?;
-        }
-        Ok(())
+        let traffic = self.context.feed.traffic();
+        self.tallies
+            .save(writing, self.resource, traffic, checkpoint)
     }
 }

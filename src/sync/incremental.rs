@@ -1,0 +1,281 @@
+//! The incremental sync: what changed since the watermark.
+
+use super::catalog::Catalog;
+use super::ending::{Finished, rejected_error};
+use super::full::{Swept, sweep, sweep_all};
+use super::runs::{Runs, run_job};
+use super::scope::needs_full;
+use super::sweep::Sweeping;
+use super::tally::Tallies;
+use super::{Context, Report, Verdict};
+use crate::feed::FeedError;
+use crate::mirror::{Job, Mirror, RunId, Status};
+use crate::resource::Resource;
+
+/// Brings `resources` up to date with the feed: reads what changed since their
+/// watermarks, and all of those for which that is not enough.
+///
+/// # Errors
+/// If the database cannot be read or written. What the feed does wrong is in
+/// the report.
+pub fn incremental(
+    context: &Context<'_>,
+    mirror: &mut Mirror,
+    resources: &[Resource],
+) -> anyhow::Result<Report> {
+    run_job(
+        context,
+        mirror,
+        Job::Incremental,
+        resources,
+        |mirror, catalog, runs| follow_all(context, catalog, mirror, resources, runs),
+    )
+}
+
+/// Brings the mirror up to date in every way: what changed, then what went.
+///
+/// # Errors
+/// As [`incremental`].
+pub fn up_to_date(
+    context: &Context<'_>,
+    mirror: &mut Mirror,
+    resources: &[Resource],
+) -> anyhow::Result<Report> {
+    incremental(context, mirror, resources)
+}
+
+fn follow_all(
+    context: &Context<'_>,
+    catalog: &Catalog,
+    mirror: &mut Mirror,
+    resources: &[Resource],
+    runs: &mut Runs,
+) -> anyhow::Result<()> {
+    let with_listings = resources.contains(&Resource::Property);
+    let comes_along = |resource: &Resource| with_listings && resource.is_child();
+    let children: Vec<Resource> = resources.iter().copied().filter(comes_along).collect();
+    for &resource in resources.iter().filter(|resource| !comes_along(resource)) {
+        if runs.must_end() {
+            return Ok(());
+        }
+        let children = match resource {
+            Resource::Property => children.as_slice(),
+            _ => &[],
+        };
+        if reads_whole(context, catalog, mirror, resource, children, runs)? {
+            let group: Vec<Resource> = [resource].iter().chain(children).copied().collect();
+            sweep_all(context, catalog, mirror, &group, runs)?;
+        } else if !runs.must_end() {
+            follow(context, catalog, mirror, resource, children, runs)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a resource has to be read whole, with its children. Where only a
+/// child has to be and the feed gives it on its own, that is done here.
+fn reads_whole(
+    context: &Context<'_>,
+    catalog: &Catalog,
+    mirror: &mut Mirror,
+    resource: Resource,
+    children: &[Resource],
+    runs: &mut Runs,
+) -> anyhow::Result<bool> {
+    if needs_full(context, catalog, mirror, resource)? {
+        return Ok(true);
+    }
+    for &child in children {
+        if !needs_full(context, catalog, mirror, child)? {
+            continue;
+        }
+        // An ADU names no listing and is known only by the one it comes with.
+        if child == Resource::Adu {
+            return Ok(true);
+        }
+        let swept = sweep(context, catalog, mirror, child, &[], runs)?;
+        if runs.must_end() {
+            return Ok(false);
+        }
+        if let Swept::Refused(_) = swept {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Reads the changes of a resource with its children, and then those of each
+/// child itself: a photo can change without its listing.
+fn follow(
+    context: &Context<'_>,
+    catalog: &Catalog,
+    mirror: &mut Mirror,
+    resource: Resource,
+    children: &[Resource],
+    runs: &mut Runs,
+) -> anyhow::Result<()> {
+    // A child with a filter of its own is read on its own: $expand gives all.
+    let along: Vec<Resource> = children
+        .iter()
+        .copied()
+        .filter(|child| catalog.filter(*child).is_none())
+        .collect();
+    let tallies = Tallies::new(Job::Incremental, runs.traffic());
+    let begun = Sweeping::begin(context, catalog, mirror, resource, &along, tallies);
+    let mut sweeping = match begun {
+        Ok(sweeping) => sweeping,
+        Err(error) if error.is::<rusqlite::Error>() => return Err(error),
+        Err(error) => {
+            let failed: Vec<Resource> = [resource].iter().chain(children).copied().collect();
+            return runs.fail(context, mirror, Job::Incremental, &failed, &error);
+        }
+    };
+    for &child in children {
+        if sweeping.tallies.get(child).is_none() {
+            let unfinished = mirror.unfinished_run(Job::Incremental, child)?;
+            sweeping.tallies.begin(mirror, child, unfinished)?;
+        }
+    }
+    let result = sweeping.follow(mirror);
+    let along = sweeping.checkpoint.expanded();
+    let owed = sweeping.checkpoint.rejected.clone();
+    let run = sweeping.tallies.get(resource).map(|tally| tally.run);
+    let mut finished = sweeping.finish(mirror, &result)?;
+    runs.note(context.feed, &finished);
+    if let Err(error) = result
+        && error.is::<rusqlite::Error>()
+    {
+        return Err(error);
+    }
+    for &child in children {
+        let own = finished.rest.split(child, runs.traffic());
+        if runs.must_end() {
+            runs.end(context, mirror, own)?;
+            continue;
+        }
+        let following = Child {
+            child,
+            comes_along: along.contains(&child),
+            listings: run,
+            is_owed: owed.contains_key(child.entity_set()),
+        };
+        following.follow(context, catalog, mirror, own, runs)?;
+    }
+    Ok(())
+}
+
+/// A child whose listings' changes were read.
+struct Child {
+    child: Resource,
+    /// Whether it came with them.
+    comes_along: bool,
+    /// The run of the listings.
+    listings: Option<RunId>,
+    /// Whether one of them came and could not be stored.
+    is_owed: bool,
+}
+
+impl Child {
+    /// Reads the changes of the child itself, where it has stamps and answers.
+    fn follow(
+        &self,
+        context: &Context<'_>,
+        catalog: &Catalog,
+        mirror: &mut Mirror,
+        tallies: Tallies,
+        runs: &mut Runs,
+    ) -> anyhow::Result<()> {
+        let child = self.child;
+        let has_stamps = catalog
+            .stamps(child)
+            .is_ok_and(|shape| shape.has_timestamp());
+        if !has_stamps || child == Resource::Adu {
+            return match self.comes_along || child == Resource::Adu {
+                true => self.goes_by_its_listings(context, mirror, tallies, runs),
+                // What has no stamps and comes with nothing is read whole each time.
+                false => {
+                    runs.forget(mirror, tallies)?;
+                    sweep(context, catalog, mirror, child, &[], runs).map(|_| ())
+                }
+            };
+        }
+        let spare = tallies.clone();
+        let mut sweeping = match Sweeping::begin(context, catalog, mirror, child, &[], tallies) {
+            Ok(sweeping) => sweeping,
+            Err(error) if error.is::<rusqlite::Error>() => return Err(error),
+            Err(error) => return runs.end_failed(context, mirror, spare, &error),
+        };
+        let result = sweeping.follow(mirror);
+        if let Err(error) = &result
+            && self.comes_along
+            && matches!(error.downcast_ref(), Some(FeedError::Refused { .. }))
+        {
+            tracing::info!(resource = %child, %error, "going by what came with the listings");
+            return self.goes_by_its_listings(context, mirror, sweeping.tallies, runs);
+        }
+        let finished = sweeping.finish(mirror, &result)?;
+        runs.note(context.feed, &finished);
+        match result {
+            Err(error) if error.is::<rusqlite::Error>() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The child is up to date as far as its listings are. Where one of its
+    /// records could not be stored, its listing has to be met again.
+    fn goes_by_its_listings(
+        &self,
+        context: &Context<'_>,
+        mirror: &mut Mirror,
+        mut tallies: Tallies,
+        runs: &mut Runs,
+    ) -> anyhow::Result<()> {
+        let summary = self
+            .listings
+            .map(|run| mirror.run_summary(run))
+            .transpose()?;
+        let watermark = summary.and_then(|summary| summary.watermark_after);
+        let writing = mirror.write()?;
+        if let Some(run) = self.listings.filter(|_| self.is_owed) {
+            writing.hold_watermark(run)?;
+        }
+        let traffic = context.feed.traffic();
+        tallies.save(&writing, self.child, traffic, None)?;
+        let rejected = writing.open_rejects(self.child)?;
+        let (verdict, status, error) = match rejected_error(rejected) {
+            None => (Verdict::Done, Status::Succeeded, None),
+            error => (Verdict::Partial, Status::Partial, error),
+        };
+        let watermark = watermark.filter(|_| !self.is_owed);
+        let before = tallies
+            .get(self.child)
+            .and_then(|tally| tally.watermark_before.clone());
+        tallies.finish(&writing, self.child, status, watermark.or(before), error)?;
+        writing.commit()?;
+        runs.note(
+            context.feed,
+            &Finished {
+                runs: tallies.runs(),
+                verdict,
+                rest: tallies,
+            },
+        );
+        Ok(())
+    }
+}
+
+impl Sweeping<'_> {
+    /// Reads what changed, and finds out what left the filter.
+    fn follow(&mut self, mirror: &mut Mirror) -> anyhow::Result<()> {
+        let is_filtered = self.catalog.filter(self.resource).is_some();
+        if is_filtered {
+            self.note_changed(mirror)?;
+        }
+        let shape = self.read_all(mirror)?;
+        if is_filtered {
+            let unmet = mirror.write()?.missing(self.job(), self.resource)?;
+            self.leave_scope(mirror, &shape, &unmet)?;
+        }
+        self.retry_rejects(mirror, &shape)
+    }
+}

@@ -1,0 +1,165 @@
+//! What the runs of a job have come to.
+
+use std::collections::BTreeSet;
+
+use super::catalog::Catalog;
+use super::ending::Finished;
+use super::scope::narrow;
+use super::tally::Tallies;
+use super::{Context, Report, Verdict, ending_of};
+use crate::feed::{Feed, FeedError, Traffic};
+use crate::mirror::{Counts, Job, Mirror, Outcome, RunId};
+use crate::resource::Resource;
+
+/// The runs that ended so far, and how.
+pub(super) struct Runs {
+    ids: Vec<RunId>,
+    verdicts: BTreeSet<Verdict>,
+    /// What went over the wire up to the newest run that answers for it.
+    traffic: Traffic,
+}
+
+/// Does a job: asks for the feed's `$metadata`, makes the tables, and goes on.
+///
+/// # Errors
+/// If the database cannot be read or written. What the feed does wrong is in
+/// the report.
+pub(super) fn run_job(
+    context: &Context<'_>,
+    mirror: &mut Mirror,
+    job: Job,
+    resources: &[Resource],
+    run: impl FnOnce(&mut Mirror, &Catalog, &mut Runs) -> anyhow::Result<()>,
+) -> anyhow::Result<Report> {
+    let mut runs = Runs {
+        ids: Vec::new(),
+        verdicts: BTreeSet::new(),
+        traffic: context.feed.traffic(),
+    };
+    match Catalog::ask(context.feed, mirror, &context.config.sync) {
+        Ok(catalog) => {
+            catalog.store(mirror, resources)?;
+            narrow(&catalog, mirror, resources)?;
+            run(mirror, &catalog, &mut runs)?;
+        }
+        Err(error) => runs.fail(context, mirror, job, resources, &error)?,
+    }
+    let summaries = runs.ids.iter().map(|&run| mirror.run_summary(run));
+    Ok(Report {
+        runs: summaries.collect::<Result<_, _>>()?,
+        ending: ending_of(&runs.verdicts, context.stop),
+    })
+}
+
+impl Runs {
+    /// Whether going on would only repeat what went wrong.
+    pub fn must_end(&self) -> bool {
+        self.verdicts.contains(&Verdict::Interrupted)
+            || self.verdicts.contains(&Verdict::Unauthorized)
+    }
+
+    /// What went over the wire before anything that the next run answers for.
+    pub fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
+    /// Notes runs that ended.
+    pub fn note(&mut self, feed: &Feed, finished: &Finished) {
+        self.traffic = feed.traffic();
+        self.ids.extend(&finished.runs);
+        self.verdicts.insert(finished.verdict);
+    }
+
+    /// Ends runs that were begun and not gone on with, since the job must end.
+    pub fn end(
+        &mut self,
+        context: &Context<'_>,
+        mirror: &mut Mirror,
+        tallies: Tallies,
+    ) -> anyhow::Result<()> {
+        let error = match context.stop.requested() {
+            Some(signal) => FeedError::Interrupted(signal),
+            None => FeedError::Unauthorized {
+                status: 401,
+                message: String::new(),
+            },
+        };
+        self.end_failed(context, mirror, tallies, &error.into())
+    }
+
+    /// Ends runs that were begun and failed.
+    pub fn end_failed(
+        &mut self,
+        context: &Context<'_>,
+        mirror: &mut Mirror,
+        mut tallies: Tallies,
+        error: &anyhow::Error,
+    ) -> anyhow::Result<()> {
+        for resource in tallies.resources() {
+            let (verdict, status, text) = context.failed(resource, error);
+            let before = tallies
+                .get(resource)
+                .and_then(|tally| tally.watermark_before.clone());
+            let writing = mirror.write()?;
+            let traffic = context.feed.traffic();
+            let checkpoint = tallies
+                .get(resource)
+                .and_then(|tally| tally.checkpoint.clone());
+            tallies.save(&writing, resource, traffic, checkpoint.as_deref())?;
+            tallies.finish(&writing, resource, status, before, text)?;
+            writing.commit()?;
+            self.ids
+                .extend(tallies.remove(resource).map(|tally| tally.run));
+            self.verdicts.insert(verdict);
+        }
+        self.traffic = context.feed.traffic();
+        Ok(())
+    }
+
+    /// Takes back runs that came to nothing.
+    pub fn forget(&mut self, mirror: &mut Mirror, tallies: Tallies) -> anyhow::Result<()> {
+        let writing = mirror.write()?;
+        for run in tallies.runs() {
+            writing.forget_run(run)?;
+        }
+        Ok(writing.commit()?)
+    }
+
+    /// Writes down runs that failed before they could begin; the first of them
+    /// answers for what was asked in vain.
+    pub fn fail(
+        &mut self,
+        context: &Context<'_>,
+        mirror: &mut Mirror,
+        job: Job,
+        resources: &[Resource],
+        error: &anyhow::Error,
+    ) -> anyhow::Result<()> {
+        let mut traffic = context.feed.traffic() - self.traffic;
+        self.traffic = context.feed.traffic();
+        for &resource in resources {
+            let (verdict, status, error) = context.failed(resource, error);
+            let watermark = match job {
+                Job::Deletions => mirror.deletions_watermark(resource)?,
+                _ => mirror.watermark(resource)?,
+            };
+            let outcome = Outcome {
+                status,
+                watermark_after: watermark.clone(),
+                duration: Default::default(),
+                peak_rss_bytes: None,
+                error,
+            };
+            let writing = mirror.write()?;
+            let run = writing.begin_failed(job, resource, watermark.as_deref())?;
+            let mut counts = Counts::default();
+            counts.spent(std::mem::take(&mut traffic));
+            writing.save_run(run, &counts, None)?;
+            writing.finish_run(run, &outcome)?;
+            writing.commit()?;
+            self.ids.push(run);
+            self.verdicts.insert(verdict);
+        }
+        Ok(())
+    }
+}
