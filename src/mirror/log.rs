@@ -2,6 +2,7 @@
 
 use rusqlite::{CachedStatement, ToSql, named_params};
 
+use super::net::Net;
 use super::runs::RunId;
 use super::{Mirror, Writing, rows::SqlValue};
 use crate::resource::Resource;
@@ -111,7 +112,7 @@ impl Mirror {
 pub struct ChangeLog<'w> {
     insert: CachedStatement<'w>,
     run: RunId,
-    now: &'w str,
+    writing: &'w Writing<'w>,
 }
 
 /// The record that a change concerns.
@@ -142,21 +143,22 @@ impl Writing<'_> {
         Ok(ChangeLog {
             insert,
             run,
-            now: &self.now,
+            writing: self,
         })
     }
 }
 
 impl ChangeLog<'_> {
-    /// Notes that a record came, went or came back.
+    /// Notes that a record came, went or came back. Returns by how many entries
+    /// the log grew.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn record(&mut self, subject: Subject<'_>, kind: ChangeKind) -> rusqlite::Result<()> {
+    pub fn record(&mut self, subject: Subject<'_>, kind: ChangeKind) -> rusqlite::Result<i64> {
         self.write(subject, kind.as_str(), None, &Value::Null, &Value::Null)
     }
 
-    /// Notes that a field changed.
+    /// Notes that a field changed. Returns by how many entries the log grew.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -166,7 +168,7 @@ impl ChangeLog<'_> {
         field: &str,
         old: &Value,
         new: &Value,
-    ) -> rusqlite::Result<()> {
+    ) -> rusqlite::Result<i64> {
         self.write(subject, "update", Some(field), old, new)
     }
 
@@ -177,7 +179,10 @@ impl ChangeLog<'_> {
         field: Option<&str>,
         old: &Value,
         new: &Value,
-    ) -> rusqlite::Result<()> {
+    ) -> rusqlite::Result<i64> {
+        if let Net::Merged(fewer) = self.writing.net(subject, change, field, new)? {
+            return Ok(-(fewer as i64));
+        }
         let (old, new) = (SqlValue(old.as_ref()), SqlValue(new.as_ref()));
         self.insert.execute(named_params! {
             ":run": self.run.0,
@@ -189,8 +194,8 @@ impl ChangeLog<'_> {
             ":old": &old as &dyn ToSql,
             ":new": &new as &dyn ToSql,
             ":source": subject.source_timestamp,
-            ":now": self.now,
+            ":now": self.writing.now,
         })?;
-        Ok(())
+        Ok(1)
     }
 }

@@ -6,6 +6,7 @@
 
 mod lease;
 mod log;
+mod net;
 mod open;
 mod rejects;
 mod rows;
@@ -14,10 +15,14 @@ mod schema;
 mod scope;
 mod sweep;
 
+use std::cell::RefCell;
+
 use chrono::Utc;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::value::stored_instant;
+
+use net::Logged;
 
 pub use lease::LeaseTaken;
 pub use log::{ChangeCount, ChangeKind, ChangeLog, ChangeRow, Subject};
@@ -30,11 +35,13 @@ pub use scope::Scope;
 /// An open mirror.
 pub struct Mirror {
     connection: Connection,
+    logged: RefCell<Logged>,
 }
 
 /// A transaction that writes. Dropped without [`Writing::commit`], it leaves no trace.
 pub struct Writing<'m> {
     transaction: Transaction<'m>,
+    logged: &'m RefCell<Logged>,
     /// The moment of this transaction, in storage form.
     now: String,
 }
@@ -50,6 +57,7 @@ impl Mirror {
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         Ok(Writing {
             transaction,
+            logged: &self.logged,
             now: now(),
         })
     }

@@ -123,7 +123,7 @@ impl Mirror {
                 let what = "is of a later version of this program; bring the program up to date";
                 Err(NotAMirror::new(path, what).into())
             }
-            Ordering::Equal => Ok(Mirror { connection }),
+            Ordering::Equal => Ok(Mirror::with(connection)),
         }
     }
 
@@ -140,7 +140,16 @@ impl Mirror {
         embedded::migrations::runner()
             .run(&mut connection)
             .context("bringing the database's tables up to date")?;
-        Ok(Mirror { connection })
+        Ok(Mirror::with(connection))
+    }
+}
+
+impl Mirror {
+    fn with(connection: Connection) -> Mirror {
+        Mirror {
+            connection,
+            logged: Default::default(),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::{Writing, quoted};
 use crate::change::{FieldChange, differences};
 use crate::record::{Record, Shape};
 use crate::resource::Resource;
-use crate::value::ValueRef;
+use crate::value::{Value, ValueRef};
 
 /// Why a row was soft-deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl ToSql for SqlValue<'_> {
     }
 }
 
-fn stored<'r>(row: &'r Row<'_>, column: usize) -> ValueRef<'r> {
+pub(super) fn stored<'r>(row: &'r Row<'_>, column: usize) -> ValueRef<'r> {
     match row.get_ref_unwrap(column) {
         SqlRef::Null => ValueRef::Null,
         SqlRef::Integer(number) => ValueRef::Integer(number),
@@ -199,6 +199,35 @@ impl Writing<'_> {
                 quoted(resource.key())
             ))?
             .query_row(named_params! { ":key": key }, |row| row.get(0))
+    }
+
+    /// The value of one column of a row; none if the table has no such column.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn column_value(
+        &self,
+        resource: Resource,
+        key: &str,
+        column: &str,
+    ) -> rusqlite::Result<Option<Value>> {
+        let table = resource.table();
+        let is_column: bool = self.transaction.query_row(
+            "SELECT EXISTS (SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2)",
+            [table, column],
+            |row| row.get(0),
+        )?;
+        if !is_column {
+            return Ok(None);
+        }
+        let (column, key_column) = (quoted(column), quoted(resource.key()));
+        self.transaction
+            .query_row(
+                &format!("SELECT {column} FROM {table} WHERE {key_column} = ?1"),
+                [key],
+                |row| Ok(stored(row, 0).to_owned()),
+            )
+            .map(Some)
     }
 
     /// Whether a listing is live, soft-deleted, or not held at all (None).

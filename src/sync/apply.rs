@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::tally::Tallies;
+use super::telling::{Told, told};
 use crate::feed::Page;
 use crate::mirror::{ChangeKind, DeletedReason, Held, Job, Rows, Subject, Writing};
 use crate::record::{Children, Record, Shape};
@@ -149,12 +150,14 @@ impl Apply<'_> {
                 } else {
                     tally.counts.updated += 1;
                 }
-                for change in changes {
-                    let Some((field, new)) = field_of(shape, record, change.position) else {
-                        continue;
-                    };
-                    if !self.ignore_fields.contains(field) {
-                        tally.log(writing, |log| log.field(subject, field, &change.old, &new))?;
+                if !tally.logs {
+                    return Ok(());
+                }
+                for Told { field, old, new } in
+                    told(writing, shape, record, changes, &tally.new_fields)?
+                {
+                    if !self.ignore_fields.contains(&field) {
+                        tally.log(writing, |log| log.field(subject, &field, &old, &new))?;
                     }
                 }
                 Ok(())
@@ -276,19 +279,6 @@ fn subject<'r>(shape: &Shape, record: &'r Record) -> Subject<'r> {
             _ => record.listing_key.as_deref(),
         },
         source_timestamp: shape.modified_of(&record.values),
-    }
-}
-
-/// The column at a position that changed and its new value; none for the
-/// timestamp, whose changes are not logged.
-fn field_of<'s>(shape: &'s Shape, record: &Record, position: usize) -> Option<(&'s str, Value)> {
-    match shape.fields.get(position) {
-        Some(_) if shape.is_timestamp(position) => None,
-        Some(field) => Some((&field.name, record.values[position].clone())),
-        None => Some((
-            "extra",
-            record.extra.clone().map_or(Value::Null, Value::Text),
-        )),
     }
 }
 

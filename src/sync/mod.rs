@@ -16,6 +16,7 @@ mod scope;
 mod survey;
 mod sweep;
 mod tally;
+mod telling;
 
 use std::collections::BTreeSet;
 

@@ -31,6 +31,7 @@ pub(super) fn run_job(
     resources: &[Resource],
     run: impl FnOnce(&mut Mirror, &Catalog, &mut Runs) -> anyhow::Result<()>,
 ) -> anyhow::Result<Report> {
+    mirror.begin_sync()?;
     let mut runs = Runs {
         ids: Vec::new(),
         verdicts: BTreeSet::new(),

@@ -193,11 +193,12 @@ impl Tally {
     pub fn log(
         &mut self,
         writing: &Writing<'_>,
-        entry: impl FnOnce(&mut ChangeLog<'_>) -> rusqlite::Result<()>,
+        entry: impl FnOnce(&mut ChangeLog<'_>) -> rusqlite::Result<i64>,
     ) -> rusqlite::Result<()> {
         if self.logs {
-            entry(&mut writing.changes(self.run)?)?;
-            self.counts.changes_logged += 1;
+            let grown = entry(&mut writing.changes(self.run)?)?;
+            let logged = &mut self.counts.changes_logged;
+            *logged = logged.saturating_add_signed(grown);
         }
         Ok(())
     }

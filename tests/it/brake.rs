@@ -14,11 +14,11 @@ fn delete(feed: &mlsmirror::simulator::Simulator, count: usize) {
 fn a_mass_deletion_is_held_back_until_it_is_allowed() {
     let feed = feed(200);
     let mirror = Mirror::of(&feed);
-    mirror.sync();
+    mirror.sync_full();
     let before = dump(&mirror.open(), &MAIN);
     delete(&feed, 60);
 
-    let ended = mirror.sync_ends(3, &[]);
+    let ended = mirror.sync_ends(3, &["full"]);
     ended.says(
         3,
         &[
@@ -33,9 +33,9 @@ fn a_mass_deletion_is_held_back_until_it_is_allowed() {
     assert_eq!(run["status"], Sql::Text("partial".to_owned()));
     assert_eq!(run["deleted"], Sql::Integer(0));
 
-    mirror.sync_ends(3, &["--allow-deletes", "59"]);
+    mirror.sync_ends(3, &["full", "--allow-deletes", "59"]);
     assert!(dump(&mirror.open(), &MAIN) == before, "a row was written");
-    mirror.sync_ends(0, &["--allow-deletes", "60"]);
+    mirror.sync_ends(0, &["full", "--allow-deletes", "60"]);
     let db = mirror.open();
     assert_mirror_equals_feed(&db, &feed, &MAIN);
     assert_eq!(last_run(&db, "Property")["deleted"], Sql::Integer(60));
@@ -45,14 +45,14 @@ fn a_mass_deletion_is_held_back_until_it_is_allowed() {
 fn a_share_within_the_limit_is_deleted() {
     let feed = feed(300);
     let mirror = Mirror::of(&feed);
-    mirror.sync();
+    mirror.sync_full();
     delete(&feed, 30);
-    mirror.sync();
+    mirror.sync_full();
     assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
     let feed_now = feed.count("Property");
     assert_eq!(feed_now, 270);
     delete(&feed, 28);
-    mirror.sync_ends(3, &[]);
+    mirror.sync_ends(3, &["full"]);
     assert_eq!(live(&mirror.open(), "Property"), 270);
 }
 
@@ -60,9 +60,9 @@ fn a_share_within_the_limit_is_deleted() {
 fn a_few_deletions_of_a_small_mirror_are_never_held_back() {
     let feed = feed(25);
     let mirror = Mirror::of(&feed);
-    mirror.sync();
+    mirror.sync_full();
     delete(&feed, 19);
-    mirror.sync();
+    mirror.sync_full();
     assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
 }
 
@@ -70,8 +70,10 @@ fn a_few_deletions_of_a_small_mirror_are_never_held_back() {
 fn a_feed_that_is_suddenly_empty_empties_nothing() {
     let feed = feed(80);
     let mirror = Mirror::of(&feed);
-    mirror.sync();
+    mirror.sync_full();
     delete(&feed, 80);
-    mirror.sync_ends(3, &[]).says(3, &["80 of 80 listings"]);
+    mirror
+        .sync_ends(3, &["full"])
+        .says(3, &["80 of 80 listings"]);
     assert_eq!(live(&mirror.open(), "Property"), 80);
 }

@@ -166,7 +166,7 @@ fn what_moves_while_a_sync_lies_interrupted_is_met_by_the_next_ones() {
         .unwrap();
     feed.move_market(40);
     stall_behind(&feed, 4);
-    let running = mirror.start(&["sync"]);
+    let running = mirror.start(&["sync", "full"]);
     wait_until("the second run has read 4 pages", || {
         let run = last_run(&mirror.open(), "Property");
         run["status"] == Sql::Text("running".to_owned()) && run["pages"] == Sql::Integer(4)
@@ -180,8 +180,8 @@ fn what_moves_while_a_sync_lies_interrupted_is_met_by_the_next_ones() {
         .unwrap();
     feed.move_market(40);
     feed.clear_faults();
-    mirror.sync();
-    mirror.sync();
+    mirror.sync_full();
+    mirror.sync_full();
     let db = mirror.open();
     assert_mirror_equals_feed(&db, &feed, &MAIN);
     assert_log_tells_the_difference(&db, 0, &before, &copy(&db, &MAIN));

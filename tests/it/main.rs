@@ -8,6 +8,7 @@ mod faults;
 mod fields;
 mod full_sync;
 mod house;
+mod incremental;
 mod interruption;
 mod moves;
 mod output;

@@ -125,7 +125,7 @@ fn after_the_market_moved_the_mirror_equals_it_and_the_log_tells_how() {
         println!("seed {seed}");
         let feed = feed_with(200, |options| options.seed = seed);
         let mirror = Mirror::with(&feed, |settings| settings.resources = ALL.to_vec());
-        mirror.sync();
+        mirror.sync_full();
         let before = copy(&mirror.open(), &ALL);
 
         feed.advance(chrono::Duration::hours(26));
@@ -139,7 +139,7 @@ fn after_the_market_moved_the_mirror_equals_it_and_the_log_tells_how() {
         for key in announced {
             feed.delete("Property", &key.to_string(), true).unwrap();
         }
-        mirror.sync();
+        mirror.sync_full();
         let db = mirror.open();
         assert_mirror_equals_feed(&db, &feed, &ALL);
         let between = copy(&db, &ALL);
@@ -153,7 +153,7 @@ fn after_the_market_moved_the_mirror_equals_it_and_the_log_tells_how() {
         }
         feed.move_market(60);
         let since = last_change(&db);
-        mirror.sync();
+        mirror.sync_full();
         assert_mirror_equals_feed(&db, &feed, &ALL);
         assert_log_tells_the_difference(&db, since, &between, &copy(&db, &ALL));
         let restored =
@@ -175,7 +175,7 @@ fn reasons(db: &Connection, table: &str, condition: &str) -> Vec<String> {
 fn what_is_gone_says_why() {
     let feed = feed_with(120, |options| options.photos = 5);
     let mirror = Mirror::of(&feed);
-    mirror.sync();
+    mirror.sync_full();
     let with_photos = |listing: &&i64| feed.truth_children(**listing, "Media").len() > 1;
     let keys = feed.listing_keys();
     let mut with_photos = keys.iter().filter(with_photos);
@@ -187,7 +187,7 @@ fn what_is_gone_says_why() {
     let photos = feed.truth_children(gone, "Media").len() as i64;
     feed.delete("Property", &gone.to_string(), false).unwrap();
     feed.remove_photo(&photo, false, true).unwrap();
-    mirror.sync();
+    mirror.sync_full();
 
     let db = mirror.open();
     assert_mirror_equals_feed(&db, &feed, &MAIN);
@@ -211,7 +211,7 @@ fn what_is_gone_says_why() {
     );
 
     feed.bring_back(gone).unwrap();
-    mirror.sync();
+    mirror.sync_full();
     assert_mirror_equals_feed(&db, &feed, &MAIN);
     let row = format!(
         "SELECT deleted_at IS NULL AND deleted_reason IS NULL FROM listings WHERE ListingKey = '{gone}'"
@@ -227,7 +227,7 @@ fn what_is_gone_says_why() {
 fn photos_that_are_added_replaced_and_reordered_are_followed() {
     let feed = feed_with(60, |options| options.photos = 5);
     let mirror = Mirror::of(&feed);
-    mirror.sync();
+    mirror.sync_full();
     let keys = feed.listing_keys();
     let several = |listing: &&i64| feed.truth_children(**listing, "Media").len() > 2;
     let listing = *keys.iter().find(several).unwrap();
@@ -240,7 +240,7 @@ fn photos_that_are_added_replaced_and_reordered_are_followed() {
     feed.replace_photo(&first, false).unwrap();
     feed.reorder_photos(listing, true).unwrap();
     feed.add_open_house(keys[3]).unwrap();
-    mirror.sync();
+    mirror.sync_full();
     let db = mirror.open();
     assert_mirror_equals_feed(&db, &feed, &MAIN);
     let inserted = texts(
@@ -259,7 +259,7 @@ fn photos_that_are_added_replaced_and_reordered_are_followed() {
 fn a_change_of_one_field_is_one_entry_in_the_log() {
     let feed = feed(60);
     let mirror = Mirror::of(&feed);
-    mirror.sync();
+    mirror.sync_full();
     feed.advance(chrono::Duration::minutes(5));
     let key = feed.listing_keys()[7].to_string();
     feed.edit(
@@ -268,7 +268,7 @@ fn a_change_of_one_field_is_one_entry_in_the_log() {
         fields(serde_json::json!({"ListPrice": 777_777.5})),
     )
     .unwrap();
-    mirror.sync();
+    mirror.sync_full();
     let db = mirror.open();
     let entries = rows(
         &db,
@@ -289,7 +289,7 @@ fn an_ignored_field_is_mirrored_and_not_logged() {
     let mirror = Mirror::with(&feed, |settings| {
         settings.sync = "ignore_fields = [\"ListPrice\"]".to_owned();
     });
-    mirror.sync();
+    mirror.sync_full();
     let key = feed.listing_keys()[7].to_string();
     feed.edit(
         "Property",
@@ -297,7 +297,7 @@ fn an_ignored_field_is_mirrored_and_not_logged() {
         fields(serde_json::json!({"ListPrice": 5, "City": "Provo"})),
     )
     .unwrap();
-    mirror.sync();
+    mirror.sync_full();
     let db = mirror.open();
     assert_mirror_equals_feed(&db, &feed, &MAIN);
     assert!(!texts(&db, "SELECT field FROM changes").contains(&"ListPrice".to_owned()));
@@ -332,7 +332,7 @@ fn moves_are_followed_whichever_way_records_come() {
             settings.set("max_retries", 0);
         });
         let sets: Vec<&str> = ALL.into_iter().filter(|set| *set != "Adu").collect();
-        mirror.sync();
+        mirror.sync_full();
         let db = mirror.open();
         let before = copy(&db, &sets);
         feed.advance(chrono::Duration::hours(3));
@@ -340,7 +340,7 @@ fn moves_are_followed_whichever_way_records_come() {
         for key in &feed.listing_keys()[70..75] {
             feed.delete("Property", &key.to_string(), false).unwrap();
         }
-        mirror.sync();
+        mirror.sync_full();
         assert_mirror_equals_feed(&db, &feed, &sets);
         assert_log_tells_the_difference(&db, 0, &before, &copy(&db, &sets));
     }
@@ -363,7 +363,7 @@ fn what_leaves_the_filter_leaves_the_mirror_and_comes_back() {
         assert_mirror_equals_part(db, &feed, &MAIN, |listing, _| active.contains(listing));
         active
     };
-    mirror.sync();
+    mirror.sync_full();
     let db = mirror.open();
     let active = equals(&db);
     let before = copy(&db, &MAIN);
@@ -379,10 +379,10 @@ fn what_leaves_the_filter_leaves_the_mirror_and_comes_back() {
     };
     let some: Vec<&String> = active.iter().take(4).collect();
     status(&some, "Pending");
-    mirror.sync();
+    mirror.sync_full();
     equals(&db);
     status(&some[..2], "Active");
-    mirror.sync();
+    mirror.sync_full();
     equals(&db);
     assert_log_tells_the_difference(&db, 0, &before, &copy(&db, &MAIN));
 }

@@ -26,7 +26,7 @@ fn bad_records_beside_good_ones_are_kept_whole_until_they_are_mended() {
     let is_spoiled = |listing: &str| spoiled.iter().any(|(key, _)| key.to_string() == listing);
     let mirror = Mirror::of(&feed);
     for round in 1..=2 {
-        let ended = mirror.sync_ends(3, &[]);
+        let ended = mirror.sync_ends(3, &["full"]);
         ended.says(3, &["7 records could not be stored", "`rejects`"]);
         let db = mirror.open();
         assert_mirror_equals_part(&db, &feed, &MAIN, |listing, _| !is_spoiled(listing));
@@ -81,7 +81,7 @@ fn bad_records_beside_good_ones_are_kept_whole_until_they_are_mended() {
     for (key, _) in spoiled {
         feed.mend("Property", &key.to_string()).unwrap();
     }
-    mirror.sync();
+    mirror.sync_full();
     assert_mirror_equals_feed(&db, &feed, &MAIN);
     assert_eq!(
         number(
@@ -109,7 +109,7 @@ fn the_watermark_stays_before_a_record_that_was_rejected() {
     let key = record["ListingKey"].as_str().unwrap();
     feed.spoil("Property", key, Spoil::NoKey).unwrap();
     let mirror = Mirror::of(&feed);
-    mirror.sync_ends(3, &[]);
+    mirror.sync_ends(3, &["full"]);
     let after = last_run(&mirror.open(), "Property")["watermark_after"].clone();
     assert!(
         after == Sql::Null || as_text(&after) <= stamp.as_str(),
@@ -117,7 +117,7 @@ fn the_watermark_stays_before_a_record_that_was_rejected() {
     );
 
     feed.mend("Property", key).unwrap();
-    mirror.sync();
+    mirror.sync_full();
     let after = last_run(&mirror.open(), "Property")["watermark_after"].clone();
     assert_eq!(after, Sql::Text(newest_stamp(&feed, "Property")));
 }
@@ -126,13 +126,13 @@ fn the_watermark_stays_before_a_record_that_was_rejected() {
 fn a_rejected_stamp_that_cannot_be_read_leaves_the_watermark_where_it_was() {
     let feed = feed(60);
     let mirror = Mirror::of(&feed);
-    mirror.sync();
+    mirror.sync_full();
     let before = last_run(&mirror.open(), "Property")["watermark_after"].clone();
     feed.advance(chrono::Duration::hours(2));
     feed.move_market(10);
     let key = feed.listing_keys()[30].to_string();
     feed.spoil("Property", &key, Spoil::WrongType).unwrap();
-    mirror.sync_ends(3, &[]);
+    mirror.sync_ends(3, &["full"]);
     let db = mirror.open();
     assert_eq!(last_run(&db, "Property")["watermark_after"], before);
     assert_eq!(
@@ -158,7 +158,7 @@ fn a_bad_photo_does_not_cost_its_listing_or_the_other_photos() {
         .collect();
     let mirror = Mirror::of(&feed);
     mirror
-        .sync_ends(3, &[])
+        .sync_ends(3, &["full"])
         .says(3, &["Media: 3 records could not be stored"]);
     let db = mirror.open();
     assert_mirror_equals_part(&db, &feed, &MAIN, |_, record| {
@@ -173,7 +173,7 @@ fn a_bad_photo_does_not_cost_its_listing_or_the_other_photos() {
     for key in spoiled {
         feed.mend("Media", &key).unwrap();
     }
-    mirror.sync();
+    mirror.sync_full();
     assert_mirror_equals_feed(&db, &feed, &MAIN);
     assert_eq!(
         number(
@@ -188,7 +188,7 @@ fn a_bad_photo_does_not_cost_its_listing_or_the_other_photos() {
 fn a_record_that_comes_spoiled_later_keeps_its_row() {
     let feed = feed(100);
     let mirror = Mirror::of(&feed);
-    mirror.sync();
+    mirror.sync_full();
     let before = dump(&mirror.open(), &MAIN);
     for (at, spoil) in [
         (3, Spoil::NoKey),
@@ -198,7 +198,7 @@ fn a_record_that_comes_spoiled_later_keeps_its_row() {
         feed.spoil("Property", &feed.listing_keys()[at].to_string(), spoil)
             .unwrap();
     }
-    mirror.sync_ends(3, &[]);
+    mirror.sync_ends(3, &["full"]);
     assert!(
         dump(&mirror.open(), &MAIN) == before,
         "a row was written or went"

@@ -125,6 +125,7 @@ pub struct Mirror {
     pub folder: TempDir,
     pub token: Option<String>,
     database: PathBuf,
+    settings: Settings,
 }
 
 /// How the program ended.
@@ -181,7 +182,15 @@ impl Mirror {
             folder,
             token: Some(TOKEN.to_owned()),
             database,
+            settings,
         }
+    }
+
+    /// Writes another configuration over the first.
+    pub fn configure(&mut self, change: impl FnOnce(&mut Settings)) {
+        change(&mut self.settings);
+        let path = self.folder.path().join("mlsmirror.toml");
+        std::fs::write(path, self.settings.text()).unwrap();
     }
 
     pub fn database_path(&self) -> &Path {
@@ -233,6 +242,11 @@ impl Mirror {
         let ended = self.run(&[&["sync"], arguments].concat());
         assert_eq!(ended.code, Some(code), "sync {arguments:?}: {ended}");
         ended
+    }
+
+    /// `sync full`, which is to do all.
+    pub fn sync_full(&self) -> Ended {
+        self.sync_ends(0, &["full"])
     }
 
     /// `sync`, which is to do all.
