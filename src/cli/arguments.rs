@@ -64,6 +64,9 @@ pub enum Verb {
         after_help = "Examples:\n  mlsmirror sync --dry-run\n  mlsmirror sync\n  mlsmirror sync full --only Property,Media"
     )]
     Sync(Sync),
+    /// Read single listings anew, with their photos and open houses
+    #[command(after_help = "Example:\n  mlsmirror refresh 1611952 1611953 --workers 2")]
+    Refresh(Refresh),
     /// Serve the simulated feed on loopback until it is stopped
     #[command(after_help = "Example:\n  mlsmirror simulate --port 8080 --listings 100000")]
     Simulate(Simulate),
@@ -131,6 +134,19 @@ pub enum SyncJob {
     Full,
     /// What changed since the last sync
     Incremental,
+    /// Hold all keys and timestamps against the feed's, and mend what differs
+    Reconcile,
+}
+
+/// `refresh`
+#[derive(Args, Debug)]
+pub struct Refresh {
+    /// The ListingKey of each listing
+    #[arg(required = true, value_name = "KEY")]
+    pub keys: Vec<String>,
+    /// How many are asked for at once
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub workers: u16,
 }
 
 /// `simulate`

@@ -9,6 +9,7 @@ mod exit;
 mod init;
 mod output;
 mod progress;
+mod refresh;
 mod session;
 mod signals;
 mod simulate;
@@ -49,6 +50,7 @@ pub fn main() -> ExitCode {
         Verb::Completions(wanted) => completions::run(wanted),
         Verb::Demo(wanted) => demo::run(wanted, &output),
         Verb::Init(wanted) => init::run(&arguments, wanted, &output),
+        Verb::Refresh(wanted) => refresh::run(&arguments, wanted, &output),
         Verb::Simulate(wanted) => simulate::run(wanted, &output),
         Verb::Sync(wanted) => sync::run(&arguments, wanted, &output),
     };

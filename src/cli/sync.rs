@@ -54,12 +54,16 @@ pub fn run(arguments: &Arguments, wanted: &Sync, output: &Output) -> anyhow::Res
     }
     let mut mirror = sync::open_for_sync(&session.config)?;
     let done = sync_once(&context, &mut mirror, wanted.job, &resources);
-    // A lease that cannot be given back is found dead by the next process.
+    give_back_lease(&mut mirror);
+    let report = done?;
+    print_report(&report, &session.config.mirror.database, output)
+}
+
+/// A lease that cannot be given back is found dead by the next process.
+pub fn give_back_lease(mirror: &mut Mirror) {
     if let Err(error) = mirror.release_lease() {
         tracing::warn!(%error, "giving back the lease");
     }
-    let report = done?;
-    print_report(&report, &session.config.mirror.database, output)
 }
 
 /// Runs the job, or those that are needed.
@@ -72,6 +76,7 @@ pub fn sync_once(
     match job {
         None => sync::up_to_date(context, mirror, resources),
         Some(SyncJob::Full) => sync::full(context, mirror, resources),
+        Some(SyncJob::Reconcile) => sync::reconcile(context, mirror, resources),
         Some(SyncJob::Incremental) => sync::incremental(context, mirror, resources),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rusqlite::{OptionalExtension, named_params};
 
 use super::{Mirror, Writing, quoted};
-use crate::resource::Resource;
+use crate::resource::{MODIFICATION_TIMESTAMP, Resource};
 
 /// What a resource was read with, whole: where this changes, what the mirror
 /// holds is not what it would hold now.
@@ -72,6 +72,26 @@ impl Writing<'_> {
             },
         )?;
         Ok(())
+    }
+
+    /// The ModificationTimestamp of a live row; none if there is no live row.
+    ///
+    /// # Errors
+    /// If it cannot be read, or the resource has no such field.
+    pub fn live_stamp(
+        &self,
+        resource: Resource,
+        key: &str,
+    ) -> rusqlite::Result<Option<Option<String>>> {
+        self.transaction
+            .prepare_cached(&format!(
+                "SELECT CAST({} AS TEXT) FROM {} WHERE {} = ?1 AND deleted_at IS NULL",
+                quoted(MODIFICATION_TIMESTAMP),
+                resource.table(),
+                quoted(resource.key())
+            ))?
+            .query_row([key], |row| row.get(0))
+            .optional()
     }
 
     /// Whether the mirror holds a live row with this key.

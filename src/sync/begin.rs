@@ -81,6 +81,7 @@ pub(super) fn first_checkpoint(
         rejected: Default::default(),
         first_run: None,
         keyless: false,
+        pending: Vec::new(),
     })
 }
 
@@ -115,6 +116,7 @@ pub(super) fn changes_checkpoint(
         rejected: Default::default(),
         first_run: None,
         keyless: false,
+        pending: Vec::new(),
     })
 }
 

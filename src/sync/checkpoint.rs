@@ -34,6 +34,9 @@ pub struct Checkpoint {
     pub first_run: Option<i64>,
     /// Whether a record came that could not be stored and had no key.
     pub keyless: bool,
+    /// Keys of records that differ and are to be read again.
+    #[serde(default)]
+    pub pending: Vec<String>,
 }
 
 impl Checkpoint {
@@ -135,6 +138,7 @@ mod tests {
             rejected: BTreeMap::new(),
             first_run: None,
             keyless: false,
+            pending: Vec::new(),
         }
     }
 

@@ -84,6 +84,8 @@ impl Sweeping<'_> {
     ) -> rusqlite::Result<()> {
         match self.job() {
             Job::Incremental => writing.resolve_unmet_keyless(resource, since),
+            // Keys and stamps do not tell whether the rest can be stored now.
+            Job::Reconcile => Ok(()),
             _ => writing.resolve_unmet_rejects(resource, since),
         }
     }

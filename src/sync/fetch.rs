@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use super::Context;
 use crate::feed::query::{self, Literal};
-use crate::feed::{FeedError, Page, Position, Step, Sweep};
+use crate::feed::{Feed, FeedError, Page, Position, Step, Sweep};
 use crate::record::Shape;
 use crate::resource::Resource;
+use crate::stop::Stop;
 use crate::value::Form;
 
 /// The names of so many bytes of keys fit in a URL of every known server.
@@ -22,16 +22,17 @@ const BY_KEY: usize = usize::MAX;
 /// # Errors
 /// [`FeedError`], and what `each` returns.
 pub fn fetch(
-    context: &Context<'_>,
+    feed: &Feed,
+    stop: &Stop,
     sweep: &Sweep,
     keys: &[String],
     mut each: impl FnMut(Step) -> anyhow::Result<()>,
 ) -> anyhow::Result<Vec<String>> {
     let mut absent = Vec::new();
-    let mut at_once = context.feed.dialect().keys_at_once;
+    let mut at_once = feed.dialect().keys_at_once;
     let mut rest = keys;
     while !rest.is_empty() {
-        if let Some(signal) = context.stop.requested() {
+        if let Some(signal) = stop.requested() {
             return Err(FeedError::Interrupted(signal).into());
         }
         let (batch, behind) = rest.split_at(batch_len(rest, at_once));
@@ -39,7 +40,7 @@ pub fn fetch(
         // A page may hold fewer than were asked for.
         let mut times_empty = 0;
         while !missing.is_empty() && times_empty < 2 {
-            let step = match ask(context, sweep, &missing) {
+            let step = match ask(feed, sweep, &missing) {
                 Ok(step) => step,
                 Err(FeedError::Refused { .. }) if batch.len() > 1 => {
                     at_once = 1;
@@ -73,7 +74,7 @@ fn keys_of(page: &Page, resource: Resource) -> HashSet<&str> {
         .collect()
 }
 
-fn ask(context: &Context<'_>, sweep: &Sweep, keys: &[&str]) -> Result<Step, FeedError> {
+fn ask(feed: &Feed, sweep: &Sweep, keys: &[&str]) -> Result<Step, FeedError> {
     let any = any_of(&sweep.shape, keys);
     let filter = sweep.filter.as_deref().map(query::group);
     let sweep = Sweep {
@@ -81,7 +82,7 @@ fn ask(context: &Context<'_>, sweep: &Sweep, keys: &[&str]) -> Result<Step, Feed
         ..sweep.clone()
     };
     let start = Position::NextLink { next_link: None };
-    context.feed.step(&sweep, BY_KEY, &start)
+    feed.step(&sweep, BY_KEY, &start)
 }
 
 /// The filter for records with one of these keys.

@@ -7,7 +7,7 @@ use super::fetch::fetch;
 use super::survey::survey;
 use super::sweep::Sweeping;
 use crate::feed::{FeedError, Key, Paging, Position, Step, Tries};
-use crate::mirror::{DeletedReason, Mirror, Writing};
+use crate::mirror::{DeletedReason, Job, Mirror, Writing};
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::value::Form;
@@ -93,7 +93,10 @@ impl Sweeping<'_> {
             tracing::info!(resource = %self.resource, count, met, "reading again what was passed over");
             self.checkpoint.count = Some(count);
             self.checkpoint.positions = vec![Position::NextLink { next_link: None }];
-            self.read(mirror, shape)?;
+            match self.job() {
+                Job::Reconcile => self.compare_all(mirror, shape)?,
+                _ => self.read(mirror, shape)?,
+            }
         }
         Ok(())
     }
@@ -182,7 +185,7 @@ impl Sweeping<'_> {
     ) -> anyhow::Result<()> {
         let sweep = self.sweep(shape);
         let context = self.context;
-        let asked = fetch(context, &sweep, keys, |step| {
+        let asked = fetch(context.feed, context.stop, &sweep, keys, |step| {
             self.apply(mirror, shape, step)
         });
         match asked {

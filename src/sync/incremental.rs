@@ -1,7 +1,7 @@
 //! The incremental sync: what changed since the watermark.
 
 use super::catalog::Catalog;
-use super::ending::{Finished, rejected_error};
+use super::ending::rejected_error;
 use super::full::{Swept, sweep, sweep_all};
 use super::runs::{Runs, run_job};
 use super::scope::needs_full;
@@ -252,14 +252,7 @@ impl Child {
             .and_then(|tally| tally.watermark_before.clone());
         tallies.finish(&writing, self.child, status, watermark.or(before), error)?;
         writing.commit()?;
-        runs.note(
-            context.feed,
-            &Finished {
-                runs: tallies.runs(),
-                verdict,
-                rest: tallies,
-            },
-        );
+        runs.note_ended(context.feed, tallies.runs(), verdict);
         Ok(())
     }
 }

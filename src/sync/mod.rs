@@ -11,6 +11,8 @@ mod gone;
 mod incremental;
 mod plan;
 mod ranges;
+mod reconcile;
+mod refresh;
 mod runs;
 mod scope;
 mod survey;
@@ -29,6 +31,8 @@ use crate::stop::{Signal, Stop};
 pub use full::full;
 pub use incremental::{incremental, up_to_date};
 pub use plan::{Plan, ResourcePlan, check, plan, time_at};
+pub use reconcile::reconcile;
+pub use refresh::{Refreshed, refresh};
 
 /// What a job works with.
 pub struct Context<'a> {

@@ -66,9 +66,14 @@ impl Runs {
 
     /// Notes runs that ended.
     pub fn note(&mut self, feed: &Feed, finished: &Finished) {
+        self.note_ended(feed, finished.runs.clone(), finished.verdict);
+    }
+
+    /// Notes runs that ended so.
+    pub fn note_ended(&mut self, feed: &Feed, runs: Vec<RunId>, verdict: Verdict) {
         self.traffic = feed.traffic();
-        self.ids.extend(&finished.runs);
-        self.verdicts.insert(finished.verdict);
+        self.ids.extend(runs);
+        self.verdicts.insert(verdict);
     }
 
     /// Ends runs that were begun and not gone on with, since the job must end.

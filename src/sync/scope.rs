@@ -123,10 +123,10 @@ impl Sweeping<'_> {
             filter: None,
             ..matching.clone()
         };
-        let left = fetch(context, &matching, keys, |step| {
+        let left = fetch(context.feed, context.stop, &matching, keys, |step| {
             self.apply(mirror, shape, step)
         })?;
-        fetch(context, &unfiltered, &left, |step| {
+        fetch(context.feed, context.stop, &unfiltered, &left, |step| {
             self.apply_and(mirror, shape, step, Some(DeletedReason::Scope))
         })?;
         Ok(())
@@ -146,8 +146,9 @@ impl Sweeping<'_> {
         if keys.is_empty() {
             return Ok(());
         }
+        let context = self.context;
         let sweep = self.sweep(shape);
-        let asked = fetch(self.context, &sweep, &keys, |step| {
+        let asked = fetch(context.feed, context.stop, &sweep, &keys, |step| {
             self.apply(mirror, shape, step)
         });
         let gone = match asked {

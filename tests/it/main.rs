@@ -13,6 +13,8 @@ mod interruption;
 mod moves;
 mod output;
 mod paging;
+mod reconcile;
+mod refresh;
 mod rejects;
 mod replay;
 mod secrecy;

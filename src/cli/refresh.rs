@@ -1,0 +1,85 @@
+//! `refresh`: single listings, read anew.
+
+use serde::Serialize;
+
+use super::arguments::{Arguments, Refresh};
+use super::exit::{Exit, UsageError};
+use super::output::Output;
+use super::progress::Silent;
+use super::session::Session;
+use super::sync::give_back_lease;
+use super::text::counted;
+use crate::mirror::RunSummary;
+use crate::resource::Resource;
+use crate::sync;
+
+/// What `refresh --json` prints.
+#[derive(Serialize)]
+struct Document<'a> {
+    exit_code: u8,
+    succeeded: &'a [String],
+    failed: Vec<Failed<'a>>,
+    runs: &'a [RunSummary],
+}
+
+#[derive(Serialize)]
+struct Failed<'a> {
+    key: &'a str,
+    error: &'a str,
+}
+
+pub fn run(arguments: &Arguments, wanted: &Refresh, output: &Output) -> anyhow::Result<Exit> {
+    let session = Session::open(arguments, output)?;
+    let context = session.context(&Silent, 0);
+    let mut keys: Vec<String> = Vec::new();
+    for key in &wanted.keys {
+        if !keys.contains(key) {
+            keys.push(key.clone());
+        }
+    }
+    let resources = &session.config.sync.resources;
+    if !resources.contains(&Resource::Property) {
+        let what = "refresh: listings are not mirrored; sync.resources lacks Property";
+        return Err(UsageError(what.to_owned()).into());
+    }
+    let mut mirror = sync::open_for_sync(&session.config)?;
+    let done = sync::refresh(
+        &context,
+        &mut mirror,
+        resources,
+        &keys,
+        wanted.workers.into(),
+    );
+    give_back_lease(&mut mirror);
+    let (report, refreshed) = done?;
+    let exit = Exit::from(&report.ending);
+    let failed = refreshed.failed.iter();
+    let document = Document {
+        exit_code: exit.code(),
+        succeeded: &refreshed.succeeded,
+        failed: failed
+            .clone()
+            .map(|(key, error)| Failed { key, error })
+            .collect(),
+        runs: &report.runs,
+    };
+    let listings = Resource::Property.nouns();
+    let mut text = format!(
+        "{} refreshed",
+        counted(refreshed.succeeded.len() as u64, listings)
+    );
+    if !refreshed.succeeded.is_empty() {
+        text += &format!(": {}", refreshed.succeeded.join(", "));
+    }
+    text.push('\n');
+    if !refreshed.failed.is_empty() {
+        let keys: Vec<&str> = failed.clone().map(|(key, _)| key.as_str()).collect();
+        let count = counted(keys.len() as u64, listings);
+        text += &format!("{count} failed: {}\n", keys.join(", "));
+    }
+    output.result(&document, &text)?;
+    for (key, error) in failed {
+        output.complain(&format!("{key}: {error}"));
+    }
+    Ok(exit)
+}

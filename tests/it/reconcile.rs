@@ -1,0 +1,103 @@
+//! Keys and stamps held against the feed's: what slipped by is mended.
+
+use serde_json::json;
+
+use crate::moves::{assert_log_tells_the_difference, copy};
+use crate::support::*;
+use mlsmirror::simulator::{Fault, FaultRule};
+
+#[test]
+fn what_no_stamp_and_no_announcement_told_is_mended() {
+    for profile in ["wfrmls", "reso"] {
+        let feed = feed(80);
+        let mirror = Mirror::with(&feed, |settings| {
+            settings.set("profile", format!("{profile:?}"))
+        });
+        mirror.sync();
+        let keys = feed.listing_keys();
+        let before = copy(&mirror.open(), &MAIN);
+        // Stamped long before the watermark, or gone without a word.
+        let old = feed.now() - chrono::Duration::days(3);
+        for key in &keys[3..6] {
+            let price = fields(json!({"ListPrice": 4321}));
+            feed.edit_at("Property", &key.to_string(), price, old)
+                .unwrap();
+        }
+        feed.delete("Property", &keys[10].to_string(), false)
+            .unwrap();
+        let photo = feed.truth_children(keys[20], "Media")[0]["MediaKey"].clone();
+        feed.remove_photo(photo.as_str().unwrap(), false, false)
+            .unwrap();
+        feed.insert_listing_at(old).unwrap();
+        feed.clear_requests();
+        mirror.sync_ends(0, &["reconcile"]);
+        let whole = "$select=";
+        let asked = feed.requests().into_iter();
+        let whole = asked
+            .filter(|request| request.path.ends_with("/Property"))
+            .filter(|request| !request.query.contains(whole))
+            .count();
+        assert!(whole <= 4, "{profile}: {whole} requests for whole records");
+        let db = mirror.open();
+        let differing = format!("AND listing_key <> '{}'", keys[20]);
+        assert_eq!(
+            number(
+                &db,
+                &format!("SELECT count(*) FROM media WHERE deleted_reason = 'missing' {differing}")
+            ),
+            0
+        );
+        feed.edit(
+            "Property",
+            &keys[20].to_string(),
+            fields(json!({"ListPrice": 1})),
+        )
+        .unwrap();
+        mirror.sync();
+        let db = mirror.open();
+        assert_mirror_equals_feed(&db, &feed, &MAIN);
+        assert_log_tells_the_difference(&db, 0, &before, &copy(&db, &MAIN));
+        let reason = format!(
+            "SELECT deleted_reason FROM listings WHERE ListingKey = '{}'",
+            keys[10]
+        );
+        assert_eq!(text(&db, &reason), "missing");
+    }
+}
+
+#[test]
+fn a_mass_deletion_is_held_back_in_a_reconcile_too() {
+    let feed = feed(100);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    for key in feed.listing_keys().into_iter().take(40) {
+        feed.delete("Property", &key.to_string(), false).unwrap();
+    }
+    let before = dump(&mirror.open(), &MAIN);
+    let ended = mirror.sync_ends(3, &["reconcile", "--only", "Property"]);
+    ended.says(3, &["40 of 100 listings", "--allow-deletes 40"]);
+    assert!(dump(&mirror.open(), &MAIN) == before, "a row was written");
+    mirror.sync_ends(0, &["reconcile", "--allow-deletes", "200"]);
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
+fn a_reconcile_that_is_cut_short_deletes_nothing_and_is_gone_on_with() {
+    let feed = feed(120);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    let keys = feed.listing_keys();
+    feed.delete("Property", &keys[3].to_string(), false)
+        .unwrap();
+    feed.set_server(|server| server.page_cap = Some(10));
+    feed.fault(FaultRule {
+        path_contains: Some("/Property".to_owned()),
+        skip: 8,
+        ..FaultRule::always(Fault::Status(500))
+    });
+    mirror.sync_ends(1, &["reconcile", "--only", "Property"]);
+    assert_eq!(live(&mirror.open(), "Property"), 120);
+    feed.clear_faults();
+    mirror.sync_ends(0, &["reconcile", "--only", "Property"]);
+    assert_eq!(live(&mirror.open(), "Property"), 119);
+}
