@@ -134,6 +134,8 @@ pub enum SyncJob {
     Full,
     /// What changed since the last sync
     Incremental,
+    /// What the feed announces as deleted
+    Deletions,
     /// Hold all keys and timestamps against the feed's, and mend what differs
     Reconcile,
 }

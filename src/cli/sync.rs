@@ -1,5 +1,6 @@
 //! `sync`: bring the mirror up to date.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::session::Session;
 use super::text::{bytes, counted, listed, thousands, time};
 use crate::mirror::{Mirror, RunSummary, Status};
 use crate::resource::Resource;
-use crate::sync::{self, Context, Ending, Report};
+use crate::sync::{self, Context, DeletedCount, Ending, Report};
 
 /// What `sync --json` prints.
 #[derive(Serialize)]
@@ -22,6 +23,7 @@ struct Document<'a> {
     status: &'static str,
     exit_code: u8,
     database: &'a Path,
+    deleted: &'a [DeletedCount],
     runs: &'a [RunSummary],
 }
 
@@ -76,6 +78,7 @@ pub fn sync_once(
     match job {
         None => sync::up_to_date(context, mirror, resources),
         Some(SyncJob::Full) => sync::full(context, mirror, resources),
+        Some(SyncJob::Deletions) => sync::deletions(context, mirror, resources),
         Some(SyncJob::Reconcile) => sync::reconcile(context, mirror, resources),
         Some(SyncJob::Incremental) => sync::incremental(context, mirror, resources),
     }
@@ -93,13 +96,20 @@ fn print_report(report: &Report, database: &Path, output: &Output) -> anyhow::Re
         status,
         exit_code: exit.code(),
         database,
+        deleted: &report.deleted,
         runs: &report.runs,
     };
-    let text: String = report
-        .runs
-        .iter()
-        .map(|run| describe_run(run) + "\n")
-        .collect();
+    let jobs: BTreeSet<&str> = report.runs.iter().map(|run| run.job.as_str()).collect();
+    let mut text = String::new();
+    for run in &report.runs {
+        if jobs.len() > 1 {
+            text += &format!("{} ", run.job);
+        }
+        text += &(describe_run(run) + "\n");
+    }
+    if !report.deleted.is_empty() {
+        text += &format!("deleted: {}\n", describe_deleted(&report.deleted));
+    }
     output.result(&document, &text)?;
     // What went wrong for all of them alike is said once.
     let mut complaints: Vec<(&str, Vec<&str>)> = Vec::new();
@@ -114,6 +124,18 @@ fn print_report(report: &Report, database: &Path, output: &Output) -> anyhow::Re
         output.complain(&format!("{}: {error}", resources.join(", ")));
     }
     Ok(exit)
+}
+
+/// How many rows were deleted, and why.
+fn describe_deleted(deleted: &[DeletedCount]) -> String {
+    let one = |deleted: &DeletedCount| {
+        let nouns = deleted
+            .resource
+            .parse()
+            .map_or(("record", "records"), Resource::nouns);
+        format!("{} ({})", counted(deleted.count, nouns), deleted.reason)
+    };
+    listed(&deleted.iter().map(one).collect::<Vec<_>>())
 }
 
 /// A run in a line: what it came to.

@@ -5,6 +5,7 @@
 //! ones are on their way.
 
 mod client;
+mod deleted;
 mod dialect;
 mod error;
 mod headers;
@@ -28,6 +29,7 @@ use crate::stop::Stop;
 use client::{Asking, Client};
 
 pub use client::{Traffic, Tries};
+pub use deleted::{Announced, Announcement, DELETED_NAMES, DeletedNames};
 pub use dialect::{Dialect, Paging};
 pub use error::FeedError;
 pub use metadata::Metadata;

@@ -4,6 +4,7 @@
 //! page to it, and commit; a page's rows, its changes and where its run stands
 //! become true together or not at all.
 
+mod learned;
 mod lease;
 mod log;
 mod net;

@@ -25,7 +25,8 @@ pub enum DeletedReason {
 }
 
 impl DeletedReason {
-    fn as_str(self) -> &'static str {
+    /// As `deleted_reason` has it.
+    pub fn as_str(self) -> &'static str {
         match self {
             DeletedReason::Announced => "announced",
             DeletedReason::Missing => "missing",

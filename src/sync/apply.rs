@@ -208,8 +208,13 @@ impl Apply<'_> {
                 self.writing.note_missing(job, shape.resource, &key)?;
                 self.missing.insert(shape.resource);
             } else {
-                let listing = Some(&*parent.key);
-                self.delete(shape.resource, &key, listing, DeletedReason::Replaced)?;
+                let subject = Subject {
+                    resource: shape.resource,
+                    key: &key,
+                    listing_key: Some(&parent.key),
+                    source_timestamp: None,
+                };
+                self.delete(subject, DeletedReason::Replaced)?;
             }
         }
         Ok(())
@@ -225,39 +230,55 @@ impl Apply<'_> {
         key: &str,
         reason: DeletedReason,
     ) -> rusqlite::Result<()> {
+        self.gone_at(resource, key, reason, None)
+    }
+
+    /// The same, announced for a moment in storage form.
+    ///
+    /// # Errors
+    /// If the database cannot be read or written.
+    pub fn gone_at(
+        &mut self,
+        resource: Resource,
+        key: &str,
+        reason: DeletedReason,
+        announced: Option<&str>,
+    ) -> rusqlite::Result<()> {
         let listing_key = match resource {
             Resource::Property => Some(key.to_owned()),
             child if child.is_child() => self.writing.listing_of(child, key)?,
             _ => None,
         };
-        self.delete(resource, key, listing_key.as_deref(), reason)?;
+        let subject = Subject {
+            resource,
+            key,
+            listing_key: listing_key.as_deref(),
+            source_timestamp: announced,
+        };
+        self.delete(subject, reason)?;
         if resource == Resource::Property {
             for child in Resource::ALL.into_iter().filter(|child| child.is_child()) {
                 if !self.writing.has_table(child)? {
                     continue;
                 }
                 for child_key in self.writing.live_children(child, key)? {
-                    self.delete(child, &child_key, Some(key), DeletedReason::Parent)?;
+                    let subject = Subject {
+                        resource: child,
+                        key: &child_key,
+                        listing_key: Some(key),
+                        source_timestamp: announced,
+                    };
+                    self.delete(subject, DeletedReason::Parent)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn delete(
-        &mut self,
-        resource: Resource,
-        key: &str,
-        listing_key: Option<&str>,
-        reason: DeletedReason,
-    ) -> rusqlite::Result<()> {
-        self.writing.delete_row(resource, key, reason)?;
-        let subject = Subject {
-            resource,
-            key,
-            listing_key,
-            source_timestamp: None,
-        };
+    fn delete(&mut self, subject: Subject<'_>, reason: DeletedReason) -> rusqlite::Result<()> {
+        let resource = subject.resource;
+        self.writing.delete_row(resource, subject.key, reason)?;
+        self.tallies.count_deleted(resource, reason);
         // A child that goes with its listing goes into the listing's run if it
         // has none of its own.
         let own = self.tallies.get(resource).is_some();

@@ -136,7 +136,7 @@ pub(super) fn resumed(text: &str, asked: &str, overlap: Duration) -> Option<Chec
 }
 
 /// A moment in storage form, so much earlier.
-fn earlier(moment: &str, overlap: Duration) -> Option<String> {
+pub(super) fn earlier(moment: &str, overlap: Duration) -> Option<String> {
     let instant = NaiveDateTime::parse_from_str(moment, "%Y-%m-%d %H:%M:%S%.f").ok()?;
     let overlap = TimeDelta::from_std(overlap).ok()?;
     Some(stored_instant(

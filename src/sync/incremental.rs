@@ -1,6 +1,7 @@
 //! The incremental sync: what changed since the watermark.
 
 use super::catalog::Catalog;
+use super::deletions::announce_all;
 use super::ending::rejected_error;
 use super::full::{Swept, sweep, sweep_all};
 use super::runs::{Runs, run_job};
@@ -41,7 +42,19 @@ pub fn up_to_date(
     mirror: &mut Mirror,
     resources: &[Resource],
 ) -> anyhow::Result<Report> {
-    incremental(context, mirror, resources)
+    run_job(
+        context,
+        mirror,
+        Job::Incremental,
+        resources,
+        |mirror, catalog, runs| {
+            follow_all(context, catalog, mirror, resources, runs)?;
+            match runs.must_end() {
+                true => Ok(()),
+                false => announce_all(context, catalog, mirror, resources, runs),
+            }
+        },
+    )
 }
 
 fn follow_all(

@@ -4,6 +4,7 @@ mod apply;
 mod begin;
 mod catalog;
 mod checkpoint;
+mod deletions;
 mod ending;
 mod fetch;
 mod full;
@@ -28,6 +29,7 @@ use crate::mirror::{Counts, Mirror, RunSummary, Status};
 use crate::resource::Resource;
 use crate::stop::{Signal, Stop};
 
+pub use deletions::deletions;
 pub use full::full;
 pub use incremental::{incremental, up_to_date};
 pub use plan::{Plan, ResourcePlan, check, plan, time_at};
@@ -88,8 +90,21 @@ pub struct Misconfigured(String);
 pub struct Report {
     /// Its runs, one a resource.
     pub runs: Vec<RunSummary>,
+    /// How many rows it soft-deleted, by resource and reason.
+    pub deleted: Vec<DeletedCount>,
     /// How it ended.
     pub ending: Ending,
+}
+
+/// How many rows of a resource were soft-deleted for one reason.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct DeletedCount {
+    /// The resource.
+    pub resource: &'static str,
+    /// As `deleted_reason` has it.
+    pub reason: &'static str,
+    /// How many.
+    pub count: u64,
 }
 
 /// How one resource's run ended, as the whole is judged by it.

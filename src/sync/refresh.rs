@@ -236,6 +236,7 @@ fn end(
         tallies.finish(&writing, resource, status, before, error)?;
     }
     writing.commit()?;
+    runs.note_deleted(&tallies);
     runs.note_ended(context.feed, tallies.runs(), verdict);
     Ok(())
 }

@@ -1,12 +1,12 @@
 //! What the runs of a job have come to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::catalog::Catalog;
 use super::ending::Finished;
 use super::scope::narrow;
 use super::tally::Tallies;
-use super::{Context, Report, Verdict, ending_of};
+use super::{Context, DeletedCount, Report, Verdict, ending_of};
 use crate::feed::{Feed, FeedError, Traffic};
 use crate::mirror::{Counts, Job, Mirror, Outcome, RunId};
 use crate::resource::Resource;
@@ -17,6 +17,7 @@ pub(super) struct Runs {
     verdicts: BTreeSet<Verdict>,
     /// What went over the wire up to the newest run that answers for it.
     traffic: Traffic,
+    deleted: BTreeMap<(Resource, &'static str), u64>,
 }
 
 /// Does a job: asks for the feed's `$metadata`, makes the tables, and goes on.
@@ -36,6 +37,7 @@ pub(super) fn run_job(
         ids: Vec::new(),
         verdicts: BTreeSet::new(),
         traffic: context.feed.traffic(),
+        deleted: BTreeMap::new(),
     };
     match Catalog::ask(context.feed, mirror, &context.config.sync) {
         Ok(catalog) => {
@@ -48,6 +50,15 @@ pub(super) fn run_job(
     let summaries = runs.ids.iter().map(|&run| mirror.run_summary(run));
     Ok(Report {
         runs: summaries.collect::<Result<_, _>>()?,
+        deleted: runs
+            .deleted
+            .iter()
+            .map(|(&(resource, reason), &count)| DeletedCount {
+                resource: resource.entity_set(),
+                reason,
+                count,
+            })
+            .collect(),
         ending: ending_of(&runs.verdicts, context.stop),
     })
 }
@@ -66,7 +77,15 @@ impl Runs {
 
     /// Notes runs that ended.
     pub fn note(&mut self, feed: &Feed, finished: &Finished) {
+        self.note_deleted(&finished.rest);
         self.note_ended(feed, finished.runs.clone(), finished.verdict);
+    }
+
+    /// Adds what runs soft-deleted.
+    pub fn note_deleted(&mut self, tallies: &Tallies) {
+        for (&of, &count) in tallies.deleted() {
+            *self.deleted.entry(of).or_default() += count;
+        }
     }
 
     /// Notes runs that ended so.
@@ -119,6 +138,7 @@ impl Runs {
             self.verdicts.insert(verdict);
         }
         self.traffic = context.feed.traffic();
+        self.note_deleted(&tallies);
         Ok(())
     }
 

@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use super::peak_rss_bytes;
 use crate::feed::Traffic;
-use crate::mirror::{ChangeLog, Counts, Job, Mirror, Outcome, RunId, Status, Writing};
+use crate::mirror::{
+    ChangeLog, Counts, DeletedReason, Job, Mirror, Outcome, RunId, Status, Writing,
+};
 use crate::resource::Resource;
 
 /// The run of one resource while it is under way.
@@ -32,6 +34,7 @@ pub struct Tallies {
     runs: BTreeMap<Resource, Tally>,
     started: Instant,
     traffic: Traffic,
+    deleted: BTreeMap<(Resource, &'static str), u64>,
 }
 
 impl Tallies {
@@ -43,7 +46,18 @@ impl Tallies {
             runs: BTreeMap::new(),
             started: Instant::now(),
             traffic,
+            deleted: BTreeMap::new(),
         }
+    }
+
+    /// Counts a row that was soft-deleted.
+    pub fn count_deleted(&mut self, resource: Resource, reason: DeletedReason) {
+        *self.deleted.entry((resource, reason.as_str())).or_default() += 1;
+    }
+
+    /// How many rows were soft-deleted, by resource and reason.
+    pub fn deleted(&self) -> &BTreeMap<(Resource, &'static str), u64> {
+        &self.deleted
     }
 
     /// The job of the runs.

@@ -1,6 +1,5 @@
 //! What changed since the watermark, and nothing else.
 
-use rusqlite::types::Value as Sql;
 use serde_json::json;
 
 use crate::moves::{assert_log_tells_the_difference, copy, last_change};
@@ -57,10 +56,8 @@ fn changes_are_followed_and_the_log_tells_them() {
     let db = mirror.open();
     assert_mirror_equals_feed(&db, &feed, &MAIN);
     assert_log_tells_the_difference(&db, 0, &before, &copy(&db, &MAIN));
-    assert_eq!(
-        last_run(&db, "Property")["job"],
-        Sql::Text("incremental".to_owned())
-    );
+    let runs = "SELECT count(*) FROM sync_runs WHERE job = 'full' AND resource = 'Property'";
+    assert_eq!(number(&db, runs), 1);
     let reason = format!(
         "SELECT deleted_reason FROM media WHERE MediaKey = '{}'",
         photo.as_str().unwrap()

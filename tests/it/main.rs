@@ -4,6 +4,7 @@ mod support;
 
 mod brake;
 mod children;
+mod deletions;
 mod faults;
 mod fields;
 mod full_sync;
