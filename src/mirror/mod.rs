@@ -4,6 +4,7 @@
 //! page to it, and commit; a page's rows, its changes and where its run stands
 //! become true together or not at all.
 
+mod changes;
 mod lease;
 mod log;
 mod open;
@@ -18,8 +19,9 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::value::stored_instant;
 
+pub use changes::{ChangeFilter, ChangeReader, ChangeRow, Happening, StatusChange};
 pub use lease::LeaseTaken;
-pub use log::{ChangeCount, ChangeKind, ChangeLog, ChangeRow, Subject};
+pub use log::{ChangeCount, ChangeKind, ChangeLog, Subject};
 pub use open::NotAMirror;
 pub use rows::{DeletedReason, Held, Rows};
 pub use runs::{Counts, Job, Outcome, RunId, RunSummary, Status};

@@ -66,7 +66,8 @@ impl ToSql for SqlValue<'_> {
     }
 }
 
-fn stored<'r>(row: &'r Row<'_>, column: usize) -> ValueRef<'r> {
+/// A value as the house takes it.
+pub(super) fn stored<'r>(row: &'r Row<'_>, column: usize) -> ValueRef<'r> {
     match row.get_ref_unwrap(column) {
         SqlRef::Null => ValueRef::Null,
         SqlRef::Integer(number) => ValueRef::Integer(number),
