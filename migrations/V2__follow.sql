@@ -33,6 +33,9 @@ CREATE TABLE _digests (
     PRIMARY KEY (resource, record_key)
 ) WITHOUT ROWID;
 
+-- What changed since a time is asked for often, and the log is long.
+CREATE INDEX changes_by_time ON changes (recorded_at);
+
 -- Sweeps of several jobs may stand unfinished side by side.
 ALTER TABLE _sweep_seen RENAME TO _sweep_seen_before;
 ALTER TABLE _sweep_missing RENAME TO _sweep_missing_before;

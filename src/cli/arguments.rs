@@ -6,7 +6,9 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::since::{Since, since};
 use crate::config::Profile;
+use crate::mirror::StatusChange;
 use crate::resource::Resource;
 
 /// An exact local mirror of an MLS's RESO Web API feed in one SQLite file.
@@ -67,6 +69,13 @@ pub enum Verb {
     /// Read single listings anew, with their photos and open houses
     #[command(after_help = "Example:\n  mlsmirror refresh 1611952 1611953 --workers 2")]
     Refresh(Refresh),
+    /// Print the change log, newest last
+    ///
+    /// One line for every field that a sync found changed, and for every record that came,
+    /// went or came back. Conditions narrow each other down. Needs the configuration and the
+    /// mirror, but no token, and changes nothing; a sync may run.
+    #[command(after_help = CHANGES_EXAMPLES)]
+    Changes(Changes),
     /// Serve the simulated feed on loopback until it is stopped
     #[command(after_help = "Example:\n  mlsmirror simulate --port 8080 --listings 100000")]
     Simulate(Simulate),
@@ -149,6 +158,75 @@ pub struct Refresh {
     /// How many are asked for at once
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub workers: u16,
+}
+
+const CHANGES_EXAMPLES: &str = "\
+Examples:
+  mlsmirror changes --since 24h --kind price,status
+  mlsmirror changes --listing 1611952
+  mlsmirror changes --transition 'Active>Pending' --since 2026-03-01
+  mlsmirror changes --resource Property --kind new --limit 20 --csv > new.csv";
+
+/// `changes`
+#[derive(Args, Debug)]
+pub struct Changes {
+    /// Found at this time or later: a date or timestamp (UTC unless it has a zone), or a
+    /// duration back from now such as 24h or 7d
+    #[arg(long, value_name = "T", value_parser = since)]
+    pub since: Option<Since>,
+    /// Of this listing, its photos and open houses included
+    #[arg(long, value_name = "KEY")]
+    pub listing: Option<String>,
+    /// Of records of this resource
+    #[arg(long, value_name = "R", value_parser = resource())]
+    pub resource: Option<Resource>,
+    /// Of this field, by its exact name
+    #[arg(long, value_name = "F")]
+    pub field: Option<String>,
+    /// What happened, one or several
+    #[arg(long, value_name = "K,…", value_delimiter = ',')]
+    pub kind: Vec<Kind>,
+    /// From one status to another, 'Active>Pending'; in quotes, or the shell takes the >.
+    /// Either end may be left open: '>Closed'. Case and spaces do not matter
+    #[arg(long, value_name = "CHANGE", value_parser = status_change)]
+    pub transition: Option<StatusChange>,
+    /// Only the newest N; 0 for no limit
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub limit: u64,
+    /// Print CSV, with a line of column names
+    #[arg(long)]
+    pub csv: bool,
+}
+
+/// What `changes --kind` asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// Records that came
+    New,
+    /// Fields that changed, any
+    Updated,
+    /// Changes of StandardStatus
+    Status,
+    /// Changes of ListPrice
+    Price,
+    /// Records that went
+    Deleted,
+    /// Records that came back
+    Restored,
+}
+
+fn status_change(text: &str) -> Result<StatusChange, String> {
+    let wrong = "write it as 'Active>Pending', '>Pending' or 'Active>', in quotes";
+    let (from, to) = text.split_once('>').ok_or(wrong)?;
+    let status = |text: &str| Some(text.trim().to_owned()).filter(|status| !status.is_empty());
+    let change = StatusChange {
+        from: status(from),
+        to: status(to),
+    };
+    if to.contains('>') || change == StatusChange::default() {
+        return Err(wrong.to_owned());
+    }
+    Ok(change)
 }
 
 /// `simulate`

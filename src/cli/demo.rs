@@ -12,7 +12,7 @@ use super::output::{Output, print};
 use super::progress::Shown;
 use super::session::Session;
 use super::sync::{describe_run, sync_once};
-use super::text::{counted, listed, time};
+use super::text::{counted, listed, time, value};
 use crate::config::Config;
 use crate::feed::Token;
 use crate::mirror::{ChangeCount, ChangeRow, Mirror, RunSummary};
@@ -206,7 +206,6 @@ fn describe(moved: &Moved) -> String {
 }
 
 fn describe_change(row: &ChangeRow) -> String {
-    let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
     match &row.field {
         Some(field) => format!(
             "listing {}: {field} {} > {}",

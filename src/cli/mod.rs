@@ -2,6 +2,8 @@
 //! knows exit codes.
 
 mod arguments;
+mod change_table;
+mod changes;
 mod check;
 mod completions;
 mod demo;
@@ -13,6 +15,7 @@ mod refresh;
 mod session;
 mod signals;
 mod simulate;
+mod since;
 mod sync;
 mod text;
 
@@ -46,6 +49,7 @@ pub fn main() -> ExitCode {
         quiet: arguments.quiet,
     };
     let done = match &arguments.verb {
+        Verb::Changes(wanted) => changes::run(&arguments, wanted, &output),
         Verb::Check => check::run(&arguments, &output),
         Verb::Completions(wanted) => completions::run(wanted),
         Verb::Demo(wanted) => demo::run(wanted, &output),

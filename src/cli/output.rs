@@ -1,6 +1,6 @@
 //! Printing: results to stdout, everything else to stderr.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
@@ -19,6 +19,35 @@ pub struct Output {
 /// Prints to stdout. A reader that has gone, such as `head`, is no error.
 pub fn print(text: &str) {
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}
+
+/// How much of a long result is gathered before it is sent: a pipe's fill, but
+/// on a terminal no more than a line, for somebody waits for it.
+pub fn gathered_bytes() -> usize {
+    match std::io::stdout().is_terminal() {
+        true => 1,
+        false => 64 * 1024,
+    }
+}
+
+/// The columns of the terminal that stdout is, if it is one.
+pub fn terminal_columns() -> Option<usize> {
+    let (width, _) = terminal_size::terminal_size_of(std::io::stdout())?;
+    Some(width.0.into())
+}
+
+/// Sends what was gathered to stdout; false once its reader has gone, such as `head`.
+///
+/// # Errors
+/// What else keeps it from being written, such as a full disk.
+pub fn send(gathered: &mut Vec<u8>) -> std::io::Result<bool> {
+    let mut stdout = std::io::stdout().lock();
+    let sent = stdout.write_all(gathered).and_then(|()| stdout.flush());
+    gathered.clear();
+    match sent {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        sent => sent.map(|()| true),
+    }
 }
 
 impl Output {

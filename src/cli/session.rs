@@ -1,4 +1,4 @@
-//! What every verb that asks the feed begins with.
+//! What verbs begin with: the configuration, and the feed where it is asked.
 
 use std::path::PathBuf;
 
@@ -10,6 +10,19 @@ use crate::feed::{Feed, Token};
 use crate::stop::{self, Stop};
 use crate::sync::{Context, Progress};
 
+/// Reads the configuration, which is all that a verb needs that only reads the mirror.
+pub fn configuration(arguments: &Arguments, output: &Output) -> anyhow::Result<Config> {
+    let path = arguments
+        .config
+        .clone()
+        .unwrap_or_else(|| PathBuf::from("mlsmirror.toml"));
+    let config = Config::load(&path)?;
+    for warning in config.warnings() {
+        output.say(&format!("mlsmirror: {warning}"));
+    }
+    Ok(config)
+}
+
 /// What every verb that asks the feed works with.
 pub struct Session {
     pub config: Config,
@@ -20,14 +33,7 @@ pub struct Session {
 impl Session {
     /// Reads the configuration and the token, and listens for signals.
     pub fn open(arguments: &Arguments, output: &Output) -> anyhow::Result<Session> {
-        let path = arguments
-            .config
-            .clone()
-            .unwrap_or_else(|| PathBuf::from("mlsmirror.toml"));
-        let config = Config::load(&path)?;
-        for warning in config.warnings() {
-            output.say(&format!("mlsmirror: {warning}"));
-        }
+        let config = configuration(arguments, output)?;
         let token = Token::fetch(&config.feed.token)?;
         Session::with(config, token)
     }

@@ -1,6 +1,9 @@
 //! Numbers, times and sizes as people read them.
 
+use std::borrow::Cow;
 use std::time::Duration;
+
+use crate::value::Value;
 
 /// `1731072` as `1,731,072`.
 pub fn thousands(number: u64) -> String {
@@ -50,6 +53,17 @@ pub fn bytes(bytes: u64) -> String {
     match fitting {
         Some((unit, size)) => format!("{:.1} {unit}", bytes as f64 / size),
         None => format!("{bytes} bytes"),
+    }
+}
+
+/// A stored value; one that is not there, or has no letters, is told, too.
+pub fn value(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::Null => "nothing".into(),
+        Value::Integer(number) => number.to_string().into(),
+        Value::Real(number) => number.to_string().into(),
+        Value::Text(text) if text.is_empty() => "\"\"".into(),
+        Value::Text(text) => (&**text).into(),
     }
 }
 

@@ -31,6 +31,7 @@ pub use error::ConfigError;
 pub use profile::{Profile, UnknownProfile};
 pub use schedule::{Schedule, When};
 pub use template::template;
+pub use units::duration;
 
 /// The settings of one mirror.
 #[derive(Clone, Debug, PartialEq)]

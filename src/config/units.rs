@@ -21,7 +21,7 @@ const SIZES: [(&str, u64); 5] = [
 ];
 
 /// Reads `250ms`, `5s`, `1h30m`, `30d` or `0`; None when it is no such text.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+pub fn duration(text: &str) -> Option<Duration> {
     quantity(text, &TIMES).map(Duration::from_millis)
 }
 

@@ -2,6 +2,7 @@
 
 use rusqlite::{CachedStatement, ToSql, named_params};
 
+use super::changes::ChangeRow;
 use super::net::Net;
 use super::runs::RunId;
 use super::{Mirror, Writing, rows::SqlValue};
@@ -43,21 +44,6 @@ pub struct ChangeCount {
     pub count: i64,
 }
 
-/// A change as it is shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChangeRow {
-    /// The record's key.
-    pub record_key: String,
-    /// `insert`, `update`, `delete` or `restore`.
-    pub change: String,
-    /// For `update`, the field.
-    pub field: Option<String>,
-    /// The value before, as text.
-    pub old_value: Option<String>,
-    /// The value after, as text.
-    pub new_value: Option<String>,
-}
-
 impl Mirror {
     /// How many changes of each kind the runs from `since` on found.
     ///
@@ -87,23 +73,19 @@ impl Mirror {
     /// If it cannot be read.
     pub fn telling_changes(&self, since: i64, limit: u32) -> rusqlite::Result<Vec<ChangeRow>> {
         self.connection
-            .prepare(
-                "SELECT record_key, change, field, CAST(old_value AS TEXT), CAST(new_value AS TEXT)
+            .prepare(&format!(
+                "SELECT {}
                  FROM (SELECT *, row_number() OVER (PARTITION BY change, field ORDER BY id) AS place
                        FROM changes
                        WHERE run_id >= :since AND resource = 'Property'
                          AND (field IS NULL OR field IN ('ListPrice', 'StandardStatus')))
                  ORDER BY place, id LIMIT :limit",
+                ChangeRow::COLUMNS.join(", ")
+            ))?
+            .query_map(
+                named_params! { ":since": since, ":limit": limit },
+                ChangeRow::from_row,
             )?
-            .query_map(named_params! { ":since": since, ":limit": limit }, |row| {
-                Ok(ChangeRow {
-                    record_key: row.get(0)?,
-                    change: row.get(1)?,
-                    field: row.get(2)?,
-                    old_value: row.get(3)?,
-                    new_value: row.get(4)?,
-                })
-            })?
             .collect()
     }
 }

@@ -4,6 +4,7 @@
 //! page to it, and commit; a page's rows, its changes and where its run stands
 //! become true together or not at all.
 
+mod changes;
 mod learned;
 mod lease;
 mod log;
@@ -25,8 +26,9 @@ use crate::value::stored_instant;
 
 use net::Logged;
 
+pub use changes::{ChangeFilter, ChangeReader, ChangeRow, Happening, StatusChange};
 pub use lease::LeaseTaken;
-pub use log::{ChangeCount, ChangeKind, ChangeLog, ChangeRow, Subject};
+pub use log::{ChangeCount, ChangeKind, ChangeLog, Subject};
 pub use open::NotAMirror;
 pub use rows::{DeletedReason, Held, Rows};
 pub use runs::{Counts, Job, Outcome, RunId, RunSummary, Status};

@@ -114,7 +114,7 @@ impl Mirror {
             .iter()
             .map(refinery::Migration::version)
             .max();
-        match version.cmp(&newest.map(|version| version as i32)) {
+        match version.cmp(&newest) {
             Ordering::Less => {
                 let what = "is of an earlier version of this program; `mlsmirror sync` brings it up to date";
                 Err(NotAMirror::new(path, what).into())

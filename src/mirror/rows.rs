@@ -67,6 +67,7 @@ impl ToSql for SqlValue<'_> {
     }
 }
 
+/// A value as the house takes it.
 pub(super) fn stored<'r>(row: &'r Row<'_>, column: usize) -> ValueRef<'r> {
     match row.get_ref_unwrap(column) {
         SqlRef::Null => ValueRef::Null,

@@ -3,6 +3,7 @@
 mod support;
 
 mod brake;
+mod changes;
 mod children;
 mod deletions;
 mod faults;

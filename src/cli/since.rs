@@ -1,0 +1,72 @@
+//! A time as people name it on the command line.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::config;
+use crate::value::{stored_instant, timestamp};
+
+/// A time in storage form, from which on something is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Since(pub String);
+
+/// Reads a date, a timestamp, or a duration back from now.
+///
+/// # Errors
+/// What it may look like, if it is none of these.
+pub fn since(text: &str) -> Result<Since, String> {
+    before(Utc::now(), text).ok_or_else(|| {
+        "give a date (2026-03-01), a timestamp (2026-03-01T12:00:00Z; UTC without a zone), \
+         or a duration back from now (24h, 7d)"
+            .to_owned()
+    })
+}
+
+fn before(now: DateTime<Utc>, text: &str) -> Option<Since> {
+    if let Some(duration) = config::duration(text) {
+        // No mirror is older than this.
+        let earliest = DateTime::UNIX_EPOCH;
+        let then = TimeDelta::from_std(duration)
+            .ok()
+            .and_then(|duration| now.checked_sub_signed(duration))
+            .map_or(earliest, |then| then.max(earliest));
+        return Some(Since(stored_instant(then)));
+    }
+    let text = text.trim().replacen(' ', "T", 1);
+    // A whole timestamp, one without seconds, one without a time of day.
+    let spellings = ["", ":00", "T00:00:00"].map(|rest| format!("{text}{rest}"));
+    let stored = spellings.iter().find_map(|spelling| timestamp(spelling))?;
+    Some(Since(stored.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_read_in_every_spelling_that_people_use() {
+        let now = "2026-03-08T12:30:00Z".parse().unwrap();
+        let cases = [
+            ("2026-03-01", Some("2026-03-01 00:00:00")),
+            ("2026-03-01T12:00:00Z", Some("2026-03-01 12:00:00")),
+            ("2026-03-01 12:00:00", Some("2026-03-01 12:00:00")),
+            ("2026-03-01T12:00:00.5", Some("2026-03-01 12:00:00.5")),
+            ("2026-03-01T12:00:00-07:00", Some("2026-03-01 19:00:00")),
+            ("2026-03-01 12:00:00-07:00", Some("2026-03-01 19:00:00")),
+            (" 2026-03-01 12:00 ", Some("2026-03-01 12:00:00")),
+            ("24h", Some("2026-03-07 12:30:00")),
+            ("1d30m", Some("2026-03-07 12:00:00")),
+            ("0", Some("2026-03-08 12:30:00")),
+            ("99999999d", Some("1970-01-01 00:00:00")),
+            ("2026-02-30", None),
+            ("2026-03", None),
+            ("yesterday", None),
+            ("7 days", None),
+            ("7", None),
+            ("", None),
+        ];
+        for (text, stored) in cases {
+            let expected = stored.map(|stored| Since(stored.to_owned()));
+            assert_eq!(before(now, text), expected, "{text}");
+        }
+    }
+}
