@@ -12,6 +12,7 @@ mod full_sync;
 mod house;
 mod incremental;
 mod interruption;
+mod market;
 mod moves;
 mod output;
 mod paging;

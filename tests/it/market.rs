@@ -1,0 +1,382 @@
+//! Any moves in any order, with syncs and faults between them: after each sync
+//! that ended well the mirror equals the feed, and the log tells the difference.
+//!
+//! `MLSMIRROR_CASES=10000 cargo test --release --test it market` runs more of them,
+//! and `MLSMIRROR_SEED=N` begins at a case that failed.
+
+use mlsmirror::config::Config;
+use mlsmirror::feed::{Feed, Token};
+use mlsmirror::mirror::Counts;
+use mlsmirror::resource::Resource;
+use mlsmirror::simulator::{Fault, FaultRule, Simulator};
+use mlsmirror::stop;
+use mlsmirror::sync::{self, Context, Ending, Progress};
+use serde_json::json;
+
+use crate::moves::{Copy, assert_log_tells_the_difference, copy, last_change};
+use crate::support::*;
+
+const CASES: u64 = 300;
+const STEPS: usize = 30;
+
+/// Numbers from a seed (SplitMix64).
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % sides as u64) as usize
+    }
+
+    fn coin(&mut self) -> bool {
+        self.roll(2) == 0
+    }
+
+    fn one<'t, T>(&mut self, of: &'t [T]) -> Option<&'t T> {
+        match of.len() {
+            0 => None,
+            sides => of.get(self.roll(sides)),
+        }
+    }
+}
+
+struct Unwatched;
+
+impl Progress for Unwatched {
+    fn begin(&self, _: Resource, _: Option<u64>) {}
+    fn page(&self, _: Resource, _: &Counts, _: u64) {}
+    fn note(&self, _: &str) {}
+    fn end(&self, _: Resource) {}
+}
+
+/// What the feed did that no stamp and no announcement tells.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Untold {
+    Nothing,
+    /// Records went, or came with old stamps.
+    Keys,
+    /// Fields changed under the same stamp.
+    Values,
+}
+
+struct Market {
+    dice: Dice,
+    feed: Simulator,
+    mirror: Mirror,
+    untold: Untold,
+    is_held: bool,
+    gone: Vec<i64>,
+    trail: Vec<String>,
+    /// Whether a field was declared since the last sync: what fills it is not logged.
+    has_new_field: bool,
+    is_reso: bool,
+}
+
+impl Market {
+    fn new(seed: u64) -> Market {
+        let mut dice = Dice(seed);
+        let feed = feed_with(6 + dice.roll(20) as u64, |options| options.seed = seed);
+        let is_reso = dice.coin();
+        let profile = if is_reso { "\"reso\"" } else { "\"wfrmls\"" };
+        let page_size = 2 + dice.roll(9);
+        let refuse_or = dice.roll(4) == 0;
+        feed.set_server(|server| server.refuse_or = refuse_or);
+        let mirror = Mirror::with(&feed, |settings| {
+            settings.set("profile", profile);
+            settings.set("page_size", page_size);
+            settings.set("max_retries", 1);
+            settings.sync = "max_delete_percent = 100\n".to_owned();
+        });
+        let what = format!("{profile}, {page_size} a page, refuses or: {refuse_or}");
+        Market {
+            dice,
+            feed,
+            mirror,
+            untold: Untold::Nothing,
+            is_held: false,
+            gone: Vec::new(),
+            trail: vec![what],
+            has_new_field: false,
+            is_reso,
+        }
+    }
+
+    fn step(&mut self) {
+        let keys = self.feed.listing_keys();
+        let listing = self.dice.one(&keys).copied();
+        let announced = self.dice.roll(4) > 0 && !self.is_reso;
+        let what = self.dice.roll(16);
+        match (what, listing) {
+            (0 | 1, Some(key)) => self.edit(key),
+            (2, Some(_)) => self.ties(&keys),
+            (3, _) => {
+                let key = self.feed.insert_listing().unwrap();
+                self.trail.push(format!("insert {key}"));
+            }
+            (4, Some(key)) if keys.len() > 3 && !self.is_held => {
+                self.trail
+                    .push(format!("delete {key}, announced: {announced}"));
+                self.feed
+                    .delete("Property", &key.to_string(), announced)
+                    .unwrap();
+                self.gone.push(key);
+                if !announced {
+                    self.is_untold(Untold::Keys);
+                }
+            }
+            (5, _) if !self.gone.is_empty() && !self.is_held => {
+                let at = self.dice.roll(self.gone.len());
+                let key = self.gone.remove(at);
+                self.trail.push(format!("bring back {key}"));
+                self.feed.bring_back(key).unwrap();
+            }
+            (6 | 7, Some(key)) if !self.is_held => self.photos(key, announced),
+            (8, Some(key)) if !self.is_held => self.open_houses(key, announced),
+            (9, Some(key)) if self.dice.roll(4) == 0 => {
+                self.trail.push(format!("edit {key} silently"));
+                let price = 1_000 + self.dice.roll(1_000_000);
+                let fields = fields(json!({ "ListPrice": price }));
+                self.feed
+                    .edit_silently("Property", &key.to_string(), fields)
+                    .unwrap();
+                self.is_untold(Untold::Values);
+            }
+            (10, _) => self.hold_or_release(),
+            (11, _) => self.fault(),
+            (12, _) => {
+                let minutes = self.dice.roll(600) as i64;
+                if !self.is_held {
+                    self.trail.push(format!("{minutes} minutes pass"));
+                    self.feed.advance(chrono::Duration::minutes(minutes));
+                }
+            }
+            _ => self.sync(),
+        }
+    }
+
+    fn is_untold(&mut self, untold: Untold) {
+        self.untold = self.untold.max(untold);
+    }
+
+    fn edit(&mut self, key: i64) {
+        let price = 1_000 + self.dice.roll(1_000_000);
+        let status = *self.dice.one(&["Active", "Pending", "Closed"]).unwrap();
+        self.trail.push(format!("edit {key}"));
+        let fields = fields(json!({ "ListPrice": price, "StandardStatus": status }));
+        self.feed
+            .edit("Property", &key.to_string(), fields)
+            .unwrap();
+    }
+
+    /// More records with one stamp than a page holds.
+    fn ties(&mut self, keys: &[i64]) {
+        let price = 1_000 + self.dice.roll(1_000_000);
+        self.trail.push("edit all".to_owned());
+        for key in keys {
+            let fields = fields(json!({ "ListPrice": price }));
+            self.feed
+                .edit("Property", &key.to_string(), fields)
+                .unwrap();
+        }
+    }
+
+    fn photos(&mut self, listing: i64, announced: bool) {
+        let photos = self.feed.truth_children(listing, "Media");
+        let photo = self
+            .dice
+            .one(&photos)
+            .map(|photo| key_text(&photo["MediaKey"]));
+        let touches = self.dice.coin();
+        match (self.dice.roll(4), photo) {
+            (0, Some(photo)) => {
+                self.trail
+                    .push(format!("remove photo {photo}, announced: {announced}"));
+                self.feed.remove_photo(&photo, announced, true).unwrap();
+            }
+            (1, Some(photo)) => {
+                self.trail.push(format!("replace photo {photo}"));
+                self.feed.replace_photo(&photo, touches).unwrap();
+            }
+            (2, Some(_)) => {
+                self.trail.push(format!("reorder photos of {listing}"));
+                self.feed.reorder_photos(listing, touches).unwrap();
+            }
+            _ => {
+                self.trail.push(format!("add a photo to {listing}"));
+                self.feed.add_photo(listing, true).unwrap();
+            }
+        }
+    }
+
+    fn open_houses(&mut self, listing: i64, announced: bool) {
+        let held = self.feed.truth_children(listing, "OpenHouse");
+        let held = self
+            .dice
+            .one(&held)
+            .map(|held| key_text(&held["OpenHouseKey"]));
+        match (self.dice.coin(), held) {
+            (true, Some(key)) => {
+                self.trail
+                    .push(format!("remove open house {key}, announced: {announced}"));
+                self.feed.remove_open_house(&key, announced).unwrap();
+                if !announced {
+                    self.is_untold(Untold::Keys);
+                }
+            }
+            _ => {
+                self.trail.push(format!("add an open house to {listing}"));
+                self.feed.add_open_house(listing).unwrap();
+            }
+        }
+    }
+
+    /// Moves that become visible late, as long after as an incremental looks back.
+    fn hold_or_release(&mut self) {
+        if self.is_held {
+            self.trail.push("release".to_owned());
+            self.feed.release();
+        } else {
+            self.trail.push("hold, and 5 minutes pass".to_owned());
+            self.feed.advance(chrono::Duration::minutes(5));
+            self.feed.hold();
+        }
+        self.is_held = !self.is_held;
+    }
+
+    fn fault(&mut self) {
+        let kinds = [
+            Fault::Status(500),
+            Fault::Status(503),
+            Fault::HtmlOk,
+            Fault::EmptyOk,
+        ];
+        let kind = self.dice.one(&kinds).unwrap().clone();
+        let (skip, times) = (self.dice.roll(8) as u64, 1 + self.dice.roll(3) as u64);
+        self.trail
+            .push(format!("{kind:?} behind {skip} requests, {times} times"));
+        self.feed.fault(FaultRule {
+            skip,
+            times,
+            ..FaultRule::once(kind)
+        });
+    }
+
+    fn sync(&mut self) {
+        let job = match self.dice.roll(12) {
+            0 => "full",
+            1 => "reconcile",
+            2 => "incremental",
+            3 => "deletions",
+            _ => "all",
+        };
+        let (before, since) = self.held();
+        let ending = self.run(job);
+        self.trail.push(format!("sync {job}: {ending:?}"));
+        let (after, _) = self.held();
+        let db = self.mirror.open();
+        if !before.is_empty() && !self.has_new_field {
+            assert_log_tells_the_difference(&db, since, &before, &after);
+        }
+        let twice = number(
+            &db,
+            &format!(
+                "SELECT count(*) FROM (SELECT 1 FROM changes WHERE id > {since}
+                 GROUP BY resource, record_key, change, field HAVING count(*) > 1)"
+            ),
+        );
+        assert_eq!(twice, 0, "a change was logged twice");
+        if ending != Ending::Done {
+            return;
+        }
+        match job {
+            "full" => self.untold = Untold::Nothing,
+            "reconcile" if self.untold < Untold::Values => self.untold = Untold::Nothing,
+            _ => {}
+        }
+        let is_whole = job == "full" || (job == "all" && !before.is_empty());
+        if is_whole && self.untold == Untold::Nothing && !self.is_held {
+            assert_mirror_equals_feed(&db, &self.feed, &MAIN);
+        }
+    }
+
+    /// The rows, once there was a full sync, and the newest entry of the log.
+    fn held(&self) -> (Copy, i64) {
+        if !self.mirror.database_path().exists() {
+            return (Copy::new(), 0);
+        }
+        let db = self.mirror.open();
+        let tables =
+            "SELECT count(*) FROM sqlite_schema WHERE name IN ('listings', 'media', 'open_houses')";
+        if number(&db, tables) < 3 {
+            return (Copy::new(), 0);
+        }
+        let finished = "SELECT count(DISTINCT resource) FROM sync_runs WHERE job = 'full'
+                        AND status IN ('succeeded', 'partial') AND checkpoint IS NULL";
+        match number(&db, finished) {
+            3 => (copy(&db, &MAIN), last_change(&db)),
+            _ => (Copy::new(), last_change(&db)),
+        }
+    }
+
+    fn run(&self, job: &str) -> Ending {
+        let path = self.mirror.folder.path().join("mlsmirror.toml");
+        let mut config = Config::load(&path).unwrap();
+        config.mirror.database = self.mirror.database_path().to_owned();
+        let (_stopper, stop) = stop::channel();
+        let token = Token::checked(TOKEN, "the test").unwrap();
+        let feed = Feed::open(&config.feed, token, stop.clone()).unwrap();
+        let context = Context {
+            config: &config,
+            feed: &feed,
+            stop: &stop,
+            progress: &Unwatched,
+            allow_deletes: 0,
+        };
+        let mut mirror = sync::open_for_sync(&config).unwrap();
+        let resources = [Resource::Property, Resource::Media, Resource::OpenHouse];
+        let done = match job {
+            "full" => sync::full(&context, &mut mirror, &resources),
+            "reconcile" => sync::reconcile(&context, &mut mirror, &resources),
+            "incremental" => sync::incremental(&context, &mut mirror, &resources),
+            "deletions" => sync::deletions(&context, &mut mirror, &resources),
+            _ => sync::up_to_date(&context, &mut mirror, &resources),
+        };
+        mirror.release_lease().unwrap();
+        done.unwrap().ending
+    }
+}
+
+/// Tells the case if it fails.
+struct Told(u64);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("MLSMIRROR_SEED={} tells this case again", self.0);
+        }
+    }
+}
+
+#[test]
+fn whatever_the_market_does_the_mirror_equals_it_and_the_log_tells_how() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let first: u64 = number("MLSMIRROR_SEED").unwrap_or(1);
+    let cases: u64 = number("MLSMIRROR_CASES").unwrap_or(CASES);
+    for seed in first..first + cases {
+        let _told = Told(seed);
+        let mut market = Market::new(seed);
+        let moves = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            market.sync();
+            for _ in 0..STEPS {
+                market.step();
+            }
+        }));
+        if let Err(panic) = moves {
+            println!("{}", market.trail.join("\n"));
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
