@@ -4,12 +4,14 @@
 //! `MLSMIRROR_CASES=10000 cargo test --release --test it market` runs more of them,
 //! and `MLSMIRROR_SEED=N` begins at a case that failed.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use mlsmirror::config::Config;
 use mlsmirror::feed::{Feed, Token};
 use mlsmirror::mirror::Counts;
 use mlsmirror::resource::Resource;
 use mlsmirror::simulator::{Fault, FaultRule, Simulator};
-use mlsmirror::stop;
+use mlsmirror::stop::Stop;
 use mlsmirror::sync::{self, Context, Ending, Progress};
 use serde_json::json;
 
@@ -66,6 +68,10 @@ struct Market {
     dice: Dice,
     feed: Simulator,
     mirror: Mirror,
+    config: Config,
+    /// The mirror's end of the feed, opened once as `watch` does.
+    client: Feed,
+    stop: Stop,
     untold: Untold,
     is_held: bool,
     gone: Vec<i64>,
@@ -78,7 +84,7 @@ struct Market {
 impl Market {
     fn new(seed: u64) -> Market {
         let mut dice = Dice(seed);
-        let feed = feed_with(6 + dice.roll(20) as u64, |options| options.seed = seed);
+        let feed = feed_with(4 + dice.roll(14) as u64, |options| options.seed = seed);
         let is_reso = dice.coin();
         let profile = if is_reso { "\"reso\"" } else { "\"wfrmls\"" };
         let page_size = 2 + dice.roll(9);
@@ -90,11 +96,19 @@ impl Market {
             settings.set("max_retries", 1);
             settings.sync = "max_delete_percent = 100\n".to_owned();
         });
+        let mut config = Config::load(&mirror.folder.path().join("mlsmirror.toml")).unwrap();
+        config.mirror.database = mirror.database_path().to_owned();
+        let stop = Stop::never();
+        let token = Token::checked(TOKEN, "the test").unwrap();
+        let client = Feed::open(&config.feed, token, stop.clone()).unwrap();
         let what = format!("{profile}, {page_size} a page, refuses or: {refuse_or}");
         Market {
             dice,
             feed,
             mirror,
+            config,
+            client,
+            stop,
             untold: Untold::Nothing,
             is_held: false,
             gone: Vec::new(),
@@ -322,20 +336,14 @@ impl Market {
     }
 
     fn run(&self, job: &str) -> Ending {
-        let path = self.mirror.folder.path().join("mlsmirror.toml");
-        let mut config = Config::load(&path).unwrap();
-        config.mirror.database = self.mirror.database_path().to_owned();
-        let (_stopper, stop) = stop::channel();
-        let token = Token::checked(TOKEN, "the test").unwrap();
-        let feed = Feed::open(&config.feed, token, stop.clone()).unwrap();
         let context = Context {
-            config: &config,
-            feed: &feed,
-            stop: &stop,
+            config: &self.config,
+            feed: &self.client,
+            stop: &self.stop,
             progress: &Unwatched,
             allow_deletes: 0,
         };
-        let mut mirror = sync::open_for_sync(&config).unwrap();
+        let mut mirror = sync::open_for_sync(&self.config).unwrap();
         let resources = [Resource::Property, Resource::Media, Resource::OpenHouse];
         let done = match job {
             "full" => sync::full(&context, &mut mirror, &resources),
@@ -365,18 +373,34 @@ fn whatever_the_market_does_the_mirror_equals_it_and_the_log_tells_how() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let first: u64 = number("MLSMIRROR_SEED").unwrap_or(1);
     let cases: u64 = number("MLSMIRROR_CASES").unwrap_or(CASES);
-    for seed in first..first + cases {
-        let _told = Told(seed);
-        let mut market = Market::new(seed);
-        let moves = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            market.sync();
-            for _ in 0..STEPS {
-                market.step();
-            }
-        }));
-        if let Err(panic) = moves {
-            println!("{}", market.trail.join("\n"));
-            std::panic::resume_unwind(panic);
+    let next = AtomicU64::new(first);
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= first + cases {
+                        break;
+                    }
+                    tell(seed);
+                }
+            });
         }
+    });
+}
+
+/// One case; tells its seed and what happened if it fails.
+fn tell(seed: u64) {
+    let _told = Told(seed);
+    let mut market = Market::new(seed);
+    let moves = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        market.sync();
+        for _ in 0..STEPS {
+            market.step();
+        }
+    }));
+    if let Err(panic) = moves {
+        println!("{}", market.trail.join("\n"));
+        std::panic::resume_unwind(panic);
     }
 }
