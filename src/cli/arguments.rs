@@ -42,7 +42,8 @@ Exit codes:
   0    done
   1    failed; running it again goes on where it stopped
   2    wrong usage or configuration
-  3    done in part: rejected records, a resource that did not answer, deletions held back
+  3    done in part: rejected records, a resource that did not answer, deletions held back;
+       for verify, differences
   4    another process is syncing this mirror
   5    the feed refused the credentials
   130  interrupted (SIGINT), 143 terminated (SIGTERM), after the page in hand
@@ -62,8 +63,11 @@ pub enum Verb {
     #[command(after_help = "Example:\n  mlsmirror --config utah.toml check")]
     Check,
     /// Bring the mirror up to date
+    ///
+    /// Without a job: reads what changed since the last sync, and all of a resource that was
+    /// never read to its end; then what the feed announces as deleted.
     #[command(
-        after_help = "Examples:\n  mlsmirror sync --dry-run\n  mlsmirror sync\n  mlsmirror sync full --only Property,Media"
+        after_help = "Examples:\n  mlsmirror sync --dry-run\n  mlsmirror sync\n  mlsmirror sync reconcile\n  mlsmirror sync full --only Property,Media"
     )]
     Sync(Sync),
     /// Read single listings anew, with their photos and open houses
@@ -76,6 +80,15 @@ pub enum Verb {
     /// mirror, but no token, and changes nothing; a sync may run.
     #[command(after_help = CHANGES_EXAMPLES)]
     Changes(Changes),
+    /// Hold the mirror against the feed, and name every difference
+    ///
+    /// Counts, keys and timestamps of every record, and a sample of whole records field by
+    /// field. Asks for every page of keys; changes nothing, and a sync may run. Exits 3 if
+    /// there is a difference.
+    #[command(
+        after_help = "Examples:\n  mlsmirror verify\n  mlsmirror verify --sample 1000 --json"
+    )]
+    Verify(Verify),
     /// Serve the simulated feed on loopback until it is stopped
     #[command(after_help = "Example:\n  mlsmirror simulate --port 8080 --listings 100000")]
     Simulate(Simulate),
@@ -122,7 +135,7 @@ pub struct Sync {
     /// Only these resources, of those that are configured
     #[arg(long, value_name = "R,…", value_delimiter = ',', value_parser = resource())]
     pub only: Vec<Resource>,
-    /// Print the plan and change nothing
+    /// Print the plan of a full sync and change nothing
     #[arg(long)]
     pub dry_run: bool,
     /// Let up to N records be deleted, beyond sync.max_delete_percent
@@ -159,6 +172,17 @@ pub struct Refresh {
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub workers: u16,
 }
+
+/// `verify`
+#[derive(Args, Debug)]
+pub struct Verify {
+    /// How many whole records of each resource to compare, chosen at random; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(..=SAMPLE_MAX))]
+    pub sample: u64,
+}
+
+/// More than any feed has, and within the numbers of a database.
+const SAMPLE_MAX: u64 = 1_000_000_000;
 
 const CHANGES_EXAMPLES: &str = "\
 Examples:

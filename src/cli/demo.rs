@@ -11,7 +11,7 @@ use super::exit::{Exit, UsageError};
 use super::output::{Output, print};
 use super::progress::Shown;
 use super::session::Session;
-use super::sync::{describe_run, sync_once};
+use super::sync::{describe_runs, sync_once};
 use super::text::{counted, listed, time, value};
 use crate::config::Config;
 use crate::feed::Token;
@@ -116,8 +116,8 @@ fn sync_and_tell(
     let context = session.context(&progress, 0);
     let report = sync_once(&context, mirror, None, &session.config.sync.resources)?;
     if !output.json {
-        for run in &report.runs {
-            print(&format!("   {}\n", describe_run(run)));
+        for line in describe_runs(&report.runs) {
+            print(&format!("   {line}\n"));
         }
     }
     match report.ending {

@@ -18,6 +18,7 @@ mod simulate;
 mod since;
 mod sync;
 mod text;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -57,6 +58,7 @@ pub fn main() -> ExitCode {
         Verb::Refresh(wanted) => refresh::run(&arguments, wanted, &output),
         Verb::Simulate(wanted) => simulate::run(wanted, &output),
         Verb::Sync(wanted) => sync::run(&arguments, wanted, &output),
+        Verb::Verify(wanted) => verify::run(&arguments, wanted, &output),
     };
     let exit = done.unwrap_or_else(|error| {
         let exit = Exit::of(&error);

@@ -99,14 +99,10 @@ fn print_report(report: &Report, database: &Path, output: &Output) -> anyhow::Re
         deleted: &report.deleted,
         runs: &report.runs,
     };
-    let jobs: BTreeSet<&str> = report.runs.iter().map(|run| run.job.as_str()).collect();
-    let mut text = String::new();
-    for run in &report.runs {
-        if jobs.len() > 1 {
-            text += &format!("{} ", run.job);
-        }
-        text += &(describe_run(run) + "\n");
-    }
+    let mut text: String = describe_runs(&report.runs)
+        .into_iter()
+        .map(|line| line + "\n")
+        .collect();
     if !report.deleted.is_empty() {
         text += &format!("deleted: {}\n", describe_deleted(&report.deleted));
     }
@@ -138,8 +134,25 @@ fn describe_deleted(deleted: &[DeletedCount]) -> String {
     listed(&deleted.iter().map(one).collect::<Vec<_>>())
 }
 
+/// The runs of a sync, a line each. Of several jobs each line names its own, and
+/// what had nothing to do is not told.
+pub fn describe_runs(runs: &[RunSummary]) -> Vec<String> {
+    let jobs: BTreeSet<&str> = runs.iter().map(|run| run.job.as_str()).collect();
+    if jobs.len() < 2 {
+        return runs.iter().map(describe_run).collect();
+    }
+    let did_nothing = |run: &&RunSummary| {
+        run.status == Status::Succeeded.as_str()
+            && run.records_seen + run.deleted + run.requests == 0
+    };
+    runs.iter()
+        .filter(|run| !did_nothing(run))
+        .map(|run| format!("{} {}", run.job, describe_run(run)))
+        .collect()
+}
+
 /// A run in a line: what it came to.
-pub fn describe_run(run: &RunSummary) -> String {
+fn describe_run(run: &RunSummary) -> String {
     let counts = [
         (run.inserted, "new"),
         (run.updated, "changed"),

@@ -5,6 +5,7 @@
 //! become true together or not at all.
 
 mod changes;
+mod comparison;
 mod learned;
 mod lease;
 mod log;
@@ -27,6 +28,7 @@ use crate::value::stored_instant;
 use net::Logged;
 
 pub use changes::{ChangeFilter, ChangeReader, ChangeRow, Happening, StatusChange};
+pub use comparison::KeyDifferences;
 pub use lease::LeaseTaken;
 pub use log::{ChangeCount, ChangeKind, ChangeLog, Subject};
 pub use open::NotAMirror;
@@ -60,6 +62,21 @@ impl Mirror {
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         Ok(Writing {
             transaction,
+            logged: &self.logged,
+            now: now(),
+        })
+    }
+}
+
+impl Mirror {
+    /// Begins a transaction that only reads, and holds nobody up: the mirror as it
+    /// is at one moment.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn look(&mut self) -> rusqlite::Result<Writing<'_>> {
+        Ok(Writing {
+            transaction: self.connection.transaction()?,
             logged: &self.logged,
             now: now(),
         })

@@ -134,4 +134,23 @@ impl Mirror {
             )?
             .collect()
     }
+
+    /// Of the resource's rejects that are not resolved, the keys and reasons.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn unresolved_rejects(
+        &self,
+        resource: Resource,
+    ) -> rusqlite::Result<Vec<(Option<String>, String)>> {
+        self.connection
+            .prepare(
+                "SELECT record_key, reason FROM rejects
+                 WHERE resource = ?1 AND resolved_at IS NULL ORDER BY id",
+            )?
+            .query_map([resource.entity_set()], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?
+            .collect()
+    }
 }

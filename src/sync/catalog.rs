@@ -90,6 +90,24 @@ impl Catalog {
         )
     }
 
+    /// The shape of a listing's key with one child expanded: its keys and stamps,
+    /// or all of it.
+    ///
+    /// # Errors
+    /// [`ShapeError`] if the feed does not declare what is wanted.
+    pub fn listings_with(&self, child: Resource, whole: bool) -> Result<Arc<Shape>, ShapeError> {
+        let mut select = self.settings.select.clone();
+        select.insert(Resource::Property, Vec::new());
+        if !whole {
+            select.insert(child, Vec::new());
+        }
+        let wanted = Wanted {
+            select: &select,
+            expand: &[child],
+        };
+        shape(&self.metadata, self.dialect, Resource::Property, wanted).map(Arc::new)
+    }
+
     /// How the feed leads from page to page.
     pub fn paging(&self) -> crate::feed::Paging {
         self.dialect.paging

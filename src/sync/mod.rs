@@ -20,6 +20,7 @@ mod survey;
 mod sweep;
 mod tally;
 mod telling;
+mod verify;
 
 use std::collections::BTreeSet;
 
@@ -35,6 +36,7 @@ pub use incremental::{incremental, up_to_date};
 pub use plan::{Plan, ResourcePlan, check, plan, time_at};
 pub use reconcile::reconcile;
 pub use refresh::{Refreshed, refresh};
+pub use verify::{Difference, Verified, VerifiedResource, verify};
 
 /// What a job works with.
 pub struct Context<'a> {

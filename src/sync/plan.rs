@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use super::catalog::Catalog;
 use super::survey::survey;
+use super::verify::is_the_end;
 use super::{Context, Misconfigured, Verdict};
 use crate::config;
-use crate::feed::{FeedError, Paging, Position, Tries};
+use crate::feed::{Paging, Position, Tries};
 use crate::resource::Resource;
 
 /// What a full sync would ask for.
@@ -106,14 +107,7 @@ fn make(context: &Context<'_>, resources: &[Resource], pages: bool) -> anyhow::R
             // A child is none the worse for not answering on its own.
             Err(_) if child => {}
             Err(error) => {
-                let ends = match error.downcast_ref() {
-                    Some(FeedError::Interrupted(_)) => true,
-                    Some(FeedError::Unauthorized { status, .. }) => {
-                        *status == 401 || resource == resources[0]
-                    }
-                    _ => false,
-                };
-                if ends {
+                if is_the_end(&error, resource == resources[0]) {
                     return Err(error);
                 }
                 let (verdict, text) = context.judge(resource, &error);

@@ -1,0 +1,148 @@
+//! `verify`: the mirror held against the feed.
+
+use serde::Serialize;
+
+use super::arguments::{Arguments, Verify};
+use super::exit::Exit;
+use super::output::Output;
+use super::progress::Shown;
+use super::session::Session;
+use super::text::{counted, thousands, value};
+use crate::mirror::Mirror;
+use crate::resource::Resource;
+use crate::sync::{self, Difference, Verified, VerifiedResource};
+
+/// What `verify --json` prints.
+#[derive(Serialize)]
+struct Document<'a> {
+    equal: bool,
+    exit_code: u8,
+    differences: u64,
+    #[serde(flatten)]
+    verified: &'a Verified,
+}
+
+pub fn run(arguments: &Arguments, wanted: &Verify, output: &Output) -> anyhow::Result<Exit> {
+    let session = Session::open(arguments, output)?;
+    let mut mirror = Mirror::open_to_read(&session.config.mirror.database)?;
+    let progress = Shown::new(output, &session.config.feed);
+    let context = session.context(&progress, 0);
+    let resources = &session.config.sync.resources;
+    let verified = sync::verify(&context, &mut mirror, resources, wanted.sample)?;
+    let differences = count(&verified);
+    let exit = match differences {
+        0 => Exit::Done,
+        _ => Exit::Partial,
+    };
+    let document = Document {
+        equal: differences == 0,
+        exit_code: exit.code(),
+        differences,
+        verified: &verified,
+    };
+    output.result(&document, &describe(&verified))?;
+    Ok(exit)
+}
+
+fn count(verified: &Verified) -> u64 {
+    let each = verified.resources.iter();
+    each.map(|resource| resource.differences.len() as u64).sum()
+}
+
+fn describe(verified: &Verified) -> String {
+    let mut text = format!(
+        "{:<18}{:>12}{:>12}{:>18}\n",
+        "", "in the feed", "mirrored", "compared whole"
+    );
+    for resource in &verified.resources {
+        let feed = resource.feed.map_or("unknown".to_owned(), thousands);
+        text += &format!(
+            "{:<18}{feed:>12}{:>12}{:>18}\n",
+            resource.resource,
+            thousands(resource.mirror),
+            thousands(resource.sampled)
+        );
+    }
+    for resource in &verified.resources {
+        for difference in &resource.differences {
+            text += &format!("{}\n", describe_difference(resource, difference));
+        }
+    }
+    let differences = count(verified);
+    if differences == 0 {
+        return text + "The mirror equals the feed.\n";
+    }
+    text += &counted(differences, ("difference", "differences"));
+    let all = verified.resources.iter();
+    let all_behind = all
+        .flat_map(|resource| &resource.differences)
+        .all(Difference::is_behind);
+    text += match all_behind {
+        true => "; `mlsmirror sync` brings the mirror up to date\n",
+        false => {
+            "; `mlsmirror sync reconcile` mends keys and timestamps, `mlsmirror sync full` all\n"
+        }
+    };
+    text
+}
+
+fn describe_difference(resource: &VerifiedResource, difference: &Difference) -> String {
+    let name = resource.resource;
+    let noun = name
+        .parse()
+        .map_or("record", |known: Resource| known.nouns().0);
+    let later = |since_last_sync: &bool| match since_last_sync {
+        true => ", changed after the last sync",
+        false => "",
+    };
+    match difference {
+        Difference::NeverRead => {
+            format!("{name}: was never read to its end; `mlsmirror sync` does that")
+        }
+        Difference::Scope { what } => {
+            format!("{name}: {what}; `mlsmirror sync` reads it anew")
+        }
+        Difference::Unanswered { error } => format!("{name}: {error}"),
+        Difference::Count { counted, read } => format!(
+            "{name}: the feed counts {}, and its pages gave {}",
+            thousands(*counted),
+            thousands(*read)
+        ),
+        Difference::Missing {
+            key,
+            since_last_sync,
+        } => format!(
+            "{noun} {key}: in the feed, not in the mirror{}",
+            later(since_last_sync)
+        ),
+        Difference::Extra { key } => format!("{noun} {key}: in the mirror, not in the feed"),
+        Difference::Timestamp {
+            key,
+            mirror,
+            feed,
+            since_last_sync,
+        } => {
+            let stamp = |stamp: &Option<String>| stamp.clone().unwrap_or("none".to_owned());
+            format!(
+                "{noun} {key}: ModificationTimestamp is {} in the mirror, {} in the feed{}",
+                stamp(mirror),
+                stamp(feed),
+                later(since_last_sync)
+            )
+        }
+        Difference::Field {
+            key,
+            field,
+            mirror,
+            feed,
+        } => format!(
+            "{noun} {key}: {field} is {} in the mirror, {} in the feed",
+            value(mirror),
+            value(feed)
+        ),
+        Difference::Rejected { key, reason } => format!(
+            "{noun} {}: could not be stored: {reason}",
+            key.as_deref().unwrap_or("without a key")
+        ),
+    }
+}

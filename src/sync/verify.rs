@@ -1,0 +1,547 @@
+//! The verify: the mirror held against the feed, and every difference named.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::catalog::Catalog;
+use super::fetch::fetch;
+use super::gone::is_refusal;
+use super::ranges::positions;
+use super::survey::survey;
+use super::{Context, Misconfigured, Verdict};
+use crate::feed::{FeedError, Step, Sweep, Tries};
+use crate::mirror::{Counts, Held, KeyDifferences, Mirror};
+use crate::record::{Record, Shape};
+use crate::resource::Resource;
+use crate::value::Value;
+
+/// Keys that seem to be in excess are asked for once more; not more of them than
+/// this, since then they are no accident of paging.
+const ASKED_AGAIN_MAX: usize = 200;
+
+/// What a verify found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verified {
+    /// One entry a resource.
+    pub resources: Vec<VerifiedResource>,
+    /// How many requests it took.
+    pub requests: u64,
+}
+
+/// What a verify found of one resource.
+#[derive(Clone, Debug, Serialize)]
+pub struct VerifiedResource {
+    /// Its entity set.
+    pub resource: &'static str,
+    /// How many records the feed has that the mirror is to hold; none if it did
+    /// not tell.
+    pub feed: Option<u64>,
+    /// How many live rows the mirror holds.
+    pub mirror: u64,
+    /// How many records were compared field by field.
+    pub sampled: u64,
+    /// What differs.
+    pub differences: Vec<Difference>,
+}
+
+/// One thing in which the mirror is not what the feed is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Difference {
+    /// The resource was never read to its end.
+    NeverRead,
+    /// It was read with another filter or other fields than are wanted now.
+    Scope {
+        /// In what.
+        what: String,
+    },
+    /// The feed did not answer.
+    Unanswered {
+        /// Its words, or what happened.
+        error: String,
+    },
+    /// The feed counts another number of records than its pages gave.
+    Count {
+        /// What it counts.
+        counted: u64,
+        /// What its pages gave.
+        read: u64,
+    },
+    /// A record of the feed is not live in the mirror.
+    Missing {
+        /// Its key.
+        key: String,
+        /// Whether it changed after the last sync.
+        since_last_sync: bool,
+    },
+    /// A live row is not in the feed.
+    Extra {
+        /// Its key.
+        key: String,
+    },
+    /// The ModificationTimestamps differ.
+    Timestamp {
+        /// The record's key.
+        key: String,
+        /// In storage form.
+        mirror: Option<String>,
+        /// In storage form.
+        feed: Option<String>,
+        /// Whether it changed after the last sync.
+        since_last_sync: bool,
+    },
+    /// A field's values differ.
+    Field {
+        /// The record's key.
+        key: String,
+        /// The field; `extra` for those that are not declared.
+        field: String,
+        /// In storage form.
+        mirror: Value,
+        /// In storage form.
+        feed: Value,
+    },
+    /// A record could not be stored.
+    Rejected {
+        /// Its key, if it has one.
+        key: Option<String>,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Difference {
+    /// Whether the next sync can be expected to end it.
+    pub fn is_behind(&self) -> bool {
+        match self {
+            Difference::Missing {
+                since_last_sync, ..
+            }
+            | Difference::Timestamp {
+                since_last_sync, ..
+            } => *since_last_sync,
+            Difference::NeverRead | Difference::Scope { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+/// Holds counts, keys and stamps of `resources` against the feed's, and so many
+/// whole records of each, field by field. Changes nothing.
+///
+/// # Errors
+/// [`Misconfigured`]; or if the feed refuses the credentials or gives no
+/// `$metadata`, or the mirror cannot be read.
+pub fn verify(
+    context: &Context<'_>,
+    mirror: &mut Mirror,
+    resources: &[Resource],
+    sample: u64,
+) -> anyhow::Result<Verified> {
+    let catalog = Catalog::ask_only(context.feed, &context.config.sync)?;
+    let mut verified = Vec::new();
+    for &resource in resources {
+        let has_listings = resources.contains(&Resource::Property);
+        let mut verifying = Verifying {
+            context,
+            catalog: &catalog,
+            resource,
+            with_listings: has_listings && resource == Resource::Adu,
+            listings_filtered: catalog.filter(Resource::Property).is_some(),
+            watermark: mirror.watermark(resource)?,
+            feed: None,
+            sampled: 0,
+            differences: Vec::new(),
+        };
+        let mut compared = verifying.compare(mirror, sample);
+        // Some servers give children with their listings alone.
+        if compared.as_ref().is_err_and(gives_none) && has_listings && resource.is_child() {
+            verifying.with_listings = true;
+            verifying.differences.clear();
+            compared = verifying.compare(mirror, sample);
+        }
+        if let Err(error) = compared {
+            verifying.failed(error, resource == resources[0])?;
+        }
+        context.progress.end(resource);
+        verified.push(verifying.done(mirror)?);
+    }
+    Ok(Verified {
+        resources: verified,
+        requests: context.feed.traffic().requests,
+    })
+}
+
+/// A resource while it is held against the feed.
+struct Verifying<'a> {
+    context: &'a Context<'a>,
+    catalog: &'a Catalog,
+    resource: Resource,
+    /// Whether its records are read with their listings and not on their own.
+    with_listings: bool,
+    listings_filtered: bool,
+    watermark: Option<String>,
+    feed: Option<u64>,
+    sampled: u64,
+    differences: Vec<Difference>,
+}
+
+impl Verifying<'_> {
+    fn compare(&mut self, mirror: &mut Mirror, sample: u64) -> anyhow::Result<()> {
+        let resource = self.resource;
+        if !mirror.has_finished_full(resource)? {
+            self.differences.push(Difference::NeverRead);
+            return Ok(());
+        }
+        let has_all_fields = match self.is_within_scope(mirror)? {
+            Some(has_all_fields) => has_all_fields,
+            None => return Ok(()),
+        };
+        let stamps = Arc::new(self.catalog.stamps(resource)?);
+        mirror.begin_comparison()?;
+        match self.with_listings {
+            true => self.read_with_listings(mirror)?,
+            false => self.read_keys(mirror, &stamps)?,
+        }
+        let mut found = mirror.compare_keys(&stamps, self.listings_filtered)?;
+        if !self.with_listings && !found.extra.is_empty() && found.extra.len() <= ASKED_AGAIN_MAX {
+            self.ask_again(mirror, &stamps, &found.extra)?;
+            found = mirror.compare_keys(&stamps, self.listings_filtered)?;
+        }
+        self.feed = Some(mirror.wanted_in_feed(resource, self.listings_filtered)?);
+        let asked = self.note_keys(&found);
+        if has_all_fields && sample > 0 {
+            self.compare_whole(mirror, sample, asked)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the mirror was read with all fields that are wanted now; none if
+    /// it was read with another filter, when nothing can be compared.
+    fn is_within_scope(&mut self, mirror: &Mirror) -> anyhow::Result<Option<bool>> {
+        let wanted = self.catalog.scope(self.resource)?;
+        let Some(held) = mirror.scope(self.resource)? else {
+            let what = "it is not known with which fields it was read".to_owned();
+            self.differences.push(Difference::Scope { what });
+            return Ok(Some(false));
+        };
+        if held.filter != wanted.filter {
+            let what = "it was read with another filter".to_owned();
+            self.differences.push(Difference::Scope { what });
+            return Ok(None);
+        }
+        let unread: Vec<&str> = wanted
+            .fields
+            .difference(&held.fields)
+            .map(String::as_str)
+            .collect();
+        if !unread.is_empty() {
+            let what = format!("it was read without {}", unread.join(", "));
+            self.differences.push(Difference::Scope { what });
+        }
+        Ok(Some(unread.is_empty()))
+    }
+
+    /// Reads keys and stamps of all that the mirror is to hold.
+    fn read_keys(&mut self, mirror: &mut Mirror, stamps: &Arc<Shape>) -> anyhow::Result<()> {
+        let feed = self.context.feed;
+        let filter = self.catalog.filter(self.resource);
+        let counted = survey(feed, stamps, filter, Tries::Configured)?.count;
+        let starts = positions(feed, stamps, filter, counted)?;
+        let sweep = feed.sweep(stamps.clone(), filter.map(str::to_owned), true);
+        let mut read = 0;
+        self.walk(sweep, starts, counted, |step| {
+            read += step.page.entries as u64;
+            let rejected = step.page.rejects.iter();
+            let rejected_keys = rejected.filter_map(|reject| reject.key.as_deref());
+            mirror.note_in_feed(stamps, step.page.records.iter(), rejected_keys)
+        })?;
+        if counted.is_some_and(|counted| counted != read) {
+            // It may have moved meanwhile.
+            let now = survey(feed, stamps, filter, Tries::Configured)?.count;
+            if let Some(counted) = now.filter(|now| *now != read) {
+                self.differences.push(Difference::Count { counted, read });
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads keys and stamps of a child with its listings.
+    fn read_with_listings(&mut self, mirror: &mut Mirror) -> anyhow::Result<()> {
+        let feed = self.context.feed;
+        let listings = Resource::Property;
+        let shape = self.catalog.listings_with(self.resource, false)?;
+        let stamps = self.catalog.stamps(listings)?;
+        let filter = self.catalog.filter(listings);
+        let counted = survey(feed, &stamps, filter, Tries::Configured)?.count;
+        let starts = positions(feed, &stamps, filter, counted)?;
+        let sweep = feed.sweep(shape.clone(), filter.map(str::to_owned), true);
+        let child = self.child_of(&shape)?;
+        self.walk(sweep, starts, None, |step| {
+            let lists = step
+                .page
+                .records
+                .iter()
+                .flat_map(|listing| &listing.children);
+            let lists = lists.flatten();
+            mirror.note_in_feed(
+                child,
+                lists.clone().flat_map(|list| &list.records),
+                lists.flat_map(|list| list.rejected_keys.iter().map(|key| &**key)),
+            )
+        })
+    }
+
+    fn child_of<'s>(&self, listings: &'s Shape) -> anyhow::Result<&'s Shape> {
+        let child = listings.children.first().map(|child| &child.shape);
+        child.ok_or_else(|| {
+            let resource = self.resource;
+            anyhow::anyhow!("{resource} does not answer, and listings have no such navigation")
+        })
+    }
+
+    fn walk(
+        &self,
+        sweep: Sweep,
+        starts: Vec<crate::feed::Position>,
+        total: Option<u64>,
+        mut each: impl FnMut(&Step) -> rusqlite::Result<()>,
+    ) -> anyhow::Result<()> {
+        let context = self.context;
+        context.progress.begin(self.resource, total);
+        let mut counts = Counts::default();
+        let starts = starts.into_iter().enumerate().collect();
+        for step in context.feed.walk(sweep, starts) {
+            let step = step?;
+            each(&step)?;
+            counts.pages += 1;
+            counts.records_seen += step.page.entries as u64;
+            let read = counts.records_seen;
+            context.progress.page(self.resource, &counts, read);
+            if let Some(signal) = context.stop.requested() {
+                return Err(FeedError::Interrupted(signal).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks by their keys for what the pages did not give.
+    fn ask_again(
+        &self,
+        mirror: &mut Mirror,
+        stamps: &Arc<Shape>,
+        keys: &[String],
+    ) -> anyhow::Result<()> {
+        let context = self.context;
+        let filter = self.catalog.filter(self.resource).map(str::to_owned);
+        let sweep = context.feed.sweep(stamps.clone(), filter, true);
+        let asked = fetch(context.feed, context.stop, &sweep, keys, |step| {
+            let none = std::iter::empty();
+            Ok(mirror.note_in_feed(stamps, step.page.records.iter(), none)?)
+        });
+        match asked {
+            Err(error) if !is_refusal(&error) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Names the differing keys and stamps, and returns those in which the stamps differ.
+    fn note_keys(&mut self, found: &KeyDifferences) -> Vec<String> {
+        for (key, stamp) in &found.missing {
+            self.differences.push(Difference::Missing {
+                key: key.clone(),
+                since_last_sync: self.is_newer(stamp.as_deref()),
+            });
+        }
+        for key in &found.extra {
+            self.differences
+                .push(Difference::Extra { key: key.clone() });
+        }
+        for (key, mirror, feed) in &found.stamps {
+            self.differences.push(Difference::Timestamp {
+                key: key.clone(),
+                mirror: mirror.clone(),
+                feed: feed.clone(),
+                since_last_sync: self.is_newer(feed.as_deref()),
+            });
+        }
+        let keys = found.stamps.iter().map(|(key, ..)| key.clone());
+        keys.collect()
+    }
+
+    /// Whether a stamp lies behind what the mirror has followed.
+    fn is_newer(&self, stamp: Option<&str>) -> bool {
+        stamp.is_some_and(|stamp| {
+            self.watermark
+                .as_deref()
+                .is_some_and(|watermark| stamp > watermark)
+        })
+    }
+
+    /// Compares whole records: a sample, and those whose stamps differ, up to as
+    /// many.
+    fn compare_whole(
+        &mut self,
+        mirror: &mut Mirror,
+        sample: u64,
+        differing: Vec<String>,
+    ) -> anyhow::Result<()> {
+        let sampled = mirror.sample_keys(self.resource, sample)?;
+        let known: HashSet<&str> = differing.iter().map(String::as_str).collect();
+        let context = self.context;
+        let mut whole = Whole {
+            known: &known,
+            found: Vec::new(),
+            compared: 0,
+        };
+        if self.with_listings {
+            let listings: BTreeSet<String> =
+                sampled.into_iter().filter_map(|(_, key)| key).collect();
+            let listings: Vec<String> = listings.into_iter().collect();
+            let shape = self.catalog.listings_with(self.resource, true)?;
+            let child = self.child_of(&shape)?;
+            let sweep = context.feed.sweep(shape.clone(), None, true);
+            fetch(context.feed, context.stop, &sweep, &listings, |step| {
+                let lists = step
+                    .page
+                    .records
+                    .iter()
+                    .flat_map(|listing| &listing.children);
+                let records = lists.flatten().flat_map(|list| &list.records);
+                Ok(whole.compare(mirror, child, records)?)
+            })?;
+        } else {
+            let shape = self.catalog.shape(self.resource, &[])?;
+            let filter = self.catalog.filter(self.resource).map(str::to_owned);
+            let select = self.catalog.selects(self.resource);
+            let sweep = context.feed.sweep(shape.clone(), filter, select);
+            let mut keys: BTreeSet<String> = sampled.into_iter().map(|(key, _)| key).collect();
+            keys.extend(differing.iter().take(sample as usize).cloned());
+            let keys: Vec<String> = keys.into_iter().collect();
+            fetch(context.feed, context.stop, &sweep, &keys, |step| {
+                Ok(whole.compare(mirror, &shape, step.page.records.iter())?)
+            })?;
+        }
+        self.sampled = whole.compared;
+        let found = std::mem::take(&mut whole.found);
+        self.differences.extend(found);
+        Ok(())
+    }
+
+    /// What an error comes to: the end of all, or a resource that did not answer.
+    fn failed(&mut self, error: anyhow::Error, is_first: bool) -> anyhow::Result<()> {
+        if error.is::<rusqlite::Error>() || is_the_end(&error, is_first) {
+            return Err(error);
+        }
+        let (verdict, error) = self.context.judge(self.resource, &error);
+        if verdict == Verdict::Misconfigured {
+            return Err(Misconfigured(error).into());
+        }
+        self.differences.push(Difference::Unanswered { error });
+        Ok(())
+    }
+
+    fn done(mut self, mirror: &mut Mirror) -> anyhow::Result<VerifiedResource> {
+        let rejected = mirror.unresolved_rejects(self.resource)?.into_iter();
+        let rejected = rejected.map(|(key, reason)| Difference::Rejected { key, reason });
+        self.differences.extend(rejected);
+        let looking = mirror.look()?;
+        let held = match looking.has_table(self.resource)? {
+            true => looking.live_rows(self.resource)?,
+            false => 0,
+        };
+        Ok(VerifiedResource {
+            resource: self.resource.entity_set(),
+            feed: self.feed,
+            mirror: held,
+            sampled: self.sampled,
+            differences: self.differences,
+        })
+    }
+}
+
+/// Whole records while they are compared.
+struct Whole<'k> {
+    /// Those whose stamps are known to differ.
+    known: &'k HashSet<&'k str>,
+    found: Vec<Difference>,
+    compared: u64,
+}
+
+impl Whole<'_> {
+    fn compare<'r>(
+        &mut self,
+        mirror: &mut Mirror,
+        shape: &Shape,
+        records: impl Iterator<Item = &'r Record>,
+    ) -> rusqlite::Result<()> {
+        let looking = mirror.look()?;
+        let mut rows = looking.rows(shape)?;
+        for record in records {
+            // One that went or came meanwhile was told by its key, or a sync is
+            // at work.
+            let Held::Present {
+                deleted: None,
+                changes,
+                ..
+            } = rows.held(record)?
+            else {
+                continue;
+            };
+            self.compared += 1;
+            for change in changes {
+                let key = record.key.to_string();
+                let field = shape.fields.get(change.position);
+                let feed = match field {
+                    Some(_) => record.values[change.position].clone(),
+                    None => extra_of(record),
+                };
+                if shape.is_timestamp(change.position) {
+                    if !self.known.contains(&*record.key) {
+                        self.found.push(Difference::Timestamp {
+                            key,
+                            mirror: change.old.as_text().map(str::to_owned),
+                            feed: feed.as_text().map(str::to_owned),
+                            // It changed while this was going on.
+                            since_last_sync: true,
+                        });
+                    }
+                    continue;
+                }
+                self.found.push(Difference::Field {
+                    key,
+                    field: field.map_or("extra", |field| &field.name).to_owned(),
+                    mirror: change.old,
+                    feed,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the feed does not give this resource on its own.
+fn gives_none(error: &anyhow::Error) -> bool {
+    let is_forbidden = matches!(
+        error.downcast_ref(),
+        Some(FeedError::Unauthorized { status: 403, .. })
+    );
+    is_forbidden || is_refusal(error)
+}
+
+fn extra_of(record: &Record) -> Value {
+    let extra = record.extra.as_deref();
+    extra.map_or(Value::Null, |text| Value::Text(text.into()))
+}
+
+/// Whether an error of one resource ends what asks for several: it was stopped,
+/// or the credentials are refused.
+pub(super) fn is_the_end(error: &anyhow::Error, is_first: bool) -> bool {
+    match error.downcast_ref() {
+        Some(FeedError::Interrupted(_)) => true,
+        Some(FeedError::Unauthorized { status, .. }) => *status == 401 || is_first,
+        _ => false,
+    }
+}

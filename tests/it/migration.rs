@@ -1,0 +1,69 @@
+//! Mirrors of every earlier schema are brought up to date, and lose nothing.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use crate::support::*;
+
+/// The files in `fixtures/schema`, each a mirror as a version left it.
+fn earlier_mirrors() -> BTreeMap<String, String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/schema");
+    let files = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
+    files
+        .map(|file| {
+            let name = file.file_name().into_string().unwrap();
+            (name, std::fs::read_to_string(file.path()).unwrap())
+        })
+        .collect()
+}
+
+/// What the database is made of: the mirror's own tables, and all indexes.
+fn schema(db: &Connection) -> Vec<String> {
+    texts(
+        db,
+        "SELECT type || ' ' || name || ': ' || coalesce(sql, '') FROM sqlite_schema
+         WHERE tbl_name NOT IN ('listings', 'media', 'open_houses') ORDER BY 1",
+    )
+}
+
+#[test]
+fn an_earlier_mirror_becomes_one_of_today_and_loses_nothing() {
+    let earlier = earlier_mirrors();
+    assert!(!earlier.is_empty());
+    let feed = feed(8);
+    let fresh = Mirror::of(&feed);
+    fresh.sync();
+    for (name, script) in earlier {
+        let mirror = Mirror::of(&feed);
+        let db = Connection::open(mirror.database_path()).unwrap();
+        db.execute_batch(&script).unwrap();
+        let log = "SELECT id || resource || record_key || change || coalesce(field, '')
+                   || coalesce(old_value, '') || coalesce(new_value, '') FROM changes
+                   WHERE id <= ?1 ORDER BY id";
+        let newest = number(&db, "SELECT max(id) FROM changes");
+        let log = log.replace("?1", &newest.to_string());
+        let (logged, runs) = (
+            texts(&db, &log),
+            number(&db, "SELECT count(*) FROM sync_runs"),
+        );
+        assert!(!logged.is_empty(), "{name} has no log");
+        drop(db);
+        mirror
+            .run(&["changes"])
+            .says(2, &["earlier version", "mlsmirror sync"]);
+        // The simulated markets of then and now need not be the same.
+        mirror.sync_ends(0, &["full", "--allow-deletes", "100"]);
+        let db = mirror.open();
+        assert_eq!(schema(&db), schema(&fresh.open()), "{name}");
+        assert_eq!(texts(&db, &log), logged, "{name}");
+        assert!(
+            number(&db, "SELECT count(*) FROM sync_runs") > runs,
+            "{name}"
+        );
+        assert_mirror_equals_feed(&db, &feed, &MAIN);
+        mirror.sync();
+        assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    }
+}
