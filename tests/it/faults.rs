@@ -108,7 +108,7 @@ fn the_pause_that_a_429_asks_for_is_kept_by_the_feeds_clock() {
         let db = mirror.open();
         let throttled = number(
             &db,
-            "SELECT throttled_ms FROM sync_runs WHERE resource = 'Property'",
+            "SELECT throttled_ms FROM sync_runs WHERE resource = 'Property' AND job = 'full'",
         );
         assert!(
             (950..10_000).contains(&throttled),

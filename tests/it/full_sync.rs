@@ -33,7 +33,7 @@ fn a_full_sync_equals_the_feed_field_by_field_in_all_eight_resources() {
 fn a_full_sync_writes_down_what_it_did() {
     let feed = feed(100);
     let mirror = Mirror::with(&feed, |settings| settings.resources = ALL.to_vec());
-    mirror.sync();
+    mirror.sync_full();
 
     let db = mirror.open();
     assert_eq!(

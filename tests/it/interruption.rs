@@ -23,7 +23,7 @@ fn one_by_one(feed: &Simulator) -> Mirror {
 fn statuses(mirror: &Mirror) -> Vec<String> {
     texts(
         &mirror.open(),
-        "SELECT status FROM sync_runs WHERE resource = 'Property' ORDER BY id",
+        "SELECT status FROM sync_runs WHERE resource = 'Property' AND job = 'full' ORDER BY id",
     )
 }
 

@@ -446,10 +446,11 @@ pub fn dump(db: &Connection, entity_sets: &[&str]) -> String {
     text
 }
 
-/// The newest run of a resource.
+/// The newest run of a resource that read its records.
 pub fn last_run(db: &Connection, entity_set: &str) -> Row {
-    let sql =
-        format!("SELECT * FROM sync_runs WHERE resource = '{entity_set}' ORDER BY id DESC LIMIT 1");
+    let sql = format!(
+        "SELECT * FROM sync_runs WHERE resource = '{entity_set}' AND job <> 'deletions' ORDER BY id DESC LIMIT 1"
+    );
     rows(db, &sql)
         .pop()
         .unwrap_or_else(|| panic!("no run of {entity_set}"))

@@ -47,7 +47,7 @@ fn a_stamp_in_the_feeds_future_does_not_move_the_watermark() {
     assert_eq!(
         text(
             &db,
-            "SELECT watermark_after FROM sync_runs WHERE resource = 'Property'"
+            "SELECT watermark_after FROM sync_runs WHERE resource = 'Property' AND job = 'full'"
         ),
         "2026-03-04 18:59:59"
     );
