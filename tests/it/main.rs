@@ -22,6 +22,7 @@ mod refresh;
 mod rejects;
 mod replay;
 mod secrecy;
+mod stopped;
 mod usage;
 mod verify;
 mod watermark;

@@ -1,0 +1,286 @@
+//! Stopped at every request and at every commit, and started again: the same rows
+//! and the same log as without a stop, and nothing twice.
+
+use std::collections::BTreeMap;
+
+use mlsmirror::simulator::{Fault, FaultRule, Simulator};
+use rusqlite::Connection;
+use serde_json::json;
+
+use crate::support::*;
+
+/// What a sync is to lead to, however often it was stopped. Times of the local
+/// clock and the numbers of runs are left out.
+#[derive(Debug, PartialEq)]
+struct Outcome(BTreeMap<&'static str, Vec<String>>);
+
+impl Outcome {
+    fn of(db: &Connection) -> Outcome {
+        let row_of = |table: &str| {
+            let columns = texts(
+                db,
+                &format!(
+                    "SELECT name FROM pragma_table_info('{table}')
+                     WHERE name NOT IN ('first_seen_at', 'updated_at', 'deleted_at')"
+                ),
+            );
+            let quoted = columns
+                .iter()
+                .map(|column| format!("quote(\"{column}\")"))
+                .collect::<Vec<_>>();
+            format!(
+                "SELECT {} || (deleted_at IS NULL) FROM {table} ORDER BY 1",
+                quoted.join(" || ',' || ")
+            )
+        };
+        let mut found = BTreeMap::new();
+        for set in MAIN {
+            let (table, _) = table(set);
+            found.insert(table, texts(db, &row_of(table)));
+        }
+        let log = "SELECT resource || ' ' || record_key || ' of ' || coalesce(listing_key, 'none')
+                   || ': ' || change || ' ' || coalesce(field, '') || ' ' || quote(old_value)
+                   || ' > ' || quote(new_value) || ' ' || quote(source_timestamp)
+                   FROM changes ORDER BY 1";
+        found.insert("changes", texts(db, log));
+        let rejects = "SELECT resource || quote(record_key) || payload || (resolved_at IS NULL)
+                       FROM rejects ORDER BY 1";
+        found.insert("rejects", texts(db, rejects));
+        let watermarks =
+            "SELECT resource || ' ' || (job = 'deletions') || ' ' || quote(watermark_after)
+                          FROM sync_runs WHERE id IN (SELECT max(id) FROM sync_runs
+                              GROUP BY resource, job = 'deletions') ORDER BY 1";
+        found.insert("watermarks", texts(db, watermarks));
+        let left =
+            "SELECT job || ' ' || resource || ' ' || status || quote(checkpoint) FROM sync_runs
+                    WHERE status = 'running' OR checkpoint IS NOT NULL";
+        found.insert("unfinished runs", texts(db, left));
+        Outcome(found)
+    }
+
+    fn assert_is(&self, expected: &Outcome, when: &str) {
+        for (what, expected) in &expected.0 {
+            let found = &self.0[what];
+            let lacks: Vec<&String> = expected.iter().filter(|row| !found.contains(row)).collect();
+            let more: Vec<&String> = found.iter().filter(|row| !expected.contains(row)).collect();
+            assert!(
+                found == expected,
+                "{when}: {what}: {} of {} rows\nlacks {lacks:#?}\nhas {more:#?}",
+                found.len(),
+                expected.len()
+            );
+        }
+    }
+}
+
+/// A sync that is stopped in every way.
+struct Stopped {
+    feed: Simulator,
+    job: &'static str,
+    /// The database as it was before.
+    before: Vec<u8>,
+    expected: Outcome,
+    /// How many requests it made.
+    requests: u64,
+    /// What it wrote, one transaction behind the other.
+    log: Vec<u8>,
+}
+
+fn mirror_of(feed: &Simulator) -> Mirror {
+    Mirror::with(feed, |settings| {
+        settings.set("page_size", 7);
+        settings.sync = "max_delete_percent = 100\n".to_owned();
+    })
+}
+
+impl Stopped {
+    /// Syncs `feed`, lets it change, and syncs it once without a stop.
+    fn at(
+        feed: Simulator,
+        first: impl FnOnce(&Simulator, &Mirror),
+        change: impl FnOnce(&Simulator),
+        job: &'static str,
+    ) -> Stopped {
+        let mirror = mirror_of(&feed);
+        first(&feed, &mirror);
+        let path = mirror.database_path();
+        let before = std::fs::read(path).unwrap();
+        let log_path = path.with_extension("db-wal");
+        assert!(!log_path.exists(), "all is in the one file");
+        change(&feed);
+        // While somebody reads, what is written stays in the log.
+        let mut reader = mirror.open();
+        let reading = reader.transaction().unwrap();
+        number(&reading, "SELECT count(*) FROM sync_runs");
+        let requests = feed.request_count();
+        mirror.sync_ends(0, &[job]);
+        let requests = feed.request_count() - requests;
+        let log = std::fs::read(&log_path).unwrap();
+        assert!(
+            std::fs::read(path).unwrap() == before,
+            "the log is all that was written"
+        );
+        drop(reading);
+        let expected = Outcome::of(&mirror.open());
+        assert!(expected.0["unfinished runs"].is_empty());
+        Stopped {
+            feed,
+            job,
+            before,
+            expected,
+            requests,
+            log,
+        }
+    }
+
+    /// A mirror as it was before, with so much of what was written.
+    fn mirror(&self, log_bytes: usize) -> Mirror {
+        let mirror = mirror_of(&self.feed);
+        let path = mirror.database_path();
+        std::fs::write(path, &self.before).unwrap();
+        std::fs::write(path.with_extension("db-wal"), &self.log[..log_bytes]).unwrap();
+        mirror
+    }
+
+    fn assert_goes_on(&self, mirror: &Mirror, when: &str) {
+        mirror.sync_ends(0, &[self.job]);
+        Outcome::of(&mirror.open()).assert_is(&self.expected, &format!("{} {when}", self.job));
+    }
+
+    /// The process is killed while it waits for the answer to each of its requests.
+    fn at_every_request(&self) {
+        for skip in 0..self.requests {
+            let mirror = self.mirror(0);
+            let asked = self.feed.request_count();
+            self.feed.fault(FaultRule {
+                skip,
+                ..FaultRule::always(Fault::Stall)
+            });
+            let running = mirror.start(&["sync", self.job]);
+            wait_until("the request is made", || {
+                self.feed.request_count() > asked + skip
+            });
+            running.signal("KILL");
+            running.wait();
+            self.feed.clear_faults();
+            self.assert_goes_on(&mirror, &format!("killed at request {}", skip + 1));
+        }
+    }
+
+    /// Only so much of what was written is there: up to each commit, and up to the
+    /// middle of each transaction.
+    fn at_every_commit(&self) {
+        let places = places(&self.log);
+        assert!(places.len() > 4, "{places:?}");
+        for (bytes, what) in places {
+            self.assert_goes_on(&self.mirror(bytes), &what);
+        }
+    }
+}
+
+/// The ends of the transactions in a write-ahead log, and a place within each
+/// (https://www.sqlite.org/fileformat2.html#walformat).
+fn places(log: &[u8]) -> Vec<(usize, String)> {
+    let number = |at: usize| u32::from_be_bytes(log[at..at + 4].try_into().unwrap()) as usize;
+    let (header, frame_header, page_size) = (32, 24, number(8));
+    let frame = frame_header + page_size;
+    let mut places = Vec::new();
+    let (mut begun, mut commits) = (header, 0);
+    let mut end = header;
+    while end + frame <= log.len() {
+        let is_commit = number(end + 4) > 0;
+        end += frame;
+        if is_commit {
+            let within = begun + (end - begun) / 2;
+            places.push((within, format!("killed within commit {}", commits + 1)));
+            commits += 1;
+            places.push((end, format!("killed behind commit {commits}")));
+            begun = end;
+        }
+    }
+    places
+}
+
+/// What a feed does in a day, in every way that a sync can tell.
+fn a_day(feed: &Simulator) {
+    feed.advance(chrono::Duration::hours(3));
+    let keys = feed.listing_keys();
+    for key in &keys[..9] {
+        let change = fields(json!({ "ListPrice": 111_111, "City": "Moab" }));
+        feed.edit("Property", &key.to_string(), change).unwrap();
+    }
+    feed.insert_listing().unwrap();
+    for (at, announced) in [(10, true), (11, true), (12, false)] {
+        feed.delete("Property", &keys[at].to_string(), announced)
+            .unwrap();
+    }
+    for key in &keys[13..18] {
+        feed.add_photo(*key, true).unwrap();
+        let photos = feed.truth_children(*key, "Media");
+        let photo = key_text(&photos[0]["MediaKey"]);
+        feed.replace_photo(&photo, false).unwrap();
+    }
+    let photos = feed.truth_children(keys[19], "Media");
+    for photo in photos.iter().take(1) {
+        feed.remove_photo(&key_text(&photo["MediaKey"]), true, true)
+            .unwrap();
+    }
+    feed.add_open_house(keys[20]).unwrap();
+    feed.bring_back(1_000_002).unwrap();
+}
+
+/// A mirror that holds all, and one listing that went.
+fn followed(feed: &Simulator, mirror: &Mirror) {
+    mirror.sync();
+    feed.advance(chrono::Duration::hours(1));
+    feed.delete("Property", "1000002", true).unwrap();
+    mirror.sync();
+}
+
+/// A mirror without a row.
+fn empty(feed: &Simulator, mirror: &Mirror) {
+    feed.set_server(|server| server.metadata_status = Some(401));
+    mirror.sync_ends(5, &[]);
+    feed.set_server(|server| server.metadata_status = None);
+}
+
+#[test]
+fn a_first_full_sync_stopped_anywhere_ends_the_same() {
+    let stopped = Stopped::at(feed(24), empty, |_| {}, "full");
+    assert_eq!(stopped.expected.0["changes"].len(), 0);
+    stopped.at_every_request();
+    stopped.at_every_commit();
+}
+
+#[test]
+fn a_full_sync_stopped_anywhere_ends_the_same() {
+    let stopped = Stopped::at(feed(24), followed, a_day, "full");
+    assert!(stopped.expected.0["changes"].len() > 30);
+    stopped.at_every_request();
+    stopped.at_every_commit();
+}
+
+#[test]
+fn an_incremental_sync_stopped_anywhere_ends_the_same() {
+    let stopped = Stopped::at(feed(24), followed, a_day, "incremental");
+    assert!(stopped.expected.0["changes"].len() > 30);
+    stopped.at_every_request();
+    stopped.at_every_commit();
+}
+
+#[test]
+fn deletions_stopped_anywhere_end_the_same() {
+    let stopped = Stopped::at(feed(24), followed, a_day, "deletions");
+    let changes = &stopped.expected.0["changes"];
+    assert!(changes.iter().any(|change| change.contains(": delete")));
+    stopped.at_every_request();
+    stopped.at_every_commit();
+}
+
+#[test]
+fn a_reconcile_stopped_anywhere_ends_the_same() {
+    let stopped = Stopped::at(feed(24), followed, a_day, "reconcile");
+    assert!(stopped.expected.0["changes"].len() > 30);
+    stopped.at_every_request();
+    stopped.at_every_commit();
+}
