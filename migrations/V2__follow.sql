@@ -22,17 +22,6 @@ CREATE TABLE _learned (
     learned_at TIMESTAMP NOT NULL
 ) WITHOUT ROWID;
 
--- Digests of records as they last came, with their children: what comes the same
--- to the letter need not be compared. Another program's change to a row takes
--- its digest away.
-CREATE TABLE _digests (
-    resource TEXT NOT NULL,
-    record_key TEXT NOT NULL,
-    digest BLOB NOT NULL,
-    children TEXT,
-    PRIMARY KEY (resource, record_key)
-) WITHOUT ROWID;
-
 -- What changed since a time is asked for often, and the log is long.
 CREATE INDEX changes_by_time ON changes (recorded_at);
 
