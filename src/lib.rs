@@ -44,6 +44,22 @@
 //! noted instead. At the end what was missed is soft-deleted, unless it is
 //! suspiciously much, and the watermark moves to what was newest at the start.
 //! A killed sweep leaves its checkpoint in `sync_runs`; the next one goes on.
+//!
+//! # Following the feed, step by step
+//!
+//! [`sync::up_to_date`] reads what changed since the watermark, less the overlap,
+//! in the order of (ModificationTimestamp, key): a page ends at a cursor, and the
+//! next one begins behind it, so that no number of equal stamps is too many. The
+//! children of what changed come in the same pages; then each child's own changes
+//! are read, for a photo can change without its listing. With a filter, keys and
+//! stamps of all changes are read first: what is live here and does not match any
+//! more gets its last values and leaves. The watermark moves to the newest stamp
+//! that is not in the feed's future, and never past a reject. Last come the
+//! announced deletions, since a watermark of their own.
+//!
+//! Entries of the log are netted out within a sync: a field that changed and
+//! changed back was not changed. [`sync::reconcile`] finds what is neither stamped
+//! nor announced, [`sync::verify`] only tells it.
 #![warn(
     clippy::expect_used,
     clippy::print_stderr,

@@ -5,6 +5,7 @@ mod begin;
 mod catalog;
 mod checkpoint;
 mod deletions;
+mod difference;
 mod ending;
 mod fetch;
 mod full;
@@ -15,6 +16,7 @@ mod ranges;
 mod reconcile;
 mod refresh;
 mod runs;
+mod sample;
 mod scope;
 mod survey;
 mod sweep;
@@ -31,12 +33,13 @@ use crate::resource::Resource;
 use crate::stop::{Signal, Stop};
 
 pub use deletions::deletions;
+pub use difference::{Difference, Verified, VerifiedResource};
 pub use full::full;
 pub use incremental::{incremental, up_to_date};
 pub use plan::{Plan, ResourcePlan, check, plan, time_at};
 pub use reconcile::reconcile;
 pub use refresh::{Refreshed, refresh};
-pub use verify::{Difference, Verified, VerifiedResource, verify};
+pub use verify::verify;
 
 /// What a job works with.
 pub struct Context<'a> {

@@ -3,130 +3,22 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use serde::Serialize;
-
 use super::catalog::Catalog;
+use super::difference::{Difference, Verified, VerifiedResource};
 use super::fetch::fetch;
 use super::gone::is_refusal;
 use super::ranges::positions;
+use super::sample::Whole;
 use super::survey::survey;
 use super::{Context, Misconfigured, Verdict};
 use crate::feed::{FeedError, Step, Sweep, Tries};
-use crate::mirror::{Counts, Held, KeyDifferences, Mirror};
-use crate::record::{Record, Shape};
+use crate::mirror::{Counts, KeyDifferences, Mirror};
+use crate::record::Shape;
 use crate::resource::Resource;
-use crate::value::Value;
 
 /// Keys that seem to be in excess are asked for once more; not more of them than
 /// this, since then they are no accident of paging.
 const ASKED_AGAIN_MAX: usize = 200;
-
-/// What a verify found.
-#[derive(Clone, Debug, Serialize)]
-pub struct Verified {
-    /// One entry a resource.
-    pub resources: Vec<VerifiedResource>,
-    /// How many requests it took.
-    pub requests: u64,
-}
-
-/// What a verify found of one resource.
-#[derive(Clone, Debug, Serialize)]
-pub struct VerifiedResource {
-    /// Its entity set.
-    pub resource: &'static str,
-    /// How many records the feed has that the mirror is to hold; none if it did
-    /// not tell.
-    pub feed: Option<u64>,
-    /// How many live rows the mirror holds.
-    pub mirror: u64,
-    /// How many records were compared field by field.
-    pub sampled: u64,
-    /// What differs.
-    pub differences: Vec<Difference>,
-}
-
-/// One thing in which the mirror is not what the feed is.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Difference {
-    /// The resource was never read to its end.
-    NeverRead,
-    /// It was read with another filter or other fields than are wanted now.
-    Scope {
-        /// In what.
-        what: String,
-    },
-    /// The feed did not answer.
-    Unanswered {
-        /// Its words, or what happened.
-        error: String,
-    },
-    /// The feed counts another number of records than its pages gave.
-    Count {
-        /// What it counts.
-        counted: u64,
-        /// What its pages gave.
-        read: u64,
-    },
-    /// A record of the feed is not live in the mirror.
-    Missing {
-        /// Its key.
-        key: String,
-        /// Whether it changed after the last sync.
-        since_last_sync: bool,
-    },
-    /// A live row is not in the feed.
-    Extra {
-        /// Its key.
-        key: String,
-    },
-    /// The ModificationTimestamps differ.
-    Timestamp {
-        /// The record's key.
-        key: String,
-        /// In storage form.
-        mirror: Option<String>,
-        /// In storage form.
-        feed: Option<String>,
-        /// Whether it changed after the last sync.
-        since_last_sync: bool,
-    },
-    /// A field's values differ.
-    Field {
-        /// The record's key.
-        key: String,
-        /// The field; `extra` for those that are not declared.
-        field: String,
-        /// In storage form.
-        mirror: Value,
-        /// In storage form.
-        feed: Value,
-    },
-    /// A record could not be stored.
-    Rejected {
-        /// Its key, if it has one.
-        key: Option<String>,
-        /// Why.
-        reason: String,
-    },
-}
-
-impl Difference {
-    /// Whether the next sync can be expected to end it.
-    pub fn is_behind(&self) -> bool {
-        match self {
-            Difference::Missing {
-                since_last_sync, ..
-            }
-            | Difference::Timestamp {
-                since_last_sync, ..
-            } => *since_last_sync,
-            Difference::NeverRead | Difference::Scope { .. } => true,
-            _ => false,
-        }
-    }
-}
 
 /// Holds counts, keys and stamps of `resources` against the feed's, and so many
 /// whole records of each, field by field. Changes nothing.
@@ -391,11 +283,7 @@ impl Verifying<'_> {
         let sampled = mirror.sample_keys(self.resource, sample)?;
         let known: HashSet<&str> = differing.iter().map(String::as_str).collect();
         let context = self.context;
-        let mut whole = Whole {
-            known: &known,
-            found: Vec::new(),
-            compared: 0,
-        };
+        let mut whole = Whole::new(&known);
         if self.with_listings {
             let listings: BTreeSet<String> =
                 sampled.into_iter().filter_map(|(_, key)| key).collect();
@@ -462,66 +350,6 @@ impl Verifying<'_> {
     }
 }
 
-/// Whole records while they are compared.
-struct Whole<'k> {
-    /// Those whose stamps are known to differ.
-    known: &'k HashSet<&'k str>,
-    found: Vec<Difference>,
-    compared: u64,
-}
-
-impl Whole<'_> {
-    fn compare<'r>(
-        &mut self,
-        mirror: &mut Mirror,
-        shape: &Shape,
-        records: impl Iterator<Item = &'r Record>,
-    ) -> rusqlite::Result<()> {
-        let looking = mirror.look()?;
-        let mut rows = looking.rows(shape)?;
-        for record in records {
-            // One that went or came meanwhile was told by its key, or a sync is
-            // at work.
-            let Held::Present {
-                deleted: None,
-                changes,
-                ..
-            } = rows.held(record)?
-            else {
-                continue;
-            };
-            self.compared += 1;
-            for change in changes {
-                let key = record.key.to_string();
-                let field = shape.fields.get(change.position);
-                let feed = match field {
-                    Some(_) => record.values[change.position].clone(),
-                    None => extra_of(record),
-                };
-                if shape.is_timestamp(change.position) {
-                    if !self.known.contains(&*record.key) {
-                        self.found.push(Difference::Timestamp {
-                            key,
-                            mirror: change.old.as_text().map(str::to_owned),
-                            feed: feed.as_text().map(str::to_owned),
-                            // It changed while this was going on.
-                            since_last_sync: true,
-                        });
-                    }
-                    continue;
-                }
-                self.found.push(Difference::Field {
-                    key,
-                    field: field.map_or("extra", |field| &field.name).to_owned(),
-                    mirror: change.old,
-                    feed,
-                });
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Whether the feed does not give this resource on its own.
 fn gives_none(error: &anyhow::Error) -> bool {
     let is_forbidden = matches!(
@@ -529,11 +357,6 @@ fn gives_none(error: &anyhow::Error) -> bool {
         Some(FeedError::Unauthorized { status: 403, .. })
     );
     is_forbidden || is_refusal(error)
-}
-
-fn extra_of(record: &Record) -> Value {
-    let extra = record.extra.as_deref();
-    extra.map_or(Value::Null, |text| Value::Text(text.into()))
 }
 
 /// Whether an error of one resource ends what asks for several: it was stopped,

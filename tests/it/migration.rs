@@ -19,6 +19,8 @@ fn earlier_mirrors() -> BTreeMap<String, String> {
         .collect()
 }
 
+const VERSION: &str = "SELECT max(version) FROM refinery_schema_history";
+
 /// What the database is made of: the mirror's own tables, and all indexes.
 fn schema(db: &Connection) -> Vec<String> {
     texts(
@@ -35,6 +37,7 @@ fn an_earlier_mirror_becomes_one_of_today_and_loses_nothing() {
     let feed = feed(8);
     let fresh = Mirror::of(&feed);
     fresh.sync();
+    let newest_version = number(&fresh.open(), VERSION);
     for (name, script) in earlier {
         let mirror = Mirror::of(&feed);
         let db = Connection::open(mirror.database_path()).unwrap();
@@ -49,10 +52,12 @@ fn an_earlier_mirror_becomes_one_of_today_and_loses_nothing() {
             number(&db, "SELECT count(*) FROM sync_runs"),
         );
         assert!(!logged.is_empty(), "{name} has no log");
+        let version = number(&db, VERSION);
         drop(db);
-        mirror
-            .run(&["changes"])
-            .says(2, &["earlier version", "mlsmirror sync"]);
+        if version < newest_version {
+            let told = ["earlier version", "mlsmirror sync"];
+            mirror.run(&["changes"]).says(2, &told);
+        }
         // The simulated markets of then and now need not be the same.
         mirror.sync_ends(0, &["full", "--allow-deletes", "100"]);
         let db = mirror.open();

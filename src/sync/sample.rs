@@ -1,0 +1,84 @@
+//! Whole records held against their rows.
+
+use std::collections::HashSet;
+
+use super::difference::Difference;
+use crate::mirror::{Held, Mirror};
+use crate::record::{Record, Shape};
+use crate::value::Value;
+
+/// Whole records while they are compared.
+pub(super) struct Whole<'k> {
+    /// Those whose stamps are known to differ.
+    known: &'k HashSet<&'k str>,
+    /// What differs.
+    pub found: Vec<Difference>,
+    /// How many were compared.
+    pub compared: u64,
+}
+
+impl<'k> Whole<'k> {
+    pub fn new(known: &'k HashSet<&'k str>) -> Whole<'k> {
+        Whole {
+            known,
+            found: Vec::new(),
+            compared: 0,
+        }
+    }
+
+    /// Compares records with their rows, field by field.
+    pub fn compare<'r>(
+        &mut self,
+        mirror: &mut Mirror,
+        shape: &Shape,
+        records: impl Iterator<Item = &'r Record>,
+    ) -> rusqlite::Result<()> {
+        let looking = mirror.look()?;
+        let mut rows = looking.rows(shape)?;
+        for record in records {
+            // One that went or came meanwhile was told by its key, or a sync is
+            // at work.
+            let Held::Present {
+                deleted: None,
+                changes,
+                ..
+            } = rows.held(record)?
+            else {
+                continue;
+            };
+            self.compared += 1;
+            for change in changes {
+                let key = record.key.to_string();
+                let field = shape.fields.get(change.position);
+                let feed = match field {
+                    Some(_) => record.values[change.position].clone(),
+                    None => extra_of(record),
+                };
+                if shape.is_timestamp(change.position) {
+                    if !self.known.contains(&*record.key) {
+                        self.found.push(Difference::Timestamp {
+                            key,
+                            mirror: change.old.as_text().map(str::to_owned),
+                            feed: feed.as_text().map(str::to_owned),
+                            // It changed while this was going on.
+                            since_last_sync: true,
+                        });
+                    }
+                    continue;
+                }
+                self.found.push(Difference::Field {
+                    key,
+                    field: field.map_or("extra", |field| &field.name).to_owned(),
+                    mirror: change.old,
+                    feed,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn extra_of(record: &Record) -> Value {
+    let extra = record.extra.as_deref();
+    extra.map_or(Value::Null, |text| Value::Text(text.into()))
+}
