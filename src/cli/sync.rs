@@ -166,10 +166,11 @@ fn describe_run(run: &RunSummary) -> String {
         .filter(|(count, _)| *count > 0)
         .map(|(count, what)| format!("{} {what}", thousands(*count as u64)))
         .collect();
-    let nouns = run
-        .resource
-        .parse()
-        .map_or(("record", "records"), Resource::nouns);
+    let known = run.resource.parse().map(Resource::nouns);
+    let nouns = match run.job.as_str() {
+        "deletions" => ("announcement", "announcements"),
+        _ => known.unwrap_or(("record", "records")),
+    };
     let mut line = format!("{}: ", run.resource);
     if run.status != Status::Succeeded.as_str() {
         line += &format!("{}: ", run.status);

@@ -159,6 +159,16 @@ fn wants_no_such_field(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(ShapeError::NoSuchField { .. }))
 }
 
+/// Whether an error of one resource ends what asks for several: it was stopped,
+/// or the credentials are refused.
+fn is_the_end(error: &anyhow::Error, is_first: bool) -> bool {
+    match error.downcast_ref() {
+        Some(FeedError::Interrupted(_)) => true,
+        Some(FeedError::Unauthorized { status, .. }) => *status == 401 || is_first,
+        _ => false,
+    }
+}
+
 /// The ending of a whole job, from its resources'. One that failed beside
 /// others that did not is something left out.
 fn ending_of(verdicts: &BTreeSet<Verdict>, stop: &Stop) -> Ending {

@@ -7,8 +7,7 @@ use serde::Serialize;
 
 use super::catalog::Catalog;
 use super::survey::survey;
-use super::verify::is_the_end;
-use super::{Context, Misconfigured, Verdict};
+use super::{Context, Misconfigured, Verdict, is_the_end};
 use crate::config;
 use crate::feed::{Paging, Position, Tries};
 use crate::resource::Resource;

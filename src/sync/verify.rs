@@ -10,7 +10,7 @@ use super::gone::is_refusal;
 use super::ranges::positions;
 use super::sample::Whole;
 use super::survey::survey;
-use super::{Context, Misconfigured, Verdict};
+use super::{Context, Misconfigured, Verdict, is_the_end};
 use crate::feed::{FeedError, Step, Sweep, Tries};
 use crate::mirror::{Counts, KeyDifferences, Mirror};
 use crate::record::Shape;
@@ -357,14 +357,4 @@ fn gives_none(error: &anyhow::Error) -> bool {
         Some(FeedError::Unauthorized { status: 403, .. })
     );
     is_forbidden || is_refusal(error)
-}
-
-/// Whether an error of one resource ends what asks for several: it was stopped,
-/// or the credentials are refused.
-pub(super) fn is_the_end(error: &anyhow::Error, is_first: bool) -> bool {
-    match error.downcast_ref() {
-        Some(FeedError::Interrupted(_)) => true,
-        Some(FeedError::Unauthorized { status, .. }) => *status == 401 || is_first,
-        _ => false,
-    }
 }
