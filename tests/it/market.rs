@@ -76,8 +76,12 @@ struct Market {
     is_held: bool,
     gone: Vec<i64>,
     trail: Vec<String>,
-    /// Whether a field was declared since the last sync: what fills it is not logged.
-    has_new_field: bool,
+    /// The fields that were declared on the way, and how many there ever were.
+    declared: Vec<(&'static str, String)>,
+    fields_ever: u64,
+    /// Whether what is declared has changed since the last full sync: what moves
+    /// between a column and `extra` is not logged.
+    has_moving_fields: bool,
     is_reso: bool,
 }
 
@@ -113,7 +117,9 @@ impl Market {
             is_held: false,
             gone: Vec::new(),
             trail: vec![what],
-            has_new_field: false,
+            declared: Vec::new(),
+            fields_ever: 0,
+            has_moving_fields: false,
             is_reso,
         }
     }
@@ -167,8 +173,30 @@ impl Market {
                     self.feed.advance(chrono::Duration::minutes(minutes));
                 }
             }
+            (13, _) if self.dice.roll(3) == 0 => self.declare(),
             _ => self.sync(),
         }
+    }
+
+    /// A field more in `$metadata`, or one of those less.
+    fn declare(&mut self) {
+        self.has_moving_fields = true;
+        if !self.declared.is_empty() && self.dice.coin() {
+            let at = self.dice.roll(self.declared.len());
+            let (set, field) = self.declared.remove(at);
+            self.trail.push(format!("undeclare {set} {field}"));
+            self.feed.undeclare_field(set, &field).unwrap();
+            // It comes into `extra` as records are read again.
+            self.is_untold(Untold::Values);
+            return;
+        }
+        let set = *self.dice.one(&["Property", "Media"]).unwrap();
+        let edm_type = *self.dice.one(&["Edm.Int32", "Edm.String"]).unwrap();
+        self.fields_ever += 1;
+        let field = format!("Declared{}", self.fields_ever);
+        self.trail.push(format!("declare {set} {field}"));
+        self.feed.declare_field(set, &field, edm_type).unwrap();
+        self.declared.push((set, field));
     }
 
     fn is_untold(&mut self, untold: Untold) {
@@ -291,9 +319,23 @@ impl Market {
         self.trail.push(format!("sync {job}: {ending:?}"));
         let (after, _) = self.held();
         let db = self.mirror.open();
-        if !before.is_empty() && !self.has_new_field {
+        if !before.is_empty() && !self.has_moving_fields {
             assert_log_tells_the_difference(&db, since, &before, &after);
         }
+        // One that comes back may have gone before the field was declared.
+        let moved = format!(
+            "SELECT count(*) FROM changes AS found
+             WHERE id > {since} AND field LIKE 'Declared%' AND old_value IS NULL
+               AND NOT EXISTS (SELECT 1 FROM changes AS back
+                               WHERE back.id > {since} AND back.change = 'restore'
+                                 AND back.resource = found.resource
+                                 AND back.record_key = found.record_key)"
+        );
+        assert_eq!(
+            number(&db, &moved),
+            0,
+            "a declaration was logged as a change"
+        );
         let twice = number(
             &db,
             &format!(
@@ -306,7 +348,10 @@ impl Market {
             return;
         }
         match job {
-            "full" => self.untold = Untold::Nothing,
+            "full" => {
+                self.untold = Untold::Nothing;
+                self.has_moving_fields = false;
+            }
             "reconcile" if self.untold < Untold::Values => self.untold = Untold::Nothing,
             _ => {}
         }
