@@ -103,6 +103,9 @@ impl Checkpoint {
         let found = self.newest.get(resource.entity_set()).cloned();
         let newest = match job {
             Job::Incremental => found.max(before.clone()),
+            // What changed again within the second of its stamp, a comparison of
+            // stamps does not see: the next reading of changes does.
+            Job::Reconcile => before.clone(),
             _ => found.or(before.clone()),
         };
         match self.rejected.get(resource.entity_set()) {

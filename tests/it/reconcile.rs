@@ -66,6 +66,25 @@ fn what_no_stamp_and_no_announcement_told_is_mended() {
 }
 
 #[test]
+fn what_changes_again_within_a_second_is_not_lost_behind_a_reconcile() {
+    let feed = feed(30);
+    let mirror = Mirror::of(&feed);
+    let key = feed.listing_keys()[4].to_string();
+    for price in [1_000, 2_000] {
+        let price = fields(json!({ "ListPrice": price }));
+        feed.edit("Property", &key, price).unwrap();
+        mirror.sync();
+    }
+    let price = fields(json!({ "ListPrice": 3_000 }));
+    feed.edit("Property", &key, price).unwrap();
+    feed.advance(chrono::Duration::hours(8));
+    feed.insert_listing().unwrap();
+    mirror.sync_ends(0, &["reconcile"]);
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
 fn a_mass_deletion_is_held_back_in_a_reconcile_too() {
     let feed = feed(100);
     let mirror = Mirror::of(&feed);
