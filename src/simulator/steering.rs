@@ -166,6 +166,12 @@ impl Simulator {
         }
     }
 
+    /// Whether `$metadata` declares a field.
+    pub fn declares(&self, entity_set: &str, field: &str) -> bool {
+        let market = self.shared.market();
+        set(entity_set).is_ok_and(|set| market.table(set).declared(field).is_some())
+    }
+
     /// Lets a record come spoiled until it is mended.
     pub fn spoil(&self, entity_set: &str, key: &str, spoil: Spoil) -> anyhow::Result<()> {
         self.set_spoil(entity_set, key, Some(spoil))
