@@ -43,7 +43,8 @@
 //! are not there any more; where the order is the server's affair, what came is
 //! noted instead. At the end what was missed is soft-deleted, unless it is
 //! suspiciously much, and the watermark moves to what was newest at the start.
-//! A killed sweep leaves its checkpoint in `sync_runs`; the next one goes on.
+//! A killed sweep leaves its checkpoint in `sync_runs`; the next one goes on, and
+//! then catches up with what changed since its first pages were read.
 //!
 //! # Following the feed, step by step
 //!

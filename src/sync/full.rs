@@ -1,6 +1,7 @@
 //! The full sync: all of every resource, listings with their children in one request.
 
 use super::catalog::Catalog;
+use super::incremental::catch_up_and_announce;
 use super::runs::{Runs, run_job};
 use super::sweep::Sweeping;
 use super::tally::Tallies;
@@ -24,7 +25,10 @@ pub fn full(
         mirror,
         Job::Full,
         resources,
-        |mirror, catalog, runs| sweep_all(context, catalog, mirror, resources, runs),
+        |mirror, catalog, runs| {
+            sweep_all(context, catalog, mirror, resources, runs)?;
+            catch_up_and_announce(context, catalog, mirror, resources, runs)
+        },
     )
 }
 
@@ -122,6 +126,7 @@ pub(super) fn sweep(
             return Ok(Swept::Refused(format!("{error:#}")));
         }
     };
+    let is_resumed = sweeping.is_resumed;
     let result = sweeping.run(mirror);
     let refused = std::mem::take(&mut sweeping.refused);
     let run = sweeping.tallies.get(resource).map(|tally| tally.run);
@@ -132,7 +137,12 @@ pub(super) fn sweep(
             match result {
                 Err(error) if error.is::<rusqlite::Error>() => Err(error),
                 Err(error) => Ok(Swept::Refused(format!("{error:#}"))),
-                Ok(()) => Ok(Swept::Read { run, refused }),
+                Ok(()) => {
+                    if is_resumed {
+                        runs.note_resumed(resource);
+                    }
+                    Ok(Swept::Read { run, refused })
+                }
             }
         }
         // What stopped the sweep says more than that its end could not be written.

@@ -64,25 +64,74 @@ fn follow_all(
     resources: &[Resource],
     runs: &mut Runs,
 ) -> anyhow::Result<()> {
-    let with_listings = resources.contains(&Resource::Property);
-    let comes_along = |resource: &Resource| with_listings && resource.is_child();
-    let children: Vec<Resource> = resources.iter().copied().filter(comes_along).collect();
-    for &resource in resources.iter().filter(|resource| !comes_along(resource)) {
+    for (resource, children) in groups(resources) {
         if runs.must_end() {
             return Ok(());
         }
-        let children = match resource {
-            Resource::Property => children.as_slice(),
-            _ => &[],
-        };
-        if reads_whole(context, catalog, mirror, resource, children, runs)? {
-            let group: Vec<Resource> = [resource].iter().chain(children).copied().collect();
+        if reads_whole(context, catalog, mirror, resource, &children, runs)? {
+            let group: Vec<Resource> = [resource].iter().chain(&children).copied().collect();
             sweep_all(context, catalog, mirror, &group, runs)?;
+            catch_up(context, catalog, mirror, &group, runs)?;
         } else if !runs.must_end() {
-            follow(context, catalog, mirror, resource, children, runs)?;
+            follow(context, catalog, mirror, resource, &children, runs)?;
         }
     }
     Ok(())
+}
+
+/// Each resource with those that are read along with it: listings with their
+/// children.
+fn groups(resources: &[Resource]) -> Vec<(Resource, Vec<Resource>)> {
+    let with_listings = resources.contains(&Resource::Property);
+    let (along, alone): (Vec<Resource>, Vec<Resource>) =
+        (resources.iter()).partition(|resource| with_listings && resource.is_child());
+    let group = |resource| match resource {
+        Resource::Property => (resource, along.clone()),
+        _ => (resource, Vec::new()),
+    };
+    alone.into_iter().map(group).collect()
+}
+
+/// Reads what changed while a sweep that has finished now stood still: what it had
+/// read before knows nothing of that.
+fn catch_up(
+    context: &Context<'_>,
+    catalog: &Catalog,
+    mirror: &mut Mirror,
+    resources: &[Resource],
+    runs: &mut Runs,
+) -> anyhow::Result<()> {
+    for (resource, mut children) in groups(resources) {
+        let has_resumed = runs.has_resumed(&children) || runs.has_resumed(&[resource]);
+        if runs.must_end() || !has_resumed || mirror.watermark(resource)?.is_none() {
+            continue;
+        }
+        for child in std::mem::take(&mut children) {
+            if mirror.watermark(child)?.is_some() {
+                children.push(child);
+            }
+        }
+        follow(context, catalog, mirror, resource, &children, runs)?;
+    }
+    Ok(())
+}
+
+/// The same with what went meanwhile, as far as the feed announces it.
+///
+/// # Errors
+/// If the database cannot be read or written.
+pub(super) fn catch_up_and_announce(
+    context: &Context<'_>,
+    catalog: &Catalog,
+    mirror: &mut Mirror,
+    resources: &[Resource],
+    runs: &mut Runs,
+) -> anyhow::Result<()> {
+    catch_up(context, catalog, mirror, resources, runs)?;
+    match runs.has_resumed(resources) && !runs.must_end() {
+        true => announce_all(context, catalog, mirror, resources, runs),
+        false => Ok(()),
+    }
 }
 
 /// Whether a resource has to be read whole, with its children. Where only a

@@ -7,6 +7,7 @@ use super::Context;
 use super::Report;
 use super::catalog::Catalog;
 use super::fetch::fetch;
+use super::incremental::catch_up_and_announce;
 use super::runs::{Runs, run_job};
 use super::sweep::Sweeping;
 use super::tally::Tallies;
@@ -44,7 +45,7 @@ pub fn reconcile(
                 }
                 reconcile_one(context, catalog, mirror, resource, runs)?;
             }
-            Ok(())
+            catch_up_and_announce(context, catalog, mirror, resources, runs)
         },
     )
 }
@@ -70,9 +71,13 @@ fn reconcile_one(
         Err(error) if error.is::<rusqlite::Error>() => return Err(error),
         Err(error) => return runs.fail(context, mirror, Job::Reconcile, &[resource], &error),
     };
+    let is_resumed = sweeping.is_resumed;
     let result = sweeping.reconcile(mirror);
     let finished = sweeping.finish(mirror, &result)?;
     runs.note(context.feed, &finished);
+    if is_resumed && result.is_ok() {
+        runs.note_resumed(resource);
+    }
     match result {
         Err(error) if error.is::<rusqlite::Error>() => Err(error),
         _ => Ok(()),

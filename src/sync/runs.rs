@@ -18,6 +18,8 @@ pub(super) struct Runs {
     /// What went over the wire up to the newest run that answers for it.
     traffic: Traffic,
     deleted: BTreeMap<(Resource, &'static str), u64>,
+    /// What a sweep read to its end that an earlier run had begun.
+    resumed: BTreeSet<Resource>,
 }
 
 /// Does a job: asks for the feed's `$metadata`, makes the tables, and goes on.
@@ -38,6 +40,7 @@ pub(super) fn run_job(
         verdicts: BTreeSet::new(),
         traffic: context.feed.traffic(),
         deleted: BTreeMap::new(),
+        resumed: BTreeSet::new(),
     };
     match Catalog::ask(context.feed, mirror, &context.config.sync) {
         Ok(catalog) => {
@@ -73,6 +76,18 @@ impl Runs {
     /// What went over the wire before anything that the next run answers for.
     pub fn traffic(&self) -> Traffic {
         self.traffic
+    }
+
+    /// Notes that a sweep of the resource was gone on with, and finished.
+    pub fn note_resumed(&mut self, resource: Resource) {
+        self.resumed.insert(resource);
+    }
+
+    /// Whether a sweep of any of them was gone on with.
+    pub fn has_resumed(&self, resources: &[Resource]) -> bool {
+        resources
+            .iter()
+            .any(|resource| self.resumed.contains(resource))
     }
 
     /// Notes runs that ended.

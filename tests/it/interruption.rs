@@ -2,6 +2,7 @@
 
 use mlsmirror::simulator::{Fault, FaultRule, RetryAfter, Simulator};
 use rusqlite::types::Value as Sql;
+use serde_json::json;
 
 use crate::moves::{assert_log_tells_the_difference, copy};
 use crate::support::*;
@@ -153,6 +154,34 @@ fn a_failed_sync_goes_on_too() {
         "{pages} pages were read, of the 3 that were left and the empty one, asked for twice"
     );
     assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
+fn what_is_told_while_a_sweep_lies_interrupted_is_caught_up_with() {
+    for job in [&["sync"][..], &["sync", "full"], &["sync", "reconcile"]] {
+        let feed = feed(200);
+        let mirror = one_by_one(&feed);
+        let is_reconcile = job.ends_with(&["reconcile"]);
+        if is_reconcile {
+            mirror.sync();
+        }
+        feed.fault(FaultRule {
+            path_contains: Some("Property?".to_owned()),
+            skip: 6,
+            ..FaultRule::always(Fault::Status(503))
+        });
+        mirror.run(job).says(if is_reconcile { 3 } else { 1 }, &[]);
+        // All of it where the sweep has been already.
+        let keys = feed.listing_keys();
+        feed.advance(chrono::Duration::hours(3));
+        let price = fields(json!({ "ListPrice": 1_000 }));
+        feed.edit("Property", &keys[3].to_string(), price).unwrap();
+        feed.delete("Property", &keys[4].to_string(), true).unwrap();
+        feed.add_photo(keys[5], true).unwrap();
+        feed.clear_faults();
+        mirror.run(job).says(0, &[]);
+        assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    }
 }
 
 #[test]

@@ -315,6 +315,7 @@ impl Market {
             _ => "all",
         };
         let (before, since) = self.held();
+        let goes_on = self.has_unfinished_sweep();
         let ending = self.run(job);
         self.trail.push(format!("sync {job}: {ending:?}"));
         let (after, _) = self.held();
@@ -347,7 +348,10 @@ impl Market {
         if ending != Ending::Done {
             return;
         }
+        // What is not told, and happened to what was read before a sweep was cut
+        // short or is not to be seen yet, waits for the next one.
         match job {
+            _ if goes_on || self.is_held => {}
             "full" => {
                 self.untold = Untold::Nothing;
                 self.has_moving_fields = false;
@@ -359,6 +363,19 @@ impl Market {
         if is_whole && self.untold == Untold::Nothing && !self.is_held {
             assert_mirror_equals_feed(&db, &self.feed, &MAIN);
         }
+    }
+
+    /// Whether a sweep was cut short that the next one goes on with.
+    fn has_unfinished_sweep(&self) -> bool {
+        self.mirror.database_path().exists()
+            && number(
+                &self.mirror.open(),
+                "SELECT count(*) FROM sync_runs AS run
+                 WHERE job IN ('full', 'reconcile') AND checkpoint IS NOT NULL
+                   AND NOT EXISTS (SELECT 1 FROM sync_runs AS later
+                                   WHERE later.job = run.job AND later.resource = run.resource
+                                     AND later.id > run.id)",
+            ) > 0
     }
 
     /// The rows, once there was a full sync, and the newest entry of the log.
