@@ -1,6 +1,7 @@
 //! Where a sweep that begins anew begins: what it asks for before its first page.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -15,24 +16,24 @@ use crate::feed::{FeedError, Position, Tries};
 use crate::resource::Resource;
 use crate::value::stored_instant;
 
-/// What a sweep asks for, to tell a checkpoint of the same from one of another.
+/// What a sweep asks for, to tell a checkpoint of the same from one of another:
+/// what was read before a field was declared lacks it.
 pub(super) fn asked(catalog: &Catalog, resource: Resource, children: &[Resource]) -> String {
     let filter = catalog.filter(resource).unwrap_or_default();
-    let shape = catalog.shape(resource, children);
-    let selected = shape.map(|shape| match catalog.selects(resource) {
-        true => shape
-            .fields
-            .iter()
-            .map(|field| field.name.as_str())
-            .collect::<Vec<_>>()
-            .join(","),
-        false => String::new(),
-    });
+    // Another way of hashing only makes sweeps begin anew.
+    let mut fields = DefaultHasher::new();
+    if let Ok(shape) = catalog.shape(resource, children) {
+        let children = shape.children.iter().map(|child| &child.shape);
+        for shape in std::iter::once(&*shape).chain(children) {
+            let names = shape.fields.iter().map(|field| &field.name);
+            names.collect::<Vec<_>>().hash(&mut fields);
+        }
+    }
     let children: Vec<&str> = children.iter().map(|child| child.entity_set()).collect();
     format!(
-        "{:?}|{filter}|{}|{}",
+        "{:?}|{filter}|{:016x}|{}",
         catalog.paging(),
-        selected.unwrap_or_default(),
+        fields.finish(),
         children.join(",")
     )
 }

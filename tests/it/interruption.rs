@@ -185,6 +185,25 @@ fn what_is_told_while_a_sweep_lies_interrupted_is_caught_up_with() {
 }
 
 #[test]
+fn a_field_declared_while_a_sweep_lies_interrupted_is_read_of_all_records() {
+    let feed = feed(200);
+    let mirror = one_by_one(&feed);
+    feed.fault(FaultRule {
+        path_contains: Some("Property?".to_owned()),
+        skip: 6,
+        ..FaultRule::always(Fault::Status(503))
+    });
+    mirror.sync_ends(1, &["full"]);
+    feed.clear_faults();
+    feed.declare_field("Property", "Declared1", "Edm.String")
+        .unwrap();
+    feed.declare_field("Media", "Declared2", "Edm.Int32")
+        .unwrap();
+    mirror.sync_full();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
 fn what_moves_while_a_sync_lies_interrupted_is_met_by_the_next_ones() {
     let feed = feed(200);
     let mirror = one_by_one(&feed);

@@ -360,7 +360,14 @@ impl Market {
             _ => {}
         }
         let is_whole = job == "full" || (job == "all" && !before.is_empty());
-        if is_whole && self.untold == Untold::Nothing && !self.is_held {
+        // Where $metadata does not answer, a sync goes by what it said before.
+        let knows_fields = self.declared.iter().all(|(set, field)| {
+            let known = format!(
+                "SELECT count(*) FROM _fields WHERE resource = '{set}' AND field = '{field}'"
+            );
+            number(&db, &known) > 0
+        });
+        if is_whole && self.untold == Untold::Nothing && !self.is_held && knows_fields {
             assert_mirror_equals_feed(&db, &self.feed, &MAIN);
         }
     }
