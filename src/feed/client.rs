@@ -462,7 +462,7 @@ fn network(error: reqwest::Error) -> Failure {
     let kind = if error.is_timeout() {
         "timed out"
     } else if error.is_connect() {
-        "cannot connect"
+        "cannot connect; check feed.base_url and the network"
     } else if error.is_redirect() {
         "redirected without end"
     } else {

@@ -76,7 +76,7 @@ fn a_host_that_does_not_answer_is_a_failure() {
     let mirror = Mirror::at(&url, |_| {});
     mirror
         .sync_ends(1, &[])
-        .says(1, &["cannot connect", "after 3 tries"]);
+        .says(1, &["cannot connect; check feed.base_url", "after 3 tries"]);
 }
 
 #[test]
