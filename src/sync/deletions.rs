@@ -262,7 +262,10 @@ impl Announcing<'_> {
         };
         let writing = mirror.write()?;
         for announcement in doubtful {
-            if absent.contains(&announcement.key) {
+            // It may be announced more than once: it went, came back and went again.
+            let is_gone = absent.contains(&announcement.key)
+                && writing.is_live(resource, &announcement.key)?;
+            if is_gone {
                 self.gone(&writing, resource, announcement)?;
             } else if let Some(tally) = self.tallies.get_mut(resource) {
                 tally.counts.unchanged += 1;

@@ -158,3 +158,24 @@ fn more_announcements_than_a_page_are_all_read() {
     assert_mirror_equals_feed(&db, &feed, &MAIN);
     assert_eq!(live(&db, "Property"), 60);
 }
+
+#[test]
+fn what_went_twice_within_a_second_goes_once() {
+    let feed = feed(40);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    feed.advance(chrono::Duration::hours(2));
+    let key = feed.listing_keys()[3];
+    // Its stamp is that of its first announcement, and of its second.
+    feed.delete("Property", &key.to_string(), true).unwrap();
+    feed.bring_back(key).unwrap();
+    mirror.sync();
+    assert_eq!(reason(&mirror, key), "live");
+    let before = copy(&mirror.open(), &MAIN);
+    let since = crate::moves::last_change(&mirror.open());
+    feed.delete("Property", &key.to_string(), true).unwrap();
+    mirror.sync_ends(0, &["deletions"]);
+    assert_eq!(reason(&mirror, key), "announced");
+    let db = mirror.open();
+    assert_log_tells_the_difference(&db, since, &before, &copy(&db, &MAIN));
+}
