@@ -23,7 +23,7 @@ use crate::stop::Stop;
 const BODY_LIMIT_BYTES: u64 = 256 * 1024 * 1024;
 
 /// The longest pause that a run makes because the feed asks for it.
-const PAUSE_LIMIT: Duration = Duration::from_secs(3_600);
+pub(super) const PAUSE_LIMIT: Duration = Duration::from_secs(3_600);
 
 /// Doubling stops here, so that a run with many tries goes on trying.
 const DELAY_LIMIT: Duration = Duration::from_secs(300);
@@ -55,12 +55,32 @@ impl std::ops::Sub for Traffic {
     }
 }
 
+/// Counts what goes over the wire.
 #[derive(Default)]
-struct Meter {
-    requests: AtomicU64,
-    retries: AtomicU64,
-    throttled_ms: AtomicU64,
-    bytes_received: AtomicU64,
+pub(super) struct Meter {
+    pub requests: AtomicU64,
+    pub retries: AtomicU64,
+    pub throttled_ms: AtomicU64,
+    pub bytes_received: AtomicU64,
+}
+
+impl Meter {
+    /// What went over the wire so far.
+    pub fn traffic(&self) -> Traffic {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Traffic {
+            requests: read(&self.requests),
+            retries: read(&self.retries),
+            throttled_ms: read(&self.throttled_ms),
+            bytes_received: read(&self.bytes_received),
+        }
+    }
+
+    /// Counts time spent waiting.
+    pub fn throttled(&self, waited: Duration) {
+        let waited_ms = waited.as_millis() as u64;
+        self.throttled_ms.fetch_add(waited_ms, Ordering::Relaxed);
+    }
 }
 
 /// Whether a request that failed is sent again.
@@ -218,13 +238,7 @@ impl Client {
 
     /// What went over the wire so far.
     pub fn traffic(&self) -> Traffic {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Traffic {
-            requests: read(&self.meter.requests),
-            retries: read(&self.meter.retries),
-            throttled_ms: read(&self.meter.throttled_ms),
-            bytes_received: read(&self.meter.bytes_received),
-        }
+        self.meter.traffic()
     }
 
     /// The feed's own time, as its newest answer gave it.
@@ -332,10 +346,7 @@ impl Client {
             let Err(pause) = taken else { return };
             let started = Instant::now();
             tokio::time::sleep(pause).await;
-            let waited_ms = started.elapsed().as_millis() as u64;
-            self.meter
-                .throttled_ms
-                .fetch_add(waited_ms, Ordering::Relaxed);
+            self.meter.throttled(started.elapsed());
         }
     }
 
@@ -424,7 +435,7 @@ impl Client {
     }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -459,27 +470,28 @@ fn network(error: reqwest::Error) -> Failure {
         }
         source = inner.source();
     }
-    let kind = if error.is_timeout() {
-        "timed out"
-    } else if error.is_connect() {
-        "cannot connect; check feed.base_url and the network"
-    } else if error.is_redirect() {
-        "redirected without end"
-    } else {
-        "the connection broke"
-    };
-    let root = root_cause(&error);
+    let cannot_connect = "cannot connect; check feed.base_url and the network";
     Failure::Passing {
-        what: format!("{kind} ({root})"),
+        what: network_words(&error, cannot_connect),
         status: None,
         pause: None,
     }
 }
 
-fn root_cause(error: &reqwest::Error) -> String {
+/// What went wrong below HTTP, without the URL.
+pub(super) fn network_words(error: &reqwest::Error, cannot_connect: &str) -> String {
+    let kind = if error.is_timeout() {
+        "timed out"
+    } else if error.is_connect() {
+        cannot_connect
+    } else if error.is_redirect() {
+        "redirected without end"
+    } else {
+        "the connection broke"
+    };
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    cause.to_string()
+    format!("{kind} ({cause})")
 }

@@ -1,9 +1,11 @@
 //! The feed: asking an MLS's RESO Web API, and nothing but asking.
 //!
-//! The one user of the network for records. Everything asynchronous stays in
-//! here: callers ask and wait, or take pages from a [`Walking`] while further
+//! The one user of the network, for records and for photos. Everything asynchronous
+//! stays in here: callers ask and wait, or take pages from a [`Walking`] while further
 //! ones are on their way.
 
+mod address;
+mod assets;
 mod client;
 mod deleted;
 mod dialect;
@@ -28,6 +30,7 @@ use crate::record::Shape;
 use crate::stop::Stop;
 use client::{Asking, Client};
 
+pub use assets::{Asset, AssetError, Assets, Take, Untaken, Validators};
 pub use client::{Traffic, Tries};
 pub use deleted::{Announced, Announcement, DELETED_NAMES, DeletedNames};
 pub use dialect::{Dialect, Paging};

@@ -72,7 +72,7 @@ fn field_shape(field: &Field) -> FieldShape {
 }
 
 /// The names of the mirror's own columns, which no field may take.
-const OWN_COLUMNS: [&str; 12] = [
+const OWN_COLUMNS: [&str; 16] = [
     "listing_key",
     "extra",
     "first_seen_at",
@@ -85,6 +85,10 @@ const OWN_COLUMNS: [&str; 12] = [
     "downloaded_at",
     "download_attempts",
     "download_error",
+    "download_after",
+    "file_source",
+    "file_etag",
+    "file_last_modified",
 ];
 
 /// The fields of a resource that are columns of its table: all that are

@@ -1,0 +1,219 @@
+//! Which addresses photos may be fetched from: a feed's records come from outside,
+//! and must not lead into the network that the mirror runs in.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use url::{Host, Url};
+
+/// What kind of network an address is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Network {
+    Public,
+    /// This machine.
+    Loopback,
+    /// RFC 1918, RFC 6598 (shared by carriers), RFC 4193.
+    Private,
+    /// One cable, or a cloud's own services.
+    LinkLocal,
+    /// Multicast, documentation, unspecified and the like: nobody serves there.
+    Nowhere,
+}
+
+/// An address that photos must not be fetched from.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{host} is at {address}, a private address, where photos are not fetched from")]
+pub struct PrivateAddress {
+    host: String,
+    address: IpAddr,
+}
+
+/// Lets public addresses through, and those of the network that the feed is in.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    /// The networks of the feed's own addresses.
+    of_feed: Arc<[Network]>,
+}
+
+impl Guard {
+    /// For a feed. Its name is looked up.
+    pub fn of(feed: &Url) -> Guard {
+        let addresses: Vec<IpAddr> = match feed.host() {
+            Some(Host::Ipv4(address)) => vec![address.into()],
+            Some(Host::Ipv6(address)) => vec![address.into()],
+            // A feed without an address has no network of its own.
+            Some(Host::Domain(name)) => (name, 0)
+                .to_socket_addrs()
+                .map(|found| found.map(|address| address.ip()).collect())
+                .unwrap_or_default(),
+            None => Vec::new(),
+        };
+        Guard {
+            of_feed: addresses.into_iter().map(network).collect(),
+        }
+    }
+
+    /// Whether a URL may be asked, as far as it tells by itself. A name is looked at
+    /// once it is looked up.
+    ///
+    /// # Errors
+    /// [`PrivateAddress`]
+    pub fn check(&self, url: &Url) -> Result<(), PrivateAddress> {
+        let address: IpAddr = match url.host() {
+            Some(Host::Ipv4(address)) => address.into(),
+            Some(Host::Ipv6(address)) => address.into(),
+            _ => return Ok(()),
+        };
+        match self.allows(address) {
+            true => Ok(()),
+            false => Err(PrivateAddress {
+                host: url.host_str().unwrap_or_default().to_owned(),
+                address,
+            }),
+        }
+    }
+
+    fn allows(&self, address: IpAddr) -> bool {
+        match network(address) {
+            Network::Public => true,
+            Network::Nowhere => false,
+            other => self.of_feed.contains(&other),
+        }
+    }
+}
+
+impl Resolve for Guard {
+    fn resolve(&self, name: Name) -> Resolving {
+        let guard = self.clone();
+        Box::pin(async move {
+            let host = name.as_str().to_owned();
+            let found: Vec<SocketAddr> =
+                tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
+            let allowed: Vec<SocketAddr> = found
+                .iter()
+                .copied()
+                .filter(|address| guard.allows(address.ip()))
+                .collect();
+            match (allowed.is_empty(), found.first()) {
+                (true, Some(refused)) => {
+                    let address = refused.ip();
+                    Err(PrivateAddress { host, address }.into())
+                }
+                _ => Ok(Box::new(allowed.into_iter()) as Addrs),
+            }
+        })
+    }
+}
+
+fn network(address: IpAddr) -> Network {
+    match address {
+        IpAddr::V4(address) => network_v4(address),
+        IpAddr::V6(address) => match within(address) {
+            Some(address) => network_v4(address),
+            None => network_v6(address),
+        },
+    }
+}
+
+/// The IPv4 address that an IPv6 address stands for: mapped, or translated by the
+/// well-known prefix (RFC 6052) or 6to4 (RFC 3056).
+fn within(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let pair = |high: u16, low: u16| {
+        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+        Ipv4Addr::new(a, b, c, d)
+    };
+    match address.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(pair(high, low)),
+        [0x2002, high, low, ..] => Some(pair(high, low)),
+        _ => address.to_ipv4_mapped(),
+    }
+}
+
+fn network_v4(address: Ipv4Addr) -> Network {
+    let [first, second, third, _] = address.octets();
+    match (first, second, third) {
+        (127, ..) => Network::Loopback,
+        (10, ..) | (172, 16..=31, _) | (192, 168, _) | (100, 64..=127, _) => Network::Private,
+        (169, 254, _) => Network::LinkLocal,
+        // RFC 6890: this network, protocol assignments, documentation, benchmarks,
+        // multicast and reserved.
+        (0, ..)
+        | (192, 0, 0 | 2)
+        | (198, 18 | 19, _)
+        | (198, 51, 100)
+        | (203, 0, 113)
+        | (224.., ..) => Network::Nowhere,
+        _ => Network::Public,
+    }
+}
+
+fn network_v6(address: Ipv6Addr) -> Network {
+    match address.segments() {
+        [0, 0, 0, 0, 0, 0, 0, 1] => Network::Loopback,
+        [0xfc00..=0xfdff, ..] => Network::Private,
+        [0xfe80..=0xfebf, ..] => Network::LinkLocal,
+        // Global unicast (RFC 4291), less documentation (RFC 3849).
+        [0x2001, 0x0db8, ..] => Network::Nowhere,
+        [0x2000..=0x3fff, ..] => Network::Public,
+        _ => Network::Nowhere,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allows(feed: &str, photo: &str) -> bool {
+        let url = |text: &str| Url::parse(text).expect("a URL of a test");
+        Guard::of(&url(feed)).check(&url(photo)).is_ok()
+    }
+
+    #[test]
+    fn photos_come_from_public_addresses_and_from_the_feeds_own_network() {
+        let public = "https://93.184.216.34/odata";
+        let cases = [
+            (public, "https://1.1.1.1/a.jpg", true),
+            (public, "https://[2606:4700::1111]/a.jpg", true),
+            (public, "http://127.0.0.1/a.jpg", false),
+            (public, "http://127.1/a.jpg", false),
+            (public, "http://2130706433/a.jpg", false),
+            (public, "http://0x7f.0.0.1/a.jpg", false),
+            (public, "http://0.0.0.0/a.jpg", false),
+            (public, "http://10.0.0.8/a.jpg", false),
+            (public, "http://172.31.255.255/a.jpg", false),
+            (public, "http://172.32.0.1/a.jpg", true),
+            (public, "http://192.168.1.1/a.jpg", false),
+            (public, "http://100.64.0.1/a.jpg", false),
+            (public, "http://169.254.169.254/latest/meta-data", false),
+            (public, "http://[::1]/a.jpg", false),
+            (public, "http://[::ffff:127.0.0.1]/a.jpg", false),
+            (public, "http://[64:ff9b::a00:8]/a.jpg", false),
+            (public, "http://[fd00::1]/a.jpg", false),
+            (public, "http://[fe80::1]/a.jpg", false),
+            (public, "http://[ff02::1]/a.jpg", false),
+            (
+                "http://127.0.0.1:8080/odata",
+                "http://127.0.0.1:9/a.jpg",
+                true,
+            ),
+            ("http://127.0.0.1:8080/odata", "http://[::1]:9/a.jpg", true),
+            (
+                "http://127.0.0.1:8080/odata",
+                "http://10.0.0.8/a.jpg",
+                false,
+            ),
+            (
+                "http://127.0.0.1:8080/odata",
+                "http://169.254.169.254/x",
+                false,
+            ),
+            ("http://10.1.2.3/odata", "http://192.168.1.1/a.jpg", true),
+            ("http://10.1.2.3/odata", "http://127.0.0.1/a.jpg", false),
+            ("http://localhost/odata", "http://127.0.0.1/a.jpg", true),
+        ];
+        for (feed, photo, allowed) in cases {
+            assert_eq!(allows(feed, photo), allowed, "{photo} for {feed}");
+        }
+    }
+}
