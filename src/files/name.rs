@@ -1,0 +1,247 @@
+//! Names for files and folders, made of keys that come from outside.
+//!
+//! Two keys never get names that any file system takes for one, and a key's name
+//! is always the same: nothing has to be looked up to know where a photo lies.
+
+use std::fmt::Write as _;
+
+use ring::digest::{SHA256, digest};
+
+/// The contract's limit for a name, in bytes.
+const NAME_MAX_BYTES: usize = 150;
+
+/// What stands around a stem at most: `.` and `.part` of a temporary file, which
+/// is more than any image type's ending.
+const AROUND_BYTES: usize = 6;
+
+/// So much of a key's hash tells it from all others: 64 bits.
+const HASH_DIGITS: usize = 16;
+
+/// Names that Windows keeps for devices, with any ending.
+const RESERVED: [&str; 4] = ["con", "prn", "aux", "nul"];
+
+/// Where photos lie that belong to no listing, such as those of members.
+const NO_LISTING: &str = "_other";
+
+/// Where a photo lies below the folder of all: its listing's folder, and its file's
+/// name without an ending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The folder's name.
+    pub folder: String,
+    /// The file's name without its ending.
+    pub stem: String,
+}
+
+impl Place {
+    /// The place of a listing's photo.
+    pub fn of(listing_key: Option<&str>, media_key: &str) -> Place {
+        Place {
+            folder: listing_key.map_or(NO_LISTING.to_owned(), safe),
+            stem: safe(media_key),
+        }
+    }
+
+    /// Whether a file with this path within the folder of all is this photo's.
+    pub fn is_of(&self, path: &str) -> bool {
+        path.split_once('/')
+            .is_some_and(|(folder, file)| folder == self.folder && self.owns(file))
+    }
+
+    /// The name of its temporary file.
+    pub(super) fn temporary(&self) -> String {
+        format!(".{}{TEMPORARY}", self.stem)
+    }
+
+    /// The name of its file, which is an image of this type.
+    pub(super) fn file(&self, extension: &str) -> String {
+        format!("{}.{extension}", self.stem)
+    }
+
+    /// Whether a file in its folder is one of this photo's, of whichever type.
+    pub(super) fn owns(&self, file: &str) -> bool {
+        file == self.temporary()
+            || file
+                .rsplit_once('.')
+                .is_some_and(|(stem, _)| stem == self.stem)
+    }
+}
+
+/// The ending of a temporary file.
+const TEMPORARY: &str = ".part";
+
+/// A key as a name. One that is plain is its own name; of any other what can be
+/// read of it stays, and its hash makes it unlike all others.
+fn safe(key: &str) -> String {
+    if is_plain(key) {
+        return key.to_owned();
+    }
+    let is_kept = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+    let readable = |letter: char| if is_kept(letter) { letter } else { '_' };
+    let mut name: String = key.chars().map(readable).collect();
+    if !name.starts_with(|first: char| first.is_ascii_alphanumeric()) || is_reserved(&name) {
+        name.insert(0, '_');
+    }
+    name.truncate(NAME_MAX_BYTES - AROUND_BYTES - HASH_DIGITS - 1);
+    name.push('-');
+    for byte in &digest(&SHA256, key.as_bytes()).as_ref()[..HASH_DIGITS / 2] {
+        let _ = write!(name, "{byte:02x}");
+    }
+    name
+}
+
+/// Whether a key is a name on every file system, and no other key's: capitals,
+/// which some tell from small letters and some do not, make it another's.
+fn is_plain(key: &str) -> bool {
+    let is_plain_letter =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
+    key.len() <= NAME_MAX_BYTES - AROUND_BYTES
+        && key.bytes().all(is_plain_letter)
+        && key.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && !key.ends_with('.')
+        && !is_reserved(key)
+        && !ends_with_hash(key)
+}
+
+fn is_reserved(name: &str) -> bool {
+    let device = name.split('.').next().unwrap_or(name).to_ascii_lowercase();
+    let is_port = |device: &str| {
+        let number = ["com", "lpt"]
+            .iter()
+            .find_map(|port| device.strip_prefix(port));
+        number.is_some_and(|number| number.len() == 1 && number.as_bytes()[0].is_ascii_digit())
+    };
+    RESERVED.contains(&device.as_str()) || is_port(&device)
+}
+
+/// Whether it could be the name of a key that is not plain.
+fn ends_with_hash(name: &str) -> bool {
+    name.rsplit_once('-').is_some_and(|(_, hash)| {
+        hash.len() == HASH_DIGITS && hash.bytes().all(|digit| digit.is_ascii_hexdigit())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    fn odd_keys() -> Vec<String> {
+        let mut keys: Vec<String> = [
+            "",
+            ".",
+            "..",
+            "...",
+            ".hidden",
+            "-rf",
+            "_",
+            "a.",
+            "a ",
+            " a",
+            "a/b",
+            "a\\b",
+            "../../etc/passwd",
+            "/etc/passwd",
+            "C:\\x",
+            "a\0b",
+            "a\nb",
+            "\u{7f}",
+            "a:b",
+            "a*b?",
+            "con",
+            "CON",
+            "con.jpg",
+            "nul.tar.gz",
+            "com1",
+            "lpt9.x",
+            "com10",
+            "aux",
+            "abc",
+            "ABC",
+            "Abc",
+            "abC",
+            "größe",
+            "gro\u{308}ße",
+            "GRÖSSE",
+            "日本語",
+            "\u{202e}gpj",
+            "photo-0123456789abcdef",
+            "photo.part",
+            ".photo.part",
+            "a.jpg",
+            "a",
+        ]
+        .map(str::to_owned)
+        .into();
+        keys.extend(["x", "X", "é", "/", "."].map(|letter| letter.repeat(400)));
+        keys.extend(["x", "y"].map(|last| "x".repeat(400) + last));
+        keys.extend((140..150).map(|length| "k".repeat(length)));
+        // Names that this makes are keys, too.
+        let names: Vec<String> = keys.iter().map(|key| safe(key)).collect();
+        keys.extend(names);
+        keys.sort();
+        keys.dedup();
+        keys
+    }
+
+    #[test]
+    fn every_name_is_safe_on_every_file_system() {
+        for key in odd_keys() {
+            let place = Place::of(Some(&key), &key);
+            for name in [place.folder.clone(), place.file("jpeg"), place.temporary()] {
+                assert!(name.len() <= NAME_MAX_BYTES, "{key:?}: {name}");
+                let allowed =
+                    |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+                assert!(name.chars().all(allowed), "{key:?}: {name}");
+                assert!(!name.ends_with('.'), "{key:?}: {name}");
+                assert!(!is_reserved(&name), "{key:?}: {name}");
+            }
+            assert!(
+                !place.stem.starts_with(['.', '-']),
+                "{key:?}: {}",
+                place.stem
+            );
+            assert!(
+                !place.folder.starts_with(['.', '-']),
+                "{key:?}: {}",
+                place.folder
+            );
+        }
+    }
+
+    #[test]
+    fn no_two_keys_share_a_name_even_where_case_does_not_count() {
+        let mut names: HashMap<String, String> = HashMap::new();
+        for key in odd_keys() {
+            let name = safe(&key).to_ascii_lowercase();
+            if let Some(other) = names.insert(name.clone(), key.clone()) {
+                panic!("{key:?} and {other:?} are both {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_stays_readable_where_it_can() {
+        for plain in [
+            "1000002",
+            "1611952_050774e9_2880536.jpg",
+            "d7b22bd8-62d2-4d77-8ff1-c05be98e5b55",
+        ] {
+            assert_eq!(safe(plain), plain);
+        }
+        assert_eq!(safe("Kitchen 1/2"), "Kitchen_1_2-0691502af9b99f2a");
+        assert_eq!(safe("..").split('-').next(), Some("_.."));
+    }
+
+    #[test]
+    fn a_photo_owns_its_files_and_no_others() {
+        let place = Place::of(Some("1"), "a");
+        for own in ["a.jpg", "a.png", ".a.part"] {
+            assert!(place.owns(own), "{own}");
+        }
+        for other in ["a", "a.jpg.jpg", "ab.jpg", ".ab.part", "b.a", "a.b.png"] {
+            assert!(!place.owns(other), "{other}");
+        }
+    }
+}
