@@ -11,12 +11,14 @@ mod lease;
 mod log;
 mod net;
 mod open;
+mod photos;
 mod rejects;
 mod rows;
 mod runs;
 mod schema;
 mod scope;
 mod sweep;
+mod views;
 
 use std::cell::RefCell;
 
@@ -32,6 +34,7 @@ pub use comparison::KeyDifferences;
 pub use lease::LeaseTaken;
 pub use log::{ChangeCount, ChangeKind, ChangeLog, Subject};
 pub use open::NotAMirror;
+pub use photos::{Backlog, Fetched, FileRow, HeldFile, Leftover, Photo, WantedPhotos};
 pub use rows::{DeletedReason, Held, Rows};
 pub use runs::{Counts, Job, Outcome, RunId, RunSummary, Status};
 pub use schema::FieldRow;

@@ -140,7 +140,13 @@ impl Mirror {
         embedded::migrations::runner()
             .run(&mut connection)
             .context("bringing the database's tables up to date")?;
-        Ok(Mirror::with(connection))
+        let mut mirror = Mirror::with(connection);
+        let writing = mirror.write()?;
+        // The tables of records are no migration's: they are made of the feed's fields.
+        writing.ensure_photos()?;
+        writing.ensure_views()?;
+        writing.commit()?;
+        Ok(mirror)
     }
 }
 

@@ -1,9 +1,9 @@
 //! Rows of the feed's records: compared, inserted, updated, soft-deleted, restored.
 
 use rusqlite::types::{ToSqlOutput, ValueRef as SqlRef};
-use rusqlite::{CachedStatement, Row, ToSql, named_params};
+use rusqlite::{CachedStatement, Connection, Row, ToSql, named_params};
 
-use super::{Writing, quoted};
+use super::{Mirror, Writing, quoted};
 use crate::change::{FieldChange, differences};
 use crate::record::{Record, Shape};
 use crate::resource::Resource;
@@ -129,6 +129,13 @@ impl Writing<'_> {
             })
             .collect();
         assignments.push(format!("updated_at = {}", places(1)));
+        if shape.resource == Resource::Media {
+            // What the feed changed need not pause for what failed before.
+            assignments.push(format!(
+                "download_after = min(download_after, {})",
+                places(1)
+            ));
+        }
         let prepare = |sql: String| self.transaction.prepare_cached(&sql);
         Ok(Rows {
             select: prepare(format!(
@@ -252,11 +259,22 @@ impl Writing<'_> {
     /// # Errors
     /// If it cannot be read.
     pub fn has_table(&self, resource: Resource) -> rusqlite::Result<bool> {
-        self.transaction
-            .prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = :table)",
-            )?
-            .query_row(named_params! { ":table": resource.table() }, |row| row.get(0))
+        has_table(&self.transaction, resource)
+    }
+
+    /// How many rows of the resource are live, and how many soft-deleted.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn count_rows(&self, resource: Resource) -> rusqlite::Result<(u64, u64)> {
+        let sql = format!(
+            "SELECT count(*) - count(deleted_at), count(deleted_at) FROM {}",
+            resource.table()
+        );
+        self.transaction.query_row(&sql, [], |row| {
+            let count = |column| row.get::<_, i64>(column).map(|count| count as u64);
+            Ok((count(0)?, count(1)?))
+        })
     }
 
     /// How many rows of the resource are live.
@@ -271,6 +289,24 @@ impl Writing<'_> {
         self.transaction
             .query_row(&sql, [], |row| row.get::<_, i64>(0))
             .map(|rows| rows as u64)
+    }
+}
+
+fn has_table(connection: &Connection, resource: Resource) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)",
+        )?
+        .query_row([resource.table()], |row| row.get(0))
+}
+
+impl Mirror {
+    /// Whether the resource's table was made already.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn has_table(&self, resource: Resource) -> rusqlite::Result<bool> {
+        has_table(&self.connection, resource)
     }
 }
 

@@ -39,6 +39,8 @@ pub enum Job {
     Reconcile,
     /// Single listings, by their keys.
     Refresh,
+    /// The files of photos.
+    Media,
 }
 
 /// How a run stands or ended.
@@ -65,6 +67,7 @@ impl Job {
             Job::Deletions => "deletions",
             Job::Reconcile => "reconcile",
             Job::Refresh => "refresh",
+            Job::Media => "media",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use rusqlite::{OptionalExtension, named_params};
 
+use super::photos::file_columns;
 use super::{Mirror, Writing, quoted};
 use crate::record::FieldShape;
 use crate::resource::Resource;
@@ -9,11 +10,6 @@ use crate::resource::Resource;
 /// The columns that every table of records has besides the feed's fields.
 const OWN: &str = "extra TEXT, first_seen_at TIMESTAMP NOT NULL, updated_at TIMESTAMP NOT NULL, \
                    deleted_at TIMESTAMP, deleted_reason TEXT";
-
-/// The columns of `media` that say where its file is.
-const FILE: &str = "file_path TEXT, file_bytes INTEGER, file_sha256 TEXT, \
-                    downloaded_at TIMESTAMP, download_attempts INTEGER NOT NULL DEFAULT 0, \
-                    download_error TEXT";
 
 /// A field as `_fields` describes it.
 #[derive(Clone, Debug)]
@@ -66,7 +62,10 @@ impl Writing<'_> {
                 quoted(resource.key())
             ))?;
         }
-        Ok(())
+        if resource == Resource::Media {
+            self.ensure_photos()?;
+        }
+        self.ensure_views()
     }
 
     fn columns(&self, table: &str) -> rusqlite::Result<Vec<String>> {
@@ -98,7 +97,7 @@ impl Writing<'_> {
         }
         columns.push(OWN.to_owned());
         if resource == Resource::Media {
-            columns.push(FILE.to_owned());
+            columns.push(file_columns());
         }
         let mut sql = format!("CREATE TABLE {table} (\n  {}\n);", columns.join(",\n  "));
         if resource.is_child() {

@@ -1,0 +1,171 @@
+//! Files that rows name: those that are there, and those that are to go.
+
+use rusqlite::{OptionalExtension, Row, named_params};
+
+use super::super::{Mirror, Writing};
+use super::columns::TO_REMOVE;
+use crate::resource::Resource;
+
+/// A file as its row names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileRow {
+    /// The photo's key.
+    pub key: String,
+    /// The listing it belongs to.
+    pub listing_key: Option<String>,
+    /// Its path within the folder of photos.
+    pub path: String,
+    /// Its length.
+    pub bytes: u64,
+    /// The SHA-256 of its content, in hexadecimal digits.
+    pub sha256: String,
+}
+
+/// The columns of a [`FileRow`], of live photos.
+const FILES: &str = "SELECT \"MediaKey\", file_path, file_bytes, file_sha256, listing_key
+                     FROM media WHERE deleted_at IS NULL AND file_path IS NOT NULL";
+
+fn file_row(row: &Row<'_>) -> rusqlite::Result<FileRow> {
+    Ok(FileRow {
+        key: row.get(0)?,
+        path: row.get(1)?,
+        // What another hand emptied is the length and the hash of no file.
+        bytes: row
+            .get::<_, Option<i64>>(2)?
+            .map_or(u64::MAX, |bytes| bytes as u64),
+        sha256: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
+        listing_key: row.get(4)?,
+    })
+}
+
+impl Mirror {
+    /// Files of live photos, in the order of their keys, behind `after`; at most so
+    /// many.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn files_behind(&self, after: &str, most: u64) -> rusqlite::Result<Vec<FileRow>> {
+        if !self.has_table(Resource::Media)? {
+            return Ok(Vec::new());
+        }
+        self.connection
+            .prepare_cached(&format!(
+                "{FILES} AND \"MediaKey\" > :after ORDER BY \"MediaKey\" LIMIT :most"
+            ))?
+            .query_map(
+                named_params! { ":after": after, ":most": most as i64 },
+                file_row,
+            )?
+            .collect()
+    }
+
+    /// The file of a live photo, if it has one.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn file_of(&self, key: &str) -> rusqlite::Result<Option<FileRow>> {
+        self.connection
+            .prepare_cached(&format!("{FILES} AND \"MediaKey\" = ?1"))?
+            .query_row([key], file_row)
+            .optional()
+    }
+
+    /// Files of a listing's live photos.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn files_of_listing(&self, listing_key: &str) -> rusqlite::Result<Vec<FileRow>> {
+        self.connection
+            .prepare_cached(&format!("{FILES} AND listing_key = ?1"))?
+            .query_map([listing_key], file_row)?
+            .collect()
+    }
+
+    /// Soft-deleted photos that still have to do with a file, and its path, behind
+    /// `after` by number of row; at most so many.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn files_to_remove(
+        &self,
+        after: i64,
+        most: usize,
+    ) -> rusqlite::Result<Vec<(i64, String, Option<String>)>> {
+        if !self.has_table(Resource::Media)? {
+            return Ok(Vec::new());
+        }
+        self.connection
+            .prepare_cached(&format!(
+                "SELECT rowid, \"MediaKey\", file_path FROM media INDEXED BY media_to_remove
+                 WHERE {TO_REMOVE} AND rowid > :after ORDER BY rowid LIMIT :most"
+            ))?
+            .query_map(
+                named_params! { ":after": after, ":most": most as i64 },
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+            )?
+            .collect()
+    }
+
+    /// How many soft-deleted photos still have a file.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn count_files_to_remove(&self) -> rusqlite::Result<u64> {
+        if !self.has_table(Resource::Media)? {
+            return Ok(0);
+        }
+        let sql = format!("SELECT count(file_path) FROM media WHERE {TO_REMOVE}");
+        self.connection
+            .query_row(&sql, [], |row| row.get::<_, i64>(0))
+            .map(|count| count as u64)
+    }
+
+    /// Begins to look up which files are named: gathers all paths.
+    ///
+    /// # Errors
+    /// If there is no room for them.
+    pub fn gather_paths(&self) -> rusqlite::Result<u64> {
+        self.connection.execute_batch(
+            "CREATE TEMP TABLE IF NOT EXISTS named_path (path TEXT PRIMARY KEY) WITHOUT ROWID;
+             DELETE FROM temp.named_path;",
+        )?;
+        if !self.has_table(Resource::Media)? {
+            return Ok(0);
+        }
+        let gathered = self.connection.execute(
+            "INSERT OR IGNORE INTO temp.named_path SELECT file_path FROM media
+             WHERE file_path IS NOT NULL",
+            [],
+        )?;
+        Ok(gathered as u64)
+    }
+
+    /// Whether a row names this path, among those that were gathered.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn is_named(&self, path: &str) -> rusqlite::Result<bool> {
+        self.connection
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM temp.named_path WHERE path = ?1)")?
+            .query_row([path], |row| row.get(0))
+    }
+}
+
+impl Writing<'_> {
+    /// A photo has no file any more, and is as one that never was fetched.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn forget_file(&self, key: &str) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached(
+                "UPDATE media SET file_path = NULL, file_bytes = NULL, file_sha256 = NULL,
+                        downloaded_at = NULL, download_attempts = 0, download_error = NULL,
+                        download_after = NULL, file_source = NULL, file_etag = NULL,
+                        file_last_modified = NULL
+                 WHERE \"MediaKey\" = ?1",
+            )?
+            .execute([key])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,16 @@
+//! Photos and their files: which are still to fetch, and which are to go.
+//!
+//! Where a row of `media` and its file stand is told by the row alone. It is to be
+//! fetched while `file_source`, what its file was made of, is not what the feed
+//! says now; partial indexes hold these rows, so that a mirror with nothing to do
+//! finds that out without looking at its photos.
+
+mod columns;
+mod fetching;
+mod held;
+mod queue;
+
+pub(super) use columns::file_columns;
+pub use fetching::{Fetched, HeldFile, Leftover, Photo};
+pub use held::FileRow;
+pub use queue::{Backlog, WantedPhotos};
