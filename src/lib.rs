@@ -3,7 +3,7 @@
 //! # The way of the data
 //!
 //! ```text
-//! config ─► feed (HTTP) ─► page of records ─► sync (decide) ─► mirror (one transaction a page)
+//! config ─► feed (HTTP) ─► page of records ─► sync (decide) ─► mirror (one transaction a page) ─► files
 //! ```
 //!
 //! One direction, no circles. In reading order, each room imports only from
@@ -15,11 +15,12 @@
 //! 4. [`change`]: what differs between a stored row and a record; pure
 //! 5. [`config`]: `mlsmirror.toml` as typed settings
 //! 6. [`stop`]: a request to stop, seen by all who wait
-//! 7. [`feed`]: the one user of the network for records
+//! 7. [`feed`]: the one user of the network, for records and for photos
 //! 8. [`mirror`]: the one user of the database
-//! 9. [`sync`]: the jobs: what is asked, in which order, and what becomes of it
-//! 10. [`simulator`]: a feed to try and test on; knows [`resource`] and nothing else
-//! 11. [`cli`]: the command line; the only place that prints and knows exit codes
+//! 9. [`files`]: the one writer in the folder of photos
+//! 10. [`sync`]: the jobs: what is asked, in which order, and what becomes of it
+//! 11. [`simulator`]: a feed to try and test on; knows [`resource`] and nothing else
+//! 12. [`cli`]: the command line; the only place that prints and knows exit codes
 //!
 //! # What always holds
 //!
@@ -30,7 +31,9 @@
 //!   mirror did something.
 //! - What could not be stored is kept whole, and no watermark passes it.
 //! - Nothing is deleted by a sweep that did not finish.
-//! - The token has no way to be printed.
+//! - The token has no way to be printed, and no way to a host of photos.
+//! - A row names a file only once that is whole and has its name; what is being
+//!   fetched is noted before anything of it is on disk.
 //!
 //! # A full sync, step by step
 //!
@@ -61,6 +64,17 @@
 //! Entries of the log are netted out within a sync: a field that changed and
 //! changed back was not changed. [`sync::reconcile`] finds what is neither stamped
 //! nor announced, [`sync::verify`] only tells it.
+//!
+//! # Keeping photos, step by step
+//!
+//! Whether a photo is still to be fetched is told by its row alone, and partial
+//! indexes hold those that are. [`sync::media`] lines them up in a temporary table,
+//! notes a hundred or so at a time as being fetched, and hands them to threads that
+//! ask their hosts and write temporary files. The main thread takes in what came:
+//! it flushes a batch of files at once, gives them their names, and tells all their
+//! rows in one transaction. What failed is lined up for another round, and then
+//! pauses over runs. Every job begins and ends by removing what is to go: the files
+//! of soft-deleted rows, and what a dead process had noted.
 #![warn(
     clippy::expect_used,
     clippy::print_stderr,
@@ -72,6 +86,7 @@ pub mod change;
 pub mod cli;
 pub mod config;
 pub mod feed;
+pub mod files;
 pub mod mirror;
 pub mod record;
 pub mod resource;

@@ -42,8 +42,8 @@ Exit codes:
   0    done
   1    failed; running it again goes on where it stopped
   2    wrong usage or configuration
-  3    done in part: rejected records, a resource that did not answer, deletions held back;
-       for verify, differences
+  3    done in part: rejected records, failed media files, a resource that did not answer,
+       deletions held back; for verify, differences
   4    another process is syncing this mirror
   5    the feed refused the credentials
   130  interrupted (SIGINT), 143 terminated (SIGTERM), after the page in hand
@@ -65,14 +65,18 @@ pub enum Verb {
     /// Bring the mirror up to date
     ///
     /// Without a job: reads what changed since the last sync, and all of a resource that was
-    /// never read to its end; then what the feed announces as deleted.
+    /// never read to its end; then what the feed announces as deleted; then the files of photos
+    /// (unless sync.download_media is false).
     #[command(
-        after_help = "Examples:\n  mlsmirror sync --dry-run\n  mlsmirror sync\n  mlsmirror sync reconcile\n  mlsmirror sync full --only Property,Media"
+        after_help = "Examples:\n  mlsmirror sync --dry-run\n  mlsmirror sync\n  mlsmirror sync reconcile\n  mlsmirror sync full --only Property,Media\n  mlsmirror sync media --prune --dry-run"
     )]
     Sync(Sync),
-    /// Read single listings anew, with their photos and open houses
+    /// Read single listings anew, with their photos, the photos' files and open houses
     #[command(after_help = "Example:\n  mlsmirror refresh 1611952 1611953 --workers 2")]
     Refresh(Refresh),
+    /// Tell where the mirror stands: rows, watermarks, photos still to fetch
+    #[command(after_help = "Example:\n  mlsmirror status --json")]
+    Status,
     /// Print the change log, newest last
     ///
     /// One line for every field that a sync found changed, and for every record that came,
@@ -82,9 +86,9 @@ pub enum Verb {
     Changes(Changes),
     /// Hold the mirror against the feed, and name every difference
     ///
-    /// Counts, keys and timestamps of every record, and a sample of whole records field by
-    /// field. Asks for every page of keys; changes nothing, and a sync may run. Exits 3 if
-    /// there is a difference.
+    /// Counts, keys and timestamps of every record, a sample of whole records field by field,
+    /// and the files of photos against their hashes. Asks for every page of keys; changes
+    /// nothing, and a sync may run. Exits 3 if there is a difference.
     #[command(
         after_help = "Examples:\n  mlsmirror verify\n  mlsmirror verify --sample 1000 --json"
     )]
@@ -135,12 +139,15 @@ pub struct Sync {
     /// Only these resources, of those that are configured
     #[arg(long, value_name = "R,…", value_delimiter = ',', value_parser = resource())]
     pub only: Vec<Resource>,
-    /// Print the plan of a full sync and change nothing
+    /// Print the plan of a full sync, or what the job media would do, and change nothing
     #[arg(long)]
     pub dry_run: bool,
     /// Let up to N records be deleted, beyond sync.max_delete_percent
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub allow_deletes: u64,
+    /// With the job media: remove files that no row names; with --dry-run only list them
+    #[arg(long)]
+    pub prune: bool,
 }
 
 fn resource() -> impl clap::builder::TypedValueParser<Value = Resource> {
@@ -160,6 +167,8 @@ pub enum SyncJob {
     Deletions,
     /// Hold all keys and timestamps against the feed's, and mend what differs
     Reconcile,
+    /// The files of photos: fetch what is missing or has changed
+    Media,
 }
 
 /// `refresh`
@@ -265,6 +274,9 @@ pub struct Simulate {
     /// Photos a listing at most
     #[arg(long, value_name = "N", default_value_t = 12)]
     pub photos: u32,
+    /// Bytes that each photo's file has at least
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub photo_bytes: u32,
     /// The same seed gives the same market
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,

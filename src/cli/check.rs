@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::arguments::Arguments;
 use super::exit::Exit;
 use super::output::Output;
-use super::progress::Silent;
 use super::session::Session;
 use super::text::{bytes, counted, thousands, time};
 use crate::resource::Resource;
@@ -14,7 +13,7 @@ use crate::sync::{self, Plan, ResourcePlan};
 pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     let session = Session::open(arguments, output)?;
     let resources = session.config.sync.resources.clone();
-    let plan = sync::check(&session.context(&Silent, 0), &resources)?;
+    let plan = sync::check(&session.context(&sync::Unwatched, 0), &resources)?;
     let feed = &session.config.feed;
     let text = format!(
         "feed {} answers, the token is good\n{}",

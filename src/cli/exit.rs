@@ -6,7 +6,7 @@ use crate::config::ConfigError;
 use crate::feed::{FeedError, TokenError};
 use crate::mirror::{LeaseTaken, NotAMirror};
 use crate::stop::Signal;
-use crate::sync::{Ending, Misconfigured};
+use crate::sync::{Ending, ForeignFolder, Misconfigured};
 
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,7 @@ impl Exit {
             || error.is::<TokenError>()
             || error.is::<NotAMirror>()
             || error.is::<Misconfigured>()
+            || error.is::<ForeignFolder>()
             || error.is::<UsageError>()
         {
             return Exit::Usage;

@@ -9,6 +9,7 @@ mod completions;
 mod demo;
 mod exit;
 mod init;
+mod media;
 mod output;
 mod progress;
 mod refresh;
@@ -16,6 +17,7 @@ mod session;
 mod signals;
 mod simulate;
 mod since;
+mod status;
 mod sync;
 mod text;
 mod verify;
@@ -57,6 +59,7 @@ pub fn main() -> ExitCode {
         Verb::Init(wanted) => init::run(&arguments, wanted, &output),
         Verb::Refresh(wanted) => refresh::run(&arguments, wanted, &output),
         Verb::Simulate(wanted) => simulate::run(wanted, &output),
+        Verb::Status => status::run(&arguments, &output),
         Verb::Sync(wanted) => sync::run(&arguments, wanted, &output),
         Verb::Verify(wanted) => verify::run(&arguments, wanted, &output),
     };

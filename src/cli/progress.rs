@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output::Output;
-use super::text::{counted, thousands, time};
+use super::text::{bytes, counted, thousands, time};
 use crate::config;
 use crate::mirror::Counts;
 use crate::resource::Resource;
-use crate::sync::{Progress, time_at};
+use crate::sync::{PhotoProgress, Progress, time_at};
 
 /// Between two lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(30);
@@ -22,16 +22,6 @@ pub struct Shown<'a> {
     feed: &'a config::Feed,
     bars: bool,
     current: RefCell<Option<Current>>,
-}
-
-/// Progress that nobody watches.
-pub struct Silent;
-
-impl Progress for Silent {
-    fn begin(&self, _: Resource, _: Option<u64>) {}
-    fn page(&self, _: Resource, _: &Counts, _: u64) {}
-    fn note(&self, _: &str) {}
-    fn end(&self, _: Resource) {}
 }
 
 struct Current {
@@ -54,6 +44,29 @@ impl<'a> Shown<'a> {
         }
     }
 
+    fn start(&self, what: &'static str, total: Option<u64>) -> Current {
+        let bar = match self.bars {
+            true => ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr()),
+            false => ProgressBar::hidden(),
+        };
+        let template = match total {
+            Some(_) => "{prefix} {bar:30} {human_pos} of {human_len}  {msg}",
+            None => "{prefix} {spinner} {human_pos}  {msg}",
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_prefix(what);
+        let now = Instant::now();
+        Current {
+            bar,
+            total,
+            started: now,
+            before: None,
+            last_line: now,
+        }
+    }
+
     /// The time left: what the speed so far tells, and never less than the rate
     /// limit takes.
     fn left(&self, current: &Current, done: u64) -> Option<Duration> {
@@ -73,18 +86,6 @@ impl<'a> Shown<'a> {
 
 impl Progress for Shown<'_> {
     fn begin(&self, resource: Resource, total: Option<u64>) {
-        let bar = match self.bars {
-            true => ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr()),
-            false => ProgressBar::hidden(),
-        };
-        let template = match total {
-            Some(_) => "{prefix} {bar:30} {human_pos} of {human_len}  {msg}",
-            None => "{prefix} {spinner} {human_pos}  {msg}",
-        };
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
-        }
-        bar.set_prefix(resource.nouns().1);
         if !self.bars {
             let what = match total {
                 Some(total) => counted(total, resource.nouns()),
@@ -92,14 +93,7 @@ impl Progress for Shown<'_> {
             };
             self.output.say(&format!("{resource}: {what} to read"));
         }
-        let now = Instant::now();
-        *self.current.borrow_mut() = Some(Current {
-            bar,
-            total,
-            started: now,
-            before: None,
-            last_line: now,
-        });
+        *self.current.borrow_mut() = Some(self.start(resource.nouns().1, total));
     }
 
     fn page(&self, resource: Resource, counts: &Counts, done: u64) {
@@ -124,6 +118,58 @@ impl Progress for Shown<'_> {
             current.last_line = Instant::now();
             self.output
                 .say(&format!("{resource}: {} read{left}", thousands(done)));
+        }
+    }
+
+    fn photos(&self, progress: &PhotoProgress) {
+        let PhotoProgress {
+            total,
+            done,
+            bytes: came,
+        } = *progress;
+        let mut current = self.current.borrow_mut();
+        let current = current.get_or_insert_with(|| {
+            if !self.bars {
+                let photos = counted(total, Resource::Media.nouns());
+                self.output.say(&format!("Media: {photos} to fetch"));
+            }
+            self.start("photos", Some(total))
+        });
+        let seconds = current.started.elapsed().as_secs_f64().max(0.001);
+        let left = match done {
+            0 => String::new(),
+            done => {
+                let left = total.saturating_sub(done) as f64 / done as f64 * seconds;
+                format!(", {} left", time(Duration::from_secs_f64(left)))
+            }
+        };
+        let rate = bytes((came as f64 / seconds) as u64);
+        let came = bytes(came);
+        current.bar.set_position(done);
+        current
+            .bar
+            .set_message(format!("{came}, {rate} a second{left}"));
+        if !self.bars && current.last_line.elapsed() >= LINE_EVERY {
+            current.last_line = Instant::now();
+            let (done, total) = (thousands(done), thousands(total));
+            self.output.say(&format!(
+                "Media: {done} of {total} photos fetched, {came}{left}"
+            ));
+        }
+    }
+
+    fn files(&self, checked: u64, read: u64) {
+        let mut current = self.current.borrow_mut();
+        let current = current.get_or_insert_with(|| self.start("files", None));
+        current.bar.set_position(checked);
+        let rate = read as f64 / current.started.elapsed().as_secs_f64().max(0.001);
+        let read = format!("{}, {} a second", bytes(read), bytes(rate as u64));
+        current.bar.set_message(read.clone());
+        if !self.bars && current.last_line.elapsed() >= LINE_EVERY {
+            current.last_line = Instant::now();
+            let checked = counted(checked, ("file", "files"));
+            self.output
+                .say(&format!("Media: {checked} verified, {read}"));
         }
     }
 

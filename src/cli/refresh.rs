@@ -5,7 +5,6 @@ use serde::Serialize;
 use super::arguments::{Arguments, Refresh};
 use super::exit::{Exit, UsageError};
 use super::output::Output;
-use super::progress::Silent;
 use super::session::Session;
 use super::sync::give_back_lease;
 use super::text::counted;
@@ -30,7 +29,7 @@ struct Failed<'a> {
 
 pub fn run(arguments: &Arguments, wanted: &Refresh, output: &Output) -> anyhow::Result<Exit> {
     let session = Session::open(arguments, output)?;
-    let context = session.context(&Silent, 0);
+    let context = session.context(&sync::Unwatched, 0);
     let mut keys: Vec<String> = Vec::new();
     for key in &wanted.keys {
         if !keys.contains(key) {

@@ -15,6 +15,7 @@ pub fn run(wanted: &Simulate, output: &Output) -> anyhow::Result<Exit> {
         port: wanted.port,
         listings: wanted.listings,
         photos: if wanted.bare { 0 } else { wanted.photos },
+        photo_bytes: wanted.photo_bytes as usize,
         open_houses: !wanted.bare,
         units: !wanted.bare,
         seed: wanted.seed,

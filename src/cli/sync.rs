@@ -9,13 +9,14 @@ use serde::Serialize;
 use super::arguments::{Arguments, Sync, SyncJob};
 use super::check::describe;
 use super::exit::{Exit, UsageError};
+use super::media::{self, describe_files};
 use super::output::Output;
 use super::progress::Shown;
 use super::session::Session;
 use super::text::{bytes, counted, listed, thousands, time};
-use crate::mirror::{Mirror, RunSummary, Status};
+use crate::mirror::{Job, Mirror, RunSummary, Status, WantedPhotos};
 use crate::resource::Resource;
-use crate::sync::{self, Context, DeletedCount, Ending, Report};
+use crate::sync::{self, Context, DeletedCount, Ending, FileCounts, Report, Unnamed};
 
 /// What `sync --json` prints.
 #[derive(Serialize)]
@@ -24,6 +25,10 @@ struct Document<'a> {
     exit_code: u8,
     database: &'a Path,
     deleted: &'a [DeletedCount],
+    files: FileCounts,
+    /// The files that no row named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pruned: Option<Vec<Unnamed>>,
     runs: &'a [RunSummary],
 }
 
@@ -49,16 +54,50 @@ pub fn run(arguments: &Arguments, wanted: &Sync, output: &Output) -> anyhow::Res
     let resources: Vec<Resource> = configured.iter().copied().filter(chosen).collect();
     let progress = Shown::new(output, &session.config.feed);
     let context = session.context(&progress, wanted.allow_deletes);
+    let is_media = wanted.job == Some(SyncJob::Media);
+    if is_media && !resources.contains(&Resource::Media) {
+        let what = "sync media: photos are not mirrored; sync.resources (or --only) lacks Media";
+        return Err(UsageError(what.to_owned()).into());
+    }
+    if wanted.prune && !is_media {
+        let what = "--prune goes with the job media: `mlsmirror sync media --prune`";
+        return Err(UsageError(what.to_owned()).into());
+    }
+    if wanted.dry_run && is_media {
+        return media::dry_run(&session, &context, wanted.prune, output);
+    }
     if wanted.dry_run {
         let plan = sync::plan(&context, &resources)?;
         output.result(&plan, &describe(&plan))?;
         return Ok(super::check::exit(&plan));
     }
     let mut mirror = sync::open_for_sync(&session.config)?;
-    let done = sync_once(&context, &mut mirror, wanted.job, &resources);
+    let done = do_and_prune(&context, &mut mirror, wanted, &resources);
     give_back_lease(&mut mirror);
-    let report = done?;
-    print_report(&report, &session.config.mirror.database, output)
+    let (report, pruned) = done?;
+    print_report(&report, pruned, &session.config.mirror.database, output)
+}
+
+fn do_and_prune(
+    context: &Context<'_>,
+    mirror: &mut Mirror,
+    wanted: &Sync,
+    resources: &[Resource],
+) -> anyhow::Result<(Report, Option<Vec<Unnamed>>)> {
+    if wanted.prune {
+        // Before anything is fetched: afterwards no folder looks like another's.
+        sync::unnamed(context, mirror)?;
+    }
+    let mut report = sync_once(context, mirror, wanted.job, resources)?;
+    if !wanted.prune || context.stop.requested().is_some() {
+        return Ok((report, None));
+    }
+    let (pruned, counts) = media::prune(context, mirror)?;
+    report.files.add(counts);
+    if counts.failed > 0 && report.ending == Ending::Done {
+        report.ending = Ending::Partial;
+    }
+    Ok((report, Some(pruned)))
 }
 
 /// A lease that cannot be given back is found dead by the next process.
@@ -81,23 +120,22 @@ pub fn sync_once(
         Some(SyncJob::Deletions) => sync::deletions(context, mirror, resources),
         Some(SyncJob::Reconcile) => sync::reconcile(context, mirror, resources),
         Some(SyncJob::Incremental) => sync::incremental(context, mirror, resources),
+        Some(SyncJob::Media) => sync::media(context, mirror, WantedPhotos::All),
     }
 }
 
-fn print_report(report: &Report, database: &Path, output: &Output) -> anyhow::Result<Exit> {
+fn print_report(
+    report: &Report,
+    pruned: Option<Vec<Unnamed>>,
+    database: &Path,
+    output: &Output,
+) -> anyhow::Result<Exit> {
     let exit = Exit::from(&report.ending);
     let status = match report.ending {
         Ending::Done => "succeeded",
         Ending::Partial => "partial",
         Ending::Failed | Ending::Misconfigured | Ending::Unauthorized => "failed",
         Ending::Interrupted(_) => "interrupted",
-    };
-    let document = Document {
-        status,
-        exit_code: exit.code(),
-        database,
-        deleted: &report.deleted,
-        runs: &report.runs,
     };
     let mut text: String = describe_runs(&report.runs)
         .into_iter()
@@ -106,7 +144,25 @@ fn print_report(report: &Report, database: &Path, output: &Output) -> anyhow::Re
     if !report.deleted.is_empty() {
         text += &format!("deleted: {}\n", describe_deleted(&report.deleted));
     }
+    if let Some(files) = describe_files(&report.files, &report.runs) {
+        text += &format!("{files}\n");
+    }
+    if let Some(pruned) = &pruned {
+        text += &media::describe_unnamed(pruned, "that no row named");
+    }
+    let document = Document {
+        status,
+        exit_code: exit.code(),
+        database,
+        deleted: &report.deleted,
+        files: report.files,
+        pruned,
+        runs: &report.runs,
+    };
     output.result(&document, &text)?;
+    if let Some(complaint) = &report.complaint {
+        output.complain(complaint);
+    }
     // What went wrong for all of them alike is said once.
     let mut complaints: Vec<(&str, Vec<&str>)> = Vec::new();
     for run in &report.runs {
@@ -153,13 +209,18 @@ pub fn describe_runs(runs: &[RunSummary]) -> Vec<String> {
 
 /// A run in a line: what it came to.
 fn describe_run(run: &RunSummary) -> String {
+    let is_media = run.job == Job::Media.as_str();
+    let [inserted, updated, deleted, rejected, read] = match is_media {
+        true => ["fetched", "replaced", "removed", "failed", "tried"],
+        false => ["new", "changed", "deleted", "rejected", "read"],
+    };
     let counts = [
-        (run.inserted, "new"),
-        (run.updated, "changed"),
+        (run.inserted, inserted),
+        (run.updated, updated),
         (run.unchanged, "unchanged"),
         (run.restored, "restored"),
-        (run.deleted, "deleted"),
-        (run.rejected, "rejected"),
+        (run.deleted, deleted),
+        (run.rejected, rejected),
     ];
     let parts: Vec<String> = counts
         .iter()
@@ -175,7 +236,7 @@ fn describe_run(run: &RunSummary) -> String {
     if run.status != Status::Succeeded.as_str() {
         line += &format!("{}: ", run.status);
     }
-    line += &format!("{} read", counted(run.records_seen as u64, nouns));
+    line += &format!("{} {read}", counted(run.records_seen as u64, nouns));
     if !parts.is_empty() {
         line += &format!(": {}", listed(&parts));
     }

@@ -7,10 +7,12 @@ use super::exit::Exit;
 use super::output::Output;
 use super::progress::Shown;
 use super::session::Session;
-use super::text::{counted, thousands, value};
+use super::text::{bytes, counted, thousands, value};
 use crate::mirror::Mirror;
 use crate::resource::Resource;
-use crate::sync::{self, Difference, Verified, VerifiedResource};
+use crate::sync::{
+    self, Difference, FileDifference, FileDifferenceKind, Verified, VerifiedResource,
+};
 
 /// What `verify --json` prints.
 #[derive(Serialize)]
@@ -46,7 +48,12 @@ pub fn run(arguments: &Arguments, wanted: &Verify, output: &Output) -> anyhow::R
 
 fn count(verified: &Verified) -> u64 {
     let each = verified.resources.iter();
-    each.map(|resource| resource.differences.len() as u64).sum()
+    let of_records: usize = each.map(|resource| resource.differences.len()).sum();
+    let of_files = verified
+        .files
+        .as_ref()
+        .map_or(0, |files| files.differences.len());
+    (of_records + of_files) as u64
 }
 
 fn describe(verified: &Verified) -> String {
@@ -68,7 +75,32 @@ fn describe(verified: &Verified) -> String {
             text += &format!("{}\n", describe_difference(resource, difference));
         }
     }
+    if let Some(files) = &verified.files {
+        let checked = counted(files.checked, ("file", "files"));
+        text += &format!(
+            "photos: {checked} held against their hashes, {}",
+            bytes(files.bytes)
+        );
+        if files.to_fetch > 0 {
+            text += &format!("; {} still to fetch", thousands(files.to_fetch));
+        }
+        text.push('\n');
+        for difference in &files.differences {
+            text += &format!("{}\n", describe_file(difference));
+        }
+    }
     let differences = count(verified);
+    let files = verified
+        .files
+        .iter()
+        .map(|files| files.differences.len() as u64);
+    let of_files: u64 = files.sum();
+    if differences == of_files && of_files > 0 {
+        let differences = counted(of_files, ("difference", "differences"));
+        let missing = "`mlsmirror sync media` fetches missing files";
+        return text
+            + &format!("{differences}; {missing}, `mlsmirror refresh LISTING` changed ones\n");
+    }
     if differences == 0 {
         return text + "The mirror equals the feed.\n";
     }
@@ -84,6 +116,19 @@ fn describe(verified: &Verified) -> String {
         }
     };
     text
+}
+
+fn describe_file(file: &FileDifference) -> String {
+    let what = match &file.kind {
+        FileDifferenceKind::Missing => "is not there".to_owned(),
+        FileDifferenceKind::Changed => "holds something else".to_owned(),
+        FileDifferenceKind::Unreadable { error } => format!("cannot be read: {error}"),
+    };
+    let listing = file.listing_key.as_deref().unwrap_or("none");
+    format!(
+        "photo {} of listing {listing}: {} {what}",
+        file.key, file.path
+    )
 }
 
 fn describe_difference(resource: &VerifiedResource, difference: &Difference) -> String {

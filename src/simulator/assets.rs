@@ -19,7 +19,7 @@ pub fn answer(shared: &Shared, path: &str, headers: &HeaderMap) -> Reply {
         .strip_prefix("/photos/")
         .and_then(|path| path.split_once('/'))
         .map(|(_, key)| key);
-    let found = key.and_then(|key| Some((key, find(&shared.market(), key)?)));
+    let found = key.and_then(|key| Some((key, photo(shared, key)?)));
     let Some((key, (version, changed))) = found else {
         return plain(404, "no such photo");
     };
@@ -50,6 +50,10 @@ pub fn answer(shared: &Shared, path: &str, headers: &HeaderMap) -> Reply {
 }
 
 /// The version of a photo that the feed holds, and when it last changed.
+pub fn photo(shared: &Shared, key: &str) -> Option<(u32, SystemTime)> {
+    find(&shared.market(), key)
+}
+
 fn find(market: &Market, key: &str) -> Option<(u32, SystemTime)> {
     let id = market
         .id(Set::Media, key)

@@ -14,6 +14,7 @@ use super::base::{Base, MAX_LISTINGS, stride};
 use super::behaviour::{Clock, Options};
 use super::faults::Host;
 use super::market::Market;
+use super::photo_file::render;
 use super::row::Row;
 use super::schema::Set;
 use super::service::{self, ROOT};
@@ -169,6 +170,13 @@ impl Simulator {
             .into_iter()
             .map(|id| Row::new(&market, table, id).to_map())
             .collect()
+    }
+
+    /// The file of a photo that the feed holds, as its host gives it now.
+    pub fn photo_file(&self, media_key: &str) -> anyhow::Result<Vec<u8>> {
+        let found = super::assets::photo(&self.shared, media_key);
+        let (version, _) = found.with_context(|| format!("the feed holds no photo {media_key}"))?;
+        render(media_key, version, self.shared.options.photo_bytes)
     }
 
     /// ListingKeyNumeric of every listing, rising.

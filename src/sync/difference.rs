@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::verify_files::VerifiedFiles;
 use crate::value::Value;
 
 /// What a verify found.
@@ -9,6 +10,8 @@ use crate::value::Value;
 pub struct Verified {
     /// One entry a resource.
     pub resources: Vec<VerifiedResource>,
+    /// The files of photos, where there are any.
+    pub files: Option<VerifiedFiles>,
     /// How many requests it took.
     pub requests: u64,
 }

@@ -4,13 +4,14 @@ use super::catalog::Catalog;
 use super::deletions::announce_all;
 use super::ending::rejected_error;
 use super::full::{Swept, sweep, sweep_all};
+use super::media::media;
 use super::runs::{Runs, run_job};
 use super::scope::needs_full;
 use super::sweep::Sweeping;
 use super::tally::Tallies;
-use super::{Context, Report, Verdict};
+use super::{Context, Ending, Report, Verdict};
 use crate::feed::FeedError;
-use crate::mirror::{Job, Mirror, RunId, Status};
+use crate::mirror::{Job, Mirror, RunId, Status, WantedPhotos};
 use crate::resource::Resource;
 
 /// Brings `resources` up to date with the feed: reads what changed since their
@@ -33,7 +34,8 @@ pub fn incremental(
     )
 }
 
-/// Brings the mirror up to date in every way: what changed, then what went.
+/// Brings the mirror up to date in every way: what changed, then what went, then
+/// the files of photos where they are wanted.
 ///
 /// # Errors
 /// As [`incremental`].
@@ -42,7 +44,7 @@ pub fn up_to_date(
     mirror: &mut Mirror,
     resources: &[Resource],
 ) -> anyhow::Result<Report> {
-    run_job(
+    let mut report = run_job(
         context,
         mirror,
         Job::Incremental,
@@ -54,7 +56,17 @@ pub fn up_to_date(
                 false => announce_all(context, catalog, mirror, resources, runs),
             }
         },
-    )
+    )?;
+    if fetches_photos(context, resources) && matches!(report.ending, Ending::Done | Ending::Partial)
+    {
+        report.add(media(context, mirror, WantedPhotos::Due)?);
+    }
+    Ok(report)
+}
+
+/// Whether a sync of these resources keeps files of photos.
+pub(super) fn fetches_photos(context: &Context<'_>, resources: &[Resource]) -> bool {
+    context.config.sync.download_media && resources.contains(&Resource::Media)
 }
 
 fn follow_all(

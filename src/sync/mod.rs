@@ -6,15 +6,22 @@ mod catalog;
 mod checkpoint;
 mod deletions;
 mod difference;
+mod download;
 mod ending;
 mod fetch;
+mod files;
 mod full;
 mod gone;
 mod incremental;
+mod landing;
+mod media;
 mod plan;
+mod presence;
+mod prune;
 mod ranges;
 mod reconcile;
 mod refresh;
+mod renew;
 mod runs;
 mod sample;
 mod scope;
@@ -23,6 +30,7 @@ mod sweep;
 mod tally;
 mod telling;
 mod verify;
+mod verify_files;
 
 use std::collections::BTreeSet;
 
@@ -34,12 +42,16 @@ use crate::stop::{Signal, Stop};
 
 pub use deletions::deletions;
 pub use difference::{Difference, Verified, VerifiedResource};
+pub use files::FileCounts;
 pub use full::full;
 pub use incremental::{incremental, up_to_date};
+pub use media::{PhotoProgress, media};
 pub use plan::{Plan, ResourcePlan, check, plan, time_at};
+pub use prune::{ForeignFolder, Unnamed, prune, unnamed};
 pub use reconcile::reconcile;
 pub use refresh::{Refreshed, refresh};
 pub use verify::verify;
+pub use verify_files::{FileDifference, FileDifferenceKind, VerifiedFiles};
 
 /// What a job works with.
 pub struct Context<'a> {
@@ -64,25 +76,61 @@ pub trait Progress {
     fn page(&self, resource: Resource, counts: &Counts, done: u64);
     /// Something that a reader should know while it goes on.
     fn note(&self, what: &str);
-    /// The resource was read.
+    /// Photos are being fetched, and it has come so far.
+    fn photos(&self, progress: &PhotoProgress);
+    /// So many files were held against their hashes, of so many bytes.
+    fn files(&self, checked: u64, bytes: u64);
+    /// The resource was read, or its files were.
     fn end(&self, resource: Resource);
 }
 
+/// Progress that nobody watches.
+pub struct Unwatched;
+
+impl Progress for Unwatched {
+    fn begin(&self, _: Resource, _: Option<u64>) {}
+    fn page(&self, _: Resource, _: &Counts, _: u64) {}
+    fn note(&self, _: &str) {}
+    fn photos(&self, _: &PhotoProgress) {}
+    fn files(&self, _: u64, _: u64) {}
+    fn end(&self, _: Resource) {}
+}
+
 /// How a job ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Ending {
     /// All was done.
+    #[default]
     Done,
     /// Something was left out.
     Partial,
     /// Nothing could be done.
     Failed,
-    /// The configuration asks for what the feed refuses.
-    Misconfigured,
     /// The feed refused the credentials.
     Unauthorized,
+    /// The configuration asks for what the feed refuses.
+    Misconfigured,
     /// It was stopped.
     Interrupted(Signal),
+}
+
+impl Ending {
+    /// How one ends that did both.
+    fn and(self, other: Ending) -> Ending {
+        let rank = |ending: &Ending| match ending {
+            Ending::Done => 0,
+            Ending::Partial => 1,
+            Ending::Failed => 2,
+            Ending::Unauthorized => 3,
+            Ending::Misconfigured => 4,
+            Ending::Interrupted(_) => 5,
+        };
+        if rank(&other) > rank(&self) {
+            other
+        } else {
+            self
+        }
+    }
 }
 
 /// The configuration asks for what the feed refuses.
@@ -91,14 +139,37 @@ pub enum Ending {
 pub struct Misconfigured(String);
 
 /// What a job did.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Report {
     /// Its runs, one a resource.
     pub runs: Vec<RunSummary>,
     /// How many rows it soft-deleted, by resource and reason.
     pub deleted: Vec<DeletedCount>,
+    /// What it did about files.
+    pub files: FileCounts,
+    /// What went wrong with files that were to go, in a line.
+    pub complaint: Option<String>,
     /// How it ended.
     pub ending: Ending,
+}
+
+impl Report {
+    /// Adds what was done besides.
+    fn add(&mut self, more: Report) {
+        self.runs.extend(more.runs);
+        for deleted in more.deleted {
+            let is_same = |known: &&mut DeletedCount| {
+                (known.resource, known.reason) == (deleted.resource, deleted.reason)
+            };
+            match self.deleted.iter_mut().find(is_same) {
+                Some(known) => known.count += deleted.count,
+                None => self.deleted.push(deleted),
+            }
+        }
+        self.files.add(more.files);
+        self.complaint = self.complaint.take().or(more.complaint);
+        self.ending = std::mem::take(&mut self.ending).and(more.ending);
+    }
 }
 
 /// How many rows of a resource were soft-deleted for one reason.

@@ -7,11 +7,13 @@ use std::sync::mpsc;
 use super::apply::Apply;
 use super::catalog::Catalog;
 use super::fetch::fetch;
+use super::incremental::fetches_photos;
+use super::media::media;
 use super::runs::{Runs, run_job};
 use super::tally::Tallies;
-use super::{Context, Report, Verdict};
+use super::{Context, Ending, Report, Verdict};
 use crate::feed::{Page, Step, Sweep};
-use crate::mirror::{DeletedReason, Job, Mirror, Status};
+use crate::mirror::{DeletedReason, Job, Mirror, Status, WantedPhotos};
 use crate::record::Shape;
 use crate::resource::Resource;
 
@@ -32,8 +34,8 @@ struct Answer {
 }
 
 /// Reads the listings with these keys anew, with those of `resources` that belong
-/// to them, `workers` at once. A listing that the feed no longer has is
-/// soft-deleted.
+/// to them, `workers` at once, and the files of their photos where they are wanted.
+/// A listing that the feed no longer has is soft-deleted.
 ///
 /// # Errors
 /// If the database cannot be read or written.
@@ -50,7 +52,7 @@ pub fn refresh(
         .copied()
         .filter(|resource| *resource == Resource::Property || resource.is_child())
         .collect();
-    let report = run_job(
+    let mut report = run_job(
         context,
         mirror,
         Job::Refresh,
@@ -77,6 +79,14 @@ pub fn refresh(
             end(context, mirror, tallies, &refreshed, runs)
         },
     )?;
+    if fetches_photos(context, resources) && matches!(report.ending, Ending::Done | Ending::Partial)
+    {
+        report.add(media(
+            context,
+            mirror,
+            WantedPhotos::Of(&refreshed.succeeded),
+        )?);
+    }
     // They come back in the order in which they were answered.
     let place = |key: &String| keys.iter().position(|wanted| wanted == key);
     refreshed.succeeded.sort_by_key(place);

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::catalog::Catalog;
 use super::ending::Finished;
+use super::files::clear;
 use super::scope::narrow;
 use super::tally::Tallies;
-use super::{Context, DeletedCount, Report, Verdict, ending_of};
+use super::{Context, DeletedCount, Ending, Report, Verdict, ending_of};
 use crate::feed::{Feed, FeedError, Traffic};
 use crate::mirror::{Counts, Job, Mirror, Outcome, RunId};
 use crate::resource::Resource;
@@ -35,6 +36,8 @@ pub(super) fn run_job(
     run: impl FnOnce(&mut Mirror, &Catalog, &mut Runs) -> anyhow::Result<()>,
 ) -> anyhow::Result<Report> {
     mirror.begin_sync()?;
+    // Before a row comes back whose file is to go.
+    let mut cleared = clear(context, mirror)?;
     let mut runs = Runs {
         ids: Vec::new(),
         verdicts: BTreeSet::new(),
@@ -50,9 +53,17 @@ pub(super) fn run_job(
         }
         Err(error) => runs.fail(context, mirror, job, resources, &error)?,
     }
+    let and_then = clear(context, mirror)?;
+    cleared.add(and_then);
+    let mut ending = ending_of(&runs.verdicts, context.stop);
+    if cleared.complaint.is_some() {
+        ending = ending.and(Ending::Partial);
+    }
     let summaries = runs.ids.iter().map(|&run| mirror.run_summary(run));
     Ok(Report {
         runs: summaries.collect::<Result<_, _>>()?,
+        files: cleared.counts,
+        complaint: cleared.complaint,
         deleted: runs
             .deleted
             .iter()
@@ -62,7 +73,7 @@ pub(super) fn run_job(
                 count,
             })
             .collect(),
-        ending: ending_of(&runs.verdicts, context.stop),
+        ending,
     })
 }
 

@@ -10,6 +10,7 @@ use super::gone::is_refusal;
 use super::ranges::positions;
 use super::sample::Whole;
 use super::survey::survey;
+use super::verify_files::{has_files, verify_files};
 use super::{Context, Misconfigured, Verdict, is_the_end};
 use crate::feed::{FeedError, Step, Sweep, Tries};
 use crate::mirror::{Counts, KeyDifferences, Mirror};
@@ -20,8 +21,9 @@ use crate::resource::Resource;
 /// this, since then they are no accident of paging.
 const ASKED_AGAIN_MAX: usize = 200;
 
-/// Holds counts, keys and stamps of `resources` against the feed's, and so many
-/// whole records of each, field by field. Changes nothing.
+/// Holds counts, keys and stamps of `resources` against the feed's, so many whole
+/// records of each, field by field, and the files against their hashes. Changes
+/// nothing.
 ///
 /// # Errors
 /// [`Misconfigured`]; or if the feed refuses the credentials or gives no
@@ -60,8 +62,17 @@ pub fn verify(
         context.progress.end(resource);
         verified.push(verifying.done(mirror)?);
     }
+    let files = match has_files(resources, mirror)? {
+        true => {
+            let files = verify_files(context, mirror)?;
+            context.progress.end(Resource::Media);
+            Some(files)
+        }
+        false => None,
+    };
     Ok(Verified {
         resources: verified,
+        files,
         requests: context.feed.traffic().requests,
     })
 }

@@ -153,6 +153,27 @@ fn only_feed_speaks_http_and_only_mirror_speaks_sql() {
 }
 
 #[test]
+fn only_files_writes_where_photos_are() {
+    assert_none(holding(&["cap_std", "cap_fs_ext"], &["files/"]));
+    let words = [
+        "fs::write",
+        "File::create",
+        "fs::remove",
+        "fs::rename",
+        "create_dir",
+    ];
+    // The configuration, the demo's folder, and the database's.
+    let others = [
+        "files/",
+        "cli/init.rs",
+        "cli/demo.rs",
+        "config/tests.rs",
+        "mirror/open.rs",
+    ];
+    assert_none(holding(&words, &others));
+}
+
+#[test]
 fn only_the_command_line_prints() {
     let words = [
         "println!", "print!(", "eprint!(", "dbg!(", "stdout()", "stderr()",

@@ -8,14 +8,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use mlsmirror::config::Config;
 use mlsmirror::feed::{Feed, Token};
-use mlsmirror::mirror::Counts;
 use mlsmirror::resource::Resource;
-use mlsmirror::simulator::{Fault, FaultRule, Simulator};
+use mlsmirror::simulator::{Fault, FaultRule, Host, Simulator};
 use mlsmirror::stop::Stop;
-use mlsmirror::sync::{self, Context, Ending, Progress};
+use mlsmirror::sync::{self, Context, Ending, Unwatched};
 use serde_json::json;
 
 use crate::moves::{Copy, assert_log_tells_the_difference, copy, last_change};
+use crate::photo_files::{assert_files_as_named, assert_files_equal_feed};
 use crate::support::*;
 
 const CASES: u64 = 300;
@@ -43,15 +43,6 @@ impl Dice {
             sides => of.get(self.roll(sides)),
         }
     }
-}
-
-struct Unwatched;
-
-impl Progress for Unwatched {
-    fn begin(&self, _: Resource, _: Option<u64>) {}
-    fn page(&self, _: Resource, _: &Counts, _: u64) {}
-    fn note(&self, _: &str) {}
-    fn end(&self, _: Resource) {}
 }
 
 /// What the feed did that no stamp and no announcement tells.
@@ -83,6 +74,8 @@ struct Market {
     /// between a column and `extra` is not logged.
     has_moving_fields: bool,
     is_reso: bool,
+    /// Whether the files of photos are kept.
+    has_files: bool,
 }
 
 impl Market {
@@ -93,11 +86,13 @@ impl Market {
         let profile = if is_reso { "\"reso\"" } else { "\"wfrmls\"" };
         let page_size = 2 + dice.roll(9);
         let refuse_or = dice.roll(4) == 0;
+        let has_files = dice.roll(4) == 0;
         feed.set_server(|server| server.refuse_or = refuse_or);
         let mirror = Mirror::with(&feed, |settings| {
             settings.set("profile", profile);
             settings.set("page_size", page_size);
             settings.set("max_retries", 1);
+            settings.media = has_files;
             settings.sync = "max_delete_percent = 100\n".to_owned();
         });
         let mut config = Config::load(&mirror.folder.path().join("mlsmirror.toml")).unwrap();
@@ -105,7 +100,8 @@ impl Market {
         let stop = Stop::never();
         let token = Token::checked(TOKEN, "the test").unwrap();
         let client = Feed::open(&config.feed, token, stop.clone()).unwrap();
-        let what = format!("{profile}, {page_size} a page, refuses or: {refuse_or}");
+        let what =
+            format!("{profile}, {page_size} a page, refuses or: {refuse_or}, files: {has_files}");
         Market {
             dice,
             feed,
@@ -121,6 +117,7 @@ impl Market {
             fields_ever: 0,
             has_moving_fields: false,
             is_reso,
+            has_files,
         }
     }
 
@@ -297,11 +294,17 @@ impl Market {
         ];
         let kind = self.dice.one(&kinds).unwrap().clone();
         let (skip, times) = (self.dice.roll(8) as u64, 1 + self.dice.roll(3) as u64);
-        self.trail
-            .push(format!("{kind:?} behind {skip} requests, {times} times"));
+        let on = match self.has_files && self.dice.coin() {
+            true => Host::Assets,
+            false => Host::Feed,
+        };
+        self.trail.push(format!(
+            "{kind:?} of {on:?} behind {skip} requests, {times} times"
+        ));
         self.feed.fault(FaultRule {
             skip,
             times,
+            on,
             ..FaultRule::once(kind)
         });
     }
@@ -319,6 +322,7 @@ impl Market {
         let ending = self.run(job);
         self.trail.push(format!("sync {job}: {ending:?}"));
         let (after, _) = self.held();
+        assert_files_as_named(&self.mirror);
         let db = self.mirror.open();
         if !before.is_empty() && !self.has_moving_fields {
             assert_log_tells_the_difference(&db, since, &before, &after);
@@ -369,6 +373,9 @@ impl Market {
         });
         if is_whole && self.untold == Untold::Nothing && !self.is_held && knows_fields {
             assert_mirror_equals_feed(&db, &self.feed, &MAIN);
+            if job == "all" && self.has_files {
+                assert_files_equal_feed(&self.mirror, &self.feed);
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use crate::photo_files::assert_files_equal_feed;
 use crate::support::*;
 
 /// The files in `fixtures/schema`, each a mirror as a version left it.
@@ -70,5 +71,7 @@ fn an_earlier_mirror_becomes_one_of_today_and_loses_nothing() {
         assert_mirror_equals_feed(&db, &feed, &MAIN);
         mirror.sync();
         assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+        mirror.sync_ends(0, &["media"]);
+        assert_files_equal_feed(&mirror, &feed);
     }
 }

@@ -7,9 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
@@ -17,6 +15,8 @@ use axum::response::Response;
 use rusqlite::Connection;
 use rusqlite::types::Value as Sql;
 use serde_json::Value as Json;
+
+use crate::support::serve;
 
 const TOKEN: &str = "a-token-of-the-replay";
 
@@ -203,27 +203,8 @@ impl Feed {
 
     /// Starts serving and returns the service's root.
     fn serve(&self) -> String {
-        let feed = Arc::new(self.clone());
-        let (tell, told) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .expect("a runtime");
-            runtime.block_on(async {
-                let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-                    .await
-                    .expect("a free port");
-                let root = format!("http://{}", listener.local_addr().expect("an address"));
-                tell.send(root.clone()).expect("the test waits");
-                let router = Router::new().fallback(move |request: Request| {
-                    let (feed, root) = (feed.clone(), root.clone());
-                    async move { feed.answer(&root, &request) }
-                });
-                axum::serve(listener, router).await.expect("serving");
-            });
-        });
-        told.recv().expect("the server starts")
+        let feed = self.clone();
+        serve(move |root, request| feed.answer(root, request))
     }
 
     fn answer(&self, root: &str, request: &Request) -> Response {

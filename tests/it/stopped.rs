@@ -203,7 +203,7 @@ impl Stopped {
 
 /// The ends of the transactions in a write-ahead log, and a place within each
 /// (https://www.sqlite.org/fileformat2.html#walformat).
-fn places(log: &[u8]) -> Vec<(usize, String)> {
+pub fn places(log: &[u8]) -> Vec<(usize, String)> {
     let number = |at: usize| u32::from_be_bytes(log[at..at + 4].try_into().unwrap()) as usize;
     let (header, frame_header, page_size) = (32, 24, number(8));
     let frame = frame_header + page_size;

@@ -6,10 +6,14 @@ use std::fmt::Write as _;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use axum::Router;
+use axum::extract::Request as HttpRequest;
+use axum::response::Response;
 use chrono::{DateTime, NaiveDate, Utc};
 use mlsmirror::simulator::{Clock, Options, Request, Simulator};
 use rusqlite::types::Value as Sql;
@@ -88,6 +92,29 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// Serves answers over HTTP, and returns the server's root, which `answer` is told too.
+pub fn serve(answer: impl Fn(&str, &HttpRequest) -> Response + Send + Sync + 'static) -> String {
+    let answer = Arc::new(answer);
+    let (tell, told) = channel();
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let root = format!("http://{}", listener.local_addr().unwrap());
+            tell.send(root.clone()).unwrap();
+            let router = Router::new().fallback(move |request: HttpRequest| {
+                let (answer, root) = (answer.clone(), root.clone());
+                async move { answer(&root, &request) }
+            });
+            axum::serve(listener, router).await.unwrap();
+        });
+    });
+    told.recv().unwrap()
+}
+
 // The program.
 
 /// What stands in a configuration.
@@ -97,6 +124,8 @@ pub struct Settings {
     /// Lines for `[feed]`, by key.
     pub feed: BTreeMap<&'static str, String>,
     pub database: String,
+    /// Whether the files of photos are fetched.
+    pub media: bool,
     /// Further lines for `[sync]`, and tables behind it.
     pub sync: String,
 }
@@ -113,8 +142,8 @@ impl Settings {
         }
         let _ = write!(
             text,
-            "\n[mirror]\ndatabase = {:?}\n\n[sync]\nresources = {:?}\n{}\n",
-            self.database, self.resources, self.sync
+            "\n[mirror]\ndatabase = {:?}\n\n[sync]\nresources = {:?}\ndownload_media = {}\n{}\n",
+            self.database, self.resources, self.media, self.sync
         );
         text
     }
@@ -172,6 +201,7 @@ impl Mirror {
                 .map(|(key, value)| (key, value.to_owned()))
                 .collect(),
             database: "mirror.db".to_owned(),
+            media: false,
             sync: String::new(),
         };
         change(&mut settings);

@@ -1,0 +1,193 @@
+//! Photos that came: put into their places, several at once, and then told in
+//! their rows.
+//!
+//! The order is what makes a kill harmless. That a photo is being fetched is noted
+//! before anything of it is on disk; its file is flushed before it gets its name,
+//! and has its name before its row says so; the note goes with that, or after the
+//! file that it replaces.
+
+use std::collections::BTreeSet;
+
+use super::download::{Done, Outcome};
+use super::files::remove;
+use crate::feed::{AssetError, Validators};
+use crate::files::{Incoming, MediaDir, Stored};
+use crate::mirror::{Fetched, Mirror, Photo, Writing};
+
+/// What is written at once: so many photos, or so many bytes of them.
+const PHOTOS_AT_ONCE: usize = 128;
+const BYTES_AT_ONCE: u64 = 64_000_000;
+
+/// Photos that are to be put into their places.
+#[derive(Default)]
+pub(super) struct Batch {
+    whole: Vec<Arrived>,
+    same: Vec<Photo>,
+    bytes: u64,
+}
+
+struct Arrived {
+    photo: Photo,
+    file: Box<Incoming>,
+    validators: Validators,
+}
+
+/// A photo that has its file.
+struct Placed {
+    photo: Photo,
+    path: String,
+    stored: Stored,
+    validators: Validators,
+}
+
+/// What became of a batch.
+#[derive(Default)]
+pub(super) struct Landed {
+    pub fetched: u64,
+    pub unchanged: u64,
+    pub bytes: u64,
+    /// Those that could not be put into their places.
+    pub failed: Vec<Done>,
+    /// Those that may or may not be in their places after a power cut: they stay
+    /// noted, and the next run begins them anew.
+    pub adrift: Vec<Done>,
+    /// Files of which nothing is left to be written, but which have to go.
+    pub replaced: Vec<(Photo, String)>,
+}
+
+impl Batch {
+    /// Takes a photo in that came or is the same, or gives it back.
+    pub fn take(&mut self, done: Done) -> Option<Done> {
+        let Done { photo, outcome } = done;
+        match outcome {
+            Outcome::Whole(file, validators) => {
+                self.bytes += file.bytes();
+                self.whole.push(Arrived {
+                    photo,
+                    file,
+                    validators,
+                });
+            }
+            Outcome::Same => self.same.push(photo),
+            Outcome::Failed(_) => return Some(Done { photo, outcome }),
+        }
+        None
+    }
+
+    /// Whether it is time to write.
+    pub fn is_full(&self) -> bool {
+        self.whole.len() + self.same.len() >= PHOTOS_AT_ONCE || self.bytes >= BYTES_AT_ONCE
+    }
+
+    /// Puts all of it into its places and tells their rows, along with what `besides`
+    /// writes. It is empty afterwards.
+    ///
+    /// # Errors
+    /// If the database cannot be written.
+    pub fn land(
+        &mut self,
+        dir: &MediaDir,
+        mirror: &mut Mirror,
+        besides: impl FnOnce(&Writing<'_>, &mut Landed) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Landed> {
+        let mut landed = Landed::default();
+        let placed = self.place(dir, &mut landed);
+        let writing = mirror.write()?;
+        for one in &placed {
+            let file = Fetched {
+                path: &one.path,
+                bytes: one.stored.bytes,
+                sha256: &one.stored.sha256,
+                etag: one.validators.etag.as_deref(),
+                last_modified: one.validators.last_modified.as_deref(),
+            };
+            writing.photo_fetched(&one.photo, file)?;
+            match one.photo.held.as_ref().filter(|held| held.path != one.path) {
+                Some(held) => landed.replaced.push((one.photo.clone(), held.path.clone())),
+                None => writing.end_download(&one.photo.key)?,
+            }
+            landed.fetched += 1;
+            landed.bytes += one.stored.bytes;
+        }
+        for photo in self.same.drain(..) {
+            writing.photo_same(&photo)?;
+            writing.end_download(&photo.key)?;
+            landed.unchanged += 1;
+        }
+        besides(&writing, &mut landed)?;
+        writing.commit()?;
+        if landed.replaced.is_empty() {
+            return Ok(landed);
+        }
+        let mut gone = Vec::new();
+        for (photo, path) in &landed.replaced {
+            match remove(dir, path) {
+                Ok(_) => gone.push(&photo.key),
+                // It stays noted, and the next run tries again.
+                Err(error) => tracing::warn!(path, %error, "removing a file that was replaced"),
+            }
+        }
+        let writing = mirror.write()?;
+        for key in gone {
+            writing.end_download(key)?;
+        }
+        writing.commit()?;
+        Ok(landed)
+    }
+
+    /// Flushes the files and gives them their names.
+    fn place(&mut self, dir: &MediaDir, landed: &mut Landed) -> Vec<Placed> {
+        self.bytes = 0;
+        let whole = std::mem::take(&mut self.whole);
+        let files: Vec<&Incoming> = whole.iter().map(|one| &*one.file).collect();
+        let flushed = dir.flush(&files);
+        let mut placed: Vec<Placed> = Vec::with_capacity(whole.len());
+        for one in whole {
+            let Arrived {
+                photo,
+                file,
+                validators,
+            } = one;
+            let outcome = match &flushed {
+                Ok(()) => file.place(),
+                Err(error) => Err(again(error)),
+            };
+            match outcome {
+                Ok((path, stored)) => placed.push(Placed {
+                    photo,
+                    path,
+                    stored,
+                    validators,
+                }),
+                Err(error) => landed.failed.push(unwritten(photo, error)),
+            }
+        }
+        let folders: BTreeSet<&str> = placed
+            .iter()
+            .filter_map(|one| Some(one.path.split_once('/')?.0))
+            .collect();
+        let folders: Vec<&str> = folders.into_iter().collect();
+        if !folders.is_empty()
+            && let Err(error) = dir.flush_names(&folders)
+        {
+            let all = placed.into_iter();
+            landed
+                .adrift
+                .extend(all.map(|one| unwritten(one.photo, again(&error))));
+            return Vec::new();
+        }
+        placed
+    }
+}
+
+fn unwritten(photo: Photo, error: std::io::Error) -> Done {
+    Done {
+        photo,
+        outcome: Outcome::Failed(AssetError::Unwritten(error)),
+    }
+}
+
+/// The same error once more: the library's cannot be copied.
+fn again(error: &std::io::Error) -> std::io::Error {
+    std::io::Error::new(error.kind(), error.to_string())
+}

@@ -1,0 +1,221 @@
+//! Where files come to lie: whatever keys come from outside, and whatever was planted
+//! in the folder.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::symlink;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use mlsmirror::simulator::Simulator;
+use serde_json::{Value as Json, json};
+
+use crate::photo_files::*;
+use crate::support::*;
+
+const METADATA: &str = r#"<edmx:Edmx Version="4.0" xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx">
+<edmx:DataServices><Schema Namespace="odd" xmlns="http://docs.oasis-open.org/odata/ns/edm">
+<EntityType Name="Property"><Key><PropertyRef Name="ListingKey"/></Key>
+<Property Name="ListingKey" Type="Edm.String"/><Property Name="PhotosCount" Type="Edm.Int32"/>
+<Property Name="ModificationTimestamp" Type="Edm.DateTimeOffset"/>
+<NavigationProperty Name="Media" Type="Collection(odd.Media)"/></EntityType>
+<EntityType Name="Media"><Key><PropertyRef Name="MediaKey"/></Key>
+<Property Name="MediaKey" Type="Edm.String"/><Property Name="ResourceRecordKey" Type="Edm.String"/>
+<Property Name="MediaURL" Type="Edm.String"/><Property Name="MediaCategory" Type="Edm.String"/>
+<Property Name="Order" Type="Edm.Int32"/>
+<Property Name="ModificationTimestamp" Type="Edm.DateTimeOffset"/></EntityType>
+<EntityContainer Name="Container"><EntitySet Name="Property" EntityType="odd.Property"/>
+<EntitySet Name="Media" EntityType="odd.Media"/></EntityContainer>
+</Schema></edmx:DataServices></edmx:Edmx>"#;
+
+/// Keys that no file system takes as they are, or not all of them.
+fn odd_keys() -> Vec<String> {
+    let odd = [
+        ".",
+        "..",
+        "../../outside",
+        "/etc/passwd",
+        "a/b",
+        "a\\b",
+        ".hidden",
+        "-rf",
+        "nul",
+        "NUL.jpg",
+        "com1.x",
+        "a\u{0}b",
+        "line\nbreak",
+        "\u{202e}gpj.exe",
+        "trailing.",
+        "trailing ",
+        "a:b*c?d\"e<f>g|h",
+        "größe",
+        "日本語",
+        "Photo",
+        "photo",
+        "PHOTO",
+        "photo.jpg",
+        "~",
+        "%2e%2e",
+    ];
+    let mut keys: Vec<String> = odd.into_iter().map(str::to_owned).collect();
+    keys.extend(["x", "X", "é"].map(|letter| letter.repeat(400)));
+    keys.push("x".repeat(400) + "y");
+    keys
+}
+
+/// A feed in which every listing and every photo has one of these keys, and the files
+/// of the simulated one.
+fn odd_feed(files: &Simulator, keys: &[String]) -> (String, BTreeMap<String, Vec<u8>>) {
+    let (mut listings, mut photos, mut contents) = (Vec::new(), Vec::new(), BTreeMap::new());
+    for (key, file) in keys.iter().zip(photo_keys(files)) {
+        let photo = json!({
+            "MediaKey": key, "ResourceRecordKey": key, "MediaCategory": "Photo", "Order": 0,
+            "MediaURL": format!("{}/photos/640x480/{file}", files.asset_url()),
+            "ModificationTimestamp": "2026-03-04T18:00:00.000Z",
+        });
+        contents.insert(key.clone(), files.photo_file(&file).unwrap());
+        photos.push(photo.clone());
+        listings.push(json!({
+            "ListingKey": key, "PhotosCount": 1, "Media": [photo],
+            "ModificationTimestamp": "2026-03-04T18:00:00.000Z",
+        }));
+    }
+    assert_eq!(
+        photos.len(),
+        keys.len(),
+        "the simulated feed has too few photos"
+    );
+    let root = serve(move |_, request: &Request| {
+        let records: &[Json] = match request.uri().path() {
+            "/$metadata" => return Response::new(Body::from(METADATA)),
+            "/Property" => &listings,
+            _ => &photos,
+        };
+        let page = json!({ "@odata.count": records.len(), "value": records });
+        Response::new(Body::from(page.to_string()))
+    });
+    (root, contents)
+}
+
+#[test]
+fn whatever_the_keys_are_every_file_stays_inside_and_none_is_shared() {
+    let files = feed_with(40, |options| options.photos = 5);
+    let keys = odd_keys();
+    let (root, contents) = odd_feed(&files, &keys);
+    let mirror = Mirror::at(&root, |settings| {
+        settings.set("profile", "\"reso\"");
+        settings.resources = vec!["Property", "Media"];
+        settings.media = true;
+    });
+    let ended = mirror.sync_ends(0, &["full"]);
+    mirror.sync_ends(0, &["media"]);
+    let db = mirror.open();
+    let paths: BTreeMap<String, String> =
+        rows(&db, "SELECT \"MediaKey\" AS key, file_path FROM media")
+            .into_iter()
+            .map(|row| (as_text(&row["key"]).to_owned(), text_of(&row["file_path"])))
+            .collect();
+    assert_eq!(paths.len(), keys.len(), "{ended}");
+    let held = below(&media_dir(&mirror));
+    let mut folded = BTreeSet::new();
+    for (key, path) in &paths {
+        let (folder, file) = path.split_once('/').unwrap();
+        for name in [folder, file] {
+            assert!(!name.is_empty() && name.len() <= 150, "{key:?}: {path}");
+            assert!(
+                !name.contains('/') && !name.starts_with('.'),
+                "{key:?}: {path}"
+            );
+        }
+        assert!(folded.insert(path.to_lowercase()), "{key:?} shares {path}");
+        assert!(
+            held[path].as_ref() == Some(&contents[key]),
+            "{key:?}: {path}"
+        );
+    }
+    let on_disk = held.values().flatten().count();
+    assert_eq!(on_disk, keys.len());
+    // Beside the configuration there are the database and the folder, and nothing else.
+    let mut beside: Vec<String> = below(mirror.folder.path()).into_keys().collect();
+    beside.retain(|name| !name.starts_with("media/") && !name.starts_with("mirror.db"));
+    assert_eq!(beside, ["mlsmirror.toml"]);
+    assert!(!files.asset_saw_token());
+    assert!(paths["photo"].ends_with("/photo.jpg"), "{}", paths["photo"]);
+    assert!(paths["Photo"].contains("/Photo-"), "{}", paths["Photo"]);
+}
+
+#[test]
+fn a_media_dir_that_is_a_link_is_used() {
+    let feed = feed(10);
+    let mirror = with_photos(&feed);
+    let elsewhere = tempfile::tempdir().unwrap();
+    symlink(elsewhere.path(), media_dir(&mirror)).unwrap();
+    mirror.sync();
+    assert_files_equal_feed(&mirror, &feed);
+    assert!(below(elsewhere.path()) == below(&media_dir(&mirror)));
+    assert!(media_dir(&mirror).is_symlink());
+}
+
+#[test]
+fn a_link_that_was_planted_is_not_followed() {
+    let feed = feed_with(10, |options| options.photos = 4);
+    let mirror = with_photos(&feed);
+    let outside = tempfile::tempdir().unwrap();
+    let precious = outside.path().join("precious.jpg");
+    std::fs::write(&precious, "mine").unwrap();
+    let photos = feed.truth("Media");
+    let of = |at: usize| {
+        let key = key_text(&photos[at]["MediaKey"]);
+        (key_text(&photos[at]["ResourceRecordKey"]), key)
+    };
+    // One listing's folder leads outside, and so does one photo's file.
+    let (linked, _) = of(0);
+    let (listing, key) = of(photos.len() - 1);
+    assert_ne!(linked, listing);
+    std::fs::create_dir_all(media_dir(&mirror).join(&listing)).unwrap();
+    symlink(outside.path(), media_dir(&mirror).join(&linked)).unwrap();
+    let file = media_dir(&mirror).join(&listing).join(format!("{key}.jpg"));
+    symlink(&precious, &file).unwrap();
+    let temporary = media_dir(&mirror)
+        .join(&listing)
+        .join(format!(".{key}.part"));
+    symlink(&precious, &temporary).unwrap();
+
+    mirror
+        .sync_ends(3, &[])
+        .says(3, &["its folder is a link or a file; take it away"]);
+    assert_eq!(std::fs::read(&precious).unwrap(), b"mine");
+    assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 1);
+    assert!(!file.is_symlink(), "the link itself was replaced");
+    assert!(std::fs::read(&file).unwrap() == feed.photo_file(&key).unwrap());
+
+    // What a row names is removed, even if it is a link now, and nothing behind it.
+    std::fs::remove_file(&file).unwrap();
+    symlink(&precious, &file).unwrap();
+    feed.advance(chrono::Duration::hours(1));
+    feed.delete("Property", &listing, true).unwrap();
+    feed.delete("Property", &linked, true).unwrap();
+    mirror.sync();
+    assert!(!file.is_symlink());
+    assert_eq!(std::fs::read(&precious).unwrap(), b"mine");
+    std::fs::remove_file(media_dir(&mirror).join(&linked)).unwrap();
+    assert_files_equal_feed(&mirror, &feed);
+}
+
+#[test]
+fn a_path_that_another_hand_put_into_a_row_leads_nowhere() {
+    let feed = feed(10);
+    let mirror = with_photos(&feed);
+    mirror.sync();
+    let precious = mirror.folder.path().join("precious.jpg");
+    std::fs::write(&precious, "mine").unwrap();
+    let listing = key_text(&feed.truth("Media")[0]["ResourceRecordKey"]);
+    let db = rusqlite::Connection::open(mirror.database_path()).unwrap();
+    let sql = "UPDATE media SET file_path = '../precious.jpg' WHERE listing_key = ?1";
+    db.execute(sql, [&listing]).unwrap();
+    drop(db);
+    feed.advance(chrono::Duration::hours(1));
+    feed.delete("Property", &listing, true).unwrap();
+    mirror.sync();
+    assert_eq!(std::fs::read(&precious).unwrap(), b"mine");
+}

@@ -1,0 +1,217 @@
+//! Files that go: with their rows, by whichever way these go, and on demand those that
+//! nothing names.
+
+use std::os::unix::fs::symlink;
+
+use chrono::Duration;
+use mlsmirror::simulator::Simulator;
+use serde_json::json;
+
+use crate::photo_files::*;
+use crate::support::*;
+
+/// A mirror with all its files, and three listings that have photos.
+fn filled(feed: &Simulator) -> (Mirror, [i64; 3]) {
+    let mirror = with_photos_and(feed, "", |settings| {
+        settings.sync = format!("max_delete_percent = 100\n{}", settings.sync);
+    });
+    mirror.sync();
+    feed.advance(Duration::hours(1));
+    let with_photos = feed
+        .listing_keys()
+        .into_iter()
+        .filter(|listing| feed.truth_children(*listing, "Media").len() > 1);
+    let listings: Vec<i64> = with_photos.take(3).collect();
+    (mirror, listings.try_into().unwrap())
+}
+
+#[test]
+fn files_go_in_the_run_in_which_their_rows_do_whichever_it_is() {
+    for (job, announced) in [
+        (&[][..], true),
+        (&["deletions"], true),
+        (&["full"], false),
+        (&["reconcile"], false),
+    ] {
+        let feed = feed_with(30, |options| options.photos = 4);
+        let (mut mirror, listings) = filled(&feed);
+        // Files go even where none are fetched any more.
+        mirror.configure(|settings| settings.media = false);
+        let photos: usize = listings
+            .iter()
+            .map(|one| feed.truth_children(*one, "Media").len())
+            .sum();
+        for listing in listings {
+            feed.delete("Property", &listing.to_string(), announced)
+                .unwrap();
+        }
+        let ended = mirror.sync_ends(0, &[job, &["--json"]].concat());
+        assert_eq!(file_counts(&ended), [0, 0, photos as u64, 0], "{job:?}");
+        assert_files_equal_feed(&mirror, &feed);
+        for listing in listings {
+            assert!(!media_dir(&mirror).join(listing.to_string()).exists());
+        }
+    }
+}
+
+#[test]
+fn the_file_of_a_photo_that_goes_alone_goes_and_its_folder_stays() {
+    let feed = feed_with(30, |options| options.photos = 4);
+    let (mirror, [listing, ..]) = filled(&feed);
+    let photos = feed.truth_children(listing, "Media");
+    let key = key_text(&photos[0]["MediaKey"]);
+    feed.remove_photo(&key, true, true).unwrap();
+    mirror.sync();
+    assert_files_equal_feed(&mirror, &feed);
+    assert!(media_dir(&mirror).join(listing.to_string()).is_dir());
+}
+
+#[test]
+fn the_files_of_a_listing_that_leaves_the_filter_go_and_come_back_with_it() {
+    let feed = feed_with(30, |options| options.photos = 4);
+    let mirror = with_photos_and(&feed, "", |settings| {
+        settings.sync = format!(
+            "filter = {{ Property = \"StandardStatus eq Odata.Models.StandardStatus'Active'\" }}\n{}",
+            settings.sync
+        );
+    });
+    mirror.sync();
+    feed.advance(Duration::hours(1));
+    let of = |status: &str| -> Vec<String> {
+        let listings = truth(&feed, "Property").into_iter();
+        let of_status = listings.filter(|(_, record)| record["StandardStatus"] == status);
+        let with_photos = of_status.filter(|(key, _)| {
+            !feed
+                .truth_children(key.parse().unwrap(), "Media")
+                .is_empty()
+        });
+        with_photos.map(|(key, _)| key).collect()
+    };
+    let listing = of("Active").remove(0);
+    assert!(media_dir(&mirror).join(&listing).is_dir());
+    let status = |name: &str| fields(json!({ "StandardStatus": name }));
+    feed.edit("Property", &listing, status("Withdrawn"))
+        .unwrap();
+    mirror.sync();
+    assert!(!media_dir(&mirror).join(&listing).exists());
+    feed.advance(Duration::hours(1));
+    feed.edit("Property", &listing, status("Active")).unwrap();
+    mirror.sync();
+    let photos = feed.truth_children(listing.parse().unwrap(), "Media").len();
+    let files = std::fs::read_dir(media_dir(&mirror).join(&listing))
+        .unwrap()
+        .count();
+    assert_eq!(files, photos);
+}
+
+#[test]
+fn a_listing_that_comes_back_gets_its_files_again() {
+    let feed = feed_with(30, |options| options.photos = 4);
+    let (mirror, [listing, ..]) = filled(&feed);
+    feed.delete("Property", &listing.to_string(), true).unwrap();
+    mirror.sync();
+    feed.advance(Duration::hours(1));
+    feed.bring_back(listing).unwrap();
+    mirror.sync();
+    assert_files_equal_feed(&mirror, &feed);
+}
+
+#[test]
+fn a_file_that_cannot_be_removed_is_told_and_tried_again() {
+    let feed = feed_with(30, |options| options.photos = 4);
+    let (mirror, [listing, other, _]) = filled(&feed);
+    let path = text(
+        &mirror.open(),
+        &format!("SELECT min(file_path) FROM media WHERE listing_key = '{listing}'"),
+    );
+    // A folder in the file's place: it is no file to remove.
+    let path = media_dir(&mirror).join(path);
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    std::fs::write(path.join("not ours"), "").unwrap();
+    feed.delete("Property", &listing.to_string(), true).unwrap();
+    feed.delete("Property", &other.to_string(), true).unwrap();
+    let ended = mirror.sync_ends(3, &["deletions", "--json"]);
+    ended.says(3, &["cannot be removed", "the next sync tries again"]);
+    assert_eq!(file_counts(&ended)[3], 1);
+    assert!(!media_dir(&mirror).join(other.to_string()).exists());
+    std::fs::remove_dir_all(&path).unwrap();
+    mirror.sync();
+    assert_files_equal_feed(&mirror, &feed);
+}
+
+#[test]
+fn prune_lists_and_removes_what_no_row_names_and_nothing_else() {
+    let feed = feed_with(30, |options| options.photos = 4);
+    let (mirror, [listing, ..]) = filled(&feed);
+    let dir = media_dir(&mirror);
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::write(outside.path().join("precious.jpg"), "mine").unwrap();
+    let strays = [
+        "stray.jpg".to_owned(),
+        format!("{listing}/stray.jpg"),
+        "gone/deep/.old.part".to_owned(),
+    ];
+    let plant = || {
+        for stray in &strays {
+            let path = dir.join(stray);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "stray").unwrap();
+        }
+        symlink(outside.path(), dir.join("link")).unwrap();
+        std::fs::create_dir(dir.join("lost+found")).unwrap();
+    };
+    plant();
+    let with_strays = below(&dir);
+
+    let ended = mirror.sync_ends(0, &["media", "--prune", "--dry-run"]);
+    for stray in &strays {
+        assert!(ended.stdout.contains(stray), "{stray}: {ended}");
+    }
+    assert!(
+        ended.stdout.contains("3 files that no row names"),
+        "{ended}"
+    );
+    assert!(below(&dir) == with_strays, "only listed");
+    let json = mirror
+        .sync_ends(0, &["media", "--prune", "--dry-run", "--json"])
+        .json();
+    assert_eq!(json["unnamed"].as_array().unwrap().len(), 3);
+
+    // Without being told to, it stays.
+    mirror.sync_ends(0, &["media"]);
+    assert!(below(&dir) == with_strays);
+
+    let ended = mirror.sync_ends(0, &["media", "--prune", "--json"]);
+    assert_eq!(file_counts(&ended), [0, 0, 3, 0]);
+    assert_eq!(ended.json()["pruned"].as_array().unwrap().len(), 3);
+    assert!(dir.join("link").is_symlink() && dir.join("lost+found").is_dir());
+    assert_eq!(
+        std::fs::read(outside.path().join("precious.jpg")).unwrap(),
+        b"mine"
+    );
+    std::fs::remove_file(dir.join("link")).unwrap();
+    std::fs::remove_dir(dir.join("lost+found")).unwrap();
+    assert_files_equal_feed(&mirror, &feed);
+}
+
+#[test]
+fn prune_does_not_empty_a_folder_that_is_not_the_mirrors() {
+    let feed = feed(20);
+    let mirror = with_photos(&feed);
+    std::fs::create_dir(media_dir(&mirror)).unwrap();
+    let holiday = media_dir(&mirror).join("holiday.jpg");
+    std::fs::write(&holiday, "mine").unwrap();
+    for arguments in [&["media", "--prune"][..], &["media", "--prune"]] {
+        mirror
+            .sync_ends(2, arguments)
+            .says(2, &["names none of its 1 files", "mirror.media_dir"]);
+        assert!(holiday.exists());
+    }
+    mirror
+        .sync_ends(2, &["full", "--prune"])
+        .says(2, &["`mlsmirror sync media --prune`"]);
+    mirror
+        .sync_ends(2, &["media", "--only", "Property"])
+        .says(2, &["lacks Media"]);
+}

@@ -1,0 +1,457 @@
+//! What goes wrong with photos' files: each is told, tried again, and stops no other.
+
+use std::path::Path;
+use std::process::Command;
+
+use chrono::Duration;
+use mlsmirror::simulator::{Fault, FaultRule, Host, RetryAfter, Simulator};
+use serde_json::json;
+
+use crate::photo_files::*;
+use crate::support::*;
+
+/// The one photo of the feed that a test is about, and how many others there are.
+fn one_of(feed: &Simulator) -> (String, i64) {
+    let mut keys = photo_keys(feed);
+    let key = keys.remove(keys.len() / 2);
+    (key, keys.len() as i64)
+}
+
+fn column(mirror: &Mirror, key: &str, column: &str) -> String {
+    text(
+        &mirror.open(),
+        &format!("SELECT {column} FROM media WHERE \"MediaKey\" = '{key}'"),
+    )
+}
+
+fn files(mirror: &Mirror) -> i64 {
+    number(
+        &mirror.open(),
+        "SELECT count(*) FROM media WHERE file_path IS NOT NULL",
+    )
+}
+
+#[test]
+fn every_file_comes_whole_though_three_of_ten_bodies_are_cut_off() {
+    let feed = feed_with(40, |options| options.photos = 6);
+    let mirror = with_photos(&feed);
+    feed.fault(FaultRule {
+        on: Host::Assets,
+        one_in: 3,
+        ..FaultRule::always(Fault::CutBody)
+    });
+    let mut runs = 1;
+    while mirror.run(&["sync"]).code != Some(0) {
+        runs += 1;
+        assert!(runs < 20, "it does not come to an end");
+    }
+    assert!(feed.asset_requests() > photo_keys(&feed).len() as u64 * 4 / 3);
+    assert_files_equal_feed(&mirror, &feed);
+}
+
+#[test]
+fn a_photo_that_fails_is_told_and_stops_no_other_and_comes_once_it_can() {
+    let redirect = |url: &str| Fault::RedirectTo(url.to_owned());
+    let cases: [(Fault, &str); 12] = [
+        (Fault::CutBody, "broke"),
+        (Fault::Reset, "broke"),
+        (Fault::Stall, "timed out"),
+        (Fault::HtmlOk, "a web page instead of an image"),
+        (Fault::EmptyOk, "an empty answer instead of an image"),
+        (Fault::Status(500), "the host answered 500"),
+        (Fault::Status(503), "the host answered 503"),
+        (
+            Fault::Status(302),
+            "the host answered 302 Found, and leads nowhere",
+        ),
+        (
+            Fault::TooMany {
+                retry_after: RetryAfter::None,
+            },
+            "the host answered 429",
+        ),
+        (redirect("http://127.0.0.1:1/nobody"), "cannot connect"),
+        (redirect("file:///etc/passwd"), "and leads nowhere"),
+        (
+            redirect("http://169.254.169.254/latest/meta-data/"),
+            "a private address",
+        ),
+    ];
+    for (fault, words) in cases {
+        let feed = feed(6);
+        let mirror = with_photos_and(&feed, "", |settings| settings.set("timeout", "\"1s\""));
+        let (key, others) = one_of(&feed);
+        feed.fault(asset_fault(fault.clone(), &key));
+        let ended = mirror.run(&["--json", "sync"]);
+        ended.says(3, &["1 file failed", words]);
+        assert_eq!(file_counts(&ended), [others as u64, 0, 0, 1], "{fault:?}");
+        assert_eq!(files(&mirror), others, "{fault:?}");
+        assert!(
+            column(&mirror, &key, "download_error").contains(words),
+            "{fault:?}: {ended}"
+        );
+        let attempts: u32 = column(&mirror, &key, "download_attempts").parse().unwrap();
+        // What cannot pass is not tried again in the same run.
+        let is_final = words.contains("leads nowhere") || words.contains("private");
+        let expected = if is_final { 1 } else { 3 };
+        assert_eq!(attempts, expected, "{fault:?}");
+        let left = below(&media_dir(&mirror));
+        assert!(!left.keys().any(|name| name.ends_with(".part")), "{left:?}");
+
+        let more = mirror.sync_ends(3, &["media", "--json"]);
+        assert_eq!(file_counts(&more), [0, 0, 0, 1], "{fault:?}");
+        let grown: u32 = column(&mirror, &key, "download_attempts").parse().unwrap();
+        assert_eq!(grown, 2 * expected, "{fault:?}");
+        feed.clear_faults();
+        mirror.sync_ends(0, &["media"]);
+        assert_files_equal_feed(&mirror, &feed);
+    }
+}
+
+#[test]
+fn the_pause_before_a_photo_that_fails_is_tried_again_grows() {
+    let feed = feed(6);
+    let mirror = with_photos_and(&feed, "", |settings| {
+        settings.set("retry_delay", "\"1h\"");
+        settings.set("max_retries", 0);
+    });
+    let (key, _) = one_of(&feed);
+    feed.fault(asset_fault(Fault::Status(500), &key));
+    let hours = "round((julianday(download_after) - julianday('now')) * 24)";
+    mirror.sync_ends(3, &[]);
+    assert_eq!(column(&mirror, &key, hours), "1");
+    let asked = feed.asset_requests();
+    let ended = mirror.sync_ends(3, &[]);
+    assert_eq!(feed.asset_requests(), asked, "it pauses: {ended}");
+    ended.says(3, &["1 photo waits to be tried again"]);
+    for expected in ["2", "4", "8", "16", "24", "24"] {
+        // Asked for by name it does not wait.
+        mirror.sync_ends(3, &["media"]);
+        assert_eq!(column(&mirror, &key, hours), expected);
+    }
+    assert_eq!(feed.asset_requests(), asked + 6);
+    feed.clear_faults();
+    // A new version of it is another matter.
+    feed.advance(Duration::hours(1));
+    feed.replace_photo(&key, false).unwrap();
+    mirror.sync();
+    assert_files_equal_feed(&mirror, &feed);
+}
+
+#[test]
+fn a_photo_that_its_host_does_not_have_is_told_once_and_not_asked_for_for_ever() {
+    for status in [404, 410] {
+        let feed = feed(6);
+        let mirror = with_photos(&feed);
+        let (key, others) = one_of(&feed);
+        feed.fault(asset_fault(Fault::Status(status), &key));
+        let words = format!("the host has no such file ({status})");
+        mirror.sync_ends(3, &[]).says(3, &["1 file failed", &words]);
+        assert_eq!(files(&mirror), others);
+        assert_eq!(column(&mirror, &key, "download_error"), words);
+        let asked = feed.asset_requests();
+        assert_eq!(asked, others as u64 + 1, "it is asked for once");
+        for arguments in [&[][..], &["media"]] {
+            mirror.sync_ends(0, arguments);
+            assert_eq!(feed.asset_requests(), asked, "{arguments:?}");
+        }
+        // Some hosts have it later than the feed does: it is looked for again.
+        let later = "strftime('%s', download_after) - strftime('%s', 'now') BETWEEN 3500 AND 3600";
+        let later = column(&mirror, &key, later);
+        assert_eq!(later, if status == 404 { "1" } else { "NULL" });
+        feed.clear_faults();
+        let listing = key.split('_').next().unwrap();
+        assert_eq!(mirror.run(&["refresh", listing]).code, Some(0));
+        assert_files_equal_feed(&mirror, &feed);
+    }
+}
+
+#[test]
+fn a_gone_photo_that_got_a_new_version_comes_on_its_own() {
+    let feed = feed(6);
+    let mirror = with_photos(&feed);
+    let (key, _) = one_of(&feed);
+    feed.fault(asset_fault(Fault::Status(410), &key));
+    mirror.sync_ends(3, &[]);
+    feed.clear_faults();
+    feed.advance(Duration::hours(1));
+    feed.replace_photo(&key, false).unwrap();
+    mirror.sync();
+    assert_files_equal_feed(&mirror, &feed);
+}
+
+/// Gives a photo a URL that its host refuses, as an expired one.
+fn let_expire(feed: &Simulator, key: &str) {
+    let url = |signed: &str| {
+        let fields = json!({ "MediaURL": format!("{}/photos/640x480/{key}?signed={signed}", feed.asset_url()) });
+        crate::support::fields(fields)
+    };
+    feed.edit_silently("Media", key, url("old")).unwrap();
+}
+
+fn sign_anew(feed: &Simulator, key: &str, signed: &str) {
+    let url = format!("{}/photos/640x480/{key}?signed={signed}", feed.asset_url());
+    feed.edit_silently("Media", key, fields(json!({ "MediaURL": url })))
+        .unwrap();
+}
+
+#[test]
+fn an_expired_url_is_read_anew_from_the_feed_and_tried_once_more() {
+    for media_answers in [true, false] {
+        let feed = feed(6);
+        let mirror = with_photos_and(&feed, "", |settings| settings.media = false);
+        let keys = photo_keys(&feed);
+        let expired = &keys[..3];
+        for key in expired {
+            let_expire(&feed, key);
+        }
+        mirror.sync();
+        feed.fault(asset_fault(Fault::Status(403), "signed=old"));
+        for key in expired {
+            sign_anew(&feed, key, "new");
+        }
+        if !media_answers {
+            feed.set_server(|server| server.media_status = Some(504));
+        }
+        let ended = mirror.sync_ends(0, &["media"]);
+        assert_eq!(asset_requests(&feed).len(), keys.len() + 3, "{ended}");
+        assert_files_equal_feed(&mirror, &feed);
+        let db = mirror.open();
+        let logged = "SELECT count(*) FROM changes WHERE field = 'MediaURL'";
+        assert_eq!(number(&db, logged), 3, "media answers: {media_answers}");
+        feed.set_server(|server| server.media_status = None);
+        assert_mirror_equals_feed(&db, &feed, &MAIN);
+    }
+}
+
+#[test]
+fn an_expired_url_that_the_feed_does_not_renew_fails() {
+    let feed = feed(6);
+    let mirror = with_photos(&feed);
+    let (key, others) = one_of(&feed);
+    let_expire(&feed, &key);
+    feed.fault(asset_fault(Fault::Status(403), "signed=old"));
+    let ended = mirror.sync_ends(3, &[]);
+    ended.says(
+        3,
+        &["the host refused the URL (403), which may have expired"],
+    );
+    assert_eq!(files(&mirror), others);
+    assert_eq!(asset_requests(&feed).len() as i64, others + 2);
+
+    // The feed may be what does not answer.
+    feed.fault(FaultRule::always(Fault::Status(503)));
+    let ended = mirror.sync_ends(3, &["media"]);
+    ended.says(3, &["and the feed gave no other", "503"]);
+}
+
+#[test]
+fn a_photo_whose_row_is_gone_when_it_is_read_anew_is_deleted() {
+    let feed = feed(6);
+    let mirror = with_photos_and(&feed, "", |settings| settings.media = false);
+    let (key, _) = one_of(&feed);
+    mirror.sync();
+    feed.fault(asset_fault(Fault::Status(403), &key));
+    feed.remove_photo(&key, false, false).unwrap();
+    mirror.sync_ends(0, &["media"]);
+    assert_eq!(column(&mirror, &key, "deleted_reason"), "missing");
+    assert_files_equal_feed(&mirror, &feed);
+}
+
+#[test]
+fn a_host_that_asks_for_a_pause_gets_it() {
+    let pauses = [
+        RetryAfter::Seconds(2),
+        RetryAfter::Date(2),
+        RetryAfter::XHeader(2),
+    ];
+    for retry_after in pauses {
+        let feed = feed(6);
+        let mirror = with_photos_and(&feed, "", |settings| settings.media = false);
+        mirror.sync();
+        feed.fault(FaultRule {
+            on: Host::Assets,
+            ..FaultRule::once(Fault::TooMany { retry_after })
+        });
+        mirror.sync_ends(0, &["media"]);
+        assert_files_equal_feed(&mirror, &feed);
+        let db = mirror.open();
+        let run = "SELECT throttled_ms BETWEEN 1000 AND 60000 AND retries = 1 FROM sync_runs WHERE job = 'media'";
+        assert_eq!(number(&db, run), 1, "{retry_after:?}");
+        let refused = asset_requests(&feed)
+            .iter()
+            .filter(|request| request.status == 429)
+            .count();
+        assert_eq!(refused, 1, "{retry_after:?}");
+    }
+}
+
+#[test]
+fn a_file_over_the_limit_is_not_kept() {
+    let feed = feed_with(6, |options| options.photo_bytes = 20_000);
+    let mirror = with_photos_and(&feed, "max_bytes = \"12KB\"", |_| {});
+    let ended = mirror.sync_ends(3, &["--json"]);
+    ended.says(3, &["larger than media.max_bytes (12000 bytes)"]);
+    assert_eq!(file_counts(&ended)[3], photo_keys(&feed).len() as u64);
+    assert!(below(&media_dir(&mirror)).is_empty());
+    let received = number(
+        &mirror.open(),
+        "SELECT bytes_received FROM sync_runs WHERE job = 'media'",
+    );
+    assert_eq!(received, 0, "what is announced to be too large is not read");
+}
+
+#[test]
+fn urls_that_must_not_be_asked_are_refused() {
+    let urls = [
+        (
+            "file:///etc/passwd",
+            "`file:` is not fetched, only http and https",
+        ),
+        ("ftp://127.0.0.1/a.jpg", "`ftp:` is not fetched"),
+        ("javascript:alert(1)", "`javascript:` is not fetched"),
+        (
+            "http://10.0.0.1/a.jpg",
+            "10.0.0.1 is at 10.0.0.1, a private address",
+        ),
+        ("http://192.168.1.1/a.jpg", "a private address"),
+        (
+            "http://169.254.169.254/latest/meta-data/",
+            "a private address",
+        ),
+        ("http://[fd00::1]/a.jpg", "a private address"),
+        ("http://0x0a000001/a.jpg", "a private address"),
+        ("no url at all", "its URL is none"),
+        ("/photos/a.jpg", "its URL is none"),
+    ];
+    let feed = feed(12);
+    let mirror = with_photos(&feed);
+    let keys = photo_keys(&feed);
+    assert!(keys.len() > urls.len());
+    for (key, (url, _)) in keys.iter().zip(urls) {
+        let fields = fields(json!({ "MediaURL": url }));
+        feed.edit_silently("Media", key, fields).unwrap();
+    }
+    let ended = mirror.sync_ends(3, &[]);
+    ended.says(3, &[&format!("{} files failed", urls.len())]);
+    for (key, (url, words)) in keys.iter().zip(urls) {
+        let told = column(&mirror, key, "download_error");
+        assert!(told.contains(words), "{url}: {told}");
+    }
+    assert_eq!(files(&mirror), (keys.len() - urls.len()) as i64);
+    assert_eq!(feed.asset_requests() as usize, keys.len() - urls.len());
+}
+
+#[test]
+fn a_redirect_is_followed_to_another_host_without_the_token() {
+    let feed = feed(6);
+    let mirror = with_photos(&feed);
+    let (key, _) = one_of(&feed);
+    let elsewhere = feed.asset_url().replace("127.0.0.1", "localhost");
+    feed.fault(FaultRule {
+        times: 1,
+        ..asset_fault(
+            Fault::RedirectTo(format!("{elsewhere}/photos/full/{key}")),
+            &key,
+        )
+    });
+    mirror.sync();
+    assert_files_equal_feed(&mirror, &feed);
+    assert!(
+        asset_requests(&feed)
+            .iter()
+            .any(|request| request.path.contains("/full/"))
+    );
+}
+
+#[test]
+fn a_folder_that_cannot_be_used_is_told_and_the_rows_stay_to_be_fetched() {
+    let feed = feed(6);
+    let mirror = with_photos(&feed);
+    std::fs::write(media_dir(&mirror), "in the way").unwrap();
+    let ended = mirror.sync_ends(3, &["--json"]);
+    ended.says(3, &["media_dir", "cannot be opened"]);
+    assert_eq!(file_counts(&ended)[3], photo_keys(&feed).len() as u64);
+    assert_eq!(feed.asset_requests(), 0);
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    std::fs::remove_file(media_dir(&mirror)).unwrap();
+    mirror.sync();
+    assert_files_equal_feed(&mirror, &feed);
+
+    // One listing's folder holds up nobody else.
+    let feed = crate::support::feed(6);
+    let mirror = with_photos(&feed);
+    let listing = feed.truth("Media")[0]["ResourceRecordKey"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    std::fs::create_dir(media_dir(&mirror)).unwrap();
+    std::fs::write(media_dir(&mirror).join(&listing), "in the way").unwrap();
+    let ended = mirror.sync_ends(3, &[]);
+    ended.says(3, &["its folder is a link or a file; take it away"]);
+    let others = format!(
+        "SELECT count(*) FROM media WHERE file_path IS NULL AND listing_key <> '{listing}'"
+    );
+    assert_eq!(number(&mirror.open(), &others), 0);
+    std::fs::remove_file(media_dir(&mirror).join(&listing)).unwrap();
+    mirror.sync_ends(0, &["media"]);
+    assert_files_equal_feed(&mirror, &feed);
+}
+
+/// Whether this process may mount a file system of its own.
+fn can_mount(at: &Path) -> bool {
+    let try_it = format!("mount -t tmpfs -o size=1m tmpfs '{}'", at.display());
+    let tried = Command::new("unshare")
+        .args(["-m", "sh", "-c", &try_it])
+        .output();
+    tried.is_ok_and(|tried| tried.status.success())
+}
+
+#[test]
+fn a_full_disk_ends_the_fetching_and_the_next_run_goes_on() {
+    let feed = feed_with(20, |options| {
+        options.photos = 5;
+        options.photo_bytes = 50_000;
+    });
+    let mirror = with_photos(&feed);
+    std::fs::create_dir(media_dir(&mirror)).unwrap();
+    if !can_mount(&media_dir(&mirror)) {
+        println!("skipped: this process may not mount a small file system to fill");
+        return;
+    }
+    let photos = photo_keys(&feed).len() as i64;
+    let size = photos * 50_000 / 2;
+    // The mirror sees a small file system; what fits in it stays only as long.
+    let script = format!(
+        "mount -t tmpfs -o size={size} tmpfs media && '{}' sync; code=$?; find media -type f -name '*.jpg' | wc -l; exit $code",
+        env!("CARGO_BIN_EXE_mlsmirror")
+    );
+    let ended = Command::new("unshare")
+        .args(["-m", "sh", "-c", &script])
+        .current_dir(mirror.folder.path())
+        .env("WFRMLS_BEARER_TOKEN", TOKEN)
+        .output()
+        .unwrap();
+    let (stdout, stderr) = (
+        String::from_utf8_lossy(&ended.stdout).into_owned(),
+        String::from_utf8_lossy(&ended.stderr).into_owned(),
+    );
+    assert_eq!(ended.status.code(), Some(3), "{stdout}{stderr}");
+    assert!(
+        stderr.contains("cannot be written (No space left on device"),
+        "{stderr}"
+    );
+    let on_disk: i64 = stdout.lines().last().unwrap().trim().parse().unwrap();
+    assert!(on_disk > 0 && on_disk < photos, "{on_disk} of {photos}");
+    assert_eq!(files(&mirror), on_disk, "rows name what is there");
+    assert!(
+        stderr.contains(&format!("{} files failed", photos - on_disk)),
+        "{stderr}"
+    );
+    assert!(
+        (feed.asset_requests() as i64) < photos + 300,
+        "it goes on asking"
+    );
+    mirror.sync_ends(0, &["media"]);
+    assert_files_equal_feed(&mirror, &feed);
+}
