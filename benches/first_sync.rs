@@ -8,19 +8,18 @@
 //! `-- --listings N --rounds N` choose the size; `-- --large` adds one sync of
 //! ten times as many listings, for its memory.
 
-use std::io::{BufRead, BufReader};
+#[path = "shared/mod.rs"]
+mod shared;
+
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use clap::Parser;
 use reqwest::header::AUTHORIZATION;
 use rusqlite::Connection;
 use serde::Deserialize;
+use shared::{Server, Spread, megabytes};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_mlsmirror");
-const TOKEN: &str = "WFRMLS_BEARER_TOKEN";
 const PAGE_SIZE: usize = 200;
 
 #[derive(Parser)]
@@ -43,7 +42,7 @@ fn main() -> anyhow::Result<()> {
     let wanted = Wanted::parse();
     // Fails only if a provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let feed = Server::start(wanted.listings)?;
+    let feed = Asked::start(wanted.listings)?;
     let pages = feed.pages()?;
     let mut figures = Figures::default();
     for _ in 0..wanted.rounds.max(1) {
@@ -58,23 +57,11 @@ fn main() -> anyhow::Result<()> {
         drop(feed);
         let many = wanted.listings * 10;
         let mirror = tempfile::tempdir()?;
-        let sync = Server::start(many)?.sync(mirror.path())?;
+        let sync = Asked::start(many)?.sync(mirror.path())?;
         println!("{many} listings: {}", megabytes(sync.peak_rss_bytes));
         println!("  took                  {:.2} s", sync.took.as_secs_f64());
     }
     Ok(())
-}
-
-/// The simulated feed in a process of its own.
-struct Server {
-    process: Child,
-    feed: Announced,
-}
-
-#[derive(Deserialize)]
-struct Announced {
-    base_url: String,
-    token: String,
 }
 
 /// The URLs of all pages, and what they hold.
@@ -91,32 +78,13 @@ struct Sync {
     peak_rss_bytes: u64,
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        // Both fail only if it has ended already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
+/// What the feed is asked for.
+struct Asked(Server);
 
-impl Server {
-    fn start(listings: u64) -> anyhow::Result<Server> {
-        let mut process = Command::new(PROGRAM)
-            .args(["simulate", "--bare", "--json", "--port", "0", "--listings"])
-            .arg(listings.to_string())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let output = process.stdout.take().context("the server has no output")?;
-        // One document, which may stand on several lines.
-        let mut document = String::new();
-        for line in BufReader::new(output).lines() {
-            document += &line?;
-            if let Ok(feed) = serde_json::from_str(&document) {
-                return Ok(Server { process, feed });
-            }
-        }
-        anyhow::bail!("the server did not start: {document}")
+impl Asked {
+    fn start(listings: u64) -> anyhow::Result<Asked> {
+        let listings = listings.to_string();
+        Ok(Asked(Server::start(&["--bare", "--listings", &listings])?))
     }
 
     /// Walks the feed once, to learn where its pages begin.
@@ -141,7 +109,7 @@ impl Server {
         loop {
             let url = format!(
                 "{}/Property?$orderby=ListingKeyNumeric%20asc&$filter=ListingKeyNumeric%20gt%20{last}&$top={PAGE_SIZE}",
-                self.feed.base_url
+                self.0.feed.base_url
             );
             let body = runtime.block_on(self.body(&client, &url))?;
             let answer: Answer = serde_json::from_slice(&body)?;
@@ -172,37 +140,17 @@ impl Server {
     }
 
     async fn body(&self, client: &reqwest::Client, url: &str) -> anyhow::Result<Vec<u8>> {
-        let token = format!("Bearer {}", self.feed.token);
+        let token = format!("Bearer {}", self.0.feed.token);
         let answer = client.get(url).header(AUTHORIZATION, token).send().await?;
         Ok(answer.error_for_status()?.bytes().await?.into())
     }
 
     /// A full sync into the mirror in `folder`.
     fn sync(&self, folder: &Path) -> anyhow::Result<Sync> {
-        let config = folder.join("mlsmirror.toml");
-        std::fs::write(
-            &config,
-            format!(
-                "[feed]\nbase_url = \"{}\"\ntoken_env = \"{TOKEN}\"\nrequests_per_minute = 0\n\
-                 requests_per_hour = 0\nrequests_per_day = 0\n\
-                 [sync]\nresources = [\"Property\"]\ndownload_media = false\n",
-                self.feed.base_url
-            ),
-        )?;
+        self.0.configure(folder, "resources = [\"Property\"]")?;
         let started = Instant::now();
-        let output = Command::new(PROGRAM)
-            .arg("--config")
-            .arg(&config)
-            .args(["--quiet", "sync", "full"])
-            .current_dir(folder)
-            .env(TOKEN, &self.feed.token)
-            .output()?;
+        self.0.run(folder, &["--quiet", "sync", "full"])?;
         let took = started.elapsed();
-        anyhow::ensure!(
-            output.status.success(),
-            "the sync failed: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
         let (requests, peak) = Connection::open(folder.join("mirror.db"))?.query_row(
             "SELECT requests, peak_rss_bytes FROM sync_runs ORDER BY id DESC LIMIT 1",
             [],
@@ -288,39 +236,4 @@ impl Figures {
             self.database_bytes as f64 / pages.bytes as f64
         );
     }
-}
-
-/// The middle and the ends of some figures.
-struct Spread {
-    least: f64,
-    median: f64,
-    most: f64,
-}
-
-impl Spread {
-    fn of(figures: impl Iterator<Item = f64>) -> Spread {
-        let mut figures: Vec<f64> = figures.collect();
-        figures.sort_by(f64::total_cmp);
-        let at = |place: usize| figures.get(place).copied().unwrap_or(f64::NAN);
-        let last = figures.len().saturating_sub(1);
-        Spread {
-            least: at(0),
-            median: (at(last / 2) + at(last.div_ceil(2))) / 2.0,
-            most: at(last),
-        }
-    }
-}
-
-impl std::fmt::Display for Spread {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{:.3} ({:.3} to {:.3})",
-            self.median, self.least, self.most
-        )
-    }
-}
-
-fn megabytes(bytes: u64) -> String {
-    format!("{:.1} MB", bytes as f64 / 1e6)
 }
