@@ -13,6 +13,7 @@ use super::checkpoint::Checkpoint;
 use super::ranges::positions;
 use super::survey::{Survey, survey};
 use crate::feed::{FeedError, Position, Tries};
+use crate::mirror::Job;
 use crate::resource::Resource;
 use crate::value::stored_instant;
 
@@ -124,16 +125,34 @@ pub(super) fn changes_checkpoint(
 /// The checkpoint that an unfinished run left, if it is of the same sweep.
 /// Changes are read again from some time before where it stood, since records
 /// can become visible after later-stamped ones.
-pub(super) fn resumed(text: &str, asked: &str, overlap: Duration) -> Option<Checkpoint> {
+pub(super) fn resumed(
+    text: &str,
+    job: Job,
+    resource: Resource,
+    asked: &str,
+    overlap: Duration,
+) -> Option<Checkpoint> {
     let mut checkpoint: Checkpoint = serde_json::from_str(text).ok()?;
+    if checkpoint.asked != asked {
+        return None;
+    }
+    let newest = checkpoint.newest.get(resource.entity_set());
     for position in &mut checkpoint.positions {
-        if let Position::Changes { since, after, .. } = position {
-            let cursor = after.as_ref().map(|cursor| cursor.stamp.as_str());
-            let again = cursor.and_then(|stamp| earlier(stamp, overlap));
-            *position = Position::since(again.unwrap_or_default().max(since.clone()));
+        match position {
+            Position::Changes { since, after, .. } => {
+                let cursor = after.as_ref().map(|cursor| cursor.stamp.as_str());
+                let again = cursor.and_then(|stamp| earlier(stamp, overlap));
+                *position = Position::since(again.unwrap_or_default().max(since.clone()));
+            }
+            // All had been read, and something may have changed since. Where nothing had
+            // changed, it begins anew.
+            Position::Finished if job == Job::Incremental => {
+                *position = Position::since(earlier(newest?, overlap)?);
+            }
+            _ => {}
         }
     }
-    (checkpoint.asked == asked).then_some(checkpoint)
+    Some(checkpoint)
 }
 
 /// A moment in storage form, so much earlier.

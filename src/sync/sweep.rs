@@ -49,8 +49,8 @@ impl<'a> Sweeping<'a> {
         // What left the filter is found by reading all changes anew.
         let resumes = job != Job::Incremental || catalog.filter(resource).is_none();
         let unfinished = mirror.unfinished_run(job, resource)?.filter(|_| resumes);
-        let unfinished =
-            unfinished.and_then(|(run, text)| Some((run, resumed(&text, &asked, overlap)?)));
+        let unfinished = unfinished
+            .and_then(|(run, text)| Some((run, resumed(&text, job, resource, &asked, overlap)?)));
         let is_resumed = unfinished.is_some();
         let (taking_over, mut checkpoint) = match unfinished {
             Some((run, checkpoint)) => {

@@ -12,14 +12,14 @@ use crate::support::*;
 /// What a sync is to lead to, however often it was stopped. Times of the local
 /// clock and the numbers of runs are left out.
 #[derive(Debug, PartialEq)]
-struct Outcome {
+pub struct Outcome {
     held: BTreeMap<&'static str, Vec<String>>,
     /// Of each resource, and whether of its deletions.
     watermarks: BTreeMap<String, String>,
 }
 
 impl Outcome {
-    fn of(db: &Connection) -> Outcome {
+    pub fn of(db: &Connection) -> Outcome {
         let row_of = |table: &str| {
             let columns = texts(
                 db,
@@ -95,9 +95,9 @@ impl Outcome {
 }
 
 /// A sync that is stopped in every way.
-struct Stopped {
+pub struct Stopped {
     feed: Simulator,
-    job: &'static str,
+    pub job: &'static str,
     /// The database as it was before.
     before: Vec<u8>,
     expected: Outcome,
@@ -116,7 +116,7 @@ fn mirror_of(feed: &Simulator) -> Mirror {
 
 impl Stopped {
     /// Syncs `feed`, lets it change, and syncs it once without a stop.
-    fn at(
+    pub fn at(
         feed: Simulator,
         first: impl FnOnce(&Simulator, &Mirror),
         change: impl FnOnce(&Simulator),
@@ -155,7 +155,7 @@ impl Stopped {
     }
 
     /// A mirror as it was before, with so much of what was written.
-    fn mirror(&self, log_bytes: usize) -> Mirror {
+    pub fn mirror(&self, log_bytes: usize) -> Mirror {
         let mirror = mirror_of(&self.feed);
         let path = mirror.database_path();
         std::fs::write(path, &self.before).unwrap();
@@ -163,7 +163,7 @@ impl Stopped {
         mirror
     }
 
-    fn assert_goes_on(&self, mirror: &Mirror, when: &str) {
+    pub fn assert_goes_on(&self, mirror: &Mirror, when: &str) {
         mirror.sync_ends(0, &[self.job]);
         let is_sweep = matches!(self.job, "full" | "reconcile");
         let when = format!("{} {when}", self.job);
@@ -225,7 +225,7 @@ pub fn places(log: &[u8]) -> Vec<(usize, String)> {
 }
 
 /// What a feed does in a day, in every way that a sync can tell.
-fn a_day(feed: &Simulator) {
+pub fn a_day(feed: &Simulator) {
     feed.advance(chrono::Duration::hours(3));
     let keys = feed.listing_keys();
     for key in &keys[..9] {
@@ -253,7 +253,7 @@ fn a_day(feed: &Simulator) {
 }
 
 /// A mirror that holds all, and one listing that went.
-fn followed(feed: &Simulator, mirror: &Mirror) {
+pub fn followed(feed: &Simulator, mirror: &Mirror) {
     mirror.sync();
     feed.advance(chrono::Duration::hours(1));
     feed.delete("Property", "1000002", true).unwrap();
@@ -261,7 +261,7 @@ fn followed(feed: &Simulator, mirror: &Mirror) {
 }
 
 /// A mirror without a row.
-fn empty(feed: &Simulator, mirror: &Mirror) {
+pub fn empty(feed: &Simulator, mirror: &Mirror) {
     feed.set_server(|server| server.metadata_status = Some(401));
     mirror.sync_ends(5, &[]);
     feed.set_server(|server| server.metadata_status = None);
@@ -306,4 +306,33 @@ fn a_reconcile_stopped_anywhere_ends_the_same() {
     assert!(stopped.expected.held["changes"].len() > 30);
     stopped.at_every_request();
     stopped.at_every_commit();
+}
+
+/// What a feed does in some hours, all of it announced.
+fn some_hours(feed: &Simulator, first: usize) {
+    feed.advance(chrono::Duration::hours(3));
+    let keys = feed.listing_keys();
+    for key in &keys[first..first + 8] {
+        let change = fields(json!({ "ListPrice": 111_111 + first, "City": "Moab" }));
+        feed.edit("Property", &key.to_string(), change).unwrap();
+        feed.add_photo(*key, true).unwrap();
+    }
+    let gone = keys[first + 8].to_string();
+    feed.delete("Property", &gone, true).unwrap();
+    feed.insert_listing().unwrap();
+}
+
+#[test]
+fn what_changed_while_a_sync_was_stopped_comes_with_the_next_one() {
+    for job in ["incremental", "full", "reconcile", "deletions"] {
+        let change = |feed: &Simulator| some_hours(feed, 0);
+        let stopped = Stopped::at(feed(24), followed, change, job);
+        some_hours(&stopped.feed, 4);
+        for (bytes, when) in places(&stopped.log) {
+            let mirror = stopped.mirror(bytes);
+            mirror.sync();
+            println!("{job} {when}");
+            assert_mirror_equals_feed(&mirror.open(), &stopped.feed, &MAIN);
+        }
+    }
 }
