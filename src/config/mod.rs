@@ -81,6 +81,26 @@ pub struct Feed {
     pub requests_per_day: Option<NonZeroU32>,
 }
 
+impl Feed {
+    /// The configured rate limits, each with its span.
+    pub fn limits(&self) -> Vec<(NonZeroU32, Duration)> {
+        let limits = [
+            (self.requests_per_minute, 60),
+            (self.requests_per_hour, 3_600),
+            (self.requests_per_day, 86_400),
+        ];
+        limits
+            .into_iter()
+            .filter_map(|(limit, seconds)| Some((limit?, Duration::from_secs(seconds))))
+            .collect()
+    }
+
+    /// Whether there is any rate limit.
+    pub fn has_limits(&self) -> bool {
+        !self.limits().is_empty()
+    }
+}
+
 /// Where the bearer token is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenSource {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use chrono_tz::Tz;
+
 /// A kind of server; it sets every default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Profile {
@@ -66,10 +68,10 @@ impl Profile {
         }
     }
 
-    pub(super) fn timezone(self) -> &'static str {
+    pub(super) fn timezone(self) -> Tz {
         match self {
-            Profile::Wfrmls => "America/Denver",
-            Profile::Reso => "UTC",
+            Profile::Wfrmls => Tz::America__Denver,
+            Profile::Reso => Tz::UTC,
         }
     }
 }

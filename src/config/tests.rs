@@ -24,7 +24,7 @@ fn assert_error(text: &str, message: &str) {
 fn the_defaults_are_those_of_the_contract() {
     let transition = |text| Transition::parse(text).expect("a transition");
     let secs = Duration::from_secs;
-    let cron = |text: &str| When::Cron(text.to_owned());
+    let cron = |text: &str| When::parse(text).expect("cron fields");
     let url = "https://resoapi.utahrealestate.com/reso/odata";
     let contract = Config {
         feed: Feed {
@@ -54,7 +54,7 @@ fn the_defaults_are_those_of_the_contract() {
             select: BTreeMap::new(),
         },
         schedule: Schedule {
-            timezone: "America/Denver".into(),
+            timezone: chrono_tz::America::Denver,
             full: cron("0 2 * * SUN"),
             incremental: cron("0 * * * *"),
             monitor: cron("*/15 * * * *"),
@@ -107,7 +107,7 @@ fn the_template_of_reso_lacks_only_its_base_url() {
         (config.feed.page_size, config.feed.requests_per_day),
         (500, None)
     );
-    assert_eq!(config.schedule.timezone, "UTC");
+    assert_eq!(config.schedule.timezone, chrono_tz::UTC);
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn every_key_is_read() {
         config.sync.select[&Resource::Member],
         ["MemberKey", "ModificationTimestamp"]
     );
-    assert_eq!(config.schedule.timezone, "Europe/Vienna");
+    assert_eq!(config.schedule.timezone, chrono_tz::Europe::Vienna);
     assert_eq!(config.schedule.full, When::Never);
     assert_eq!(
         config.schedule.incremental,
@@ -460,8 +460,12 @@ fn a_wrong_value_is_told_what_it_must_be() {
             "2: `timezone` must not be empty; leave the line out for the default",
         ),
         (
+            "[schedule]\ntimezone = \"Utah\"",
+            "2: `timezone` must be the IANA name of a time zone, such as \"America/Denver\" or \"UTC\", not \"Utah\"",
+        ),
+        (
             "[schedule]\nfull = \"daily\"",
-            "2: `full` must be five cron fields such as \"0 * * * *\", \"every 15m\", or \"\" for never, not \"daily\"",
+            "2: `full` must be five cron fields of times that come, such as \"0 * * * *\", \"every 15m\", or \"\" for never, not \"daily\"",
         ),
         (
             "[media]\nmax_bytes = \"50\"",

@@ -47,14 +47,20 @@ fn schedule(section: Section<'_>, profile: Profile) -> Result<Schedule> {
         let text = value.map(Value::any_text).transpose()?.unwrap_or(default);
         match (When::parse(text), value) {
             (Some(when), _) => Ok(when),
-            (None, Some(value)) => Err(value
-                .must_be(r#"five cron fields such as "0 * * * *", "every 15m", or "" for never"#)),
+            (None, Some(value)) => Err(value.must_be(
+                r#"five cron fields of times that come, such as "0 * * * *", "every 15m", or "" for never"#,
+            )),
             (None, None) => Ok(When::Never),
         }
     };
-    let timezone = section.value("timezone").map(Value::text).transpose()?;
+    let timezone = match section.value("timezone") {
+        None => profile.timezone(),
+        Some(value) => value.text()?.parse().map_err(|_| {
+            value.must_be(r#"the IANA name of a time zone, such as "America/Denver" or "UTC""#)
+        })?,
+    };
     Ok(Schedule {
-        timezone: timezone.unwrap_or(profile.timezone()).to_owned(),
+        timezone,
         full: when("full", "0 2 * * SUN")?,
         incremental: when("incremental", "0 * * * *")?,
         monitor: when("monitor", "*/15 * * * *")?,
