@@ -23,10 +23,18 @@ enum Network {
 
 /// An address that photos must not be fetched from.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{host} is at {address}, a private address, where photos are not fetched from")]
+#[error("its host {} a private address, where photos are not fetched from", at(.host, .address))]
 pub struct PrivateAddress {
     host: String,
     address: IpAddr,
+}
+
+fn at(host: &str, address: &IpAddr) -> String {
+    let address = address.to_string();
+    match host.trim_matches(['[', ']']) == address {
+        true => format!("{host} is"),
+        false => format!("{host} is at {address},"),
+    }
 }
 
 /// Lets public addresses through, and those of the network that the feed is in.
@@ -34,6 +42,27 @@ pub struct PrivateAddress {
 pub struct Guard {
     /// The networks of the feed's own addresses.
     of_feed: Arc<[Network]>,
+    /// The names of the proxies that are configured: they may be anywhere, and look up
+    /// the names of hosts themselves.
+    proxies: Arc<[String]>,
+}
+
+/// The variables by which proxies are configured.
+const PROXIES: [&str; 6] = [
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+];
+
+/// The host of a proxy, which may be given without a scheme.
+fn proxy_host(variable: &str) -> Option<String> {
+    let text = std::env::var(variable).ok()?;
+    let url = Url::parse(&text).ok().filter(Url::has_host);
+    let url = url.or_else(|| Url::parse(&format!("http://{text}")).ok())?;
+    url.host_str().map(str::to_owned)
 }
 
 impl Guard {
@@ -51,6 +80,7 @@ impl Guard {
         };
         Guard {
             of_feed: addresses.into_iter().map(network).collect(),
+            proxies: PROXIES.into_iter().filter_map(proxy_host).collect(),
         }
     }
 
@@ -88,12 +118,13 @@ impl Resolve for Guard {
         let guard = self.clone();
         Box::pin(async move {
             let host = name.as_str().to_owned();
+            let is_proxy = guard.proxies.contains(&host);
             let found: Vec<SocketAddr> =
                 tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
             let allowed: Vec<SocketAddr> = found
                 .iter()
                 .copied()
-                .filter(|address| guard.allows(address.ip()))
+                .filter(|address| is_proxy || guard.allows(address.ip()))
                 .collect();
             match (allowed.is_empty(), found.first()) {
                 (true, Some(refused)) => {

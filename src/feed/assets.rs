@@ -8,18 +8,26 @@ use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use reqwest::header::{DATE, ETAG, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
+use chrono::{SubsecRound, TimeDelta, Utc};
+use reqwest::header::{
+    CACHE_CONTROL, DATE, ETAG, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION,
+};
 use reqwest::redirect::Policy;
-use reqwest::{Response, StatusCode};
+use reqwest::{RequestBuilder, Response, StatusCode};
 use tokio::runtime::Runtime;
 use url::Url;
 
 use super::address::{Guard, PrivateAddress};
-use super::client::{Meter, PAUSE_LIMIT, Traffic, locked, network_words};
+use super::client::{
+    DELAY_LIMIT, Meter, PAUSE_LIMIT, REDIRECTS_MAX, TOO_MANY_REDIRECTS, Traffic, http_builder,
+    locked, network_words,
+};
 use super::headers::{asked_pause, header, http_date};
 use super::pace::{Limit, Pace};
+use super::patience::{Patience, too_slow};
 use crate::config::Config;
 use crate::stop::{Signal, Stop};
+use crate::value::stored_instant;
 
 /// Threads that carry the connections; bodies are written by those who ask.
 const THREADS: usize = 1;
@@ -28,8 +36,8 @@ const THREADS: usize = 1;
 const DOWN_AFTER: Duration = Duration::from_secs(60);
 const DOWN_AFTER_TIMES: u32 = 16;
 
-/// More redirects than this lead nowhere.
-const REDIRECTS_MAX: usize = 5;
+/// No host is left alone for longer than this at its own word.
+const PAUSE_MAX: Duration = Duration::from_secs(7 * 86_400);
 
 /// What a server said of the version of a file, to ask later whether it is the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,20 +66,26 @@ pub enum Untaken {
     /// It is not what was asked for.
     #[error("{0}")]
     Unfit(String),
+    /// It is something else than was asked for, and knows itself as that.
+    #[error("{0}")]
+    Other(String),
 }
 
 /// A photo that was not fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum AssetError {
-    /// The URL must not be asked.
+    /// The URL must not be asked, or asking it again leads nowhere.
     #[error("{0}")]
-    Forbidden(String),
+    Refused(String),
     /// 404 or 410: there is no such file.
     #[error("the host has no such file ({status})")]
     Gone {
         /// The HTTP status.
         status: u16,
     },
+    /// What is there is no image, but something else of a known kind.
+    #[error("{0}")]
+    NoImage(String),
     /// 401 or 403: the URL is not good, or no longer.
     #[error("the host refused the URL ({status}), which may have expired")]
     Expired {
@@ -84,6 +98,16 @@ pub enum AssetError {
     /// The host has not answered for a while, and was not asked.
     #[error("not asked: {0} does not answer")]
     Down(String),
+    /// The host asks for a longer pause than a run waits, and is left alone for it.
+    #[error("the host {host} asks to wait until {until} UTC")]
+    AskedToWait {
+        /// The host.
+        host: String,
+        /// When the pause is over, in storage form.
+        until: String,
+        /// Whether this very photo was asked for.
+        was_asked: bool,
+    },
     /// The file is larger than the configuration allows.
     #[error("larger than media.max_bytes ({0} bytes)")]
     TooLarge(NonZeroU64),
@@ -98,8 +122,11 @@ pub enum AssetError {
 /// The connection to the hosts with the photos.
 pub struct Assets {
     http: reqwest::Client,
-    runtime: Runtime,
+    /// Always there until the end.
+    runtime: Option<Runtime>,
     guard: Guard,
+    timeout: Option<Duration>,
+    retry_delay: Duration,
     requests_per_minute: Option<NonZeroU32>,
     max_bytes: Option<NonZeroU64>,
     hosts: Mutex<HashMap<String, AssetHost>>,
@@ -111,6 +138,10 @@ pub struct Assets {
 struct AssetHost {
     pace: Pace,
     failing: Option<(Instant, u32)>,
+    /// How often in a row it said that it is asked too often, without a pause.
+    too_often: u32,
+    /// Until when it asks to be left alone, in storage form.
+    closed_until: Option<String>,
 }
 
 /// Takes what comes, chunk by chunk.
@@ -122,28 +153,10 @@ impl Assets {
     /// # Errors
     /// If the process cannot start threads or the HTTP library.
     pub fn open(config: &Config, stop: Stop) -> anyhow::Result<Assets> {
-        // Fails only if a provider is installed already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let guard = Guard::of(&config.feed.base_url);
-        let watched = guard.clone();
-        let redirects = Policy::custom(move |attempt| {
-            if attempt.previous().len() > REDIRECTS_MAX {
-                return attempt.error("more than five redirects");
-            }
-            match may_ask(attempt.url(), &watched) {
-                Ok(()) => attempt.follow(),
-                Err(why) => attempt.error(RefusedUrl(why)),
-            }
-        });
-        let mut http = reqwest::Client::builder();
-        if let Some(timeout) = config.feed.timeout {
-            http = http.connect_timeout(timeout).read_timeout(timeout);
-        }
-        let http = http
-            .user_agent(concat!("mlsmirror/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirects)
-            .referer(false)
-            .tcp_nodelay(true)
+        let http = http_builder(config.feed.timeout)
+            // They are followed here, each at its host's own pace.
+            .redirect(Policy::none())
             // Images do not get smaller, and their length is checked.
             .no_gzip()
             .dns_resolver(guard.clone())
@@ -155,8 +168,10 @@ impl Assets {
             .build()?;
         Ok(Assets {
             http,
-            runtime,
+            runtime: Some(runtime),
             guard,
+            timeout: config.feed.timeout,
+            retry_delay: config.feed.retry_delay,
             requests_per_minute: config.media.requests_per_minute,
             max_bytes: config.media.max_bytes,
             hosts: Mutex::default(),
@@ -182,25 +197,47 @@ impl Assets {
         take: &mut Take<'_>,
     ) -> Result<Asset, AssetError> {
         let url = Url::parse(url)
-            .map_err(|error| AssetError::Forbidden(format!("its URL is none ({error})")))?;
-        may_ask(&url, &self.guard).map_err(AssetError::Forbidden)?;
+            .map_err(|error| AssetError::Refused(format!("its URL is none ({error})")))?;
+        may_ask(&url, &self.guard).map_err(AssetError::Refused)?;
         let host = host_of(&url);
         if self.is_down(&host) {
             return Err(AssetError::Down(host));
         }
-        let asked = self.runtime.block_on(async {
+        let Some(runtime) = &self.runtime else {
+            return Err(AssetError::Down(host));
+        };
+        runtime.block_on(async {
             tokio::select! {
-                asked = self.ask(&url, &host, known, take) => asked,
+                // Nothing more is sent once it was asked to stop.
+                biased;
                 signal = self.stop.wait() => Err(AssetError::Interrupted(signal)),
+                asked = self.follow(url, known, take) => asked,
             }
-        });
-        self.note(&host, &asked);
-        asked
+        })
     }
 
-    /// A request is sent again that failed before; hosts that did not answer get
-    /// another chance.
-    pub fn try_again(&self) {
+    /// Asks, and follows where the host leads.
+    async fn follow(
+        &self,
+        mut url: Url,
+        known: &Validators,
+        take: &mut Take<'_>,
+    ) -> Result<Asset, AssetError> {
+        for _ in 0..=REDIRECTS_MAX {
+            may_ask(&url, &self.guard).map_err(AssetError::Refused)?;
+            let host = host_of(&url);
+            let asked = self.ask(&url, &host, known, take).await;
+            self.note(&host, &asked);
+            match asked? {
+                Answered::Asset(asset) => return Ok(asset),
+                Answered::Elsewhere(next) => url = next,
+            }
+        }
+        Err(AssetError::Unavailable(TOO_MANY_REDIRECTS.to_owned()))
+    }
+
+    /// Hosts that did not answer get another chance.
+    pub fn forget_failures(&self) {
         for host in locked(&self.hosts).values_mut() {
             host.failing = None;
         }
@@ -219,7 +256,7 @@ impl Assets {
         })
     }
 
-    fn note(&self, host: &str, asked: &Result<Asset, AssetError>) {
+    fn note(&self, host: &str, asked: &Result<Answered, AssetError>) {
         let mut hosts = locked(&self.hosts);
         let Some(host) = hosts.get_mut(host) else {
             return;
@@ -230,12 +267,15 @@ impl Assets {
                 host.failing = Some((since, times + 1));
             }
             Err(AssetError::Unwritten(_) | AssetError::Interrupted(_)) => {}
-            _ => host.failing = None,
+            _ => (host.failing, host.too_often) = (None, 0),
         }
     }
 
     /// Waits until the host's budget has a request left, and takes it.
-    async fn budget(&self, host: &str) {
+    ///
+    /// # Errors
+    /// [`AssetError::AskedToWait`]
+    async fn budget(&self, host: &str) -> Result<(), AssetError> {
         loop {
             let now = Instant::now();
             let taken = {
@@ -243,10 +283,19 @@ impl Assets {
                 let known = hosts.entry(host.to_owned()).or_insert_with(|| AssetHost {
                     pace: Pace::new(self.limits()),
                     failing: None,
+                    too_often: 0,
+                    closed_until: None,
                 });
+                if let Some(until) = known.closed_until.clone() {
+                    return Err(AssetError::AskedToWait {
+                        host: host.to_owned(),
+                        until,
+                        was_asked: false,
+                    });
+                }
                 known.pace.take(now)
             };
-            let Err(pause) = taken else { return };
+            let Err(pause) = taken else { return Ok(()) };
             tokio::time::sleep(pause).await;
             self.meter.throttled(now.elapsed());
         }
@@ -266,8 +315,8 @@ impl Assets {
         host: &str,
         known: &Validators,
         take: &mut Take<'_>,
-    ) -> Result<Asset, AssetError> {
-        self.budget(host).await;
+    ) -> Result<Answered, AssetError> {
+        self.budget(host).await?;
         let mut request = self
             .http
             .get(url.clone())
@@ -278,45 +327,94 @@ impl Assets {
         if let Some(date) = &known.last_modified {
             request = request.header(IF_MODIFIED_SINCE, date);
         }
-        self.meter.requests.fetch_add(1, Ordering::Relaxed);
-        tracing::debug!(url = url.as_str(), "GET");
-        let response = request.send().await.map_err(failure)?;
-        let status = response.status();
         let is_known = *known != Validators::default();
+        if is_known {
+            // Its stamp has changed since: what a cache on the way remembers is old.
+            request = request.header(CACHE_CONTROL, "no-cache");
+        }
+        self.meter.requests.fetch_add(1, Ordering::Relaxed);
+        // Not its query, which may be a signature.
+        tracing::debug!(host, path = url.path(), "GET");
+        let response = self.send(request).await?;
+        let status = response.status();
         match status {
-            StatusCode::OK => self.receive(response, take).await,
-            StatusCode::NOT_MODIFIED if is_known => Ok(Asset::Same),
+            StatusCode::OK => self.receive(response, take).await.map(Answered::Asset),
+            StatusCode::NOT_MODIFIED if is_known => Ok(Answered::Asset(Asset::Same)),
+            StatusCode::MOVED_PERMANENTLY
+            | StatusCode::FOUND
+            | StatusCode::SEE_OTHER
+            | StatusCode::TEMPORARY_REDIRECT
+            | StatusCode::PERMANENT_REDIRECT => {
+                let location = header(response.headers(), LOCATION.as_str());
+                let next = location.and_then(|location| url.join(location).ok());
+                next.map(Answered::Elsewhere).ok_or_else(|| {
+                    AssetError::Refused(format!("the host answered {status}, and leads nowhere"))
+                })
+            }
             StatusCode::NOT_FOUND | StatusCode::GONE => Err(AssetError::Gone {
                 status: status.as_u16(),
             }),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(AssetError::Expired {
                 status: status.as_u16(),
             }),
-            // What can be followed was followed.
-            _ if status.is_redirection() => Err(AssetError::Forbidden(format!(
-                "the host answered {status}, and leads nowhere"
-            ))),
-            _ => Err(self.refusal(host, status, response.headers())),
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
+                Err(self.unavailable(host, status, response.headers()))
+            }
+            _ if status.is_client_error() || status.is_redirection() => {
+                Err(AssetError::Refused(format!("the host answered {status}")))
+            }
+            _ => Err(self.unavailable(host, status, response.headers())),
         }
     }
 
-    /// What another status comes to. A pause that the host asks for holds for all
+    /// Sends a request. Connecting and waiting for the answer's head have a timeout each;
+    /// this one is for a head that comes in drips.
+    async fn send(&self, request: RequestBuilder) -> Result<Response, AssetError> {
+        let sent = match self.timeout {
+            None => Ok(request.send().await),
+            Some(timeout) => tokio::time::timeout(2 * timeout, request.send()).await,
+        };
+        match sent {
+            Ok(answered) => answered.map_err(failure),
+            Err(_) => Err(AssetError::Unavailable("timed out".to_owned())),
+        }
+    }
+
+    /// What a status comes to that may pass. A pause that the host asks for holds for all
     /// that is asked of it.
-    fn refusal(&self, host: &str, status: StatusCode, headers: &HeaderMap) -> AssetError {
+    fn unavailable(&self, host: &str, status: StatusCode, headers: &HeaderMap) -> AssetError {
         let date = header(headers, DATE.as_str()).and_then(http_date);
         let pause = asked_pause(headers, date).filter(|pause| !pause.is_zero());
-        let mut words = format!("the host answered {status}");
-        if let Some(pause) = pause {
-            match pause <= PAUSE_LIMIT {
-                true => {
-                    if let Some(host) = locked(&self.hosts).get_mut(host) {
-                        host.pace.pause(Instant::now(), pause);
-                    }
+        let unavailable = AssetError::Unavailable(format!("the host answered {status}"));
+        let mut hosts = locked(&self.hosts);
+        let Some(known) = hosts.get_mut(host) else {
+            return unavailable;
+        };
+        match pause {
+            Some(pause) if pause > PAUSE_LIMIT => {
+                let pause = TimeDelta::from_std(pause.min(PAUSE_MAX)).unwrap_or_default();
+                let until = stored_instant((Utc::now() + pause).trunc_subsecs(0));
+                known.closed_until = Some(until.clone());
+                AssetError::AskedToWait {
+                    host: host.to_owned(),
+                    until,
+                    was_asked: true,
                 }
-                false => words += &format!(" and asks to wait {} s", pause.as_secs()),
             }
+            Some(pause) => {
+                known.pace.pause(Instant::now(), pause);
+                unavailable
+            }
+            None if status == StatusCode::TOO_MANY_REQUESTS => {
+                let pause = self
+                    .retry_delay
+                    .saturating_mul(1 << known.too_often.min(16));
+                known.too_often += 1;
+                known.pace.pause(Instant::now(), pause.min(DELAY_LIMIT));
+                unavailable
+            }
+            None => unavailable,
         }
-        AssetError::Unavailable(words)
     }
 
     async fn receive(
@@ -334,7 +432,7 @@ impl Assets {
             etag: text(ETAG.as_str()),
             last_modified: text(LAST_MODIFIED.as_str()),
         };
-        let mut bytes = 0;
+        let (mut bytes, patience) = (0, Patience::begin(self.timeout));
         while let Some(chunk) = response.chunk().await.map_err(failure)? {
             bytes += chunk.len() as u64;
             self.meter
@@ -343,9 +441,13 @@ impl Assets {
             if let Some(limit) = is_over(bytes) {
                 return Err(AssetError::TooLarge(limit));
             }
+            if patience.is_over(bytes) {
+                return Err(AssetError::Unavailable(too_slow(bytes)));
+            }
             take(&chunk).map_err(|untaken| match untaken {
                 Untaken::Unwritten(error) => AssetError::Unwritten(error),
                 Untaken::Unfit(what) => AssetError::Unavailable(what),
+                Untaken::Other(what) => AssetError::NoImage(what),
             })?;
         }
         match announced {
@@ -357,10 +459,21 @@ impl Assets {
     }
 }
 
-/// A redirect that must not be followed.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct RefusedUrl(String);
+impl Drop for Assets {
+    fn drop(&mut self) {
+        // A name that is still looked up is not waited for.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// What one request came to.
+enum Answered {
+    Asset(Asset),
+    /// A redirect.
+    Elsewhere(Url),
+}
 
 /// Whether a URL may be asked.
 fn may_ask(url: &Url, guard: &Guard) -> Result<(), String> {
@@ -382,8 +495,8 @@ fn host_of(url: &Url) -> String {
 fn failure(error: reqwest::Error) -> AssetError {
     let mut cause: Option<&(dyn StdError + 'static)> = Some(&error);
     while let Some(inner) = cause {
-        if inner.is::<PrivateAddress>() || inner.is::<RefusedUrl>() {
-            return AssetError::Forbidden(inner.to_string());
+        if inner.is::<PrivateAddress>() {
+            return AssetError::Refused(inner.to_string());
         }
         cause = inner.source();
     }

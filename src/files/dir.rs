@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::ambient_authority;
@@ -23,7 +24,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 /// The folder of all photos.
 #[derive(Debug)]
 pub struct MediaDir {
-    root: Dir,
+    root: Arc<Dir>,
     path: PathBuf,
 }
 
@@ -44,7 +45,7 @@ impl MediaDir {
     pub fn open(path: &Path) -> io::Result<MediaDir> {
         std::fs::create_dir_all(path)?;
         Ok(MediaDir {
-            root: Dir::open_ambient_dir(path, ambient_authority())?,
+            root: Arc::new(Dir::open_ambient_dir(path, ambient_authority())?),
             path: path.to_owned(),
         })
     }
@@ -56,10 +57,32 @@ impl MediaDir {
     pub fn find(path: &Path) -> io::Result<Option<MediaDir>> {
         Ok(
             found(Dir::open_ambient_dir(path, ambient_authority()))?.map(|root| MediaDir {
-                root,
+                root: Arc::new(root),
                 path: path.to_owned(),
             }),
         )
+    }
+
+    /// Whether there is nothing in it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.root.entries()?.next().transpose()?.is_none())
+    }
+
+    /// Whether files can be made in it, as far as the system tells beforehand.
+    ///
+    /// # Errors
+    /// What the system says if they cannot.
+    pub fn check_writable(&self) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::fs::{Access, AtFlags, accessat};
+            let wanted = Access::WRITE_OK | Access::EXEC_OK;
+            accessat(opened(&self.root)?, ".", wanted, AtFlags::EACCESS)?;
+        }
+        Ok(())
     }
 
     /// Where the folder is, as it was configured.
@@ -86,7 +109,7 @@ impl MediaDir {
                     self.root.open_dir_nofollow(name)?
                 }
             };
-            Incoming::create(folder, place.clone())
+            Incoming::create(Arc::clone(&self.root), folder, place.clone())
         };
         match begin() {
             // The folder's last file was removed meanwhile, and the folder with it.

@@ -1,7 +1,9 @@
 //! A file while it comes in.
 
 use std::io::{self, ErrorKind, Write};
+use std::sync::Arc;
 
+use cap_fs_ext::DirExt;
 use cap_std::fs::{Dir, File, OpenOptions};
 use ring::digest::{Context, SHA256};
 
@@ -13,7 +15,9 @@ const HEAD_BYTES: usize = 512;
 
 /// A file that is not whole yet, or not in its place. Dropped, it leaves no trace.
 pub struct Incoming {
-    folder: Dir,
+    root: Arc<Dir>,
+    /// Its own folder; none once it is closed, as many may wait for their places.
+    folder: Option<Dir>,
     place: Place,
     file: Option<File>,
     hash: Context,
@@ -24,11 +28,16 @@ pub struct Incoming {
 
 /// What came is no image; the words say what it seems to be.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct NotAnImage(String);
+#[error("{words}")]
+pub struct NotAnImage {
+    words: String,
+    /// Whether it is of another known kind, which trying again does not change. A web
+    /// page is none: it is what hosts answer when something is wrong.
+    pub is_known: bool,
+}
 
 impl Incoming {
-    pub(super) fn create(folder: Dir, place: Place) -> io::Result<Incoming> {
+    pub(super) fn create(root: Arc<Dir>, folder: Dir, place: Place) -> io::Result<Incoming> {
         // One that a dead process left is not gone on with.
         match folder.remove_file(place.temporary()) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -38,7 +47,8 @@ impl Incoming {
         options.write(true).create_new(true);
         let file = folder.open_with(place.temporary(), &options)?;
         Ok(Incoming {
-            folder,
+            root,
+            folder: Some(folder),
             place,
             file: Some(file),
             hash: Context::new(&SHA256),
@@ -82,26 +92,31 @@ impl Incoming {
         if let Some(kind) = kind.filter(|kind| kind.matcher_type() == infer::MatcherType::Image) {
             return Ok(kind.extension());
         }
+        let text = |words: &str| (words.to_owned(), false);
         let start = String::from_utf8_lossy(&self.head)
             .trim_start()
             .to_ascii_lowercase();
-        Err(NotAnImage(match kind {
-            _ if start.starts_with('<') => "a web page instead of an image".to_owned(),
-            Some(kind) => format!("no image, but {}", kind.mime_type()),
-            None => "no image, by its first bytes".to_owned(),
-        }))
+        let (words, is_known) = match kind {
+            _ if start.starts_with('<') => text("a web page instead of an image"),
+            Some(kind) => (format!("no image, but {}", kind.mime_type()), true),
+            None => text("no image, by its first bytes"),
+        };
+        Err(NotAnImage { words, is_known })
     }
 
     pub(super) fn flush(&self) -> io::Result<()> {
         match &self.file {
             Some(file) => file.sync_all(),
-            None => self.folder.open(self.place.temporary())?.sync_all(),
+            None => {
+                let folder = self.root.open_dir_nofollow(&self.place.folder)?;
+                folder.open(self.place.temporary())?.sync_all()
+            }
         }
     }
 
-    /// Closes it: many may wait for their places.
+    /// Closes it, to be put into its place later.
     pub fn close(&mut self) {
-        self.file = None;
+        (self.file, self.folder) = (None, None);
     }
 
     /// Renames it into its place, over what was there. Returns its path within the
@@ -113,8 +128,8 @@ impl Incoming {
         let extension = self.extension().map_err(io::Error::other)?;
         let name = self.place.file(extension);
         self.close();
-        self.folder
-            .rename(self.place.temporary(), &self.folder, &name)?;
+        let folder = self.root.open_dir_nofollow(&self.place.folder)?;
+        folder.rename(self.place.temporary(), &folder, &name)?;
         self.is_placed = true;
         let stored = Stored {
             bytes: self.bytes,
@@ -127,9 +142,13 @@ impl Incoming {
 impl Drop for Incoming {
     fn drop(&mut self) {
         if !self.is_placed {
-            self.file = None;
+            self.close();
             // If it cannot be removed now, the next process finds it noted.
-            let _ = self.folder.remove_file(self.place.temporary());
+            if let Ok(folder) = self.root.open_dir_nofollow(&self.place.folder) {
+                let _ = folder.remove_file(self.place.temporary());
+            }
+            // It fails where something is in it, which is as good.
+            let _ = self.root.remove_dir(&self.place.folder);
         }
     }
 }

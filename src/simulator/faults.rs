@@ -58,6 +58,10 @@ pub enum Fault {
     Delay(#[serde(with = "millis")] Duration),
     /// Headers and half of the body, then nothing for two minutes.
     Stall,
+    /// Headers, and then the body byte by byte, three a second.
+    Drip,
+    /// 200 with a PDF.
+    PdfOk,
     /// A redirect to this URL.
     RedirectTo(String),
     /// The page's next link leads to this URL.
@@ -147,6 +151,10 @@ impl Faults {
             matched: 0,
             hit: 0,
         });
+    }
+
+    pub fn hits(&self) -> u64 {
+        self.rules.iter().map(|counted| counted.hit).sum()
     }
 
     pub fn clear(&mut self) {

@@ -27,6 +27,9 @@ const CONTROL_BYTES: usize = 4 << 20;
 /// How long a stalled answer stays silent before it gives up.
 const STALL: Duration = Duration::from_secs(120);
 
+/// What a body that drips waits after each byte.
+const DRIP: Duration = Duration::from_millis(333);
+
 /// An answer with its headers, before faults are put in.
 #[derive(Debug)]
 pub struct Reply {
@@ -206,6 +209,11 @@ fn instead(shared: &Shared, fault: &Fault) -> Option<Reply> {
                 body,
             }
         }
+        Fault::PdfOk => Reply {
+            status: 200,
+            headers: vec![("content-type", "application/pdf".to_owned())],
+            body: b"%PDF-1.4\n1 0 obj <</Type /Catalog>> endobj\n".to_vec(),
+        },
         Fault::EmptyOk => Reply {
             status: 200,
             headers: Vec::new(),
@@ -243,6 +251,12 @@ fn send(shared: &Shared, mut reply: Reply, fault: Option<Fault>, busy: Busy) -> 
                 rest,
             ))));
             parts.push(Part::Spaces(spaces));
+        }
+        Some(Fault::Drip) => {
+            for byte in std::mem::take(&mut reply.body) {
+                parts.push(Part::Bytes(Bytes::from(vec![byte])));
+                parts.push(Part::Wait(DRIP));
+            }
         }
         Some(fault @ (Fault::CutBody | Fault::Stall | Fault::Reset)) => {
             length = Some(reply.body.len());

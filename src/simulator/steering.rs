@@ -195,6 +195,11 @@ impl Simulator {
         self.shared.faults().add(rule);
     }
 
+    /// How many answers the faults in force have hit so far.
+    pub fn fault_hits(&self) -> u64 {
+        self.shared.faults().hits()
+    }
+
     /// Takes all faults away.
     pub fn clear_faults(&self) {
         self.shared.faults().clear();
