@@ -11,11 +11,11 @@ use super::exit::{Exit, UsageError};
 use super::output::{Output, print};
 use super::progress::Shown;
 use super::session::Session;
-use super::sync::{describe_runs, sync_once};
+use super::sync::describe_runs;
 use super::text::{counted, listed, time, value};
 use crate::config::Config;
 use crate::feed::Token;
-use crate::mirror::{ChangeCount, ChangeRow, Mirror, RunSummary};
+use crate::mirror::{ChangeCount, ChangeRow, Lease, Mirror, RunSummary};
 use crate::resource::Resource;
 use crate::simulator::{Moved, Options, Simulator};
 use crate::sync::{self, Ending};
@@ -45,7 +45,7 @@ pub fn run(wanted: &Demo, output: &Output) -> anyhow::Result<Exit> {
     let database = config.mirror.database.clone();
     let token = Token::checked(simulator.token(), "the simulated feed")?;
     let session = Session::with(config, token)?;
-    let mut mirror = sync::open_for_sync(&session.config)?;
+    let mut mirror = session.open_for_sync()?;
     let say = |text: &str| {
         if !output.json {
             print(text);
@@ -70,7 +70,7 @@ pub fn run(wanted: &Demo, output: &Output) -> anyhow::Result<Exit> {
     for row in mirror.telling_changes(since, SHOWN)? {
         say(&format!("   {}\n", describe_change(&row)));
     }
-    mirror.release_lease()?;
+    mirror.release_lease(Lease::Sync)?;
 
     say(&format!(
         "\nDone in {}. The mirror is {}; try:\n\n",
@@ -114,7 +114,7 @@ fn sync_and_tell(
     };
     let progress = Shown::new(&quiet, &session.config.feed);
     let context = session.context(&progress, 0);
-    let report = sync_once(&context, mirror, None, &session.config.sync.resources)?;
+    let report = sync::up_to_date(&context, mirror, &session.config.sync.resources)?;
     if !output.json {
         for line in describe_runs(&report.runs) {
             print(&format!("   {line}\n"));

@@ -6,47 +6,44 @@ use serde::Serialize;
 
 use super::exit::Exit;
 use super::output::Output;
-use super::session::Session;
-use super::text::{bytes, counted, listed};
+use super::text::{bytes, counted, listed, thousands};
+use crate::config::Config;
 use crate::mirror::{Backlog, Job, Mirror, RunSummary};
-use crate::sync::{self, Context, FileCounts, Unnamed};
+use crate::sync::{self, FileCounts, Unnamed};
 
 /// What `sync media --dry-run --json` prints.
 #[derive(Serialize)]
 struct Plan<'a> {
     media_dir: &'a Path,
     to_fetch: Backlog,
+    missing: u64,
     to_remove: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     unnamed: Option<Vec<Unnamed>>,
 }
 
 const FILES: (&str, &str) = ("file", "files");
+const PHOTOS: (&str, &str) = ("photo", "photos");
 
-/// Tells what `sync media` would do, and changes nothing.
-pub fn dry_run(
-    session: &Session,
-    context: &Context<'_>,
-    prunes: bool,
-    output: &Output,
-) -> anyhow::Result<Exit> {
-    let mirror = Mirror::open_to_read(&session.config.mirror.database)?;
+/// Tells what `sync media` would do, and changes nothing. It asks nobody, and needs no
+/// token.
+pub fn dry_run(config: &Config, prunes: bool, output: &Output) -> anyhow::Result<Exit> {
+    let mirror = Mirror::open_to_read(&config.mirror.database)?;
     let unnamed = match prunes {
-        true => Some(sync::unnamed(context, &mirror)?),
+        true => Some(sync::unnamed(config, &mirror)?),
         false => None,
     };
     let plan = Plan {
-        media_dir: &session.config.mirror.media_dir,
+        media_dir: &config.mirror.media_dir,
         to_fetch: mirror.photo_backlog()?,
+        missing: sync::count_missing(config, &mirror)?,
         to_remove: mirror.count_files_to_remove()?,
         unnamed,
     };
-    let mut text = format!(
-        "{} to fetch",
-        counted(plan.to_fetch.photos, ("photo", "photos"))
-    );
-    if plan.to_fetch.failing > 0 {
-        text += &format!(", of which {} failed before", plan.to_fetch.failing);
+    let mut text = describe_backlog(&plan.to_fetch);
+    if plan.missing > 0 {
+        let missing = counted(plan.missing, FILES);
+        text += &format!("; {missing} not there or not whole, to fetch anew");
     }
     let removed = counted(plan.to_remove, FILES);
     text += &format!("; {removed} of deleted photos to remove\n");
@@ -57,11 +54,24 @@ pub fn dry_run(
     Ok(Exit::Done)
 }
 
-/// Removes the files that no row names.
-pub fn prune(context: &Context<'_>, mirror: &Mirror) -> anyhow::Result<(Vec<Unnamed>, FileCounts)> {
-    let unnamed = sync::unnamed(context, mirror)?;
-    let counts = sync::prune(context, &unnamed)?;
-    Ok((unnamed, counts))
+/// The photos that are still to fetch, and those that are not to be had.
+pub fn describe_backlog(photos: &Backlog) -> String {
+    let mut text = format!("{} to fetch", counted(photos.photos, PHOTOS));
+    if photos.failing > 0 {
+        text += &format!(", {} of them failed before", thousands(photos.failing));
+    }
+    if photos.paused > 0 {
+        text += &format!(", {} wait to be tried again", thousands(photos.paused));
+    }
+    if photos.unavailable > 0 {
+        text += &format!("; {}", describe_unavailable(photos.unavailable));
+    }
+    text
+}
+
+/// Photos that are not to be had.
+pub fn describe_unavailable(photos: u64) -> String {
+    format!("{} that their hosts do not have", counted(photos, PHOTOS))
 }
 
 /// The files, a line each, under how many they are.
@@ -73,7 +83,8 @@ pub fn describe_unnamed(unnamed: &[Unnamed], what: &str) -> String {
     }
     text.push('\n');
     for file in unnamed {
-        text += &format!("  {}\n", file.path.display());
+        // A name may hold anything, and must not reach the terminal as it is.
+        text += &format!("  {}\n", file.path.display().to_string().escape_debug());
     }
     text
 }
@@ -81,19 +92,11 @@ pub fn describe_unnamed(unnamed: &[Unnamed], what: &str) -> String {
 /// What was done about files beside a run that tells of them itself, in a line;
 /// none if nothing was.
 pub fn describe_files(files: &FileCounts, runs: &[RunSummary]) -> Option<String> {
-    let told = |count: fn(&RunSummary) -> i64| {
-        let of_files = runs.iter().filter(|run| run.job == Job::Media.as_str());
-        of_files.map(|run| count(run) as u64).sum::<u64>()
-    };
+    let of_files = runs.iter().filter(|run| run.job == Job::Media.as_str());
+    let told = of_files.map(|run| run.rejected as u64).sum::<u64>();
     let counts = [
-        (
-            files.removed.saturating_sub(told(|run| run.deleted)),
-            "removed",
-        ),
-        (
-            files.failed.saturating_sub(told(|run| run.rejected)),
-            "could not be removed",
-        ),
+        (files.removed, "removed"),
+        (files.failed.saturating_sub(told), "could not be removed"),
     ];
     let parts: Vec<String> = counts
         .iter()

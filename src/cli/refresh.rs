@@ -8,9 +8,9 @@ use super::output::Output;
 use super::session::Session;
 use super::sync::give_back_lease;
 use super::text::counted;
-use crate::mirror::RunSummary;
+use crate::mirror::{Job, RunSummary};
 use crate::resource::Resource;
-use crate::sync;
+use crate::sync::{self, FileCounts};
 
 /// What `refresh --json` prints.
 #[derive(Serialize)]
@@ -18,6 +18,7 @@ struct Document<'a> {
     exit_code: u8,
     succeeded: &'a [String],
     failed: Vec<Failed<'a>>,
+    files: FileCounts,
     runs: &'a [RunSummary],
 }
 
@@ -41,7 +42,7 @@ pub fn run(arguments: &Arguments, wanted: &Refresh, output: &Output) -> anyhow::
         let what = "refresh: listings are not mirrored; sync.resources lacks Property";
         return Err(UsageError(what.to_owned()).into());
     }
-    let mut mirror = sync::open_for_sync(&session.config)?;
+    let mut mirror = session.open_for_sync()?;
     let done = sync::refresh(
         &context,
         &mut mirror,
@@ -50,7 +51,7 @@ pub fn run(arguments: &Arguments, wanted: &Refresh, output: &Output) -> anyhow::
         wanted.workers.into(),
     );
     give_back_lease(&mut mirror);
-    let (report, refreshed) = done?;
+    let (report, refreshed) = sync::naming_database(&session.config, done)?;
     let exit = Exit::from(&report.ending);
     let failed = refreshed.failed.iter();
     let document = Document {
@@ -60,6 +61,7 @@ pub fn run(arguments: &Arguments, wanted: &Refresh, output: &Output) -> anyhow::
             .clone()
             .map(|(key, error)| Failed { key, error })
             .collect(),
+        files: report.files,
         runs: &report.runs,
     };
     let listings = Resource::Property.nouns();
@@ -76,7 +78,20 @@ pub fn run(arguments: &Arguments, wanted: &Refresh, output: &Output) -> anyhow::
         let count = counted(keys.len() as u64, listings);
         text += &format!("{count} failed: {}\n", keys.join(", "));
     }
+    if report.files.fetched > 0 {
+        let fetched = counted(report.files.fetched, ("photo", "photos"));
+        text += &format!("{fetched} fetched\n");
+    }
     output.result(&document, &text)?;
+    for error in report
+        .runs
+        .iter()
+        .filter(|run| run.job == Job::Media.as_str())
+    {
+        if let Some(error) = &error.error {
+            output.complain(error);
+        }
+    }
     for (key, error) in failed {
         output.complain(&format!("{key}: {error}"));
     }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::arguments::{Arguments, Verify};
 use super::exit::Exit;
+use super::media::describe_unavailable;
 use super::output::Output;
 use super::progress::Shown;
 use super::session::Session;
@@ -84,6 +85,9 @@ fn describe(verified: &Verified) -> String {
         if files.to_fetch > 0 {
             text += &format!("; {} still to fetch", thousands(files.to_fetch));
         }
+        if files.unavailable > 0 {
+            text += &format!("; {}", describe_unavailable(files.unavailable));
+        }
         text.push('\n');
         for difference in &files.differences {
             text += &format!("{}\n", describe_file(difference));
@@ -99,7 +103,9 @@ fn describe(verified: &Verified) -> String {
         let differences = counted(of_files, ("difference", "differences"));
         let missing = "`mlsmirror sync media` fetches missing files";
         return text
-            + &format!("{differences}; {missing}, `mlsmirror refresh LISTING` changed ones\n");
+            + &format!(
+                "{differences}; {missing}, `mlsmirror refresh LISTING` those of a listing, changed ones too\n"
+            );
     }
     if differences == 0 {
         return text + "The mirror equals the feed.\n";

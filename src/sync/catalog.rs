@@ -37,11 +37,19 @@ impl Catalog {
             },
             Err(error) => return Err(error).context(READING),
         };
-        Ok(Catalog {
+        Ok(Catalog::of(metadata, feed, settings))
+    }
+
+    fn of(metadata: Metadata, feed: &Feed, settings: &config::Sync) -> Catalog {
+        let mut settings = settings.clone();
+        if settings.download_media {
+            select_photo_fields(&mut settings, &metadata);
+        }
+        Catalog {
             metadata,
-            settings: settings.clone(),
+            settings,
             dialect: feed.dialect(),
-        })
+        }
     }
 
     /// Asks the feed for its `$metadata`, with no mirror at hand.
@@ -50,11 +58,7 @@ impl Catalog {
     /// If the feed gives none.
     pub fn ask_only(feed: &Feed, settings: &config::Sync) -> anyhow::Result<Catalog> {
         let metadata = feed.metadata().context(READING)?;
-        Ok(Catalog {
-            metadata,
-            settings: settings.clone(),
-            dialect: feed.dialect(),
-        })
+        Ok(Catalog::of(metadata, feed, settings))
     }
 
     /// The shape of a resource's records, with these children expanded.
@@ -173,5 +177,27 @@ impl Catalog {
         writing.save_metadata(&document)?;
         writing.commit()?;
         Ok(())
+    }
+}
+
+/// What fetching photos goes by: it is read even where other fields are selected.
+fn select_photo_fields(settings: &mut config::Sync, metadata: &Metadata) {
+    const FIELDS: [&str; 5] = [
+        "MediaURL",
+        "MediaCategory",
+        "MediaType",
+        "MediaModificationTimestamp",
+        "Order",
+    ];
+    let declared = metadata.entity_of_set(Resource::Media.entity_set());
+    let (Some(select), Some(declared)) = (settings.select.get_mut(&Resource::Media), declared)
+    else {
+        return;
+    };
+    let is_declared = |name: &&str| declared.fields.iter().any(|field| field.name == *name);
+    for name in FIELDS.into_iter().filter(is_declared) {
+        if !select.iter().any(|selected| selected == name) {
+            select.push(name.to_owned());
+        }
     }
 }

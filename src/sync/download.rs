@@ -7,11 +7,11 @@ use crate::mirror::Photo;
 /// What became of a photo that was asked for.
 pub(super) struct Done {
     pub photo: Photo,
-    pub outcome: Outcome,
+    pub answer: Answer,
 }
 
-/// How it went.
-pub(super) enum Outcome {
+/// What its host gave.
+pub(super) enum Answer {
     /// It came whole, and waits to be put into its place.
     Whole(Box<Incoming>, Validators),
     /// Its host says that it is as it was.
@@ -22,11 +22,11 @@ pub(super) enum Outcome {
 
 /// Asks for a photo's file once.
 pub(super) fn download(assets: &Assets, dir: &MediaDir, photo: Photo) -> Done {
-    let outcome = ask(assets, dir, &photo).unwrap_or_else(Outcome::Failed);
-    Done { photo, outcome }
+    let answer = ask(assets, dir, &photo).unwrap_or_else(Answer::Failed);
+    Done { photo, answer }
 }
 
-fn ask(assets: &Assets, dir: &MediaDir, photo: &Photo) -> Result<Outcome, AssetError> {
+fn ask(assets: &Assets, dir: &MediaDir, photo: &Photo) -> Result<Answer, AssetError> {
     let place = Place::of(photo.listing_key.as_deref(), &photo.key);
     let known = known(dir, photo, &place).map_err(AssetError::Unwritten)?;
     let mut incoming: Option<Incoming> = None;
@@ -38,23 +38,27 @@ fn ask(assets: &Assets, dir: &MediaDir, photo: &Photo) -> Result<Outcome, AssetE
         };
         file.write(chunk)?;
         if !is_image && file.has_head() {
-            file.extension()
-                .map_err(|other| Untaken::Unfit(other.to_string()))?;
+            file.extension().map_err(|other| match other.is_known {
+                true => Untaken::Other(other.to_string()),
+                false => Untaken::Unfit(other.to_string()),
+            })?;
             is_image = true;
         }
         Ok(())
     })?;
     match (asked, incoming) {
-        (Asset::Same, _) => Ok(Outcome::Same),
+        (Asset::Same, _) => Ok(Answer::Same),
         (Asset::Whole(_), None) => {
             let empty = "an empty answer instead of an image";
             Err(AssetError::Unavailable(empty.to_owned()))
         }
         (Asset::Whole(validators), Some(mut file)) => {
-            file.extension()
-                .map_err(|other| AssetError::Unavailable(other.to_string()))?;
+            file.extension().map_err(|other| match other.is_known {
+                true => AssetError::NoImage(other.to_string()),
+                false => AssetError::Unavailable(other.to_string()),
+            })?;
             file.close();
-            Ok(Outcome::Whole(Box::new(file), validators))
+            Ok(Answer::Whole(Box::new(file), validators))
         }
     }
 }

@@ -47,53 +47,93 @@ pub(super) struct Cleared {
 /// How many rows are told in one transaction that their files are gone.
 const ROWS_AT_ONCE: usize = 500;
 
+/// Whether a folder of photos is believed that has nothing in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// Not while rows name files in it: its disk may not be mounted.
+    NotEmpty,
+    /// Somebody asked for what is missing to be fetched anew.
+    AsItIs,
+}
+
+/// The folder of photos, as it is found.
+pub(super) enum Folder {
+    /// It is there, or there is none, which is as good.
+    Found(Option<MediaDir>),
+    /// It is not to be trusted, for this reason.
+    Doubtful(String),
+}
+
+/// Looks for the folder of photos.
+///
+/// # Errors
+/// If the database cannot be read.
+pub(super) fn look_for_folder(
+    context: &Context<'_>,
+    mirror: &Mirror,
+    trust: Trust,
+) -> rusqlite::Result<Folder> {
+    let path = &context.config.mirror.media_dir;
+    let found = MediaDir::find(path).and_then(|dir| {
+        let is_empty = dir.as_ref().map_or(Ok(true), MediaDir::is_empty)?;
+        Ok((dir, is_empty))
+    });
+    let path = path.display();
+    Ok(match found {
+        Err(error) => Folder::Doubtful(format!("media_dir {path}: cannot be opened ({error})")),
+        Ok((_, true)) if trust == Trust::NotEmpty && mirror.has_files()? => {
+            Folder::Doubtful(format!(
+                "media_dir {path} has nothing in it, though the mirror has files there; if its disk is not mounted, mount it; else `mlsmirror sync media` fetches all anew"
+            ))
+        }
+        Ok((dir, _)) => Folder::Found(dir),
+    })
+}
+
 /// Removes what a dead process left, and the files of soft-deleted rows. What
 /// cannot be removed is tried again by the next run.
 ///
 /// # Errors
 /// If the database cannot be read or written.
-pub(super) fn clear(context: &Context<'_>, mirror: &mut Mirror) -> anyhow::Result<Cleared> {
+pub(super) fn clear(
+    context: &Context<'_>,
+    mirror: &mut Mirror,
+    trust: Trust,
+) -> anyhow::Result<Cleared> {
     let mut cleared = Cleared::default();
     let leftovers = mirror.leftovers()?;
-    if leftovers.is_empty() && mirror.files_to_remove(0, 1)?.is_empty() {
+    if leftovers.is_empty() && mirror.files_to_remove("", 1)?.is_empty() {
         return Ok(cleared);
     }
-    let path = &context.config.mirror.media_dir;
-    let dir = match MediaDir::find(path) {
-        Ok(dir) => dir,
-        Err(error) => {
+    let dir = match look_for_folder(context, mirror, trust)? {
+        Folder::Found(dir) => dir,
+        Folder::Doubtful(why) => {
             cleared.counts.failed = 1;
-            cleared.complaint = Some(format!(
-                "media_dir {}: cannot be opened, and files of deleted photos stay in it ({error})",
-                path.display()
-            ));
+            cleared.complaint = Some(format!("{why}; files of deleted photos may stay in it"));
             return Ok(cleared);
         }
     };
+    let path = &context.config.mirror.media_dir;
     for leftover in leftovers {
-        cleared.note(
-            forget(dir.as_ref(), mirror, &leftover),
-            path,
-            &leftover.folder,
-        )?;
+        if context.stop.requested().is_some() {
+            return Ok(cleared);
+        }
+        let removed = forget(dir.as_ref(), mirror, &leftover);
+        cleared.note(removed, path, &leftover.folder)?;
     }
-    cleared.remove_deleted(dir.as_ref(), mirror, path)?;
+    cleared.remove_deleted(context, dir.as_ref(), mirror)?;
     Ok(cleared)
 }
 
 impl Cleared {
-    /// Adds what was done a second time: what fails twice is told once.
-    pub fn add(&mut self, more: Cleared) {
-        self.counts.removed += more.counts.removed;
-        self.counts.failed = more.counts.failed;
-        self.complaint = more.complaint;
-    }
-
-    /// Counts a removal that failed. What the database says ends all.
-    fn note(&mut self, done: anyhow::Result<u64>, dir: &Path, what: &str) -> anyhow::Result<()> {
+    /// Counts a removal, and tells whether it was one. What the database says ends all.
+    fn note(&mut self, done: anyhow::Result<u64>, dir: &Path, what: &str) -> anyhow::Result<bool> {
         match done {
-            Ok(removed) => self.counts.removed += removed,
-            Err(error) if error.is::<rusqlite::Error>() => return Err(error),
+            Ok(removed) => {
+                self.counts.removed += removed;
+                Ok(true)
+            }
+            Err(error) if error.is::<rusqlite::Error>() => Err(error),
             Err(error) => {
                 self.counts.failed += 1;
                 let place = dir.join(what);
@@ -101,32 +141,33 @@ impl Cleared {
                     "{} cannot be removed ({error:#}); the next sync tries again",
                     place.display()
                 ));
+                Ok(false)
             }
         }
-        Ok(())
     }
 
     fn remove_deleted(
         &mut self,
+        context: &Context<'_>,
         dir: Option<&MediaDir>,
         mirror: &mut Mirror,
-        path: &Path,
     ) -> anyhow::Result<()> {
-        let mut after = 0;
-        loop {
-            let rows = mirror.files_to_remove(after, ROWS_AT_ONCE)?;
-            let Some((last, ..)) = rows.last() else {
+        let path = &context.config.mirror.media_dir;
+        let mut after = String::new();
+        // What is left when it was asked to stop, the next run removes.
+        while context.stop.requested().is_none() {
+            let rows = mirror.files_to_remove(&after, ROWS_AT_ONCE)?;
+            let Some((last, _)) = rows.last() else {
                 return Ok(());
             };
-            after = *last;
+            after.clone_from(last);
             let mut gone = Vec::with_capacity(rows.len());
-            for (_, key, file) in rows {
-                let failed = self.counts.failed;
-                if let (Some(dir), Some(file)) = (dir, &file) {
-                    let removed = remove(dir, file);
-                    self.note(removed, path, file)?;
-                }
-                if self.counts.failed == failed {
+            for (key, file) in rows {
+                let removed = match (dir, &file) {
+                    (Some(dir), Some(file)) => remove(dir, file),
+                    _ => Ok(0),
+                };
+                if self.note(removed, path, file.as_deref().unwrap_or_default())? {
                     gone.push(key);
                 }
             }
@@ -136,6 +177,7 @@ impl Cleared {
             }
             writing.commit()?;
         }
+        Ok(())
     }
 }
 

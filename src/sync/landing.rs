@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use super::download::{Done, Outcome};
+use super::download::{Answer, Done};
 use super::files::remove;
 use crate::feed::{AssetError, Validators};
 use crate::files::{Incoming, MediaDir, Stored};
@@ -44,23 +44,26 @@ struct Placed {
 #[derive(Default)]
 pub(super) struct Landed {
     pub fetched: u64,
+    /// Those of them that had a file before.
+    pub replaced: u64,
     pub unchanged: u64,
+    /// Bytes of those that were fetched.
     pub bytes: u64,
+    /// Files that were replaced by one of another name, and are gone.
+    pub removed: u64,
     /// Those that could not be put into their places.
     pub failed: Vec<Done>,
     /// Those that may or may not be in their places after a power cut: they stay
     /// noted, and the next run begins them anew.
     pub adrift: Vec<Done>,
-    /// Files of which nothing is left to be written, but which have to go.
-    pub replaced: Vec<(Photo, String)>,
 }
 
 impl Batch {
     /// Takes a photo in that came or is the same, or gives it back.
     pub fn take(&mut self, done: Done) -> Option<Done> {
-        let Done { photo, outcome } = done;
-        match outcome {
-            Outcome::Whole(file, validators) => {
+        let Done { photo, answer } = done;
+        match answer {
+            Answer::Whole(file, validators) => {
                 self.bytes += file.bytes();
                 self.whole.push(Arrived {
                     photo,
@@ -68,8 +71,8 @@ impl Batch {
                     validators,
                 });
             }
-            Outcome::Same => self.same.push(photo),
-            Outcome::Failed(_) => return Some(Done { photo, outcome }),
+            Answer::Same => self.same.push(photo),
+            Answer::Failed(_) => return Some(Done { photo, answer }),
         }
         None
     }
@@ -92,6 +95,7 @@ impl Batch {
     ) -> anyhow::Result<Landed> {
         let mut landed = Landed::default();
         let placed = self.place(dir, &mut landed);
+        let mut replaced: Vec<(&String, &str)> = Vec::new();
         let writing = mirror.write()?;
         for one in &placed {
             let file = Fetched {
@@ -102,10 +106,11 @@ impl Batch {
                 last_modified: one.validators.last_modified.as_deref(),
             };
             writing.photo_fetched(&one.photo, file)?;
-            match one.photo.held.as_ref().filter(|held| held.path != one.path) {
-                Some(held) => landed.replaced.push((one.photo.clone(), held.path.clone())),
+            match one.elsewhere() {
+                Some(path) => replaced.push((&one.photo.key, path)),
                 None => writing.end_download(&one.photo.key)?,
             }
+            landed.replaced += u64::from(one.photo.held.is_some());
             landed.fetched += 1;
             landed.bytes += one.stored.bytes;
         }
@@ -116,13 +121,16 @@ impl Batch {
         }
         besides(&writing, &mut landed)?;
         writing.commit()?;
-        if landed.replaced.is_empty() {
+        if replaced.is_empty() {
             return Ok(landed);
         }
         let mut gone = Vec::new();
-        for (photo, path) in &landed.replaced {
+        for (key, path) in replaced {
             match remove(dir, path) {
-                Ok(_) => gone.push(&photo.key),
+                Ok(removed) => {
+                    landed.removed += removed;
+                    gone.push(key);
+                }
                 // It stays noted, and the next run tries again.
                 Err(error) => tracing::warn!(path, %error, "removing a file that was replaced"),
             }
@@ -148,11 +156,11 @@ impl Batch {
                 file,
                 validators,
             } = one;
-            let outcome = match &flushed {
+            let placing = match &flushed {
                 Ok(()) => file.place(),
                 Err(error) => Err(again(error)),
             };
-            match outcome {
+            match placing {
                 Ok((path, stored)) => placed.push(Placed {
                     photo,
                     path,
@@ -180,10 +188,18 @@ impl Batch {
     }
 }
 
+impl Placed {
+    /// Where its file was before, if that is not where it is now.
+    fn elsewhere(&self) -> Option<&str> {
+        let held = self.photo.held.as_ref()?;
+        (held.path != self.path).then_some(&*held.path)
+    }
+}
+
 fn unwritten(photo: Photo, error: std::io::Error) -> Done {
     Done {
         photo,
-        outcome: Outcome::Failed(AssetError::Unwritten(error)),
+        answer: Answer::Failed(AssetError::Unwritten(error)),
     }
 }
 

@@ -1,6 +1,9 @@
 //! Files that rows name and that are not there: they are fetched anew.
 
+use anyhow::Context as _;
+
 use super::Context;
+use crate::config::Config;
 use crate::files::MediaDir;
 use crate::mirror::{FileRow, Mirror, WantedPhotos};
 
@@ -14,9 +17,20 @@ const ROWS_AT_ONCE: u64 = 1_000;
 /// Under what it is remembered how far the files were looked for.
 const LEARNED: &str = "files_looked_for";
 
+/// What came of looking.
+#[derive(Default)]
+struct Looked {
+    /// Files that are not there, or not whole.
+    missing: u64,
+    /// Files that could not be looked at, which are taken to be there: how many, and what
+    /// is wrong with the first of them.
+    unseen: Option<(u64, String)>,
+}
+
 /// Looks for the files that rows name, and lets those be fetched that are missing or
 /// have another length: all of them where all photos are wanted, else some. Those of
-/// single listings are held against their hashes.
+/// single listings are held against their hashes. Returns how many could not be looked
+/// at, and what is wrong with the first of them.
 ///
 /// # Errors
 /// If the database cannot be read or written.
@@ -25,13 +39,13 @@ pub(super) fn find_missing(
     mirror: &mut Mirror,
     dir: &MediaDir,
     wanted: WantedPhotos<'_>,
-) -> anyhow::Result<()> {
-    let mut missing = 0;
+) -> anyhow::Result<Option<(u64, String)>> {
+    let mut looked = Looked::default();
     match wanted {
         WantedPhotos::All => {
             let mut next = Some(String::new());
             while let Some(after) = next.filter(|_| context.stop.requested().is_none()) {
-                next = look_behind(mirror, dir, &after, &mut missing)?;
+                next = looked.behind(mirror, dir, &after)?;
             }
         }
         WantedPhotos::Due => {
@@ -39,7 +53,7 @@ pub(super) fn find_missing(
             let mut next = Some(begun_at.clone());
             for _ in 0..LOOKED_FOR / ROWS_AT_ONCE {
                 let Some(after) = next else { break };
-                next = look_behind(mirror, dir, &after, &mut missing)?;
+                next = looked.behind(mirror, dir, &after)?;
             }
             let next = next.unwrap_or_default();
             if next != begun_at {
@@ -51,71 +65,106 @@ pub(super) fn find_missing(
         WantedPhotos::Of(listings) => {
             for listing in listings {
                 let files = mirror.files_of_listing(listing)?;
-                missing += forget_missing(mirror, dir, &files, is_as_hashed)?;
+                looked.at(mirror, dir, &files, is_as_hashed)?;
             }
         }
     }
-    if missing > 0 {
+    if looked.missing > 0 {
         let path = dir.path().display();
         context.progress.note(&format!(
-            "{path}: {missing} files are not there, or not whole; fetching them anew"
+            "{path}: {} files are not there, or not whole; fetching them anew",
+            looked.missing
         ));
     }
-    Ok(())
+    Ok(looked.unseen)
 }
 
-/// Looks for the next files behind a key. Returns the key behind which to go on.
-fn look_behind(
-    mirror: &mut Mirror,
-    dir: &MediaDir,
-    after: &str,
-    missing: &mut usize,
-) -> anyhow::Result<Option<String>> {
-    let files = mirror.files_behind(after, ROWS_AT_ONCE)?;
-    *missing += forget_missing(mirror, dir, &files, is_there)?;
-    let is_full = files.len() as u64 == ROWS_AT_ONCE;
-    Ok(files
-        .into_iter()
-        .next_back()
-        .map(|file| file.key)
-        .filter(|_| is_full))
-}
-
-fn forget_missing(
-    mirror: &mut Mirror,
-    dir: &MediaDir,
-    files: &[FileRow],
-    is_good: fn(&MediaDir, &FileRow) -> bool,
-) -> anyhow::Result<usize> {
-    let gone: Vec<&FileRow> = files.iter().filter(|file| !is_good(dir, file)).collect();
-    if gone.is_empty() {
-        return Ok(0);
+impl Looked {
+    /// Looks for the next files behind a key. Returns the key behind which to go on.
+    fn behind(
+        &mut self,
+        mirror: &mut Mirror,
+        dir: &MediaDir,
+        after: &str,
+    ) -> anyhow::Result<Option<String>> {
+        let files = mirror.files_behind(after, ROWS_AT_ONCE)?;
+        self.at(mirror, dir, &files, is_there)?;
+        let is_full = files.len() as u64 == ROWS_AT_ONCE;
+        let last = files.into_iter().next_back().map(|file| file.key);
+        Ok(last.filter(|_| is_full))
     }
-    let writing = mirror.write()?;
-    for file in &gone {
-        writing.forget_file(&file.key)?;
+
+    /// Looks at files, and lets those be fetched that are not as they are to be.
+    fn at(
+        &mut self,
+        mirror: &mut Mirror,
+        dir: &MediaDir,
+        files: &[FileRow],
+        look: Look,
+    ) -> anyhow::Result<()> {
+        let mut gone = Vec::new();
+        for file in files {
+            match look(dir, file) {
+                Ok(true) => {}
+                Ok(false) => gone.push(&file.key),
+                Err(error) => {
+                    let path = dir.path().join(&file.path);
+                    let what = || {
+                        (
+                            0,
+                            format!("{} cannot be looked at ({error})", path.display()),
+                        )
+                    };
+                    self.unseen.get_or_insert_with(what).0 += 1;
+                }
+            }
+        }
+        if gone.is_empty() {
+            return Ok(());
+        }
+        self.missing += gone.len() as u64;
+        let writing = mirror.write()?;
+        for key in gone {
+            writing.forget_file(key)?;
+        }
+        Ok(writing.commit()?)
     }
-    writing.commit()?;
-    Ok(gone.len())
 }
 
-/// What cannot be looked at is taken to be there.
-fn is_there(dir: &MediaDir, file: &FileRow) -> bool {
-    match dir.bytes(&file.path) {
-        Ok(bytes) => bytes == Some(file.bytes),
-        Err(error) => {
-            tracing::warn!(path = file.path, %error, "looking for a photo's file");
-            true
+/// How many files that rows name are not there, or not whole, in a folder.
+///
+/// # Errors
+/// If the database or the folder cannot be read.
+pub fn count_missing(config: &Config, mirror: &Mirror) -> anyhow::Result<u64> {
+    let path = &config.mirror.media_dir;
+    let dir = MediaDir::find(path).with_context(|| format!("opening {}", path.display()))?;
+    let (mut after, mut missing) = (String::new(), 0);
+    loop {
+        let files = mirror.files_behind(&after, ROWS_AT_ONCE)?;
+        let Some(last) = files.last() else {
+            return Ok(missing);
+        };
+        after.clone_from(&last.key);
+        for file in &files {
+            let is_there = match &dir {
+                Some(dir) => is_there(dir, file)
+                    .with_context(|| format!("looking at {}", path.join(&file.path).display()))?,
+                None => false,
+            };
+            missing += u64::from(!is_there);
         }
     }
 }
 
-fn is_as_hashed(dir: &MediaDir, file: &FileRow) -> bool {
-    match dir.read(&file.path) {
-        Ok(held) => held.is_some_and(|held| held.sha256 == file.sha256),
-        Err(error) => {
-            tracing::warn!(path = file.path, %error, "reading a photo's file");
-            true
-        }
-    }
+/// Whether a file is as its row tells.
+type Look = fn(&MediaDir, &FileRow) -> std::io::Result<bool>;
+
+fn is_there(dir: &MediaDir, file: &FileRow) -> std::io::Result<bool> {
+    let bytes = dir.bytes(&file.path)?;
+    Ok(bytes.is_some() && bytes == file.bytes)
+}
+
+fn is_as_hashed(dir: &MediaDir, file: &FileRow) -> std::io::Result<bool> {
+    let held = dir.read(&file.path)?;
+    Ok(held.is_some_and(|held| Some(held.sha256) == file.sha256))
 }

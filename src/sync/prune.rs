@@ -1,21 +1,30 @@
 //! The prune: files in the folder of photos that no row names.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use anyhow::Context as _;
+use serde::{Serialize, Serializer};
 
-use super::Context;
 use super::files::FileCounts;
+use super::media::media;
+use super::{Context, Ending, Report};
+use crate::config::Config;
 use crate::files::MediaDir;
-use crate::mirror::Mirror;
+use crate::mirror::{Mirror, WantedPhotos};
 
 /// A file that no row names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unnamed {
     /// Its path within the folder of photos.
+    #[serde(serialize_with = "as_text")]
     pub path: PathBuf,
     /// Its length.
     pub bytes: u64,
+}
+
+/// A name need not be text.
+fn as_text<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&path.to_string_lossy())
 }
 
 /// The folder seems not to be this mirror's.
@@ -29,26 +38,32 @@ pub struct ForeignFolder {
     files: usize,
 }
 
+/// What a prune removed.
+#[derive(Debug, Default)]
+pub struct Pruned {
+    /// The files that no row named.
+    pub files: Vec<Unnamed>,
+    /// How many of them are gone, and how many could not be removed.
+    pub counts: FileCounts,
+}
+
 /// Finds the files in the folder of photos that no row names. Links are passed over.
 ///
 /// # Errors
 /// [`ForeignFolder`] if there are files, and rows name none of them; or if the
 /// folder or the database cannot be read.
-pub fn unnamed(context: &Context<'_>, mirror: &Mirror) -> anyhow::Result<Vec<Unnamed>> {
-    let path = &context.config.mirror.media_dir;
-    let Some(dir) = MediaDir::find(path)? else {
+pub fn unnamed(config: &Config, mirror: &Mirror) -> anyhow::Result<Vec<Unnamed>> {
+    let path = &config.mirror.media_dir;
+    let found = MediaDir::find(path).with_context(|| format!("opening {}", path.display()))?;
+    let Some(dir) = found else {
         return Ok(Vec::new());
     };
     mirror.gather_paths()?;
     let mut unnamed = Vec::new();
     let mut named = 0;
     dir.walk(|found| {
-        match found
-            .path
-            .to_str()
-            .map(|path| mirror.is_named(path))
-            .transpose()?
-        {
+        let name = found.path.to_str();
+        match name.map(|name| mirror.is_named(name)).transpose()? {
             Some(true) => named += 1,
             _ => unnamed.push(Unnamed {
                 path: found.path,
@@ -68,26 +83,43 @@ pub fn unnamed(context: &Context<'_>, mirror: &Mirror) -> anyhow::Result<Vec<Unn
     Ok(unnamed)
 }
 
-/// Removes files that no row names, and folders that are empty without them.
+/// Fetches photos, and then removes files that no row names, and folders that are
+/// empty without them.
 ///
 /// # Errors
-/// If the folder cannot be opened. A file that cannot be removed is counted.
-pub fn prune(context: &Context<'_>, unnamed: &[Unnamed]) -> anyhow::Result<FileCounts> {
-    let mut counts = FileCounts::default();
-    let Some(dir) = MediaDir::find(&context.config.mirror.media_dir)? else {
-        return Ok(counts);
+/// Those of [`unnamed`], before anything is fetched, and of [`media`].
+pub fn prune(context: &Context<'_>, mirror: &mut Mirror) -> anyhow::Result<(Report, Pruned)> {
+    // Afterwards no folder looks like another's.
+    unnamed(context.config, mirror)?;
+    let mut report = media(context, mirror, WantedPhotos::All)?;
+    if context.stop.requested().is_some() {
+        return Ok((report, Pruned::default()));
+    }
+    let mut pruned = Pruned {
+        files: unnamed(context.config, mirror)?,
+        ..Pruned::default()
     };
-    for file in unnamed {
-        if context.stop.requested().is_some() {
-            break;
-        }
+    let Some(dir) = MediaDir::find(&context.config.mirror.media_dir)? else {
+        return Ok((report, pruned));
+    };
+    for file in &pruned.files {
         match dir.remove(&file.path) {
-            Ok(was_there) => counts.removed += u64::from(was_there),
+            Ok(was_there) => pruned.counts.removed += u64::from(was_there),
             Err(error) => {
-                counts.failed += 1;
-                tracing::warn!(path = %file.path.display(), %error, "removing a file that no row names");
+                pruned.counts.failed += 1;
+                let path = dir.path().join(&file.path);
+                let complaint = format!("{} cannot be removed ({error})", path.display());
+                report.complaint.get_or_insert(complaint);
             }
         }
     }
-    Ok(counts)
+    report.add(Report {
+        files: pruned.counts,
+        ending: match pruned.counts.failed {
+            0 => Ending::Done,
+            _ => Ending::Partial,
+        },
+        ..Report::default()
+    });
+    Ok((report, pruned))
 }

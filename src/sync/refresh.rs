@@ -7,11 +7,12 @@ use std::sync::mpsc;
 use super::apply::Apply;
 use super::catalog::Catalog;
 use super::fetch::fetch;
+use super::files::Trust;
 use super::incremental::fetches_photos;
-use super::media::media;
+use super::job::whole_job;
 use super::runs::{Runs, run_job};
 use super::tally::Tallies;
-use super::{Context, Ending, Report, Verdict};
+use super::{Context, Report, Verdict};
 use crate::feed::{Page, Step, Sweep};
 use crate::mirror::{DeletedReason, Job, Mirror, Status, WantedPhotos};
 use crate::record::Shape;
@@ -52,41 +53,39 @@ pub fn refresh(
         .copied()
         .filter(|resource| *resource == Resource::Property || resource.is_child())
         .collect();
-    let mut report = run_job(
-        context,
-        mirror,
-        Job::Refresh,
-        &filled,
-        |mirror, catalog, runs| {
-            let children: Vec<Resource> = filled
-                .iter()
-                .copied()
-                .filter(|resource| resource.is_child() && catalog.filter(*resource).is_none())
-                .collect();
-            let shape = catalog.shape(Resource::Property, &children)?;
-            let mut tallies = Tallies::new(Job::Refresh, runs.traffic());
-            for resource in [Resource::Property].iter().chain(&children) {
-                tallies.begin(mirror, *resource, None)?;
-            }
-            ask_all(context, catalog, &shape, keys, workers, |answer| {
-                match store(context, catalog, mirror, &mut tallies, &shape, &answer) {
-                    Err(error) if error.is::<rusqlite::Error>() => return Err(error),
-                    Err(error) => refreshed.failed.push((answer.key, format!("{error:#}"))),
-                    Ok(()) => refreshed.succeeded.push(answer.key),
-                }
-                Ok(())
-            })?;
-            end(context, mirror, tallies, &refreshed, runs)
-        },
-    )?;
-    if fetches_photos(context, resources) && matches!(report.ending, Ending::Done | Ending::Partial)
-    {
-        report.add(media(
+    let report = whole_job(context, mirror, Trust::NotEmpty, |mirror| {
+        let mut report = run_job(
             context,
             mirror,
-            WantedPhotos::Of(&refreshed.succeeded),
-        )?);
-    }
+            Job::Refresh,
+            &filled,
+            |mirror, catalog, runs| {
+                let children: Vec<Resource> = filled
+                    .iter()
+                    .copied()
+                    .filter(|resource| resource.is_child() && catalog.filter(*resource).is_none())
+                    .collect();
+                let shape = catalog.shape(Resource::Property, &children)?;
+                let mut tallies = Tallies::new(Job::Refresh, runs.traffic());
+                for resource in [Resource::Property].iter().chain(&children) {
+                    tallies.begin(mirror, *resource, None)?;
+                }
+                ask_all(context, catalog, &shape, keys, workers, |answer| {
+                    match store(context, catalog, mirror, &mut tallies, &shape, &answer) {
+                        Err(error) if error.is::<rusqlite::Error>() => return Err(error),
+                        Err(error) => refreshed.failed.push((answer.key, format!("{error:#}"))),
+                        Ok(()) => refreshed.succeeded.push(answer.key),
+                    }
+                    Ok(())
+                })?;
+                end(context, mirror, tallies, &refreshed, runs)
+            },
+        )?;
+        if fetches_photos(context, resources) {
+            report.add_photos(context, mirror, WantedPhotos::Of(&refreshed.succeeded))?;
+        }
+        Ok(report)
+    })?;
     // They come back in the order in which they were answered.
     let place = |key: &String| keys.iter().position(|wanted| wanted == key);
     refreshed.succeeded.sort_by_key(place);

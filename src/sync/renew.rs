@@ -6,17 +6,19 @@ use super::apply::Apply;
 use super::catalog::Catalog;
 use super::fetch::fetch;
 use super::gone::is_refusal;
+use super::runs::deleted_counts;
 use super::tally::Tallies;
-use super::{Context, DeletedCount, Ending, Report};
-use crate::feed::Step;
-use crate::mirror::{DeletedReason, Job, Mirror, Photo, Status};
-use crate::record::Shape;
+use super::{Context, Ending, Report, Verdict, ending_of};
+use crate::mirror::{Job, Mirror, Photo, Status};
 use crate::resource::Resource;
 
 /// The run that reads rows anew, begun once there is need of it.
 pub(super) struct Renewing<'a> {
     context: &'a Context<'a>,
     begun: Option<(Catalog, Tallies)>,
+    /// What the feed answered when it could not be read from: it is not asked again in
+    /// the same run.
+    failed: Option<anyhow::Error>,
 }
 
 impl<'a> Renewing<'a> {
@@ -24,25 +26,45 @@ impl<'a> Renewing<'a> {
         Renewing {
             context,
             begun: None,
+            failed: None,
         }
     }
 
-    /// Reads the rows of these photos anew. One that the feed no longer has is
-    /// soft-deleted.
+    /// Reads the rows of these photos anew. Returns the keys of those that the feed did
+    /// not give: what is deleted, the jobs say that look for deletions.
     ///
     /// # Errors
     /// What the feed or the database says.
-    pub fn ask(&mut self, mirror: &mut Mirror, photos: &[Photo]) -> anyhow::Result<()> {
+    pub fn ask(
+        &mut self,
+        mirror: &mut Mirror,
+        photos: &[Photo],
+    ) -> anyhow::Result<BTreeSet<String>> {
+        if let Some(failed) = &self.failed {
+            anyhow::bail!("{failed:#}");
+        }
+        self.read(mirror, photos).map_err(|error| {
+            let again = anyhow::anyhow!("{error:#}");
+            match error.is::<rusqlite::Error>() {
+                true => error,
+                false => {
+                    self.failed = Some(error);
+                    again
+                }
+            }
+        })
+    }
+
+    fn read(&mut self, mirror: &mut Mirror, photos: &[Photo]) -> anyhow::Result<BTreeSet<String>> {
         let context = self.context;
         if self.begun.is_none() {
-            let traffic = context.feed.traffic();
+            let mut tallies = Tallies::new(Job::Refresh, context.feed.traffic());
             let catalog = Catalog::ask(context.feed, mirror, &context.config.sync)?;
-            let mut tallies = Tallies::new(Job::Refresh, traffic);
             tallies.begin(mirror, Resource::Media, None)?;
             self.begun = Some((catalog, tallies));
         }
         let Some((catalog, tallies)) = &mut self.begun else {
-            return Ok(());
+            return Ok(BTreeSet::new());
         };
         let keys: Vec<String> = photos.iter().map(|photo| photo.key.clone()).collect();
         let shape = catalog.shape(Resource::Media, &[])?;
@@ -55,11 +77,14 @@ impl<'a> Renewing<'a> {
             tallies,
         };
         let asked = fetch(context.feed, context.stop, &sweep, &keys, |step| {
-            reading.apply(mirror, &shape, &step)
+            reading.write(mirror, |apply| apply.page(&shape, &step.page))
         });
         match asked {
-            Ok(absent) => reading.gone(mirror, &absent),
-            Err(error) if is_refusal(&error) => reading.with_listings(mirror, photos),
+            Ok(absent) => Ok(absent.into_iter().collect()),
+            Err(error) if is_refusal(&error) => {
+                reading.with_listings(mirror, photos)?;
+                Ok(BTreeSet::new())
+            }
             Err(error) => Err(error),
         }
     }
@@ -69,30 +94,30 @@ impl<'a> Renewing<'a> {
     /// # Errors
     /// If the database cannot be written.
     pub fn end(self, mirror: &mut Mirror) -> anyhow::Result<Report> {
+        let (context, resource) = (self.context, Resource::Media);
+        let failed = self.failed.map(|error| context.failed(resource, &error));
+        let (verdict, status, error) = failed.unwrap_or((Verdict::Done, Status::Succeeded, None));
+        // The photos whose URLs had not expired came.
+        let ending = ending_of(&[Verdict::Done, verdict].into(), context.stop);
         let Some((_, mut tallies)) = self.begun else {
-            return Ok(Report::default());
+            return Ok(Report {
+                ending: ending.min(Ending::Unauthorized),
+                ..Report::default()
+            });
         };
         let writing = mirror.write()?;
-        let traffic = self.context.feed.traffic();
-        tallies.save(&writing, Resource::Media, traffic, None)?;
+        tallies.save(&writing, resource, context.feed.traffic(), None)?;
         let before = tallies
-            .get(Resource::Media)
+            .get(resource)
             .and_then(|tally| tally.watermark_before.clone());
-        tallies.finish(&writing, Resource::Media, Status::Succeeded, before, None)?;
+        tallies.finish(&writing, resource, status, before, error)?;
         writing.commit()?;
         let runs = tallies.runs();
         let runs = runs.iter().map(|&run| mirror.run_summary(run));
-        let deleted = tallies.deleted().iter();
         Ok(Report {
             runs: runs.collect::<Result<_, _>>()?,
-            deleted: deleted
-                .map(|(&(resource, reason), &count)| DeletedCount {
-                    resource: resource.entity_set(),
-                    reason,
-                    count,
-                })
-                .collect(),
-            ending: Ending::Done,
+            deleted: deleted_counts(tallies.deleted()),
+            ending,
             ..Report::default()
         })
     }
@@ -105,53 +130,36 @@ struct Reading<'r, 'a> {
 }
 
 impl Reading<'_, '_> {
-    fn apply(&mut self, mirror: &mut Mirror, shape: &Shape, step: &Step) -> anyhow::Result<()> {
+    /// Writes something in one transaction with what the run did so far.
+    fn write(
+        &mut self,
+        mirror: &mut Mirror,
+        apply: impl FnOnce(&mut Apply<'_>) -> rusqlite::Result<()>,
+    ) -> anyhow::Result<()> {
         let writing = mirror.write()?;
-        let mut apply = Apply {
+        apply(&mut Apply {
             writing: &writing,
             tallies: self.tallies,
             ignore_fields: &self.context.config.sync.ignore_fields,
             listings_filtered: self.catalog.filter(Resource::Property).is_some(),
             missing: BTreeSet::new(),
-        };
-        apply.page(shape, &step.page)?;
+        })?;
+        let traffic = self.context.feed.traffic();
         self.tallies
-            .save(&writing, Resource::Media, self.context.feed.traffic(), None)?;
-        Ok(writing.commit()?)
-    }
-
-    fn gone(&mut self, mirror: &mut Mirror, keys: &[String]) -> anyhow::Result<()> {
-        if keys.is_empty() {
-            return Ok(());
-        }
-        let writing = mirror.write()?;
-        for key in keys {
-            let mut apply = Apply {
-                writing: &writing,
-                tallies: self.tallies,
-                ignore_fields: &self.context.config.sync.ignore_fields,
-                listings_filtered: self.catalog.filter(Resource::Property).is_some(),
-                missing: BTreeSet::new(),
-            };
-            apply.gone(Resource::Media, key, DeletedReason::Missing)?;
-        }
-        self.tallies
-            .save(&writing, Resource::Media, self.context.feed.traffic(), None)?;
+            .save(&writing, Resource::Media, traffic, None)?;
         Ok(writing.commit()?)
     }
 
     /// Where photos do not answer on their own, they come with their listings.
     fn with_listings(&mut self, mirror: &mut Mirror, photos: &[Photo]) -> anyhow::Result<()> {
         let context = self.context;
-        let listings: BTreeSet<String> = photos
-            .iter()
-            .filter_map(|photo| photo.listing_key.clone())
-            .collect();
+        let listings = photos.iter().filter_map(|photo| photo.listing_key.clone());
+        let listings: BTreeSet<String> = listings.collect();
         let listings: Vec<String> = listings.into_iter().collect();
         let shape = self.catalog.listings_with(Resource::Media, true)?;
         let sweep = context.feed.sweep(shape.clone(), None, true);
         fetch(context.feed, context.stop, &sweep, &listings, |step| {
-            self.apply(mirror, &shape, &step)
+            self.write(mirror, |apply| apply.page(&shape, &step.page))
         })?;
         Ok(())
     }

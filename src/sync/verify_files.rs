@@ -1,5 +1,6 @@
 //! The verify's last part: the files of photos held against their hashes.
 
+use anyhow::Context as _;
 use serde::Serialize;
 
 use super::Context;
@@ -20,6 +21,8 @@ pub struct VerifiedFiles {
     pub bytes: u64,
     /// How many photos are still to fetch.
     pub to_fetch: u64,
+    /// How many photos their hosts did not have when they were asked last.
+    pub unavailable: u64,
     /// What differs.
     pub differences: Vec<FileDifference>,
 }
@@ -62,11 +65,14 @@ pub(super) fn verify_files(
     context: &Context<'_>,
     mirror: &Mirror,
 ) -> anyhow::Result<VerifiedFiles> {
+    let backlog = mirror.photo_backlog()?;
     let mut verified = VerifiedFiles {
-        to_fetch: mirror.photo_backlog()?.photos,
+        to_fetch: backlog.photos,
+        unavailable: backlog.unavailable,
         ..VerifiedFiles::default()
     };
-    let dir = MediaDir::find(&context.config.mirror.media_dir)?;
+    let path = &context.config.mirror.media_dir;
+    let dir = MediaDir::find(path).with_context(|| format!("opening {}", path.display()))?;
     let mut after = String::new();
     loop {
         let files = mirror.files_behind(&after, ROWS_AT_ONCE)?;
@@ -91,13 +97,16 @@ impl VerifiedFiles {
         dir: Option<&MediaDir>,
         file: &FileRow,
     ) -> anyhow::Result<()> {
-        self.checked += 1;
-        self.bytes += file.bytes;
         let mut difference = differs(dir, file);
         if difference.is_some() {
             // A sync may have replaced it meanwhile.
             let now = mirror.file_of(&file.key)?;
             difference = now.and_then(|now| differs(dir, &now));
+        }
+        let kind = difference.as_ref().map(|difference| &difference.kind);
+        if let None | Some(FileDifferenceKind::Changed) = kind {
+            self.checked += 1;
+            self.bytes += file.bytes.unwrap_or(0);
         }
         self.differences.extend(difference);
         Ok(())
@@ -107,7 +116,7 @@ impl VerifiedFiles {
 fn differs(dir: Option<&MediaDir>, file: &FileRow) -> Option<FileDifference> {
     let held = dir.map(|dir| dir.read(&file.path)).transpose();
     let kind = match held.map(Option::flatten) {
-        Ok(Some(held)) if (held.bytes, &held.sha256) == (file.bytes, &file.sha256) => return None,
+        Ok(Some(held)) if Some(&held.sha256) == file.sha256.as_ref() => return None,
         Ok(Some(_)) => FileDifferenceKind::Changed,
         Ok(None) => FileDifferenceKind::Missing,
         Err(error) => FileDifferenceKind::Unreadable {

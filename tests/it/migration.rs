@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use crate::photo_files::assert_files_equal_feed;
+use crate::photo_files::{assert_files_equal_feed, media_dir};
 use crate::support::*;
 
 /// The files in `fixtures/schema`, each a mirror as a version left it.
@@ -59,6 +59,8 @@ fn an_earlier_mirror_becomes_one_of_today_and_loses_nothing() {
             let told = ["earlier version", "mlsmirror sync"];
             mirror.run(&["changes"]).says(2, &told);
         }
+        // Its photos' files are elsewhere, and the folder is not to look unmounted.
+        std::fs::create_dir_all(media_dir(&mirror).join("lost+found")).unwrap();
         // The simulated markets of then and now need not be the same.
         mirror.sync_ends(0, &["full", "--allow-deletes", "100"]);
         let db = mirror.open();
@@ -71,6 +73,7 @@ fn an_earlier_mirror_becomes_one_of_today_and_loses_nothing() {
         assert_mirror_equals_feed(&db, &feed, &MAIN);
         mirror.sync();
         assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+        std::fs::remove_dir(media_dir(&mirror).join("lost+found")).unwrap();
         mirror.sync_ends(0, &["media"]);
         assert_files_equal_feed(&mirror, &feed);
     }

@@ -132,6 +132,8 @@ fn photos_are_photos_by_their_category_or_their_type() {
             &format!("SELECT file_path IS NOT NULL FROM media WHERE \"MediaKey\" = '{key}'"),
         );
         assert_eq!(file == 1, *is_photo, "{category} {kind}");
+        let shown = format!("SELECT count(*) FROM listing_photos WHERE \"MediaKey\" = '{key}'");
+        assert_eq!(number(&db, &shown) == 1, *is_photo, "{category} {kind}");
     }
 }
 
@@ -162,8 +164,12 @@ fn the_first_photo_of_each_listing_comes_first_and_newer_listings_before_older()
 fn so_many_are_fetched_at_a_time_and_no_more() {
     let feed = feed_with(30, |options| options.photos = 5);
     let mirror = with_photos_and(&feed, "max_concurrent_downloads = 3", |_| {});
+    feed.fault(asset_fault(
+        Fault::Delay(std::time::Duration::from_millis(20)),
+        "photos",
+    ));
     mirror.sync();
-    assert!(feed.max_concurrent_assets_seen() <= 3);
+    assert_eq!(feed.max_concurrent_assets_seen(), 3);
     assert_files_equal_feed(&mirror, &feed);
 }
 
@@ -405,4 +411,43 @@ fn the_backlog_outlives_the_process_and_shows_in_status() {
         (&json!(1), &json!(1))
     );
     assert_eq!(json["resources"][0]["live"], 20);
+}
+
+#[test]
+fn photos_come_though_other_fields_are_selected() {
+    let feed = feed(6);
+    let mirror = with_photos_and(&feed, "", |settings| {
+        settings.sync += "[sync.select]\nMedia = [\"ShortDescription\"]\n";
+    });
+    mirror.sync();
+    assert_eq!(below_files(&mirror), photo_keys(&feed).len());
+    feed.advance(chrono::Duration::hours(1));
+    let key = photo_keys(&feed).remove(2);
+    feed.replace_photo(&key, true).unwrap();
+    let ended = mirror.sync_ends(0, &["--json"]);
+    assert_eq!(file_counts(&ended)[0], 1, "{ended}");
+    assert_files_equal_feed(&mirror, &feed);
+}
+
+fn below_files(mirror: &Mirror) -> usize {
+    below(&media_dir(mirror)).values().flatten().count()
+}
+
+#[test]
+fn what_a_host_said_of_one_url_is_not_asked_of_another() {
+    let feed = feed(6);
+    let mirror = with_photos(&feed);
+    mirror.sync();
+    let key = photo_keys(&feed).remove(3);
+    let url = format!("{}/photos/800x600/{key}", feed.asset_url());
+    let fields = fields(serde_json::json!({ "MediaURL": url }));
+    feed.advance(chrono::Duration::hours(1));
+    feed.edit("Media", &key, fields).unwrap();
+    let ended = mirror.sync_ends(0, &["--json"]);
+    // The bytes are the same, and came all the same: with the other URL's ETag the host
+    // would have said that nothing is new.
+    assert_eq!(file_counts(&ended), [1, 0, 0, 0], "{ended}");
+    let asked = asset_requests(&feed);
+    assert_eq!(asked.last().unwrap().status, 200);
+    assert_files_equal_feed(&mirror, &feed);
 }

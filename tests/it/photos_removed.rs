@@ -135,8 +135,60 @@ fn a_file_that_cannot_be_removed_is_told_and_tried_again() {
     ended.says(3, &["cannot be removed", "the next sync tries again"]);
     assert_eq!(file_counts(&ended)[3], 1);
     assert!(!media_dir(&mirror).join(other.to_string()).exists());
+    // A plain sync has several jobs that try, and tells it once.
+    let ended = mirror.sync_ends(3, &["--json"]);
+    assert_eq!(file_counts(&ended), [0, 0, 0, 1], "{ended}");
     std::fs::remove_dir_all(&path).unwrap();
     mirror.sync();
+    assert_files_equal_feed(&mirror, &feed);
+}
+
+#[test]
+fn a_media_dir_that_is_not_mounted_is_not_filled_anew() {
+    let feed = feed_with(12, |options| options.photos = 4);
+    let mirror = with_photos(&feed);
+    mirror.sync();
+    let (dir, photos) = (media_dir(&mirror), photo_keys(&feed).len() as u64);
+    let unmounted = mirror.folder.path().join("unmounted");
+    for is_there in [true, false] {
+        std::fs::rename(&dir, &unmounted).unwrap();
+        if is_there {
+            std::fs::create_dir(&dir).unwrap();
+        }
+        let asked = feed.asset_requests();
+        let listing = feed.listing_keys()[0];
+        feed.delete("Property", &listing.to_string(), true).unwrap();
+        let ended = mirror.sync_ends(3, &[]);
+        ended.says(3, &["has nothing in it", "mount it", "sync media"]);
+        assert_eq!(feed.asset_requests(), asked, "{ended}");
+        // Mounted again, all is there but for what was deleted meanwhile.
+        let _ = std::fs::remove_dir(&dir);
+        std::fs::rename(&unmounted, &dir).unwrap();
+        mirror.sync();
+        assert_eq!(feed.asset_requests(), asked);
+        assert_files_equal_feed(&mirror, &feed);
+    }
+    let left = photo_keys(&feed).len() as u64;
+    assert!(left < photos);
+    std::fs::remove_dir_all(&dir).unwrap();
+    let ended = mirror.sync_ends(0, &["media", "--json"]);
+    assert_eq!(file_counts(&ended), [left, 0, 0, 0]);
+    assert_files_equal_feed(&mirror, &feed);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn prune_knows_names_that_are_no_text() {
+    use std::os::unix::ffi::OsStrExt;
+    let feed = feed_with(12, |options| options.photos = 4);
+    let mirror = with_photos(&feed);
+    mirror.sync();
+    let name = std::ffi::OsStr::from_bytes(b"caf\xe9.jpg");
+    std::fs::write(media_dir(&mirror).join(name), "stray").unwrap();
+    let listed = mirror.sync_ends(0, &["media", "--prune", "--dry-run", "--json"]);
+    assert_eq!(listed.json()["unnamed"][0]["path"], "caf\u{fffd}.jpg");
+    let ended = mirror.sync_ends(0, &["media", "--prune", "--json"]);
+    assert_eq!(file_counts(&ended), [0, 0, 1, 0]);
     assert_files_equal_feed(&mirror, &feed);
 }
 
@@ -198,11 +250,15 @@ fn prune_lists_and_removes_what_no_row_names_and_nothing_else() {
 #[test]
 fn prune_does_not_empty_a_folder_that_is_not_the_mirrors() {
     let feed = feed(20);
-    let mirror = with_photos(&feed);
+    let mirror = with_photos_and(&feed, "", |settings| settings.media = false);
+    mirror.sync();
     std::fs::create_dir(media_dir(&mirror)).unwrap();
     let holiday = media_dir(&mirror).join("holiday.jpg");
     std::fs::write(&holiday, "mine").unwrap();
-    for arguments in [&["media", "--prune"][..], &["media", "--prune"]] {
+    for arguments in [
+        &["media", "--prune"][..],
+        &["media", "--prune", "--dry-run"],
+    ] {
         mirror
             .sync_ends(2, arguments)
             .says(2, &["names none of its 1 files", "mirror.media_dir"]);

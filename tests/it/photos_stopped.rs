@@ -276,6 +276,14 @@ fn a_photo_of_another_type_takes_the_place_of_the_one_before() {
     feed.edit("Media", &key, fields(url)).unwrap();
     let ended = mirror.sync_ends(0, &["--json"]);
     assert_eq!(file_counts(&ended), [1, 0, 1, 0]);
+    let runs = ended.json()["runs"].clone();
+    let run = runs
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|run| run["job"] == "media");
+    let run = run.unwrap();
+    assert_eq!((&run["inserted"], &run["updated"]), (&json!(0), &json!(1)));
     let path = format!("SELECT file_path FROM media WHERE \"MediaKey\" = '{key}'");
     let path = text(&mirror.open(), &path);
     assert!(path.ends_with(&format!("/{key}.png")), "{path}");

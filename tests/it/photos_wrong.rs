@@ -52,10 +52,11 @@ fn every_file_comes_whole_though_three_of_ten_bodies_are_cut_off() {
 #[test]
 fn a_photo_that_fails_is_told_and_stops_no_other_and_comes_once_it_can() {
     let redirect = |url: &str| Fault::RedirectTo(url.to_owned());
-    let cases: [(Fault, &str); 12] = [
+    let cases: [(Fault, &str); 13] = [
         (Fault::CutBody, "broke"),
         (Fault::Reset, "broke"),
         (Fault::Stall, "timed out"),
+        (Fault::Drip, "timed out: only"),
         (Fault::HtmlOk, "a web page instead of an image"),
         (Fault::EmptyOk, "an empty answer instead of an image"),
         (Fault::Status(500), "the host answered 500"),
@@ -71,7 +72,10 @@ fn a_photo_that_fails_is_told_and_stops_no_other_and_comes_once_it_can() {
             "the host answered 429",
         ),
         (redirect("http://127.0.0.1:1/nobody"), "cannot connect"),
-        (redirect("file:///etc/passwd"), "and leads nowhere"),
+        (
+            redirect("file:///etc/passwd"),
+            "`file:` is not fetched, only http and https",
+        ),
         (
             redirect("http://169.254.169.254/latest/meta-data/"),
             "a private address",
@@ -83,7 +87,7 @@ fn a_photo_that_fails_is_told_and_stops_no_other_and_comes_once_it_can() {
         let (key, others) = one_of(&feed);
         feed.fault(asset_fault(fault.clone(), &key));
         let ended = mirror.run(&["--json", "sync"]);
-        ended.says(3, &["1 file failed", words]);
+        ended.says(3, &["1 photo failed", words]);
         assert_eq!(file_counts(&ended), [others as u64, 0, 0, 1], "{fault:?}");
         assert_eq!(files(&mirror), others, "{fault:?}");
         assert!(
@@ -92,7 +96,8 @@ fn a_photo_that_fails_is_told_and_stops_no_other_and_comes_once_it_can() {
         );
         let attempts: u32 = column(&mirror, &key, "download_attempts").parse().unwrap();
         // What cannot pass is not tried again in the same run.
-        let is_final = words.contains("leads nowhere") || words.contains("private");
+        let finals = ["leads nowhere", "private", "not fetched"];
+        let is_final = finals.iter().any(|part| words.contains(part));
         let expected = if is_final { 1 } else { 3 };
         assert_eq!(attempts, expected, "{fault:?}");
         let left = below(&media_dir(&mirror));
@@ -146,7 +151,9 @@ fn a_photo_that_its_host_does_not_have_is_told_once_and_not_asked_for_for_ever()
         let (key, others) = one_of(&feed);
         feed.fault(asset_fault(Fault::Status(status), &key));
         let words = format!("the host has no such file ({status})");
-        mirror.sync_ends(3, &[]).says(3, &["1 file failed", &words]);
+        mirror
+            .sync_ends(3, &[])
+            .says(3, &["1 photo failed", &words]);
         assert_eq!(files(&mirror), others);
         assert_eq!(column(&mirror, &key, "download_error"), words);
         let asked = feed.asset_requests();
@@ -159,11 +166,97 @@ fn a_photo_that_its_host_does_not_have_is_told_once_and_not_asked_for_for_ever()
         let later = "strftime('%s', download_after) - strftime('%s', 'now') BETWEEN 3500 AND 3600";
         let later = column(&mirror, &key, later);
         assert_eq!(later, if status == 404 { "1" } else { "NULL" });
+        if status == 404 {
+            // Once that time has come, without a word; and then after a longer one.
+            let sql = "UPDATE media SET download_after = '2020-01-01 00:00:00' WHERE download_after IS NOT NULL";
+            let db = rusqlite::Connection::open(mirror.database_path()).unwrap();
+            assert_eq!(db.execute(sql, []).unwrap(), 1);
+            mirror.sync();
+            assert_eq!(feed.asset_requests(), asked + 1);
+            let hours = "round((julianday(download_after) - julianday('now')) * 24)";
+            assert_eq!(column(&mirror, &key, hours), "4");
+        }
         feed.clear_faults();
         let listing = key.split('_').next().unwrap();
         assert_eq!(mirror.run(&["refresh", listing]).code, Some(0));
         assert_files_equal_feed(&mirror, &feed);
     }
+}
+
+#[test]
+fn what_is_another_kind_of_file_is_told_once_and_not_asked_for_at_every_sync() {
+    let feed = feed(6);
+    let mirror = with_photos(&feed);
+    let (key, others) = one_of(&feed);
+    feed.fault(asset_fault(Fault::PdfOk, &key));
+    let words = "no image, but application/pdf";
+    mirror.sync_ends(3, &[]).says(3, &["1 photo failed", words]);
+    assert_eq!(files(&mirror), others);
+    assert_eq!(column(&mirror, &key, "download_error"), words);
+    let asked = feed.asset_requests();
+    assert_eq!(asked, others as u64 + 1, "it is asked for once");
+    mirror.sync();
+    assert_eq!(feed.asset_requests(), asked);
+    feed.clear_faults();
+    let listing = key.split('_').next().unwrap();
+    assert_eq!(mirror.run(&["refresh", listing]).code, Some(0));
+    assert_files_equal_feed(&mirror, &feed);
+}
+
+#[test]
+fn a_host_that_asks_for_a_day_is_left_alone_for_it() {
+    let feed = feed(12);
+    let mirror = with_photos_and(&feed, "max_concurrent_downloads = 1", |_| {});
+    let day = RetryAfter::Seconds(86_400);
+    feed.fault(FaultRule {
+        on: Host::Assets,
+        skip: 5,
+        ..FaultRule::always(Fault::TooMany { retry_after: day })
+    });
+    let photos = photo_keys(&feed).len() as u64;
+    let ended = mirror.sync_ends(3, &["--json"]);
+    ended.says(3, &["photos failed", "asks to wait until"]);
+    assert_eq!(file_counts(&ended), [5, 0, 0, photos - 5]);
+    assert_eq!(feed.asset_requests(), 6, "it is asked once");
+    let waiting = "SELECT count(*) FROM media WHERE round((julianday(download_after) - julianday('now')) * 24) = 24";
+    assert_eq!(number(&mirror.open(), waiting) as u64, photos - 5);
+    let attempts = "SELECT sum(download_attempts) FROM media";
+    assert_eq!(number(&mirror.open(), attempts), 1, "one was asked for");
+    mirror
+        .sync_ends(3, &[])
+        .says(3, &["wait to be tried again"]);
+    assert_eq!(feed.asset_requests(), 6, "nor by the next sync");
+    feed.clear_faults();
+    mirror.sync_ends(0, &["media"]);
+    assert_files_equal_feed(&mirror, &feed);
+}
+
+#[test]
+fn a_file_that_cannot_be_looked_at_is_told() {
+    let feed = feed(6);
+    let mirror = with_photos(&feed);
+    mirror.sync();
+    let (key, others) = one_of(&feed);
+    let listing = key.split('_').next().unwrap();
+    let of_it = photo_keys(&feed)
+        .iter()
+        .filter(|key| key.starts_with(listing))
+        .count();
+    // The listing's folder is replaced by a link, which is not followed.
+    let folder = media_dir(&mirror).join(listing);
+    let elsewhere = mirror.folder.path().join("elsewhere");
+    std::fs::rename(&folder, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &folder).unwrap();
+    for job in [&["--json"][..], &["media", "--json"]] {
+        let ended = mirror.sync_ends(3, job);
+        ended.says(3, &[listing, "cannot be looked at", "take it away"]);
+        assert_eq!(file_counts(&ended), [0, 0, 0, of_it as u64]);
+    }
+    assert_eq!(files(&mirror), others + 1);
+    std::fs::remove_file(&folder).unwrap();
+    std::fs::rename(&elsewhere, &folder).unwrap();
+    mirror.sync();
+    assert_files_equal_feed(&mirror, &feed);
 }
 
 #[test]
@@ -182,11 +275,7 @@ fn a_gone_photo_that_got_a_new_version_comes_on_its_own() {
 
 /// Gives a photo a URL that its host refuses, as an expired one.
 fn let_expire(feed: &Simulator, key: &str) {
-    let url = |signed: &str| {
-        let fields = json!({ "MediaURL": format!("{}/photos/640x480/{key}?signed={signed}", feed.asset_url()) });
-        crate::support::fields(fields)
-    };
-    feed.edit_silently("Media", key, url("old")).unwrap();
+    sign_anew(feed, key, "old");
 }
 
 fn sign_anew(feed: &Simulator, key: &str, signed: &str) {
@@ -246,14 +335,20 @@ fn an_expired_url_that_the_feed_does_not_renew_fails() {
 }
 
 #[test]
-fn a_photo_whose_row_is_gone_when_it_is_read_anew_is_deleted() {
+fn a_photo_whose_row_the_feed_does_not_give_anew_fails_and_stays_until_it_is_missed() {
     let feed = feed(6);
     let mirror = with_photos_and(&feed, "", |settings| settings.media = false);
-    let (key, _) = one_of(&feed);
+    let (key, others) = one_of(&feed);
     mirror.sync();
     feed.fault(asset_fault(Fault::Status(403), &key));
     feed.remove_photo(&key, false, false).unwrap();
-    mirror.sync_ends(0, &["media"]);
+    let words = "the feed has no such photo any more; `mlsmirror sync reconcile`";
+    let ended = mirror.sync_ends(3, &["media", "--json"]);
+    ended.says(3, &[words]);
+    assert_eq!(file_counts(&ended), [others as u64, 0, 0, 1]);
+    assert!(column(&mirror, &key, "download_error").contains(words));
+    assert_eq!(live(&mirror.open(), "Media"), others + 1);
+    mirror.sync_ends(0, &["reconcile", "--allow-deletes", "100"]);
     assert_eq!(column(&mirror, &key, "deleted_reason"), "missing");
     assert_files_equal_feed(&mirror, &feed);
 }
@@ -312,7 +407,7 @@ fn urls_that_must_not_be_asked_are_refused() {
         ("javascript:alert(1)", "`javascript:` is not fetched"),
         (
             "http://10.0.0.1/a.jpg",
-            "10.0.0.1 is at 10.0.0.1, a private address",
+            "its host 10.0.0.1 is a private address",
         ),
         ("http://192.168.1.1/a.jpg", "a private address"),
         (
@@ -333,7 +428,7 @@ fn urls_that_must_not_be_asked_are_refused() {
         feed.edit_silently("Media", key, fields).unwrap();
     }
     let ended = mirror.sync_ends(3, &[]);
-    ended.says(3, &[&format!("{} files failed", urls.len())]);
+    ended.says(3, &[&format!("{} photos failed", urls.len())]);
     for (key, (url, words)) in keys.iter().zip(urls) {
         let told = column(&mirror, key, "download_error");
         assert!(told.contains(words), "{url}: {told}");
@@ -438,14 +533,14 @@ fn a_full_disk_ends_the_fetching_and_the_next_run_goes_on() {
     );
     assert_eq!(ended.status.code(), Some(3), "{stdout}{stderr}");
     assert!(
-        stderr.contains("cannot be written (No space left on device"),
+        stderr.contains("photos cannot be written (No space left on device"),
         "{stderr}"
     );
     let on_disk: i64 = stdout.lines().last().unwrap().trim().parse().unwrap();
     assert!(on_disk > 0 && on_disk < photos, "{on_disk} of {photos}");
     assert_eq!(files(&mirror), on_disk, "rows name what is there");
     assert!(
-        stderr.contains(&format!("{} files failed", photos - on_disk)),
+        stderr.contains(&format!("{} photos failed", photos - on_disk)),
         "{stderr}"
     );
     assert!(

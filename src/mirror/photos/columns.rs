@@ -1,7 +1,8 @@
 //! The columns of `media` that tell of files, and the indexes over them.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
+use super::super::schema::columns;
 use super::super::{Writing, quoted};
 use crate::resource::{MODIFICATION_TIMESTAMP, Resource};
 
@@ -25,20 +26,24 @@ const IMAGE_TYPES: &str =
     "'jpeg', 'jpg', 'png', 'gif', 'webp', 'bmp', 'tiff', 'tif', 'heic', 'avif'";
 
 /// What is asked of `media`, in its own columns.
-pub(super) struct PhotoSql {
+pub(in crate::mirror) struct PhotoSql {
     /// What a photo's file is made of: its listing, its URL and its stamp.
     pub source: String,
     /// Whether a photo is still to be fetched. Word for word the condition of the
     /// index `media_to_fetch`.
     pub to_fetch: String,
-    /// Whether a photo that was not there is to be asked for once more, some time.
-    /// Word for word the condition of the index `media_to_look_for`.
-    pub to_look_for: String,
+    /// Whether a photo's host had no such file when it was asked last. Word for word the
+    /// condition of the index `media_unavailable`.
+    pub unavailable: String,
+    /// Whether a row of media is a photo.
+    pub is_photo: String,
     has_order: bool,
 }
 
-/// Whether a soft-deleted row still has to do with a file.
-pub(super) const TO_REMOVE: &str = "deleted_at IS NOT NULL AND file_source IS NOT NULL";
+/// Whether a soft-deleted row still has to do with a file, or with fetching one. Word
+/// for word the condition of the index `media_to_remove`.
+pub(super) const TO_REMOVE: &str =
+    "deleted_at IS NOT NULL AND (file_source IS NOT NULL OR download_error IS NOT NULL)";
 
 impl PhotoSql {
     /// None if there is no `media`, or the feed gives no URLs.
@@ -47,7 +52,8 @@ impl PhotoSql {
         Ok(PhotoSql::for_columns(&columns))
     }
 
-    fn for_columns(columns: &[String]) -> Option<PhotoSql> {
+    /// None if there is no column for URLs, or none by which a photo is known.
+    pub fn for_columns(columns: &[String]) -> Option<PhotoSql> {
         let has = |name: &str| columns.iter().any(|column| column == name);
         if !has("MediaURL") || !has("file_source") {
             return None;
@@ -81,9 +87,10 @@ impl PhotoSql {
             to_fetch: format!(
                 "deleted_at IS NULL AND file_source IS NOT {source} AND \"MediaURL\" <> '' AND ({is_photo})"
             ),
-            to_look_for: format!(
-                "deleted_at IS NULL AND file_source IS {source} AND download_after IS NOT NULL"
+            unavailable: format!(
+                "deleted_at IS NULL AND file_source IS {source} AND download_error IS NOT NULL"
             ),
+            is_photo,
             source,
             has_order: has("Order"),
         })
@@ -96,13 +103,6 @@ impl PhotoSql {
             false => "0".to_owned(),
         }
     }
-}
-
-fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
-    connection
-        .prepare_cached("SELECT name FROM pragma_table_info(?1)")?
-        .query_map([table], |row| row.get(0))?
-        .collect()
 }
 
 /// The columns for files, as a table that is made has them.
@@ -129,28 +129,16 @@ impl Writing<'_> {
                 self.transaction.execute_batch(&sql)?;
             }
         }
-        self.ensure_index("media_to_remove", "deleted_at", TO_REMOVE)?;
+        self.ensure_index("media_to_remove", "\"MediaKey\"", TO_REMOVE)?;
         let Some(sql) = PhotoSql::of(&self.transaction)? else {
             return Ok(());
         };
         self.ensure_index("media_to_fetch", "listing_key", &sql.to_fetch)?;
-        self.ensure_index("media_to_look_for", "download_after", &sql.to_look_for)
+        self.ensure_index("media_unavailable", "download_after", &sql.unavailable)
     }
 
     fn ensure_index(&self, name: &str, column: &str, condition: &str) -> rusqlite::Result<()> {
         let wanted = format!("CREATE INDEX {name} ON media ({column}) WHERE {condition}");
-        let existing: Option<String> = self
-            .transaction
-            .query_row(
-                "SELECT sql FROM sqlite_schema WHERE type = 'index' AND name = ?1",
-                [name],
-                |row| row.get(0),
-            )
-            .optional()?;
-        if existing.as_ref() == Some(&wanted) {
-            return Ok(());
-        }
-        self.transaction
-            .execute_batch(&format!("DROP INDEX IF EXISTS {name}; {wanted}"))
+        self.ensure("index", name, &wanted)
     }
 }

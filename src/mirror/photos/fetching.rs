@@ -22,6 +22,8 @@ pub struct Photo {
     pub attempts: u32,
     /// Whether its host had no such file when it was asked for last.
     pub was_gone: bool,
+    /// Whether its row was read anew since its host refused the URL.
+    pub is_renewed: bool,
     /// The round of tries for which it was lined up; the first one is 0.
     pub round: u32,
 }
@@ -33,9 +35,9 @@ pub struct HeldFile {
     pub path: String,
     /// Its length.
     pub bytes: u64,
-    /// The `ETag` with which it came.
+    /// The `ETag` with which it came from the same URL.
     pub etag: Option<String>,
-    /// The `Last-Modified` with which it came.
+    /// The `Last-Modified` with which it came from the same URL.
     pub last_modified: Option<String>,
 }
 
@@ -59,7 +61,7 @@ pub struct Fetched<'a> {
 pub struct Leftover {
     /// Its key.
     pub key: String,
-    /// The folder and the file's name without ending.
+    /// The folder that its file was to be in.
     pub folder: String,
     /// The file's name without its ending.
     pub stem: String,
@@ -104,7 +106,8 @@ impl Mirror {
 
 impl Writing<'_> {
     /// Takes the next photos out of the line of a round, at most so many, as their
-    /// rows are now. Those that are wanted no more are passed over.
+    /// rows are now; none if the line is empty. Those that went meanwhile are passed
+    /// over.
     ///
     /// # Errors
     /// If it cannot be read or written.
@@ -112,28 +115,31 @@ impl Writing<'_> {
         let Some(sql) = PhotoSql::of(&self.transaction)? else {
             return Ok(Vec::new());
         };
+        let mut next = self.transaction.prepare_cached(
+            "SELECT place, queued_key FROM temp.photo_line WHERE round = ?1
+             ORDER BY place LIMIT ?2",
+        )?;
+        let mut delete = self
+            .transaction
+            .prepare_cached("DELETE FROM temp.photo_line WHERE round = ?1 AND place <= ?2")?;
+        let mut row_of = self.transaction.prepare_cached(&photo_sql(&sql))?;
         let mut photos = Vec::new();
-        let mut taken: Option<i64> = None;
-        {
-            let mut next = self.transaction.prepare_cached(
-                "SELECT place, queued_key FROM temp.photo_line WHERE round = ?1
-                 ORDER BY place LIMIT ?2",
-            )?;
-            let mut rows = next.query((round, most as i64))?;
-            let mut row_of = self.transaction.prepare_cached(&photo_sql(&sql))?;
-            while let Some(row) = rows.next()? {
-                taken = Some(row.get(0)?);
-                let key: String = row.get(1)?;
-                let photo = row_of.query_row([&key], photo).optional()?;
+        loop {
+            let line: Vec<(i64, String)> = next
+                .query_map((round, most as i64), |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<Result<_, _>>()?;
+            let Some((taken, _)) = line.last() else {
+                return Ok(photos);
+            };
+            delete.execute((round, taken))?;
+            for (_, key) in &line {
+                let photo = row_of.query_row([key], photo).optional()?;
                 photos.extend(photo.map(|photo| Photo { round, ..photo }));
             }
+            if !photos.is_empty() {
+                return Ok(photos);
+            }
         }
-        if let Some(taken) = taken {
-            self.transaction
-                .prepare_cached("DELETE FROM temp.photo_line WHERE round = ?1 AND place <= ?2")?
-                .execute((round, taken))?;
-        }
-        Ok(photos)
     }
 
     /// A photo as its row is now; none if it is not live.
@@ -248,6 +254,29 @@ impl Writing<'_> {
         Ok(())
     }
 
+    /// A photo's host asks to be left alone until a moment in storage form.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn photo_waits(
+        &self,
+        key: &str,
+        error: &str,
+        until: &str,
+        was_asked: bool,
+    ) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached(
+                "UPDATE media SET download_attempts = download_attempts + :asked,
+                        download_error = :error, download_after = :until
+                 WHERE \"MediaKey\" = :key",
+            )?
+            .execute(named_params! {
+                ":asked": was_asked, ":error": error, ":until": until, ":key": key,
+            })?;
+        Ok(())
+    }
+
     /// A photo's host has no such file. It is looked for again after a moment in
     /// storage form; without one, not until the feed gives it another source.
     ///
@@ -261,23 +290,53 @@ impl Writing<'_> {
     ) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached(
-                "UPDATE media SET download_attempts = download_attempts + 1,
-                        download_error = :error, download_after = :after, file_source = :source
+                "UPDATE media SET download_attempts = :attempts, download_error = :error,
+                        download_after = :after, file_source = :source, file_etag = NULL,
+                        file_last_modified = NULL
                  WHERE \"MediaKey\" = :key",
             )?
             .execute(named_params! {
-                ":error": error, ":after": after, ":source": photo.source, ":key": photo.key,
+                ":attempts": photo.looks() + 1, ":error": error, ":after": after,
+                ":source": photo.source, ":key": photo.key,
             })?;
+        Ok(())
+    }
+
+    /// A photo that was gone could not be looked for; that is done after a moment in
+    /// storage form.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn photo_put_off(&self, key: &str, after: &str) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached("UPDATE media SET download_after = :after WHERE \"MediaKey\" = :key")?
+            .execute(named_params! { ":after": after, ":key": key })?;
         Ok(())
     }
 }
 
+impl Photo {
+    /// How often its host said that it has no such file.
+    pub fn looks(&self) -> u32 {
+        match self.was_gone {
+            true => self.attempts,
+            false => 0,
+        }
+    }
+}
+
+/// A photo's row, by its key. What a host said of a file holds for its URL alone, with
+/// which `file_source` ends.
 fn photo_sql(sql: &PhotoSql) -> String {
+    let source = &sql.source;
+    let url = "' ' || quote(\"MediaURL\")";
     format!(
-        "SELECT \"MediaKey\", listing_key, \"MediaURL\", {}, file_path, file_bytes, file_etag,
-                file_last_modified, download_attempts, file_source IS {}
-         FROM media WHERE \"MediaKey\" = ?1 AND deleted_at IS NULL AND \"MediaURL\" <> ''",
-        sql.source, sql.source
+        "SELECT \"MediaKey\", listing_key, \"MediaURL\", {source}, file_path, file_bytes,
+                CASE WHEN is_same_url THEN file_etag END,
+                CASE WHEN is_same_url THEN file_last_modified END,
+                download_attempts, file_source IS {source}
+         FROM (SELECT *, substr(file_source, -length({url})) = {url} AS is_same_url FROM media
+               WHERE \"MediaKey\" = ?1 AND deleted_at IS NULL AND \"MediaURL\" <> '')"
     )
 }
 
@@ -297,6 +356,7 @@ fn photo(row: &rusqlite::Row<'_>) -> rusqlite::Result<Photo> {
         }),
         attempts: row.get::<_, i64>(8)?.clamp(0, i64::from(u32::MAX)) as u32,
         was_gone: row.get(9)?,
+        is_renewed: false,
         round: 0,
     })
 }

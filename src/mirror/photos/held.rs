@@ -15,10 +15,10 @@ pub struct FileRow {
     pub listing_key: Option<String>,
     /// Its path within the folder of photos.
     pub path: String,
-    /// Its length.
-    pub bytes: u64,
-    /// The SHA-256 of its content, in hexadecimal digits.
-    pub sha256: String,
+    /// Its length; none where another hand took it out.
+    pub bytes: Option<u64>,
+    /// The SHA-256 of its content, in hexadecimal digits; likewise.
+    pub sha256: Option<String>,
 }
 
 /// The columns of a [`FileRow`], of live photos.
@@ -29,11 +29,8 @@ fn file_row(row: &Row<'_>) -> rusqlite::Result<FileRow> {
     Ok(FileRow {
         key: row.get(0)?,
         path: row.get(1)?,
-        // What another hand emptied is the length and the hash of no file.
-        bytes: row
-            .get::<_, Option<i64>>(2)?
-            .map_or(u64::MAX, |bytes| bytes as u64),
-        sha256: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
+        bytes: row.get::<_, Option<i64>>(2)?.map(|bytes| bytes as u64),
+        sha256: row.get(3)?,
         listing_key: row.get(4)?,
     })
 }
@@ -81,29 +78,44 @@ impl Mirror {
             .collect()
     }
 
-    /// Soft-deleted photos that still have to do with a file, and its path, behind
-    /// `after` by number of row; at most so many.
+    /// Keys of soft-deleted photos that still have to do with a file, and its path, in
+    /// the order of the keys behind one of them; at most so many.
     ///
     /// # Errors
     /// If it cannot be read.
     pub fn files_to_remove(
         &self,
-        after: i64,
+        after: &str,
         most: usize,
-    ) -> rusqlite::Result<Vec<(i64, String, Option<String>)>> {
+    ) -> rusqlite::Result<Vec<(String, Option<String>)>> {
         if !self.has_table(Resource::Media)? {
             return Ok(Vec::new());
         }
         self.connection
             .prepare_cached(&format!(
-                "SELECT rowid, \"MediaKey\", file_path FROM media INDEXED BY media_to_remove
-                 WHERE {TO_REMOVE} AND rowid > :after ORDER BY rowid LIMIT :most"
+                "SELECT \"MediaKey\", file_path FROM media
+                 WHERE {TO_REMOVE} AND \"MediaKey\" > :after ORDER BY \"MediaKey\" LIMIT :most"
             ))?
             .query_map(
                 named_params! { ":after": after, ":most": most as i64 },
-                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+                |row| Ok((row.get(0)?, row.get(1)?)),
             )?
             .collect()
+    }
+
+    /// Whether any row names a file.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn has_files(&self) -> rusqlite::Result<bool> {
+        if !self.has_table(Resource::Media)? {
+            return Ok(false);
+        }
+        self.connection.query_row(
+            "SELECT EXISTS (SELECT 1 FROM media WHERE file_path IS NOT NULL)",
+            [],
+            |row| row.get(0),
+        )
     }
 
     /// How many soft-deleted photos still have a file.
@@ -120,24 +132,24 @@ impl Mirror {
             .map(|count| count as u64)
     }
 
-    /// Begins to look up which files are named: gathers all paths.
+    /// Begins to look up which files are named: gathers all paths, those of temporary
+    /// files of a process that fetches photos now included.
     ///
     /// # Errors
     /// If there is no room for them.
-    pub fn gather_paths(&self) -> rusqlite::Result<u64> {
+    pub fn gather_paths(&self) -> rusqlite::Result<()> {
         self.connection.execute_batch(
             "CREATE TEMP TABLE IF NOT EXISTS named_path (path TEXT PRIMARY KEY) WITHOUT ROWID;
-             DELETE FROM temp.named_path;",
+             DELETE FROM temp.named_path;
+             INSERT INTO temp.named_path SELECT folder || '/.' || stem || '.part' FROM _downloads;",
         )?;
-        if !self.has_table(Resource::Media)? {
-            return Ok(0);
+        if self.has_table(Resource::Media)? {
+            self.connection.execute_batch(
+                "INSERT OR IGNORE INTO temp.named_path SELECT file_path FROM media
+                 WHERE file_path IS NOT NULL",
+            )?;
         }
-        let gathered = self.connection.execute(
-            "INSERT OR IGNORE INTO temp.named_path SELECT file_path FROM media
-             WHERE file_path IS NOT NULL",
-            [],
-        )?;
-        Ok(gathered as u64)
+        Ok(())
     }
 
     /// Whether a row names this path, among those that were gathered.

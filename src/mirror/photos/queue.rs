@@ -1,8 +1,9 @@
 //! Photos still to fetch, in the order in which they are fetched.
 
-use rusqlite::ToSql;
+use rusqlite::{OptionalExtension, ToSql};
 use serde::Serialize;
 
+use super::super::schema::columns;
 use super::super::{Mirror, now, quoted};
 use super::columns::PhotoSql;
 use crate::resource::{MODIFICATION_TIMESTAMP, Resource};
@@ -27,6 +28,8 @@ pub struct Backlog {
     pub failing: u64,
     /// Those of them that wait before they are tried again.
     pub paused: u64,
+    /// Besides: those that their hosts did not have when they were asked last.
+    pub unavailable: u64,
 }
 
 impl Mirror {
@@ -48,28 +51,24 @@ impl Mirror {
         };
         let PhotoSql {
             to_fetch,
-            to_look_for,
-            source,
+            unavailable,
             ..
         } = &sql;
         let order = sql.order("");
         let from =
             format!("SELECT \"MediaKey\", listing_key, {order} AS own_order FROM media WHERE");
-        let is_over = format!("<= '{}'", now());
-        let looked_for = format!("UNION ALL {from} {to_look_for} AND download_after {is_over}");
+        let looked_for = format!("UNION ALL {from} {unavailable} AND download_after <= :now");
         let mut keys = String::from("[]");
         let due = match wanted {
             WantedPhotos::Due => {
-                format!("{from} {to_fetch} AND coalesce(download_after, '') {is_over} {looked_for}")
+                format!("{from} {to_fetch} AND coalesce(download_after, '') <= :now {looked_for}")
             }
             WantedPhotos::All => format!("{from} {to_fetch} {looked_for}"),
             WantedPhotos::Of(listings) => {
                 keys = serde_json::to_string(listings)?;
                 let of_them = "listing_key IN (SELECT value FROM json_each(:keys))";
                 format!(
-                    "{from} {to_fetch} AND {of_them}
-                     UNION ALL {from} {of_them} AND deleted_at IS NULL
-                       AND file_source IS {source} AND download_error IS NOT NULL"
+                    "{from} {to_fetch} AND {of_them} UNION ALL {from} {unavailable} AND {of_them}"
                 )
             }
         };
@@ -91,11 +90,12 @@ impl Mirror {
                       {newest} DESC, placed.listing_key DESC, own_place",
             earlier_order = sql.order("earlier.")
         );
-        let mut parameters: Vec<(&str, &dyn ToSql)> = Vec::new();
-        if let WantedPhotos::Of(_) = wanted {
-            parameters.push((":keys", &keys));
-        }
-        let lined_up = self.connection.execute(&line_up, &*parameters)?;
+        let now = now();
+        let parameters: [(&str, &dyn ToSql); 1] = match wanted {
+            WantedPhotos::Of(_) => [(":keys", &keys)],
+            _ => [(":now", &now)],
+        };
+        let lined_up = self.connection.execute(&line_up, &parameters)?;
         Ok(lined_up as u64)
     }
 
@@ -107,11 +107,7 @@ impl Mirror {
             "ListingContractDate",
             MODIFICATION_TIMESTAMP,
         ];
-        let columns: Vec<String> = self
-            .connection
-            .prepare("SELECT name FROM pragma_table_info(?1)")?
-            .query_map([Resource::Property.table()], |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
+        let columns = columns(&self.connection, Resource::Property.table())?;
         let known: Vec<String> = told
             .into_iter()
             .filter(|name| columns.iter().any(|column| column == name))
@@ -145,7 +141,9 @@ impl Mirror {
         let Some(sql) = PhotoSql::of(&self.connection)? else {
             return Ok(Backlog::default());
         };
-        self.connection.query_row(
+        let count =
+            |row: &rusqlite::Row<'_>, column| row.get::<_, i64>(column).map(|count| count as u64);
+        let mut backlog = self.connection.query_row(
             &format!(
                 "SELECT count(*), count(nullif(download_attempts, 0)),
                         count(CASE WHEN download_after > ?1 THEN 1 END)
@@ -154,13 +152,40 @@ impl Mirror {
             ),
             [now()],
             |row| {
-                let count = |column| row.get::<_, i64>(column).map(|count| count as u64);
                 Ok(Backlog {
-                    photos: count(0)?,
-                    failing: count(1)?,
-                    paused: count(2)?,
+                    photos: count(row, 0)?,
+                    failing: count(row, 1)?,
+                    paused: count(row, 2)?,
+                    unavailable: 0,
                 })
             },
-        )
+        )?;
+        let unavailable = format!("SELECT count(*) FROM media WHERE {}", sql.unavailable);
+        backlog.unavailable = self
+            .connection
+            .query_row(&unavailable, [], |row| count(row, 0))?;
+        Ok(backlog)
+    }
+
+    /// Of the photos that wait before they are tried again: when the first one is, and
+    /// what was wrong with it.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn next_paused(&self) -> rusqlite::Result<Option<(String, String)>> {
+        let Some(sql) = PhotoSql::of(&self.connection)? else {
+            return Ok(None);
+        };
+        self.connection
+            .query_row(
+                &format!(
+                    "SELECT download_after, coalesce(download_error, '') FROM media
+                     WHERE {} AND download_after > ?1 ORDER BY download_after LIMIT 1",
+                    sql.to_fetch
+                ),
+                [now()],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .optional()
     }
 }
