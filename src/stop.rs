@@ -3,7 +3,7 @@
 use tokio::sync::watch;
 
 /// Why the process was asked to stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Signal {
     /// SIGINT, as Ctrl-C gives.
     Interrupt,

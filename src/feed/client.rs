@@ -1,8 +1,8 @@
 //! Requests: the token, the tries, the limits on size, origin and rate.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, Utc};
 use reqwest::header::{AUTHORIZATION, DATE, HeaderMap};
@@ -13,8 +13,10 @@ use url::Url;
 
 use super::error::FeedError;
 use super::headers::{asked_pause, header, http_date, until};
+use super::ledger::Ledger;
 use super::pace::{Limit, Pace};
 use super::page::BadBody;
+use super::patience::{Patience, too_slow};
 use super::token::Token;
 use crate::config;
 use crate::stop::Stop;
@@ -26,7 +28,11 @@ const BODY_LIMIT_BYTES: u64 = 256 * 1024 * 1024;
 pub(super) const PAUSE_LIMIT: Duration = Duration::from_secs(3_600);
 
 /// Doubling stops here, so that a run with many tries goes on trying.
-const DELAY_LIMIT: Duration = Duration::from_secs(300);
+pub const DELAY_LIMIT: Duration = Duration::from_secs(300);
+
+/// More redirects than this lead nowhere.
+pub(super) const REDIRECTS_MAX: usize = 5;
+pub(super) const TOO_MANY_REDIRECTS: &str = "more than five redirects";
 
 /// What went over the wire so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -122,9 +128,11 @@ pub struct Client {
     http: reqwest::Client,
     token: Token,
     base: Url,
+    timeout: Option<Duration>,
     max_retries: u32,
     retry_delay: Duration,
     pace: Mutex<Pace>,
+    ledger: OnceLock<Arc<dyn Ledger>>,
     slots: Semaphore,
     stop: Stop,
     meter: Meter,
@@ -162,52 +170,43 @@ impl Client {
     /// # Errors
     /// If the HTTP library cannot be set up.
     pub fn new(settings: &config::Feed, token: Token, stop: Stop) -> anyhow::Result<Client> {
-        // Fails only if a provider is installed already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let origin = settings.base_url.origin();
         let stay = Policy::custom(move |attempt| {
             if attempt.url().origin() != origin {
                 let elsewhere = attempt.url().origin().ascii_serialization();
                 attempt.error(FeedError::Elsewhere(elsewhere))
-            } else if attempt.previous().len() > 5 {
-                attempt.error("more than five redirects")
+            } else if attempt.previous().len() > REDIRECTS_MAX {
+                attempt.error(TOO_MANY_REDIRECTS)
             } else {
                 attempt.follow()
             }
         });
-        let mut http = reqwest::Client::builder();
-        if let Some(timeout) = settings.timeout {
-            http = http.connect_timeout(timeout).read_timeout(timeout);
-        }
-        let http = http
-            .user_agent(concat!("mlsmirror/", env!("CARGO_PKG_VERSION")))
-            .redirect(stay)
-            .referer(false)
-            .tcp_nodelay(true)
-            .build()?;
-        let limit = |requests: Option<std::num::NonZeroU32>, seconds| {
-            requests.map(|requests| Limit {
-                requests: requests.get(),
-                span: Duration::from_secs(seconds),
-            })
-        };
-        let limits = [
-            limit(settings.requests_per_minute, 60),
-            limit(settings.requests_per_hour, 3_600),
-            limit(settings.requests_per_day, 86_400),
-        ];
+        let http = http_builder(settings.timeout).redirect(stay).build()?;
+        let limits = settings.limits().into_iter();
+        let limits = limits.map(|(requests, span)| Limit {
+            requests: requests.get(),
+            span,
+        });
         Ok(Client {
             http,
             token,
             base: settings.base_url.clone(),
+            timeout: settings.timeout,
             max_retries: settings.max_retries,
             retry_delay: settings.retry_delay,
-            pace: Mutex::new(Pace::new(limits.into_iter().flatten().collect())),
+            pace: Mutex::new(Pace::new(limits.collect())),
+            ledger: OnceLock::new(),
             slots: Semaphore::new(settings.max_concurrent),
             stop,
             meter: Meter::default(),
             date: Mutex::new(None),
         })
+    }
+
+    /// Shares the rate budget with other processes, from the next request on.
+    pub fn share_budget(&self, ledger: Arc<dyn Ledger>) {
+        // The first one stays.
+        let _ = self.ledger.set(ledger);
     }
 
     /// The URL of a path and query below the service's root.
@@ -299,6 +298,9 @@ impl Client {
             );
             if pause.is_some() {
                 locked(&self.pace).pause(Instant::now(), delay);
+                if let Some(ledger) = self.ledger.get() {
+                    ledger.pause(SystemTime::now() + delay);
+                }
             } else {
                 self.sleep(delay).await?;
             }
@@ -342,12 +344,35 @@ impl Client {
     /// Waits until the rate budget has a request left, and takes it.
     async fn budget(&self) {
         loop {
-            let taken = locked(&self.pace).take(Instant::now());
-            let Err(pause) = taken else { return };
+            let Err(pause) = self.take() else { return };
             let started = Instant::now();
             tokio::time::sleep(pause).await;
             self.meter.throttled(started.elapsed());
         }
+    }
+
+    /// Takes a request out of the budget that this process shares with others.
+    fn take(&self) -> Result<(), Duration> {
+        let mut pace = locked(&self.pace);
+        let Some(ledger) = self.ledger.get() else {
+            return pace.take(Instant::now());
+        };
+        let mut taken = Ok(());
+        ledger.share(&mut |spent| {
+            let (now, clock) = (Instant::now(), SystemTime::now());
+            for sent in &spent.requests {
+                // What another clock puts into the future was sent now.
+                let ago = clock.duration_since(*sent).unwrap_or_default();
+                pace.note(now.checked_sub(ago).unwrap_or(now));
+            }
+            if let Some(until) = spent.paused_until {
+                let pause = until.duration_since(clock).unwrap_or_default();
+                pace.pause(now, pause.min(PAUSE_LIMIT));
+            }
+            taken = pace.take(now);
+            taken.is_ok()
+        });
+        taken
     }
 
     async fn receive(&self, url: &Url, asking: Asking) -> Result<Vec<u8>, Failure> {
@@ -382,6 +407,7 @@ impl Client {
             return Err(too_large());
         }
         let mut body = Vec::with_capacity(announced as usize);
+        let patience = Patience::begin(self.timeout);
         while let Some(chunk) = response.chunk().await.map_err(network)? {
             self.meter
                 .bytes_received
@@ -390,6 +416,14 @@ impl Client {
                 return Err(too_large());
             }
             body.extend_from_slice(&chunk);
+            let bytes = body.len() as u64;
+            if patience.is_over(bytes) {
+                return Err(Failure::Passing {
+                    what: too_slow(bytes),
+                    status: None,
+                    pause: None,
+                });
+            }
         }
         Ok(body)
     }
@@ -433,6 +467,19 @@ impl Client {
             locked(&self.pace).told_remaining(Instant::now(), remaining, reset_in);
         }
     }
+}
+
+/// What all connections have in common.
+pub(super) fn http_builder(timeout: Option<Duration>) -> reqwest::ClientBuilder {
+    // Fails only if a provider is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut http = reqwest::Client::builder();
+    if let Some(timeout) = timeout {
+        http = http.connect_timeout(timeout).read_timeout(timeout);
+    }
+    http.user_agent(concat!("mlsmirror/", env!("CARGO_PKG_VERSION")))
+        .referer(false)
+        .tcp_nodelay(true)
 }
 
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -11,9 +11,11 @@ mod deleted;
 mod dialect;
 mod error;
 mod headers;
+mod ledger;
 pub mod metadata;
 mod pace;
 mod page;
+mod patience;
 pub mod query;
 mod shape;
 mod token;
@@ -31,10 +33,11 @@ use crate::stop::Stop;
 use client::{Asking, Client};
 
 pub use assets::{Asset, AssetError, Assets, Take, Untaken, Validators};
-pub use client::{Traffic, Tries};
+pub use client::{DELAY_LIMIT, Traffic, Tries};
 pub use deleted::{Announced, Announcement, DELETED_NAMES, DeletedNames};
 pub use dialect::{Dialect, Paging};
 pub use error::FeedError;
+pub use ledger::{Ledger, Spent};
 pub use metadata::Metadata;
 pub use page::{BadBody, Page};
 pub use shape::{ShapeError, Wanted, columns, shape};
@@ -93,6 +96,12 @@ impl Feed {
     /// What went over the wire so far.
     pub fn traffic(&self) -> Traffic {
         self.client.traffic()
+    }
+
+    /// Shares the rate budget with other processes, from the next request on. Without
+    /// limits there is no budget to share.
+    pub fn share_budget(&self, ledger: Arc<dyn Ledger>) {
+        self.client.share_budget(ledger);
     }
 
     /// The feed's own time, from the `Date` header of its newest answer.

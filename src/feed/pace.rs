@@ -73,11 +73,17 @@ impl Pace {
             .map(|limit| limit.requests as usize)
             .max()
             .unwrap_or(0);
-        self.sent.push_back(now);
+        self.note(now);
         while self.sent.len() > longest {
             self.sent.pop_front();
         }
         Ok(())
+    }
+
+    /// Another process took a request out of the same budget, at that moment.
+    pub fn note(&mut self, sent: Instant) {
+        let place = self.sent.partition_point(|known| *known <= sent);
+        self.sent.insert(place, sent);
     }
 
     fn window_opens(&self, now: Instant) -> Option<Instant> {
@@ -169,6 +175,18 @@ mod tests {
         );
         assert_eq!(times[..2], [0, 0]);
         assert!(times[2] >= 1_000 && times[3] >= 60_000, "{times:?}");
+    }
+
+    #[test]
+    fn what_another_process_sent_counts() {
+        let start = Instant::now();
+        let mut pace = Pace::new(vec![limit(3, 60)]);
+        let now = start + Duration::from_secs(50);
+        pace.note(start + Duration::from_secs(40));
+        pace.note(start);
+        assert_eq!(pace.take(now), Ok(()));
+        // Until the oldest of the three is a minute old, and a second more.
+        assert_eq!(pace.take(now), Err(Duration::from_secs(11)));
     }
 
     #[test]

@@ -1,18 +1,50 @@
-//! One syncing process at a time.
+//! One process at a time: one that syncs, and one that watches.
 
-use rusqlite::{OptionalExtension, named_params};
+use rusqlite::{Connection, OptionalExtension, named_params};
+use serde::Serialize;
 
 use super::{Mirror, now};
 
-/// Another process is syncing this mirror.
+/// What a process holds the mirror for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lease {
+    /// Writing to it, while a job runs.
+    Sync,
+    /// Running jobs on their schedule, for as long as the daemon lives.
+    Watch,
+}
+
+impl Lease {
+    fn name(self) -> &'static str {
+        match self {
+            Lease::Sync => "sync",
+            Lease::Watch => "watch",
+        }
+    }
+}
+
+/// The process that holds a lease.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Holder {
+    /// The name of its host.
+    pub host: String,
+    /// Its number there.
+    pub pid: i64,
+    /// Since when it holds the lease, UTC.
+    pub since: String,
+}
+
+/// Another process holds the lease.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "process {pid} on {host} is syncing this mirror since {since} (UTC); wait for it or stop it"
+    "process {} on {} {doing} since {} (UTC); wait for it or stop it",
+    .holder.pid,
+    .holder.host,
+    .holder.since
 )]
 pub struct LeaseTaken {
-    host: String,
-    pid: i64,
-    since: String,
+    holder: Holder,
+    doing: &'static str,
 }
 
 /// A process, told apart from a later one with the same number.
@@ -24,62 +56,84 @@ struct Process {
 }
 
 impl Mirror {
-    /// Takes the lease for this process; a dead process's is taken over at once.
+    /// Takes a lease for this process; a dead process's is taken over at once.
     ///
     /// # Errors
     /// [`LeaseTaken`] if another living process holds it.
-    pub fn take_lease(&mut self) -> anyhow::Result<()> {
+    pub fn take_lease(&mut self, lease: Lease) -> anyhow::Result<()> {
         let own = Process::own();
         let writing = self.write()?;
-        let held = writing
-            .transaction
-            .query_row(
-                "SELECT host, pid, process_started, since FROM _lease WHERE id = 1",
-                [],
-                |row| {
-                    let holder = Process {
-                        host: row.get(0)?,
-                        pid: row.get(1)?,
-                        started: row.get(2)?,
-                    };
-                    Ok((holder, row.get::<_, String>(3)?))
-                },
-            )
-            .optional()?;
-        if let Some((holder, since)) = held
-            && holder != own
-            && holder.may_live(&own.host)
+        if let Some((process, holder)) = held(&writing.transaction, lease)?
+            && process != own
+            && process.may_live(&own.host)
         {
-            return Err(LeaseTaken {
-                host: holder.host,
-                pid: holder.pid,
-                since,
-            }
-            .into());
+            let doing = match lease {
+                Lease::Sync => "is syncing this mirror",
+                Lease::Watch => "is watching this mirror",
+            };
+            return Err(LeaseTaken { holder, doing }.into());
         }
         writing.transaction.execute(
-            "INSERT OR REPLACE INTO _lease (id, host, pid, process_started, since)
-             VALUES (1, :host, :pid, :started, :since)",
+            "INSERT OR REPLACE INTO _leases (name, host, pid, process_started, since)
+             VALUES (:name, :host, :pid, :started, :since)",
             named_params! {
-                ":host": own.host, ":pid": own.pid, ":started": own.started, ":since": now(),
+                ":name": lease.name(), ":host": own.host, ":pid": own.pid,
+                ":started": own.started, ":since": now(),
             },
         )?;
         writing.commit()?;
         Ok(())
     }
 
-    /// Gives the lease back.
+    /// Gives a lease back.
     ///
     /// # Errors
     /// If the database cannot be written; then the next process finds this one dead.
-    pub fn release_lease(&mut self) -> rusqlite::Result<()> {
+    pub fn release_lease(&mut self, lease: Lease) -> rusqlite::Result<()> {
         let own = Process::own();
         self.connection.execute(
-            "DELETE FROM _lease WHERE host = :host AND pid = :pid AND process_started = :started",
-            named_params! { ":host": own.host, ":pid": own.pid, ":started": own.started },
+            "DELETE FROM _leases
+             WHERE name = :name AND host = :host AND pid = :pid AND process_started = :started",
+            named_params! {
+                ":name": lease.name(), ":host": own.host, ":pid": own.pid,
+                ":started": own.started,
+            },
         )?;
         Ok(())
     }
+
+    /// The living process that holds a lease, if there is one. Of another host's it is
+    /// not known whether it lives.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn lease_holder(&self, lease: Lease) -> rusqlite::Result<Option<Holder>> {
+        let found = held(&self.connection, lease)?;
+        let living = found.filter(|(process, _)| process.may_live(&host()));
+        Ok(living.map(|(_, holder)| holder))
+    }
+}
+
+fn held(connection: &Connection, lease: Lease) -> rusqlite::Result<Option<(Process, Holder)>> {
+    connection
+        .query_row(
+            "SELECT host, pid, process_started, since FROM _leases WHERE name = ?1",
+            [lease.name()],
+            |row| {
+                let process = Process {
+                    host: row.get(0)?,
+                    pid: row.get(1)?,
+                    started: row.get(2)?,
+                };
+                let holder = Holder {
+                    host: process.host.clone(),
+                    pid: process.pid,
+                    since: row.get(3)?,
+                };
+                Ok((process, holder))
+            },
+        )
+        .optional()
 }
 
 impl Process {

@@ -25,7 +25,7 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 const PAGE_SIZE_BYTES: u32 = 16_384;
 
 /// How long to wait for another program that holds the file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Statements are made once per resource and kind.
 const STATEMENTS: usize = 128;
@@ -40,6 +40,11 @@ pub struct NotAMirror {
 }
 
 impl NotAMirror {
+    /// There is nothing at this path.
+    pub fn yet(path: &Path) -> NotAMirror {
+        NotAMirror::new(path, "there is no mirror yet; `mlsmirror sync` makes it")
+    }
+
     fn new(path: &Path, what: &str) -> NotAMirror {
         NotAMirror {
             path: path.to_owned(),
@@ -79,7 +84,7 @@ impl Mirror {
         if owner(&connection, path)? == Owner::Nobody {
             claim(&connection).with_context(|| writing(path))?;
         }
-        Mirror::prepare(connection).with_context(|| writing(path))
+        Mirror::prepare(connection, path).with_context(|| writing(path))
     }
 
     /// Opens the mirror at `path` to read from it, also while a sync writes it.
@@ -90,8 +95,7 @@ impl Mirror {
     /// program; otherwise what kept SQLite from opening it.
     pub fn open_to_read(path: &Path) -> anyhow::Result<Mirror> {
         if !path.is_file() {
-            let what = "there is no mirror yet; `mlsmirror sync` makes it";
-            return Err(NotAMirror::new(path, what).into());
+            return Err(NotAMirror::yet(path).into());
         }
         // Not read-only to SQLite, which would leave its shared memory behind
         // beside the file.
@@ -123,11 +127,11 @@ impl Mirror {
                 let what = "is of a later version of this program; bring the program up to date";
                 Err(NotAMirror::new(path, what).into())
             }
-            Ordering::Equal => Ok(Mirror::with(connection)),
+            Ordering::Equal => Ok(Mirror::with(connection, path)),
         }
     }
 
-    fn prepare(mut connection: Connection) -> anyhow::Result<Mirror> {
+    fn prepare(mut connection: Connection, path: &Path) -> anyhow::Result<Mirror> {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         // A commit survives the process; after a power cut the last ones may be
         // missing, whole, and are fetched again.
@@ -140,21 +144,21 @@ impl Mirror {
         embedded::migrations::runner()
             .run(&mut connection)
             .context("bringing the database's tables up to date")?;
-        let mut mirror = Mirror::with(connection);
+        let mut mirror = Mirror::with(connection, path);
         let writing = mirror.write()?;
-        // The tables of records are no migration's: they are made of the feed's fields.
-        writing.ensure_photos()?;
-        writing.ensure_views()?;
+        writing.complete_tables()?;
         writing.commit()?;
         Ok(mirror)
     }
 }
 
 impl Mirror {
-    fn with(connection: Connection) -> Mirror {
+    fn with(connection: Connection, path: &Path) -> Mirror {
         Mirror {
             connection,
+            path: path.to_owned(),
             logged: Default::default(),
+            emptied_at: None,
         }
     }
 }
