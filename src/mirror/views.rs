@@ -1,8 +1,10 @@
 //! Views for readers. They are made of the fields that the feed declares, and anew
 //! when these change.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
+use super::photos::PhotoSql;
+use super::schema::columns;
 use super::{Writing, quoted};
 use crate::resource::Resource;
 
@@ -21,48 +23,74 @@ impl Writing<'_> {
     }
 
     fn ensure_view(&self, name: &str, select: &str) -> rusqlite::Result<()> {
-        let wanted = format!("CREATE VIEW {name} AS\n{select}");
-        let existing: Option<String> = self
-            .transaction
-            .query_row(
-                "SELECT sql FROM sqlite_schema WHERE type = 'view' AND name = ?1",
-                [name],
-                |row| row.get(0),
-            )
-            .optional()?;
-        if existing.as_ref() == Some(&wanted) {
-            return Ok(());
-        }
-        self.transaction
-            .execute_batch(&format!("DROP VIEW IF EXISTS {name}; {wanted}"))
+        self.ensure("view", name, &format!("CREATE VIEW {name} AS\n{select}"))
     }
 }
 
 /// A table of records, with the columns that it has.
-struct Table {
-    alias: &'static str,
+pub(super) struct Table {
+    name: &'static str,
     columns: Vec<String>,
 }
 
 impl Table {
-    fn of(connection: &Connection, resource: Resource) -> rusqlite::Result<Option<Table>> {
-        let columns: Vec<String> = connection
-            .prepare("SELECT name FROM pragma_table_info(?1)")?
-            .query_map([resource.table()], |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
+    /// The table of a resource, if it was made.
+    pub fn of(connection: &Connection, resource: Resource) -> rusqlite::Result<Option<Table>> {
+        let columns = columns(connection, resource.table())?;
         Ok((!columns.is_empty()).then(|| Table {
-            alias: resource.table(),
+            name: resource.table(),
             columns,
         }))
     }
 
     /// A column under its own name; NULL where the feed does not declare it.
-    fn column(&self, name: &str) -> String {
+    pub fn column(&self, name: &str) -> String {
         let own = quoted(name);
-        match self.columns.iter().any(|column| column == name) {
-            true => format!("{}.{own}", self.alias),
+        match self.has(name) {
+            true => format!("{}.{own}", self.name),
             false => format!("NULL AS {own}"),
         }
+    }
+
+    /// A column's value; NULL where the feed does not declare it.
+    pub fn value(&self, name: &str) -> String {
+        match self.has(name) {
+            true => format!("{}.{}", self.name, quoted(name)),
+            false => "NULL".to_owned(),
+        }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.columns.iter().any(|column| column == name)
+    }
+
+    /// A listing's address in the form that fits. In Utah a street named by a number
+    /// alone is a line of the grid, and is named by its directions
+    /// (UtahRealEstate.com's documentation of addresses).
+    pub fn address(&self) -> String {
+        let joined = |names: &[&str]| {
+            let parts: Vec<String> = names
+                .iter()
+                .map(|name| format!("coalesce(nullif({}, '') || ' ', '')", self.value(name)))
+                .collect();
+            format!("trim({})", parts.join(" || "))
+        };
+        let name = self.value("StreetName");
+        let grid = joined(&[
+            "StreetNumber",
+            "StreetDirPrefix",
+            "CrossStreet",
+            "StreetDirSuffix",
+        ]);
+        let street = joined(&["StreetNumber", "StreetName", "StreetSuffix", "UnitNumber"]);
+        format!(
+            "coalesce(nullif(CASE WHEN {name} <> '' AND {name} NOT GLOB '*[^0-9]*' \
+             AND coalesce({suffix}, '') = '' AND coalesce({cross}, '') <> '' \
+             THEN {grid} ELSE {street} END, ''), {unparsed})",
+            suffix = self.value("StreetSuffix"),
+            cross = self.value("CrossStreet"),
+            unparsed = self.value("UnparsedAddress"),
+        )
     }
 }
 
@@ -76,11 +104,14 @@ fn listing_photos(media: &Table) -> String {
         "MediaURL",
     ];
     let columns: Vec<String> = columns.iter().map(|name| media.column(name)).collect();
+    // Where photos cannot be told from other media, none are shown.
+    let is_photo =
+        PhotoSql::for_columns(&media.columns).map_or("false".to_owned(), |sql| sql.is_photo);
     format!(
         "SELECT media.listing_key AS \"ListingKey\", {order}, media.file_path, media.file_bytes,\n       \
          media.downloaded_at, media.download_error, {}\n\
          FROM media JOIN listings ON listings.\"ListingKey\" = media.listing_key\n\
-         WHERE media.deleted_at IS NULL AND listings.deleted_at IS NULL\n\
+         WHERE media.deleted_at IS NULL AND listings.deleted_at IS NULL AND ({is_photo})\n\
          ORDER BY media.listing_key, \"Order\", media.\"MediaKey\"",
         columns.join(", ")
     )

@@ -1,0 +1,172 @@
+//! The monitor: each change of status is told once, and told again if that failed.
+
+use serde_json::{Value as Json, json};
+
+use crate::support::*;
+use mlsmirror::simulator::Simulator;
+
+fn set_status(feed: &Simulator, key: i64, status: &str) {
+    let change = fields(json!({ "StandardStatus": status }));
+    feed.edit("Property", &key.to_string(), change).unwrap();
+}
+
+/// A mirror with all rows, and listings of known status and address.
+fn filled(feed: &Simulator, monitor: &str) -> Mirror {
+    let keys = feed.listing_keys();
+    for key in &keys {
+        set_status(feed, *key, "Active");
+    }
+    let grid = json!({
+        "StreetNumber": "1234", "StreetDirPrefix": "S", "StreetName": "500", "StreetSuffix": null,
+        "CrossStreet": "500", "StreetDirSuffix": "E", "UnitNumber": null, "City": "Provo",
+    });
+    let street = json!({
+        "StreetNumber": "12", "StreetDirPrefix": null, "StreetName": "Main", "StreetSuffix": "ST",
+        "CrossStreet": "100", "StreetDirSuffix": null, "UnitNumber": "4B", "City": "Ogden",
+    });
+    feed.edit("Property", &keys[0].to_string(), fields(grid))
+        .unwrap();
+    feed.edit("Property", &keys[1].to_string(), fields(street))
+        .unwrap();
+    let mirror = Mirror::with(feed, |settings| {
+        settings.sync = format!("\n[monitor]\n{monitor}\n");
+    });
+    mirror.sync();
+    feed.advance(chrono::Duration::hours(1));
+    mirror
+}
+
+#[test]
+fn each_wanted_change_of_status_is_told_once_with_the_address() {
+    let feed = feed(20);
+    let mirror = filled(
+        &feed,
+        "transitions = [\"active>PENDING\", \"Pending>Closed\", \"Active > ActiveUnderContract\"]",
+    );
+    let keys = feed.listing_keys();
+    set_status(&feed, keys[0], "Pending");
+    set_status(&feed, keys[1], "Active Under Contract");
+    set_status(&feed, keys[2], "Withdrawn");
+    let ended = mirror.sync_ends(0, &["monitor"]);
+    let told = |part: String| assert!(ended.stdout.contains(&part), "no `{part}`: {ended}");
+    told(format!(
+        "listing {}, 1234 S 500 E, Provo: Active → Pending\n",
+        keys[0]
+    ));
+    told(format!(
+        "listing {}, 12 Main ST 4B, Ogden: Active → Active Under Contract\n",
+        keys[1]
+    ));
+    assert!(!ended.stdout.contains("Withdrawn"), "{ended}");
+    let again = mirror.sync_ends(0, &["monitor"]);
+    assert!(!again.stdout.contains("→"), "{again}");
+
+    feed.advance(chrono::Duration::hours(1));
+    set_status(&feed, keys[0], "Closed");
+    // What another job found is told too.
+    mirror.sync();
+    let json = mirror.sync_ends(0, &["monitor", "--json"]).json();
+    let told = json["transitions"].as_array().unwrap();
+    assert_eq!(told.len(), 1, "{told:?}");
+    let told = (
+        &told[0]["from"],
+        &told[0]["to"],
+        &told[0]["address"],
+        &told[0]["listing_key"],
+    );
+    let key = Json::from(keys[0].to_string());
+    let expected = (
+        &json!("Pending"),
+        &json!("Closed"),
+        &json!("1234 S 500 E"),
+        &key,
+    );
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_program_is_told_a_json_line_each_and_what_it_fails_at_is_told_again() {
+    let feed = feed(20);
+    let command = r#"command = ["sh", "-c", "cat >> told.jsonl; test -e works"]"#;
+    let mirror = filled(&feed, command);
+    let told = || -> Vec<Json> {
+        let text = std::fs::read_to_string(mirror.folder.path().join("told.jsonl")).unwrap();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    };
+    let keys = feed.listing_keys();
+    set_status(&feed, keys[0], "Pending");
+    let ended = mirror.sync_ends(3, &["monitor"]);
+    ended.says(
+        3,
+        &[
+            "1 change of status was not told",
+            "monitor.command `sh` failed",
+            "the next run tells again",
+        ],
+    );
+    assert_eq!(told().len(), 1);
+    feed.advance(chrono::Duration::minutes(5));
+    set_status(&feed, keys[3], "Expired");
+    mirror.sync_ends(3, &["monitor"]);
+    assert_eq!(told().len(), 3, "both are told");
+    std::fs::write(mirror.folder.path().join("works"), "").unwrap();
+    mirror.sync_ends(0, &["monitor"]);
+    mirror.sync_ends(0, &["monitor"]);
+    let told = told();
+    assert_eq!(told.len(), 5, "and then no more");
+    let last: Vec<&Json> = told[3..].iter().map(|line| &line["listing_key"]).collect();
+    assert_eq!(
+        last,
+        [&json!(keys[0].to_string()), &json!(keys[3].to_string())]
+    );
+
+    let mirror = filled(&feed, "command = [\"no-such-program-anywhere\"]");
+    set_status(&feed, keys[0], "Pending");
+    mirror
+        .sync_ends(3, &["monitor"])
+        .says(3, &["monitor.command `no-such-program-anywhere`"]);
+}
+
+#[test]
+fn it_asks_for_listings_alone_and_leaves_nothing_out() {
+    let feed = feed_with(30, |options| options.photos = 5);
+    let mirror = Mirror::with(&feed, |settings| settings.resources = ALL.to_vec());
+    mirror.sync();
+    for _ in 0..3 {
+        feed.advance(chrono::Duration::hours(1));
+        feed.move_market(40);
+        feed.clear_requests();
+        mirror.sync_ends(0, &["monitor"]);
+        let asked: Vec<String> = feed
+            .requests()
+            .into_iter()
+            .map(|request| request.path)
+            .collect();
+        assert!(
+            asked
+                .iter()
+                .all(|path| path.ends_with("/Property") || path.ends_with("/$metadata")),
+            "{asked:?}"
+        );
+        assert_eq!(asked.len(), feed.requests().len());
+    }
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &ALL);
+    let twice = "SELECT count(*) FROM (SELECT 1 FROM changes
+                 GROUP BY run_id, resource, record_key, change, field HAVING count(*) > 1)";
+    assert_eq!(number(&mirror.open(), twice), 0);
+}
+
+#[test]
+fn it_fills_a_mirror_that_was_never_filled() {
+    let feed = feed(20);
+    let mirror = Mirror::of(&feed);
+    mirror.sync_ends(0, &["monitor"]);
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    let mirror = Mirror::with(&feed, |settings| settings.resources = vec!["Member"]);
+    mirror
+        .sync_ends(2, &["monitor"])
+        .says(2, &["lacks Property"]);
+}

@@ -1,0 +1,122 @@
+//! What is kept only for so long is gone for good then.
+
+use serde_json::json;
+
+use crate::support::*;
+
+/// Lets everything that was deleted, logged and run have happened so much earlier.
+fn age(mirror: &Mirror, days: i64) {
+    let db = rusqlite::Connection::open(mirror.database_path()).unwrap();
+    let earlier = |column: &str| format!("{column} = datetime({column}, '-{days} days')");
+    for table in ["listings", "media", "open_houses"] {
+        db.execute(&format!("UPDATE {table} SET {}", earlier("deleted_at")), [])
+            .unwrap();
+    }
+    db.execute(
+        &format!("UPDATE changes SET {}", earlier("recorded_at")),
+        [],
+    )
+    .unwrap();
+    let runs = format!("UPDATE sync_runs SET {}", earlier("started_at"));
+    db.execute(&runs, []).unwrap();
+}
+
+#[test]
+fn deleted_listings_are_gone_for_good_with_all_that_told_of_their_content() {
+    let feed = feed(40);
+    let mut mirror = Mirror::of(&feed);
+    mirror.sync();
+    let keys = feed.listing_keys();
+    let secret = "a view that nobody may remember";
+    feed.advance(chrono::Duration::hours(1));
+    let remark = |text: &str| fields(json!({ "PublicRemarks": text }));
+    feed.edit("Property", &keys[3].to_string(), remark(secret))
+        .unwrap();
+    feed.edit("Property", &keys[4].to_string(), remark("another view"))
+        .unwrap();
+    mirror.sync();
+    feed.advance(chrono::Duration::hours(1));
+    feed.edit("Property", &keys[3].to_string(), remark("a plain house"))
+        .unwrap();
+    mirror.sync();
+    feed.advance(chrono::Duration::hours(1));
+    for at in [3, 5] {
+        feed.delete("Property", &keys[at].to_string(), true)
+            .unwrap();
+    }
+    mirror.sync();
+    age(&mirror, 29);
+    mirror.configure(|settings| settings.sync = "\n[retention]\ndeleted = \"30d\"\n".to_owned());
+    mirror.sync();
+    let deleted = "SELECT count(*) FROM listings WHERE deleted_at IS NOT NULL";
+    assert_eq!(
+        number(&mirror.open(), deleted),
+        2,
+        "their time has not come"
+    );
+    age(&mirror, 2);
+    let ended = mirror.sync();
+    assert!(ended.stdout.contains("removed for good"), "{ended}");
+    let db = mirror.open();
+    assert_eq!(number(&db, deleted), 0);
+    let left = format!(
+        "SELECT group_concat(change) FROM changes WHERE listing_key = '{}' AND resource = 'Property'",
+        keys[3]
+    );
+    assert_eq!(text(&db, &left), "delete", "that it went is still known");
+    let others = "SELECT count(*) FROM changes WHERE field = 'PublicRemarks'";
+    assert_eq!(number(&db, others), 1, "of others all stays");
+    assert_mirror_equals_feed(&db, &feed, &MAIN);
+    drop(db);
+    for file in ["mirror.db", "mirror.db-wal"] {
+        let content = std::fs::read(mirror.folder.path().join(file)).unwrap_or_default();
+        let found = content
+            .windows(secret.len())
+            .any(|part| part == secret.as_bytes());
+        assert!(!found, "{file} still holds it");
+    }
+    // One that comes back is a new one.
+    feed.advance(chrono::Duration::hours(1));
+    feed.bring_back(keys[3]).unwrap();
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
+fn changes_and_runs_stay_as_long_as_configured_and_what_tells_where_it_stands_stays() {
+    let feed = feed(40);
+    let mut mirror = Mirror::of(&feed);
+    mirror.sync();
+    for _ in 0..3 {
+        feed.advance(chrono::Duration::hours(1));
+        feed.move_market(20);
+        mirror.sync();
+    }
+    let db = mirror.open();
+    let counts = |db: &rusqlite::Connection| {
+        ["changes", "sync_runs"].map(|table| number(db, &format!("SELECT count(*) FROM {table}")))
+    };
+    let [changes, runs] = counts(&db);
+    assert!(changes > 20 && runs > 15, "{changes} changes, {runs} runs");
+    drop(db);
+    age(&mirror, 401);
+    let before = mirror.open();
+    let watermarks = "SELECT watermark_after FROM sync_runs WHERE id IN
+        (SELECT max(id) FROM sync_runs GROUP BY resource, job = 'deletions') ORDER BY resource, job";
+    let stood = texts(&before, watermarks);
+    drop(before);
+    // By default runs stay for 400 days, and changes for ever.
+    feed.clear_requests();
+    mirror.sync();
+    let requests = feed.requests().len();
+    let [all_changes, fewer_runs] = counts(&mirror.open());
+    assert_eq!(all_changes, changes);
+    assert!(fewer_runs < runs, "{fewer_runs} of {runs} runs");
+    let newest = texts(&mirror.open(), watermarks);
+    assert_eq!(newest, stood, "the watermarks are where they were");
+    assert!(requests < 8, "{requests}: nothing is read anew");
+    mirror.configure(|settings| settings.sync = "\n[retention]\nchanges = \"1d\"\n".to_owned());
+    mirror.sync();
+    assert_eq!(counts(&mirror.open())[0], 0);
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
