@@ -1,91 +1,127 @@
-//! `status`: where the mirror stands.
+//! `status`: where the mirror stands, and whether it needs a person.
 
-use std::path::Path;
+use std::time::Duration;
 
+use chrono::Utc;
 use serde::Serialize;
 
 use super::arguments::Arguments;
 use super::exit::Exit;
+use super::media::describe_backlog;
 use super::output::Output;
 use super::session::configuration;
-use super::text::{counted, thousands};
-use crate::mirror::{Backlog, Mirror};
-use crate::resource::Resource;
+use super::text::{bytes, counted, thousands, time};
+use crate::mirror::{Holder, Mirror};
+use crate::report::{self, Budget, Status};
 
 /// What `status --json` prints.
 #[derive(Serialize)]
 struct Document<'a> {
-    database: &'a Path,
-    resources: Vec<ResourceStatus>,
-    photos: Backlog,
-}
-
-#[derive(Serialize)]
-struct ResourceStatus {
-    resource: &'static str,
-    watermark: Option<String>,
-    live: u64,
-    deleted: u64,
+    exit_code: u8,
+    #[serde(flatten)]
+    status: &'a Status,
 }
 
 pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     let config = configuration(arguments, output)?;
     let mut mirror = Mirror::open_to_read(&config.mirror.database)?;
-    let mut resources = Vec::new();
-    for &resource in &config.sync.resources {
-        resources.push(look_at(&mut mirror, resource)?);
-    }
+    let status = report::status(&config, &mut mirror, Utc::now())?;
+    let exit = match status.needs.is_empty() {
+        true => Exit::Done,
+        false => Exit::Partial,
+    };
     let document = Document {
-        database: &config.mirror.database,
-        resources,
-        photos: mirror.photo_backlog()?,
+        exit_code: exit.code(),
+        status: &status,
     };
-    output.result(&document, &describe(&document))?;
-    Ok(Exit::Done)
+    output.result(&document, &describe(&status))?;
+    Ok(exit)
 }
 
-fn look_at(mirror: &mut Mirror, resource: Resource) -> anyhow::Result<ResourceStatus> {
-    let watermark = mirror.watermark(resource)?;
-    let looking = mirror.look()?;
-    let (live, deleted) = match looking.has_table(resource)? {
-        true => looking.count_rows(resource)?,
-        false => (0, 0),
-    };
-    Ok(ResourceStatus {
-        resource: resource.entity_set(),
-        watermark,
-        live,
-        deleted,
-    })
-}
-
-fn describe(document: &Document<'_>) -> String {
+fn describe(status: &Status) -> String {
     let mut text = format!(
-        "{:<18}{:>12}{:>12}   {}\n",
-        "", "live", "deleted", "mirrored up to (UTC, by the feed's clock)"
+        "{:<18}{:>12}{:>12}  {:<20} {:<20}\n",
+        "", "live", "deleted", "feed's time (UTC)", "up to date"
     );
-    for resource in &document.resources {
-        text += &format!(
-            "{:<18}{:>12}{:>12}   {}\n",
+    for resource in &status.resources {
+        let ago = match resource.lag_seconds {
+            Some(lag) => format!("{} ago", time(Duration::from_secs(lag))),
+            None => "never".to_owned(),
+        };
+        let line = format!(
+            "{:<18}{:>12}{:>12}  {:<20} {ago:<20}",
             resource.resource,
             thousands(resource.live),
             thousands(resource.deleted),
-            resource
-                .watermark
-                .as_deref()
-                .unwrap_or("never read to its end")
+            resource.watermark.as_deref().unwrap_or("-"),
+        );
+        text += &format!("{}\n", line.trim_end());
+    }
+    if !status.jobs.is_empty() {
+        text += &format!(
+            "\n{:<18}{:<21}{:<13}{}\n",
+            "job", "last began (UTC)", "ended", "next (UTC)"
         );
     }
-    text + &describe_photos(&document.photos)
+    for job in &status.jobs {
+        let line = format!(
+            "{:<18}{:<21}{:<13}{}",
+            job.job,
+            job.started_at.as_deref().unwrap_or("-"),
+            job.status.as_deref().unwrap_or("-"),
+            job.next_at.as_deref().unwrap_or("-"),
+        );
+        text += &format!("{}\n", line.trim_end());
+        if let Some(error) = &job.error {
+            text += &format!("  {error}\n");
+        }
+    }
+    text += &format!("\n{}", describe_backlog(&status.photos));
+    text += &format!(
+        "; {} on disk, {}\n",
+        counted(status.sizes.files, ("file", "files")),
+        bytes(status.sizes.media_bytes)
+    );
+    text += &format!(
+        "{}: {}\n",
+        status.database.display(),
+        bytes(status.sizes.database_bytes)
+    );
+    let left: Vec<String> = status.budget.iter().map(describe_budget).collect();
+    if !left.is_empty() {
+        text += &format!("requests left: {}\n", left.join(", "));
+    }
+    let by = |what: &str, holder: &Holder| {
+        format!(
+            "{what} by process {} on {} since {} (UTC)\n",
+            holder.pid, holder.host, holder.since
+        )
+    };
+    match &status.watching {
+        Some(holder) => text += &by("watched", holder),
+        None => text += "not watched: `mlsmirror watch` runs the jobs on their schedule\n",
+    }
+    if let Some(holder) = &status.syncing {
+        text += &by("being synced", holder);
+    }
+    if !status.needs.is_empty() {
+        text += "\nneeds a person:\n";
+    }
+    for need in &status.needs {
+        text += &format!("  {need}\n");
+    }
+    text
 }
 
-fn describe_photos(photos: &Backlog) -> String {
-    let mut text = format!("{} to fetch", counted(photos.photos, ("photo", "photos")));
-    if photos.failing > 0 {
-        text += &format!(", of which {} failed before", thousands(photos.failing));
-    }
-    if photos.paused > 0 {
-        text += &format!(" and {} wait to be tried again", thousands(photos.paused));
-    }
-    text + "\n"
+fn describe_budget(budget: &Budget) -> String {
+    let span = match budget.seconds {
+        60 => "minute",
+        3_600 => "hour",
+        _ => "day",
+    };
+    format!(
+        "{} of {} this {span}",
+        thousands(budget.left()),
+        thousands(budget.limit)
+    )
 }

@@ -4,6 +4,7 @@
 //! page to it, and commit; a page's rows, its changes and where its run stands
 //! become true together or not at all.
 
+mod blocked;
 mod changes;
 mod comparison;
 mod learned;
@@ -13,14 +14,21 @@ mod net;
 mod open;
 mod photos;
 mod rejects;
+mod requests;
+mod retention;
 mod rows;
 mod runs;
 mod schema;
 mod scope;
+mod standing;
 mod sweep;
+mod transitions;
 mod views;
+mod wal;
 
 use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use chrono::Utc;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -29,21 +37,29 @@ use crate::value::stored_instant;
 
 use net::Logged;
 
+pub use blocked::is_of_disk;
 pub use changes::{ChangeFilter, ChangeReader, ChangeRow, Happening, StatusChange};
 pub use comparison::KeyDifferences;
-pub use lease::LeaseTaken;
+pub use lease::{Holder, Lease, LeaseTaken};
 pub use log::{ChangeCount, ChangeKind, ChangeLog, Subject};
 pub use open::NotAMirror;
 pub use photos::{Backlog, Fetched, FileRow, HeldFile, Leftover, Photo, WantedPhotos};
+pub use requests::RequestLedger;
+pub use retention::Forgotten;
 pub use rows::{DeletedReason, Held, Rows};
 pub use runs::{Counts, Job, Outcome, RunId, RunSummary, Status};
 pub use schema::FieldRow;
 pub use scope::Scope;
+pub use standing::LastRun;
+pub use transitions::Transition;
 
 /// An open mirror.
 pub struct Mirror {
     connection: Connection,
+    path: PathBuf,
     logged: RefCell<Logged>,
+    /// When the write-ahead log was last tried to be emptied because of its size.
+    emptied_at: Option<Instant>,
 }
 
 /// A transaction that writes. Dropped without [`Writing::commit`], it leaves no trace.
@@ -58,11 +74,15 @@ impl Mirror {
     /// Begins a transaction that writes.
     ///
     /// # Errors
-    /// If another program holds the database for longer than the timeout.
+    /// If another program holds the database for longer than the timeout; the error
+    /// names it where it can be found.
     pub fn write(&mut self) -> rusqlite::Result<Writing<'_>> {
+        self.bound_log()?;
+        let path = &self.path;
         let transaction = self
             .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(|error| blocked::name_holder(error, path))?;
         Ok(Writing {
             transaction,
             logged: &self.logged,
@@ -72,6 +92,11 @@ impl Mirror {
 }
 
 impl Mirror {
+    /// Where the database is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Begins a transaction that only reads, and holds nobody up: the mirror as it
     /// is at one moment.
     ///

@@ -3,6 +3,7 @@
 use rusqlite::types::{ToSqlOutput, ValueRef as SqlRef};
 use rusqlite::{CachedStatement, Connection, Row, ToSql, named_params};
 
+use super::schema::columns;
 use super::{Mirror, Writing, quoted};
 use crate::change::{FieldChange, differences};
 use crate::record::{Record, Shape};
@@ -221,12 +222,8 @@ impl Writing<'_> {
         column: &str,
     ) -> rusqlite::Result<Option<Value>> {
         let table = resource.table();
-        let is_column: bool = self.transaction.query_row(
-            "SELECT EXISTS (SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2)",
-            [table, column],
-            |row| row.get(0),
-        )?;
-        if !is_column {
+        let columns = columns(&self.transaction, table)?;
+        if !columns.iter().any(|known| known == column) {
             return Ok(None);
         }
         let (column, key_column) = (quoted(column), quoted(resource.key()));
@@ -267,14 +264,18 @@ impl Writing<'_> {
     /// # Errors
     /// If it cannot be read.
     pub fn count_rows(&self, resource: Resource) -> rusqlite::Result<(u64, u64)> {
-        let sql = format!(
-            "SELECT count(*) - count(deleted_at), count(deleted_at) FROM {}",
-            resource.table()
-        );
-        self.transaction.query_row(&sql, [], |row| {
-            let count = |column| row.get::<_, i64>(column).map(|count| count as u64);
-            Ok((count(0)?, count(1)?))
-        })
+        let table = resource.table();
+        // Each by an index of its own.
+        let deleted = format!("SELECT count(*) FROM {table} WHERE deleted_at IS NOT NULL");
+        let all = format!("SELECT count(*) FROM {table}");
+        let count = |sql: &str| {
+            let counted = self
+                .transaction
+                .query_row(sql, [], |row| row.get::<_, i64>(0));
+            counted.map(|count| count as u64)
+        };
+        let deleted = count(&deleted)?;
+        Ok((count(&all)? - deleted, deleted))
     }
 
     /// How many rows of the resource are live.

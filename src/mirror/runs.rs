@@ -41,6 +41,8 @@ pub enum Job {
     Refresh,
     /// The files of photos.
     Media,
+    /// The changes of status that somebody wants to be told.
+    Monitor,
 }
 
 /// How a run stands or ended.
@@ -68,6 +70,7 @@ impl Job {
             Job::Reconcile => "reconcile",
             Job::Refresh => "refresh",
             Job::Media => "media",
+            Job::Monitor => "monitor",
         }
     }
 }
@@ -247,6 +250,18 @@ impl Mirror {
                 |row| row.get(0),
             )
             .optional()
+    }
+
+    /// When a run of a job was started last, UTC.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn last_started(&self, job: Job) -> rusqlite::Result<Option<String>> {
+        self.connection.query_row(
+            "SELECT max(started_at) FROM sync_runs WHERE job = ?1",
+            [job.as_str()],
+            |row| row.get(0),
+        )
     }
 
     /// Whether a full sync of the resource has ever read all of it.

@@ -1,6 +1,6 @@
 //! Tables from `$metadata`: a column for every declared field.
 
-use rusqlite::{OptionalExtension, named_params};
+use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::photos::file_columns;
 use super::{Mirror, Writing, quoted};
@@ -37,7 +37,7 @@ impl Writing<'_> {
         paging_field: Option<&str>,
     ) -> rusqlite::Result<()> {
         let table = resource.table();
-        let existing = self.columns(table)?;
+        let existing = columns(&self.transaction, table)?;
         if existing.is_empty() {
             self.create_table(resource, fields)?;
         } else {
@@ -62,17 +62,46 @@ impl Writing<'_> {
                 quoted(resource.key())
             ))?;
         }
+        self.ensure_deleted_index(resource)?;
         if resource == Resource::Media {
             self.ensure_photos()?;
         }
         self.ensure_views()
     }
 
-    fn columns(&self, table: &str) -> rusqlite::Result<Vec<String>> {
+    /// Gives tables of records that an earlier version made what they lack. No
+    /// migration can: they are made of the feed's fields.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(super) fn complete_tables(&self) -> rusqlite::Result<()> {
+        for resource in Resource::ALL {
+            if self.has_table(resource)? {
+                self.ensure_deleted_index(resource)?;
+            }
+        }
+        self.ensure_photos()?;
+        self.ensure_views()
+    }
+
+    /// Makes an index or a view as `create` has it, or anew if it was another.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(super) fn ensure(&self, kind: &str, name: &str, create: &str) -> rusqlite::Result<()> {
+        let existing: Option<String> = self
+            .transaction
+            .query_row(
+                "SELECT sql FROM sqlite_schema WHERE type = :kind AND name = :name",
+                named_params! { ":kind": kind, ":name": name },
+                |row| row.get(0),
+            )
+            .optional()?;
+        if existing.as_deref() == Some(create) {
+            return Ok(());
+        }
         self.transaction
-            .prepare_cached("SELECT name FROM pragma_table_info(:table)")?
-            .query_map(named_params! { ":table": table }, |row| row.get(0))?
-            .collect()
+            .execute_batch(&format!("DROP {kind} IF EXISTS {name}; {create}"))
     }
 
     fn create_table(&self, resource: Resource, fields: &[FieldShape]) -> rusqlite::Result<()> {
@@ -164,6 +193,14 @@ impl Writing<'_> {
         }
         Ok(())
     }
+}
+
+/// The names of a table's columns; none if there is no such table.
+pub(super) fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+    connection
+        .prepare_cached("SELECT name FROM pragma_table_info(?1)")?
+        .query_map([table], |row| row.get(0))?
+        .collect()
 }
 
 impl Mirror {

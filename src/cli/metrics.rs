@@ -1,0 +1,64 @@
+//! Prometheus' metrics over HTTP, while `watch` runs.
+
+use std::net::{SocketAddr, TcpListener};
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use chrono::Utc;
+
+use crate::config::Config;
+use crate::mirror::Mirror;
+use crate::report;
+
+/// Prometheus' name for its text format.
+const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Serves `/metrics` on an address, until the process ends.
+///
+/// # Errors
+/// If it cannot listen there.
+pub fn serve_metrics(address: SocketAddr, config: Config) -> anyhow::Result<()> {
+    let listening = || format!("serving metrics on {address} ([watch] metrics)");
+    let listener = TcpListener::bind(address).with_context(listening)?;
+    listener.set_nonblocking(true).with_context(listening)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    std::thread::Builder::new()
+        .name("metrics".to_owned())
+        .spawn(move || {
+            runtime.block_on(async {
+                let router = Router::new().route(
+                    "/metrics",
+                    get(move || {
+                        let config = config.clone();
+                        async move { answer(&config) }
+                    }),
+                );
+                let served = match tokio::net::TcpListener::from_std(listener) {
+                    Ok(listener) => axum::serve(listener, router).await,
+                    Err(error) => Err(error),
+                };
+                if let Err(error) = served {
+                    tracing::error!(%error, "serving metrics");
+                }
+            });
+        })?;
+    Ok(())
+}
+
+/// One question at a time: it looks at the mirror anew.
+fn answer(config: &Config) -> Response {
+    let looked = Mirror::open_to_read(&config.mirror.database)
+        .and_then(|mut mirror| report::status(config, &mut mirror, Utc::now()));
+    match looked {
+        Ok(status) => {
+            let content_type = [(header::CONTENT_TYPE, CONTENT_TYPE)];
+            (content_type, report::metrics(&status)).into_response()
+        }
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error:#}\n")).into_response(),
+    }
+}
