@@ -33,8 +33,20 @@ pub struct Arguments {
     /// Say more on stderr; twice for every request
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
+    /// How log lines on stderr are written
+    #[arg(long, global = true, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
     #[command(subcommand)]
     pub verb: Verb,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    Text,
+    /// A JSON document a line
+    Json,
 }
 
 const EXIT_CODES: &str = "\
@@ -43,7 +55,7 @@ Exit codes:
   1    failed; running it again goes on where it stopped
   2    wrong usage or configuration
   3    done in part: rejected records, failed media files, a resource that did not answer,
-       deletions held back; for verify, differences
+       deletions held back; for verify, differences; for status, something needs a person
   4    another process is syncing this mirror
   5    the feed refused the credentials
   130  interrupted (SIGINT), 143 terminated (SIGTERM), after the page in hand
@@ -74,7 +86,21 @@ pub enum Verb {
     /// Read single listings anew, with their photos, the photos' files and open houses
     #[command(after_help = "Example:\n  mlsmirror refresh 1611952 1611953 --workers 2")]
     Refresh(Refresh),
-    /// Tell where the mirror stands: rows, watermarks, photos still to fetch
+    /// Run the jobs of [schedule] until SIGTERM or SIGINT
+    ///
+    /// One job at a time; one that was due while another ran, or while the machine slept, runs
+    /// once after. A job that fails is tried again with growing pauses. One log line a job on
+    /// stderr; changes of status of [monitor] on stdout. SIGHUP reads the configuration again.
+    #[command(
+        after_help = "Examples:\n  mlsmirror watch\n  mlsmirror watch --log-format json 2>> mirror.log"
+    )]
+    Watch,
+    /// Tell where the mirror stands, and whether it needs a person
+    ///
+    /// Watermarks and how long ago each resource was up to date, rows, the last run of each job,
+    /// photos still to fetch, and what is left of the rate budget. Exits 3 if something needs a
+    /// person: a resource that was not brought up to date for three of its intervals, records
+    /// that could not be stored, refused credentials.
     #[command(after_help = "Example:\n  mlsmirror status --json")]
     Status,
     /// Print the change log, newest last
@@ -169,6 +195,8 @@ pub enum SyncJob {
     Reconcile,
     /// The files of photos: fetch what is missing or has changed
     Media,
+    /// What changed among listings, and tell of the changes of status of [monitor]
+    Monitor,
 }
 
 /// `refresh`

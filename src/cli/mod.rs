@@ -10,6 +10,7 @@ mod demo;
 mod exit;
 mod init;
 mod media;
+mod metrics;
 mod output;
 mod progress;
 mod refresh;
@@ -19,8 +20,10 @@ mod simulate;
 mod since;
 mod status;
 mod sync;
+mod tell;
 mod text;
 mod verify;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -46,7 +49,7 @@ pub fn main() -> ExitCode {
             return exit.into();
         }
     };
-    output::log_to_stderr(arguments.quiet, arguments.verbose);
+    output::log_to_stderr(arguments.quiet, arguments.verbose, arguments.log_format);
     let output = Output {
         json: arguments.json,
         quiet: arguments.quiet,
@@ -61,6 +64,7 @@ pub fn main() -> ExitCode {
         Verb::Simulate(wanted) => simulate::run(wanted, &output),
         Verb::Status => status::run(&arguments, &output),
         Verb::Sync(wanted) => sync::run(&arguments, wanted, &output),
+        Verb::Watch => watch::run(&arguments, &output),
         Verb::Verify(wanted) => verify::run(&arguments, wanted, &output),
     };
     let exit = done.unwrap_or_else(|error| {

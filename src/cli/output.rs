@@ -5,6 +5,7 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
+use super::arguments::LogFormat;
 use super::exit::Exit;
 
 /// How results are printed.
@@ -68,6 +69,11 @@ impl Output {
         }
     }
 
+    /// A line of a log on stderr, quiet or not.
+    pub fn log_line(&self, line: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "{line}");
+    }
+
     /// Says what went wrong with a part, on stderr, quiet or not.
     pub fn complain(&self, line: &str) {
         let _ = writeln!(std::io::stderr().lock(), "mlsmirror: {line}");
@@ -87,7 +93,7 @@ impl Output {
 }
 
 /// Sends log lines to stderr: warnings by default.
-pub fn log_to_stderr(quiet: bool, verbose: u8) {
+pub fn log_to_stderr(quiet: bool, verbose: u8, format: LogFormat) {
     let level = match (quiet, verbose) {
         (true, _) => "error",
         (_, 0) => "mlsmirror=warn,error",
@@ -101,5 +107,8 @@ pub fn log_to_stderr(quiet: bool, verbose: u8) {
         .with_ansi(terminal && std::env::var_os("NO_COLOR").is_none())
         .with_target(false);
     // A second call changes nothing: the first one's settings hold.
-    let _ = subscriber.try_init();
+    let _ = match format {
+        LogFormat::Text => subscriber.try_init(),
+        LogFormat::Json => subscriber.json().flatten_event(true).try_init(),
+    };
 }

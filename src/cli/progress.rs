@@ -153,7 +153,7 @@ impl Progress for Shown<'_> {
             current.last_line = Instant::now();
             let (done, total) = (thousands(done), thousands(total));
             self.output.say(&format!(
-                "Media: {done} of {total} photos fetched, {came}{left}"
+                "Media: {done} of {total} photos done, {came}{left}"
             ));
         }
     }

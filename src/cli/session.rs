@@ -7,8 +7,9 @@ use super::output::Output;
 use super::signals::listen_for_signals;
 use crate::config::Config;
 use crate::feed::{Feed, Token};
+use crate::mirror::Mirror;
 use crate::stop::{self, Stop};
-use crate::sync::{Context, Progress};
+use crate::sync::{self, Context, Progress};
 
 /// Reads the configuration, which is all that a verb needs that only reads the mirror.
 pub fn configuration(arguments: &Arguments, output: &Output) -> anyhow::Result<Config> {
@@ -35,15 +36,24 @@ impl Session {
     pub fn open(arguments: &Arguments, output: &Output) -> anyhow::Result<Session> {
         let config = configuration(arguments, output)?;
         let token = Token::fetch(&config.feed.token)?;
-        Session::with(config, token)
+        let session = Session::with(config, token)?;
+        sync::share_budget(&session.config, &session.feed);
+        Ok(session)
     }
 
     /// With a configuration and a token that are at hand.
     pub fn with(config: Config, token: Token) -> anyhow::Result<Session> {
         let (stopper, stop) = stop::channel();
-        listen_for_signals(stopper)?;
+        listen_for_signals(stopper, None)?;
         let feed = Feed::open(&config.feed, token, stop.clone())?;
         Ok(Session { config, feed, stop })
+    }
+
+    /// Opens the mirror for a job, and shares the rate budget with other processes.
+    pub fn open_for_sync(&self) -> anyhow::Result<Mirror> {
+        let mirror = sync::naming_database(&self.config, sync::open_for_sync(&self.config))?;
+        sync::share_budget(&self.config, &self.feed);
+        Ok(mirror)
     }
 
     pub fn context<'a>(&'a self, progress: &'a dyn Progress, allow_deletes: u64) -> Context<'a> {

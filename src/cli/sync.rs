@@ -12,11 +12,14 @@ use super::exit::{Exit, UsageError};
 use super::media::{self, describe_files};
 use super::output::Output;
 use super::progress::Shown;
-use super::session::Session;
+use super::session::{Session, configuration};
+use super::tell::{Printed, tell};
 use super::text::{bytes, counted, listed, thousands, time};
-use crate::mirror::{Job, Mirror, RunSummary, Status, WantedPhotos};
+use crate::mirror::{
+    Forgotten, Job, Lease, Mirror, NotAMirror, RunSummary, Status, Transition, WantedPhotos,
+};
 use crate::resource::Resource;
-use crate::sync::{self, Context, DeletedCount, Ending, FileCounts, Report, Unnamed};
+use crate::sync::{self, Context, DeletedCount, FileCounts, Report, Unnamed};
 
 /// What `sync --json` prints.
 #[derive(Serialize)]
@@ -28,11 +31,18 @@ struct Document<'a> {
     files: FileCounts,
     /// The files that no row named.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pruned: Option<Vec<Unnamed>>,
+    pruned: Option<&'a [Unnamed]>,
+    /// The changes of status that were told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transitions: Option<&'a [Transition]>,
+    forgotten: Forgotten,
     runs: &'a [RunSummary],
 }
 
 pub fn run(arguments: &Arguments, wanted: &Sync, output: &Output) -> anyhow::Result<Exit> {
+    if wanted.dry_run && wanted.job == Some(SyncJob::Media) {
+        return media::dry_run(&configuration(arguments, output)?, wanted.prune, output);
+    }
     let session = Session::open(arguments, output)?;
     let configured = &session.config.sync.resources;
     if let Some(other) = wanted
@@ -59,84 +69,89 @@ pub fn run(arguments: &Arguments, wanted: &Sync, output: &Output) -> anyhow::Res
         let what = "sync media: photos are not mirrored; sync.resources (or --only) lacks Media";
         return Err(UsageError(what.to_owned()).into());
     }
+    if wanted.job == Some(SyncJob::Monitor) && !resources.contains(&Resource::Property) {
+        let what =
+            "sync monitor: listings are not mirrored; sync.resources (or --only) lacks Property";
+        return Err(UsageError(what.to_owned()).into());
+    }
     if wanted.prune && !is_media {
         let what = "--prune goes with the job media: `mlsmirror sync media --prune`";
         return Err(UsageError(what.to_owned()).into());
     }
-    if wanted.dry_run && is_media {
-        return media::dry_run(&session, &context, wanted.prune, output);
+    if is_media && !session.config.mirror.database.is_file() {
+        return Err(NotAMirror::yet(&session.config.mirror.database).into());
     }
     if wanted.dry_run {
         let plan = sync::plan(&context, &resources)?;
         output.result(&plan, &describe(&plan))?;
         return Ok(super::check::exit(&plan));
     }
-    let mut mirror = sync::open_for_sync(&session.config)?;
-    let done = do_and_prune(&context, &mut mirror, wanted, &resources);
+    let mut mirror = session.open_for_sync()?;
+    let done = do_job(&context, &mut mirror, wanted, &resources, output);
     give_back_lease(&mut mirror);
-    let (report, pruned) = done?;
-    print_report(&report, pruned, &session.config.mirror.database, output)
+    let done = sync::naming_database(&session.config, done)?;
+    print_done(&done, &session.config.mirror.database, output)
 }
 
-fn do_and_prune(
+/// What was done, and what of it is told besides.
+struct Done {
+    report: Report,
+    /// The files that no row named.
+    pruned: Option<Vec<Unnamed>>,
+    /// The changes of status that were told.
+    transitions: Option<Vec<Transition>>,
+}
+
+fn do_job(
     context: &Context<'_>,
     mirror: &mut Mirror,
     wanted: &Sync,
     resources: &[Resource],
-) -> anyhow::Result<(Report, Option<Vec<Unnamed>>)> {
-    if wanted.prune {
-        // Before anything is fetched: afterwards no folder looks like another's.
-        sync::unnamed(context, mirror)?;
-    }
-    let mut report = sync_once(context, mirror, wanted.job, resources)?;
-    if !wanted.prune || context.stop.requested().is_some() {
-        return Ok((report, None));
-    }
-    let (pruned, counts) = media::prune(context, mirror)?;
-    report.files.add(counts);
-    if counts.failed > 0 && report.ending == Ending::Done {
-        report.ending = Ending::Partial;
-    }
-    Ok((report, Some(pruned)))
+    output: &Output,
+) -> anyhow::Result<Done> {
+    let mut told = Vec::new();
+    let report = match wanted.job {
+        None => sync::up_to_date(context, mirror, resources)?,
+        Some(SyncJob::Full) => sync::full(context, mirror, resources)?,
+        Some(SyncJob::Deletions) => sync::deletions(context, mirror, resources)?,
+        Some(SyncJob::Reconcile) => sync::reconcile(context, mirror, resources)?,
+        Some(SyncJob::Incremental) => sync::incremental(context, mirror, resources)?,
+        Some(SyncJob::Media) if wanted.prune => {
+            let (report, pruned) = sync::prune(context, mirror)?;
+            return Ok(Done {
+                report,
+                pruned: Some(pruned.files),
+                transitions: None,
+            });
+        }
+        Some(SyncJob::Media) => sync::media(context, mirror, WantedPhotos::All)?,
+        Some(SyncJob::Monitor) => sync::monitor(context, mirror, resources, &mut |found| {
+            told.extend_from_slice(found);
+            let printed = match output.json {
+                // They stand in the document.
+                true => Printed::Not,
+                false => Printed::Lines,
+            };
+            tell(context.config, found, printed, context.stop)
+        })?,
+    };
+    Ok(Done {
+        report,
+        pruned: None,
+        transitions: (wanted.job == Some(SyncJob::Monitor)).then_some(told),
+    })
 }
 
 /// A lease that cannot be given back is found dead by the next process.
 pub fn give_back_lease(mirror: &mut Mirror) {
-    if let Err(error) = mirror.release_lease() {
+    if let Err(error) = mirror.release_lease(Lease::Sync) {
         tracing::warn!(%error, "giving back the lease");
     }
 }
 
-/// Runs the job, or those that are needed.
-pub fn sync_once(
-    context: &Context<'_>,
-    mirror: &mut Mirror,
-    job: Option<SyncJob>,
-    resources: &[Resource],
-) -> anyhow::Result<Report> {
-    match job {
-        None => sync::up_to_date(context, mirror, resources),
-        Some(SyncJob::Full) => sync::full(context, mirror, resources),
-        Some(SyncJob::Deletions) => sync::deletions(context, mirror, resources),
-        Some(SyncJob::Reconcile) => sync::reconcile(context, mirror, resources),
-        Some(SyncJob::Incremental) => sync::incremental(context, mirror, resources),
-        Some(SyncJob::Media) => sync::media(context, mirror, WantedPhotos::All),
-    }
-}
-
-fn print_report(
-    report: &Report,
-    pruned: Option<Vec<Unnamed>>,
-    database: &Path,
-    output: &Output,
-) -> anyhow::Result<Exit> {
+fn print_done(done: &Done, database: &Path, output: &Output) -> anyhow::Result<Exit> {
+    let report = &done.report;
     let exit = Exit::from(&report.ending);
-    let status = match report.ending {
-        Ending::Done => "succeeded",
-        Ending::Partial => "partial",
-        Ending::Failed | Ending::Misconfigured | Ending::Unauthorized => "failed",
-        Ending::Interrupted(_) => "interrupted",
-    };
     let mut text: String = describe_runs(&report.runs)
         .into_iter()
         .map(|line| line + "\n")
@@ -147,23 +162,31 @@ fn print_report(
     if let Some(files) = describe_files(&report.files, &report.runs) {
         text += &format!("{files}\n");
     }
-    if let Some(pruned) = &pruned {
+    if let Some(pruned) = &done.pruned {
         text += &media::describe_unnamed(pruned, "that no row named");
     }
+    text += &describe_forgotten(&report.forgotten);
     let document = Document {
-        status,
+        status: report.ending.as_str(),
         exit_code: exit.code(),
         database,
         deleted: &report.deleted,
         files: report.files,
-        pruned,
+        pruned: done.pruned.as_deref(),
+        transitions: done.transitions.as_deref(),
+        forgotten: report.forgotten,
         runs: &report.runs,
     };
     output.result(&document, &text)?;
+    complain_of(report, output);
+    Ok(exit)
+}
+
+/// Says what went wrong; for all resources alike only once.
+fn complain_of(report: &Report, output: &Output) {
     if let Some(complaint) = &report.complaint {
         output.complain(complaint);
     }
-    // What went wrong for all of them alike is said once.
     let mut complaints: Vec<(&str, Vec<&str>)> = Vec::new();
     for run in &report.runs {
         let Some(error) = &run.error else { continue };
@@ -175,7 +198,24 @@ fn print_report(
     for (error, resources) in complaints {
         output.complain(&format!("{}: {error}", resources.join(", ")));
     }
-    Ok(exit)
+}
+
+/// What retention took, in a line; nothing if it took nothing.
+fn describe_forgotten(forgotten: &Forgotten) -> String {
+    let parts = [
+        (forgotten.rows, ("deleted row", "deleted rows")),
+        (forgotten.changes, ("change", "changes")),
+        (forgotten.runs, ("run", "runs")),
+    ];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, nouns)| counted(count, nouns))
+        .collect();
+    match parts.as_slice() {
+        [] => String::new(),
+        parts => format!("retention: {} removed for good\n", listed(parts)),
+    }
 }
 
 /// How many rows were deleted, and why.

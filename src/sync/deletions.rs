@@ -6,6 +6,8 @@ use super::apply::Apply;
 use super::begin::earlier;
 use super::catalog::Catalog;
 use super::fetch::fetch;
+use super::files::Trust;
+use super::job::whole_job;
 use super::runs::{Runs, run_job};
 use super::tally::Tallies;
 use super::{Context, Report, Verdict};
@@ -27,13 +29,15 @@ pub fn deletions(
     mirror: &mut Mirror,
     resources: &[Resource],
 ) -> anyhow::Result<Report> {
-    run_job(
-        context,
-        mirror,
-        Job::Deletions,
-        resources,
-        |mirror, catalog, runs| announce_all(context, catalog, mirror, resources, runs),
-    )
+    whole_job(context, mirror, Trust::NotEmpty, |mirror| {
+        run_job(
+            context,
+            mirror,
+            Job::Deletions,
+            resources,
+            |mirror, catalog, runs| announce_all(context, catalog, mirror, resources, runs),
+        )
+    })
 }
 
 /// Reads the announcements for those of `resources` that were ever read whole.

@@ -1,7 +1,9 @@
 //! The full sync: all of every resource, listings with their children in one request.
 
 use super::catalog::Catalog;
+use super::files::Trust;
 use super::incremental::catch_up_and_announce;
+use super::job::whole_job;
 use super::runs::{Runs, run_job};
 use super::sweep::Sweeping;
 use super::tally::Tallies;
@@ -20,16 +22,18 @@ pub fn full(
     mirror: &mut Mirror,
     resources: &[Resource],
 ) -> anyhow::Result<Report> {
-    run_job(
-        context,
-        mirror,
-        Job::Full,
-        resources,
-        |mirror, catalog, runs| {
-            sweep_all(context, catalog, mirror, resources, runs)?;
-            catch_up_and_announce(context, catalog, mirror, resources, runs)
-        },
-    )
+    whole_job(context, mirror, Trust::NotEmpty, |mirror| {
+        run_job(
+            context,
+            mirror,
+            Job::Full,
+            resources,
+            |mirror, catalog, runs| {
+                sweep_all(context, catalog, mirror, resources, runs)?;
+                catch_up_and_announce(context, catalog, mirror, resources, runs)
+            },
+        )
+    })
 }
 
 /// Reads all of `resources`, children in their listings' requests where the

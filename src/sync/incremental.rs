@@ -1,15 +1,18 @@
 //! The incremental sync: what changed since the watermark.
 
+use std::collections::BTreeMap;
+
 use super::catalog::Catalog;
 use super::deletions::announce_all;
-use super::ending::rejected_error;
+use super::ending::{Finished, rejected_error};
+use super::files::Trust;
 use super::full::{Swept, sweep, sweep_all};
-use super::media::media;
+use super::job::whole_job;
 use super::runs::{Runs, run_job};
 use super::scope::needs_full;
 use super::sweep::Sweeping;
 use super::tally::Tallies;
-use super::{Context, Ending, Report, Verdict};
+use super::{Context, Report, Verdict};
 use crate::feed::FeedError;
 use crate::mirror::{Job, Mirror, RunId, Status, WantedPhotos};
 use crate::resource::Resource;
@@ -25,13 +28,15 @@ pub fn incremental(
     mirror: &mut Mirror,
     resources: &[Resource],
 ) -> anyhow::Result<Report> {
-    run_job(
-        context,
-        mirror,
-        Job::Incremental,
-        resources,
-        |mirror, catalog, runs| follow_all(context, catalog, mirror, resources, runs),
-    )
+    whole_job(context, mirror, Trust::NotEmpty, |mirror| {
+        run_job(
+            context,
+            mirror,
+            Job::Incremental,
+            resources,
+            |mirror, catalog, runs| follow_all(context, catalog, mirror, resources, runs),
+        )
+    })
 }
 
 /// Brings the mirror up to date in every way: what changed, then what went, then
@@ -44,28 +49,29 @@ pub fn up_to_date(
     mirror: &mut Mirror,
     resources: &[Resource],
 ) -> anyhow::Result<Report> {
-    let mut report = run_job(
-        context,
-        mirror,
-        Job::Incremental,
-        resources,
-        |mirror, catalog, runs| {
-            follow_all(context, catalog, mirror, resources, runs)?;
-            match runs.must_end() {
-                true => Ok(()),
-                false => announce_all(context, catalog, mirror, resources, runs),
-            }
-        },
-    )?;
-    if fetches_photos(context, resources) && matches!(report.ending, Ending::Done | Ending::Partial)
-    {
-        report.add(media(context, mirror, WantedPhotos::Due)?);
-    }
-    Ok(report)
+    whole_job(context, mirror, Trust::NotEmpty, |mirror| {
+        let mut report = run_job(
+            context,
+            mirror,
+            Job::Incremental,
+            resources,
+            |mirror, catalog, runs| {
+                follow_all(context, catalog, mirror, resources, runs)?;
+                match runs.must_end() {
+                    true => Ok(()),
+                    false => announce_all(context, catalog, mirror, resources, runs),
+                }
+            },
+        )?;
+        if fetches_photos(context, resources) {
+            report.add_photos(context, mirror, WantedPhotos::Due)?;
+        }
+        Ok(report)
+    })
 }
 
 /// Whether a sync of these resources keeps files of photos.
-pub(super) fn fetches_photos(context: &Context<'_>, resources: &[Resource]) -> bool {
+pub fn fetches_photos(context: &Context<'_>, resources: &[Resource]) -> bool {
     context.config.sync.download_media && resources.contains(&Resource::Media)
 }
 
@@ -210,17 +216,12 @@ fn follow(
             sweeping.tallies.begin(mirror, child, unfinished)?;
         }
     }
-    let result = sweeping.follow(mirror);
-    let along = sweeping.checkpoint.expanded();
-    let owed = sweeping.checkpoint.rejected.clone();
-    let run = sweeping.tallies.get(resource).map(|tally| tally.run);
-    let mut finished = sweeping.finish(mirror, &result)?;
-    runs.note(context.feed, &finished);
-    if let Err(error) = result
-        && error.is::<rusqlite::Error>()
-    {
-        return Err(error);
-    }
+    let Followed {
+        mut finished,
+        along,
+        owed,
+        run,
+    } = sweeping.follow_to_end(context, mirror, runs)?;
     for &child in children {
         let own = finished.rest.split(child, runs.traffic());
         if runs.must_end() {
@@ -236,6 +237,81 @@ fn follow(
         following.follow(context, catalog, mirror, own, runs)?;
     }
     Ok(())
+}
+
+/// Reads the changes of listings alone. What came with them of their children is
+/// written down all the same, and the children's own changes wait for the next
+/// incremental: their watermarks stay.
+///
+/// # Errors
+/// If the database cannot be read or written.
+pub(super) fn follow_listings(
+    context: &Context<'_>,
+    catalog: &Catalog,
+    mirror: &mut Mirror,
+    resources: &[Resource],
+    runs: &mut Runs,
+) -> anyhow::Result<()> {
+    let listings = Resource::Property;
+    if needs_full(context, catalog, mirror, listings)? {
+        return follow_all(context, catalog, mirror, resources, runs);
+    }
+    let mut along = Vec::new();
+    for &child in resources.iter().filter(|child| child.is_child()) {
+        if catalog.filter(child).is_none() && mirror.has_finished_full(child)? {
+            along.push(child);
+        }
+    }
+    let tallies = Tallies::new(Job::Incremental, runs.traffic());
+    let sweeping = match Sweeping::begin(context, catalog, mirror, listings, &along, tallies) {
+        Ok(sweeping) => sweeping,
+        Err(error) if error.is::<rusqlite::Error>() => return Err(error),
+        Err(error) => return runs.fail(context, mirror, Job::Incremental, &[listings], &error),
+    };
+    let Followed {
+        mut finished,
+        owed,
+        run,
+        ..
+    } = sweeping.follow_to_end(context, mirror, runs)?;
+    for child in finished.rest.resources() {
+        let mut own = finished.rest.split(child, runs.traffic());
+        let counts = own.counts(child);
+        let is_owed = owed.contains_key(child.entity_set());
+        // Where its own changes go on, if an earlier run of them did not finish.
+        let checkpoint = own.get(child).and_then(|tally| tally.checkpoint.clone());
+        if counts.records_seen + counts.deleted == 0 && !is_owed && checkpoint.is_none() {
+            runs.forget(mirror, own)?;
+            continue;
+        }
+        let writing = mirror.write()?;
+        if let Some(run) = run.filter(|_| is_owed) {
+            writing.hold_watermark(run)?;
+        }
+        own.save(&writing, child, runs.traffic(), checkpoint.as_deref())?;
+        let before = own
+            .get(child)
+            .and_then(|tally| tally.watermark_before.clone());
+        let status = match checkpoint {
+            None => Status::Succeeded,
+            Some(_) => Status::Interrupted,
+        };
+        own.finish(&writing, child, status, before, None)?;
+        writing.commit()?;
+        runs.note_ended(context.feed, own.runs(), Verdict::Done);
+    }
+    Ok(())
+}
+
+/// What came of reading the changes of listings.
+struct Followed {
+    finished: Finished,
+    /// The children that came with them.
+    along: Vec<Resource>,
+    /// Of which resources a record came that could not be stored.
+    owed: BTreeMap<String, Option<String>>,
+    /// The run of the listings.
+    run: Option<RunId>,
 }
 
 /// A child whose listings' changes were read.
@@ -332,6 +408,30 @@ impl Child {
 }
 
 impl Sweeping<'_> {
+    /// Reads what changed, and ends the run of it. The children's go on.
+    fn follow_to_end(
+        mut self,
+        context: &Context<'_>,
+        mirror: &mut Mirror,
+        runs: &mut Runs,
+    ) -> anyhow::Result<Followed> {
+        let result = self.follow(mirror);
+        let along = self.checkpoint.expanded();
+        let owed = self.checkpoint.rejected.clone();
+        let run = self.tallies.get(self.resource).map(|tally| tally.run);
+        let finished = self.finish(mirror, &result)?;
+        runs.note(context.feed, &finished);
+        match result {
+            Err(error) if error.is::<rusqlite::Error>() => Err(error),
+            _ => Ok(Followed {
+                finished,
+                along,
+                owed,
+                run,
+            }),
+        }
+    }
+
     /// Reads what changed, and finds out what left the filter.
     fn follow(&mut self, mirror: &mut Mirror) -> anyhow::Result<()> {
         let is_filtered = self.catalog.filter(self.resource).is_some();

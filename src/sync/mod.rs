@@ -8,13 +8,17 @@ mod deletions;
 mod difference;
 mod download;
 mod ending;
+mod failing;
 mod fetch;
+mod fetching;
 mod files;
 mod full;
 mod gone;
 mod incremental;
+mod job;
 mod landing;
 mod media;
+mod monitor;
 mod plan;
 mod presence;
 mod prune;
@@ -22,6 +26,7 @@ mod ranges;
 mod reconcile;
 mod refresh;
 mod renew;
+mod retention;
 mod runs;
 mod sample;
 mod scope;
@@ -33,21 +38,27 @@ mod verify;
 mod verify_files;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::config::Config;
 use crate::feed::{Feed, FeedError, ShapeError};
-use crate::mirror::{Counts, Mirror, RunSummary, Status};
+use crate::mirror::{
+    Counts, Forgotten, Lease, Mirror, RequestLedger, RunSummary, Status, WantedPhotos,
+};
 use crate::resource::Resource;
 use crate::stop::{Signal, Stop};
 
 pub use deletions::deletions;
 pub use difference::{Difference, Verified, VerifiedResource};
+pub use fetching::PhotoProgress;
 pub use files::FileCounts;
 pub use full::full;
-pub use incremental::{incremental, up_to_date};
-pub use media::{PhotoProgress, media};
+pub use incremental::{fetches_photos, incremental, up_to_date};
+pub use media::media;
+pub use monitor::{Tell, monitor};
 pub use plan::{Plan, ResourcePlan, check, plan, time_at};
-pub use prune::{ForeignFolder, Unnamed, prune, unnamed};
+pub use presence::count_missing;
+pub use prune::{ForeignFolder, Pruned, Unnamed, prune, unnamed};
 pub use reconcile::reconcile;
 pub use refresh::{Refreshed, refresh};
 pub use verify::verify;
@@ -96,8 +107,37 @@ impl Progress for Unwatched {
     fn end(&self, _: Resource) {}
 }
 
+/// Under what it is remembered that the feed refuses the credentials.
+const CREDENTIALS: &str = "credentials";
+const REFUSED: &str = "refused";
+
+/// Whether the feed refused the credentials when it was last asked.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn are_credentials_refused(mirror: &Mirror) -> rusqlite::Result<bool> {
+    Ok(mirror.learned(CREDENTIALS)?.as_deref() == Some(REFUSED))
+}
+
+/// Remembers whether the feed refuses the credentials, if that is news.
+fn note_credentials(mirror: &mut Mirror, ending: &Ending) -> rusqlite::Result<()> {
+    let found = match ending {
+        Ending::Unauthorized => REFUSED,
+        Ending::Done | Ending::Partial => "accepted",
+        _ => return Ok(()),
+    };
+    if are_credentials_refused(mirror)? == (found == REFUSED) {
+        return Ok(());
+    }
+    let writing = mirror.write()?;
+    writing.learn(CREDENTIALS, found)?;
+    writing.commit()
+}
+
 /// How a job ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// In rising order: one that did both ends as the later one of the two.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ending {
     /// All was done.
     #[default]
@@ -115,20 +155,13 @@ pub enum Ending {
 }
 
 impl Ending {
-    /// How one ends that did both.
-    fn and(self, other: Ending) -> Ending {
-        let rank = |ending: &Ending| match ending {
-            Ending::Done => 0,
-            Ending::Partial => 1,
-            Ending::Failed => 2,
-            Ending::Unauthorized => 3,
-            Ending::Misconfigured => 4,
-            Ending::Interrupted(_) => 5,
-        };
-        if rank(&other) > rank(&self) {
-            other
-        } else {
-            self
+    /// Its name in what is printed.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Ending::Done => "succeeded",
+            Ending::Partial => "partial",
+            Ending::Failed | Ending::Misconfigured | Ending::Unauthorized => "failed",
+            Ending::Interrupted(_) => "interrupted",
         }
     }
 }
@@ -149,13 +182,28 @@ pub struct Report {
     pub files: FileCounts,
     /// What went wrong with files that were to go, in a line.
     pub complaint: Option<String>,
+    /// What was forgotten for good, as the configuration keeps it only for so long.
+    pub forgotten: Forgotten,
     /// How it ended.
     pub ending: Ending,
 }
 
 impl Report {
+    /// Fetches photos after what went well enough, and adds what that did.
+    fn add_photos(
+        &mut self,
+        context: &Context<'_>,
+        mirror: &mut Mirror,
+        wanted: WantedPhotos<'_>,
+    ) -> anyhow::Result<()> {
+        if matches!(self.ending, Ending::Done | Ending::Partial) {
+            self.add(media::fetch_photos(context, mirror, wanted)?);
+        }
+        Ok(())
+    }
+
     /// Adds what was done besides.
-    fn add(&mut self, more: Report) {
+    pub fn add(&mut self, more: Report) {
         self.runs.extend(more.runs);
         for deleted in more.deleted {
             let is_same = |known: &&mut DeletedCount| {
@@ -168,7 +216,10 @@ impl Report {
         }
         self.files.add(more.files);
         self.complaint = self.complaint.take().or(more.complaint);
-        self.ending = std::mem::take(&mut self.ending).and(more.ending);
+        self.forgotten.rows += more.forgotten.rows;
+        self.forgotten.changes += more.forgotten.changes;
+        self.forgotten.runs += more.forgotten.runs;
+        self.ending = std::mem::take(&mut self.ending).max(more.ending);
     }
 }
 
@@ -267,6 +318,38 @@ fn peak_rss_bytes() -> Option<u64> {
     Some(kilobytes * 1_024)
 }
 
+/// Shares the feed's rate budget with the other processes that sync this mirror,
+/// earlier ones and those of now. Without limits, or before there is a mirror, there
+/// is nothing to share.
+pub fn share_budget(config: &Config, feed: &Feed) {
+    if !config.feed.has_limits() || !config.mirror.database.is_file() {
+        return;
+    }
+    match RequestLedger::open(&config.mirror.database) {
+        Ok(ledger) => feed.share_budget(Arc::new(ledger)),
+        Err(error) => tracing::warn!(%error, "the rate budget is this process's alone"),
+    }
+}
+
+/// Names the database in an error that its disk made, and the way out.
+///
+/// # Errors
+/// The one that was given.
+pub fn naming_database<T>(config: &Config, done: anyhow::Result<T>) -> anyhow::Result<T> {
+    done.map_err(|error| {
+        let is_of_disk = |cause: &(dyn std::error::Error + 'static)| {
+            cause.downcast_ref().is_some_and(crate::mirror::is_of_disk)
+        };
+        match error.chain().any(is_of_disk) {
+            true => error.context(format!(
+                "{} could not be written; make room on its disk, or mend it, and run this again: it goes on where it stopped",
+                config.mirror.database.display()
+            )),
+            false => error,
+        }
+    })
+}
+
 /// Opens the mirror for a job: takes the lease and buries dead runs.
 ///
 /// # Errors
@@ -274,7 +357,7 @@ fn peak_rss_bytes() -> Option<u64> {
 /// database from opening.
 pub fn open_for_sync(config: &Config) -> anyhow::Result<Mirror> {
     let mut mirror = Mirror::open(&config.mirror.database)?;
-    mirror.take_lease()?;
+    mirror.take_lease(Lease::Sync)?;
     mirror.bury_dead_runs()?;
     Ok(mirror)
 }

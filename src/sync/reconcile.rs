@@ -7,7 +7,9 @@ use super::Context;
 use super::Report;
 use super::catalog::Catalog;
 use super::fetch::fetch;
+use super::files::Trust;
 use super::incremental::catch_up_and_announce;
+use super::job::whole_job;
 use super::runs::{Runs, run_job};
 use super::sweep::Sweeping;
 use super::tally::Tallies;
@@ -26,28 +28,30 @@ pub fn reconcile(
     mirror: &mut Mirror,
     resources: &[Resource],
 ) -> anyhow::Result<Report> {
-    run_job(
-        context,
-        mirror,
-        Job::Reconcile,
-        resources,
-        |mirror, catalog, runs| {
-            for &resource in resources {
-                if runs.must_end() {
-                    break;
+    whole_job(context, mirror, Trust::NotEmpty, |mirror| {
+        run_job(
+            context,
+            mirror,
+            Job::Reconcile,
+            resources,
+            |mirror, catalog, runs| {
+                for &resource in resources {
+                    if runs.must_end() {
+                        break;
+                    }
+                    // An ADU names no listing: it is reached only through it.
+                    if resource == Resource::Adu {
+                        let note =
+                            "Adu: cannot be reconciled on its own; `mlsmirror sync full` reads it";
+                        context.progress.note(note);
+                        continue;
+                    }
+                    reconcile_one(context, catalog, mirror, resource, runs)?;
                 }
-                // An ADU names no listing: it is reached only through it.
-                if resource == Resource::Adu {
-                    let note =
-                        "Adu: cannot be reconciled on its own; `mlsmirror sync full` reads it";
-                    context.progress.note(note);
-                    continue;
-                }
-                reconcile_one(context, catalog, mirror, resource, runs)?;
-            }
-            catch_up_and_announce(context, catalog, mirror, resources, runs)
-        },
-    )
+                catch_up_and_announce(context, catalog, mirror, resources, runs)
+            },
+        )
+    })
 }
 
 fn reconcile_one(

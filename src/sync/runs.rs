@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::catalog::Catalog;
 use super::ending::Finished;
-use super::files::clear;
 use super::scope::narrow;
 use super::tally::Tallies;
-use super::{Context, DeletedCount, Ending, Report, Verdict, ending_of};
+use super::{Context, DeletedCount, Report, Verdict, ending_of};
 use crate::feed::{Feed, FeedError, Traffic};
 use crate::mirror::{Counts, Job, Mirror, Outcome, RunId};
 use crate::resource::Resource;
@@ -23,7 +22,8 @@ pub(super) struct Runs {
     resumed: BTreeSet<Resource>,
 }
 
-/// Does a job: asks for the feed's `$metadata`, makes the tables, and goes on.
+/// Does what a job does with the feed's records: asks for its `$metadata`, makes the
+/// tables, and goes on.
 ///
 /// # Errors
 /// If the database cannot be read or written. What the feed does wrong is in
@@ -35,9 +35,6 @@ pub(super) fn run_job(
     resources: &[Resource],
     run: impl FnOnce(&mut Mirror, &Catalog, &mut Runs) -> anyhow::Result<()>,
 ) -> anyhow::Result<Report> {
-    mirror.begin_sync()?;
-    // Before a row comes back whose file is to go.
-    let mut cleared = clear(context, mirror)?;
     let mut runs = Runs {
         ids: Vec::new(),
         verdicts: BTreeSet::new(),
@@ -53,28 +50,27 @@ pub(super) fn run_job(
         }
         Err(error) => runs.fail(context, mirror, job, resources, &error)?,
     }
-    let and_then = clear(context, mirror)?;
-    cleared.add(and_then);
-    let mut ending = ending_of(&runs.verdicts, context.stop);
-    if cleared.complaint.is_some() {
-        ending = ending.and(Ending::Partial);
-    }
     let summaries = runs.ids.iter().map(|&run| mirror.run_summary(run));
     Ok(Report {
         runs: summaries.collect::<Result<_, _>>()?,
-        files: cleared.counts,
-        complaint: cleared.complaint,
-        deleted: runs
-            .deleted
-            .iter()
-            .map(|(&(resource, reason), &count)| DeletedCount {
-                resource: resource.entity_set(),
-                reason,
-                count,
-            })
-            .collect(),
-        ending,
+        deleted: deleted_counts(&runs.deleted),
+        ending: ending_of(&runs.verdicts, context.stop),
+        ..Report::default()
     })
+}
+
+/// How many rows were soft-deleted, as it is reported.
+pub(super) fn deleted_counts(
+    deleted: &BTreeMap<(Resource, &'static str), u64>,
+) -> Vec<DeletedCount> {
+    let counts = deleted
+        .iter()
+        .map(|(&(resource, reason), &count)| DeletedCount {
+            resource: resource.entity_set(),
+            reason,
+            count,
+        });
+    counts.collect()
 }
 
 impl Runs {

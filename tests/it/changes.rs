@@ -319,7 +319,7 @@ fn reading_changes_nothing_and_goes_on_beside_a_sync() {
     mirror.token = Some(TOKEN.to_owned());
     let running = mirror.start(&["sync", "full"]);
     mirror.wait_for_pages("Property", 1);
-    assert_eq!(number(&db, "SELECT count(*) FROM _lease"), 1);
+    assert_eq!(number(&db, "SELECT count(*) FROM _leases"), 1);
     assert_eq!(printed(&mirror, &[]), log);
     running.signal("KILL");
     running.wait();

@@ -1,5 +1,7 @@
 //! Every kind of bad answer: survived, or told clearly; and the token stays at home.
 
+use std::time::Duration;
+
 use mlsmirror::simulator::{Fault, FaultRule, RetryAfter, Simulator};
 use rusqlite::types::Value as Sql;
 
@@ -241,4 +243,78 @@ fn metadata_that_breaks_off_is_no_metadata() {
     feed.set_server(|server| server.metadata_cut = false);
     mirror.sync();
     assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
+fn one_answer_of_six_goes_wrong_in_every_way_over_ten_syncs_and_then_all_is_equal() {
+    let date = |text: &str| Fault::DateHeader(text.parse().unwrap());
+    let retries = [
+        RetryAfter::None,
+        RetryAfter::Seconds(1),
+        RetryAfter::Date(1),
+        RetryAfter::XHeader(1),
+    ];
+    let mut kinds = vec![
+        Fault::HtmlOk,
+        Fault::EmptyOk,
+        Fault::HalfDocument,
+        Fault::CutBody,
+        Fault::Reset,
+        Fault::Delay(Duration::from_millis(20)),
+        Fault::Stall,
+        Fault::RedirectTo("http://127.0.0.1:1/elsewhere".to_owned()),
+        Fault::ForeignNextLink("http://127.0.0.1:1/elsewhere".to_owned()),
+        Fault::Oversized(1 << 20),
+        Fault::WrongContentType,
+        date("2031-01-01T00:00:00Z"),
+        date("2001-01-01T00:00:00Z"),
+    ];
+    kinds.extend([400, 401, 403, 404, 408, 500, 502, 503, 504].map(Fault::Status));
+    kinds.extend(retries.map(|retry_after| Fault::TooMany { retry_after }));
+    for profile in ["\"wfrmls\"", "\"reso\""] {
+        let feed = feed(150);
+        let mirror = Mirror::with(&feed, |settings| {
+            settings.set("profile", profile);
+            settings.set("timeout", "\"1s\"");
+            settings.set("page_size", 7);
+            settings.set("max_retries", 1);
+            settings.sync = "max_delete_percent = 100\n".to_owned();
+        });
+        let mut codes = Vec::new();
+        for kind in &kinds {
+            feed.fault(FaultRule {
+                one_in: 6 * kinds.len() as u64,
+                ..FaultRule::always(kind.clone())
+            });
+        }
+        for round in 0..10 {
+            let jobs: [&[&str]; 2] = [&["--json", "sync"], &["--json", "sync", "full"]];
+            let ended = mirror.run(jobs[round % 2]);
+            let json = ended.json();
+            let code = ended.code.unwrap();
+            assert_eq!(json["exit_code"], code, "{profile}, sync {round}: {ended}");
+            match code {
+                0 => {
+                    assert_eq!(json["status"], "succeeded");
+                    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+                }
+                1 | 5 => assert!(ended.stderr.contains("mlsmirror: "), "{ended}"),
+                3 => {
+                    assert_eq!(json["status"], "partial");
+                    let runs = json["runs"].as_array().unwrap();
+                    assert!(runs.iter().any(|run| !run["error"].is_null()), "{ended}");
+                }
+                code => panic!("{profile}, sync {round} ended with {code}: {ended}"),
+            }
+            codes.push(code);
+            feed.advance(chrono::Duration::hours(1));
+            feed.move_market(20);
+        }
+        let (hits, asked) = (feed.fault_hits(), feed.request_count());
+        println!("{profile}: {codes:?}, {hits} of {asked} answers");
+        assert!(hits * 12 > asked, "{hits} of {asked} answers went wrong");
+        feed.clear_faults();
+        mirror.sync();
+        assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    }
 }

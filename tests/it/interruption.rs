@@ -118,7 +118,7 @@ fn a_signal_ends_a_sync_after_the_page_in_hand() {
         let db = mirror.open();
         assert_eq!(statuses(&mirror), ["interrupted"]);
         assert_eq!(live(&db, "Property"), 60);
-        assert_eq!(number(&db, "SELECT count(*) FROM _lease"), 0);
+        assert_eq!(number(&db, "SELECT count(*) FROM _leases"), 0);
 
         feed.clear_faults();
         feed.clear_requests();

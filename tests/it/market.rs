@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use mlsmirror::config::Config;
 use mlsmirror::feed::{Feed, Token};
+use mlsmirror::mirror::Lease;
 use mlsmirror::resource::Resource;
 use mlsmirror::simulator::{Fault, FaultRule, Host, Simulator};
 use mlsmirror::stop::Stop;
@@ -22,10 +23,10 @@ const CASES: u64 = 300;
 const STEPS: usize = 30;
 
 /// Numbers from a seed (SplitMix64).
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
+    pub fn roll(&mut self, sides: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -428,7 +429,7 @@ impl Market {
             "deletions" => sync::deletions(&context, &mut mirror, &resources),
             _ => sync::up_to_date(&context, &mut mirror, &resources),
         };
-        mirror.release_lease().unwrap();
+        mirror.release_lease(Lease::Sync).unwrap();
         done.unwrap().ending
     }
 }

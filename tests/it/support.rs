@@ -234,9 +234,30 @@ impl Mirror {
     }
 
     pub fn start(&self, arguments: &[&str]) -> Running {
+        self.start_with(arguments, |_| {})
+    }
+
+    /// Starts the program, with more said about how.
+    pub fn start_with(&self, arguments: &[&str], more: impl FnOnce(&mut Command)) -> Running {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mlsmirror"));
+        command.args(arguments);
+        self.start_command(command, arguments, more)
+    }
+
+    /// Runs a shell script that may call the program as `"$0"`.
+    pub fn run_script(&self, script: &str) -> Ended {
+        let mut command = Command::new("bash");
+        command.args(["-c", script, env!("CARGO_BIN_EXE_mlsmirror")]);
+        self.start_command(command, &[script], |_| {}).wait()
+    }
+
+    fn start_command(
+        &self,
+        mut command: Command,
+        arguments: &[&str],
+        more: impl FnOnce(&mut Command),
+    ) -> Running {
         command
-            .args(arguments)
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -251,6 +272,7 @@ impl Mirror {
                 .env("WFRMLS_BEARER_TOKEN", token)
                 .env("RESO_BEARER_TOKEN", token);
         }
+        more(&mut command);
         let mut child = command.spawn().unwrap();
         let streams = [
             read_to_end(child.stdout.take().unwrap()),
@@ -322,6 +344,12 @@ impl Running {
         let kill = format!("kill -{name} {}", self.child.id());
         let status = Command::new("sh").args(["-c", &kill]).status().unwrap();
         assert!(status.success(), "{kill}");
+    }
+
+    /// Sends a signal, unless it has ended.
+    pub fn signal_if_alive(&self, name: &str) {
+        let kill = format!("kill -{name} {} 2> /dev/null", self.child.id());
+        Command::new("sh").args(["-c", &kill]).status().unwrap();
     }
 
     pub fn wait(mut self) -> Ended {

@@ -1,0 +1,279 @@
+//! Which job is due when; pure.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+
+use super::ScheduledJob;
+use crate::config::{Schedule, When};
+
+/// The first pause behind a job that failed; it doubles with each failure.
+const RETRY_FIRST: Duration = Duration::from_secs(60);
+
+/// The longest pause between two tries, and the pause where the feed refuses the
+/// credentials: trying these more often may lock the account.
+const RETRY_MAX: Duration = Duration::from_secs(3_600);
+
+/// How a job ended, as far as it matters for when it runs again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It did what it was for, or as much of it as could be done.
+    Ran,
+    /// It failed, and another try may do better.
+    Failed,
+    /// The feed refused the credentials: nothing else will do better either.
+    Refused,
+    /// Another process was syncing.
+    Busy,
+}
+
+/// When each job is due.
+#[derive(Clone, Debug)]
+pub struct Timetable {
+    timezone: Tz,
+    entries: Vec<Entry>,
+    /// Nothing is due before this.
+    held_until: Option<DateTime<Utc>>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    job: ScheduledJob,
+    when: When,
+    /// When it last started, or from when on it is due.
+    since: DateTime<Utc>,
+    /// When it is tried again, and how often it failed.
+    retry: Option<(DateTime<Utc>, u32)>,
+}
+
+impl Timetable {
+    /// The jobs of a schedule. `started` tells when each was started last; a job whose
+    /// time came since is due at once.
+    pub fn new(
+        schedule: &Schedule,
+        now: DateTime<Utc>,
+        started: impl Fn(ScheduledJob) -> Option<DateTime<Utc>>,
+    ) -> Timetable {
+        let entries = ScheduledJob::ALL.into_iter().map(|job| Entry {
+            job,
+            when: job.when(schedule).clone(),
+            // A clock that was set back must not keep a job waiting.
+            since: started(job).unwrap_or(now).min(now),
+            retry: None,
+        });
+        Timetable {
+            timezone: schedule.timezone,
+            entries: entries.filter(|entry| entry.when != When::Never).collect(),
+            held_until: None,
+        }
+    }
+
+    /// The job that is due next, and when; of several at one time the first of
+    /// [`ScheduledJob::ALL`]. None if nothing ever is.
+    pub fn next(&self) -> Option<(DateTime<Utc>, ScheduledJob)> {
+        let due = self
+            .entries
+            .iter()
+            .filter_map(|entry| Some((self.due(entry)?, entry.job)));
+        due.min_by_key(|(at, job)| (*at, ScheduledJob::ALL.iter().position(|other| other == job)))
+    }
+
+    /// When a job is due next; none if never.
+    pub fn next_of(&self, job: ScheduledJob) -> Option<DateTime<Utc>> {
+        let entry = self.entries.iter().find(|entry| entry.job == job)?;
+        self.due(entry)
+    }
+
+    fn due(&self, entry: &Entry) -> Option<DateTime<Utc>> {
+        let regular = entry.when.next_after(entry.since, self.timezone)?;
+        // What failed is not waited for longer than its next time.
+        let due = match entry.retry {
+            Some((retry, _)) => retry.min(regular),
+            None => regular,
+        };
+        Some(self.held_until.map_or(due, |held| due.max(held)))
+    }
+
+    /// Lets a job that has a schedule be due at a moment, whatever that says; false
+    /// if it has none.
+    pub fn make_due(&mut self, job: ScheduledJob, at: DateTime<Utc>) -> bool {
+        let entry = self.entries.iter_mut().find(|entry| entry.job == job);
+        match entry {
+            Some(entry) => {
+                entry.retry = Some((at, 0));
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// A job was run.
+    pub fn ran(
+        &mut self,
+        job: ScheduledJob,
+        started: DateTime<Utc>,
+        ended: DateTime<Utc>,
+        outcome: Outcome,
+    ) {
+        let Some(entry) = self.entries.iter_mut().find(|entry| entry.job == job) else {
+            return;
+        };
+        entry.since = started;
+        self.held_until = None;
+        let behind = |pause: Duration| {
+            ended + TimeDelta::from_std(pause).unwrap_or_else(|_| TimeDelta::hours(1))
+        };
+        entry.retry = match outcome {
+            Outcome::Ran => None,
+            Outcome::Failed => {
+                let failures = entry.retry.map_or(0, |(_, failures)| failures) + 1;
+                let pause = RETRY_FIRST.saturating_mul(1 << (failures - 1).min(16));
+                Some((behind(pause.min(RETRY_MAX)), failures))
+            }
+            Outcome::Busy => {
+                let failures = entry.retry.map_or(0, |(_, failures)| failures);
+                Some((behind(RETRY_FIRST), failures))
+            }
+            Outcome::Refused => {
+                self.held_until = Some(behind(RETRY_MAX));
+                Some((behind(RETRY_MAX), 0))
+            }
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        format!("2026-03-04T{text}Z")
+            .parse()
+            .expect("a moment of a test")
+    }
+
+    fn schedule(jobs: &[(&str, &str)]) -> Schedule {
+        let when = |name: &str| {
+            let text = jobs
+                .iter()
+                .find(|(job, _)| *job == name)
+                .map_or("", |(_, text)| text);
+            When::parse(text).expect("a schedule of a test")
+        };
+        Schedule {
+            timezone: Tz::UTC,
+            full: when("full"),
+            incremental: when("incremental"),
+            monitor: when("monitor"),
+            deletions: when("deletions"),
+            reconcile: when("reconcile"),
+            media: when("media"),
+        }
+    }
+
+    fn hourly() -> Timetable {
+        let jobs = [("incremental", "0 * * * *"), ("monitor", "*/15 * * * *")];
+        Timetable::new(&schedule(&jobs), at("10:50:00"), |_| None)
+    }
+
+    const INCREMENTAL: ScheduledJob = ScheduledJob::Incremental;
+    const MONITOR: ScheduledJob = ScheduledJob::Monitor;
+
+    #[test]
+    fn jobs_are_due_at_their_times_and_at_one_time_in_their_order() {
+        let mut table = hourly();
+        assert_eq!(table.next(), Some((at("11:00:00"), INCREMENTAL)));
+        table.ran(INCREMENTAL, at("11:00:00"), at("11:00:05"), Outcome::Ran);
+        assert_eq!(table.next(), Some((at("11:00:00"), MONITOR)));
+        table.ran(MONITOR, at("11:00:05"), at("11:00:06"), Outcome::Ran);
+        assert_eq!(table.next(), Some((at("11:15:00"), MONITOR)));
+        assert_eq!(table.next_of(INCREMENTAL), Some(at("12:00:00")));
+        assert_eq!(table.next_of(ScheduledJob::Full), None);
+    }
+
+    #[test]
+    fn what_was_due_while_another_ran_or_the_machine_slept_runs_once_after() {
+        let mut table = hourly();
+        // The incremental took until half past two.
+        table.ran(INCREMENTAL, at("11:00:00"), at("14:31:00"), Outcome::Ran);
+        assert_eq!(table.next(), Some((at("11:00:00"), MONITOR)));
+        table.ran(MONITOR, at("14:31:00"), at("14:31:01"), Outcome::Ran);
+        assert_eq!(table.next(), Some((at("12:00:00"), INCREMENTAL)));
+        table.ran(INCREMENTAL, at("14:31:01"), at("14:31:09"), Outcome::Ran);
+        assert_eq!(table.next(), Some((at("14:45:00"), MONITOR)));
+        assert_eq!(table.next_of(INCREMENTAL), Some(at("15:00:00")));
+    }
+
+    #[test]
+    fn what_was_due_while_the_daemon_was_off_is_due_at_once() {
+        let jobs = [("full", "0 2 * * *"), ("incremental", "every 15m")];
+        let last = |job| match job {
+            ScheduledJob::Full => Some(at("01:00:00")),
+            _ => Some(at("10:45:00")),
+        };
+        let table = Timetable::new(&schedule(&jobs), at("10:50:00"), last);
+        assert_eq!(table.next(), Some((at("02:00:00"), ScheduledJob::Full)));
+        assert_eq!(table.next_of(INCREMENTAL), Some(at("11:00:00")));
+        // One that never ran waits for its time, and a start in the future counts for now.
+        let table = Timetable::new(&schedule(&jobs), at("10:50:00"), |job| {
+            (job == INCREMENTAL).then(|| at("23:00:00"))
+        });
+        assert_eq!(table.next(), Some((at("11:05:00"), INCREMENTAL)));
+    }
+
+    #[test]
+    fn a_job_that_fails_is_tried_again_with_growing_pauses_up_to_its_next_time() {
+        let jobs = [("full", "0 2 * * *")];
+        let mut table = Timetable::new(&schedule(&jobs), at("01:59:00"), |_| None);
+        let mut now = at("02:00:00");
+        let mut pauses = Vec::new();
+        for _ in 0..9 {
+            table.ran(ScheduledJob::Full, now, now, Outcome::Failed);
+            let (next, _) = table.next().expect("it is tried again");
+            pauses.push((next - now).num_minutes());
+            now = next;
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        table.ran(ScheduledJob::Full, now, now, Outcome::Ran);
+        assert_eq!(
+            table.next().map(|(at, _)| at),
+            Some(at("02:00:00") + TimeDelta::days(1))
+        );
+
+        let mut table = hourly();
+        for _ in 0..9 {
+            table.ran(MONITOR, at("11:00:00"), at("11:00:01"), Outcome::Failed);
+        }
+        assert_eq!(
+            table.next_of(MONITOR),
+            Some(at("11:15:00")),
+            "its next time comes sooner"
+        );
+    }
+
+    #[test]
+    fn where_the_credentials_are_refused_everything_slows_down_to_one_try_an_hour() {
+        let mut table = hourly();
+        table.ran(
+            INCREMENTAL,
+            at("11:00:00"),
+            at("11:00:01"),
+            Outcome::Refused,
+        );
+        assert_eq!(table.next(), Some((at("12:00:01"), INCREMENTAL)));
+        table.ran(INCREMENTAL, at("12:00:01"), at("12:00:02"), Outcome::Ran);
+        assert_eq!(
+            table.next(),
+            Some((at("11:00:00"), MONITOR)),
+            "at once again"
+        );
+    }
+
+    #[test]
+    fn one_that_found_another_process_syncing_is_tried_soon() {
+        let mut table = hourly();
+        table.ran(INCREMENTAL, at("11:00:00"), at("11:00:00"), Outcome::Busy);
+        assert_eq!(table.next_of(INCREMENTAL), Some(at("11:01:00")));
+    }
+}

@@ -1,0 +1,67 @@
+//! A disk that is full, wherever that happens: the run fails with a message, nothing is
+//! half-applied, and the next one completes.
+
+use rusqlite::Connection;
+
+use crate::stopped::{Stopped, a_day, empty, followed};
+use crate::support::*;
+
+/// Lets no file grow past a limit, from nothing on in steps of a page, until a run is
+/// clean; each time the next run has to complete what it was for.
+fn at_every_size(stopped: &Stopped) {
+    let job = stopped.job;
+    let mut failures = 0;
+    for kilobytes in (0..).step_by(16) {
+        let mirror = stopped.mirror(0);
+        let ended = mirror.run_script(&format!("ulimit -f {kilobytes}; \"$0\" sync {job}"));
+        if ended.code == Some(0) {
+            break;
+        }
+        failures += 1;
+        ended.says(
+            1,
+            &[
+                "mirror.db",
+                "could not be written",
+                "it goes on where it stopped",
+            ],
+        );
+        let db = Connection::open(mirror.database_path()).unwrap();
+        let check = text(&db, "PRAGMA integrity_check");
+        assert_eq!(check, "ok", "files of {kilobytes} KB");
+        drop(db);
+        stopped.assert_goes_on(&mirror, &format!("with files of {kilobytes} KB at most"));
+        assert!(kilobytes < 100_000, "it never succeeds");
+    }
+    assert!(failures > 8, "it failed only {failures} times");
+}
+
+#[test]
+fn a_first_full_sync_survives_a_disk_that_is_full_anywhere() {
+    at_every_size(&Stopped::at(feed(24), empty, |_| {}, "full"));
+}
+
+#[test]
+fn an_incremental_sync_survives_a_disk_that_is_full_anywhere() {
+    at_every_size(&Stopped::at(feed(24), followed, a_day, "incremental"));
+}
+
+#[test]
+fn the_daemon_survives_it_too() {
+    let feed = feed(24);
+    let mirror = Mirror::with(&feed, |settings| {
+        settings.sync =
+            "\n[schedule]\nincremental = \"every 1s\"\nmonitor = \"\"\nfull = \"\"\n".to_owned();
+    });
+    // It is asked to stop once it has told twice that it failed.
+    let script = "ulimit -f 700; \"$0\" watch 2> log & daemon=$!
+                  for _ in $(seq 600); do
+                      [ \"$(grep -c 'could not be written' log)\" -ge 2 ] && break
+                      sleep 0.05
+                  done
+                  kill -TERM $daemon; wait $daemon; code=$?; cat log >&2; exit $code";
+    let ended = mirror.run_script(script);
+    ended.says(0, &["mirror.db could not be written", "stopped"]);
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}

@@ -1,0 +1,363 @@
+//! The daemon: jobs when they are due, one at a time, whatever goes wrong.
+
+use std::io::Read;
+use std::net::TcpStream;
+use std::os::unix::net::UnixDatagram;
+use std::time::{Duration, Instant};
+
+use mlsmirror::simulator::{Fault, FaultRule, Simulator};
+use rusqlite::Connection;
+
+use crate::support::*;
+
+/// A mirror with this in `[schedule]`, and nothing else in it.
+fn scheduled(feed: &Simulator, schedule: &str) -> Mirror {
+    Mirror::with(feed, |settings| settings.sync = schedule_of(schedule))
+}
+
+fn schedule_of(schedule: &str) -> String {
+    let never = ["full", "incremental", "monitor", "deletions"];
+    let mut lines = format!("\n[schedule]\n{schedule}\n");
+    for job in never.iter().filter(|job| !schedule.contains(*job)) {
+        lines += &format!("{job} = \"\"\n");
+    }
+    lines
+}
+
+/// How many runs of a job there are that ended so.
+fn runs(mirror: &Mirror, job: &str, status: &str) -> i64 {
+    let Ok(db) = Connection::open_with_flags(
+        mirror.database_path(),
+        rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY,
+    ) else {
+        return 0;
+    };
+    let sql = "SELECT count(*) FROM sync_runs WHERE job = ?1 AND status = ?2";
+    db.query_row(sql, [job, status], |row| row.get(0))
+        .unwrap_or(0)
+}
+
+fn wait_for_runs(mirror: &Mirror, job: &str, status: &str, count: i64) {
+    wait_until(&format!("{count} runs of {job} have {status}"), || {
+        runs(mirror, job, status) >= count
+    });
+}
+
+/// Asks the daemon to stop, which it does within 10 seconds and with exit code 0.
+#[track_caller]
+fn stop(running: Running, signal: &str) -> Ended {
+    let asked = Instant::now();
+    running.signal(signal);
+    let ended = running.wait();
+    assert!(
+        asked.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        asked.elapsed()
+    );
+    assert_eq!(ended.code, Some(0), "{ended}");
+    ended
+}
+
+#[test]
+fn watch_fills_an_empty_mirror_at_once_and_then_follows_the_feed() {
+    let feed = feed(40);
+    let mirror = scheduled(
+        &feed,
+        "incremental = \"every 1s\"\ndeletions = \"every 1s\"",
+    );
+    let running = mirror.start(&["watch"]);
+    wait_for_runs(&mirror, "full", "succeeded", 3);
+    feed.advance(chrono::Duration::hours(1));
+    feed.move_market(30);
+    let key = feed.listing_keys()[5].to_string();
+    feed.delete("Property", &key, true).unwrap();
+    // What began before the market had moved may not have seen all of it.
+    for job in ["incremental", "deletions"] {
+        let so_far = runs(&mirror, job, "succeeded");
+        wait_for_runs(&mirror, job, "succeeded", so_far + 6);
+    }
+    let ended = stop(running, "TERM");
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    let lines = |what: &str| {
+        ended
+            .stderr
+            .lines()
+            .filter(|line| line.contains(what))
+            .count()
+    };
+    assert_eq!(lines("INFO watching"), 1, "{ended}");
+    assert!(lines("INFO incremental succeeded in") >= 2, "{ended}");
+    assert!(lines("; next at ") >= 4, "{ended}");
+    assert_eq!(ended.stdout, "");
+}
+
+#[test]
+fn log_lines_are_json_where_that_is_asked_for() {
+    let feed = feed(20);
+    let mirror = scheduled(&feed, "incremental = \"every 1s\"");
+    let running = mirror.start(&["watch", "--log-format", "json"]);
+    wait_for_runs(&mirror, "incremental", "succeeded", 3);
+    let ended = stop(running, "INT");
+    let lines: Vec<serde_json::Value> = ended
+        .stderr
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    let jobs: Vec<_> = lines
+        .iter()
+        .filter(|line| line["job"] == "incremental")
+        .collect();
+    assert!(jobs.len() >= 2, "{ended}");
+    assert_eq!(jobs[0]["status"], "succeeded");
+    let rows: i64 = MAIN.iter().map(|set| live(&mirror.open(), set)).sum();
+    assert_eq!(jobs[0]["inserted"], rows);
+    assert_eq!(jobs[1]["inserted"], 0);
+    assert!(jobs[1]["next_at"].is_string());
+}
+
+#[test]
+fn a_job_that_fails_is_tried_again_and_does_not_end_the_daemon() {
+    let feed = feed(20);
+    feed.fault(FaultRule::always(Fault::Status(503)));
+    let mirror = scheduled(&feed, "incremental = \"every 1s\"");
+    let running = mirror.start(&["watch"]);
+    wait_for_runs(&mirror, "incremental", "failed", 6);
+    feed.clear_faults();
+    wait_for_runs(&mirror, "full", "succeeded", 3);
+    let ended = stop(running, "TERM");
+    assert!(
+        ended.stderr.contains("ERROR incremental failed in"),
+        "{ended}"
+    );
+    assert!(ended.stderr.contains("503"), "{ended}");
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
+fn refused_credentials_slow_it_down_to_one_try_an_hour() {
+    let feed = feed_with(20, |options| options.token = "another".to_owned());
+    let mirror = scheduled(&feed, "incremental = \"every 1s\"\nmonitor = \"every 1s\"");
+    let running = mirror.start(&["watch"]);
+    wait_for_runs(&mirror, "incremental", "failed", 3);
+    let asked = feed.request_count();
+    // Three of its intervals pass.
+    let until = Instant::now() + Duration::from_secs(3);
+    wait_until("three seconds have passed", || Instant::now() > until);
+    assert_eq!(feed.request_count(), asked);
+    let ended = stop(running, "TERM");
+    for part in ["refused the credentials", "more than once an hour"] {
+        assert!(ended.stderr.contains(part), "{part}: {ended}");
+    }
+    let status = mirror.run(&["status"]);
+    assert_eq!(status.code, Some(3), "{status}");
+    assert!(
+        status.stdout.contains("the feed refuses the credentials"),
+        "{status}"
+    );
+}
+
+#[test]
+fn asked_to_stop_it_ends_the_page_in_hand_and_exits_0_within_10_seconds() {
+    for signal in ["TERM", "INT"] {
+        let feed = feed(60);
+        let mirror = Mirror::with(&feed, |settings| {
+            settings.set("max_concurrent", 1);
+            settings.sync = schedule_of("incremental = \"every 1h\"");
+        });
+        feed.fault(FaultRule {
+            path_contains: Some("$expand".to_owned()),
+            skip: 2,
+            ..FaultRule::always(Fault::Stall)
+        });
+        let running = mirror.start(&["watch"]);
+        mirror.wait_for_pages("Property", 2);
+        stop(running, signal);
+        let db = mirror.open();
+        let last = "SELECT status FROM sync_runs WHERE resource = 'Property'";
+        assert_eq!(text(&db, last), "interrupted");
+        assert_eq!(number(&db, "SELECT count(*) FROM _leases"), 0);
+        feed.clear_faults();
+        mirror.sync();
+        assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    }
+}
+
+#[test]
+fn hangup_reads_the_configuration_again_and_a_wrong_one_changes_nothing() {
+    let feed = feed(20);
+    let mut mirror = scheduled(&feed, "incremental = \"every 1h\"");
+    let running = mirror.start(&["watch"]);
+    wait_for_runs(&mirror, "full", "succeeded", 3);
+    mirror
+        .configure(|settings| settings.sync = "\n[schedule]\nincremental = \"soon\"\n".to_owned());
+    running.signal("HUP");
+    mirror.configure(|settings| settings.sync = schedule_of("incremental = \"every 1h\""));
+    assert_eq!(runs(&mirror, "monitor", "succeeded"), 0);
+    mirror.configure(|settings| {
+        settings.sync = schedule_of("incremental = \"every 1h\"\nmonitor = \"every 1s\"");
+    });
+    running.signal("HUP");
+    wait_for_runs(&mirror, "monitor", "succeeded", 2);
+    let ended = stop(running, "TERM");
+    assert!(
+        ended.stderr.contains("read the configuration again"),
+        "{ended}"
+    );
+}
+
+#[test]
+fn there_is_one_daemon_and_a_sync_by_hand_goes_between_its_jobs() {
+    let feed = feed(20);
+    let mirror = scheduled(&feed, "incremental = \"every 1h\"");
+    let running = mirror.start(&["watch"]);
+    wait_for_runs(&mirror, "full", "succeeded", 3);
+    let id = running.id().to_string();
+    let second = mirror.run(&["watch"]);
+    second.says(4, &[&format!("process {id} "), "is watching this mirror"]);
+    wait_until("no job runs", || {
+        number(
+            &mirror.open(),
+            "SELECT count(*) FROM _leases WHERE name = 'sync'",
+        ) == 0
+    });
+    mirror.sync();
+    let status = mirror.run(&["status"]);
+    assert!(
+        status.stdout.contains(&format!("watched by process {id} ")),
+        "{status}"
+    );
+    stop(running, "TERM");
+
+    // One that was killed holds nobody up.
+    let running = mirror.start(&["watch"]);
+    wait_until("it watches", || {
+        number(
+            &mirror.open(),
+            "SELECT count(*) FROM _leases WHERE name = 'watch'",
+        ) == 1
+    });
+    running.signal("KILL");
+    running.wait();
+    let status = mirror.run(&["status"]);
+    assert!(status.stdout.contains("not watched"), "{status}");
+    let running = mirror.start(&["watch"]);
+    wait_until("another one watches", || {
+        text(
+            &mirror.open(),
+            "SELECT pid FROM _leases WHERE name = 'watch'",
+        ) == running.id().to_string()
+    });
+    stop(running, "TERM");
+}
+
+#[test]
+fn systemd_is_told_that_it_is_ready_and_alive_and_stops() {
+    let feed = feed(20);
+    let mirror = scheduled(&feed, "incremental = \"every 1h\"");
+    let path = mirror.folder.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .unwrap();
+    let running = mirror.start_with(&["watch"], |command| {
+        command
+            .env("NOTIFY_SOCKET", &path)
+            .env("WATCHDOG_USEC", "200000");
+    });
+    let wait_for = |wanted: &str| {
+        let mut told = Vec::new();
+        let mut buffer = [0; 4096];
+        loop {
+            let length = socket
+                .recv(&mut buffer)
+                .unwrap_or_else(|error| panic!("no {wanted} after {told:?}: {error}"));
+            let message = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            if message.contains(wanted) {
+                return message;
+            }
+            told.push(message);
+        }
+    };
+    wait_for("READY=1");
+    wait_for("WATCHDOG=1");
+    wait_for("STATUS=waiting for incremental at ");
+    wait_for("WATCHDOG=1");
+    running.signal("HUP");
+    let reloading = wait_for("RELOADING=1");
+    assert!(reloading.contains("MONOTONIC_USEC="), "{reloading}");
+    wait_for("READY=1");
+    running.signal("TERM");
+    wait_for("STOPPING=1");
+    assert_eq!(running.wait().code, Some(0));
+}
+
+fn metrics(port: u16) -> String {
+    use std::io::Write;
+    let mut connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    connection
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn prometheus_is_told_how_it_stands() {
+    let feed = feed(20);
+    // A port that was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let mirror = Mirror::with(&feed, |settings| {
+        settings.set("requests_per_hour", 1000);
+        settings.sync = format!(
+            "{}\n[watch]\nmetrics = \"127.0.0.1:{port}\"\n",
+            schedule_of("incremental = \"every 1h\"")
+        );
+    });
+    let running = mirror.start(&["watch"]);
+    wait_for_runs(&mirror, "full", "succeeded", 3);
+    let answer = metrics(port);
+    let sent = feed.request_count();
+    stop(running, "TERM");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("text/plain; version=0.0.4"), "{answer}");
+    for line in [
+        "mlsmirror_rows{resource=\"Property\",state=\"live\"} 20",
+        "mlsmirror_open_rejects{resource=\"Media\"} 0",
+        &format!(
+            "mlsmirror_budget_requests_left{{seconds=\"3600\"}} {}",
+            1000 - sent
+        ),
+        "mlsmirror_needs_person 0",
+        "# TYPE mlsmirror_lag_seconds gauge",
+    ] {
+        assert!(answer.contains(line), "no `{line}`: {answer}");
+    }
+}
+
+#[test]
+fn photos_come_with_what_brings_them_or_at_times_of_their_own() {
+    let feed = feed(20);
+    let with_media = |schedule: &str| {
+        Mirror::with(&feed, |settings| {
+            settings.media = true;
+            settings.sync = schedule_of(schedule);
+        })
+    };
+    let files = "SELECT count(*) FROM media WHERE file_path IS NOT NULL";
+    let mirror = with_media("incremental = \"every 1h\"");
+    let running = mirror.start(&["watch"]);
+    wait_for_runs(&mirror, "media", "succeeded", 1);
+    stop(running, "TERM");
+    assert_eq!(number(&mirror.open(), files), live(&mirror.open(), "Media"));
+
+    let mirror = with_media("incremental = \"every 1h\"\nmedia = \"0 0 1 1 *\"");
+    let running = mirror.start(&["watch"]);
+    wait_for_runs(&mirror, "full", "succeeded", 3);
+    stop(running, "TERM");
+    assert_eq!(runs(&mirror, "media", "succeeded"), 0);
+}
