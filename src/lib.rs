@@ -19,8 +19,10 @@
 //! 8. [`mirror`]: the one user of the database
 //! 9. [`files`]: the one writer in the folder of photos
 //! 10. [`sync`]: the jobs: what is asked, in which order, and what becomes of it
-//! 11. [`simulator`]: a feed to try and test on; knows [`resource`] and nothing else
-//! 12. [`cli`]: the command line; the only place that prints and knows exit codes
+//! 11. [`schedule`]: when a job is due, and the daemon that runs it then
+//! 12. [`report`]: how the mirror stands, as values
+//! 13. [`simulator`]: a feed to try and test on; knows [`resource`] and nothing else
+//! 14. [`cli`]: the command line; the only place that prints and knows exit codes
 //!
 //! # What always holds
 //!
@@ -75,6 +77,16 @@
 //! rows in one transaction. What failed is lined up for another round, and then
 //! pauses over runs. Every job begins and ends by removing what is to go: the files
 //! of soft-deleted rows, and what a dead process had noted.
+//!
+//! # Left alone, step by step
+//!
+//! [`schedule::Daemon`] asks its timetable which job is due; that is pure, and told
+//! only what ran, when, and how it ended. It waits a second at a time, since clocks are
+//! set and machines sleep, runs the job as the command line does, and tells its
+//! household, which is the `watch` verb. Every job takes the lease of the mirror, a row
+//! that names host, process and the moment that this began: one whose process is dead
+//! counts for nothing. Requests are written down in a small database beside the mirror
+//! before they are sent, so that the next process knows what this one spent.
 #![warn(
     clippy::expect_used,
     clippy::print_stderr,

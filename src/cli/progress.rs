@@ -88,10 +88,10 @@ impl Progress for Shown<'_> {
     fn begin(&self, resource: Resource, total: Option<u64>) {
         if !self.bars {
             let what = match total {
-                Some(total) => counted(total, resource.nouns()),
-                None => resource.nouns().1.to_owned(),
+                Some(total) => format!("{} to read", counted(total, resource.nouns())),
+                None => format!("reading {}", resource.nouns().1),
             };
-            self.output.say(&format!("{resource}: {what} to read"));
+            self.output.say(&format!("{resource}: {what}"));
         }
         *self.current.borrow_mut() = Some(self.start(resource.nouns().1, total));
     }

@@ -264,20 +264,24 @@ fn describe(ended: &Ended<'_>) -> String {
         Ok(report) => {
             let mut line = format!("{} {} in {took}", ended.job, report.ending.as_str());
             let counts = count(report);
-            let parts = [
+            let words = [
                 (counts.inserted, "new"),
                 (counts.updated, "changed"),
                 (counts.deleted, "deleted"),
                 (counts.restored, "restored"),
                 (counts.rejected, "rejected"),
-                (report.files.fetched, "photos fetched"),
-                (report.files.removed, "photo files removed"),
-                (report.files.failed, "photo files failed"),
             ];
-            let parts: Vec<String> = parts
-                .iter()
-                .filter(|(count, _)| *count > 0)
-                .map(|(count, what)| format!("{} {what}", thousands(*count)))
+            let files = [
+                (report.files.fetched, "fetched"),
+                (report.files.removed, "removed"),
+                (report.files.failed, "failed"),
+            ];
+            let words = words.map(|(count, what)| (count, thousands(count), what));
+            let files =
+                files.map(|(count, what)| (count, counted(count, ("photo", "photos")), what));
+            let parts: Vec<String> = (words.iter().chain(&files))
+                .filter(|(count, ..)| *count > 0)
+                .map(|(_, number, what)| format!("{number} {what}"))
                 .collect();
             match parts.as_slice() {
                 [] => line += ": nothing new",
