@@ -249,10 +249,11 @@ pub fn describe_runs(runs: &[RunSummary]) -> Vec<String> {
 
 /// A run in a line: what it came to.
 fn describe_run(run: &RunSummary) -> String {
-    let is_media = run.job == Job::Media.as_str();
-    let [inserted, updated, deleted, rejected, read] = match is_media {
-        true => ["fetched", "replaced", "removed", "failed", "tried"],
-        false => ["new", "changed", "deleted", "rejected", "read"],
+    let is = |job: Job| run.job == job.as_str();
+    let [inserted, updated, deleted, rejected, read] = match () {
+        () if is(Job::Media) => ["fetched", "replaced", "removed", "failed", "tried"],
+        () if is(Job::Monitor) => ["new", "of those to tell", "deleted", "rejected", "found"],
+        () => ["new", "changed", "deleted", "rejected", "read"],
     };
     let counts = [
         (run.inserted, inserted),
@@ -268,9 +269,10 @@ fn describe_run(run: &RunSummary) -> String {
         .map(|(count, what)| format!("{} {what}", thousands(*count as u64)))
         .collect();
     let known = run.resource.parse().map(Resource::nouns);
-    let nouns = match run.job.as_str() {
-        "deletions" => ("announcement", "announcements"),
-        _ => known.unwrap_or(("record", "records")),
+    let nouns = match () {
+        () if is(Job::Deletions) => ("announcement", "announcements"),
+        () if is(Job::Monitor) => ("change of status", "changes of status"),
+        () => known.unwrap_or(("record", "records")),
     };
     let mut line = format!("{}: ", run.resource);
     if run.status != Status::Succeeded.as_str() {
