@@ -1,5 +1,5 @@
 //! How a mirror stands, in Prometheus' text format
-//! (https://prometheus.io/docs/instrumenting/exposition_formats/).
+//! (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
 
 use std::fmt::Write as _;
 
