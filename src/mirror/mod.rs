@@ -22,6 +22,7 @@ mod schema;
 mod scope;
 mod standing;
 mod sweep;
+mod time_zone;
 mod transitions;
 mod views;
 mod wal;
@@ -51,6 +52,7 @@ pub use runs::{Counts, Job, Outcome, RunId, RunSummary, Status};
 pub use schema::FieldRow;
 pub use scope::Scope;
 pub use standing::LastRun;
+pub use time_zone::UtcOffset;
 pub use transitions::Transition;
 
 /// An open mirror.

@@ -34,6 +34,7 @@ mod survey;
 mod sweep;
 mod tally;
 mod telling;
+mod time_zone;
 mod verify;
 mod verify_files;
 
@@ -359,5 +360,6 @@ pub fn open_for_sync(config: &Config) -> anyhow::Result<Mirror> {
     let mut mirror = Mirror::open(&config.mirror.database)?;
     mirror.take_lease(Lease::Sync)?;
     mirror.bury_dead_runs()?;
+    time_zone::keep_time_zone(config, &mut mirror)?;
     Ok(mirror)
 }

@@ -48,20 +48,25 @@ fn an_incremental_sync_survives_a_disk_that_is_full_anywhere() {
 
 #[test]
 fn the_daemon_survives_it_too() {
-    let feed = feed(24);
+    let feed = feed(200);
     let mirror = Mirror::with(&feed, |settings| {
         settings.sync =
             "\n[schedule]\nincremental = \"every 1s\"\nmonitor = \"\"\nfull = \"\"\n".to_owned();
     });
-    // It is asked to stop once it has told twice that it failed.
-    let script = "ulimit -f 700; \"$0\" watch 2> log & daemon=$!
+    // A mirror that has its tables, and no room for the feed in them.
+    mirror.run(&["sync", "deletions"]).says(0, &[]);
+    // The daemon is asked to stop once it has told twice that it failed.
+    let script = "ulimit -f $(($(stat -c %s mirror.db) / 1024)); \"$0\" watch 2> log & daemon=$!
                   for _ in $(seq 600); do
                       [ \"$(grep -c 'could not be written' log)\" -ge 2 ] && break
+                      kill -0 $daemon || break
                       sleep 0.05
                   done
                   kill -TERM $daemon; wait $daemon; code=$?; cat log >&2; exit $code";
     let ended = mirror.run_script(script);
     ended.says(0, &["mirror.db could not be written", "stopped"]);
+    let failures = ended.stderr.matches("could not be written").count();
+    assert!(failures >= 2, "it failed only {failures} times");
     mirror.sync();
     assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
 }

@@ -1,12 +1,11 @@
 //! The program as its users meet it: the real binary against a simulated feed, over HTTP.
 
-mod support;
-
 mod brake;
 mod budget;
 mod changes;
 mod children;
 mod deletions;
+mod documents;
 mod faults;
 mod fields;
 mod full_disk;
@@ -35,7 +34,9 @@ mod retention;
 mod secrecy;
 mod shared;
 mod stopped;
+mod support;
 mod usage;
 mod verify;
+mod views;
 mod watch;
 mod watermark;

@@ -130,6 +130,8 @@ impl Writing<'_> {
             }
         }
         self.ensure_index("media_to_remove", "\"MediaKey\"", TO_REMOVE)?;
+        let failed = "deleted_at IS NULL AND download_error IS NOT NULL";
+        self.ensure_index("media_failed", "download_error, download_after", failed)?;
         let Some(sql) = PhotoSql::of(&self.transaction)? else {
             return Ok(());
         };

@@ -1,36 +1,17 @@
-//! Views for readers. They are made of the fields that the feed declares, and anew
-//! when these change.
+//! A table of records as views read it: with the columns that the feed declares.
 
 use rusqlite::Connection;
 
-use super::photos::PhotoSql;
-use super::schema::columns;
-use super::{Writing, quoted};
+use super::super::quoted;
+use super::super::schema::columns;
 use crate::resource::Resource;
 
-impl Writing<'_> {
-    /// Makes the views whose tables are there.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub(super) fn ensure_views(&self) -> rusqlite::Result<()> {
-        let media = Table::of(&self.transaction, Resource::Media)?;
-        let listings = Table::of(&self.transaction, Resource::Property)?;
-        if let (Some(media), Some(_)) = (media, listings) {
-            self.ensure_view("listing_photos", &listing_photos(&media))?;
-        }
-        Ok(())
-    }
-
-    fn ensure_view(&self, name: &str, select: &str) -> rusqlite::Result<()> {
-        self.ensure("view", name, &format!("CREATE VIEW {name} AS\n{select}"))
-    }
-}
-
 /// A table of records, with the columns that it has.
-pub(super) struct Table {
+pub(in crate::mirror) struct Table {
+    resource: Resource,
     name: &'static str,
-    columns: Vec<String>,
+    /// The names of its columns.
+    pub columns: Vec<String>,
 }
 
 impl Table {
@@ -38,9 +19,20 @@ impl Table {
     pub fn of(connection: &Connection, resource: Resource) -> rusqlite::Result<Option<Table>> {
         let columns = columns(connection, resource.table())?;
         Ok((!columns.is_empty()).then(|| Table {
+            resource,
             name: resource.table(),
             columns,
         }))
+    }
+
+    /// Of which resource it is.
+    pub fn resource(&self) -> Resource {
+        self.resource
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        self.name
     }
 
     /// A column under its own name; NULL where the feed does not declare it.
@@ -52,6 +44,12 @@ impl Table {
         }
     }
 
+    /// Several columns under their own names.
+    pub fn columns(&self, names: &[&str]) -> String {
+        let columns: Vec<String> = names.iter().map(|name| self.column(name)).collect();
+        columns.join(", ")
+    }
+
     /// A column's value; NULL where the feed does not declare it.
     pub fn value(&self, name: &str) -> String {
         match self.has(name) {
@@ -60,7 +58,21 @@ impl Table {
         }
     }
 
-    fn has(&self, name: &str) -> bool {
+    /// The first of several columns' values that is there.
+    pub fn first_value(&self, names: &[&str]) -> String {
+        let values: Vec<String> = (names.iter())
+            .filter(|name| self.has(name))
+            .map(|name| self.value(name))
+            .collect();
+        match values.as_slice() {
+            [] => "NULL".to_owned(),
+            [one] => one.clone(),
+            more => format!("coalesce({})", more.join(", ")),
+        }
+    }
+
+    /// Whether the feed declares a column.
+    pub fn has(&self, name: &str) -> bool {
         self.columns.iter().any(|column| column == name)
     }
 
@@ -92,27 +104,4 @@ impl Table {
             unparsed = self.value("UnparsedAddress"),
         )
     }
-}
-
-/// Each live listing's photos in their order, with their files.
-fn listing_photos(media: &Table) -> String {
-    let order = media.column("Order");
-    let columns = [
-        "MediaKey",
-        "ShortDescription",
-        "LongDescription",
-        "MediaURL",
-    ];
-    let columns: Vec<String> = columns.iter().map(|name| media.column(name)).collect();
-    // Where photos cannot be told from other media, none are shown.
-    let is_photo =
-        PhotoSql::for_columns(&media.columns).map_or("false".to_owned(), |sql| sql.is_photo);
-    format!(
-        "SELECT media.listing_key AS \"ListingKey\", {order}, media.file_path, media.file_bytes,\n       \
-         media.downloaded_at, media.download_error, {}\n\
-         FROM media JOIN listings ON listings.\"ListingKey\" = media.listing_key\n\
-         WHERE media.deleted_at IS NULL AND listings.deleted_at IS NULL AND ({is_photo})\n\
-         ORDER BY media.listing_key, \"Order\", media.\"MediaKey\"",
-        columns.join(", ")
-    )
 }

@@ -1,0 +1,54 @@
+//! Views of the change log.
+
+use super::Table;
+
+/// Every change of price, the last first.
+pub(super) fn price_changes(listings: &Table) -> String {
+    format!(
+        "SELECT changes.listing_key AS \"ListingKey\", {address} AS address, {}, {},\n       \
+         changes.old_value AS old_price, changes.new_value AS new_price,\n       \
+         changes.new_value - changes.old_value AS difference,\n       \
+         round(100.0 * (changes.new_value - changes.old_value) / nullif(changes.old_value, 0), 1) AS percent,\n       \
+         changes.source_timestamp AS changed_at, changes.recorded_at\n\
+         {}",
+        listings.column("City"),
+        listings.column("StandardStatus"),
+        of_field("ListPrice"),
+        address = listings.address(),
+    )
+}
+
+/// Every change of status, the last first.
+pub(super) fn status_changes(listings: &Table) -> String {
+    format!(
+        "SELECT changes.listing_key AS \"ListingKey\", {address} AS address, {}, {},\n       \
+         changes.old_value AS from_status, changes.new_value AS to_status,\n       \
+         changes.source_timestamp AS changed_at, changes.recorded_at\n\
+         {}",
+        listings.column("City"),
+        listings.column("ListPrice"),
+        of_field("StandardStatus"),
+        address = listings.address(),
+    )
+}
+
+fn of_field(field: &str) -> String {
+    format!(
+        "FROM changes LEFT JOIN listings ON listings.\"ListingKey\" = changes.listing_key\n\
+         WHERE changes.resource = 'Property' AND changes.field = '{field}' AND changes.change = 'update'\n\
+         ORDER BY changes.id DESC"
+    )
+}
+
+/// Every change of a listing and of what belongs to it, in order.
+pub(super) const LISTING_HISTORY: &str = "\
+SELECT listing_key AS \"ListingKey\", recorded_at, source_timestamp, resource, record_key,
+       CASE change
+           WHEN 'insert' THEN 'new'
+           WHEN 'delete' THEN 'deleted'
+           WHEN 'restore' THEN 'back again'
+           ELSE field || ': ' || coalesce(old_value, 'nothing') || ' → ' || coalesce(new_value, 'nothing')
+       END AS what,
+       change, field, old_value, new_value, id
+FROM changes WHERE listing_key IS NOT NULL
+ORDER BY listing_key, id";

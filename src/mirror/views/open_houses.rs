@@ -1,0 +1,32 @@
+//! The view of open houses to come, in the feed's own time zone.
+
+use super::Table;
+
+/// Open houses that have not ended, the next first.
+pub(super) fn upcoming(houses: &Table, listings: &Table) -> String {
+    let start = houses.value("OpenHouseStartTime");
+    let end = houses.first_value(&["OpenHouseEndTime", "OpenHouseStartTime"]);
+    format!(
+        "SELECT date({local_start}) AS local_date, strftime('%H:%M', {local_start}) AS local_start,\n       \
+         strftime('%H:%M', {local_end}) AS local_end, {address} AS address, {shown},\n       \
+         {house}, open_houses.listing_key AS \"ListingKey\", {start} AS starts_at, {end} AS ends_at\n\
+         FROM open_houses JOIN listings ON listings.\"ListingKey\" = open_houses.listing_key\n\
+         WHERE open_houses.deleted_at IS NULL AND listings.deleted_at IS NULL AND {end} >= datetime('now')\n  \
+         AND coalesce({status}, '') NOT IN ('Canceled', 'Cancelled', 'Ended')\n\
+         ORDER BY {start}, open_houses.\"OpenHouseKey\"",
+        local_start = local(&start),
+        local_end = local(&end),
+        address = listings.address(),
+        shown = listings.columns(&["City", "ListPrice", "StandardStatus"]),
+        house = houses.columns(&["OpenHouseType", "OpenHouseKey"]),
+        status = houses.value("OpenHouseStatus"),
+    )
+}
+
+/// A moment in UTC as clocks show it in the feed's time zone.
+fn local(moment: &str) -> String {
+    format!(
+        "datetime({moment}, coalesce((SELECT offset_minutes FROM _utc_offsets WHERE since <= {moment} \
+         ORDER BY since DESC LIMIT 1), 0) || ' minutes')"
+    )
+}

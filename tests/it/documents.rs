@@ -1,0 +1,108 @@
+//! The documents, held against what they describe.
+
+use std::path::Path;
+
+use crate::photo_files::with_photos;
+use crate::support::*;
+
+fn document(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// A mirror with something of everything.
+fn lively() -> Mirror {
+    let feed = feed_with(200, |options| options.photos = 2);
+    let mirror = with_photos(&feed);
+    mirror.sync();
+    for _ in 0..3 {
+        feed.advance(chrono::Duration::hours(1));
+        feed.move_market(150);
+        mirror.sync();
+    }
+    mirror
+}
+
+/// The queries of a document, each of which stands in a block of its own.
+fn queries(document: &str) -> Vec<&str> {
+    let blocks = document.split("```sql\n").skip(1);
+    blocks
+        .map(|block| block.split("```").next().unwrap())
+        .collect()
+}
+
+#[test]
+fn every_query_of_the_documents_runs() {
+    let mirror = lively();
+    let db = mirror.open();
+    let recipes = document("docs/recipes.md");
+    assert!(queries(&recipes).len() >= 20);
+    let mut answered = 0;
+    for name in ["docs/recipes.md", "docs/database.md", "README.md"] {
+        let text = document(name);
+        let found = queries(&text);
+        assert!(!found.is_empty(), "{name} has no query");
+        for block in found {
+            for sql in block.split(';').filter(|sql| !sql.trim().is_empty()) {
+                let mut statement = db
+                    .prepare(sql)
+                    .unwrap_or_else(|error| panic!("{name}: {error}\n{sql}"));
+                let mut rows = statement.query([]).unwrap();
+                match rows.next().unwrap() {
+                    Some(_) => answered += 1,
+                    None => println!("{name}: no answer to\n{sql}"),
+                }
+            }
+        }
+    }
+    assert!(answered >= 20, "{answered} queries have an answer");
+}
+
+/// The part of a document under a heading that names something.
+fn section<'d>(document: &'d str, name: &str) -> Option<&'d str> {
+    let heading = format!("`{name}`");
+    let mut parts = document
+        .split("\n#")
+        .map(|part| part.trim_start_matches('#'));
+    parts.find(|part| {
+        part.lines()
+            .next()
+            .is_some_and(|line| line.contains(&heading))
+    })
+}
+
+#[test]
+fn the_documents_name_every_table_view_and_column() {
+    let mirror = lively();
+    let db = mirror.open();
+    let text = document("docs/database.md");
+    let objects = rows(
+        &db,
+        "SELECT type, name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'",
+    );
+    assert!(objects.len() > 25);
+    for object in objects {
+        let [kind, name] = ["type", "name"].map(|column| as_text(&object[column]));
+        assert!(text.contains(&format!("`{name}`")), "{kind} {name}");
+        if name.starts_with('_') || name == "refinery_schema_history" {
+            continue;
+        }
+        // The tables of records have one section, with what is not the feed's own.
+        let is_of_records = ["listings", "media", "open_houses"].contains(&name);
+        let described = match is_of_records {
+            true => text.as_str(),
+            false => section(&text, name).unwrap_or_else(|| panic!("no section for {name}")),
+        };
+        let columns = texts(
+            &db,
+            &format!("SELECT name FROM pragma_table_info('{name}')"),
+        );
+        for column in columns {
+            let is_feeds = column.starts_with(char::is_uppercase);
+            if !(is_of_records && is_feeds) {
+                let named = format!("`{column}`");
+                assert!(described.contains(&named), "{kind} {name}: {column}");
+            }
+        }
+    }
+}
