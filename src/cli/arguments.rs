@@ -110,6 +110,17 @@ pub enum Verb {
     /// mirror, but no token, and changes nothing; a sync may run.
     #[command(after_help = CHANGES_EXAMPLES)]
     Changes(Changes),
+    /// Tell how the syncs did, and how the market moved
+    ///
+    /// By job: runs, success, times, records, requests, errors; and how far the mirror lagged.
+    /// Of listings: inventory by status day by day, what was new, closed and withdrawn, price
+    /// cuts, changes of status, and active listings by city. Days and times are UTC, by when
+    /// the mirror found a change. Needs the configuration and the mirror, but no token, and
+    /// changes nothing; a sync may run.
+    #[command(
+        after_help = "Examples:\n  mlsmirror report\n  mlsmirror report --since 7d\n  mlsmirror report --since 2026-01-01 --json"
+    )]
+    Report(ReportWanted),
     /// Hold the mirror against the feed, and name every difference
     ///
     /// Counts, keys and timestamps of every record, a sample of whole records field by field,
@@ -288,6 +299,15 @@ fn status_change(text: &str) -> Result<StatusChange, String> {
         return Err(wrong.to_owned());
     }
     Ok(change)
+}
+
+/// `report`
+#[derive(Args, Debug)]
+pub struct ReportWanted {
+    /// From this time on: a date or timestamp (UTC unless it has a zone), or a duration back
+    /// from now such as 24h or 7d
+    #[arg(long, value_name = "T", default_value = "30d", value_parser = since)]
+    pub since: Since,
 }
 
 /// `simulate`

@@ -14,6 +14,7 @@ mod metrics;
 mod output;
 mod progress;
 mod refresh;
+mod report;
 mod session;
 mod signals;
 mod simulate;
@@ -61,6 +62,7 @@ pub fn main() -> ExitCode {
         Verb::Demo(wanted) => demo::run(wanted, &output),
         Verb::Init(wanted) => init::run(&arguments, wanted, &output),
         Verb::Refresh(wanted) => refresh::run(&arguments, wanted, &output),
+        Verb::Report(wanted) => report::run(&arguments, wanted, &output),
         Verb::Simulate(wanted) => simulate::run(wanted, &output),
         Verb::Status => status::run(&arguments, &output),
         Verb::Sync(wanted) => sync::run(&arguments, wanted, &output),

@@ -1,7 +1,24 @@
 //! What there is to say about a mirror, gathered and written as text.
 
+mod active;
+mod days;
+mod inventory;
+mod market;
 mod metrics;
+mod performance;
+mod statistics;
 mod status;
+mod summary;
+mod table;
+mod tables;
+mod text;
+mod words;
 
+pub use active::{Active, CityGroup, Group};
+pub use market::{Inventory, InventoryDay, Market, MarketDay, PriceMoves, Prices, TransitionCount};
 pub use metrics::metrics;
+pub use performance::{DurationDay, Failure, JobPerformance, LagDay, Performance};
 pub use status::{Budget, JobStatus, ResourceStatus, Sizes, Status, status};
+pub use summary::{Report, report};
+pub use text::text;
+pub use words::{bytes, thousands, time};

@@ -30,6 +30,7 @@ mod reconcile;
 mod refresh;
 mod rejects;
 mod replay;
+mod report;
 mod retention;
 mod secrecy;
 mod shared;

@@ -1,0 +1,151 @@
+//! Tables for a terminal.
+
+use super::words::{cut, printable};
+
+/// The columns of the narrowest terminal that people still use.
+pub const WIDTH: usize = 80;
+
+/// A longer name is cut.
+const NAME_WIDTH: usize = 24;
+
+/// A table: its first columns hold names, the others numbers.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    /// The names of the columns.
+    pub head: Vec<String>,
+    /// How many columns hold names.
+    pub names: usize,
+    /// A row's cells.
+    pub rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// An empty table whose first column holds names.
+    pub fn new(head: &[&str]) -> Table {
+        Table {
+            head: head.iter().map(|name| (*name).to_owned()).collect(),
+            names: 1,
+            rows: Vec::new(),
+        }
+    }
+
+    /// Whether it fits into a terminal.
+    pub fn fits(&self) -> bool {
+        self.widths().iter().sum::<usize>() + self.head.len().saturating_sub(1) <= WIDTH
+    }
+
+    /// Its lines, each with its end, under a head of several where names are long.
+    pub fn text(&self) -> String {
+        let widths = self.widths();
+        let wide = widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
+        let gap = if wide <= WIDTH { "  " } else { " " };
+        let head = self.head.iter().zip(&widths);
+        let head: Vec<Vec<String>> = head.map(|(name, width)| lines(name, *width)).collect();
+        let height = head.iter().map(Vec::len).max().unwrap_or(0);
+        let mut text = String::new();
+        for line in 0..height {
+            let cells = head.iter().map(|lines| {
+                // They stand on the line above the first row.
+                let above = height - lines.len();
+                line.checked_sub(above)
+                    .and_then(|line| lines.get(line))
+                    .map_or("", String::as_str)
+            });
+            text += &self.line(cells, &widths, gap);
+        }
+        for row in &self.rows {
+            text += &self.line(row.iter().map(String::as_str), &widths, gap);
+        }
+        text
+    }
+
+    fn line<'a>(
+        &self,
+        cells: impl Iterator<Item = &'a str>,
+        widths: &[usize],
+        gap: &str,
+    ) -> String {
+        let cells = cells
+            .zip(widths)
+            .enumerate()
+            .map(|(column, (cell, width))| {
+                let cell = printable(cell);
+                match column < self.names {
+                    true => format!("{:width$}", cut(&cell, NAME_WIDTH)),
+                    false => format!("{cell:>width$}"),
+                }
+            });
+        let line = cells.collect::<Vec<_>>().join(gap);
+        format!("{}\n", line.trim_end())
+    }
+
+    fn widths(&self) -> Vec<usize> {
+        let length = |text: &str| text.chars().count();
+        let columns = self.head.iter().enumerate().map(|(column, name)| {
+            // A name stands beside names that are as long; one of numbers does not.
+            let head = match column < self.names {
+                true => Some(length(name)),
+                false => words(name).iter().map(|word| length(word)).max(),
+            };
+            let cells = self.rows.iter().filter_map(|row| row.get(column));
+            let widest = cells.map(|cell| length(cell)).max().max(head).unwrap_or(0);
+            match column < self.names {
+                true => widest.min(NAME_WIDTH),
+                false => widest,
+            }
+        });
+        columns.collect()
+    }
+}
+
+/// The words of a name in lines of so many letters.
+fn lines(name: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in words(name) {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(&word);
+            }
+            _ => lines.push(word),
+        }
+    }
+    lines
+}
+
+/// The words of a name: by spaces, and by capitals within, as in ActiveUnderContract.
+fn words(name: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for part in printable(name).split_whitespace() {
+        let mut word = String::new();
+        for letter in part.chars() {
+            let begins = letter.is_uppercase() && word.ends_with(char::is_lowercase);
+            if begins {
+                words.push(std::mem::take(&mut word));
+            }
+            word.push(letter);
+        }
+        words.push(word);
+    }
+    words
+        .iter()
+        .map(|word| cut(word, NAME_WIDTH).into_owned())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_name_stands_on_several_lines_above_its_numbers() {
+        let mut table = Table::new(&["end of day", "ActiveUnderContract", "Coming Soon"]);
+        table
+            .rows
+            .push(["2026-03-01", "7", "1,234"].map(str::to_owned).to_vec());
+        let expected = "              Active\n               Under  Coming\n\
+                        end of day  Contract    Soon\n2026-03-01         7   1,234\n";
+        assert_eq!(table.text(), expected);
+        assert!(table.fits());
+    }
+}

@@ -1,0 +1,248 @@
+//! The tables of a report.
+
+use std::ops::Range;
+
+use super::active::Group;
+use super::days::bins;
+use super::market::{Inventory, Market, PriceMoves, TransitionCount};
+use super::performance::{JobPerformance, Performance};
+use super::table::Table;
+use super::words::{bytes, rounded, short_number, short_time, thousands};
+
+/// More statuses than these are told together.
+const STATUSES: usize = 8;
+
+/// How a status is called, or its absence.
+pub fn status_name(status: Option<&str>) -> &str {
+    status.unwrap_or("(none)")
+}
+
+/// The runs of each job.
+pub fn jobs(syncs: &Performance) -> Table {
+    let mut table = Table::new(&[
+        "job",
+        "runs",
+        "ok",
+        "median time",
+        "longest time",
+        "records a second",
+        "requests",
+        "retries",
+        "waited",
+        "received",
+    ]);
+    table.rows = syncs.jobs.iter().map(job).collect();
+    table
+}
+
+fn job(job: &JobPerformance) -> Vec<String> {
+    let seconds = |ms: Option<f64>| ms.map(|ms| short_time(ms / 1e3));
+    vec![
+        job.job.clone(),
+        short_number(job.runs),
+        known(job.success_rate.map(share)),
+        known(seconds(job.median_duration_ms)),
+        known(seconds(job.longest_duration_ms.map(|ms| ms as f64))),
+        known(
+            job.records_per_second
+                .map(|rate| short_number(rate.round() as u64)),
+        ),
+        short_number(job.requests),
+        short_number(job.retries),
+        short_time(job.throttled_ms as f64 / 1e3),
+        bytes(job.bytes_received).replace(" bytes", " B"),
+    ]
+}
+
+/// A share as a percentage, which is 100 % only for all.
+pub fn share(rate: f64) -> String {
+    let percent = (rate * 100.0).round();
+    match rate < 1.0 && percent > 99.0 {
+        true => "99%".to_owned(),
+        false => format!("{percent}%"),
+    }
+}
+
+/// What happened on each day, or in each few days.
+pub fn days(market: &Market, syncs: &Performance, most: usize) -> Table {
+    let counts = market.days.first();
+    let (status, price) = (
+        counts.is_some_and(|day| day.closed.is_some()),
+        counts.is_some_and(|day| day.price_cuts.is_some()),
+    );
+    let mut head = vec!["from", "new"];
+    head.extend_from_slice(if status {
+        &["closed", "withdrawn"]
+    } else {
+        &[]
+    });
+    head.extend(["deleted", "restored"]);
+    head.extend_from_slice(if price {
+        &["price cuts", "price increases"]
+    } else {
+        &[]
+    });
+    head.push("longest lag");
+    let bins = bins(market.days.len(), most);
+    if bins.iter().all(|bin| bin.len() == 1) {
+        head[0] = "day";
+    }
+    let mut table = Table::new(&head);
+    for bin in bins.into_iter().rev() {
+        let days = &market.days[bin.clone()];
+        let sum = |count: fn(&super::market::MarketDay) -> u64| {
+            thousands(days.iter().map(count).sum::<u64>())
+        };
+        let mut row = vec![days[0].day.clone(), sum(|day| day.new)];
+        if status {
+            row.push(sum(|day| day.closed.unwrap_or(0)));
+            row.push(sum(|day| day.withdrawn.unwrap_or(0)));
+        }
+        row.extend([sum(|day| day.deleted), sum(|day| day.restored)]);
+        if price {
+            row.push(sum(|day| day.price_cuts.unwrap_or(0)));
+            row.push(sum(|day| day.price_increases.unwrap_or(0)));
+        }
+        let lag = longest_lag(syncs, bin).map(|seconds| short_time(seconds as f64));
+        row.push(known(lag));
+        table.rows.push(row);
+    }
+    table
+}
+
+/// The longest lag within some days.
+pub fn longest_lag(syncs: &Performance, days: Range<usize>) -> Option<u64> {
+    let days = syncs.lag.get(days)?;
+    days.iter().filter_map(|day| day.lag_seconds).max()
+}
+
+/// Listings by status at the end of each day, or of each few days. The statuses with
+/// fewest listings are told together where they do not fit.
+pub fn inventory(inventory: &Inventory, most: usize) -> Table {
+    let mut shown = inventory.statuses.len().min(STATUSES);
+    loop {
+        let table = inventory_of(inventory, shown, most);
+        if table.fits() || shown <= 1 {
+            return table;
+        }
+        shown -= 1;
+    }
+}
+
+fn inventory_of(inventory: &Inventory, shown: usize, most: usize) -> Table {
+    let names = inventory.statuses.iter().take(shown);
+    let mut head = vec!["end of"];
+    head.extend(names.map(|name| status_name(name.as_deref())));
+    let has_others = shown < inventory.statuses.len();
+    if has_others {
+        head.push("others");
+    }
+    head.push("all");
+    let mut table = Table::new(&head);
+    for bin in bins(inventory.days.len(), most).into_iter().rev() {
+        let Some(day) = inventory.days[bin].last() else {
+            continue;
+        };
+        let mut row = vec![day.day.clone()];
+        row.extend(
+            day.listings
+                .iter()
+                .take(shown)
+                .map(|count| thousands(*count)),
+        );
+        if has_others {
+            row.push(thousands(day.listings.iter().skip(shown).sum()));
+        }
+        row.push(thousands(day.listings.iter().sum()));
+        table.rows.push(row);
+    }
+    table
+}
+
+/// Changes of price in both directions.
+pub fn prices(market: &Market) -> Option<Table> {
+    let prices = market.prices.as_ref()?;
+    let mut table = Table::new(&["price", "count", "median", "median percent", "all together"]);
+    let row = |name: &str, moves: &PriceMoves| {
+        let percent = moves.median_percent.map(|percent| format!("{percent:.1}%"));
+        vec![
+            name.to_owned(),
+            thousands(moves.count),
+            known(moves.median_amount.map(rounded)),
+            known(percent),
+            rounded(moves.total_amount),
+        ]
+    };
+    table.rows = vec![
+        row("cuts", &prices.cuts),
+        row("increases", &prices.increases),
+    ];
+    Some(table)
+}
+
+/// The active listings of at most so many cities, under those of all.
+pub fn cities(market: &Market, most: usize) -> Option<Table> {
+    let active = market.active.as_ref()?;
+    let mut table = Table::new(&["city", "active", "median price", "median days on market"]);
+    let row = |name: &str, group: &Group| {
+        vec![
+            name.to_owned(),
+            thousands(group.listings),
+            known(group.median_list_price.map(rounded)),
+            known(group.median_days_on_market.map(rounded)),
+        ]
+    };
+    table.rows.push(row("all", &active.all));
+    for city in active.cities.iter().flatten().take(most) {
+        let name = city.city.as_deref().unwrap_or("(none)");
+        table.rows.push(row(name, &city.group));
+    }
+    Some(table)
+}
+
+/// From which status (down) to which (across) listings went.
+pub fn transitions(transitions: &[TransitionCount]) -> Table {
+    let ends = |end: fn(&TransitionCount) -> &Option<String>| {
+        let mut ends: Vec<&Option<String>> = Vec::new();
+        for transition in transitions {
+            if !ends.contains(&end(transition)) {
+                ends.push(end(transition));
+            }
+        }
+        ends
+    };
+    let (from, to) = (ends(|one| &one.from), ends(|one| &one.to));
+    let mut head = vec!["from \\ to"];
+    head.extend(to.iter().map(|to| status_name(to.as_deref())));
+    let mut table = Table::new(&head);
+    for from in from {
+        let mut row = vec![status_name(from.as_deref()).to_owned()];
+        row.extend(to.iter().map(|to| {
+            let found = transitions
+                .iter()
+                .find(|one| one.from == *from && one.to == **to);
+            found.map_or("·".to_owned(), |found| thousands(found.count))
+        }));
+        table.rows.push(row);
+    }
+    table
+}
+
+/// The same, one below the other, for where there are too many for a matrix.
+pub fn transition_list(transitions: &[TransitionCount], most: usize) -> Table {
+    let mut table = Table::new(&["from", "to", "count"]);
+    table.names = 2;
+    let rows = transitions.iter().take(most).map(|one| {
+        vec![
+            status_name(one.from.as_deref()).to_owned(),
+            status_name(one.to.as_deref()).to_owned(),
+            thousands(one.count),
+        ]
+    });
+    table.rows = rows.collect();
+    table
+}
+
+fn known(text: Option<String>) -> String {
+    text.unwrap_or_else(|| "-".to_owned())
+}

@@ -1,0 +1,509 @@
+//! `report`: its numbers, held against what the test did to the feed.
+
+use std::collections::BTreeMap;
+
+use chrono::{Days, NaiveDate, Utc};
+use mlsmirror::simulator::Simulator;
+use rusqlite::Connection;
+use serde_json::{Value as Json, json};
+
+use crate::support::*;
+
+/// How many days a story has; today is the last.
+const DAYS: u64 = 6;
+
+/// The listings of a feed by status, and the same of each day of a story.
+type Statuses = BTreeMap<String, u64>;
+
+/// A mirror that followed its feed for some days, and what the feed held at their ends.
+pub struct Story {
+    pub mirror: Mirror,
+    pub feed: Simulator,
+    today: NaiveDate,
+    statuses: Vec<Statuses>,
+    prices: [f64; 2],
+    /// The newest run and the newest change of the day before.
+    known: [i64; 2],
+}
+
+fn price(feed: &Simulator, key: i64) -> f64 {
+    let key = key.to_string();
+    let listings = truth(feed, "Property");
+    let (_, listing) = listings.iter().find(|(own, _)| *own == key).unwrap();
+    listing["ListPrice"].as_f64().unwrap()
+}
+
+fn statuses(feed: &Simulator) -> Statuses {
+    let mut statuses = Statuses::new();
+    for listing in feed.truth("Property") {
+        let status = listing["StandardStatus"].as_str().unwrap().to_owned();
+        *statuses.entry(status).or_default() += 1;
+    }
+    statuses
+}
+
+/// Edits a listing's price by so much.
+fn reprice(feed: &Simulator, key: i64, by: f64) {
+    let price = price(feed, key) + by;
+    edit(feed, key, json!({ "ListPrice": price }));
+}
+
+fn edit(feed: &Simulator, key: i64, change: Json) {
+    feed.edit("Property", &key.to_string(), fields(change))
+        .unwrap();
+}
+
+fn set_status(feed: &Simulator, key: i64, status: &str) {
+    edit(feed, key, json!({ "StandardStatus": status }));
+}
+
+impl Story {
+    /// Six days: the first sync, three price cuts and an increase, two closings, a
+    /// withdrawal, a new listing, one that goes and comes back, and a quiet day.
+    pub fn told() -> Story {
+        let feed = feed(60);
+        let keys = feed.listing_keys();
+        for key in &keys[..6] {
+            set_status(&feed, *key, "Active");
+        }
+        let mut story = Story::of(feed);
+        let happenings: [&dyn Fn(&Simulator); 6] = [
+            &|_| {},
+            &|feed| {
+                reprice(feed, keys[0], -10_000.0);
+                reprice(feed, keys[1], -20_000.0);
+                feed.insert_listing().unwrap();
+            },
+            &|feed| {
+                set_status(feed, keys[2], "Pending");
+                set_status(feed, keys[3], "Closed");
+            },
+            &|feed| {
+                feed.delete("Property", &keys[4].to_string(), true).unwrap();
+                set_status(feed, keys[2], "Closed");
+                reprice(feed, keys[0], -5_000.0);
+                reprice(feed, keys[1], 7_000.0);
+            },
+            &|feed| {
+                feed.bring_back(keys[4]).unwrap();
+                set_status(feed, keys[5], "Withdrawn");
+            },
+            &|_| {},
+        ];
+        for (day, happens) in happenings.into_iter().enumerate() {
+            happens(&story.feed);
+            story.sync(day as u64);
+        }
+        story.mirror.token = None;
+        story
+    }
+
+    /// Nothing happened yet.
+    fn of(feed: Simulator) -> Story {
+        let keys = feed.listing_keys();
+        Story {
+            mirror: Mirror::of(&feed),
+            today: Utc::now().date_naive(),
+            statuses: Vec::new(),
+            prices: [price(&feed, keys[0]), price(&feed, keys[1])],
+            known: [0, 0],
+            feed,
+        }
+    }
+
+    fn day(&self, day: u64) -> NaiveDate {
+        self.today - Days::new(DAYS - 1 - day)
+    }
+
+    /// Syncs as if it were six o'clock on a day.
+    fn sync(&mut self, day: u64) {
+        self.mirror.sync();
+        self.statuses.push(statuses(&self.feed));
+        self.feed.advance(chrono::Duration::hours(2));
+        let then = format!("{} 06:00:00", self.day(day));
+        let db = self.write();
+        let moved = [
+            ("sync_runs", "started_at = ?1, finished_at = ?1"),
+            ("changes", "recorded_at = ?1"),
+        ];
+        for ((table, set), known) in moved.into_iter().zip(&mut self.known) {
+            let sql = format!("UPDATE {table} SET {set} WHERE id > ?2");
+            db.execute(&sql, rusqlite::params![then, *known]).unwrap();
+            *known = number(&db, &format!("SELECT coalesce(max(id), 0) FROM {table}"));
+        }
+    }
+
+    /// The database, to be changed.
+    pub fn write(&self) -> Connection {
+        Connection::open(self.mirror.database_path()).unwrap()
+    }
+
+    /// Fails unless an inventory tells of each day what the feed held at its end.
+    #[track_caller]
+    fn assert_inventory(&self, inventory: &Json) {
+        let names: Vec<&str> = inventory["statuses"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|name| name.as_str().unwrap())
+            .collect();
+        for day in 0..DAYS {
+            let counts = of_day(&inventory["days"], self.day(day));
+            let counts = counts["listings"].as_array().unwrap().iter();
+            let counts = counts.map(|count| count.as_u64().unwrap());
+            let mut told: Statuses = names
+                .iter()
+                .map(|name| (*name).to_owned())
+                .zip(counts)
+                .collect();
+            told.retain(|_, count| *count > 0);
+            assert_eq!(told, self.statuses[day as usize], "day {day}");
+        }
+    }
+
+    fn report(&self, arguments: &[&str]) -> Json {
+        let ended = self
+            .mirror
+            .run(&[&["report", "--json"], arguments].concat());
+        ended.says(0, &[]);
+        ended.json()
+    }
+}
+
+/// The entry of a day in a list.
+#[track_caller]
+fn of_day(list: &Json, day: NaiveDate) -> Json {
+    let mut entries = list.as_array().unwrap().iter();
+    let day = day.to_string();
+    entries
+        .find(|entry| entry["day"] == day)
+        .unwrap_or_else(|| panic!("no {day} in {list}"))
+        .clone()
+}
+
+fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    let middle = numbers.len() / 2;
+    match numbers.len() % 2 {
+        1 => numbers[middle],
+        _ => (numbers[middle - 1] + numbers[middle]) / 2.0,
+    }
+}
+
+#[test]
+fn each_days_inventory_is_what_the_feed_held_then() {
+    let story = Story::told();
+    let report = story.report(&[]);
+    let inventory = &report["market"]["inventory"];
+    story.assert_inventory(inventory);
+    assert_eq!(report["market"]["live"], story.feed.count("Property"));
+    // A part of the span tells the same of its days.
+    let since = story.day(3).to_string();
+    let part = story.report(&["--since", &since]);
+    let days = part["market"]["inventory"]["days"]
+        .as_array()
+        .unwrap()
+        .clone();
+    assert_eq!(days[0]["day"], since);
+    let first = of_day(&inventory["days"], story.day(3));
+    let sum = |day: &Json| -> u64 {
+        let counts = day["listings"].as_array().unwrap().iter();
+        counts.map(|count| count.as_u64().unwrap()).sum()
+    };
+    assert_eq!(sum(&days[0]), sum(&first));
+    // Before its first full sync a mirror knows nothing of the market.
+    let db = story.write();
+    let later = format!("{} 06:00:00", story.day(2));
+    db.execute(
+        "UPDATE sync_runs SET finished_at = ?1 WHERE job = 'full'",
+        [later],
+    )
+    .unwrap();
+    let inventory = &story.report(&[])["market"]["inventory"]["days"];
+    assert_eq!(inventory[0]["day"], story.day(2).to_string());
+}
+
+#[test]
+fn each_days_inventory_is_so_in_any_market() {
+    for seed in 1..=3 {
+        let mut story = Story::of(feed_with(80, |options| options.seed = seed));
+        for day in 0..DAYS {
+            if day > 0 {
+                story.feed.move_market(60);
+            }
+            story.sync(day);
+        }
+        let inventory = story.report(&[])["market"]["inventory"].clone();
+        story.assert_inventory(&inventory);
+        let days = inventory["days"].as_array().unwrap();
+        assert_ne!(days[0], days[5], "seed {seed}");
+    }
+}
+
+#[test]
+fn what_happened_each_day_is_what_the_feed_did() {
+    let story = Story::told();
+    let market = story.report(&["--since", "60d"])["market"].clone();
+    let expected = [
+        (1, json!({ "new": 1, "price_cuts": 2 })),
+        (2, json!({ "closed": 1 })),
+        (
+            3,
+            json!({ "closed": 1, "deleted": 1, "price_cuts": 1, "price_increases": 1 }),
+        ),
+        (4, json!({ "restored": 1, "withdrawn": 1 })),
+        (5, json!({})),
+    ];
+    for (day, happened) in expected {
+        let told = of_day(&market["days"], story.day(day));
+        for (name, count) in told.as_object().unwrap() {
+            if name != "day" {
+                let expected = happened.get(name).unwrap_or(&json!(0)).clone();
+                assert_eq!(*count, expected, "{name} on day {day}");
+            }
+        }
+    }
+    let cuts = &market["prices"]["cuts"];
+    assert_eq!(cuts["count"], 3);
+    assert_eq!(cuts["total_amount"].as_f64(), Some(35_000.0));
+    assert_eq!(cuts["median_amount"].as_f64(), Some(10_000.0));
+    let [first, second] = story.prices;
+    let percent = median(vec![
+        10_000.0 / first * 100.0,
+        20_000.0 / second * 100.0,
+        5_000.0 / (first - 10_000.0) * 100.0,
+    ]);
+    let told = cuts["median_percent"].as_f64().unwrap();
+    assert!((told - percent).abs() < 1e-9, "{told} for {percent}");
+    assert_eq!(market["prices"]["increases"]["count"], 1);
+    assert_eq!(
+        market["prices"]["increases"]["total_amount"].as_f64(),
+        Some(7_000.0)
+    );
+    let transitions = json!([
+        { "from": "Active", "to": "Closed", "count": 1 },
+        { "from": "Active", "to": "Pending", "count": 1 },
+        { "from": "Active", "to": "Withdrawn", "count": 1 },
+        { "from": "Pending", "to": "Closed", "count": 1 },
+    ]);
+    assert_eq!(market["transitions"], transitions);
+    // Nothing of what was before.
+    let since = format!("{}T00:00:00Z", story.day(3));
+    let market = story.report(&["--since", &since])["market"].clone();
+    assert_eq!(market["prices"]["cuts"]["count"], 1);
+    assert_eq!(market["days"][0]["day"], story.day(3).to_string());
+}
+
+#[test]
+fn active_listings_are_those_of_the_feed_by_city() {
+    let story = Story::told();
+    let active = story.report(&[])["market"]["active"].clone();
+    let mut cities: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
+    for listing in story.feed.truth("Property") {
+        if listing["StandardStatus"] == "Active" {
+            let city = listing["City"].as_str().unwrap().to_owned();
+            let numbers = ["ListPrice", "DaysOnMarket"].map(|field| listing[field].as_f64());
+            cities
+                .entry(city)
+                .or_default()
+                .push((numbers[0].unwrap(), numbers[1].unwrap()));
+        }
+    }
+    let group = |listings: &[(f64, f64)]| {
+        let prices = median(listings.iter().map(|listing| listing.0).collect());
+        let days = median(listings.iter().map(|listing| listing.1).collect());
+        (listings.len() as u64, prices, days)
+    };
+    let told = |group: &Json| {
+        (
+            group["listings"].as_u64().unwrap(),
+            group["median_list_price"].as_f64().unwrap(),
+            group["median_days_on_market"].as_f64().unwrap(),
+        )
+    };
+    let all: Vec<(f64, f64)> = cities.values().flatten().copied().collect();
+    assert_eq!(told(&active["all"]), group(&all));
+    let told_cities = active["cities"].as_array().unwrap();
+    assert_eq!(told_cities.len(), cities.len().min(20));
+    let counts = told_cities.iter().map(|city| told(city).0);
+    assert!(counts.is_sorted_by(|a, b| a >= b), "{told_cities:?}");
+    for city in told_cities {
+        let name = city["city"].as_str().unwrap();
+        assert_eq!(told(city), group(&cities[name]), "{name}");
+    }
+}
+
+#[test]
+fn runs_and_lag_are_those_of_the_table() {
+    let story = Story::told();
+    let db = story.write();
+    let failed = format!("{} 07:00:00", story.day(4));
+    db.execute(
+        "INSERT INTO sync_runs (job, resource, status, started_at, finished_at, duration_ms,
+                                requests, retries, throttled_ms, error)
+         VALUES ('incremental', 'Property', 'failed', ?1, ?1, 60000, 5, 4, 1500, 'a cut answer')",
+        [&failed],
+    )
+    .unwrap();
+    let syncs = story.report(&[])["syncs"].clone();
+    let jobs = texts(&db, "SELECT DISTINCT job FROM sync_runs ORDER BY 1");
+    let told: Vec<&Json> = syncs["jobs"].as_array().unwrap().iter().collect();
+    assert_eq!(told.len(), jobs.len());
+    for (job, told) in jobs.iter().zip(told) {
+        assert_eq!(told["job"], **job);
+        let of = format!("FROM sync_runs WHERE job = '{job}'");
+        for (name, sql) in [
+            ("runs", "count(*)"),
+            ("succeeded", "sum(status = 'succeeded')"),
+            ("failed", "sum(status = 'failed')"),
+            ("longest_duration_ms", "max(duration_ms)"),
+            ("records_seen", "sum(records_seen)"),
+            ("requests", "sum(requests)"),
+            ("retries", "sum(retries)"),
+            ("throttled_ms", "sum(throttled_ms)"),
+            ("bytes_received", "sum(bytes_received)"),
+        ] {
+            let expected = number(&db, &format!("SELECT {sql} {of}"));
+            assert_eq!(told[name], expected, "{name} of {job}");
+        }
+        let runs = number(&db, &format!("SELECT count(*) {of}")) as f64;
+        let succeeded = number(&db, &format!("SELECT sum(status = 'succeeded') {of}")) as f64;
+        assert_eq!(told["success_rate"].as_f64(), Some(succeeded / runs));
+        let durations = texts(&db, &format!("SELECT duration_ms {of}"));
+        let durations = durations.iter().map(|ms| ms.parse().unwrap()).collect();
+        assert_eq!(told["median_duration_ms"].as_f64(), Some(median(durations)));
+    }
+    let failure = json!({
+        "job": "incremental", "resource": "Property", "status": "failed",
+        "started_at": failed, "error": "a cut answer",
+    });
+    assert_eq!(syncs["failures"], json!([failure]));
+    // Brought up to date at six each day: on the first one 18 hours pass.
+    for (day, hours) in [(0, 18), (1, 24), (4, 24)] {
+        let lag = of_day(&syncs["lag"], story.day(day));
+        assert_eq!(lag["lag_seconds"], hours * 3_600, "day {day}");
+    }
+    let text = story.mirror.run(&["report"]);
+    text.says(0, &[]);
+    for part in ["a cut answer", "The syncs", "The market", "UTC"] {
+        assert!(text.stdout.contains(part), "no `{part}`: {text}");
+    }
+}
+
+#[test]
+fn it_fits_a_terminal_of_80_columns() {
+    let story = Story::told();
+    let db = story.write();
+    db.execute_batch(
+        "UPDATE listings SET City = 'A city of a very long name, without any end of it', ListPrice = 123456789;
+         UPDATE listings SET StandardStatus = 'A status of ' || (rowid % 20) || ' words';
+         UPDATE changes SET new_value = 'Incomprehensibilities ' || id WHERE field = 'StandardStatus';
+         UPDATE sync_runs SET requests = 1234567890, bytes_received = 999999999999, retries = 123456789,
+                duration_ms = 99999999, throttled_ms = 9999999999,
+                status = 'failed', error = 'it went wrong ' || hex(randomblob(30)) || ' and so on and on'",
+    )
+    .unwrap();
+    for since in ["1d", "30d", "99999d"] {
+        let ended = story.mirror.run(&["report", "--since", since]);
+        ended.says(0, &[]);
+        for line in ended.stdout.lines() {
+            assert!(line.chars().count() <= 80, "{line}\n{ended}");
+            assert_eq!(line, line.trim_end());
+        }
+    }
+}
+
+#[test]
+fn what_the_feed_does_not_declare_is_left_out_with_a_word() {
+    let feed = feed(20);
+    for field in ["City", "DaysOnMarket"] {
+        feed.undeclare_field("Property", field).unwrap();
+    }
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    let report = mirror.run(&["report", "--json"]).json();
+    let active = &report["market"]["active"];
+    assert_eq!(active["cities"], Json::Null);
+    assert_eq!(active["all"]["median_days_on_market"], Json::Null);
+    assert!(active["all"]["median_list_price"].is_number());
+    for field in ["ListPrice", "StandardStatus"] {
+        feed.undeclare_field("Property", field).unwrap();
+    }
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    let ended = mirror.run(&["report", "--json"]);
+    ended.says(0, &[]);
+    let report = ended.json();
+    for section in ["inventory", "prices", "active", "transitions"] {
+        assert_eq!(report["market"][section], Json::Null, "{section}");
+    }
+    assert_eq!(report["market"]["live"], 20);
+    assert_eq!(report["market"]["days"][0]["closed"], Json::Null);
+    let ended = mirror.run(&["report"]);
+    ended.says(0, &[]);
+    for field in ["StandardStatus", "ListPrice"] {
+        let told = format!("the feed does not declare {field}");
+        assert!(ended.stdout.contains(&told), "{ended}");
+    }
+}
+
+#[test]
+fn what_the_log_does_not_hold_is_not_made_up() {
+    let mut story = Story::told();
+    let kept = "\n[retention]\nchanges = \"2d\"\n";
+    story
+        .mirror
+        .configure(|settings| settings.sync = kept.to_owned());
+    let days = story.report(&[])["market"]["inventory"]["days"].clone();
+    assert_eq!(days[0]["day"], story.day(DAYS - 3).to_string());
+    let ignored = "ignore_fields = [\"StandardStatus\"]";
+    story
+        .mirror
+        .configure(|settings| settings.sync = ignored.to_owned());
+    let report = story.report(&[]);
+    assert_eq!(report["market"]["inventory"], Json::Null);
+    let told = report["left_out"][0].as_str().unwrap();
+    assert!(
+        told.contains("sync.ignore_fields names StandardStatus"),
+        "{told}"
+    );
+}
+
+#[test]
+fn it_needs_neither_token_nor_rest_and_changes_nothing() {
+    let story = Story::told();
+    let asked = story.feed.request_count();
+    let before = std::fs::read(story.mirror.database_path()).unwrap();
+    let db = story.write();
+    db.execute_batch("BEGIN IMMEDIATE; DELETE FROM changes")
+        .unwrap();
+    let report = story.report(&[]);
+    db.execute_batch("ROLLBACK").unwrap();
+    drop(db);
+    assert_eq!(report["market"]["prices"]["cuts"]["count"], 3);
+    assert_eq!(story.feed.request_count(), asked);
+    let after = std::fs::read(story.mirror.database_path()).unwrap();
+    assert!(before == after, "the database was changed");
+}
+
+#[test]
+fn a_mirror_that_is_not_there_or_too_old_is_told() {
+    let feed = feed(5);
+    let mirror = Mirror::of(&feed);
+    mirror
+        .run(&["report"])
+        .says(2, &["there is no mirror yet", "`mlsmirror sync`"]);
+    mirror
+        .run(&["report", "--since", "lately"])
+        .says(2, &["24h"]);
+    mirror.sync();
+    let db = Connection::open(mirror.database_path()).unwrap();
+    db.execute_batch(
+        "DELETE FROM refinery_schema_history
+         WHERE version = (SELECT max(version) FROM refinery_schema_history)",
+    )
+    .unwrap();
+    mirror
+        .run(&["report"])
+        .says(2, &["earlier version", "mlsmirror sync"]);
+}
