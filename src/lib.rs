@@ -21,7 +21,7 @@
 //! 10. [`sync`]: the jobs: what is asked, in which order, and what becomes of it
 //! 11. [`schedule`]: when a job is due, and the daemon that runs it then
 //! 12. [`report`]: how the mirror stands, how the syncs did and the market moved: as
-//!     values and text
+//!     values, text and a page
 //! 13. [`simulator`]: a feed to try and test on; knows [`resource`] and nothing else
 //! 14. [`cli`]: the command line; the only place that prints and knows exit codes
 //!

@@ -118,7 +118,7 @@ pub enum Verb {
     /// the mirror found a change. Needs the configuration and the mirror, but no token, and
     /// changes nothing; a sync may run.
     #[command(
-        after_help = "Examples:\n  mlsmirror report\n  mlsmirror report --since 7d\n  mlsmirror report --since 2026-01-01 --json"
+        after_help = "Examples:\n  mlsmirror report\n  mlsmirror report --since 7d --html report.html\n  mlsmirror report --since 2026-01-01 --json"
     )]
     Report(ReportWanted),
     /// Hold the mirror against the feed, and name every difference
@@ -308,6 +308,10 @@ pub struct ReportWanted {
     /// from now such as 24h or 7d
     #[arg(long, value_name = "T", default_value = "30d", value_parser = since)]
     pub since: Since,
+    /// Write it to this file, as one page with charts that loads nothing from anywhere; what
+    /// was there is replaced
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 /// `simulate`

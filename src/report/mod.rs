@@ -1,10 +1,16 @@
-//! What there is to say about a mirror, gathered and written as text.
+//! What there is to say about a mirror, gathered and written as text and as a page.
 
 mod active;
+mod axis;
+mod chart;
+mod charts;
 mod days;
 mod inventory;
 mod market;
+mod markup;
 mod metrics;
+mod outline;
+mod page;
 mod performance;
 mod statistics;
 mod status;
@@ -17,6 +23,7 @@ mod words;
 pub use active::{Active, CityGroup, Group};
 pub use market::{Inventory, InventoryDay, Market, MarketDay, PriceMoves, Prices, TransitionCount};
 pub use metrics::metrics;
+pub use page::page;
 pub use performance::{DurationDay, Failure, JobPerformance, LagDay, Performance};
 pub use status::{Budget, JobStatus, ResourceStatus, Sizes, Status, status};
 pub use summary::{Report, report};

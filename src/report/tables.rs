@@ -1,5 +1,6 @@
-//! The tables of a report.
+//! The tables of a report, which a terminal and a page show alike.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::active::Group;
@@ -114,6 +115,46 @@ pub fn days(market: &Market, syncs: &Performance, most: usize) -> Table {
 pub fn longest_lag(syncs: &Performance, days: Range<usize>) -> Option<u64> {
     let days = syncs.lag.get(days)?;
     days.iter().filter_map(|day| day.lag_seconds).max()
+}
+
+/// How long the longest run of each job took in each bin of days, in seconds.
+pub fn longest_runs<'s>(
+    syncs: &'s Performance,
+    bins: &[Range<usize>],
+) -> Vec<(&'s str, Vec<Option<f64>>)> {
+    let places = syncs.lag.iter().enumerate();
+    let places: HashMap<&str, usize> = places.map(|(place, day)| (&*day.day, place)).collect();
+    let jobs = syncs.jobs.iter().map(|job| {
+        let mut longest: Vec<Option<f64>> = vec![None; bins.len()];
+        for of_day in syncs.durations.iter().filter(|one| one.job == job.job) {
+            let place = places.get(&*of_day.day).copied().unwrap_or(0);
+            let bin = bins.partition_point(|bin| bin.end <= place);
+            if let Some(longest) = longest.get_mut(bin) {
+                let seconds = of_day.longest_ms as f64 / 1e3;
+                *longest = Some(longest.map_or(seconds, |longest| longest.max(seconds)));
+            }
+        }
+        (&*job.job, longest)
+    });
+    jobs.collect()
+}
+
+/// The same as a table.
+pub fn durations(syncs: &Performance, most: usize) -> Table {
+    let bins = bins(syncs.lag.len(), most);
+    let jobs = longest_runs(syncs, &bins);
+    let mut head = vec!["from"];
+    head.extend(jobs.iter().map(|(job, _)| *job));
+    let mut table = Table::new(&head);
+    for (at, bin) in bins.into_iter().enumerate().rev() {
+        let mut row = vec![syncs.lag[bin.start].day.clone()];
+        row.extend(
+            jobs.iter()
+                .map(|(_, longest)| known(longest[at].map(short_time))),
+        );
+        table.rows.push(row);
+    }
+    table
 }
 
 /// Listings by status at the end of each day, or of each few days. The statuses with

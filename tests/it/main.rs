@@ -31,6 +31,7 @@ mod refresh;
 mod rejects;
 mod replay;
 mod report;
+mod report_page;
 mod retention;
 mod secrecy;
 mod shared;

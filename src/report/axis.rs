@@ -1,0 +1,115 @@
+//! The axis of a chart: where numbers are from bottom to top.
+
+/// Where a plot is in its drawing.
+pub const TOP: f64 = 34.0;
+/// Where it ends.
+pub const BOTTOM: f64 = 224.0;
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Things.
+    Count,
+    /// Time, in seconds.
+    Seconds,
+}
+
+/// Where numbers are from bottom to top.
+pub struct Axis {
+    low: f64,
+    high: f64,
+    /// The numbers that are written beside it.
+    pub ticks: Vec<f64>,
+    is_by_tens: bool,
+}
+
+/// Steps between ticks of time, in seconds.
+const TIMES: [f64; 19] = [
+    1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_800.0, 3_600.0, 7_200.0,
+    10_800.0, 21_600.0, 43_200.0, 86_400.0, 172_800.0,
+];
+
+/// Ticks by tens, in seconds, at times that people know.
+const TENS: [f64; 8] = [0.1, 1.0, 10.0, 60.0, 600.0, 3_600.0, 36_000.0, 360_000.0];
+
+impl Axis {
+    /// From a whole step below to a whole step above, with some four steps.
+    pub fn even((low, high): (f64, f64), unit: Unit) -> Axis {
+        let reach = (high - low).max(1.0);
+        let by_number = || {
+            let size = 10_f64.powf((reach / 4.0).log10().floor());
+            let steps = [1.0, 2.0, 5.0, 10.0].map(|step| step * size);
+            let fits = steps.into_iter().find(|step| reach / step <= 5.0);
+            fits.unwrap_or(reach).max(1.0)
+        };
+        let step = match unit {
+            Unit::Count => by_number(),
+            Unit::Seconds => {
+                let mut known = TIMES.into_iter();
+                known
+                    .find(|step| reach / step <= 5.0)
+                    // Whole weeks from here on.
+                    .unwrap_or_else(|| (reach / 5.0 / 604_800.0).ceil() * 604_800.0)
+            }
+        };
+        let (first, last) = ((low / step).floor(), (high / step).ceil().max(1.0));
+        let steps = (last - first).min(20.0) as i64;
+        Axis {
+            low: first * step,
+            high: last * step,
+            ticks: (0..=steps)
+                .map(|tick| (first + tick as f64) * step)
+                .collect(),
+            is_by_tens: false,
+        }
+    }
+
+    /// In steps of about ten times the one before, for times from a moment to days.
+    pub fn by_tens((_, high): (f64, f64)) -> Axis {
+        let above = TENS.iter().position(|tick| *tick >= high);
+        let last = above.unwrap_or(TENS.len() - 1).max(1);
+        Axis {
+            low: TENS[0],
+            high: TENS[last].max(high),
+            ticks: TENS[..=last].to_vec(),
+            is_by_tens: true,
+        }
+    }
+
+    /// How high a number is in the drawing.
+    pub fn y(&self, value: f64) -> f64 {
+        let share = match self.is_by_tens {
+            true => (value.max(self.low) / self.low).ln() / (self.high / self.low).ln(),
+            false => (value - self.low) / (self.high - self.low),
+        };
+        BOTTOM - share.clamp(0.0, 1.0) * (BOTTOM - TOP)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_axis_ends_at_whole_steps_whatever_it_is_to_show() {
+        let cases = [
+            ((0.0, 0.0), Unit::Count, 0.0, 1.0),
+            ((0.0, 3.0), Unit::Count, 0.0, 3.0),
+            ((-13.0, 41.0), Unit::Count, -20.0, 60.0),
+            ((0.0, 1_731_072.0), Unit::Count, 0.0, 2_000_000.0),
+            ((0.0, 5_400.0), Unit::Seconds, 0.0, 5_400.0),
+            ((0.0, 4e7), Unit::Seconds, 0.0, 42_336_000.0),
+        ];
+        for (extent, unit, low, high) in cases {
+            let axis = Axis::even(extent, unit);
+            assert_eq!((axis.low, axis.high), (low, high), "{extent:?}");
+            assert!((2..=8).contains(&axis.ticks.len()), "{extent:?}");
+            assert_eq!(axis.y(low), BOTTOM);
+            assert_eq!(axis.y(high), TOP);
+        }
+        for high in [0.0, 0.05, 7.0, 1e9] {
+            let axis = Axis::by_tens((0.0, high));
+            assert!(axis.high >= high && axis.y(high).is_finite(), "{high}");
+        }
+    }
+}

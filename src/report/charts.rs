@@ -1,0 +1,225 @@
+//! The charts of a report.
+
+use std::ops::Range;
+
+use chrono::NaiveDate;
+
+use super::axis::Unit;
+use super::chart::{COLOURS, Chart, Form, Series};
+use super::days::{bins, day};
+use super::market::{Inventory, Market, MarketDay, is_status};
+use super::performance::Performance;
+use super::tables::{longest_lag, longest_runs, status_name};
+
+/// More bins than these would be thinner than a line on a phone.
+pub const BINS: usize = 100;
+
+/// The statuses of listings that are on no market (RESO Data Dictionary,
+/// StandardStatus): in a mirror they only become more, and would hide the others.
+const OFF_MARKET: [&str; 7] = [
+    "Canceled",
+    "Closed",
+    "Delete",
+    "Expired",
+    "Hold",
+    "Incomplete",
+    "Withdrawn",
+];
+
+/// Listings on the market by status; all of them if none is on the market.
+pub fn inventory(inventory: &Inventory) -> Chart {
+    let is_off = |name: &Option<String>| {
+        let name = name.as_deref();
+        OFF_MARKET.iter().any(|off| is_status(name, off))
+    };
+    let all: Vec<usize> = (0..inventory.statuses.len()).collect();
+    let on_market = all.iter().copied();
+    let on_market: Vec<usize> = on_market
+        .filter(|status| !is_off(&inventory.statuses[*status]))
+        .collect();
+    let (title, shown) = match on_market.is_empty() {
+        true => ("Listings by status", all),
+        false => ("Listings on the market, by status", on_market),
+    };
+    let names: Vec<&str> = inventory.days.iter().map(|day| &*day.day).collect();
+    let bins = bins(names.len(), BINS);
+    let sum = |statuses: &[usize], bin: &Range<usize>| {
+        let day = inventory.days[bin.clone()].last()?;
+        let counts = statuses
+            .iter()
+            .filter_map(|status| day.listings.get(*status));
+        Some(counts.sum::<u64>() as f64)
+    };
+    // Those that are fewest share the last colour.
+    let mut groups: Vec<(&str, &[usize])> = Vec::new();
+    let alone = match shown.len() > COLOURS {
+        true => COLOURS - 1,
+        false => shown.len(),
+    };
+    for status in shown[..alone].chunks(1) {
+        let name = inventory.statuses[status[0]].as_deref();
+        groups.push((status_name(name), status));
+    }
+    if alone < shown.len() {
+        groups.push(("others", &shown[alone..]));
+    }
+    let groups = groups.into_iter().enumerate();
+    let series = groups.map(|(colour, (name, statuses))| {
+        series(name, colour, bins.iter().map(|bin| sum(statuses, bin)))
+    });
+    Chart {
+        id: "inventory",
+        title: title.to_owned(),
+        description: describe(
+            "How many listings had each status at the end of each day",
+            &names,
+        ),
+        series: series.collect(),
+        unit: Unit::Count,
+        form: Form::Areas,
+        ..over(&names, &bins)
+    }
+}
+
+/// What came above the axis, what left the market below it.
+pub fn moves(market: &Market) -> Chart {
+    let up = |count: fn(&MarketDay) -> u64| sums(market, count, 1.0);
+    let down = |count: fn(&MarketDay) -> u64| sums(market, count, -1.0);
+    let mut series = vec![series("new", 0, up(|day| day.new))];
+    if market.transitions.is_some() {
+        let closed = down(|day| day.closed.unwrap_or(0));
+        let withdrawn = down(|day| day.withdrawn.unwrap_or(0));
+        series.push(self::series("closed", 1, closed));
+        series.push(self::series("withdrawn", 2, withdrawn));
+    }
+    let what = "New listings above the axis, closed and withdrawn ones below it";
+    over_market(
+        market,
+        "moves",
+        "New, closed and withdrawn listings",
+        what,
+        series,
+    )
+}
+
+/// Prices that fell, above the axis, and those that rose, below it.
+pub fn prices(market: &Market) -> Chart {
+    let cuts = sums(market, |day| day.price_cuts.unwrap_or(0), 1.0);
+    let increases = sums(market, |day| day.price_increases.unwrap_or(0), -1.0);
+    let series = vec![series("cuts", 3, cuts), series("increases", 4, increases)];
+    let what = "Price cuts above the axis, price increases below it";
+    over_market(market, "prices", "Price cuts and increases", what, series)
+}
+
+/// The longest time that a resource was not brought up to date.
+pub fn lag(syncs: &Performance) -> Chart {
+    let names: Vec<&str> = syncs.lag.iter().map(|day| &*day.day).collect();
+    let bins = bins(names.len(), BINS);
+    let longest = |bin: &Range<usize>| longest_lag(syncs, bin.clone()).map(|lag| lag as f64);
+    Chart {
+        id: "lag",
+        title: "Longest lag of the mirror".to_owned(),
+        description: describe(
+            "The longest time that a resource was not brought up to date",
+            &names,
+        ),
+        series: vec![series("lag", 6, bins.iter().map(longest))],
+        unit: Unit::Seconds,
+        form: Form::Columns,
+        ..over(&names, &bins)
+    }
+}
+
+/// How long the longest run of each job took.
+pub fn durations(syncs: &Performance) -> Chart {
+    let names: Vec<&str> = syncs.lag.iter().map(|day| &*day.day).collect();
+    let bins = bins(names.len(), BINS);
+    let jobs = longest_runs(syncs, &bins).into_iter().enumerate();
+    let jobs = jobs.map(|(colour, (job, longest))| series(job, colour, longest));
+    Chart {
+        id: "durations",
+        title: "Longest run of each job".to_owned(),
+        description: describe(
+            "How long the longest run of each job took, each step about ten times the one before",
+            &names,
+        ),
+        series: jobs.collect(),
+        unit: Unit::Seconds,
+        form: Form::Dots,
+        ..over(&names, &bins)
+    }
+}
+
+fn over_market(
+    market: &Market,
+    id: &'static str,
+    title: &str,
+    what: &str,
+    series: Vec<Series>,
+) -> Chart {
+    let names: Vec<&str> = market.days.iter().map(|day| &*day.day).collect();
+    Chart {
+        id,
+        title: title.to_owned(),
+        description: describe(what, &names),
+        series,
+        unit: Unit::Count,
+        form: Form::Columns,
+        ..over(&names, &bins(names.len(), BINS))
+    }
+}
+
+/// A count of each bin's days, up or down.
+fn sums(market: &Market, count: fn(&MarketDay) -> u64, sign: f64) -> Vec<Option<f64>> {
+    let bins = bins(market.days.len(), BINS).into_iter();
+    bins.map(|bin| {
+        let sum: u64 = market.days[bin].iter().map(count).sum();
+        Some(sum as f64 * sign)
+    })
+    .collect()
+}
+
+fn series(name: &str, colour: usize, values: impl IntoIterator<Item = Option<f64>>) -> Series {
+    Series {
+        name: name.to_owned(),
+        values: values.into_iter().collect(),
+        colour,
+    }
+}
+
+/// A sentence that names the days, too.
+fn describe(what: &str, names: &[&str]) -> String {
+    match (names.first(), names.last()) {
+        (Some(first), Some(last)) => {
+            format!("{what}, {first} to {last}, UTC; the numbers are in a table below.")
+        }
+        _ => format!("{what}."),
+    }
+}
+
+/// An empty chart over bins of these days.
+fn over(names: &[&str], bins: &[Range<usize>]) -> Chart {
+    let is_long = names.len() > 366;
+    let label = |day: NaiveDate| {
+        let form = if is_long { "%b %Y" } else { "%b %-d" };
+        day.format(form).to_string()
+    };
+    let name = |bin: &Range<usize>| match bin.len() {
+        1 => names[bin.start].to_owned(),
+        _ => format!("{} to {}", names[bin.start], names[bin.end - 1]),
+    };
+    let labels = bins.iter().map(|bin| {
+        let last = day(names[bin.end - 1]);
+        last.map(label).unwrap_or_default()
+    });
+    Chart {
+        id: "",
+        title: String::new(),
+        description: String::new(),
+        bins: bins.iter().map(name).collect(),
+        labels: labels.collect(),
+        series: Vec::new(),
+        unit: Unit::Count,
+        form: Form::Columns,
+    }
+}

@@ -1,0 +1,256 @@
+//! `report --html`: one page, whole or not there, that loads nothing and is well-formed.
+
+use std::process::Command;
+
+use mlsmirror::simulator::{Fault, FaultRule};
+use quick_xml::Reader;
+use quick_xml::events::Event;
+use rusqlite::Connection;
+
+use crate::report::Story;
+use crate::support::*;
+
+/// The page, and how many elements of each name it has.
+struct Page {
+    text: String,
+    elements: Vec<String>,
+}
+
+impl Page {
+    fn count(&self, name: &str) -> usize {
+        self.elements.iter().filter(|own| *own == name).count()
+    }
+}
+
+/// Writes a page and reads it as strictly as XML is read.
+#[track_caller]
+fn page(mirror: &Mirror, arguments: &[&str]) -> Page {
+    let file = mirror.folder.path().join("report.html");
+    let ended = mirror.run(&[&["report", "--html", "report.html"], arguments].concat());
+    ended.says(0, &[]);
+    assert_eq!(ended.stdout, "the report is in report.html\n");
+    let text = std::fs::read_to_string(&file).unwrap();
+    for odd in ["NaN", "inf\"", "inf ", "@import", "url(", "<script"] {
+        assert!(!text.contains(odd), "the page holds `{odd}`");
+    }
+    let mut reader = Reader::from_str(&text);
+    let mut elements = Vec::new();
+    loop {
+        match reader
+            .read_event()
+            .unwrap_or_else(|error| panic!("{error}: {text}"))
+        {
+            Event::Start(tag) | Event::Empty(tag) => {
+                for attribute in tag.attributes() {
+                    let attribute = attribute.unwrap();
+                    let name = attribute.key.as_ref().to_owned();
+                    let value = attribute.value.to_string();
+                    let loads = ["src", "href", "srcset", "data", "action", "xmlns"];
+                    assert!(
+                        !loads.contains(&&*name) && !name.starts_with("on"),
+                        "{name}"
+                    );
+                    let is_text = ["aria-label", "content"].contains(&&*name);
+                    assert!(is_text || !value.contains("//"), "{name}={value}");
+                }
+                elements.push(tag.name().as_ref().to_owned());
+            }
+            Event::Eof => break,
+            _ => {}
+        }
+    }
+    Page { text, elements }
+}
+
+#[test]
+fn the_page_is_well_formed_and_shows_charts_and_their_numbers() {
+    let story = Story::told();
+    let page = page(&story.mirror, &[]);
+    let charts = page.text.matches("role=\"img\"").count();
+    assert_eq!(charts, 5);
+    assert_eq!(page.count("desc"), charts);
+    // Six days are pointed at in each, and each chart has a title.
+    assert_eq!(page.count("title"), 1 + charts + charts * 6);
+    assert!(page.count("table") >= 5, "{:?}", page.elements);
+    let keys = [
+        "viewport",
+        "prefers-color-scheme: dark",
+        "@media print",
+        "lang=\"en\"",
+    ];
+    for key in keys {
+        assert!(page.text.contains(key), "no {key}");
+    }
+}
+
+#[test]
+fn no_text_of_the_feed_is_markup() {
+    let story = Story::told();
+    let db = story.write();
+    let odd = r#"<script src="//x">alert('1')</script> & "co" http://x"#;
+    for sql in [
+        "UPDATE listings SET City = ?1",
+        "UPDATE listings SET StandardStatus = ?1 WHERE StandardStatus = 'Pending'",
+        "UPDATE changes SET new_value = ?1 WHERE field = 'StandardStatus' AND new_value = 'Pending'",
+        "UPDATE sync_runs SET status = 'failed', error = ?1, job = ?1 WHERE job = 'deletions'",
+    ] {
+        assert!(db.execute(sql, [odd]).unwrap() > 0, "{sql}");
+    }
+    db.execute("UPDATE listings SET StandardStatus = 'Active'", [])
+        .unwrap();
+    let page = page(&story.mirror, &[]);
+    assert_eq!(page.count("script"), 0);
+    assert!(
+        page.text
+            .contains("&lt;script src=&quot;//x&quot;&gt;alert(&#39;1&#39;)")
+    );
+    // A terminal is not steered either.
+    db.execute("UPDATE listings SET City = 'a' || char(27) || '[2J'", [])
+        .unwrap();
+    let ended = story.mirror.run(&["report"]);
+    assert!(!ended.stdout.contains('\u{1b}'), "{ended}");
+}
+
+#[test]
+fn where_there_is_nothing_it_says_so() {
+    // A mirror whose first sync was refused.
+    let feed = feed(10);
+    feed.fault(FaultRule::always(Fault::Status(500)));
+    let mirror = Mirror::of(&feed);
+    mirror.run(&["sync"]);
+    let ended = mirror.run(&["report"]);
+    ended.says(0, &[]);
+    assert!(
+        ended.stdout.contains("there are no listings yet"),
+        "{ended}"
+    );
+    page(&mirror, &[]);
+    feed.clear_faults();
+
+    mirror.sync();
+    for since in ["0", "2999-01-01", "1h"] {
+        let told = mirror.run(&["report", "--since", since]);
+        told.says(0, &[]);
+        assert!(told.stdout.contains("no listing came, went"), "{told}");
+        assert!(!told.stdout.contains("NaN"), "{told}");
+        page(&mirror, &["--since", since]);
+    }
+    // No runs at all, and no listings.
+    let db = Connection::open(mirror.database_path()).unwrap();
+    db.execute_batch("DELETE FROM sync_runs; DELETE FROM listings")
+        .unwrap();
+    let told = mirror.run(&["report"]);
+    told.says(0, &[]);
+    for part in [
+        "no job ran",
+        "0 listings in the mirror",
+        "no listing is active",
+    ] {
+        assert!(told.stdout.contains(part), "no `{part}`: {told}");
+    }
+    let json = mirror.run(&["report", "--json"]).json();
+    assert_eq!(json["market"]["days"].as_array().unwrap().len(), 1);
+    page(&mirror, &["--since", "2000-01-01"]);
+}
+
+#[test]
+fn the_file_is_replaced_whole_or_left_alone() {
+    let feed = feed(10);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    let folder = mirror.folder.path();
+    let entries = || {
+        let names = std::fs::read_dir(folder).unwrap();
+        let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    std::fs::write(folder.join("report.html"), "before").unwrap();
+    let before = entries();
+    assert!(page(&mirror, &[]).text.starts_with("<!DOCTYPE html>"));
+    assert_eq!(entries(), before);
+
+    for file in ["no/such/folder/report.html", "."] {
+        let told = ["could not be written", file, "give --html a file"];
+        mirror.run(&["report", "--html", file]).says(1, &told);
+    }
+    let json = mirror.run(&["report", "--json", "--html", "no/report.html"]);
+    assert_eq!(json.json()["exit_code"], 1);
+    // A device is not replaced by a file.
+    mirror
+        .run(&["report", "--html", "/dev/null"])
+        .says(1, &["/dev/null", "is no file"]);
+    assert_eq!(entries(), before);
+
+    let json = mirror.run(&["report", "--json", "--html", "report.html"]);
+    assert_eq!(json.json()["html"], "report.html");
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("report.html", folder.join("link.html")).unwrap();
+        std::fs::write(folder.join("report.html"), "before").unwrap();
+        mirror.run(&["report", "--html", "link.html"]).says(0, &[]);
+        let link = std::fs::symlink_metadata(folder.join("link.html")).unwrap();
+        assert!(link.is_symlink());
+        let written = std::fs::read_to_string(folder.join("report.html")).unwrap();
+        assert!(written.starts_with("<!DOCTYPE html>"));
+    }
+}
+
+/// A page that shows another one at a phone's width, and writes down what it finds.
+fn on_a_phone(page: &str) -> String {
+    let escaped = page.replace('&', "&amp;").replace('"', "&quot;");
+    format!(
+        "<!DOCTYPE html><meta charset=\"utf-8\"><iframe id=\"phone\" style=\"width:390px;height:800px;border:0\" \
+         srcdoc=\"{escaped}\"></iframe><pre id=\"found\"></pre><script>onload = () => {{\
+         const shown = phone.contentWindow;\
+         found.textContent = ['width', shown.document.scrollingElement.scrollWidth, 'loaded', \
+         shown.performance.getEntriesByType('resource').length, 'drawn', \
+         [...shown.document.querySelectorAll('svg[role=img]')].filter(svg => svg.getBBox().width > 300).length\
+         ].join(' ');}}</script>"
+    )
+}
+
+/// Runs where there is a browser.
+#[test]
+fn a_browser_shows_it_on_a_phone_and_loads_nothing() {
+    if Command::new("chromium").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no chromium in PATH");
+        return;
+    }
+    let story = Story::told();
+    let db = story.write();
+    let long = "Averyveryveryveryveryveryveryveryveryveryveryverylongword of a city";
+    db.execute("UPDATE listings SET City = ?1 WHERE rowid % 2", [long])
+        .unwrap();
+    db.execute(
+        "UPDATE sync_runs SET status = 'failed', error = hex(zeroblob(200)) WHERE job = 'deletions'",
+        [],
+    )
+    .unwrap();
+    let page = page(&story.mirror, &[]);
+    let folder = story.mirror.folder.path();
+    std::fs::write(folder.join("phone.html"), on_a_phone(&page.text)).unwrap();
+    let shown = Command::new("chromium")
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-background-networking",
+            "--hide-scrollbars",
+            "--virtual-time-budget=5000",
+            "--dump-dom",
+        ])
+        .arg(format!(
+            "--user-data-dir={}",
+            folder.join("browser").display()
+        ))
+        .arg(format!("file://{}", folder.join("phone.html").display()))
+        .output()
+        .unwrap();
+    let dom = String::from_utf8_lossy(&shown.stdout);
+    let found = dom
+        .split_once("<pre id=\"found\">")
+        .and_then(|(_, rest)| rest.split_once("</pre>"))
+        .map(|(found, _)| found);
+    assert_eq!(found, Some("width 390 loaded 0 drawn 5"));
+}
