@@ -13,3 +13,7 @@ CREATE INDEX changes_of_status ON changes (id)
     WHERE resource = 'Property' AND field = 'StandardStatus';
 CREATE INDEX changes_new_listings ON changes (id)
     WHERE resource = 'Property' AND change = 'insert';
+-- Children that went from one listing to another.
+CREATE INDEX changes_moved ON changes (id)
+    WHERE resource <> 'Property' AND field IN
+        ('ResourceRecordKey', 'ResourceRecordKeyNumeric', 'ListingKey', 'ListingKeyNumeric');

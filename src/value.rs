@@ -393,6 +393,12 @@ pub fn stored_instant(instant: DateTime<Utc>) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// The instant that a text in storage form tells, if it is one.
+pub fn instant(stored: &str) -> Option<DateTime<Utc>> {
+    let instant = NaiveDateTime::parse_from_str(stored, "%Y-%m-%d %H:%M:%S%.f");
+    instant.ok().map(|instant| instant.and_utc())
+}
+
 /// The usual spelling, `2026-01-02T03:04:05[.678]Z`, without a full parse.
 fn plain_utc(text: &str) -> Option<Box<str>> {
     let bytes = text.as_bytes();

@@ -110,6 +110,14 @@ pub enum Verb {
     /// mirror, but no token, and changes nothing; a sync may run.
     #[command(after_help = CHANGES_EXAMPLES)]
     Changes(Changes),
+    /// Show one listing with its photos, open houses and history, now or in the past
+    ///
+    /// As the mirror holds it; with --at as it held it then, rebuilt from the change log. Needs
+    /// the configuration and the mirror, but no token, and changes nothing; a sync may run.
+    #[command(
+        after_help = "Examples:\n  mlsmirror listing 1611952\n  mlsmirror listing 1611952 --at 2026-11-01\n  mlsmirror listing 1611952 --at 7d --json"
+    )]
+    Listing(Listing),
     /// Tell how the syncs did, and how the market moved
     ///
     /// By job: runs, success, times, records, requests, errors; and how far the mirror lagged.
@@ -299,6 +307,18 @@ fn status_change(text: &str) -> Result<StatusChange, String> {
         return Err(wrong.to_owned());
     }
     Ok(change)
+}
+
+/// `listing`
+#[derive(Args, Debug)]
+pub struct Listing {
+    /// Its ListingKey
+    #[arg(value_name = "KEY")]
+    pub key: String,
+    /// As the mirror held it at this time: a date or timestamp (UTC unless it has a zone), or a
+    /// duration back from now such as 24h or 7d
+    #[arg(long, value_name = "T", value_parser = since)]
+    pub at: Option<Since>,
 }
 
 /// `report`

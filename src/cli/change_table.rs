@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::text::value;
+use super::text::{cut, printable, value};
 use crate::mirror::ChangeRow;
 
 /// Where stdout is no terminal.
@@ -24,8 +24,8 @@ const VALUES_WIDTH_LEAST: usize = 20;
 /// Lays out changes in columns: time, listing, record, and what changed.
 pub struct ChangeTable {
     width: usize,
-    /// As wide as the longest key so far.
-    listing_width: usize,
+    /// As wide as the longest key so far; none if all are of one listing.
+    listing_width: Option<usize>,
     has_head: bool,
 }
 
@@ -34,15 +34,25 @@ impl ChangeTable {
     pub fn new(columns: Option<usize>) -> ChangeTable {
         ChangeTable {
             width: columns.unwrap_or(WIDTH).max(WIDTH_LEAST),
-            listing_width: 7,
+            listing_width: Some(7),
             has_head: false,
+        }
+    }
+
+    /// For changes of one listing, which is not named on every line.
+    pub fn of_one_listing(columns: Option<usize>) -> ChangeTable {
+        ChangeTable {
+            listing_width: None,
+            ..ChangeTable::new(columns)
         }
     }
 
     /// A row with its line end; the first one with the head above it.
     pub fn row(&mut self, row: &ChangeRow) -> String {
         let listing = printable(row.listing_key.as_deref().unwrap_or(""));
-        self.listing_width = self.listing_width.max(length(&listing));
+        if let Some(width) = &mut self.listing_width {
+            *width = (*width).max(length(&listing));
+        }
         let head = match self.has_head {
             true => String::new(),
             false => self.columns("TIME (UTC)", "LISTING", "RECORD") + "CHANGE\n",
@@ -55,8 +65,10 @@ impl ChangeTable {
 
     /// All columns but the last, whose width is what they leave.
     fn columns(&self, time: &str, listing: &str, record: &str) -> String {
-        let width = self.listing_width;
-        format!("{time:19}  {listing:width$}  {record:RECORD_WIDTH$}  ")
+        let listing = self
+            .listing_width
+            .map_or(String::new(), |width| format!("{listing:width$}  "));
+        format!("{time:19}  {listing}{record:RECORD_WIDTH$}  ")
     }
 }
 
@@ -116,14 +128,6 @@ fn length(text: &str) -> usize {
     text.chars().count()
 }
 
-fn cut(text: &str, room: usize) -> Cow<'_, str> {
-    if length(text) <= room {
-        return text.into();
-    }
-    let kept: String = text.chars().take(room.saturating_sub(1)).collect();
-    format!("{kept}…").into()
-}
-
 /// Keys of one listing's photos differ at their ends.
 fn without_middle(key: &str, room: usize) -> Cow<'_, str> {
     let long = length(key);
@@ -135,14 +139,6 @@ fn without_middle(key: &str, room: usize) -> Cow<'_, str> {
     let start: String = key.chars().take(first).collect();
     let end: String = key.chars().skip(long - last).collect();
     format!("{start}…{end}").into()
-}
-
-/// Without what would move a terminal's cursor, or more.
-fn printable(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
-        return text.into();
-    }
-    text.replace(char::is_control, " ").into()
 }
 
 #[cfg(test)]

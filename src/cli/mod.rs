@@ -9,6 +9,7 @@ mod completions;
 mod demo;
 mod exit;
 mod init;
+mod listing;
 mod media;
 mod metrics;
 mod output;
@@ -61,6 +62,7 @@ pub fn main() -> ExitCode {
         Verb::Completions(wanted) => completions::run(wanted),
         Verb::Demo(wanted) => demo::run(wanted, &output),
         Verb::Init(wanted) => init::run(&arguments, wanted, &output),
+        Verb::Listing(wanted) => listing::run(&arguments, wanted, &output),
         Verb::Refresh(wanted) => refresh::run(&arguments, wanted, &output),
         Verb::Report(wanted) => report::run(&arguments, wanted, &output),
         Verb::Simulate(wanted) => simulate::run(wanted, &output),

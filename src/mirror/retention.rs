@@ -9,6 +9,10 @@ use crate::resource::Resource;
 /// So many rows go in one transaction: it is short, and others get their turn.
 const ROWS_AT_ONCE: usize = 1_000;
 
+/// Under what it is remembered from when on the change log is whole, once entries of it
+/// were removed.
+pub(super) const LOG_BEGINS: &str = "log_begins";
+
 /// What was forgotten.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Forgotten {
@@ -64,6 +68,9 @@ impl Mirror {
                      SELECT id FROM changes WHERE recorded_at < :before LIMIT :most)",
                 named_params! { ":before": before, ":most": ROWS_AT_ONCE as i64 },
             )?;
+            if removed > 0 {
+                writing.learn(LOG_BEGINS, before)?;
+            }
             writing.commit()?;
             forgotten += removed as u64;
             if removed < ROWS_AT_ONCE {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use chrono::{DateTime, Days as CountOfDays, NaiveDate, NaiveDateTime, Utc};
+use chrono::{Days as CountOfDays, NaiveDate};
 
 /// How many days a bin may have, so that not too many bins are shown.
 const BIN_WIDTHS: [usize; 6] = [1, 7, 28, 91, 364, 3_640];
@@ -52,12 +52,6 @@ impl Days {
 /// The day of a stored time.
 pub fn day(stored: &str) -> Option<NaiveDate> {
     NaiveDate::parse_from_str(stored.get(..10)?, "%Y-%m-%d").ok()
-}
-
-/// A stored time.
-pub fn moment(stored: &str) -> Option<DateTime<Utc>> {
-    let moment = NaiveDateTime::parse_from_str(stored, "%Y-%m-%d %H:%M:%S%.f");
-    moment.ok().map(|moment| moment.and_utc())
 }
 
 /// So many days as at most so many bins of equal width, of which the last one is whole.

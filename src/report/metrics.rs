@@ -3,9 +3,8 @@
 
 use std::fmt::Write as _;
 
-use chrono::NaiveDateTime;
-
 use super::status::Status;
+use crate::value::instant;
 
 /// Writes a status as metrics.
 pub fn metrics(status: &Status) -> String {
@@ -126,6 +125,5 @@ impl Page {
 }
 
 fn unix_seconds(stored: &str) -> Option<f64> {
-    let moment = NaiveDateTime::parse_from_str(stored, "%Y-%m-%d %H:%M:%S%.f").ok()?;
-    Some(moment.and_utc().timestamp_millis() as f64 / 1e3)
+    Some(instant(stored)?.timestamp_millis() as f64 / 1e3)
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::days::{Days, moment};
+use super::days::Days;
 use super::statistics::median;
 use crate::mirror::{RunRow, Writing};
 use crate::resource::Resource;
+use crate::value::instant;
 
 /// So many errors are told, the newest.
 const FAILURES: usize = 20;
@@ -152,7 +153,7 @@ pub fn performance(
     let mut lag = Vec::new();
     for &resource in resources {
         let moments = looking.up_to_date_moments(resource, since)?;
-        let moments: Vec<DateTime<Utc>> = moments.iter().filter_map(|at| moment(at)).collect();
+        let moments: Vec<DateTime<Utc>> = moments.iter().filter_map(|at| instant(at)).collect();
         lag.push((resource.entity_set(), lags(&moments, days, now)));
     }
     Ok(Performance {
@@ -228,7 +229,7 @@ mod tests {
 
     #[test]
     fn lag_is_what_had_passed_on_each_day_at_most() {
-        let at = |text| moment(text).unwrap_or_default();
+        let at = |text| instant(text).unwrap_or_default();
         let date = |text| day(text).unwrap_or_default();
         let days = Days::between(date("2026-03-01"), date("2026-03-04"));
         let now = at("2026-03-04 01:00:00");

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::config::{Config, When};
@@ -11,6 +11,7 @@ use crate::mirror::{Backlog, Holder, LastRun, Lease, Mirror, RequestLedger};
 use crate::resource::Resource;
 use crate::schedule::ScheduledJob;
 use crate::sync;
+use crate::value::instant;
 
 /// A resource that was not brought up to date for so many of its intervals needs a
 /// person.
@@ -147,7 +148,7 @@ fn look_at(
         true => looking.count_rows(resource)?,
         false => (0, 0),
     };
-    let since = current_as_of.as_deref().and_then(moment);
+    let since = current_as_of.as_deref().and_then(instant);
     let lag = since.map(|since| (now - since).to_std().unwrap_or_default());
     Ok(ResourceStatus {
         resource: resource.entity_set(),
@@ -169,7 +170,7 @@ fn jobs(config: &Config, runs: &[LastRun], watched_at: Option<DateTime<Utc>>) ->
         let newest = of_job.iter().map(|run| &run.started_at).max();
         let worst = of_job.iter().max_by_key(|run| severity(&run.status));
         let next = scheduled.zip(watched_at).and_then(|(job, now)| {
-            let since = newest.and_then(|started| moment(started)).unwrap_or(now);
+            let since = newest.and_then(|started| instant(started)).unwrap_or(now);
             let when = job.when(&config.schedule);
             when.next_after(since, config.schedule.timezone)
         });
@@ -250,9 +251,4 @@ fn needs(
         }
     }
     Ok(needs)
-}
-
-fn moment(stored: &str) -> Option<DateTime<Utc>> {
-    let moment = NaiveDateTime::parse_from_str(stored, "%Y-%m-%d %H:%M:%S%.f");
-    moment.ok().map(|moment| moment.and_utc())
 }

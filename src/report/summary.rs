@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::days::{Days, day, moment};
+use super::days::{Days, day};
 use super::market::{Market, market};
 use super::performance::{Performance, performance};
 use crate::config::Config;
 use crate::mirror::{MarketFields, Mirror, Writing};
-use crate::value::stored_instant;
+use crate::value::{instant, stored_instant};
 
 /// How the syncs did, and how the market moved.
 #[derive(Clone, Debug, Serialize)]
@@ -93,7 +93,7 @@ fn known_from(
         let kept = TimeDelta::from_std(kept).ok()?;
         now.checked_sub_signed(kept)
     });
-    let filled = moment(&filled).max(kept).unwrap_or(now);
+    let filled = instant(&filled).max(kept).unwrap_or(now);
     let behind = (filled.date_naive() - days.day(0)).num_days().max(0);
     Ok(usize::try_from(behind)
         .ok()

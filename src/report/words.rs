@@ -88,7 +88,7 @@ pub(super) fn rounded(number: f64) -> String {
 }
 
 /// A text of the feed, without what would steer a terminal.
-pub(super) fn printable(text: &str) -> Cow<'_, str> {
+pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(char::is_control) {
         return text.into();
     }
@@ -96,7 +96,7 @@ pub(super) fn printable(text: &str) -> Cow<'_, str> {
 }
 
 /// A text that is not longer than so many letters.
-pub(super) fn cut(text: &str, room: usize) -> Cow<'_, str> {
+pub fn cut(text: &str, room: usize) -> Cow<'_, str> {
     if text.chars().count() <= room {
         return text.into();
     }

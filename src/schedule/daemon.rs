@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
 use super::{Outcome, ScheduledJob, Timetable};
@@ -12,6 +12,7 @@ use crate::feed::{Feed, FeedError};
 use crate::mirror::{Lease, LeaseTaken, Mirror, Transition, WantedPhotos};
 use crate::stop::Stop;
 use crate::sync::{self, Context, Ending, Progress, Report};
+use crate::value::instant;
 
 /// The clock is looked at this often: it may be set, and machines sleep.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -258,7 +259,7 @@ fn timetable(config: &Config, mirror: &Mirror) -> anyhow::Result<Timetable> {
     let mut started = Vec::new();
     for job in ScheduledJob::ALL {
         let last = mirror.last_started(job.job())?;
-        started.push((job, last.as_deref().and_then(moment)));
+        started.push((job, last.as_deref().and_then(instant)));
     }
     let now = Utc::now();
     let mut timetable = Timetable::new(&config.schedule, now, |job| {
@@ -274,11 +275,6 @@ fn timetable(config: &Config, mirror: &Mirror) -> anyhow::Result<Timetable> {
         }
     }
     Ok(timetable)
-}
-
-fn moment(stored: &str) -> Option<DateTime<Utc>> {
-    let moment = NaiveDateTime::parse_from_str(stored, "%Y-%m-%d %H:%M:%S%.f");
-    moment.ok().map(|moment| moment.and_utc())
 }
 
 fn outcome(report: &anyhow::Result<Report>) -> Outcome {

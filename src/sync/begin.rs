@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use chrono::{NaiveDateTime, TimeDelta};
+use chrono::TimeDelta;
 
 use super::Context;
 use super::catalog::Catalog;
@@ -15,7 +15,7 @@ use super::survey::{Survey, survey};
 use crate::feed::{FeedError, Position, Tries};
 use crate::mirror::Job;
 use crate::resource::Resource;
-use crate::value::stored_instant;
+use crate::value::{instant, stored_instant};
 
 /// What a sweep asks for, to tell a checkpoint of the same from one of another:
 /// what was read before a field was declared lacks it.
@@ -157,10 +157,9 @@ pub(super) fn resumed(
 
 /// A moment in storage form, so much earlier.
 pub(super) fn earlier(moment: &str, overlap: Duration) -> Option<String> {
-    let instant = NaiveDateTime::parse_from_str(moment, "%Y-%m-%d %H:%M:%S%.f").ok()?;
     let overlap = TimeDelta::from_std(overlap).ok()?;
     Some(stored_instant(
-        instant.checked_sub_signed(overlap)?.and_utc(),
+        instant(moment)?.checked_sub_signed(overlap)?,
     ))
 }
 

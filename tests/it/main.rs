@@ -14,6 +14,7 @@ mod house;
 mod incremental;
 mod interruption;
 mod killed;
+mod listing;
 mod market;
 mod migration;
 mod monitor;

@@ -105,6 +105,11 @@ impl PhotoSql {
     }
 }
 
+/// Whether a column of `media` tells of its file.
+pub(in crate::mirror) fn is_file_column(name: &str) -> bool {
+    COLUMNS.iter().any(|(column, _)| *column == name)
+}
+
 /// The columns for files, as a table that is made has them.
 pub(in crate::mirror) fn file_columns() -> String {
     COLUMNS

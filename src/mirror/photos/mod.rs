@@ -10,7 +10,7 @@ mod fetching;
 mod held;
 mod queue;
 
-pub(super) use columns::{PhotoSql, file_columns};
+pub(super) use columns::{PhotoSql, file_columns, is_file_column};
 pub use fetching::{Fetched, HeldFile, Leftover, Photo};
 pub use held::FileRow;
 pub use queue::{Backlog, WantedPhotos};

@@ -1,0 +1,175 @@
+//! `listing`: one listing with all that belongs to it, now or in the past.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::arguments::{Arguments, Listing};
+use super::change_table::ChangeTable;
+use super::exit::Exit;
+use super::output::{Output, terminal_columns};
+use super::session::configuration;
+use super::text::{counted, printable, value};
+use crate::config::Config;
+use crate::mirror::{ChangeRow, HeldRecord, Mirror, WholeListing};
+use crate::resource::Resource;
+use crate::value::{Value, instant};
+
+/// What `listing --json` prints.
+#[derive(Serialize)]
+struct Document<'a> {
+    listing_key: &'a str,
+    at: Option<&'a str>,
+    deleted_at: Option<&'a str>,
+    address: Option<&'a str>,
+    listing: &'a HeldRecord,
+    /// Under the names of their tables.
+    #[serde(flatten)]
+    children: BTreeMap<&'static str, Vec<&'a HeldRecord>>,
+    removed_for_good: usize,
+    history: &'a [ChangeRow],
+}
+
+pub fn run(arguments: &Arguments, wanted: &Listing, output: &Output) -> anyhow::Result<Exit> {
+    let config = configuration(arguments, output)?;
+    let mut mirror = Mirror::open_to_read(&config.mirror.database)?;
+    let at = wanted.at.as_ref().map(|at| at.0.as_str());
+    let whole = mirror.listing(&wanted.key, at)?;
+    let document = Document {
+        listing_key: &wanted.key,
+        at,
+        deleted_at: whole.listing.deleted(),
+        address: whole.address.as_deref(),
+        listing: &whole.listing,
+        children: children()
+            .map(|resource| (resource.table(), of(resource, &whole)))
+            .collect(),
+        removed_for_good: whole.forgotten,
+        history: &whole.history,
+    };
+    output.result(&document, &describe(&config, &whole, at))?;
+    Ok(Exit::Done)
+}
+
+fn children() -> impl Iterator<Item = Resource> {
+    (Resource::ALL.into_iter()).filter(|resource| resource.is_child())
+}
+
+fn of(resource: Resource, whole: &WholeListing) -> Vec<&HeldRecord> {
+    let all = whole.children.iter();
+    all.filter(|child| child.resource == resource).collect()
+}
+
+fn describe(config: &Config, whole: &WholeListing, at: Option<&str>) -> String {
+    let listing = &whole.listing;
+    let mut text = format!("Listing {}", printable(&listing.key));
+    let place = [
+        whole.address.clone(),
+        shown(listing, "City"),
+        shown(listing, "StateOrProvince"),
+        shown(listing, "PostalCode"),
+    ];
+    let place: Vec<String> = place.into_iter().flatten().collect();
+    if !place.is_empty() {
+        text += &format!(": {}", place.join(", "));
+    }
+    text.push('\n');
+    if let Some(at) = at {
+        text += &format!("as it was at {at} UTC\n");
+    }
+    if let Some(deleted) = listing.deleted() {
+        text += &format!("deleted at {deleted} UTC");
+        if let Some(reason) = shown(listing, "deleted_reason") {
+            text += &format!(" ({reason})");
+        }
+        text.push('\n');
+    }
+    text += "\nFields\n";
+    let fields = listing.values.iter();
+    let fields: Vec<(&str, &Value)> = fields.map(|(name, value)| (&**name, value)).collect();
+    let width = fields.iter().map(|(name, _)| name.chars().count()).max();
+    for (name, held) in fields {
+        let width = width.unwrap_or(0);
+        text += &format!(
+            "  {:width$}  {}\n",
+            printable(name),
+            printable(&value(held))
+        );
+    }
+    for resource in children() {
+        let of = of(resource, whole);
+        if of.is_empty() {
+            continue;
+        }
+        text += &format!("\n{}\n", title(&counted(of.len() as u64, resource.nouns())));
+        for child in of {
+            text += &format!("  {}\n", describe_child(config, child, at.is_some()));
+        }
+    }
+    if whole.forgotten > 0 {
+        let count = counted(whole.forgotten as u64, ("record", "records"));
+        text += &format!("\n{count} that belonged to it then was removed for good since\n");
+    }
+    text += "\nHistory (UTC)\n";
+    if whole.history.is_empty() {
+        text += "  nothing has changed since the mirror first held it\n";
+    }
+    let mut table = ChangeTable::of_one_listing(terminal_columns());
+    for entry in &whole.history {
+        text += &table.row(entry);
+    }
+    text
+}
+
+fn describe_child(config: &Config, child: &HeldRecord, is_past: bool) -> String {
+    let mut parts = vec![printable(&child.key).into_owned()];
+    let names: &[&str] = match child.resource {
+        Resource::Media => &["MediaCategory", "ShortDescription"],
+        Resource::OpenHouse => &["OpenHouseType", "OpenHouseStatus", "OpenHouseRemarks"],
+        Resource::PropertyUnitTypes => &["UnitTypeType", "UnitTypeBedsTotal"],
+        _ => &[],
+    };
+    if child.resource == Resource::OpenHouse
+        && let Some(time) = local_time(config, child)
+    {
+        parts.insert(0, time);
+    }
+    parts.extend(names.iter().filter_map(|name| shown(child, name)));
+    if child.resource == Resource::Media && !is_past {
+        let path = shown(child, "file_path");
+        let in_folder = |path| {
+            let path = config.mirror.media_dir.join(path);
+            printable(&path.to_string_lossy()).into_owned()
+        };
+        parts.push(match (path, shown(child, "download_error")) {
+            (Some(path), _) => in_folder(path),
+            (None, Some(error)) => format!("no file: {error}"),
+            (None, None) => "no file yet".to_owned(),
+        });
+    }
+    parts.join("  ")
+}
+
+/// When an open house is, as clocks show it in the feed's time zone.
+fn local_time(config: &Config, house: &HeldRecord) -> Option<String> {
+    let local = |name| {
+        let moment = instant(house.value(name)?.as_text()?)?;
+        Some(moment.with_timezone(&config.schedule.timezone))
+    };
+    let start = local("OpenHouseStartTime")?;
+    let end =
+        local("OpenHouseEndTime").map_or(String::new(), |end| format!("–{}", end.format("%H:%M")));
+    Some(format!("{}{end}", start.format("%a %Y-%m-%d %H:%M")))
+}
+
+/// A column's value as people read it, if it has one.
+fn shown(record: &HeldRecord, column: &str) -> Option<String> {
+    let held = record.value(column)?;
+    Some(printable(&value(held)).into_owned())
+}
+
+fn title(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(letters).collect()
+}

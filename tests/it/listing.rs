@@ -1,0 +1,302 @@
+//! A listing with all that belongs to it, as it is and as it was.
+
+use std::collections::BTreeMap;
+
+use mlsmirror::mirror::{HeldRecord, WholeListing};
+use mlsmirror::value::Value;
+use rusqlite::Connection;
+use rusqlite::types::Value as Sql;
+use serde_json::json;
+
+use crate::moves::{Copy, copy, last_change};
+use crate::photo_files::with_photos;
+use crate::support::*;
+
+/// The feed's fields of a record, as text, without the one that is not logged.
+type Fields = BTreeMap<String, String>;
+
+fn of_feed(name: &str) -> bool {
+    let is_fields = name == "extra" || name.starts_with(char::is_uppercase);
+    is_fields && name != "ModificationTimestamp"
+}
+
+fn told(record: &HeldRecord) -> Fields {
+    let values = record.values.iter().filter(|(name, _)| of_feed(name));
+    let as_sql = |value: &Value| match value {
+        Value::Null => Sql::Null,
+        Value::Integer(number) => Sql::Integer(*number),
+        Value::Real(number) => Sql::Real(*number),
+        Value::Text(text) => Sql::Text(text.to_string()),
+    };
+    values
+        .map(|(name, value)| (name.clone(), format!("{:?}", as_sql(value))))
+        .collect()
+}
+
+fn copied(row: &Row) -> Fields {
+    let values = row.iter().filter(|(name, _)| of_feed(name));
+    values
+        .filter(|(_, value)| **value != Sql::Null)
+        .map(|(name, value)| (name.clone(), format!("{value:?}")))
+        .collect()
+}
+
+fn children_told(whole: &WholeListing) -> BTreeMap<(String, String), Fields> {
+    let children = whole.children.iter();
+    children
+        .map(|child| {
+            let name = (child.resource.entity_set().to_owned(), child.key.clone());
+            (name, told(child))
+        })
+        .collect()
+}
+
+fn children_copied(then: &Copy, listing: &str) -> BTreeMap<(String, String), Fields> {
+    let of_listing = then.iter().filter(|((set, _), row)| {
+        is_child(set)
+            && row["listing_key"] == Sql::Text(listing.to_owned())
+            && row["deleted_at"] == Sql::Null
+    });
+    of_listing
+        .map(|(name, row)| (name.clone(), copied(row)))
+        .collect()
+}
+
+/// Lets what was logged behind an entry, and what came with it, have happened at a moment.
+fn date(mirror: &Mirror, behind: i64, moment: &str) {
+    let db = Connection::open(mirror.database_path()).unwrap();
+    db.execute(
+        "UPDATE changes SET recorded_at = ?1 WHERE id > ?2",
+        rusqlite::params![moment, behind],
+    )
+    .unwrap();
+    let made = texts(
+        &db,
+        "SELECT name FROM pragma_table_list WHERE type = 'table'",
+    );
+    let tables = ALL.map(|set| table(set).0);
+    for table in tables
+        .iter()
+        .filter(|table| made.iter().any(|made| made == *table))
+    {
+        let sql = format!("UPDATE {table} SET first_seen_at = ?1 WHERE first_seen_at > ?1");
+        db.execute(&sql, [moment]).unwrap();
+    }
+}
+
+fn library(mirror: &Mirror) -> mlsmirror::mirror::Mirror {
+    mlsmirror::mirror::Mirror::open_to_read(mirror.database_path()).unwrap()
+}
+
+#[test]
+fn a_listing_is_rebuilt_as_it_was_after_every_sync() {
+    for seed in [5, 6] {
+        println!("seed {seed}");
+        let feed = feed_with(60, |options| options.seed = seed);
+        let mirror = Mirror::with(&feed, |settings| settings.resources = ALL.to_vec());
+        mirror.sync();
+        let moment = |day: usize| format!("2026-01-{:02} 00:00:00", day + 1);
+        date(&mirror, 0, &moment(0));
+        let mut copies = vec![copy(&mirror.open(), &ALL)];
+        for day in 1..6 {
+            let behind = last_change(&mirror.open());
+            feed.advance(chrono::Duration::hours(26));
+            feed.move_market(80);
+            let keys = feed.listing_keys();
+            match day {
+                2 => {
+                    feed.delete("Property", &keys[3].to_string(), true).unwrap();
+                    feed.delete("Property", &keys[4].to_string(), true).unwrap();
+                }
+                4 => feed.bring_back(feed_gone(&copies[0], &keys)).unwrap(),
+                _ => {}
+            }
+            mirror.sync();
+            date(&mirror, behind, &moment(day));
+            copies.push(copy(&mirror.open(), &ALL));
+        }
+        let mut held = library(&mirror);
+        let (mut compared, mut changed, mut deleted, mut children) = (0, 0, 0, 0);
+        for (day, then) in copies.iter().enumerate() {
+            let at = moment(day).replace("00:00:00", "12:00:00");
+            for (set, key) in copies.last().unwrap().keys() {
+                if set != "Property" {
+                    continue;
+                }
+                let found = held.listing(key, Some(&at));
+                let Some(row) = then.get(&(set.clone(), key.clone())) else {
+                    let error = found.unwrap_err().to_string();
+                    assert!(error.contains("did not hold"), "{key} at {at}: {error}");
+                    continue;
+                };
+                let found = found.unwrap_or_else(|error| panic!("{key} at {at}: {error:#}"));
+                assert_eq!(told(&found.listing), copied(row), "{key} at {at}");
+                let is_deleted = row["deleted_at"] != Sql::Null;
+                assert_eq!(
+                    found.listing.deleted().is_some(),
+                    is_deleted,
+                    "{key} at {at}"
+                );
+                let then = children_copied(then, key);
+                assert_eq!(children_told(&found), then, "of {key} at {at}");
+                assert!(found.history.iter().all(|entry| entry.recorded_at <= at));
+                compared += 1;
+                deleted += usize::from(is_deleted);
+                children += then.len();
+                let now = held.listing(key, None).unwrap();
+                changed += usize::from(told(&now.listing) != told(&found.listing));
+            }
+        }
+        assert!(
+            compared > 300 && changed > 50,
+            "{compared}, {changed} since"
+        );
+        assert!(deleted > 3 && children > 300, "{deleted}, {children}");
+    }
+}
+
+/// A listing that was there once and is not any more.
+fn feed_gone(first: &Copy, keys: &[i64]) -> i64 {
+    let listings = first.keys().filter(|(set, _)| set == "Property");
+    let mut gone = listings.map(|(_, key)| key.parse().unwrap());
+    gone.find(|key| !keys.contains(key)).unwrap()
+}
+
+#[test]
+fn a_photo_that_went_to_another_listing_was_the_first_ones_before() {
+    let feed = feed_with(6, |options| options.photos = 4);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    date(&mirror, 0, "2026-01-01 00:00:00");
+    let keys = feed.listing_keys();
+    let with_photos = |key: &&i64| !feed.truth_children(**key, "Media").is_empty();
+    let from = *keys.iter().find(with_photos).unwrap();
+    let to = *keys.iter().find(|key| **key != from).unwrap();
+    let photo = key_text(&feed.truth_children(from, "Media")[0]["MediaKey"]);
+    feed.advance(chrono::Duration::hours(1));
+    let parent = json!({ "ResourceRecordKey": to.to_string(), "ResourceRecordKeyNumeric": to });
+    feed.edit("Media", &photo, fields(parent)).unwrap();
+    mirror.sync();
+    date(&mirror, 0, "2026-01-02 00:00:00");
+    let mut held = library(&mirror);
+    let mut has = |listing: i64, at: Option<&str>| {
+        let whole = held.listing(&listing.to_string(), at).unwrap();
+        whole.children.iter().any(|child| child.key == photo)
+    };
+    assert_eq!((has(from, None), has(to, None)), (false, true));
+    let before = Some("2026-01-01 12:00:00");
+    assert_eq!((has(from, before), has(to, before)), (true, false));
+}
+
+#[test]
+fn it_is_shown_whole_with_photos_open_houses_and_history() {
+    let feed = feed_with(5, |options| options.photos = 3);
+    let mirror = with_photos(&feed);
+    let key = feed.listing_keys()[0];
+    feed.edit(
+        "Property",
+        &key.to_string(),
+        fields(json!({ "ListPrice": 500_000 })),
+    )
+    .unwrap();
+    feed.add_photo(key, true).unwrap();
+    feed.add_open_house(key).unwrap();
+    mirror.sync();
+    date(&mirror, 0, "2026-01-01 00:00:00");
+    feed.advance(chrono::Duration::hours(1));
+    feed.edit(
+        "Property",
+        &key.to_string(),
+        fields(json!({ "ListPrice": 450_000 })),
+    )
+    .unwrap();
+    mirror.sync();
+    let key = key.to_string();
+    let photos = feed.truth_children(key.parse().unwrap(), "Media");
+    let shown = mirror.run(&["listing", &key]);
+    shown.says(0, &[]);
+    for part in [
+        &format!("Listing {key}: "),
+        "ListPrice",
+        "450000",
+        &format!("media/{key}/"),
+        "1 open house\n",
+        "ListPrice: 500000 → 450000",
+    ] {
+        assert!(shown.stdout.contains(part), "{part}: {shown}");
+    }
+    let now = mirror.run(&["--json", "listing", &key]).json();
+    assert_eq!(now["listing"]["ListPrice"], 450_000);
+    assert_eq!(now["media"].as_array().unwrap().len(), photos.len());
+    assert_eq!(now["open_houses"].as_array().unwrap().len(), 1);
+    let file = now["media"][0]["file_path"].as_str().unwrap();
+    assert!(file.starts_with(&format!("{key}/")), "{file}");
+    assert_eq!(now["history"][0]["field"], "ListPrice");
+    let past = mirror
+        .run(&["--json", "listing", &key, "--at", "2026-01-01T12:00"])
+        .json();
+    assert_eq!(past["listing"]["ListPrice"], 500_000);
+    assert_eq!(past["at"], "2026-01-01 12:00:00");
+    assert_eq!(
+        past["media"][0]["file_path"],
+        json!(null),
+        "the log has no files"
+    );
+    assert_eq!(past["history"], json!([]));
+    assert_eq!(past["address"], now["address"]);
+}
+
+#[test]
+fn a_listing_that_cannot_be_shown_says_why() {
+    let feed = feed(8);
+    let mut mirror = Mirror::of(&feed);
+    let key = feed.listing_keys()[0].to_string();
+    mirror
+        .run(&["listing", &key])
+        .says(2, &["there is no mirror yet"]);
+    feed.edit("Property", &key, fields(json!({ "ListingId": "A-77" })))
+        .unwrap();
+    mirror.sync();
+    let shows = |arguments: &[&str], parts: &[&str]| {
+        let arguments = [&["listing"], arguments].concat();
+        mirror.run(&arguments).says(1, parts);
+    };
+    shows(
+        &["no-such"],
+        &["holds no listing whose ListingKey is no-such"],
+    );
+    shows(&["A-77"], &["as their ListingId have it", &key]);
+    shows(
+        &[&key, "--at", "2020-01-01"],
+        &["did not hold", "ask for a later time"],
+    );
+    mirror
+        .run(&["listing", &key, "--at", "soon"])
+        .says(2, &["--at", "soon"]);
+
+    // Removed for good, and a log that was cut.
+    feed.advance(chrono::Duration::hours(1));
+    feed.edit("Property", &key, fields(json!({ "ListPrice": 1 })))
+        .unwrap();
+    let other = feed.listing_keys()[1].to_string();
+    feed.delete("Property", &other, true).unwrap();
+    mirror.sync();
+    date(&mirror, 0, "2026-01-02 00:00:00");
+    let db = Connection::open(mirror.database_path()).unwrap();
+    db.execute_batch(
+        "UPDATE listings SET deleted_at = '2026-01-02 00:00:00' WHERE deleted_at IS NOT NULL",
+    )
+    .unwrap();
+    drop(db);
+    mirror.configure(|settings| settings.sync = "\n[retention]\ndeleted = \"1d\"\n".to_owned());
+    mirror.sync();
+    mirror
+        .run(&["listing", &other])
+        .says(1, &["removed for good", "mlsmirror changes --listing"]);
+    mirror.configure(|settings| settings.sync = "\n[retention]\nchanges = \"1d\"\n".to_owned());
+    mirror.sync();
+    mirror
+        .run(&["listing", &key, "--at", "2026-01-03"])
+        .says(1, &["cannot be told", "[retention] changes"]);
+    mirror.run(&["listing", &key, "--at", "0"]).says(0, &[]);
+}
