@@ -138,6 +138,13 @@ pub enum Verb {
         after_help = "Examples:\n  mlsmirror verify\n  mlsmirror verify --sample 1000 --json"
     )]
     Verify(Verify),
+    /// Copy the database to a file, also while a sync writes it
+    ///
+    /// The copy is of one moment, checked, and in its place whole or not at all; a copy that is
+    /// there is replaced. Photos are not in it: copy their folder after the database. Needs the
+    /// configuration and the mirror, but no token.
+    #[command(after_help = "Example:\n  mlsmirror backup /backups/mirror.db")]
+    Backup(BackupWanted),
     /// Serve the simulated feed on loopback until it is stopped
     #[command(after_help = "Example:\n  mlsmirror simulate --port 8080 --listings 100000")]
     Simulate(Simulate),
@@ -332,6 +339,14 @@ pub struct ReportWanted {
     /// was there is replaced
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+}
+
+/// `backup`
+#[derive(Args, Debug)]
+pub struct BackupWanted {
+    /// Where the copy is to be
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
 }
 
 /// `simulate`

@@ -2,6 +2,7 @@
 //! knows exit codes.
 
 mod arguments;
+mod backup;
 mod change_table;
 mod changes;
 mod check;
@@ -57,6 +58,7 @@ pub fn main() -> ExitCode {
         quiet: arguments.quiet,
     };
     let done = match &arguments.verb {
+        Verb::Backup(wanted) => backup::run(&arguments, wanted, &output),
         Verb::Changes(wanted) => changes::run(&arguments, wanted, &output),
         Verb::Check => check::run(&arguments, &output),
         Verb::Completions(wanted) => completions::run(wanted),

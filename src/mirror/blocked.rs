@@ -51,9 +51,10 @@ fn holder(path: &Path) -> Option<String> {
     /// Where in the shared memory's file the lock of the one writer is
     /// (https://www.sqlite.org/walformat.html#wal_locks).
     const WRITE_LOCK_BYTE: u64 = 120;
-    let mut shared = path.as_os_str().to_owned();
-    shared.push("-shm");
-    let inode = std::fs::metadata(shared).ok()?.ino().to_string();
+    let inode = std::fs::metadata(super::with_suffix(path, "-shm"))
+        .ok()?
+        .ino()
+        .to_string();
     let locks = std::fs::read_to_string("/proc/locks").ok()?;
     // 1: POSIX  ADVISORY  WRITE 12345 fd:00:1234567 120 120
     let pid = locks.lines().find_map(|line| {

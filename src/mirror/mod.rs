@@ -4,6 +4,7 @@
 //! page to it, and commit; a page's rows, its changes and where its run stands
 //! become true together or not at all.
 
+mod backup;
 mod blocked;
 mod changes;
 mod comparison;
@@ -144,4 +145,11 @@ fn now() -> String {
 /// A name as SQL takes it, whatever stands in it.
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The path of a file that stands beside a database: `mirror.db-wal` with `-wal`.
+pub fn with_suffix(database: &Path, suffix: &str) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push(suffix);
+    path.into()
 }

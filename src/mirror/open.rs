@@ -14,7 +14,7 @@ mod embedded {
 }
 
 /// Marks the file as a mirror ("mlsm"), so that another program's is never touched.
-const APPLICATION_ID: i32 = 0x6d6c_736d;
+pub(super) const APPLICATION_ID: i32 = 0x6d6c_736d;
 
 /// Earlier SQLite can corrupt a database in WAL mode while a checkpoint and a
 /// write race (fixed in 3.51.3).

@@ -152,9 +152,7 @@ impl Open {
 }
 
 fn path(database: &Path) -> PathBuf {
-    let mut path = database.as_os_str().to_owned();
-    path.push("-requests");
-    path.into()
+    super::with_suffix(database, "-requests")
 }
 
 fn open(path: &Path) -> rusqlite::Result<Connection> {

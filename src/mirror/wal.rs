@@ -46,8 +46,7 @@ impl Mirror {
 
     /// The size of the write-ahead log.
     pub fn log_bytes(&self) -> u64 {
-        let mut log = self.path.clone().into_os_string();
-        log.push("-wal");
+        let log = super::with_suffix(&self.path, "-wal");
         std::fs::metadata(log).map_or(0, |log| log.len())
     }
 }

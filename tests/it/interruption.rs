@@ -8,7 +8,7 @@ use crate::moves::{assert_log_tells_the_difference, copy};
 use crate::support::*;
 
 /// Lets so many pages of listings pass; those behind them never end.
-fn stall_behind(feed: &Simulator, pages: u64) {
+pub fn stall_behind(feed: &Simulator, pages: u64) {
     feed.fault(FaultRule {
         path_contains: Some("$expand".to_owned()),
         skip: pages,
@@ -17,7 +17,7 @@ fn stall_behind(feed: &Simulator, pages: u64) {
 }
 
 /// One page after the other, so that it is known which were read.
-fn one_by_one(feed: &Simulator) -> Mirror {
+pub fn one_by_one(feed: &Simulator) -> Mirror {
     Mirror::with(feed, |settings| settings.set("max_concurrent", 1))
 }
 

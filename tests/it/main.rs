@@ -1,5 +1,6 @@
 //! The program as its users meet it: the real binary against a simulated feed, over HTTP.
 
+mod backup;
 mod brake;
 mod budget;
 mod changes;

@@ -1,0 +1,165 @@
+//! Copies of the database: whole, checked, in their place or not at all.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use crate::interruption::{one_by_one, stall_behind};
+use crate::photo_files::with_photos;
+use crate::support::*;
+
+/// A path beside the mirror.
+fn beside(mirror: &Mirror, name: &str) -> PathBuf {
+    mirror.database_path().with_file_name(name)
+}
+
+/// All that a database holds, but for who syncs it.
+fn content(path: &Path) -> Vec<String> {
+    let db = Connection::open(path).unwrap();
+    let tables = texts(
+        &db,
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> '_leases' ORDER BY name",
+    );
+    let mut content = texts(
+        &db,
+        "SELECT coalesce(sql, name) FROM sqlite_schema ORDER BY name",
+    );
+    for table in tables {
+        let all = rows(&db, &format!("SELECT * FROM \"{table}\""));
+        content.extend(all.iter().map(|row| format!("{table} {row:?}")));
+    }
+    content
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_copy_holds_all_and_replaces_the_one_before() {
+    let feed = feed(40);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    let copies = beside(&mirror, "copies");
+    fs::create_dir(&copies).unwrap();
+    let copy = copies.join("mirror.db");
+    // What a killed backup left is used again.
+    fs::write(copies.join("mirror.db.partial"), "half of a page").unwrap();
+    fs::write(copies.join("mirror.db.partial-journal"), "a journal").unwrap();
+    for step in 0..2 {
+        let ended = mirror.run(&["--json", "backup", "copies/mirror.db"]);
+        assert_eq!(ended.code, Some(0), "{ended}");
+        let bytes = ended.json()["bytes"].as_u64();
+        assert_eq!(bytes, Some(fs::metadata(&copy).unwrap().len()));
+        assert_eq!(names(&copies), ["mirror.db"], "after backup {step}");
+        assert_eq!(content(&copy), content(mirror.database_path()));
+        let db = Connection::open(&copy).unwrap();
+        assert_eq!(text(&db, "PRAGMA integrity_check"), "ok");
+        assert_eq!(text(&db, "PRAGMA journal_mode"), "delete");
+        feed.advance(chrono::Duration::hours(1));
+        feed.move_market(30);
+        mirror.sync();
+        assert_ne!(content(&copy), content(mirror.database_path()));
+    }
+}
+
+#[test]
+fn a_copy_made_while_a_sync_runs_goes_on_where_that_stood() {
+    let feed = feed(300);
+    let mirror = one_by_one(&feed);
+    stall_behind(&feed, 3);
+    let sync = mirror.start(&["sync"]);
+    mirror.wait_for_pages("Property", 3);
+    let ended = mirror.run(&["backup", "copy.db"]);
+    assert_eq!(ended.code, Some(0), "{ended}");
+    assert!(ended.stdout.contains("is copied to copy.db"), "{ended}");
+    sync.signal("KILL");
+    sync.wait();
+    feed.clear_faults();
+    let copy = Connection::open(beside(&mirror, "copy.db")).unwrap();
+    assert_eq!(number(&copy, "SELECT count(*) FROM _leases"), 0);
+    let copied = live(&copy, "Property");
+    assert!((1..300).contains(&copied), "{copied}");
+    drop(copy);
+    for name in ["mirror.db", "mirror.db-wal", "mirror.db-shm"] {
+        let _ = fs::remove_file(beside(&mirror, name));
+    }
+    fs::rename(beside(&mirror, "copy.db"), mirror.database_path()).unwrap();
+    mirror.sync();
+    let db = mirror.open();
+    assert_mirror_equals_feed(&db, &feed, &MAIN);
+    let running = "SELECT count(*) FROM sync_runs WHERE status = 'running'";
+    assert_eq!(number(&db, running), 0);
+}
+
+#[test]
+fn what_is_no_copy_of_a_mirror_is_never_replaced() {
+    let feed = feed_with(5, |options| options.photos = 2);
+    let mirror = with_photos(&feed);
+    mirror
+        .run(&["backup", "copy.db"])
+        .says(2, &["there is no mirror yet"]);
+    mirror.sync();
+    fs::write(beside(&mirror, "notes.txt"), "what to buy").unwrap();
+    fs::write(beside(&mirror, "busy.db-wal"), "of another program").unwrap();
+    fs::hard_link(mirror.database_path(), beside(&mirror, "linked.db")).unwrap();
+    let other = Connection::open(beside(&mirror, "other.db")).unwrap();
+    other.execute_batch("CREATE TABLE mine (a)").unwrap();
+    drop(other);
+    let before = content(mirror.database_path());
+    let cases = [
+        ("notes.txt", "no copy of a mirror"),
+        ("other.db", "no copy of a mirror"),
+        ("mirror.db", "the mirror itself"),
+        ("./mirror.db", "the mirror itself"),
+        ("linked.db", "the mirror itself"),
+        ("mirror.db-wal", "the mirror itself"),
+        ("mirror.db-requests", "the mirror itself"),
+        ("media", "is a folder"),
+        ("media/copy.db", "in the folder of photos"),
+        ("no-such/copy.db", "no-such"),
+        ("busy.db", "busy.db-wal is there"),
+        ("..", "is a folder"),
+    ];
+    for (file, why) in cases {
+        mirror.run(&["backup", file]).says(2, &[why]);
+    }
+    assert_eq!(
+        fs::read(beside(&mirror, "notes.txt")).unwrap(),
+        b"what to buy"
+    );
+    assert_eq!(content(mirror.database_path()), before);
+    let names = names(mirror.database_path().parent().unwrap());
+    assert!(
+        !names.iter().any(|name| name.contains("partial")),
+        "{names:?}"
+    );
+}
+
+#[test]
+fn a_copy_that_fails_leaves_the_one_before() {
+    let feed = feed(30);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    mirror.run(&["backup", "copy.db"]).says(0, &[]);
+    let before = fs::read(beside(&mirror, "copy.db")).unwrap();
+    let full = mirror.run_script("ulimit -f 300; \"$0\" backup copy.db");
+    full.says(1, &["copy.db could not be made", "as it was"]);
+    // Another that is being made.
+    let partial = fs::File::create(beside(&mirror, "copy.db.partial")).unwrap();
+    partial.lock().unwrap();
+    mirror
+        .run(&["backup", "copy.db"])
+        .says(1, &["another backup is writing"]);
+    assert!(beside(&mirror, "copy.db.partial").exists());
+    drop(partial);
+    assert_eq!(fs::read(beside(&mirror, "copy.db")).unwrap(), before);
+    mirror.run(&["backup", "copy.db"]).says(0, &[]);
+    assert!(!beside(&mirror, "copy.db.partial").exists());
+}
