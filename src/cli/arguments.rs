@@ -69,7 +69,9 @@ pub enum Verb {
     #[command(after_help = "Example:\n  mlsmirror demo --listings 500")]
     Demo(Demo),
     /// Write a commented mlsmirror.toml; never over one that is there
-    #[command(after_help = "Example:\n  mlsmirror init --profile reso")]
+    #[command(
+        after_help = "Examples:\n  mlsmirror init\n  mlsmirror --config trestle.toml init --profile reso\n  mlsmirror init --datasette"
+    )]
     Init(Init),
     /// Try the configuration, the token and every resource, and print the plan of a full sync
     #[command(after_help = "Example:\n  mlsmirror --config utah.toml check")]
@@ -175,6 +177,10 @@ pub struct Init {
     /// Whose defaults to write
     #[arg(long, value_name = "NAME", default_value_t = Profile::Wfrmls, value_parser = profile())]
     pub profile: Profile,
+    /// Instead, write a metadata.yaml that describes the mirror's tables, views and columns to
+    /// Datasette; never over one that is there
+    #[arg(long, conflicts_with = "profile")]
+    pub datasette: bool,
 }
 
 fn profile() -> impl clap::builder::TypedValueParser<Value = Profile> {

@@ -4,6 +4,7 @@ mod active;
 mod axis;
 mod chart;
 mod charts;
+mod datasette;
 mod days;
 mod inventory;
 mod market;
@@ -21,6 +22,7 @@ mod text;
 mod words;
 
 pub use active::{Active, CityGroup, Group};
+pub use datasette::datasette_metadata;
 pub use market::{Inventory, InventoryDay, Market, MarketDay, PriceMoves, Prices, TransitionCount};
 pub use metrics::metrics;
 pub use page::page;

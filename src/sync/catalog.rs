@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
+use super::glossary::meaning;
 use crate::config;
 use crate::feed::{Feed, Metadata, ShapeError, Wanted, columns, shape};
 use crate::mirror::{FieldRow, Mirror};
@@ -162,7 +163,8 @@ impl Catalog {
                 .map(|field| FieldRow {
                     field: &field.name,
                     edm_type: &field.edm_type,
-                    description: field.description.as_deref(),
+                    description: (field.description.as_deref())
+                        .or_else(|| meaning(resource, &field.name)),
                     enumeration: field.enumeration.as_deref(),
                 })
                 .collect();

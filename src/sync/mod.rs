@@ -13,6 +13,7 @@ mod fetch;
 mod fetching;
 mod files;
 mod full;
+mod glossary;
 mod gone;
 mod incremental;
 mod job;

@@ -106,3 +106,62 @@ fn the_documents_name_every_table_view_and_column() {
         }
     }
 }
+
+#[test]
+fn datasette_is_told_what_every_table_and_column_holds() {
+    let mirror = lively();
+    let yaml = mirror.database_path().with_file_name("metadata.yaml");
+    mirror.run(&["init", "--datasette"]).says(0, &[]);
+    let text = std::fs::read_to_string(&yaml).unwrap();
+    // Each line is a name and a text, both as JSON has them; the spaces before tell of what.
+    let named = |line: &str| -> (String, String) {
+        let mut values = serde_json::Deserializer::from_str(line.trim()).into_iter::<String>();
+        let name = values.next().unwrap().unwrap();
+        let rest = line.trim()[values.byte_offset()..]
+            .trim_start_matches(':')
+            .trim();
+        let holds = match rest {
+            "" => String::new(),
+            rest => serde_json::from_str(rest).unwrap(),
+        };
+        (name, holds)
+    };
+    let mut object = String::new();
+    let mut told = std::collections::BTreeMap::new();
+    for line in text.lines() {
+        if line.starts_with("          \"") {
+            let (column, holds) = named(line);
+            assert!(!holds.is_empty(), "{line}");
+            told.insert((object.clone(), column), holds);
+        } else if line.starts_with("      \"") {
+            object = named(line).0;
+        } else if let Some(description) = line.strip_prefix("        description: ") {
+            let description: String = serde_json::from_str(description).unwrap();
+            assert!(description.len() > 10, "{object}: {description}");
+            told.insert((object.clone(), String::new()), description);
+        }
+    }
+    let db = mirror.open();
+    let all = "SELECT name FROM sqlite_schema
+               WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'";
+    let names = texts(&db, all);
+    for name in &names {
+        assert!(told.contains_key(&(name.clone(), String::new())), "{name}");
+        if name.starts_with('_') || name == "refinery_schema_history" {
+            continue;
+        }
+        let columns = format!("SELECT name FROM pragma_table_info('{name}')");
+        for column in texts(&db, &columns) {
+            let key = (name.clone(), column);
+            assert!(told.contains_key(&key), "{key:?}");
+        }
+    }
+    let price = &told[&("listings".to_owned(), "ListPrice".to_owned())];
+    assert!(price.starts_with("The price that is asked now"), "{price}");
+    let status = &told[&("active_listings".to_owned(), "StandardStatus".to_owned())];
+    assert!(status.contains("one of Active, "), "{status}");
+    mirror
+        .run(&["init", "--datasette"])
+        .says(2, &["metadata.yaml is there already"]);
+    assert_eq!(std::fs::read_to_string(&yaml).unwrap(), text);
+}
