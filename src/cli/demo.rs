@@ -41,7 +41,7 @@ pub fn run(wanted: &Demo, output: &Output) -> anyhow::Result<Exit> {
         listings: wanted.listings,
         ..Options::default()
     })?;
-    let config = write_config(&dir, &simulator)?;
+    let config = write_config(&dir, &simulator, wanted.listings)?;
     let database = config.mirror.database.clone();
     let token = Token::checked(simulator.token(), "the simulated feed")?;
     let session = Session::with(config, token)?;
@@ -83,6 +83,10 @@ pub fn run(wanted: &Demo, output: &Output) -> anyhow::Result<Exit> {
             database.display()
         ));
     }
+    say(&format!("or, in {}:\n\n", dir.display()));
+    for command in COMMANDS {
+        say(&format!("  {command}\n"));
+    }
     let document = Document {
         database,
         first_sync: first,
@@ -95,12 +99,17 @@ pub fn run(wanted: &Demo, output: &Output) -> anyhow::Result<Exit> {
 
 /// Each shows another side of the file.
 const QUERIES: [&str; 4] = [
-    "SELECT City, count(*) AS listings, round(avg(ListPrice)) AS average_price FROM listings \
-     WHERE StandardStatus = 'Active' AND deleted_at IS NULL GROUP BY City ORDER BY 2 DESC LIMIT 10",
-    "SELECT record_key, old_value, new_value FROM changes WHERE field = 'ListPrice' ORDER BY id DESC LIMIT 10",
-    "SELECT old_value || ' > ' || new_value AS transition, count(*) FROM changes \
-     WHERE field = 'StandardStatus' GROUP BY 1",
-    "SELECT listing_key, count(*) AS photos FROM media WHERE deleted_at IS NULL GROUP BY 1 ORDER BY 2 DESC LIMIT 5",
+    "SELECT address, City, ListPrice, BedroomsTotal, DaysOnMarket FROM active_listings LIMIT 10",
+    "SELECT address, City, old_price, new_price, percent FROM price_changes LIMIT 10",
+    "SELECT from_status, to_status, count(*) AS listings FROM status_changes GROUP BY 1, 2",
+    "SELECT ListingKey, count(*) AS photos, min(file_path) FROM listing_photos GROUP BY 1 ORDER BY 2 DESC LIMIT 5",
+];
+
+/// What to run in its folder.
+const COMMANDS: [&str; 3] = [
+    "mlsmirror report --html report.html     # how the market moved, as a page with charts",
+    "mlsmirror changes --kind price,status --limit 20",
+    "mlsmirror status",
 ];
 
 fn sync_and_tell(
@@ -163,10 +172,11 @@ fn folder(named: Option<&Path>) -> anyhow::Result<PathBuf> {
 }
 
 /// A configuration such as a user would have, left beside the mirror.
-fn write_config(dir: &Path, simulator: &Simulator) -> anyhow::Result<Config> {
+fn write_config(dir: &Path, simulator: &Simulator, listings: u64) -> anyhow::Result<Config> {
     let path = dir.join("mlsmirror.toml");
     let text = format!(
-        "# The demo's feed: start it again with `mlsmirror simulate --port {port}`.\n\
+        "# The demo's feed. `mlsmirror simulate --port {port} --listings {listings}` starts it again,\n\
+         # as it was at first; its token is {token}.\n\
          [feed]\nprofile = \"wfrmls\"\nbase_url = \"{url}\"\n\
          # The demo is not held up by the real feed's limits.\n\
          requests_per_minute = 0\nrequests_per_hour = 0\nrequests_per_day = 0\n\n\
@@ -179,6 +189,7 @@ fn write_config(dir: &Path, simulator: &Simulator) -> anyhow::Result<Config> {
             .and_then(|rest| rest.split('/').next())
             .unwrap_or("8080"),
         url = simulator.base_url(),
+        token = simulator.token(),
     );
     std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
     Ok(Config::load(&path)?)

@@ -114,6 +114,24 @@ fn the_demo_needs_nothing_and_leaves_a_mirror() {
     let db = rusqlite::Connection::open(mirror.folder.path().join("demo/mirror.db")).unwrap();
     assert!(live(&db, "Property") > 150);
     assert!(number(&db, "SELECT count(*) FROM changes") > 0);
+    // What it proposes works, without a token.
+    let lines = ended.stdout.lines().map(str::trim);
+    let queries = lines.clone().filter(|line| line.starts_with("sqlite3 "));
+    let queries: Vec<&str> = queries
+        .map(|line| line.split('"').nth(1).unwrap())
+        .collect();
+    assert!(queries.len() > 3, "{ended}");
+    for sql in queries {
+        assert!(!rows(&db, sql).is_empty(), "{sql}");
+    }
+    let commands = lines.filter_map(|line| line.strip_prefix("mlsmirror "));
+    let commands: Vec<&str> = commands.collect();
+    assert!(commands.len() > 2, "{ended}");
+    for command in commands {
+        mirror
+            .run_script(&format!("cd demo && \"$0\" {command}"))
+            .says(0, &[]);
+    }
     mirror
         .run(&["demo", "--dir", "demo", "--listings", "5"])
         .says(2, &["is not empty"]);
