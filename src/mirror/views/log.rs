@@ -6,15 +6,24 @@ use super::Table;
 pub(super) fn price_changes(listings: &Table) -> String {
     format!(
         "SELECT changes.listing_key AS \"ListingKey\", {address} AS address, {}, {},\n       \
-         changes.old_value AS old_price, changes.new_value AS new_price,\n       \
-         changes.new_value - changes.old_value AS difference,\n       \
-         round(100.0 * (changes.new_value - changes.old_value) / nullif(changes.old_value, 0), 1) AS percent,\n       \
+         {old} AS old_price, {new} AS new_price, ({new}) - ({old}) AS difference,\n       \
+         round(100.0 * (({new}) - ({old})) / nullif({old}, 0), 1) AS percent,\n       \
          changes.source_timestamp AS changed_at, changes.recorded_at\n\
          {}",
         listings.column("City"),
         listings.column("StandardStatus"),
         of_field("ListPrice"),
         address = listings.address(),
+        // The log's values have no type: DuckDB takes them for bytes, and may look at a
+        // value before it has looked at whose it is.
+        old = price("old_value"),
+        new = price("new_value"),
+    )
+}
+
+fn price(column: &str) -> String {
+    format!(
+        "CASE WHEN changes.field = 'ListPrice' THEN CAST(CAST(changes.{column} AS TEXT) AS NUMERIC) END"
     )
 }
 
@@ -22,7 +31,7 @@ pub(super) fn price_changes(listings: &Table) -> String {
 pub(super) fn status_changes(listings: &Table) -> String {
     format!(
         "SELECT changes.listing_key AS \"ListingKey\", {address} AS address, {}, {},\n       \
-         changes.old_value AS from_status, changes.new_value AS to_status,\n       \
+         CAST(changes.old_value AS TEXT) AS from_status, CAST(changes.new_value AS TEXT) AS to_status,\n       \
          changes.source_timestamp AS changed_at, changes.recorded_at\n\
          {}",
         listings.column("City"),

@@ -7,7 +7,7 @@ pub(super) fn upcoming(houses: &Table, listings: &Table) -> String {
     let start = houses.value("OpenHouseStartTime");
     let end = houses.first_value(&["OpenHouseEndTime", "OpenHouseStartTime"]);
     format!(
-        "SELECT date({local_start}) AS local_date, strftime('%H:%M', {local_start}) AS local_start,\n       \
+        "SELECT strftime('%Y-%m-%d', {local_start}) AS local_date, strftime('%H:%M', {local_start}) AS local_start,\n       \
          strftime('%H:%M', {local_end}) AS local_end, {address} AS address, {shown},\n       \
          {house}, open_houses.listing_key AS \"ListingKey\", {start} AS starts_at, {end} AS ends_at\n\
          FROM open_houses JOIN listings ON listings.\"ListingKey\" = open_houses.listing_key\n\

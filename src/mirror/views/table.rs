@@ -85,7 +85,7 @@ impl Table {
                 .iter()
                 .map(|name| format!("coalesce(nullif({}, '') || ' ', '')", self.value(name)))
                 .collect();
-            format!("trim({})", parts.join(" || "))
+            format!("ltrim(rtrim({}))", parts.join(" || "))
         };
         let name = self.value("StreetName");
         let grid = joined(&[
@@ -96,7 +96,7 @@ impl Table {
         ]);
         let street = joined(&["StreetNumber", "StreetName", "StreetSuffix", "UnitNumber"]);
         format!(
-            "coalesce(nullif(CASE WHEN {name} <> '' AND {name} NOT GLOB '*[^0-9]*' \
+            "coalesce(nullif(CASE WHEN {name} <> '' AND ltrim({name}, '0123456789') = '' \
              AND coalesce({suffix}, '') = '' AND coalesce({cross}, '') <> '' \
              THEN {grid} ELSE {street} END, ''), {unparsed})",
             suffix = self.value("StreetSuffix"),
