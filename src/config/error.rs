@@ -33,6 +33,16 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
+    /// Something is wrong at a line, counted from 1. What the file holds is said without
+    /// what would steer a terminal.
+    pub(super) fn invalid(path: &Path, line: usize, message: &str) -> ConfigError {
+        ConfigError::Invalid {
+            path: path.to_owned(),
+            line,
+            message: message.replace(char::is_control, " "),
+        }
+    }
+
     pub(super) fn unread(path: &Path, source: io::Error) -> ConfigError {
         let path = path.to_owned();
         match source.kind() {

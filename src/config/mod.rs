@@ -220,12 +220,8 @@ impl Config {
             Err(error) => {
                 let before = &bytes[..error.valid_up_to()];
                 let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-                let message = "not UTF-8 text; save the file as UTF-8".to_owned();
-                Err(ConfigError::Invalid {
-                    path: path.to_owned(),
-                    line,
-                    message,
-                })
+                let message = "not UTF-8 text; save the file as UTF-8";
+                Err(ConfigError::invalid(path, line, message))
             }
         }
     }

@@ -25,12 +25,7 @@ impl Origin<'_> {
     }
 
     pub(super) fn fail(self, line: usize, message: impl Into<String>) -> ConfigError {
-        let path = self.path.to_owned();
-        ConfigError::Invalid {
-            path,
-            line,
-            message: message.into(),
-        }
+        ConfigError::invalid(self.path, line, &message.into())
     }
 }
 

@@ -5,6 +5,7 @@ mod brake;
 mod budget;
 mod changes;
 mod children;
+mod corpora;
 mod deletions;
 mod documents;
 mod faults;

@@ -150,7 +150,8 @@ impl Metadata {
     /// When the text is not a whole CSDL document with at least one entity
     /// type; the error says what it was instead. Asking again may help.
     pub fn parse(xml: &[u8]) -> Result<Metadata, MetadataError> {
-        csdl::read(&element::parse(xml)?)
+        let read = element::parse(xml).and_then(|root| csdl::read(&root));
+        read.map_err(MetadataError::printable)
     }
 
     /// The type of a set's records; None when the feed declares no such set.
@@ -204,4 +205,23 @@ pub enum MetadataError {
     /// It is CSDL that declares no type of records.
     #[error("$metadata declares no entity type")]
     NoEntityTypes,
+}
+
+impl MetadataError {
+    /// The same without what would steer a terminal: what stands in it is the server's.
+    fn printable(self) -> MetadataError {
+        let clean = |text: String| text.replace(char::is_control, " ");
+        match self {
+            MetadataError::NotCsdl(what) => MetadataError::NotCsdl(clean(what)),
+            MetadataError::CutShort { bytes, element } => MetadataError::CutShort {
+                bytes,
+                element: clean(element),
+            },
+            MetadataError::Malformed { at, problem } => MetadataError::Malformed {
+                at,
+                problem: clean(problem),
+            },
+            other => other,
+        }
+    }
 }

@@ -1,0 +1,155 @@
+//! What has to hold for every input from outside: of the fuzz targets, and of the test
+//! that runs their seeds.
+
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+
+use mlsmirror::config::{Config, Profile};
+use mlsmirror::feed::{Dialect, Metadata, Page, Wanted, columns, shape};
+use mlsmirror::files::Place;
+use mlsmirror::record::Shape;
+use mlsmirror::resource::Resource;
+
+/// A feed with every kind of field, and with children.
+const METADATA: &str = include_str!("seeds/metadata/every-kind.xml");
+
+/// Listings with their photos, as a page of them is decoded.
+static SHAPE: LazyLock<Arc<Shape>> = LazyLock::new(|| {
+    let metadata = Metadata::parse(METADATA.as_bytes()).expect("the seed is metadata");
+    let wanted = Wanted {
+        select: &Default::default(),
+        expand: &[Resource::Media],
+    };
+    let dialect = Dialect::of(Profile::Wfrmls);
+    let shape = shape(&metadata, dialect, Resource::Property, wanted);
+    Arc::new(shape.expect("the seed declares listings"))
+});
+
+/// A page is decoded, or refused; and the same page twice is the same.
+pub fn page(input: &[u8]) {
+    let decode = || Page::decode(input, &SHAPE);
+    let page = match decode() {
+        Ok(page) => page,
+        Err(error) => return assert_worded(&error.to_string()),
+    };
+    let again = decode().expect("it was decoded before");
+    assert_eq!(format!("{page:?}"), format!("{again:?}"));
+    assert!(page.records.len() <= page.entries);
+    for record in &page.records {
+        assert!(!record.key.is_empty());
+        assert_eq!(record.values.len(), SHAPE.fields.len());
+        assert_eq!(SHAPE.key_of(&record.values).as_ref(), Some(&record.key));
+        if let Some(extra) = &record.extra {
+            let extra: serde_json::Value = serde_json::from_str(extra).expect("JSON");
+            assert!(extra.is_object());
+        }
+    }
+    for reject in &page.rejects {
+        assert_worded(&reject.reason);
+    }
+}
+
+/// Metadata is read, or refused; and tables and shapes can be made of what was read.
+pub fn metadata(input: &[u8]) {
+    let metadata = match Metadata::parse(input) {
+        Ok(metadata) => metadata,
+        Err(error) => return assert_worded(&error.to_string()),
+    };
+    assert_eq!(Metadata::parse(input).ok().as_ref(), Some(&metadata));
+    for profile in Profile::ALL {
+        let dialect = Dialect::of(profile);
+        for resource in Resource::ALL {
+            let wanted = Wanted {
+                select: &Default::default(),
+                expand: &[],
+            };
+            if let Err(error) = shape(&metadata, dialect, resource, wanted) {
+                assert_worded(&error.to_string());
+            }
+            let Ok(columns) = columns(&metadata, resource) else {
+                continue;
+            };
+            // SQLite does not tell names apart by their case.
+            let mut names: Vec<String> = columns
+                .iter()
+                .map(|column| column.name.to_ascii_lowercase())
+                .collect();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), columns.len());
+        }
+    }
+}
+
+/// Two keys, a line each: their photos have names of their own, that stay where they
+/// are to be on every file system.
+pub fn file_name(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let (one, other) = text.split_once('\n').unwrap_or((&text, ""));
+    let places = [one, other].map(|key| (key, Place::of(Some(key), key)));
+    for (key, place) in &places {
+        for name in [&place.folder, &place.stem] {
+            // `.part`, or an image's ending, stands behind a stem.
+            assert!((1..=150 - ".part".len()).contains(&name.len()), "{name:?}");
+            assert!(
+                !name.starts_with('.') && !name.ends_with(['.', ' ']),
+                "{name:?}"
+            );
+            let is_plain = |letter: char| {
+                letter.is_ascii_graphic() && !"/\\:*?\"<>|".contains(letter) || letter == ' '
+            };
+            assert!(name.chars().all(is_plain), "{name:?}");
+            let stem = name
+                .split('.')
+                .next()
+                .unwrap_or_default()
+                .to_ascii_lowercase();
+            assert!(
+                !["con", "prn", "aux", "nul"].contains(&stem.as_str()),
+                "{name:?}"
+            );
+        }
+        assert_eq!(&Place::of(Some(key), key), place);
+    }
+    let [(one, first), (other, second)] = &places;
+    if one != other {
+        assert_ne!(
+            first.stem.to_ascii_lowercase(),
+            second.stem.to_ascii_lowercase(),
+            "{one:?} and {other:?}"
+        );
+        assert_ne!(
+            first.folder.to_ascii_lowercase(),
+            second.folder.to_ascii_lowercase(),
+            "{one:?} and {other:?}"
+        );
+    }
+}
+
+/// A configuration is read, or refused with one line that names the file.
+pub fn config(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else {
+        return;
+    };
+    match Config::parse(text, Path::new("mlsmirror.toml")) {
+        Ok(config) => {
+            for warning in config.warnings() {
+                assert_worded(&warning);
+            }
+        }
+        Err(error) => {
+            let error = error.to_string();
+            assert_worded(&error);
+            assert!(error.contains("mlsmirror.toml"), "{error}");
+            assert_eq!(error.lines().count(), 1, "{error}");
+        }
+    }
+}
+
+/// What is said to people has words in it, and nothing that would steer a terminal but
+/// for the ends of lines.
+fn assert_worded(text: &str) {
+    assert!(text.chars().any(char::is_alphabetic), "{text:?}");
+    let steers = |letter: char| letter.is_control() && letter != '\n';
+    assert!(!text.contains(steers), "{text:?}");
+}
