@@ -50,6 +50,11 @@ pub enum LogFormat {
 }
 
 const EXIT_CODES: &str = "\
+Examples:
+  mlsmirror demo
+  mlsmirror init && mlsmirror check && mlsmirror sync
+  mlsmirror status
+
 Exit codes:
   0    done
   1    failed; running it again goes on where it stopped
@@ -152,9 +157,16 @@ pub enum Verb {
     Simulate(Simulate),
     /// Print completions for a shell
     #[command(
-        after_help = "Example:\n  mlsmirror completions bash > /etc/bash_completion.d/mlsmirror"
+        after_help = "Examples:\n  mlsmirror completions bash > ~/.local/share/bash-completion/completions/mlsmirror\n  mlsmirror completions zsh > /usr/local/share/zsh/site-functions/_mlsmirror\n  mlsmirror completions fish > ~/.config/fish/completions/mlsmirror.fish"
     )]
     Completions(Completions),
+    /// Write man pages, one for each verb
+    ///
+    /// Without DIR: print the one of mlsmirror itself.
+    #[command(
+        after_help = "Examples:\n  mlsmirror man ~/.local/share/man/man1\n  mlsmirror man | man -l -"
+    )]
+    Man(ManPages),
 }
 
 /// `demo`
@@ -386,4 +398,78 @@ pub struct Simulate {
 pub struct Completions {
     /// The shell
     pub shell: Shell,
+}
+
+/// `man`
+#[derive(Args, Debug)]
+pub struct ManPages {
+    /// The folder to write them into; it must be there
+    #[arg(value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// The commands of a line, as a shell divides it.
+    fn commands(line: &str) -> Vec<Vec<String>> {
+        let mut commands = vec![Vec::new()];
+        let (mut word, mut is_quoted, mut is_ignored) = (String::new(), false, false);
+        for letter in line.chars().chain([' ']) {
+            match letter {
+                '\'' => is_quoted = !is_quoted,
+                ' ' if !is_quoted => {
+                    let done = std::mem::take(&mut word);
+                    match &*done {
+                        "" => {}
+                        "&&" => {
+                            commands.push(Vec::new());
+                            is_ignored = false;
+                        }
+                        // Where the output goes, and what is said of it.
+                        ">" | "2>>" | "|" | "#" => is_ignored = true,
+                        _ if is_ignored => {}
+                        _ => {
+                            if let Some(last) = commands.last_mut() {
+                                last.push(done);
+                            }
+                        }
+                    }
+                }
+                letter => word.push(letter),
+            }
+        }
+        commands
+    }
+
+    #[test]
+    fn every_verb_has_examples_that_can_be_run() {
+        let command = Arguments::command();
+        let verbs = command.get_subcommands().chain([&command]);
+        let mut examples = 0;
+        for verb in verbs {
+            let name = verb.get_name();
+            let help = verb.get_after_help().map(ToString::to_string);
+            let help = help.unwrap_or_else(|| panic!("{name} has no example"));
+            let lines = help.lines().map(str::trim);
+            let lines: Vec<&str> = lines
+                .filter(|line| line.starts_with("mlsmirror "))
+                .collect();
+            assert!(!lines.is_empty(), "{name} has no example");
+            for line in lines {
+                for words in commands(line) {
+                    if name != "mlsmirror" {
+                        assert!(words.iter().any(|word| word == name), "{line}");
+                    }
+                    Arguments::try_parse_from(&words)
+                        .unwrap_or_else(|error| panic!("{line}: {error}"));
+                    examples += 1;
+                }
+            }
+        }
+        assert!(examples > 20, "{examples}");
+    }
 }

@@ -11,6 +11,7 @@ mod demo;
 mod exit;
 mod init;
 mod listing;
+mod man;
 mod media;
 mod metrics;
 mod output;
@@ -65,6 +66,7 @@ pub fn main() -> ExitCode {
         Verb::Demo(wanted) => demo::run(wanted, &output),
         Verb::Init(wanted) => init::run(&arguments, wanted, &output),
         Verb::Listing(wanted) => listing::run(&arguments, wanted, &output),
+        Verb::Man(wanted) => man::run(wanted, &output),
         Verb::Refresh(wanted) => refresh::run(&arguments, wanted, &output),
         Verb::Report(wanted) => report::run(&arguments, wanted, &output),
         Verb::Simulate(wanted) => simulate::run(wanted, &output),

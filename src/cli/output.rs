@@ -76,6 +76,9 @@ impl Output {
 
     /// Says what went wrong with a part, on stderr, quiet or not.
     pub fn complain(&self, line: &str) {
+        // Servers' words stand in it: they are not to steer the terminal.
+        let steers = |letter: char| letter.is_control() && letter != '\n';
+        let line = line.replace(steers, " ");
         let _ = writeln!(std::io::stderr().lock(), "mlsmirror: {line}");
     }
 
@@ -100,15 +103,22 @@ pub fn log_to_stderr(quiet: bool, verbose: u8, format: LogFormat) {
         (_, 1) => "mlsmirror=info,warn",
         _ => "mlsmirror=debug,info",
     };
-    let terminal = std::io::stderr().is_terminal();
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(level))
         .with_writer(std::io::stderr)
-        .with_ansi(terminal && std::env::var_os("NO_COLOR").is_none())
+        .with_ansi(may_colour())
         .with_target(false);
     // A second call changes nothing: the first one's settings hold.
     let _ = match format {
         LogFormat::Text => subscriber.try_init(),
         LogFormat::Json => subscriber.json().flatten_event(true).try_init(),
     };
+}
+
+/// Whether stderr may be coloured: on a terminal that can, unless NO_COLOR says not to
+/// (<https://no-color.org>).
+fn may_colour() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    std::io::stderr().is_terminal() && !is_set("NO_COLOR") && !is_dumb
 }

@@ -140,7 +140,72 @@ fn the_demo_needs_nothing_and_leaves_a_mirror() {
 #[test]
 fn completions_are_printed() {
     let feed = feed(1);
-    let ended = Mirror::of(&feed).run(&["completions", "bash"]);
+    let mirror = Mirror::of(&feed);
+    for (shell, word) in [
+        ("bash", "_mlsmirror()"),
+        ("zsh", "#compdef mlsmirror"),
+        ("fish", "complete -c mlsmirror"),
+    ] {
+        let ended = mirror.run(&["completions", shell]);
+        assert_eq!(ended.code, Some(0), "{ended}");
+        assert!(ended.stdout.contains(word), "{ended}");
+    }
+    // Bash is what runs the scripts of these tests.
+    let loaded = mirror.run_script("source <(\"$0\" completions bash) && complete -p mlsmirror");
+    assert_eq!(loaded.code, Some(0), "{loaded}");
+}
+
+#[test]
+fn every_verb_has_a_man_page() {
+    let feed = feed(1);
+    let mirror = Mirror::of(&feed);
+    let man = mirror.folder.path().join("man");
+    mirror
+        .run(&["man", "man"])
+        .says(1, &["man: no such folder"]);
+    std::fs::create_dir(&man).unwrap();
+    let ended = mirror.run(&["man", "man"]);
     assert_eq!(ended.code, Some(0), "{ended}");
-    assert!(ended.stdout.contains("_mlsmirror()"), "{ended}");
+    let main = mirror.run(&["man"]);
+    assert_eq!(main.code, Some(0), "{main}");
+    assert_eq!(
+        std::fs::read_to_string(man.join("mlsmirror.1")).unwrap(),
+        main.stdout
+    );
+    let help = mirror.run(&["--help"]).stdout;
+    let verbs = help.split("Commands:\n").nth(1).unwrap().lines();
+    let verbs: Vec<&str> = verbs
+        .take_while(|line| !line.is_empty())
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|verb| *verb != "help")
+        .collect();
+    assert!(verbs.len() > 14, "{verbs:?}");
+    for verb in verbs {
+        let page = std::fs::read_to_string(man.join(format!("mlsmirror-{verb}.1"))).unwrap();
+        for part in [".SH NAME", "Example", &format!("mlsmirror {verb}")] {
+            assert!(page.replace("\\-", "-").contains(part), "{verb}: {part}");
+        }
+    }
+}
+
+#[test]
+fn colours_are_for_terminals_that_want_them() {
+    let feed = feed(1);
+    let mirror = Mirror::of(&feed);
+    // Not where the output is no terminal.
+    for arguments in [&["--help"][..], &["no-such-verb"], &["status"]] {
+        let ended = mirror.run(arguments);
+        let said = ended.stdout + &ended.stderr;
+        assert!(!said.contains('\u{1b}'), "{arguments:?}: {said:?}");
+    }
+    // script(1) gives it one.
+    let on_terminal = |variables: &str| {
+        let script =
+            format!("unset NO_COLOR TERM; export {variables}; script -qec \"$0 --help\" /dev/null");
+        mirror.run_script(&script).stdout.contains('\u{1b}')
+    };
+    assert!(on_terminal("TERM=xterm"));
+    assert!(!on_terminal("TERM=xterm NO_COLOR=1"));
+    assert!(!on_terminal("TERM=dumb"));
 }

@@ -1,0 +1,31 @@
+//! `man`: man pages.
+
+use std::path::Path;
+
+use anyhow::Context;
+use clap::CommandFactory;
+
+use super::arguments::{Arguments, ManPages};
+use super::exit::Exit;
+use super::output::{Output, print};
+
+pub fn run(wanted: &ManPages, output: &Output) -> anyhow::Result<Exit> {
+    // Its verb `help` has no page of its own for every other verb.
+    let command = Arguments::command().disable_help_subcommand(true);
+    let Some(dir) = &wanted.dir else {
+        let mut page = Vec::new();
+        clap_mangen::Man::new(command).render(&mut page)?;
+        print(&String::from_utf8(page)?);
+        return Ok(Exit::Done);
+    };
+    let writing = || format!("writing man pages into {}", dir.display());
+    anyhow::ensure!(
+        Path::new(dir).is_dir(),
+        "{}: no such folder; make it, or name another one",
+        dir.display()
+    );
+    clap_mangen::generate_to(command, dir).with_context(writing)?;
+    let text = format!("the man pages are in {}\n", dir.display());
+    output.result(&serde_json::json!({ "dir": dir }), &text)?;
+    Ok(Exit::Done)
+}
