@@ -38,7 +38,12 @@ fn every_query_of_the_documents_runs() {
     let recipes = document("docs/recipes.md");
     assert!(queries(&recipes).len() >= 20);
     let mut answered = 0;
-    for name in ["docs/recipes.md", "docs/database.md", "README.md"] {
+    for name in [
+        "docs/recipes.md",
+        "docs/database.md",
+        "docs/tools.md",
+        "README.md",
+    ] {
         let text = document(name);
         let found = queries(&text);
         assert!(!found.is_empty(), "{name} has no query");
