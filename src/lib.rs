@@ -88,6 +88,16 @@
 //! that names host, process and the moment that this began: one whose process is dead
 //! counts for nothing. Requests are written down in a small database beside the mirror
 //! before they are sent, so that the next process knows what this one spent.
+//!
+//! # Read by others, step by step
+//!
+//! Views are made of the fields that the feed declares, whenever a table is made or
+//! gets a column, in words that SQLite 3.37 and DuckDB understand: one that a reader cannot
+//! parse would close the whole file to it. SQLite knows no time zones, so a table of the
+//! feed's offsets stands beside them. [`mirror::Mirror::listing`] undoes the log, the newest
+//! entry first, to tell what was; [`mirror::Mirror::back_up`] copies one moment and gives the
+//! copy its name once it was checked. `docs/database.md` describes every column, and is
+//! what Datasette is told, too.
 #![warn(
     clippy::expect_used,
     clippy::print_stderr,
