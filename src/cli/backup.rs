@@ -89,6 +89,11 @@ fn place(config: &Config, file: &Path) -> anyhow::Result<PathBuf> {
             file.join("mirror.db").display()
         ));
     }
+    if file.is_symlink() && !file.exists() {
+        return refuse(format!(
+            "{shown} is a link that leads nowhere; name another file"
+        ));
+    }
     let place = match std::fs::canonicalize(file) {
         Ok(place) => place,
         Err(_) => {

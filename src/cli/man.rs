@@ -1,12 +1,10 @@
 //! `man`: man pages.
 
-use std::path::Path;
-
 use anyhow::Context;
 use clap::CommandFactory;
 
 use super::arguments::{Arguments, ManPages};
-use super::exit::Exit;
+use super::exit::{Exit, UsageError};
 use super::output::{Output, print};
 
 pub fn run(wanted: &ManPages, output: &Output) -> anyhow::Result<Exit> {
@@ -19,11 +17,13 @@ pub fn run(wanted: &ManPages, output: &Output) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     };
     let writing = || format!("writing man pages into {}", dir.display());
-    anyhow::ensure!(
-        Path::new(dir).is_dir(),
-        "{}: no such folder; make it, or name another one",
-        dir.display()
-    );
+    if !dir.is_dir() {
+        let why = format!(
+            "{}: no such folder; make it, or name another one",
+            dir.display()
+        );
+        return Err(UsageError(why).into());
+    }
     clap_mangen::generate_to(command, dir).with_context(writing)?;
     let text = format!("the man pages are in {}\n", dir.display());
     output.result(&serde_json::json!({ "dir": dir }), &text)?;

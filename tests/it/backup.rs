@@ -109,6 +109,7 @@ fn what_is_no_copy_of_a_mirror_is_never_replaced() {
     fs::write(beside(&mirror, "notes.txt"), "what to buy").unwrap();
     fs::write(beside(&mirror, "busy.db-wal"), "of another program").unwrap();
     fs::hard_link(mirror.database_path(), beside(&mirror, "linked.db")).unwrap();
+    std::os::unix::fs::symlink("no-such", beside(&mirror, "link.db")).unwrap();
     let other = Connection::open(beside(&mirror, "other.db")).unwrap();
     other.execute_batch("CREATE TABLE mine (a)").unwrap();
     drop(other);
@@ -126,6 +127,7 @@ fn what_is_no_copy_of_a_mirror_is_never_replaced() {
         ("no-such/copy.db", "no-such"),
         ("busy.db", "busy.db-wal is there"),
         ("..", "is a folder"),
+        ("link.db", "leads nowhere"),
     ];
     for (file, why) in cases {
         mirror.run(&["backup", file]).says(2, &[why]);

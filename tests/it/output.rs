@@ -162,7 +162,7 @@ fn every_verb_has_a_man_page() {
     let man = mirror.folder.path().join("man");
     mirror
         .run(&["man", "man"])
-        .says(1, &["man: no such folder"]);
+        .says(2, &["man: no such folder"]);
     std::fs::create_dir(&man).unwrap();
     let ended = mirror.run(&["man", "man"]);
     assert_eq!(ended.code, Some(0), "{ended}");
