@@ -266,7 +266,11 @@ impl Mirror {
             .env_remove("WFRMLS_BEARER_TOKEN")
             .env_remove("RESO_BEARER_TOKEN")
             .env("NO_PROXY", "127.0.0.1")
-            .env("NO_COLOR", "1");
+            .env("NO_COLOR", "1")
+            // Variables that colour the output whatever the terminal can.
+            .env_remove("CI")
+            .env_remove("CLICOLOR")
+            .env_remove("CLICOLOR_FORCE");
         if let Some(token) = &self.token {
             command
                 .env("WFRMLS_BEARER_TOKEN", token)
