@@ -371,6 +371,13 @@ fn is_date(text: &[u8]) -> bool {
     }
 }
 
+/// A status without what its two spellings differ in (`Active Under Contract` and
+/// `ActiveUnderContract`).
+pub fn folded_status(status: &str) -> impl Iterator<Item = char> {
+    let letters = status.chars().filter(|letter| *letter != ' ');
+    letters.map(|letter| letter.to_ascii_lowercase())
+}
+
 /// A timestamp of the feed in storage form: UTC, a space between date and time,
 /// a fraction only where there is one. None if it is no timestamp.
 pub fn timestamp(text: &str) -> Option<Box<str>> {

@@ -20,6 +20,7 @@ use crate::value::{Value, instant};
 struct Document<'a> {
     listing_key: &'a str,
     at: Option<&'a str>,
+    is_deleted: bool,
     deleted_at: Option<&'a str>,
     address: Option<&'a str>,
     listing: &'a HeldRecord,
@@ -38,7 +39,8 @@ pub fn run(arguments: &Arguments, wanted: &Listing, output: &Output) -> anyhow::
     let document = Document {
         listing_key: &wanted.key,
         at,
-        deleted_at: whole.listing.deleted(),
+        is_deleted: whole.listing.is_deleted,
+        deleted_at: whole.listing.deleted_at(),
         address: whole.address.as_deref(),
         listing: &whole.listing,
         children: children()
@@ -64,7 +66,7 @@ fn describe(config: &Config, whole: &WholeListing, at: Option<&str>) -> String {
     let listing = &whole.listing;
     let mut text = format!("Listing {}", printable(&listing.key));
     let place = [
-        whole.address.clone(),
+        (whole.address.as_deref()).map(|address| printable(address).into_owned()),
         shown(listing, "City"),
         shown(listing, "StateOrProvince"),
         shown(listing, "PostalCode"),
@@ -77,8 +79,11 @@ fn describe(config: &Config, whole: &WholeListing, at: Option<&str>) -> String {
     if let Some(at) = at {
         text += &format!("as it was at {at} UTC\n");
     }
-    if let Some(deleted) = listing.deleted() {
-        text += &format!("deleted at {deleted} UTC");
+    if listing.is_deleted {
+        text += &match listing.deleted_at() {
+            Some(at) => format!("deleted at {at} UTC"),
+            None => "deleted; the log no longer tells when".to_owned(),
+        };
         if let Some(reason) = shown(listing, "deleted_reason") {
             text += &format!(" ({reason})");
         }
@@ -101,14 +106,14 @@ fn describe(config: &Config, whole: &WholeListing, at: Option<&str>) -> String {
         if of.is_empty() {
             continue;
         }
-        text += &format!("\n{}\n", title(&counted(of.len() as u64, resource.nouns())));
+        text += &format!("\n{}\n", counted(of.len() as u64, resource.nouns()));
         for child in of {
             text += &format!("  {}\n", describe_child(config, child, at.is_some()));
         }
     }
     if whole.forgotten > 0 {
         let count = counted(whole.forgotten as u64, ("record", "records"));
-        text += &format!("\n{count} that belonged to it then was removed for good since\n");
+        text += &format!("\nremoved for good since: {count} that belonged to it then\n");
     }
     text += "\nHistory (UTC)\n";
     if whole.history.is_empty() {
@@ -166,10 +171,4 @@ fn local_time(config: &Config, house: &HeldRecord) -> Option<String> {
 fn shown(record: &HeldRecord, column: &str) -> Option<String> {
     let held = record.value(column)?;
     Some(printable(&value(held)).into_owned())
-}
-
-fn title(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(char::to_uppercase);
-    first.into_iter().flatten().chain(letters).collect()
 }

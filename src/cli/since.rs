@@ -1,6 +1,6 @@
 //! A time as people name it on the command line.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Timelike, Utc};
 
 use crate::config;
 use crate::value::{stored_instant, timestamp};
@@ -21,10 +21,12 @@ pub fn since(text: &str) -> Result<Since, String> {
     })
 }
 
+/// By the second, as the mirror records.
 fn before(now: DateTime<Utc>, text: &str) -> Option<Since> {
     if let Some(duration) = config::duration(text) {
         // No mirror is older than this.
         let earliest = DateTime::UNIX_EPOCH;
+        let now = now.with_nanosecond(0)?;
         let then = TimeDelta::from_std(duration)
             .ok()
             .and_then(|duration| now.checked_sub_signed(duration))
@@ -33,9 +35,14 @@ fn before(now: DateTime<Utc>, text: &str) -> Option<Since> {
     }
     let text = text.trim().replacen(' ', "T", 1);
     // A whole timestamp, one without seconds, one without a time of day.
-    let spellings = ["", ":00", "T00:00:00"].map(|rest| format!("{text}{rest}"));
-    let stored = spellings.iter().find_map(|spelling| timestamp(spelling))?;
-    Some(Since(stored.into()))
+    let zone = text.get(16..).unwrap_or_default();
+    let without_seconds = text.get(..16).map(|minute| format!("{minute}:00{zone}"));
+    let day = format!("{text}T00:00:00");
+    let spellings = [Some(text), without_seconds, Some(day)];
+    let stored = (spellings.iter().flatten()).find_map(|spelling| timestamp(spelling))?;
+    // What is stored has years of four digits, and is compared as text.
+    let has_year = stored.starts_with(|first: char| first.is_ascii_digit());
+    has_year.then(|| Since(stored[..19].to_owned()))
 }
 
 #[cfg(test)]
@@ -44,12 +51,14 @@ mod tests {
 
     #[test]
     fn a_time_is_read_in_every_spelling_that_people_use() {
-        let now = "2026-03-08T12:30:00Z".parse().unwrap();
+        let now = "2026-03-08T12:30:00.987654321Z".parse().unwrap();
         let cases = [
             ("2026-03-01", Some("2026-03-01 00:00:00")),
             ("2026-03-01T12:00:00Z", Some("2026-03-01 12:00:00")),
             ("2026-03-01 12:00:00", Some("2026-03-01 12:00:00")),
-            ("2026-03-01T12:00:00.5", Some("2026-03-01 12:00:00.5")),
+            ("2026-03-01T12:00:00.5", Some("2026-03-01 12:00:00")),
+            ("2026-03-01T12:00Z", Some("2026-03-01 12:00:00")),
+            ("2026-03-01 12:00-07:00", Some("2026-03-01 19:00:00")),
             ("2026-03-01T12:00:00-07:00", Some("2026-03-01 19:00:00")),
             ("2026-03-01 12:00:00-07:00", Some("2026-03-01 19:00:00")),
             (" 2026-03-01 12:00 ", Some("2026-03-01 12:00:00")),
@@ -59,6 +68,9 @@ mod tests {
             ("99999999d", Some("1970-01-01 00:00:00")),
             ("2026-02-30", None),
             ("2026-03", None),
+            ("+262142-12-31", None),
+            ("9999-12-31T23:59:59-14:00", None),
+            ("-0001-01-01", None),
             ("yesterday", None),
             ("7 days", None),
             ("7", None),

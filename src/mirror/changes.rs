@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::Mirror;
 use super::rows::stored;
 use crate::resource::Resource;
-use crate::value::Value;
+use crate::value::{Value, folded_status};
 
 /// A row of `changes`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -270,7 +270,7 @@ impl ChangeFilter {
             for (status, column, name) in ends {
                 if let Some(status) = status {
                     let folded = format!("lower(replace({column}, ' ', '')) = {name}");
-                    narrow(&folded, name, &folded_status(status));
+                    narrow(&folded, name, &folded_status(status).collect::<String>());
                 }
             }
             sql += &format!(" AND {}", Happening::Status.condition());
@@ -281,11 +281,6 @@ impl ChangeFilter {
         }
         (sql, values)
     }
-}
-
-/// A status without what its two spellings differ in.
-fn folded_status(status: &str) -> String {
-    status.replace(' ', "").to_ascii_lowercase()
 }
 
 impl Happening {

@@ -1,6 +1,7 @@
-//! What was found out about the server, to ask it right the first time.
+//! What was found out and is to be remembered: about the server, to ask it right the
+//! first time, and about the mirror itself.
 
-use rusqlite::{OptionalExtension, named_params};
+use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::{Mirror, Writing};
 
@@ -10,17 +11,24 @@ impl Mirror {
     /// # Errors
     /// If it cannot be read.
     pub fn learned(&self, name: &str) -> rusqlite::Result<Option<String>> {
-        self.connection
-            .query_row(
-                "SELECT value FROM _learned WHERE name = ?1",
-                [name],
-                |row| row.get(0),
-            )
-            .optional()
+        learned(&self.connection, name)
     }
 }
 
+fn learned(db: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
+    let sql = "SELECT value FROM _learned WHERE name = ?1";
+    db.query_row(sql, [name], |row| row.get(0)).optional()
+}
+
 impl Writing<'_> {
+    /// What was found out under this name.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub(super) fn learned(&self, name: &str) -> rusqlite::Result<Option<String>> {
+        learned(&self.transaction, name)
+    }
+
     /// Writes down what was found out.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ const ROWS_AT_ONCE: usize = 1_000;
 
 /// Under what it is remembered from when on the change log is whole, once entries of it
 /// were removed.
-pub(super) const LOG_BEGINS: &str = "log_begins";
+const LOG_BEGINS: &str = "log_begins";
 
 /// What was forgotten.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -117,6 +117,15 @@ impl Mirror {
 }
 
 impl Writing<'_> {
+    /// From when on the change log is whole, in storage form, if entries of it were
+    /// removed by their age.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn log_begins(&self) -> rusqlite::Result<Option<String>> {
+        self.learned(LOG_BEGINS)
+    }
+
     /// Removes some rows of a resource, and what else is held of their fields: how
     /// many rows, and how many entries of the log.
     fn forget_some(&self, resource: Resource, before: &str) -> rusqlite::Result<(usize, usize)> {

@@ -9,7 +9,7 @@ use super::chart::{COLOURS, Chart, Form, Series};
 use super::days::{bins, day};
 use super::market::{Inventory, Market, MarketDay, is_status};
 use super::performance::Performance;
-use super::tables::{longest_lag, longest_runs, status_name};
+use super::tables::{longest_lag, longest_runs, status_name, sum};
 
 /// More bins than these would be thinner than a line on a phone.
 pub const BINS: usize = 100;
@@ -26,8 +26,9 @@ const OFF_MARKET: [&str; 7] = [
     "Withdrawn",
 ];
 
-/// Listings on the market by status; all of them if none is on the market.
-pub fn inventory(inventory: &Inventory) -> Chart {
+/// Listings on the market by status, all of them if none is on the market, and whether
+/// those off the market were left out.
+pub fn inventory(inventory: &Inventory) -> (Chart, bool) {
     let is_off = |name: &Option<String>| {
         let name = name.as_deref();
         OFF_MARKET.iter().any(|off| is_status(name, off))
@@ -37,9 +38,10 @@ pub fn inventory(inventory: &Inventory) -> Chart {
     let on_market: Vec<usize> = on_market
         .filter(|status| !is_off(&inventory.statuses[*status]))
         .collect();
-    let (title, shown) = match on_market.is_empty() {
-        true => ("Listings by status", all),
-        false => ("Listings on the market, by status", on_market),
+    let is_part = !on_market.is_empty() && on_market.len() < all.len();
+    let (title, shown) = match is_part {
+        true => ("Listings on the market, by status", on_market),
+        false => ("Listings by status", all),
     };
     let names: Vec<&str> = inventory.days.iter().map(|day| &*day.day).collect();
     let bins = bins(names.len(), BINS);
@@ -67,7 +69,7 @@ pub fn inventory(inventory: &Inventory) -> Chart {
     let series = groups.map(|(colour, (name, statuses))| {
         series(name, colour, bins.iter().map(|bin| sum(statuses, bin)))
     });
-    Chart {
+    let chart = Chart {
         id: "inventory",
         title: title.to_owned(),
         description: describe(
@@ -78,17 +80,18 @@ pub fn inventory(inventory: &Inventory) -> Chart {
         unit: Unit::Count,
         form: Form::Areas,
         ..over(&names, &bins)
-    }
+    };
+    (chart, is_part)
 }
 
 /// What came above the axis, what left the market below it.
 pub fn moves(market: &Market) -> Chart {
-    let up = |count: fn(&MarketDay) -> u64| sums(market, count, 1.0);
-    let down = |count: fn(&MarketDay) -> u64| sums(market, count, -1.0);
+    let up = |count: fn(&MarketDay) -> Option<u64>| sums(market, count, 1.0);
+    let down = |count: fn(&MarketDay) -> Option<u64>| sums(market, count, -1.0);
     let mut series = vec![series("new", 0, up(|day| day.new))];
     if market.transitions.is_some() {
-        let closed = down(|day| day.closed.unwrap_or(0));
-        let withdrawn = down(|day| day.withdrawn.unwrap_or(0));
+        let closed = down(|day| day.closed);
+        let withdrawn = down(|day| day.withdrawn);
         series.push(self::series("closed", 1, closed));
         series.push(self::series("withdrawn", 2, withdrawn));
     }
@@ -104,8 +107,8 @@ pub fn moves(market: &Market) -> Chart {
 
 /// Prices that fell, above the axis, and those that rose, below it.
 pub fn prices(market: &Market) -> Chart {
-    let cuts = sums(market, |day| day.price_cuts.unwrap_or(0), 1.0);
-    let increases = sums(market, |day| day.price_increases.unwrap_or(0), -1.0);
+    let cuts = sums(market, |day| day.price_cuts, 1.0);
+    let increases = sums(market, |day| day.price_increases, -1.0);
     let series = vec![series("cuts", 3, cuts), series("increases", 4, increases)];
     let what = "Price cuts above the axis, price increases below it";
     over_market(market, "prices", "Price cuts and increases", what, series)
@@ -170,13 +173,10 @@ fn over_market(
 }
 
 /// A count of each bin's days, up or down.
-fn sums(market: &Market, count: fn(&MarketDay) -> u64, sign: f64) -> Vec<Option<f64>> {
+fn sums(market: &Market, count: fn(&MarketDay) -> Option<u64>, sign: f64) -> Vec<Option<f64>> {
     let bins = bins(market.days.len(), BINS).into_iter();
-    bins.map(|bin| {
-        let sum: u64 = market.days[bin].iter().map(count).sum();
-        Some(sum as f64 * sign)
-    })
-    .collect()
+    bins.map(|bin| Some(sum(&market.days[bin], count)? as f64 * sign))
+        .collect()
 }
 
 fn series(name: &str, colour: usize, values: impl IntoIterator<Item = Option<f64>>) -> Series {

@@ -47,15 +47,19 @@ pub fn datasette_metadata(mirror: &Mirror) -> anyhow::Result<String> {
     Ok(text)
 }
 
+/// The resource whose records a table holds.
+fn of_table(name: &str) -> Option<Resource> {
+    let mut all = Resource::ALL.into_iter();
+    all.find(|resource| resource.table() == name)
+}
+
 /// The columns of which something is known.
 fn columns<'o>(
     object: &'o Described,
     documented: &Documented<'_>,
     notes: &[FieldNote],
 ) -> Vec<(&'o str, String)> {
-    let resource = (Resource::ALL.into_iter())
-        .find(|resource| resource.table() == object.name)
-        .map(Resource::entity_set);
+    let resource = of_table(&object.name).map(Resource::entity_set);
     let described = object.columns.iter().filter_map(|column| {
         let own = documented.column(&object.name, column);
         // Columns of views are mostly those of listings.
@@ -65,9 +69,10 @@ fn columns<'o>(
             match resource {
                 Some(_) => notes.find(is_its).map(explained),
                 None if column.starts_with(char::is_uppercase) => {
-                    let mut notes: Vec<&FieldNote> = notes.collect();
-                    notes.sort_by_key(|note| note.resource != Resource::Property.entity_set());
-                    notes.first().map(|note| explained(note))
+                    let property = Resource::Property.entity_set();
+                    notes
+                        .min_by_key(|note| note.resource != property)
+                        .map(explained)
                 }
                 None => None,
             }
@@ -92,8 +97,24 @@ fn explained(note: &FieldNote) -> String {
     }
 }
 
+/// A text between quotes, as JSON has it, but for what YAML does not take as it is
+/// (YAML 1.2.2, "Character Set").
 fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    let mut quoted = String::new();
+    for letter in serde_json::Value::from(text).to_string().chars() {
+        match letter {
+            '\u{7f}'..='\u{9f}'
+            | '\u{fffe}'
+            | '\u{ffff}'
+            | '\u{2028}'
+            | '\u{2029}'
+            | '\u{feff}' => {
+                let _ = write!(quoted, "\\u{:04x}", letter as u32);
+            }
+            letter => quoted.push(letter),
+        }
+    }
+    quoted
 }
 
 /// What the document says of tables, views, and the mirror's own columns.
@@ -140,10 +161,7 @@ impl<'d> Documented<'d> {
     }
 
     fn description(&self, name: &str) -> String {
-        let resource = Resource::ALL
-            .into_iter()
-            .find(|resource| resource.table() == name);
-        match resource {
+        match of_table(name) {
             Some(resource) => {
                 format!("The feed's {resource}; where deleted_at is NULL, what it holds now")
             }
@@ -152,8 +170,7 @@ impl<'d> Documented<'d> {
     }
 
     fn column<'a>(&'a self, table: &'a str, column: &'a str) -> Option<&'a str> {
-        let is_of_records = Resource::ALL.iter().any(|one| one.table() == table);
-        let table = if is_of_records { "" } else { table };
+        let table = of_table(table).map_or(table, |_| "");
         self.columns.get(&(table, column)).map(String::as_str)
     }
 }

@@ -9,6 +9,7 @@ use super::days::Days;
 use super::inventory::WalkBack;
 use super::statistics::median;
 use crate::mirror::{ListingNow, MarketChange, MarketEvent, MarketFields, Writing};
+use crate::value::folded_status;
 
 /// How the market moved, as far as the feed declares the fields that tell it.
 #[derive(Clone, Debug, Serialize)]
@@ -46,24 +47,25 @@ pub struct InventoryDay {
     pub listings: Vec<u64>,
 }
 
-/// What happened on a day, by when the mirror found it.
+/// What happened on a day, by when the mirror found it; None where the log does not tell:
+/// what was recorded then was removed since, or the field is not declared or not logged.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct MarketDay {
     /// The day, UTC.
     pub day: String,
     /// Listings that came.
-    pub new: u64,
-    /// Listings that went to Closed; None without StandardStatus.
+    pub new: Option<u64>,
+    /// Listings that went to Closed.
     pub closed: Option<u64>,
-    /// Listings that went to Withdrawn; None without StandardStatus.
+    /// Listings that went to Withdrawn.
     pub withdrawn: Option<u64>,
     /// Listings that were deleted.
-    pub deleted: u64,
+    pub deleted: Option<u64>,
     /// Listings that came back.
-    pub restored: u64,
-    /// Prices that fell; None without ListPrice.
+    pub restored: Option<u64>,
+    /// Prices that fell.
     pub price_cuts: Option<u64>,
-    /// Prices that rose; None without ListPrice.
+    /// Prices that rose.
     pub price_increases: Option<u64>,
 }
 
@@ -102,15 +104,42 @@ pub struct TransitionCount {
 
 /// Whether a status is this one, in either feed's spelling.
 pub fn is_status(status: Option<&str>, name: &str) -> bool {
-    let letters = |text: &str| -> String {
-        let letters = text.chars().filter(|letter| *letter != ' ');
-        letters.flat_map(char::to_lowercase).collect()
-    };
-    status.is_some_and(|status| letters(status) == letters(name))
+    status.is_some_and(|status| folded_status(status).eq(folded_status(name)))
 }
 
-/// Reads how the market moved since a time in storage form; on which days the inventory
-/// is known is told by `known_from`.
+/// What the change log tells of a span.
+#[derive(Clone, Copy, Debug)]
+pub struct Logged {
+    /// Changes of StandardStatus.
+    pub status: bool,
+    /// Changes of ListPrice.
+    pub price: bool,
+    /// The first day of which it tells all; those before it are left out.
+    pub from: usize,
+    /// The first day at whose end the inventory is known, if any is.
+    pub inventory_from: Option<usize>,
+}
+
+impl Market {
+    /// Whether nothing happened, as far as the log tells.
+    pub fn is_quiet(&self) -> bool {
+        let mut known = self.days.iter().filter_map(|day| {
+            let counts = [day.new?, day.deleted?, day.restored?];
+            Some(counts.iter().sum::<u64>())
+        });
+        self.transitions.as_ref().is_none_or(Vec::is_empty)
+            && !self.has_prices()
+            && known.all(|count| count == 0)
+    }
+
+    /// Whether any price changed.
+    pub fn has_prices(&self) -> bool {
+        let prices = self.prices.as_ref();
+        prices.is_some_and(|prices| prices.cuts.count + prices.increases.count > 0)
+    }
+}
+
+/// Reads how the market moved since a time in storage form, as far as the log tells.
 ///
 /// # Errors
 /// If the mirror cannot be read.
@@ -119,17 +148,18 @@ pub fn market(
     fields: MarketFields,
     since: &str,
     days: Days,
-    known_from: Option<usize>,
+    logged: Logged,
 ) -> anyhow::Result<Market> {
-    let mut gathering = Gathering::new(fields, days);
+    let mut gathering = Gathering::new(fields, logged, days);
     looking.read_market_changes(since, |change| gathering.note(&change))?;
     looking.read_listings(fields, |listing| gathering.see(&listing))?;
-    Ok(gathering.market(known_from))
+    Ok(gathering.market())
 }
 
 /// What is gathered of the log and the listings.
 struct Gathering {
     fields: MarketFields,
+    logged: Logged,
     span: Days,
     walk: WalkBack,
     days: Vec<MarketDay>,
@@ -148,17 +178,23 @@ struct Moves {
 }
 
 impl Gathering {
-    fn new(fields: MarketFields, span: Days) -> Gathering {
-        let days = (0..span.count()).map(|place| MarketDay {
-            day: span.name(place),
-            closed: fields.status.then_some(0),
-            withdrawn: fields.status.then_some(0),
-            price_cuts: fields.price.then_some(0),
-            price_increases: fields.price.then_some(0),
-            ..MarketDay::default()
+    fn new(fields: MarketFields, logged: Logged, span: Days) -> Gathering {
+        let days = (0..span.count()).map(|place| {
+            let none_yet = |is_logged: bool| (is_logged && place >= logged.from).then_some(0);
+            MarketDay {
+                day: span.name(place),
+                new: none_yet(true),
+                closed: none_yet(logged.status),
+                withdrawn: none_yet(logged.status),
+                deleted: none_yet(true),
+                restored: none_yet(true),
+                price_cuts: none_yet(logged.price),
+                price_increases: none_yet(logged.price),
+            }
         });
         Gathering {
             fields,
+            logged,
             span,
             walk: WalkBack::default(),
             days: days.collect(),
@@ -174,15 +210,15 @@ impl Gathering {
         let Some(place) = self.span.place(change.recorded_at) else {
             return;
         };
-        if self.fields.status {
+        if self.logged.inventory_from.is_some() {
             self.walk.note(change.key, place, change.event);
         }
         let day = &mut self.days[place];
         let more = |count: &mut Option<u64>| *count = count.map(|count| count + 1);
         match change.event {
-            MarketEvent::Came => day.new += 1,
-            MarketEvent::Went => day.deleted += 1,
-            MarketEvent::Returned => day.restored += 1,
+            MarketEvent::Came => more(&mut day.new),
+            MarketEvent::Went => more(&mut day.deleted),
+            MarketEvent::Returned => more(&mut day.restored),
             MarketEvent::Status(from, to) => {
                 if is_status(to, "Closed") {
                     more(&mut day.closed);
@@ -206,7 +242,7 @@ impl Gathering {
 
     fn see(&mut self, listing: &ListingNow<'_>) {
         self.live += u64::from(listing.is_live);
-        if self.fields.status {
+        if self.logged.inventory_from.is_some() {
             self.walk.see(listing.key, listing.is_live, listing.status);
         }
         if !listing.is_live || !is_status(listing.status, "Active") {
@@ -215,9 +251,9 @@ impl Gathering {
         self.cities.add(listing);
     }
 
-    fn market(self, known_from: Option<usize>) -> Market {
-        let (fields, span) = (self.fields, self.span);
-        let inventory = known_from.filter(|_| fields.status).map(|first| {
+    fn market(self) -> Market {
+        let (fields, logged, span) = (self.fields, self.logged, self.span);
+        let inventory = logged.inventory_from.map(|first| {
             let counts = self.walk.counts(first, span.count());
             let days = counts.days.into_iter().enumerate();
             Inventory {
@@ -234,12 +270,12 @@ impl Gathering {
             live: self.live,
             inventory,
             days: self.days,
-            prices: fields.price.then(|| Prices {
+            prices: logged.price.then(|| Prices {
                 cuts: self.cuts.told(),
                 increases: self.increases.told(),
             }),
             active: fields.status.then(|| self.cities.told(fields.city)),
-            transitions: fields.status.then(|| transitions(self.transitions)),
+            transitions: logged.status.then(|| transitions(self.transitions)),
         }
     }
 }
@@ -253,6 +289,7 @@ impl Moves {
     fn told(mut self) -> PriceMoves {
         PriceMoves {
             count: self.amounts.len() as u64,
+            // The sum of none is -0.
             total_amount: self.amounts.iter().sum::<f64>() + 0.0,
             median_amount: median(&mut self.amounts),
             median_percent: median(&mut self.percents),

@@ -30,4 +30,4 @@ pub use performance::{DurationDay, Failure, JobPerformance, LagDay, Performance}
 pub use status::{Budget, JobStatus, ResourceStatus, Sizes, Status, status};
 pub use summary::{Report, report};
 pub use text::text;
-pub use words::{bytes, cut, printable, thousands, time};
+pub use words::{bytes, cut, printable, steers, thousands, time};

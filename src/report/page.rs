@@ -1,13 +1,13 @@
 //! A report as one page that loads nothing from anywhere.
 
 use super::charts;
-use super::market::{Market, is_status};
+use super::market::Market;
 use super::markup::escape;
 use super::performance::Performance;
 use super::summary::Report;
 use super::table::Table;
 use super::tables;
-use super::text::{has_prices, longest_lag};
+use super::text::longest_lag_sentence;
 use super::words::{short_time, thousands};
 
 /// Nothing is loaded, and nothing runs, whatever the page holds.
@@ -15,6 +15,9 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 /// More changes of status than these are seldom.
 const TRANSITIONS: usize = 60;
+
+/// The statuses of a feed; more than these are told together.
+const STATUSES: usize = 24;
 
 /// All cities that a report has.
 const CITIES: usize = usize::MAX;
@@ -58,13 +61,12 @@ fn tiles(report: &Report) -> String {
         if let Some(active) = &market.active {
             tiles.push(("of them active", thousands(active.all.listings)));
         }
-        let sum = |count: fn(&super::market::MarketDay) -> u64| {
-            thousands(market.days.iter().map(count).sum())
+        let mut count = |name, count| {
+            let sum = tables::sum(&market.days, count);
+            tiles.extend(sum.map(|sum| (name, thousands(sum))));
         };
-        tiles.push(("new", sum(|day| day.new)));
-        if market.transitions.is_some() {
-            tiles.push(("closed", sum(|day| day.closed.unwrap_or(0))));
-        }
+        count("new", |day| day.new);
+        count("closed", |day| day.closed);
         if let Some(prices) = &market.prices {
             tiles.push(("price cuts", thousands(prices.cuts.count)));
         }
@@ -94,13 +96,8 @@ fn tiles(report: &Report) -> String {
 fn market_parts(report: &Report, market: &Market) -> String {
     let mut parts = String::new();
     if let Some(inventory) = &market.inventory {
-        let chart = charts::inventory(inventory);
-        let has_more = inventory.statuses.iter().any(|status| {
-            ["Closed", "Expired", "Withdrawn", "Canceled"]
-                .iter()
-                .any(|off| is_status(status.as_deref(), off))
-        });
-        let note = match has_more {
+        let (chart, is_part) = charts::inventory(inventory);
+        let note = match is_part {
             true => "<p class=\"faint\">Statuses off the market are in the table alone.</p>\n",
             false => "",
         };
@@ -110,7 +107,7 @@ fn market_parts(report: &Report, market: &Market) -> String {
     parts += &part("", &moves.title, &moves.html());
     if market.prices.is_some() {
         let prices = charts::prices(market);
-        let table = tables::prices(market).filter(|_| has_prices(market));
+        let table = tables::prices(market).filter(|_| market.has_prices());
         let table = table.map(|table| table.html("Changes of price"));
         let body = prices.html() + &table.unwrap_or_default();
         parts += &part("", &prices.title, &body);
@@ -129,7 +126,7 @@ fn market_parts(report: &Report, market: &Market) -> String {
         };
     }
     if let Some(inventory) = &market.inventory {
-        let counts = tables::inventory(inventory, charts::BINS);
+        let counts = tables::inventory(inventory, STATUSES, charts::BINS);
         parts += &table("wide long", "Listings by status, day by day", &counts);
     }
     let days = tables::days(market, &report.syncs, charts::BINS);
@@ -139,7 +136,7 @@ fn market_parts(report: &Report, market: &Market) -> String {
 fn sync_parts(report: &Report) -> String {
     let syncs = &report.syncs;
     let lag = charts::lag(syncs);
-    let sentence = longest_lag(report).unwrap_or_default();
+    let sentence = longest_lag_sentence(syncs).unwrap_or_default();
     let body = format!(
         "{}<p class=\"faint\">{}</p>\n",
         lag.html(),

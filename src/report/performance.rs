@@ -34,7 +34,7 @@ pub struct JobPerformance {
     pub job: String,
     /// How many runs began.
     pub runs: u64,
-    /// How they ended.
+    /// Those that did all they were for.
     pub succeeded: u64,
     /// Those that left something out.
     pub partial: u64,
@@ -126,7 +126,7 @@ pub fn performance(
         job.add(&run);
         if let Some(duration_ms) = run.duration_ms {
             took.push(duration_ms as f64);
-            *records += run.records_seen;
+            *records = records.saturating_add(run.records_seen);
         }
         let is_failure = ["partial", "failed", "interrupted"].contains(&run.status.as_str());
         if is_failure && failures.len() < FAILURES {
@@ -203,11 +203,15 @@ impl JobPerformance {
             _ => self.running += 1,
         }
         self.longest_duration_ms = self.longest_duration_ms.max(run.duration_ms);
-        self.records_seen += run.records_seen;
-        self.requests += run.requests;
-        self.retries += run.retries;
-        self.throttled_ms += run.throttled_ms;
-        self.bytes_received += run.bytes_received;
+        for (sum, more) in [
+            (&mut self.records_seen, run.records_seen),
+            (&mut self.requests, run.requests),
+            (&mut self.retries, run.retries),
+            (&mut self.throttled_ms, run.throttled_ms),
+            (&mut self.bytes_received, run.bytes_received),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
     }
 
     fn told(mut self, job: String, mut took_ms: Vec<f64>, records: u64) -> JobPerformance {

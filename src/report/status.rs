@@ -11,11 +11,14 @@ use crate::mirror::{Backlog, Holder, LastRun, Lease, Mirror, RequestLedger};
 use crate::resource::Resource;
 use crate::schedule::ScheduledJob;
 use crate::sync;
-use crate::value::instant;
+use crate::value::{instant, stored_instant};
 
 /// A resource that was not brought up to date for so many of its intervals needs a
 /// person.
 const INTERVALS: u32 = 3;
+
+/// A time to come by no more than so many seconds is of clocks that differ.
+const CLOCKS_DIFFER: i64 = 300;
 
 /// How a mirror stands.
 #[derive(Clone, Debug, Serialize)]
@@ -228,6 +231,13 @@ fn needs(
     let interval = follows.interval(now, schedule.timezone);
     for resource in &status.resources {
         let name = resource.resource;
+        let began = resource.current_as_of.as_deref().and_then(instant);
+        if let Some(began) = began.filter(|began| (*began - now).num_seconds() > CLOCKS_DIFFER) {
+            needs.push(format!(
+                "{name} was last brought up to date in the future, at {} UTC: this clock was ahead, or is behind now; set it right and run `mlsmirror sync`",
+                stored_instant(began)
+            ));
+        }
         match (resource.lag_seconds, interval) {
             (None, _) => needs.push(format!(
                 "{name} was never read to its end: `mlsmirror sync` does that"

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
 use super::days::{Days, day};
-use super::market::{Market, market};
+use super::market::{Logged, Market, market};
 use super::performance::{Performance, performance};
 use crate::config::Config;
 use crate::mirror::{MarketFields, Mirror, Writing};
-use crate::value::{instant, stored_instant};
+use crate::value::stored_instant;
 
 /// How the syncs did, and how the market moved.
 #[derive(Clone, Debug, Serialize)]
@@ -44,12 +44,12 @@ pub fn report(
     let mut left_out = Vec::new();
     let market = match looking.market_fields()? {
         Some(fields) => {
-            let known = known_from(config, &looking, days, now)?;
-            let filled = known.is_some();
-            let is_unlogged = config.sync.ignore_fields.contains("StandardStatus");
-            let known = known.filter(|_| !is_unlogged);
-            left_out = without(fields, &config.sync.ignore_fields, filled);
-            Some(market(&looking, fields, since, days, known)?)
+            let ignored = &config.sync.ignore_fields;
+            let log_begins = looking.log_begins()?;
+            let log_begins = log_begins.as_deref();
+            let logged = logged(ignored, &looking, fields, days, log_begins)?;
+            left_out = told_left_out(fields, ignored, &logged, log_begins);
+            Some(market(&looking, fields, since, days, logged)?)
         }
         None => {
             left_out.push("there are no listings yet: `mlsmirror sync` fetches them".to_owned());
@@ -57,8 +57,7 @@ pub fn report(
         }
     };
     Ok(Report {
-        // Changes are recorded by the second.
-        since: since.get(..19).unwrap_or(since).to_owned(),
+        since: since.to_owned(),
         until: stored_instant(whole_second(now)),
         syncs,
         market,
@@ -78,30 +77,43 @@ fn span(since: &str, first_run: Option<&str>, now: DateTime<Utc>) -> Days {
     Days::between(since.max(first).min(today), today)
 }
 
-/// The first day at whose end the inventory is known: the mirror held all listings, and
-/// the log was not forgotten since.
-fn known_from(
-    config: &Config,
+/// What the change log tells of the days.
+fn logged(
+    ignored: &BTreeSet<String>,
     looking: &Writing<'_>,
+    fields: MarketFields,
     days: Days,
-    now: DateTime<Utc>,
-) -> anyhow::Result<Option<usize>> {
-    let Some(filled) = looking.listings_known_from()? else {
-        return Ok(None);
+    log_begins: Option<&str>,
+) -> anyhow::Result<Logged> {
+    let filled = looking.listings_known_from()?;
+    let place = |day: NaiveDate, most: usize| {
+        let behind = (day - days.day(0)).num_days().max(0);
+        usize::try_from(behind).unwrap_or(most).min(most)
     };
-    let kept = config.retention.changes.and_then(|kept| {
-        let kept = TimeDelta::from_std(kept).ok()?;
-        now.checked_sub_signed(kept)
-    });
-    let filled = instant(&filled).max(kept).unwrap_or(now);
-    let behind = (filled.date_naive() - days.day(0)).num_days().max(0);
-    Ok(usize::try_from(behind)
-        .ok()
-        .map(|behind| behind.min(days.count() - 1)))
+    let begins = log_begins.and_then(day);
+    let status = fields.status && !ignored.contains("StandardStatus");
+    let filled = filled.as_deref().and_then(day).filter(|_| status);
+    Ok(Logged {
+        status,
+        price: fields.price && !ignored.contains("ListPrice"),
+        from: begins
+            .and_then(|day| day.succ_opt())
+            .map_or(0, |day| place(day, days.count())),
+        // The last day is known as it is now.
+        inventory_from: filled.map(|filled| {
+            let known = begins.map_or(filled, |begins| begins.max(filled));
+            place(known, days.count() - 1)
+        }),
+    })
 }
 
-/// What is left out because the feed does not declare its field.
-fn without(fields: MarketFields, ignored: &BTreeSet<String>, is_filled: bool) -> Vec<String> {
+/// What is left out and why, a sentence each.
+fn told_left_out(
+    fields: MarketFields,
+    ignored: &BTreeSet<String>,
+    logged: &Logged,
+    log_begins: Option<&str>,
+) -> Vec<String> {
     let mut left_out = Vec::new();
     let mut leave = |is_there: bool, field: &str, what: &str| {
         if !is_there {
@@ -126,14 +138,27 @@ fn without(fields: MarketFields, ignored: &BTreeSet<String>, is_filled: bool) ->
             "no median of the days on market",
         );
     }
-    for field in ["StandardStatus", "ListPrice"] {
+    for (field, what) in [
+        (
+            "StandardStatus",
+            "no inventory, closings, withdrawals or changes of status",
+        ),
+        ("ListPrice", "no price cuts or increases"),
+    ] {
         if ignored.contains(field) {
             left_out.push(format!(
-                "sync.ignore_fields names {field}: its changes are not in the log"
+                "sync.ignore_fields names {field}, whose changes are not in the log: {what}"
             ));
         }
     }
-    if fields.status && !is_filled {
+    if let Some(begins) = log_begins
+        && logged.from > 0
+    {
+        left_out.push(format!(
+            "`[retention] changes` removed what was logged before {begins} UTC: what happened on that day or before is not told"
+        ));
+    }
+    if logged.status && logged.inventory_from.is_none() {
         left_out.push(
             "the listings were never read to their end: no inventory; `mlsmirror sync` goes on"
                 .to_owned(),

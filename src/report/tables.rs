@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::active::Group;
 use super::days::bins;
-use super::market::{Inventory, Market, PriceMoves, TransitionCount};
+use super::market::{Inventory, Market, MarketDay, PriceMoves, TransitionCount};
 use super::performance::{JobPerformance, Performance};
 use super::table::Table;
 use super::words::{bytes, rounded, short_number, short_time, thousands};
@@ -66,11 +66,7 @@ pub fn share(rate: f64) -> String {
 
 /// What happened on each day, or in each few days.
 pub fn days(market: &Market, syncs: &Performance, most: usize) -> Table {
-    let counts = market.days.first();
-    let (status, price) = (
-        counts.is_some_and(|day| day.closed.is_some()),
-        counts.is_some_and(|day| day.price_cuts.is_some()),
-    );
+    let (status, price) = (market.transitions.is_some(), market.prices.is_some());
     let mut head = vec!["from", "new"];
     head.extend_from_slice(if status {
         &["closed", "withdrawn"]
@@ -91,24 +87,27 @@ pub fn days(market: &Market, syncs: &Performance, most: usize) -> Table {
     let mut table = Table::new(&head);
     for bin in bins.into_iter().rev() {
         let days = &market.days[bin.clone()];
-        let sum = |count: fn(&super::market::MarketDay) -> u64| {
-            thousands(days.iter().map(count).sum::<u64>())
-        };
+        let sum = |count| known(sum(days, count).map(thousands));
         let mut row = vec![days[0].day.clone(), sum(|day| day.new)];
         if status {
-            row.push(sum(|day| day.closed.unwrap_or(0)));
-            row.push(sum(|day| day.withdrawn.unwrap_or(0)));
+            row.push(sum(|day| day.closed));
+            row.push(sum(|day| day.withdrawn));
         }
         row.extend([sum(|day| day.deleted), sum(|day| day.restored)]);
         if price {
-            row.push(sum(|day| day.price_cuts.unwrap_or(0)));
-            row.push(sum(|day| day.price_increases.unwrap_or(0)));
+            row.push(sum(|day| day.price_cuts));
+            row.push(sum(|day| day.price_increases));
         }
         let lag = longest_lag(syncs, bin).map(|seconds| short_time(seconds as f64));
         row.push(known(lag));
         table.rows.push(row);
     }
     table
+}
+
+/// A count of some days together, as far as it is known.
+pub fn sum(days: &[MarketDay], count: fn(&MarketDay) -> Option<u64>) -> Option<u64> {
+    days.iter().filter_map(count).reduce(|sum, more| sum + more)
 }
 
 /// The longest lag within some days.
@@ -157,12 +156,12 @@ pub fn durations(syncs: &Performance, most: usize) -> Table {
     table
 }
 
-/// Listings by status at the end of each day, or of each few days. The statuses with
-/// fewest listings are told together where they do not fit.
-pub fn inventory(inventory: &Inventory, most: usize) -> Table {
+/// Listings by status at the end of each day, or of each few days, for a terminal: the
+/// statuses with fewest listings are told together where they do not fit.
+pub fn fitting_inventory(inventory: &Inventory, most: usize) -> Table {
     let mut shown = inventory.statuses.len().min(STATUSES);
     loop {
-        let table = inventory_of(inventory, shown, most);
+        let table = self::inventory(inventory, shown, most);
         if table.fits() || shown <= 1 {
             return table;
         }
@@ -170,7 +169,9 @@ pub fn inventory(inventory: &Inventory, most: usize) -> Table {
     }
 }
 
-fn inventory_of(inventory: &Inventory, shown: usize, most: usize) -> Table {
+/// Listings by status at the end of each day, or of each few days; after so many
+/// statuses the others are told together.
+pub fn inventory(inventory: &Inventory, shown: usize, most: usize) -> Table {
     let names = inventory.statuses.iter().take(shown);
     let mut head = vec!["end of"];
     head.extend(names.map(|name| status_name(name.as_deref())));
@@ -205,7 +206,8 @@ pub fn prices(market: &Market) -> Option<Table> {
     let prices = market.prices.as_ref()?;
     let mut table = Table::new(&["price", "count", "median", "median percent", "all together"]);
     let row = |name: &str, moves: &PriceMoves| {
-        let percent = moves.median_percent.map(|percent| format!("{percent:.1}%"));
+        let percent = moves.median_percent;
+        let percent = percent.map(|percent| format!("{}%", rounded(percent)));
         vec![
             name.to_owned(),
             thousands(moves.count),

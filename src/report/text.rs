@@ -1,10 +1,11 @@
 //! A report for a terminal.
 
 use super::market::Market;
+use super::performance::Performance;
 use super::summary::Report;
 use super::table::{Table, WIDTH};
 use super::tables;
-use super::words::{printable, thousands};
+use super::words::{printable, short_time, thousands};
 
 /// So many lines of days fit on a screen.
 const DAYS: usize = 32;
@@ -43,7 +44,7 @@ fn add_syncs(text: &mut String, report: &Report) {
         *text += &tables::jobs(&report.syncs).text();
         *text += "(a run for each resource; ok: ended as succeeded; waited: for the rate limits)\n";
     }
-    if let Some(longest) = longest_lag(report) {
+    if let Some(longest) = longest_lag_sentence(&report.syncs) {
         *text += &format!("{longest}\n");
     }
     if !report.syncs.failures.is_empty() {
@@ -61,15 +62,15 @@ fn add_syncs(text: &mut String, report: &Report) {
 }
 
 /// The longest that a resource waited, in a sentence.
-pub fn longest_lag(report: &Report) -> Option<String> {
-    let days = report.syncs.lag.iter();
+pub fn longest_lag_sentence(syncs: &Performance) -> Option<String> {
+    let days = syncs.lag.iter();
     let (seconds, day) = days
         .filter_map(|day| Some((day.lag_seconds?, day)))
         .max_by_key(|(seconds, _)| *seconds)?;
     Some(format!(
         "Longest without being brought up to date: {} for {}, on {}",
         day.resource.unwrap_or_default(),
-        super::words::short_time(seconds as f64),
+        short_time(seconds as f64),
         day.day
     ))
 }
@@ -83,16 +84,23 @@ fn add_market(text: &mut String, report: &Report, market: &Market) {
         add(
             text,
             "Listings by status",
-            &tables::inventory(inventory, DAYS),
+            &tables::fitting_inventory(inventory, DAYS),
         );
     }
-    if is_quiet(market) {
-        *text += "\nno listing came, went or changed status or price in this time\n";
+    if market.is_quiet() {
+        let mut told = "no listing came or went".to_owned();
+        if market.transitions.is_some() {
+            told += ", no status changed";
+        }
+        if market.prices.is_some() {
+            told += ", no price changed";
+        }
+        *text += &format!("\n{told} in this time\n");
     } else {
         let days = tables::days(market, &report.syncs, DAYS);
         add(text, "By day", &days);
     }
-    if let Some(prices) = tables::prices(market).filter(|_| has_prices(market)) {
+    if let Some(prices) = tables::prices(market).filter(|_| market.has_prices()) {
         add(text, "Changes of price", &prices);
     }
     if let Some(transitions) = &market.transitions
@@ -116,23 +124,6 @@ fn add_market(text: &mut String, report: &Report, market: &Market) {
         (Some(_), _) => *text += "\nno listing is active now\n",
         _ => {}
     }
-}
-
-/// Whether nothing happened.
-pub fn is_quiet(market: &Market) -> bool {
-    let is_still = market.transitions.as_ref().is_none_or(Vec::is_empty);
-    let days = market.days.iter();
-    is_still
-        && !has_prices(market)
-        && days
-            .map(|day| day.new + day.deleted + day.restored)
-            .all(|count| count == 0)
-}
-
-/// Whether any price changed.
-pub fn has_prices(market: &Market) -> bool {
-    let prices = market.prices.as_ref();
-    prices.is_some_and(|prices| prices.cuts.count + prices.increases.count > 0)
 }
 
 fn add(text: &mut String, title: &str, table: &Table) {

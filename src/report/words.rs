@@ -80,6 +80,8 @@ pub(super) fn rounded(number: f64) -> String {
     let sign = if number < 0.0 { "-" } else { "" };
     let size = number.abs();
     match size {
+        // No price is so high, and no number of so many digits is read.
+        _ if size >= 1e15 => format!("{number:.1e}"),
         _ if size >= 100.0 || size == size.trunc() => {
             format!("{sign}{}", thousands(size.round() as u64))
         }
@@ -87,12 +89,19 @@ pub(super) fn rounded(number: f64) -> String {
     }
 }
 
+/// Whether a letter steers a terminal, or turns the direction of what stands behind it
+/// (Unicode Standard Annex 9, "Explicit Directional Embeddings", "Overrides", "Isolates").
+pub fn steers(letter: char) -> bool {
+    let turns = matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    letter.is_control() || turns
+}
+
 /// A text of the feed, without what would steer a terminal.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
+    if !text.contains(steers) {
         return text.into();
     }
-    text.replace(char::is_control, " ").into()
+    text.replace(steers, " ").into()
 }
 
 /// A text that is not longer than so many letters.
@@ -144,6 +153,8 @@ mod tests {
         assert_eq!(short_number(1_731_072), "1.7M");
         assert_eq!(rounded(4.26), "4.3");
         assert_eq!(rounded(-12_000.4), "-12,000");
+        assert_eq!(rounded(1e308), "1.0e308");
+        assert_eq!(printable("a\u{1b}[2J \u{202e}b\u{9b}"), "a [2J  b ");
         assert_eq!(cut("Salt Lake City", 10), "Salt Lake…");
     }
 }

@@ -42,7 +42,7 @@ const EVERYWHERE: &[(&str, &str)] = &[
 const PROPERTY: &[(&str, &str)] = &[
     (
         "ListingKey",
-        "The key of the table: unique, and never changed",
+        "The key of the listing: no other has it, and it stays",
     ),
     (
         "StandardStatus",

@@ -132,11 +132,7 @@ fn a_listing_is_rebuilt_as_it_was_after_every_sync() {
                 let found = found.unwrap_or_else(|error| panic!("{key} at {at}: {error:#}"));
                 assert_eq!(told(&found.listing), copied(row), "{key} at {at}");
                 let is_deleted = row["deleted_at"] != Sql::Null;
-                assert_eq!(
-                    found.listing.deleted().is_some(),
-                    is_deleted,
-                    "{key} at {at}"
-                );
+                assert_eq!(found.listing.is_deleted, is_deleted, "{key} at {at}");
                 let then = children_copied(then, key);
                 assert_eq!(children_told(&found), then, "of {key} at {at}");
                 assert!(found.history.iter().all(|entry| entry.recorded_at <= at));
@@ -299,4 +295,44 @@ fn a_listing_that_cannot_be_shown_says_why() {
         .run(&["listing", &key, "--at", "2026-01-03"])
         .says(1, &["cannot be told", "[retention] changes"]);
     mirror.run(&["listing", &key, "--at", "0"]).says(0, &[]);
+}
+
+#[test]
+fn that_it_was_deleted_is_told_also_where_the_log_no_longer_tells_when() {
+    let feed = feed(8);
+    let mut mirror = Mirror::of(&feed);
+    mirror.sync();
+    date(&mirror, 0, "2026-01-01 00:00:00");
+    let key = feed.listing_keys()[0];
+    feed.advance(chrono::Duration::hours(1));
+    feed.delete("Property", &key.to_string(), true).unwrap();
+    mirror.sync();
+    date(&mirror, 0, "2026-01-02 00:00:00");
+    let deleted_at = last_change(&mirror.open());
+    feed.advance(chrono::Duration::hours(1));
+    feed.bring_back(key).unwrap();
+    mirror.sync();
+    let now = Connection::open(mirror.database_path()).unwrap();
+    let restored_at = text(&now, "SELECT max(recorded_at) FROM changes");
+    drop(now);
+    assert!(last_change(&mirror.open()) > deleted_at);
+    mirror.configure(|settings| settings.sync = "\n[retention]\nchanges = \"30d\"\n".to_owned());
+    mirror.sync();
+    let key = key.to_string();
+    // A day before it came back, by the clock of the mirror.
+    let before = format!("{restored_at}Z").replace(' ', "T");
+    let before: chrono::DateTime<chrono::Utc> = before.parse().unwrap();
+    let before = (before - chrono::Duration::days(1)).format("%Y-%m-%dT%H:%M:%SZ");
+    let arguments = ["listing", &key, "--at", &before.to_string()];
+    let told = mirror.run(&[&["--json"], &arguments[..]].concat()).json();
+    assert_eq!(told["is_deleted"], true);
+    assert_eq!(told["deleted_at"], json!(null));
+    mirror.run(&arguments).says(0, &[]);
+    let shown = mirror.run(&arguments);
+    assert!(
+        shown
+            .stdout
+            .contains("deleted; the log no longer tells when"),
+        "{shown}"
+    );
 }

@@ -454,19 +454,61 @@ fn what_the_log_does_not_hold_is_not_made_up() {
     story
         .mirror
         .configure(|settings| settings.sync = kept.to_owned());
-    let days = story.report(&[])["market"]["inventory"]["days"].clone();
-    assert_eq!(days[0]["day"], story.day(DAYS - 3).to_string());
-    let ignored = "ignore_fields = [\"StandardStatus\"]";
+    // What counts is what was removed, and nothing was yet.
+    let report = story.report(&[]);
+    story.assert_inventory(&report["market"]["inventory"]);
+    assert_eq!(report["left_out"], json!([]));
+
+    story.mirror.token = Some(story.feed.token().to_owned());
+    story.mirror.sync();
+    for kept in ["\n[retention]\nchanges = \"2d\"\n", ""] {
+        story
+            .mirror
+            .configure(|settings| settings.sync = kept.to_owned());
+        let report = story.report(&[]);
+        let market = &report["market"];
+        let first = story.day(DAYS - 3).to_string();
+        assert_eq!(market["inventory"]["days"][0]["day"], first);
+        let told = report["left_out"][0].as_str().unwrap();
+        assert!(told.contains("`[retention] changes` removed"), "{told}");
+        for day in 0..DAYS {
+            let told = of_day(&market["days"], story.day(day));
+            let is_told = day > DAYS - 3;
+            for count in ["new", "closed", "deleted", "restored", "price_cuts"] {
+                assert_eq!(told[count].is_u64(), is_told, "{count} of day {day}");
+            }
+        }
+        let text = story.mirror.run(&["report"]);
+        text.says(0, &[]);
+        let line = text.stdout.lines().find(|line| line.starts_with(&first));
+        assert!(line.is_some(), "{text}");
+    }
+}
+
+#[test]
+fn what_is_not_logged_is_not_told_as_if_it_had_not_happened() {
+    let mut story = Story::told();
+    let ignored = "ignore_fields = [\"StandardStatus\", \"ListPrice\"]";
     story
         .mirror
         .configure(|settings| settings.sync = ignored.to_owned());
     let report = story.report(&[]);
-    assert_eq!(report["market"]["inventory"], Json::Null);
-    let told = report["left_out"][0].as_str().unwrap();
-    assert!(
-        told.contains("sync.ignore_fields names StandardStatus"),
-        "{told}"
-    );
+    let market = &report["market"];
+    for section in ["inventory", "prices", "transitions"] {
+        assert_eq!(market[section], Json::Null, "{section}");
+    }
+    for count in ["closed", "withdrawn", "price_cuts", "price_increases"] {
+        let told = of_day(&market["days"], story.day(1));
+        assert_eq!(told[count], Json::Null, "{count}");
+    }
+    assert!(market["active"]["all"]["median_list_price"].is_number());
+    for (place, field) in ["StandardStatus", "ListPrice"].into_iter().enumerate() {
+        let told = report["left_out"][place].as_str().unwrap();
+        let names = format!("sync.ignore_fields names {field}");
+        assert!(told.contains(&names), "{told}");
+    }
+    let quiet = story.mirror.run(&["report", "--since", "0"]);
+    assert!(!quiet.stdout.contains("no status changed"), "{quiet}");
 }
 
 #[test]

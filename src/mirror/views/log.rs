@@ -55,7 +55,7 @@ SELECT listing_key AS \"ListingKey\", recorded_at, source_timestamp, resource, r
        CASE change
            WHEN 'insert' THEN 'new'
            WHEN 'delete' THEN 'deleted'
-           WHEN 'restore' THEN 'back again'
+           WHEN 'restore' THEN 'restored'
            ELSE field || ': ' || coalesce(old_value, 'nothing') || ' → ' || coalesce(new_value, 'nothing')
        END AS what,
        change, field, old_value, new_value, id

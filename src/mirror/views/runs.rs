@@ -7,13 +7,14 @@ SELECT runs.job, runs.resource, last.status AS last_status, last.started_at AS l
        (SELECT max(ok.finished_at) FROM sync_runs AS ok
         WHERE ok.job = runs.job AND ok.resource = runs.resource AND ok.status = 'succeeded') AS last_succeeded_at,
        runs.runs, runs.succeeded, runs.partial, runs.failed, runs.interrupted,
-       round(100.0 * runs.succeeded / nullif(runs.runs, 0), 1) AS succeeded_percent,
+       round(100.0 * runs.succeeded / nullif(runs.runs - runs.running, 0), 1) AS succeeded_percent,
        runs.requests, runs.retries, runs.throttled_ms, runs.changes_logged,
        (SELECT count(*) FROM rejects
         WHERE rejects.resource = runs.resource AND rejects.resolved_at IS NULL) AS open_rejects
 FROM (SELECT job, resource, max(id) AS last_id, count(*) AS runs,
              sum(status = 'succeeded') AS succeeded, sum(status = 'partial') AS partial,
              sum(status = 'failed') AS failed, sum(status = 'interrupted') AS interrupted,
+             sum(status = 'running') AS running,
              sum(requests) AS requests, sum(retries) AS retries,
              sum(throttled_ms) AS throttled_ms, sum(changes_logged) AS changes_logged
       FROM sync_runs GROUP BY resource, job) AS runs
