@@ -4,8 +4,9 @@ use clap::CommandFactory;
 
 use super::arguments::{Arguments, Completions};
 use super::exit::Exit;
+use super::output::{Output, print_as_it_is};
 
-pub fn run(wanted: &Completions) -> anyhow::Result<Exit> {
+pub fn run(wanted: &Completions, output: &Output) -> anyhow::Result<Exit> {
     let mut script = Vec::new();
     clap_complete::generate(
         wanted.shell,
@@ -13,6 +14,10 @@ pub fn run(wanted: &Completions) -> anyhow::Result<Exit> {
         "mlsmirror",
         &mut script,
     );
-    super::output::print(&String::from_utf8(script)?);
+    let script = String::from_utf8(script)?;
+    match output.json {
+        true => output.result(&serde_json::json!({ "script": script }), "")?,
+        false => print_as_it_is(&script)?,
+    }
     Ok(Exit::Done)
 }

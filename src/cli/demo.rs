@@ -46,29 +46,28 @@ pub fn run(wanted: &Demo, output: &Output) -> anyhow::Result<Exit> {
     let token = Token::checked(simulator.token(), "the simulated feed")?;
     let session = Session::with(config, token)?;
     let mut mirror = session.open_for_sync()?;
-    let say = |text: &str| {
-        if !output.json {
-            print(text);
-        }
+    let say = |text: &str| match output.json {
+        true => Ok(()),
+        false => print(text),
     };
 
     say(&format!(
         "A simulated feed of {} answers at {}\n\n1. The first sync: everything\n",
         counted(wanted.listings, Resource::Property.nouns()),
         simulator.base_url()
-    ));
+    ))?;
     let first = sync_and_tell(&session, &mut mirror, output)?;
 
     let moved = simulator.move_market(MOVES);
     say(&format!(
         "\n2. The market moves: {}\n\n3. The next sync: what changed\n",
         describe(&moved)
-    ));
+    ))?;
     let second = sync_and_tell(&session, &mut mirror, output)?;
     let since = second.first().map_or(0, |run| run.id);
     let changes = mirror.count_changes(since)?;
     for row in mirror.telling_changes(since, SHOWN)? {
-        say(&format!("   {}\n", describe_change(&row)));
+        say(&format!("   {}\n", describe_change(&row)))?;
     }
     mirror.release_lease(Lease::Sync)?;
 
@@ -76,16 +75,16 @@ pub fn run(wanted: &Demo, output: &Output) -> anyhow::Result<Exit> {
         "\nDone in {}. The mirror is {}; try:\n\n",
         time(started.elapsed()),
         database.display()
-    ));
+    ))?;
     for query in QUERIES {
         say(&format!(
             "  sqlite3 -box {} \"{query}\"\n\n",
             database.display()
-        ));
+        ))?;
     }
-    say(&format!("or, in {}:\n\n", dir.display()));
+    say(&format!("or, in {}:\n\n", dir.display()))?;
     for command in COMMANDS {
-        say(&format!("  {command}\n"));
+        say(&format!("  {command}\n"))?;
     }
     let document = Document {
         database,
@@ -126,7 +125,7 @@ fn sync_and_tell(
     let report = sync::up_to_date(&context, mirror, &session.config.sync.resources)?;
     if !output.json {
         for line in describe_runs(&report.runs) {
-            print(&format!("   {line}\n"));
+            print(&format!("   {line}\n"))?;
         }
     }
     match report.ending {

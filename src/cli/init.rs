@@ -1,14 +1,13 @@
 //! `init`: a commented configuration, or the description of the mirror for Datasette.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
-
-use anyhow::Context as _;
+use std::io::ErrorKind;
+use std::path::Path;
 
 use super::arguments::{Arguments, Init};
 use super::exit::{Exit, UsageError};
 use super::output::Output;
-use super::session::configuration;
+use super::session::{config_path, configuration};
+use super::whole_file::{There, write_whole};
 use crate::config::{Config, TokenSource, template};
 use crate::mirror::Mirror;
 use crate::report;
@@ -24,10 +23,7 @@ pub fn run(arguments: &Arguments, wanted: &Init, output: &Output) -> anyhow::Res
 }
 
 fn configure(arguments: &Arguments, wanted: &Init, output: &Output) -> anyhow::Result<Exit> {
-    let path = arguments
-        .config
-        .clone()
-        .unwrap_or_else(|| PathBuf::from("mlsmirror.toml"));
+    let path = config_path(arguments);
     let text = template(wanted.profile);
     write_new(&path, &text, "give another name with --config")?;
     // The reso profile has no base_url to go by until it is filled in.
@@ -39,7 +35,10 @@ fn configure(arguments: &Arguments, wanted: &Init, output: &Output) -> anyhow::R
         "wrote {}; next: {token}, then run `mlsmirror check`\n",
         path.display()
     );
-    output.result(&serde_json::json!({ "config": path }), &next)?;
+    output.result(
+        &serde_json::json!({ "config": path.to_string_lossy() }),
+        &next,
+    )?;
     Ok(Exit::Done)
 }
 
@@ -61,19 +60,16 @@ fn describe(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Writes a file that is not there yet.
+/// Writes a file that is not there yet: whole, or not at all.
 fn write_new(path: &Path, text: &str, way_out: &str) -> anyhow::Result<()> {
-    let mut file = match std::fs::File::create_new(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+    write_whole(path, text, There::Kept).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => {
             let there = format!(
                 "{} is there already and is left as it is; {way_out}",
                 path.display()
             );
-            return Err(UsageError(there).into());
+            UsageError(there).into()
         }
-        Err(error) => return Err(error).with_context(|| format!("writing {}", path.display())),
-    };
-    file.write_all(text.as_bytes())
-        .with_context(|| format!("writing {}", path.display()))
+        _ => anyhow::Error::new(error).context(format!("writing {}", path.display())),
+    })
 }

@@ -5,7 +5,7 @@ use clap::CommandFactory;
 
 use super::arguments::{Arguments, ManPages};
 use super::exit::{Exit, UsageError};
-use super::output::{Output, print};
+use super::output::{Output, print_as_it_is};
 
 pub fn run(wanted: &ManPages, output: &Output) -> anyhow::Result<Exit> {
     // Its verb `help` has no page of its own for every other verb.
@@ -13,7 +13,11 @@ pub fn run(wanted: &ManPages, output: &Output) -> anyhow::Result<Exit> {
     let Some(dir) = &wanted.dir else {
         let mut page = Vec::new();
         clap_mangen::Man::new(command).render(&mut page)?;
-        print(&String::from_utf8(page)?);
+        let page = String::from_utf8(page)?;
+        match output.json {
+            true => output.result(&serde_json::json!({ "page": page }), "")?,
+            false => print_as_it_is(&page)?,
+        }
         return Ok(Exit::Done);
     };
     let writing = || format!("writing man pages into {}", dir.display());
@@ -26,6 +30,6 @@ pub fn run(wanted: &ManPages, output: &Output) -> anyhow::Result<Exit> {
     }
     clap_mangen::generate_to(command, dir).with_context(writing)?;
     let text = format!("the man pages are in {}\n", dir.display());
-    output.result(&serde_json::json!({ "dir": dir }), &text)?;
+    output.result(&serde_json::json!({ "dir": dir.to_string_lossy() }), &text)?;
     Ok(Exit::Done)
 }

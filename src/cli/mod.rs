@@ -15,6 +15,7 @@ mod man;
 mod media;
 mod metrics;
 mod output;
+mod place;
 mod progress;
 mod refresh;
 mod report;
@@ -28,6 +29,7 @@ mod tell;
 mod text;
 mod verify;
 mod watch;
+mod whole_file;
 
 use std::process::ExitCode;
 
@@ -36,6 +38,12 @@ use clap::Parser;
 use arguments::{Arguments, Verb};
 use exit::Exit;
 use output::Output;
+
+/// Whether a cause of an error is that the database is not whole.
+fn is_of_damage(cause: &(dyn std::error::Error + 'static)) -> bool {
+    let error = cause.downcast_ref();
+    error.is_some_and(crate::mirror::is_of_damage)
+}
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
@@ -50,6 +58,9 @@ pub fn main() -> ExitCode {
             };
             // Nothing is left to do if the terminal is gone.
             let _ = error.print();
+            if exit == Exit::Usage && std::env::args_os().any(|argument| argument == "--json") {
+                output::print_error(error.to_string().trim_end(), exit);
+            }
             return exit.into();
         }
     };
@@ -62,7 +73,7 @@ pub fn main() -> ExitCode {
         Verb::Backup(wanted) => backup::run(&arguments, wanted, &output),
         Verb::Changes(wanted) => changes::run(&arguments, wanted, &output),
         Verb::Check => check::run(&arguments, &output),
-        Verb::Completions(wanted) => completions::run(wanted),
+        Verb::Completions(wanted) => completions::run(wanted, &output),
         Verb::Demo(wanted) => demo::run(wanted, &output),
         Verb::Init(wanted) => init::run(&arguments, wanted, &output),
         Verb::Listing(wanted) => listing::run(&arguments, wanted, &output),
@@ -77,6 +88,12 @@ pub fn main() -> ExitCode {
     };
     let exit = done.unwrap_or_else(|error| {
         let exit = Exit::of(&error);
+        let error = match error.chain().any(is_of_damage) {
+            true => error.context(
+                "the database is damaged; restore a copy that `mlsmirror backup` made, or move it away and sync anew",
+            ),
+            false => error,
+        };
         output.error(&error, exit);
         exit
     });

@@ -2,11 +2,13 @@
 
 use std::io::{ErrorKind, IsTerminal, Write};
 
+use anyhow::Context as _;
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
 use super::arguments::LogFormat;
 use super::exit::Exit;
+use super::text::steers;
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug)]
@@ -17,9 +19,28 @@ pub struct Output {
     pub quiet: bool,
 }
 
-/// Prints to stdout. A reader that has gone, such as `head`, is no error.
-pub fn print(text: &str) {
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+/// Prints text to stdout, without what would steer a terminal. A reader that has gone,
+/// such as `head`, is no error.
+///
+/// # Errors
+/// What else keeps it from being written, such as a full disk.
+pub fn print(text: &str) -> anyhow::Result<()> {
+    print_as_it_is(&steady(text))
+}
+
+/// The same for what is no text for people.
+///
+/// # Errors
+/// As [`print`].
+pub fn print_as_it_is(text: &str) -> anyhow::Result<()> {
+    let sent = send(&mut text.as_bytes().to_vec());
+    sent.context("writing to standard output")?;
+    Ok(())
+}
+
+/// Lines without what would steer a terminal: the feed's and servers' words stand in them.
+fn steady(lines: &str) -> String {
+    lines.replace(|letter| steers(letter) && letter != '\n', " ")
 }
 
 /// How much of a long result is gathered before it is sent: a pipe's fill, but
@@ -55,11 +76,10 @@ impl Output {
     /// Prints a result: the JSON document, or the text.
     pub fn result(&self, document: &impl Serialize, text: &str) -> anyhow::Result<()> {
         if self.json {
-            print(&format!("{}\n", serde_json::to_string_pretty(document)?));
+            print_as_it_is(&format!("{}\n", serde_json::to_string_pretty(document)?))
         } else {
-            print(text);
+            print(text)
         }
-        Ok(())
     }
 
     /// Says something on stderr, unless quiet.
@@ -76,23 +96,23 @@ impl Output {
 
     /// Says what went wrong with a part, on stderr, quiet or not.
     pub fn complain(&self, line: &str) {
-        // Servers' words stand in it: they are not to steer the terminal.
-        let steers = |letter: char| letter.is_control() && letter != '\n';
-        let line = line.replace(steers, " ");
-        let _ = writeln!(std::io::stderr().lock(), "mlsmirror: {line}");
+        let _ = writeln!(std::io::stderr().lock(), "mlsmirror: {}", steady(line));
     }
 
     /// Says what went wrong, also as the JSON document if that was asked for.
     pub fn error(&self, error: &anyhow::Error, exit: Exit) {
         self.complain(&format!("{error:#}"));
         if self.json {
-            let document = serde_json::json!({
-                "error": format!("{error:#}"),
-                "exit_code": exit.code(),
-            });
-            print(&format!("{document:#}\n"));
+            print_error(&format!("{error:#}"), exit);
         }
     }
+}
+
+/// Prints what went wrong as the JSON document.
+pub fn print_error(error: &str, exit: Exit) {
+    let document = serde_json::json!({ "error": error, "exit_code": exit.code() });
+    // If it cannot be printed, stderr and the exit code still tell.
+    let _ = print_as_it_is(&format!("{document:#}\n"));
 }
 
 /// Sends log lines to stderr: warnings by default.

@@ -11,13 +11,15 @@ use crate::mirror::Mirror;
 use crate::stop::{self, Stop};
 use crate::sync::{self, Context, Progress};
 
+/// Where the configuration is.
+pub fn config_path(arguments: &Arguments) -> PathBuf {
+    let named = arguments.config.clone();
+    named.unwrap_or_else(|| PathBuf::from("mlsmirror.toml"))
+}
+
 /// Reads the configuration, which is all that a verb needs that only reads the mirror.
 pub fn configuration(arguments: &Arguments, output: &Output) -> anyhow::Result<Config> {
-    let path = arguments
-        .config
-        .clone()
-        .unwrap_or_else(|| PathBuf::from("mlsmirror.toml"));
-    let config = Config::load(&path)?;
+    let config = Config::load(&config_path(arguments))?;
     for warning in config.warnings() {
         output.say(&format!("mlsmirror: {warning}"));
     }

@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::media::describe_backlog;
 use super::output::Output;
 use super::session::configuration;
-use super::text::{bytes, counted, thousands, time};
+use super::text::{bytes, counted, printable, thousands, time};
 use crate::mirror::{Holder, Mirror};
 use crate::report::{self, Budget, Status};
 
@@ -73,7 +73,7 @@ fn describe(status: &Status) -> String {
         );
         text += &format!("{}\n", line.trim_end());
         if let Some(error) = &job.error {
-            text += &format!("  {error}\n");
+            text += &format!("  {}\n", printable(error));
         }
     }
     text += &format!("\n{}", describe_backlog(&status.photos));

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use super::output::print;
+use super::output::{print, print_as_it_is};
+use super::text::printable;
 use crate::config::Config;
 use crate::mirror::Transition;
 use crate::stop::Stop;
@@ -32,7 +33,7 @@ pub enum Printed {
 /// Prints changes of status, a line each, and gives them to the configured program.
 ///
 /// # Errors
-/// If the program cannot be run, or did not end well.
+/// If they cannot be printed, or the program cannot be run or did not end well.
 pub fn tell(
     config: &Config,
     transitions: &[Transition],
@@ -46,10 +47,10 @@ pub fn tell(
     match printed {
         Printed::Lines => {
             for transition in transitions {
-                print(&format!("{}\n", describe(transition)));
+                print(&format!("{}\n", describe(transition)))?;
             }
         }
-        Printed::JsonLines => print(&lines),
+        Printed::JsonLines => print_as_it_is(&lines)?,
         Printed::Not => {}
     }
     match &config.monitor.command {
@@ -71,12 +72,13 @@ fn describe(transition: &Transition) -> String {
     if place.is_empty() {
         place = "no address".to_owned();
     }
-    format!(
+    let line = format!(
         "listing {}, {place}: {} → {}",
         transition.listing_key,
         status(&transition.from),
         status(&transition.to)
-    )
+    );
+    printable(&line).into_owned()
 }
 
 /// Runs a program with this on its standard input.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::value::Value;
 
-pub use crate::report::{bytes, cut, printable, thousands, time};
+pub use crate::report::{bytes, cut, printable, steers, thousands, time};
 
 /// A count with its noun: `1 listing`, `2,000 listings`.
 pub fn counted(number: u64, nouns: (&str, &str)) -> String {

@@ -1,12 +1,12 @@
 //! A copy of the database, also while a sync writes it: in its place whole, or not at all.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OpenFlags};
 
 use super::open::APPLICATION_ID;
 use super::{Mirror, with_suffix};
@@ -29,9 +29,9 @@ impl Mirror {
         place: &Path,
         each: impl FnMut(u64, u64) -> ControlFlow<()>,
     ) -> anyhow::Result<Option<u64>> {
-        let partial = Partial::beside(place)?;
+        let partial = Partial::beside(place, &self.path)?;
         match self.copy_to(&partial.path, each)? {
-            true => partial.settle(&self.path, place).map(Some),
+            true => partial.settle(place).map(Some),
             false => Ok(None),
         }
     }
@@ -42,7 +42,10 @@ impl Mirror {
         mut each: impl FnMut(u64, u64) -> ControlFlow<()>,
     ) -> anyhow::Result<bool> {
         let writing = || format!("writing {}", to.display());
-        let mut copy = Connection::open(to).with_context(writing)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let mut copy = Connection::open_with_flags(to, flags).with_context(writing)?;
         // It is flushed once it is whole; until then it may be lost.
         copy.pragma_update(None, "synchronous", "OFF")?;
         let moment = self.connection.transaction()?;
@@ -85,31 +88,42 @@ impl Mirror {
         Ok(true)
     }
 
-    /// Whether the first bytes of a file are those of a mirror
+    /// Whether the first bytes of a file are those of a copy: a mirror without a
+    /// write-ahead log, which one that is in use has
     /// (SQLite's file format, "The Database Header").
-    pub fn begins(header: &[u8]) -> bool {
+    pub fn begins_a_copy(header: &[u8]) -> bool {
         header.starts_with(b"SQLite format 3\0")
+            && header.get(18..20) == Some(&[1, 1])
             && header.get(68..72) == Some(&APPLICATION_ID.to_be_bytes())
     }
 }
 
-/// The copy while it is made, beside its place: locked, so that what a dead process left
-/// is used again and a living one's is not.
+/// The copy while it is made, beside its place, under a name that is for this alone:
+/// locked, so that what a dead process left is used again and a living one's is not.
 struct Partial {
     path: PathBuf,
     file: File,
 }
 
 impl Partial {
-    fn beside(place: &Path) -> anyhow::Result<Partial> {
-        let path = with_suffix(place, ".partial");
-        let open = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path);
-        let file = open.with_context(|| format!("writing {}", path.display()))?;
+    fn beside(place: &Path, database: &Path) -> anyhow::Result<Partial> {
+        let path = with_suffix(place, ".mlsmirror-partial");
+        let mirror = std::fs::metadata(database)?;
+        if let Ok(there) = std::fs::symlink_metadata(&path)
+            && (!there.is_file() || is_same_file(&there, &mirror))
+        {
+            anyhow::bail!(
+                "{} is there and no backup left it; move it away",
+                path.display()
+            );
+        }
+        let mut open = OpenOptions::new();
+        open.read(true).write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut open, 0o600);
+        let file = open
+            .open(&path)
+            .with_context(|| format!("writing {}", path.display()))?;
         let is_own = file.try_lock().is_ok();
         // It may have got its name between the two.
         if !is_own || !is_at(&file, &path) {
@@ -117,6 +131,8 @@ impl Partial {
         }
         let partial = Partial { path, file };
         partial.clear()?;
+        // Who may read the mirror may read its copy, and nobody else.
+        partial.file.set_permissions(mirror.permissions())?;
         Ok(partial)
     }
 
@@ -135,10 +151,7 @@ impl Partial {
     }
 
     /// Flushes it and gives it its name: its size in bytes.
-    fn settle(&self, database: &Path, place: &Path) -> anyhow::Result<u64> {
-        // Who may read the mirror may read its copy, and nobody else.
-        let permissions = std::fs::metadata(database)?.permissions();
-        self.file.set_permissions(permissions)?;
+    fn settle(&self, place: &Path) -> anyhow::Result<u64> {
         self.file.sync_all()?;
         std::fs::rename(&self.path, place)?;
         if let Some(folder) = place.parent() {
@@ -159,16 +172,24 @@ impl Drop for Partial {
     }
 }
 
-#[cfg(unix)]
+/// Whether a path is that of an open file, and not of a link to it.
 fn is_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    match (file.metadata(), std::fs::metadata(path)) {
-        (Ok(file), Ok(there)) => (file.dev(), file.ino()) == (there.dev(), there.ino()),
-        _ => false,
-    }
+    let there = std::fs::symlink_metadata(path);
+    let pair = file.metadata().ok().zip(there.ok());
+    pair.is_some_and(|(file, there)| is_same_file(&file, &there))
 }
 
+/// Whether two files are one, whatever their names are. They are not opened: to close
+/// one of a database's would end SQLite's own locks on it (SQLite, "How To Corrupt An
+/// SQLite Database File").
+#[cfg(unix)]
+pub fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Elsewhere files have no number that the standard library tells.
 #[cfg(not(unix))]
-fn is_at(_: &File, path: &Path) -> bool {
-    path.exists()
+pub fn is_same_file(_: &Metadata, _: &Metadata) -> bool {
+    false
 }

@@ -25,6 +25,11 @@ pub fn is_of_disk(error: &Error) -> bool {
     )
 }
 
+/// Whether the error is that the database is not whole.
+pub fn is_of_damage(error: &Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt)
+}
+
 /// The same error, with the name of the program that holds the database where it can
 /// be found.
 pub(super) fn name_holder(error: Error, path: &Path) -> Error {

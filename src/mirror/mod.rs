@@ -45,7 +45,8 @@ use crate::value::stored_instant;
 
 use net::Logged;
 
-pub use blocked::is_of_disk;
+pub use backup::is_same_file;
+pub use blocked::{is_of_damage, is_of_disk};
 pub use changes::{ChangeFilter, ChangeReader, ChangeRow, Happening, StatusChange};
 pub use comparison::KeyDifferences;
 pub use described::{Described, FieldNote};
@@ -151,6 +152,9 @@ fn now() -> String {
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
+
+/// What stands beside the mirror, by the ends of the names, the mirror itself included.
+pub const BESIDE_DATABASE: [&str; 5] = ["", "-wal", "-shm", "-journal", "-requests"];
 
 /// The path of a file that stands beside a database: `mirror.db-wal` with `-wal`.
 pub fn with_suffix(database: &Path, suffix: &str) -> PathBuf {

@@ -94,8 +94,14 @@ impl Mirror {
     /// [`NotAMirror`] if there is none, or it is of another version of this
     /// program; otherwise what kept SQLite from opening it.
     pub fn open_to_read(path: &Path) -> anyhow::Result<Mirror> {
-        if !path.is_file() {
+        if path.is_dir() {
+            return Err(no_mirror(path, "is a folder, not a file").into());
+        }
+        if !path.exists() {
             return Err(NotAMirror::yet(path).into());
+        }
+        if !path.is_file() {
+            return Err(no_mirror(path, "is a device or the like, not a file").into());
         }
         // Not read-only to SQLite, which would leave its shared memory behind
         // beside the file.
@@ -106,13 +112,21 @@ impl Mirror {
         if owner(&connection, path)? == Owner::Nobody {
             return Err(no_mirror(path, "is an empty file").into());
         }
+        let reading = || format!("reading {}", path.display());
+        if !connection
+            .table_exists(None, "refinery_schema_history")
+            .with_context(reading)?
+        {
+            // A first sync is about to make it, or died before it did.
+            return Err(NotAMirror::yet(path).into());
+        }
         let version: Option<i32> = connection
             .query_row(
                 "SELECT max(version) FROM refinery_schema_history",
                 [],
                 |row| row.get(0),
             )
-            .with_context(|| format!("reading {}", path.display()))?;
+            .with_context(reading)?;
         let newest = embedded::migrations::runner()
             .get_migrations()
             .iter()
@@ -190,7 +204,19 @@ fn owner(connection: &Connection, path: &Path) -> anyhow::Result<Owner> {
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
             Err(no_mirror(path, "is not an SQLite database").into())
         }
-        Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
+        Err(error) => {
+            let no_shared_memory = matches!(
+                error.sqlite_error_code(),
+                Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen)
+            );
+            let way_out = match no_shared_memory {
+                true => {
+                    " (its readers share memory in a file beside it: run this as a user who may write in its folder)"
+                }
+                false => "",
+            };
+            Err(error).with_context(|| format!("reading {}{way_out}", path.display()))
+        }
     }
 }
 

@@ -50,8 +50,12 @@ fn a_copy_holds_all_and_replaces_the_one_before() {
     fs::create_dir(&copies).unwrap();
     let copy = copies.join("mirror.db");
     // What a killed backup left is used again.
-    fs::write(copies.join("mirror.db.partial"), "half of a page").unwrap();
-    fs::write(copies.join("mirror.db.partial-journal"), "a journal").unwrap();
+    fs::write(copies.join("mirror.db.mlsmirror-partial"), "half of a page").unwrap();
+    fs::write(
+        copies.join("mirror.db.mlsmirror-partial-journal"),
+        "a journal",
+    )
+    .unwrap();
     for step in 0..2 {
         let ended = mirror.run(&["--json", "backup", "copies/mirror.db"]);
         assert_eq!(ended.code, Some(0), "{ended}");
@@ -110,13 +114,21 @@ fn what_is_no_copy_of_a_mirror_is_never_replaced() {
     fs::write(beside(&mirror, "busy.db-wal"), "of another program").unwrap();
     fs::hard_link(mirror.database_path(), beside(&mirror, "linked.db")).unwrap();
     std::os::unix::fs::symlink("no-such", beside(&mirror, "link.db")).unwrap();
+    // Another mirror, which a process may have open.
+    mirror.run(&["backup", "theirs.db"]).says(0, &[]);
+    let theirs = Connection::open(beside(&mirror, "theirs.db")).unwrap();
+    theirs.pragma_update(None, "journal_mode", "WAL").unwrap();
+    drop(theirs);
     let other = Connection::open(beside(&mirror, "other.db")).unwrap();
     other.execute_batch("CREATE TABLE mine (a)").unwrap();
     drop(other);
     let before = content(mirror.database_path());
     let cases = [
-        ("notes.txt", "no copy of a mirror"),
-        ("other.db", "no copy of a mirror"),
+        ("notes.txt", "no copy that a backup made"),
+        ("other.db", "no copy that a backup made"),
+        ("theirs.db", "no copy that a backup made"),
+        ("mlsmirror.toml", "the configuration"),
+        ("/dev/null", "a device"),
         ("mirror.db", "the mirror itself"),
         ("./mirror.db", "the mirror itself"),
         ("linked.db", "the mirror itself"),
@@ -124,24 +136,89 @@ fn what_is_no_copy_of_a_mirror_is_never_replaced() {
         ("mirror.db-requests", "the mirror itself"),
         ("media", "is a folder"),
         ("media/copy.db", "in the folder of photos"),
-        ("no-such/copy.db", "no-such"),
+        ("no-such/copy.db", "the folder no-such cannot be used"),
         ("busy.db", "busy.db-wal is there"),
         ("..", "is a folder"),
         ("link.db", "leads nowhere"),
     ];
+    let kept = [
+        "notes.txt",
+        "other.db",
+        "theirs.db",
+        "busy.db-wal",
+        "mlsmirror.toml",
+    ];
+    let contents = || kept.map(|name| fs::read(beside(&mirror, name)).unwrap());
+    let kept_before = contents();
     for (file, why) in cases {
         mirror.run(&["backup", file]).says(2, &[why]);
+        // A page takes the place of none of these either, but for what is nobody's.
+        if !["notes.txt", "other.db", "theirs.db", "busy.db"].contains(&file) {
+            mirror.run(&["report", "--html", file]).says(2, &[why]);
+        }
     }
-    assert_eq!(
-        fs::read(beside(&mirror, "notes.txt")).unwrap(),
-        b"what to buy"
-    );
+    fs::remove_dir_all(beside(&mirror, "media")).unwrap();
+    for arguments in [&["backup", "media"][..], &["report", "--html", "media"]] {
+        mirror.run(arguments).says(2, &["in the folder of photos"]);
+    }
+    assert!(contents() == kept_before, "a file was changed");
     assert_eq!(content(mirror.database_path()), before);
     let names = names(mirror.database_path().parent().unwrap());
     assert!(
         !names.iter().any(|name| name.contains("partial")),
         "{names:?}"
     );
+}
+
+#[test]
+fn what_has_the_name_of_a_copy_that_is_made_is_no_others() {
+    let feed = feed(5);
+    let mut mirror = Mirror::of(&feed);
+    mirror.sync();
+    let partial = beside(&mirror, "copy.db.mlsmirror-partial");
+    let refused = |mirror: &Mirror| {
+        mirror
+            .run(&["backup", "copy.db"])
+            .says(1, &["no backup left it"]);
+        assert!(!beside(mirror, "copy.db").exists());
+    };
+    fs::write(beside(&mirror, "precious"), "precious").unwrap();
+    for target in ["precious", "no-such", "mirror.db"] {
+        std::os::unix::fs::symlink(target, &partial).unwrap();
+        refused(&mirror);
+        fs::remove_file(&partial).unwrap();
+    }
+    assert_eq!(fs::read(beside(&mirror, "precious")).unwrap(), b"precious");
+    assert!(!beside(&mirror, "no-such").exists());
+    fs::create_dir(&partial).unwrap();
+    refused(&mirror);
+    fs::remove_dir(&partial).unwrap();
+    fs::hard_link(mirror.database_path(), &partial).unwrap();
+    refused(&mirror);
+    fs::remove_file(&partial).unwrap();
+    let before = content(mirror.database_path());
+    fs::rename(mirror.database_path(), &partial).unwrap();
+    mirror.configure(|settings| settings.database = "copy.db.mlsmirror-partial".to_owned());
+    refused(&mirror);
+    assert_eq!(content(&partial), before);
+}
+
+#[test]
+fn a_copy_is_for_those_who_may_read_the_mirror() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let feed = feed(5);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    let private = fs::Permissions::from_mode(0o600);
+    fs::set_permissions(mirror.database_path(), private).unwrap();
+    // What a killed backup left had others' leave.
+    let partial = beside(&mirror, "copy.db.mlsmirror-partial");
+    fs::write(&partial, "").unwrap();
+    fs::set_permissions(&partial, fs::Permissions::from_mode(0o644)).unwrap();
+    mirror.run(&["backup", "copy.db"]).says(0, &[]);
+    let copy = fs::metadata(beside(&mirror, "copy.db")).unwrap();
+    assert_eq!(copy.permissions().mode() & 0o777, 0o600);
 }
 
 #[test]
@@ -154,14 +231,14 @@ fn a_copy_that_fails_leaves_the_one_before() {
     let full = mirror.run_script("ulimit -f 300; \"$0\" backup copy.db");
     full.says(1, &["copy.db could not be made", "as it was"]);
     // Another that is being made.
-    let partial = fs::File::create(beside(&mirror, "copy.db.partial")).unwrap();
+    let partial = fs::File::create(beside(&mirror, "copy.db.mlsmirror-partial")).unwrap();
     partial.lock().unwrap();
     mirror
         .run(&["backup", "copy.db"])
         .says(1, &["another backup is writing"]);
-    assert!(beside(&mirror, "copy.db.partial").exists());
+    assert!(beside(&mirror, "copy.db.mlsmirror-partial").exists());
     drop(partial);
     assert_eq!(fs::read(beside(&mirror, "copy.db")).unwrap(), before);
     mirror.run(&["backup", "copy.db"]).says(0, &[]);
-    assert!(!beside(&mirror, "copy.db.partial").exists());
+    assert!(!beside(&mirror, "copy.db.mlsmirror-partial").exists());
 }

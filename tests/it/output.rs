@@ -78,6 +78,9 @@ fn a_plan_is_printed_and_nothing_is_made() {
         assert_eq!(json["requests"], 6);
         assert_eq!(json["resources"][0]["records"], 100);
     }
+    mirror
+        .run(&["sync", "reconcile", "--dry-run"])
+        .says(2, &["--dry-run prints the plan of a full sync"]);
 }
 
 #[test]
@@ -208,4 +211,85 @@ fn colours_are_for_terminals_that_want_them() {
     assert!(on_terminal("TERM=xterm"));
     assert!(!on_terminal("TERM=xterm NO_COLOR=1"));
     assert!(!on_terminal("TERM=dumb"));
+}
+
+#[test]
+fn what_cannot_be_printed_is_a_failure() {
+    let feed = feed(5);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    let listing = format!("listing {} --json", feed.listing_keys()[0]);
+    for verb in [
+        "report",
+        "report --json",
+        "status",
+        &listing,
+        "man",
+        "completions bash",
+    ] {
+        let full = mirror.run_script(&format!("\"$0\" {verb} > /dev/full"));
+        full.says(1, &["No space left"]);
+        // A reader that has gone is none.
+        let gone = mirror.run_script(&format!("\"$0\" {verb} | true; exit ${{PIPESTATUS[0]}}"));
+        gone.says(0, &[]);
+    }
+}
+
+#[test]
+fn json_is_one_document_also_where_words_are_wrong_or_a_page_is_asked_for() {
+    let feed = feed(5);
+    let mirror = Mirror::of(&feed);
+    for arguments in [
+        &["--json", "report", "--since", "soon"][..],
+        &["listing", "--json"],
+        &["--json", "no-such-verb"],
+    ] {
+        let ended = mirror.run(arguments);
+        let json = ended.json();
+        assert_eq!(json["exit_code"], 2, "{ended}");
+        assert!(json["error"].as_str().unwrap().len() > 10, "{ended}");
+        assert!(!ended.stderr.is_empty());
+    }
+    let page = mirror.run(&["--json", "man"]).json();
+    assert!(page["page"].as_str().unwrap().contains(".SH NAME"));
+    let script = mirror.run(&["--json", "completions", "bash"]).json();
+    assert!(script["script"].as_str().unwrap().contains("mlsmirror"));
+}
+
+#[test]
+fn paths_that_are_no_unicode_are_used_and_told() {
+    let feed = feed(5);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    for script in [
+        "mkdir $'bad\\xff' && \"$0\" man $'bad\\xff'",
+        "\"$0\" --json man $'bad\\xff'",
+        "\"$0\" --config $'m\\xff.toml' init",
+        "\"$0\" --json report --html $'b\\xff.html'",
+        "\"$0\" --json backup $'b\\xff.db'",
+    ] {
+        let ended = mirror.run_script(script);
+        ended.says(0, &[]);
+        assert!(ended.stdout.contains('\u{fffd}'), "{ended}");
+    }
+}
+
+#[test]
+fn what_init_cannot_write_whole_it_does_not_leave() {
+    let feed = feed(5);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    let db = mirror.open();
+    number(&db, "SELECT count(*) FROM listings");
+    let before = entries(&mirror);
+    for (verb, file) in [
+        ("--config new.toml init", "new.toml"),
+        ("init --datasette", "metadata.yaml"),
+    ] {
+        let full = mirror.run_script(&format!("trap '' XFSZ; ulimit -f 2; \"$0\" {verb}"));
+        full.says(1, &["writing", file]);
+        assert_eq!(entries(&mirror), before, "{verb}");
+        mirror.run_script(&format!("\"$0\" {verb}")).says(0, &[]);
+        std::fs::remove_file(mirror.folder.path().join(file)).unwrap();
+    }
 }

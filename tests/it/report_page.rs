@@ -109,6 +109,20 @@ fn no_text_of_the_feed_is_markup() {
         .unwrap();
     let ended = story.mirror.run(&["report"]);
     assert!(!ended.stdout.contains('\u{1b}'), "{ended}");
+    assert!(ended.stdout.contains("a [2J"), "{ended}");
+    let steers = "'a' || char(27) || '[2J' || char(8238) || char(10) || 'b'";
+    let key = text(&db, "SELECT min(ListingKey) FROM listings");
+    for sql in [
+        format!("UPDATE listings SET StreetNumber = {steers}, UnparsedAddress = {steers}"),
+        format!("UPDATE sync_runs SET status = 'failed', error = {steers}"),
+    ] {
+        assert!(db.execute(&sql, []).unwrap() > 0, "{sql}");
+    }
+    for arguments in [&["listing", &key][..], &["status"]] {
+        let ended = story.mirror.run(arguments);
+        assert!(ended.stdout.contains("a [2J  b"), "{ended}");
+        assert!(!ended.stdout.contains(['\u{1b}', '\u{202e}']), "{ended}");
+    }
 }
 
 #[test]
@@ -131,7 +145,7 @@ fn where_there_is_nothing_it_says_so() {
     for since in ["0", "2999-01-01", "1h"] {
         let told = mirror.run(&["report", "--since", since]);
         told.says(0, &[]);
-        assert!(told.stdout.contains("no listing came, went"), "{told}");
+        assert!(told.stdout.contains("no listing came or went"), "{told}");
         assert!(!told.stdout.contains("NaN"), "{told}");
         page(&mirror, &["--since", since]);
     }
@@ -159,9 +173,13 @@ fn the_file_is_replaced_whole_or_left_alone() {
     let mirror = Mirror::of(&feed);
     mirror.sync();
     let folder = mirror.folder.path();
+    // But for what SQLite has beside the mirror while it is read.
     let entries = || {
         let names = std::fs::read_dir(folder).unwrap();
-        let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names
+            .filter(|name| !name.starts_with("mirror.db-"))
+            .collect();
         names.sort();
         names
     };
@@ -170,17 +188,30 @@ fn the_file_is_replaced_whole_or_left_alone() {
     assert!(page(&mirror, &[]).text.starts_with("<!DOCTYPE html>"));
     assert_eq!(entries(), before);
 
-    for file in ["no/such/folder/report.html", "."] {
-        let told = ["could not be written", file, "give --html a file"];
-        mirror.run(&["report", "--html", file]).says(1, &told);
+    for (file, told) in [
+        (
+            "no/such/folder/report.html",
+            "folder no/such/folder cannot be used",
+        ),
+        (".", "is a folder"),
+        // It is not replaced by a file.
+        ("/dev/null", "is a device"),
+    ] {
+        mirror.run(&["report", "--html", file]).says(2, &[told]);
     }
     let json = mirror.run(&["report", "--json", "--html", "no/report.html"]);
-    assert_eq!(json.json()["exit_code"], 1);
-    // A device is not replaced by a file.
-    mirror
-        .run(&["report", "--html", "/dev/null"])
-        .says(1, &["/dev/null", "is no file"]);
+    assert_eq!(json.json()["exit_code"], 2);
+    let written = std::fs::read(folder.join("report.html")).unwrap();
+    assert!(written.len() > 8 * 1024, "{}", written.len());
+    // The file by which readers share memory is larger, and is there already.
+    let db = mirror.open();
+    number(&db, "SELECT count(*) FROM listings");
+    let full = mirror.run_script("trap '' XFSZ; ulimit -f 8; \"$0\" report --html report.html");
+    drop(db);
+    full.says(1, &["report.html", "could not be written"]);
     assert_eq!(entries(), before);
+    let after = std::fs::read(folder.join("report.html")).unwrap();
+    assert!(written == after, "the page was changed");
 
     let json = mirror.run(&["report", "--json", "--html", "report.html"]);
     assert_eq!(json.json()["html"], "report.html");

@@ -233,3 +233,55 @@ fn wrong_words_are_usage_errors() {
         concat!("mlsmirror ", env!("CARGO_PKG_VERSION"))
     );
 }
+
+#[test]
+fn a_mirror_that_is_not_made_yet_or_not_whole_is_told_to_readers() {
+    let feed = feed(40);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    let place = mirror.database_path();
+    let whole = std::fs::read(place).unwrap();
+    // Claimed by a first sync that goes on.
+    let id = number(&mirror.open(), "PRAGMA application_id");
+    std::fs::remove_file(place).unwrap();
+    let new = Connection::open(place).unwrap();
+    new.pragma_update(None, "application_id", id).unwrap();
+    new.execute_batch("CREATE TABLE x (a); DROP TABLE x")
+        .unwrap();
+    drop(new);
+    mirror
+        .run(&["report"])
+        .says(2, &["there is no mirror yet", "`mlsmirror sync`"]);
+    std::fs::remove_file(place).unwrap();
+    std::fs::create_dir(place).unwrap();
+    mirror.run(&["report"]).says(2, &["is a folder"]);
+    std::fs::remove_dir(place).unwrap();
+
+    let mut damaged = whole;
+    let middle = damaged.len() / 3;
+    damaged[middle..middle * 2].fill(0x5a);
+    std::fs::write(place, damaged).unwrap();
+    mirror
+        .run(&["report"])
+        .says(1, &["the database is damaged", "`mlsmirror backup`"]);
+}
+
+#[test]
+fn a_sync_of_a_clock_that_was_ahead_needs_a_person() {
+    let feed = feed(5);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    mirror.run(&["status"]).says(0, &[]);
+    let db = Connection::open(mirror.database_path()).unwrap();
+    let ahead = chrono::Utc::now() + chrono::Duration::days(1);
+    let ahead = ahead.format("%Y-%m-%d %H:%M:%S").to_string();
+    db.execute("UPDATE sync_runs SET started_at = ?1", [&ahead])
+        .unwrap();
+    drop(db);
+    let ended = mirror.run(&["status"]);
+    assert_eq!(ended.code, Some(3), "{ended}");
+    let told = format!("up to date in the future, at {ahead} UTC");
+    assert!(ended.stdout.contains(&told), "{ended}");
+    mirror.sync();
+    mirror.run(&["status"]).says(0, &[]);
+}

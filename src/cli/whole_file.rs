@@ -1,0 +1,50 @@
+//! Files that are written whole, or not at all.
+
+use std::io::Write;
+use std::path::Path;
+
+/// What is done with a file that is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum There {
+    /// It is replaced; who may read it stays.
+    Replaced,
+    /// It stays: an error of kind `AlreadyExists`.
+    Kept,
+}
+
+/// Writes a file whole, or not at all.
+///
+/// # Errors
+/// What kept it from being written.
+pub fn write_whole(place: &Path, text: &str, there: There) -> std::io::Result<()> {
+    let folder = match place.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let named = |error: tempfile::PersistError| error.error;
+    let mut file = temporary().tempfile_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    if there == There::Replaced
+        && let Ok(before) = std::fs::metadata(place)
+    {
+        file.as_file().set_permissions(before.permissions())?;
+    }
+    file.as_file().sync_all()?;
+    match there {
+        There::Replaced => file.persist(place).map_err(named)?,
+        There::Kept => file.persist_noclobber(place).map_err(named)?,
+    };
+    Ok(())
+}
+
+/// A file beside its place, that others may read as the process's mask has it.
+fn temporary() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".mlsmirror-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder
+}
