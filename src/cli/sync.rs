@@ -81,6 +81,10 @@ pub fn run(arguments: &Arguments, wanted: &Sync, output: &Output) -> anyhow::Res
     if is_media && !session.config.mirror.database.is_file() {
         return Err(NotAMirror::yet(&session.config.mirror.database).into());
     }
+    if wanted.dry_run && !matches!(wanted.job, None | Some(SyncJob::Full)) {
+        let what = "--dry-run prints the plan of a full sync, or what the job media would do: give it with no job, `full` or `media`";
+        return Err(UsageError(what.to_owned()).into());
+    }
     if wanted.dry_run {
         let plan = sync::plan(&context, &resources)?;
         output.result(&plan, &describe(&plan))?;
@@ -177,8 +181,9 @@ fn print_done(done: &Done, database: &Path, output: &Output) -> anyhow::Result<E
         forgotten: report.forgotten,
         runs: &report.runs,
     };
-    output.result(&document, &text)?;
+    let printed = output.result(&document, &text);
     complain_of(report, output);
+    printed?;
     Ok(exit)
 }
 

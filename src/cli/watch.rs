@@ -283,6 +283,15 @@ fn describe(ended: &Ended<'_>) -> String {
                 .filter(|(count, ..)| *count > 0)
                 .map(|(_, number, what)| format!("{number} {what}"))
                 .collect();
+            let told = (report.runs.iter())
+                .filter(|run| run.job == Job::Monitor.as_str())
+                .map(|run| run.updated as u64)
+                .sum::<u64>();
+            let mut parts = parts;
+            if told > 0 {
+                let nouns = ("change of status", "changes of status");
+                parts.push(format!("{} told", counted(told, nouns)));
+            }
             match parts.as_slice() {
                 [] => line += ": nothing new",
                 parts => line += &format!(": {}", listed(parts)),

@@ -206,6 +206,29 @@ fn hangup_reads_the_configuration_again_and_a_wrong_one_changes_nothing() {
 }
 
 #[test]
+fn the_line_of_monitor_says_how_many_changes_of_status_were_told() {
+    let feed = feed(20);
+    let key = feed.listing_keys()[0].to_string();
+    let status = |status: &str| fields(serde_json::json!({ "StandardStatus": status }));
+    feed.edit("Property", &key, status("Active")).unwrap();
+    let mirror = Mirror::with(&feed, |settings| {
+        let schedule = schedule_of("monitor = \"every 1s\"");
+        settings.sync = format!("{schedule}[monitor]\ntransitions = [\"Active>Pending\"]\n");
+    });
+    mirror.sync();
+    mirror.sync_ends(0, &["monitor"]);
+    let before = runs(&mirror, "monitor", "succeeded");
+    feed.advance(chrono::Duration::hours(1));
+    feed.edit("Property", &key, status("Pending")).unwrap();
+    let running = mirror.start(&["watch"]);
+    wait_for_runs(&mirror, "monitor", "succeeded", before + 2);
+    let ended = stop(running, "TERM");
+    assert!(ended.stdout.contains("Active → Pending"), "{ended}");
+    let told = ended.stderr.matches("1 change of status told").count();
+    assert_eq!(told, 1, "{ended}");
+}
+
+#[test]
 fn there_is_one_daemon_and_a_sync_by_hand_goes_between_its_jobs() {
     let feed = feed(20);
     let mirror = scheduled(&feed, "incremental = \"every 1h\"");
