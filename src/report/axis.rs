@@ -30,7 +30,9 @@ const TIMES: [f64; 19] = [
 ];
 
 /// Ticks by tens, in seconds, at times that people know.
-const TENS: [f64; 8] = [0.1, 1.0, 10.0, 60.0, 600.0, 3_600.0, 36_000.0, 360_000.0];
+const TENS: [f64; 10] = [
+    0.001, 0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3_600.0, 36_000.0, 360_000.0,
+];
 
 impl Axis {
     /// From a whole step below to a whole step above, with some four steps.
@@ -65,13 +67,15 @@ impl Axis {
     }
 
     /// In steps of about ten times the one before, for times from a moment to days.
-    pub fn by_tens((_, high): (f64, f64)) -> Axis {
+    pub fn by_tens((low, high): (f64, f64)) -> Axis {
+        let below = TENS.iter().rposition(|tick| *tick <= low).unwrap_or(0);
+        let first = below.min(TENS.len() - 2);
         let above = TENS.iter().position(|tick| *tick >= high);
-        let last = above.unwrap_or(TENS.len() - 1).max(1);
+        let last = above.unwrap_or(TENS.len() - 1).max(first + 1);
         Axis {
-            low: TENS[0],
+            low: TENS[first],
             high: TENS[last].max(high),
-            ticks: TENS[..=last].to_vec(),
+            ticks: TENS[first..=last].to_vec(),
             is_by_tens: true,
         }
     }
@@ -107,9 +111,18 @@ mod tests {
             assert_eq!(axis.y(low), BOTTOM);
             assert_eq!(axis.y(high), TOP);
         }
-        for high in [0.0, 0.05, 7.0, 1e9] {
-            let axis = Axis::by_tens((0.0, high));
+        for (low, high) in [
+            (0.0, 0.0),
+            (0.008, 0.05),
+            (0.5, 7.0),
+            (0.02, 1e9),
+            (1e9, 1e9),
+        ] {
+            let axis = Axis::by_tens((low, high));
+            assert!(axis.low <= low.max(TENS[0]), "{low}");
             assert!(axis.high >= high && axis.y(high).is_finite(), "{high}");
+            assert!(axis.ticks.len() > 1);
+            assert!(low == high || axis.y(low) > axis.y(high), "{low} {high}");
         }
     }
 }

@@ -15,7 +15,10 @@ const HEIGHT: f64 = 250.0;
 const LEFT: f64 = 50.0;
 const RIGHT: f64 = 472.0;
 
-/// So many letters fit above the plot.
+/// Where what is pointed at is written, above the plot.
+const READOUT_X: f64 = 4.0;
+
+/// So many letters fit there.
 const READOUT: usize = 72;
 
 /// So many colours there are; what comes behind them shares the last.
@@ -68,7 +71,7 @@ impl Chart {
     /// The drawing, and what its colours mean.
     pub fn html(&self) -> String {
         let axis = match self.form {
-            Form::Dots => Axis::by_tens(self.extent()),
+            Form::Dots => Axis::by_tens(self.least_and_most()),
             _ => Axis::even(self.extent(), self.unit),
         };
         let mut svg = format!(
@@ -105,21 +108,27 @@ impl Chart {
         numbers.flatten().all(|number| *number == 0.0)
     }
 
-    /// The lowest and the highest that is drawn.
+    /// The lowest and the highest of columns that stand one on another.
     fn extent(&self) -> (f64, f64) {
         let (mut low, mut high) = (0.0_f64, 0.0_f64);
         for bin in 0..self.bins.len() {
             let values = self.series.iter().filter_map(|series| series.at(bin));
-            match self.form {
-                Form::Dots => high = values.fold(high, f64::max),
-                _ => {
-                    let (down, up): (Vec<f64>, Vec<f64>) = values.partition(|value| *value < 0.0);
-                    low = low.min(down.iter().sum());
-                    high = high.max(up.iter().sum());
-                }
-            }
+            let (down, up): (Vec<f64>, Vec<f64>) = values.partition(|value| *value < 0.0);
+            low = low.min(down.iter().sum());
+            high = high.max(up.iter().sum());
         }
         (low, high)
+    }
+
+    /// The least number above zero, and the most.
+    fn least_and_most(&self) -> (f64, f64) {
+        let bins = 0..self.bins.len();
+        let numbers = bins.flat_map(|bin| self.series.iter().filter_map(move |one| one.at(bin)));
+        let numbers: Vec<f64> = numbers.filter(|number| *number > 0.0).collect();
+        let most = numbers.iter().copied().reduce(f64::max);
+        let least = numbers.iter().copied().reduce(f64::min);
+        // An empty chart has the times that are usual.
+        least.zip(most).unwrap_or((0.1, 1.0))
     }
 
     fn grid(&self, axis: &Axis) -> String {
@@ -248,7 +257,7 @@ impl Chart {
             length(self.x(bin)),
             length(self.width().max(0.1)),
             length(BOTTOM - TOP),
-            length(4.0),
+            READOUT_X,
             escape(&cut(&text, READOUT)),
         )
     }

@@ -67,7 +67,8 @@ pub fn share(rate: f64) -> String {
 /// What happened on each day, or in each few days.
 pub fn days(market: &Market, syncs: &Performance, most: usize) -> Table {
     let (status, price) = (market.transitions.is_some(), market.prices.is_some());
-    let mut head = vec!["from", "new"];
+    let bins = bins(market.days.len(), most);
+    let mut head = vec![head_of(&bins), "new"];
     head.extend_from_slice(if status {
         &["closed", "withdrawn"]
     } else {
@@ -80,10 +81,6 @@ pub fn days(market: &Market, syncs: &Performance, most: usize) -> Table {
         &[]
     });
     head.push("longest lag");
-    let bins = bins(market.days.len(), most);
-    if bins.iter().all(|bin| bin.len() == 1) {
-        head[0] = "day";
-    }
     let mut table = Table::new(&head);
     for bin in bins.into_iter().rev() {
         let days = &market.days[bin.clone()];
@@ -103,6 +100,14 @@ pub fn days(market: &Market, syncs: &Performance, most: usize) -> Table {
         table.rows.push(row);
     }
     table
+}
+
+/// What stands above the days that bins begin with.
+fn head_of(bins: &[Range<usize>]) -> &'static str {
+    match bins.iter().all(|bin| bin.len() == 1) {
+        true => "day",
+        false => "from",
+    }
 }
 
 /// A count of some days together, as far as it is known.
@@ -142,7 +147,7 @@ pub fn longest_runs<'s>(
 pub fn durations(syncs: &Performance, most: usize) -> Table {
     let bins = bins(syncs.lag.len(), most);
     let jobs = longest_runs(syncs, &bins);
-    let mut head = vec!["from"];
+    let mut head = vec![head_of(&bins)];
     head.extend(jobs.iter().map(|(job, _)| *job));
     let mut table = Table::new(&head);
     for (at, bin) in bins.into_iter().enumerate().rev() {
