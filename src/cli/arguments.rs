@@ -13,28 +13,29 @@ use crate::resource::Resource;
 
 /// An exact local mirror of an MLS's RESO Web API feed in one SQLite file.
 #[derive(Debug, Parser)]
-#[command(name = "mlsmirror", version, arg_required_else_help = true, after_help = EXIT_CODES)]
+#[command(name = "mlsmirror", version, arg_required_else_help = true, after_help = AFTER_HELP)]
 pub struct Arguments {
     /// The configuration; else $MLSMIRROR_CONFIG, else ./mlsmirror.toml
     #[arg(
         long,
         global = true,
+        help_heading = GLOBAL,
         value_name = "FILE",
         env = "MLSMIRROR_CONFIG",
         hide_env = true
     )]
     pub config: Option<PathBuf>,
     /// Print exactly one JSON document on stdout
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     pub json: bool,
-    /// Say nothing but errors on stderr
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    /// Say nothing but errors on stderr; results still go to stdout
+    #[arg(short, long, global = true, help_heading = GLOBAL, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Say more on stderr; twice for every request
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, help_heading = GLOBAL, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// How log lines on stderr are written
-    #[arg(long, global = true, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
     #[command(subcommand)]
     pub verb: Verb,
@@ -49,7 +50,10 @@ pub enum LogFormat {
     Json,
 }
 
-const EXIT_CODES: &str = "\
+/// Behind the options of each verb.
+const GLOBAL: &str = "Options of every verb";
+
+const AFTER_HELP: &str = "\
 Examples:
   mlsmirror demo
   mlsmirror init && mlsmirror check && mlsmirror sync
@@ -59,11 +63,13 @@ Exit codes:
   0    done
   1    failed; running it again goes on where it stopped
   2    wrong usage or configuration
-  3    done in part: rejected records, failed media files, a resource that did not answer,
-       deletions held back; for verify, differences; for status, something needs a person
+  3    done in part: rejected records, failed media files, a resource
+       that did not answer, deletions held back; for verify, differences;
+       for status, something needs a person
   4    another process is syncing this mirror
   5    the feed refused the credentials
-  130  interrupted (SIGINT), 143 terminated (SIGTERM), after the page in hand
+  130  interrupted (SIGINT), after the page in hand
+  143  terminated (SIGTERM), likewise
 
 Start with `mlsmirror demo`: it needs no configuration and no token.";
 
@@ -164,7 +170,7 @@ pub enum Verb {
     ///
     /// Without DIR: print the one of mlsmirror itself.
     #[command(
-        after_help = "Examples:\n  mlsmirror man ~/.local/share/man/man1\n  mlsmirror man | man -l -"
+        after_help = "Examples:\n  mkdir -p ~/.local/share/man/man1\n  mlsmirror man ~/.local/share/man/man1\n  mlsmirror man | man -l -"
     )]
     Man(ManPages),
 }
@@ -172,7 +178,8 @@ pub enum Verb {
 /// `demo`
 #[derive(Args, Debug)]
 pub struct Demo {
-    /// Where to leave the mirror; it must not exist or be empty [default: ./mlsmirror-demo]
+    /// Where to leave the mirror: a new or an empty folder [default: ./mlsmirror-demo, or with
+    /// a number behind it if that is there]
     #[arg(long)]
     pub dir: Option<PathBuf>,
     /// How many listings the feed has
@@ -209,7 +216,8 @@ pub struct Sync {
     /// Only these resources, of those that are configured
     #[arg(long, value_name = "R,…", value_delimiter = ',', value_parser = resource())]
     pub only: Vec<Resource>,
-    /// Print the plan of a full sync, or what the job media would do, and change nothing
+    /// Print the plan of a full sync, or with the job media what that would do, and change
+    /// nothing
     #[arg(long)]
     pub dry_run: bool,
     /// Let up to N records be deleted, beyond sync.max_delete_percent
@@ -446,7 +454,7 @@ mod tests {
     }
 
     #[test]
-    fn every_verb_has_examples_that_can_be_run() {
+    fn every_verb_has_examples_that_parse() {
         let command = Arguments::command();
         let verbs = command.get_subcommands().chain([&command]);
         let mut examples = 0;
