@@ -83,7 +83,8 @@ fn record(row: &ChangeRow) -> String {
     format!("{} {}", row.resource, without_middle(&key, room))
 }
 
-fn change(row: &ChangeRow, room: usize) -> String {
+/// What changed, in about so many letters.
+pub fn change(row: &ChangeRow, room: usize) -> String {
     let Some(field) = &row.field else {
         return match &*row.change {
             "insert" => "new".to_owned(),

@@ -7,15 +7,16 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use super::arguments::Demo;
+use super::change_table::change;
 use super::exit::{Exit, UsageError};
 use super::output::{Output, print};
 use super::progress::Shown;
 use super::session::Session;
 use super::sync::describe_runs;
-use super::text::{counted, listed, time, value};
+use super::text::{counted, listed, time};
 use crate::config::Config;
 use crate::feed::Token;
-use crate::mirror::{ChangeCount, ChangeRow, Lease, Mirror, RunSummary};
+use crate::mirror::{ChangeCount, Lease, Mirror, RunSummary};
 use crate::resource::Resource;
 use crate::simulator::{Moved, Options, Simulator};
 use crate::sync::{self, Ending};
@@ -67,12 +68,13 @@ pub fn run(wanted: &Demo, output: &Output) -> anyhow::Result<Exit> {
     let since = second.first().map_or(0, |run| run.id);
     let changes = mirror.count_changes(since)?;
     for row in mirror.telling_changes(since, SHOWN)? {
-        say(&format!("   {}\n", describe_change(&row)))?;
+        let what = change(&row, CHANGE_WIDTH);
+        say(&format!("   listing {}: {what}\n", row.record_key))?;
     }
     mirror.release_lease(Lease::Sync)?;
 
     say(&format!(
-        "\nDone in {}. The mirror is {}; try:\n\n",
+        "\nDone in {}. The simulated feed has ended; the mirror stays: {}. Try:\n\n",
         time(started.elapsed()),
         database.display()
     ))?;
@@ -95,6 +97,9 @@ pub fn run(wanted: &Demo, output: &Output) -> anyhow::Result<Exit> {
     output.result(&document, "")?;
     Ok(Exit::Done)
 }
+
+/// Room for a change, in letters.
+const CHANGE_WIDTH: usize = 60;
 
 /// Each shows another side of the file.
 const QUERIES: [&str; 4] = [
@@ -174,8 +179,10 @@ fn folder(named: Option<&Path>) -> anyhow::Result<PathBuf> {
 fn write_config(dir: &Path, simulator: &Simulator, listings: u64) -> anyhow::Result<Config> {
     let path = dir.join("mlsmirror.toml");
     let text = format!(
-        "# The demo's feed. `mlsmirror simulate --port {port} --listings {listings}` starts it again,\n\
-         # as it was at first; its token is {token}.\n\
+        "# The demo's feed, which ended with the demo: the mirror is to be looked at, and cannot be\n\
+         # synced any more. For a feed like it, to sync, watch and verify: move mirror.db and media\n\
+         # away, run `mlsmirror simulate --port {port} --listings {listings} --photos {photos}` in\n\
+         # another terminal, and `export WFRMLS_BEARER_TOKEN={token}` here.\n\
          [feed]\nprofile = \"wfrmls\"\nbase_url = \"{url}\"\n\
          # The demo is not held up by the real feed's limits.\n\
          requests_per_minute = 0\nrequests_per_hour = 0\nrequests_per_day = 0\n\n\
@@ -188,6 +195,7 @@ fn write_config(dir: &Path, simulator: &Simulator, listings: u64) -> anyhow::Res
             .and_then(|rest| rest.split('/').next())
             .unwrap_or("8080"),
         url = simulator.base_url(),
+        photos = Options::default().photos,
         token = simulator.token(),
     );
     std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
@@ -213,16 +221,4 @@ fn describe(moved: &Moved) -> String {
         .map(|(count, nouns)| counted(count.into(), nouns))
         .collect();
     listed(&parts)
-}
-
-fn describe_change(row: &ChangeRow) -> String {
-    match &row.field {
-        Some(field) => format!(
-            "listing {}: {field} {} > {}",
-            row.record_key,
-            value(&row.old_value),
-            value(&row.new_value)
-        ),
-        None => format!("listing {}: {}", row.record_key, row.change),
-    }
 }

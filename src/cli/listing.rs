@@ -106,7 +106,12 @@ fn describe(config: &Config, whole: &WholeListing, at: Option<&str>) -> String {
         if of.is_empty() {
             continue;
         }
-        text += &format!("\n{}\n", counted(of.len() as u64, resource.nouns()));
+        let zone = match resource {
+            Resource::OpenHouse => format!(" ({})", config.schedule.timezone),
+            _ => String::new(),
+        };
+        let count = counted(of.len() as u64, resource.nouns());
+        text += &format!("\n{count}{zone}\n");
         for child in of {
             text += &format!("  {}\n", describe_child(config, child, at.is_some()));
         }

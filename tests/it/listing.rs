@@ -216,7 +216,7 @@ fn it_is_shown_whole_with_photos_open_houses_and_history() {
         "ListPrice",
         "450000",
         &format!("media/{key}/"),
-        "1 open house\n",
+        "1 open house (America/Denver)\n",
         "ListPrice: 500000 → 450000",
     ] {
         assert!(shown.stdout.contains(part), "{part}: {shown}");
