@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use mlsmirror::config::{Config, Profile};
-use mlsmirror::feed::{columns, shape, Dialect, Metadata, Page, Wanted};
+use mlsmirror::feed::{Dialect, Metadata, Page, Wanted, columns, shape};
 use mlsmirror::files::Place;
 use mlsmirror::record::Shape;
 use mlsmirror::resource::Resource;

@@ -18,7 +18,7 @@ pub struct FieldRow<'a> {
     pub field: &'a str,
     /// Its declared type.
     pub edm_type: &'a str,
-    /// What it means, where the feed says so.
+    /// What it means, by the feed's own words or the glossary's, if either has any.
     pub description: Option<&'a str>,
     /// The enumeration its values come from.
     pub enumeration: Option<&'a str>,

@@ -69,8 +69,11 @@ fn the_page_is_well_formed_and_shows_charts_and_their_numbers() {
     let charts = page.text.matches("role=\"img\"").count();
     assert_eq!(charts, 5);
     assert_eq!(page.count("desc"), charts);
-    // Six days are pointed at in each, and each chart has a title.
-    assert_eq!(page.count("title"), 1 + charts + charts * 6);
+    // Each day is pointed at in each, and each chart has a title.
+    let report = story.mirror.run(&["report", "--json"]).json();
+    let days = report["market"]["days"].as_array().unwrap().len();
+    assert!(days >= 6);
+    assert_eq!(page.count("title"), 1 + charts + charts * days);
     assert!(page.count("table") >= 5, "{:?}", page.elements);
     let keys = [
         "viewport",
