@@ -1,7 +1,6 @@
 //! The folder of all photos, opened once; everything goes through its handle.
 
 use std::ffi::OsStr;
-use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +12,7 @@ use ring::digest::{Context, SHA256};
 
 use super::incoming::Incoming;
 use super::name::Place;
+use super::stored::{Stored, hexadecimal};
 
 /// More files than this are flushed with all else that the file system holds, which
 /// takes one commit of its journal and not one for each.
@@ -26,15 +26,6 @@ const CHUNK_BYTES: usize = 64 * 1024;
 pub struct MediaDir {
     root: Arc<Dir>,
     path: PathBuf,
-}
-
-/// What a file holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
-    /// Its length.
-    pub bytes: u64,
-    /// The SHA-256 of its content, in hexadecimal digits.
-    pub sha256: String,
 }
 
 impl MediaDir {
@@ -328,12 +319,4 @@ fn flush_folder(folder: &Dir) -> io::Result<()> {
     #[cfg(not(unix))]
     let _ = folder;
     Ok(())
-}
-
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }

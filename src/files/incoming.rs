@@ -7,8 +7,8 @@ use cap_fs_ext::DirExt;
 use cap_std::fs::{Dir, File, OpenOptions};
 use ring::digest::{Context, SHA256};
 
-use super::dir::{Stored, hexadecimal};
 use super::name::Place;
+use super::stored::{Stored, hexadecimal};
 
 /// So much of a file tells every type of image.
 const HEAD_BYTES: usize = 512;

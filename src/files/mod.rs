@@ -7,9 +7,11 @@
 mod dir;
 mod incoming;
 mod name;
+mod stored;
 mod walk;
 
-pub use dir::{MediaDir, Stored};
+pub use dir::MediaDir;
 pub use incoming::{Incoming, NotAnImage};
 pub use name::Place;
+pub use stored::Stored;
 pub use walk::Found;

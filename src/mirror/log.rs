@@ -5,8 +5,8 @@ use rusqlite::{CachedStatement, ToSql, named_params};
 use super::changes::ChangeRow;
 use super::net::Net;
 use super::runs::RunId;
+use super::subject::Subject;
 use super::{Mirror, Writing, rows::SqlValue};
-use crate::resource::Resource;
 use crate::value::Value;
 use serde::Serialize;
 
@@ -95,19 +95,6 @@ pub struct ChangeLog<'w> {
     insert: CachedStatement<'w>,
     run: RunId,
     writing: &'w Writing<'w>,
-}
-
-/// The record that a change concerns.
-#[derive(Clone, Copy)]
-pub struct Subject<'a> {
-    /// Its resource.
-    pub resource: Resource,
-    /// Its key.
-    pub key: &'a str,
-    /// The listing it concerns.
-    pub listing_key: Option<&'a str>,
-    /// Its ModificationTimestamp that brought the change.
-    pub source_timestamp: Option<&'a str>,
 }
 
 impl Writing<'_> {

@@ -6,8 +6,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use rusqlite::{Transaction, named_params};
 
-use super::log::Subject;
 use super::rows::{SqlValue, stored};
+use super::subject::Subject;
 use super::{Mirror, Writing};
 use crate::resource::Resource;
 use crate::value::Value;

@@ -7,9 +7,9 @@ use chrono::DateTime;
 
 use super::market::Market;
 use super::photo_file::{fingerprint, render};
+use super::reply::Reply;
 use super::row::Row;
 use super::schema::Set;
-use super::service::Reply;
 use super::shared::Shared;
 use super::value::Value;
 

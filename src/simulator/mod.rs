@@ -38,6 +38,7 @@ mod places;
 mod predicate;
 mod query;
 mod reference;
+mod reply;
 mod row;
 mod running;
 mod schema;

@@ -16,6 +16,7 @@ use super::faults::{Fault, Host, RetryAfter};
 use super::flow::{Busy, Flow, Part};
 use super::page::{self, Answer};
 use super::query::decode;
+use super::reply::Reply;
 use super::shared::{Request, Shared};
 
 /// Where the service begins.
@@ -29,28 +30,6 @@ const STALL: Duration = Duration::from_secs(120);
 
 /// What a body that drips waits after each byte.
 const DRIP: Duration = Duration::from_millis(333);
-
-/// An answer with its headers, before faults are put in.
-#[derive(Debug)]
-pub struct Reply {
-    pub status: u16,
-    pub headers: Vec<(&'static str, String)>,
-    pub body: Vec<u8>,
-}
-
-impl From<Answer> for Reply {
-    fn from(answer: Answer) -> Reply {
-        let headers = vec![
-            ("content-type", answer.content_type.to_owned()),
-            ("odata-version", "4.0".to_owned()),
-        ];
-        Reply {
-            status: answer.status,
-            headers,
-            body: answer.body,
-        }
-    }
-}
 
 /// Answers a request to the service.
 pub async fn feed(State(shared): State<Arc<Shared>>, request: HttpRequest) -> Response {

@@ -10,7 +10,7 @@ use super::Report;
 use super::download::{Answer, Done, download};
 use super::failing::Verdict;
 use super::landing::{Batch, Landed};
-use super::media::MediaJob;
+use super::media_job::MediaJob;
 use super::renew::Renewing;
 use crate::feed::{AssetError, Assets, DELAY_LIMIT};
 use crate::files::{MediaDir, Place};

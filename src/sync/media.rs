@@ -6,11 +6,12 @@ use super::failing::Failures;
 use super::fetching::Fetching;
 use super::files::{FileCounts, Folder, Trust, look_for_folder};
 use super::job::whole_job;
+use super::media_job::MediaJob;
 use super::presence::find_missing;
 use super::{Context, Ending, Report, peak_rss_bytes};
 use crate::feed::{Assets, Traffic};
 use crate::files::MediaDir;
-use crate::mirror::{Counts, Job, Mirror, Outcome, RunId, Status, WantedPhotos};
+use crate::mirror::{Job, Mirror, Outcome, Status, WantedPhotos};
 use crate::resource::Resource;
 
 /// Fetches the photos that are wanted, and removes what is to go.
@@ -72,20 +73,6 @@ pub(super) fn fetch_photos(
     job.end(mirror, started)
 }
 
-/// The job while it is under way.
-pub(super) struct MediaJob<'a> {
-    pub context: &'a Context<'a>,
-    pub run: RunId,
-    pub counts: FileCounts,
-    /// Photos that were asked for.
-    pub tried: u64,
-    /// Of those that were fetched, the ones that had a file before.
-    pub replaced: u64,
-    pub failures: Failures,
-    traffic: Traffic,
-    report: Report,
-}
-
 impl MediaJob<'_> {
     /// Nothing is fetched; what would have been counts as failed.
     fn halt(
@@ -134,20 +121,6 @@ impl MediaJob<'_> {
             self.counts.failed += mirror.photos_in_line()?;
         }
         Ok(())
-    }
-
-    /// What the run did, in the columns that runs have.
-    pub fn run_counts(&self, traffic: Traffic) -> Counts {
-        let mut counts = Counts {
-            records_seen: self.tried,
-            inserted: self.counts.fetched - self.replaced,
-            updated: self.replaced,
-            unchanged: self.counts.unchanged,
-            rejected: self.counts.failed,
-            ..Counts::default()
-        };
-        counts.spent(traffic);
-        counts
     }
 
     fn end(mut self, mirror: &mut Mirror, started: Instant) -> anyhow::Result<Report> {

@@ -19,6 +19,7 @@ mod incremental;
 mod job;
 mod landing;
 mod media;
+mod media_job;
 mod monitor;
 mod plan;
 mod presence;
