@@ -33,7 +33,8 @@ pub enum Printed {
 /// Prints changes of status, a line each, and gives them to the configured program.
 ///
 /// # Errors
-/// If they cannot be printed, or the program cannot be run or did not end well.
+/// If the program cannot be run or did not end well; if there is none, and they cannot be
+/// printed.
 pub fn tell(
     config: &Config,
     transitions: &[Transition],
@@ -44,19 +45,26 @@ pub fn tell(
     for transition in transitions {
         lines += &format!("{}\n", serde_json::to_string(transition)?);
     }
-    match printed {
+    let printed = match printed {
         Printed::Lines => {
-            for transition in transitions {
-                print(&format!("{}\n", describe(transition)))?;
-            }
+            let told: String = transitions
+                .iter()
+                .map(|transition| format!("{}\n", describe(transition)))
+                .collect();
+            print(&told)
         }
-        Printed::JsonLines => print_as_it_is(&lines)?,
-        Printed::Not => {}
+        Printed::JsonLines => print_as_it_is(&lines),
+        Printed::Not => Ok(()),
+    };
+    let Some(command) = &config.monitor.command else {
+        return printed;
+    };
+    // The program is told what cannot be printed, too; once it took that, it is told.
+    run(command, &lines, stop)?;
+    if let Err(error) = printed {
+        tracing::warn!("changes of status were told to monitor.command alone: {error:#}");
     }
-    match &config.monitor.command {
-        Some(command) => run(command, &lines, stop),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// A change of status in a line.

@@ -18,7 +18,7 @@ use super::tell::{Printed, tell};
 use super::text::{bytes, counted, listed, thousands, time};
 use crate::config::Config;
 use crate::feed::{Feed, Token};
-use crate::mirror::{Counts, Job, RunSummary, Transition};
+use crate::mirror::{Counts, Job, RunSummary, Status, Transition};
 use crate::resource::Resource;
 use crate::schedule::{Daemon, Ended, Household, Outcome, ScheduledJob, hangups};
 use crate::stop::{self, Stop};
@@ -279,15 +279,16 @@ fn describe(ended: &Ended<'_>) -> String {
             let words = words.map(|(count, what)| (count, thousands(count), what));
             let files =
                 files.map(|(count, what)| (count, counted(count, ("photo", "photos")), what));
-            let parts: Vec<String> = (words.iter().chain(&files))
+            let mut parts: Vec<String> = (words.iter().chain(&files))
                 .filter(|(count, ..)| *count > 0)
                 .map(|(_, number, what)| format!("{number} {what}"))
                 .collect();
             let told = (report.runs.iter())
-                .filter(|run| run.job == Job::Monitor.as_str())
+                .filter(|run| {
+                    run.job == Job::Monitor.as_str() && run.status == Status::Succeeded.as_str()
+                })
                 .map(|run| run.updated as u64)
                 .sum::<u64>();
-            let mut parts = parts;
             if told > 0 {
                 let nouns = ("change of status", "changes of status");
                 parts.push(format!("{} told", counted(told, nouns)));

@@ -11,6 +11,7 @@ use super::{Context, Ending, Report, peak_rss_bytes};
 use crate::config;
 use crate::mirror::{Counts, Job, Mirror, Outcome, RunId, Status, Transition};
 use crate::resource::Resource;
+use crate::value::folded_status;
 
 /// Under what it is remembered up to which entry of the log all was told.
 const LEARNED: &str = "told_up_to_change";
@@ -119,12 +120,9 @@ fn end(
 /// name, another by its member's name: case and spaces do not matter.
 fn is_wanted(monitor: &config::Monitor, found: &Transition) -> bool {
     let is = |status: &Option<String>, wanted: &str| {
-        status.as_deref().map(folded) == Some(folded(wanted))
+        let status = status.as_deref();
+        status.is_some_and(|status| folded_status(status).eq(folded_status(wanted)))
     };
     let mut wanted = monitor.transitions.iter();
     wanted.any(|wanted| is(&found.from, &wanted.from) && is(&found.to, &wanted.to))
-}
-
-fn folded(status: &str) -> String {
-    status.replace(' ', "").to_ascii_lowercase()
 }

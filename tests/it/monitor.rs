@@ -130,6 +130,25 @@ fn a_program_is_told_a_json_line_each_and_what_it_fails_at_is_told_again() {
 }
 
 #[test]
+fn what_cannot_be_printed_the_program_is_told_all_the_same() {
+    let feed = feed(20);
+    let keys = feed.listing_keys();
+    let full = "\"$0\" sync monitor > /dev/full";
+    let mirror = filled(&feed, r#"command = ["sh", "-c", "cat >> told.jsonl"]"#);
+    set_status(&feed, keys[0], "Pending");
+    mirror.run_script(full);
+    let told = std::fs::read_to_string(mirror.folder.path().join("told.jsonl")).unwrap();
+    assert_eq!(told.lines().count(), 1, "{told}");
+    // Where there is none, it is told again.
+    let mirror = filled(&feed, "");
+    feed.advance(chrono::Duration::minutes(5));
+    set_status(&feed, keys[3], "Expired");
+    mirror.run_script(full);
+    let ended = mirror.sync_ends(0, &["monitor"]);
+    assert!(ended.stdout.contains("→ Expired"), "{ended}");
+}
+
+#[test]
 fn it_asks_for_listings_alone_and_leaves_nothing_out() {
     let feed = feed_with(30, |options| options.photos = 5);
     let mirror = Mirror::with(&feed, |settings| settings.resources = ALL.to_vec());

@@ -226,6 +226,20 @@ fn the_line_of_monitor_says_how_many_changes_of_status_were_told() {
     assert!(ended.stdout.contains("Active → Pending"), "{ended}");
     let told = ended.stderr.matches("1 change of status told").count();
     assert_eq!(told, 1, "{ended}");
+
+    let mut mirror = mirror;
+    mirror.configure(|settings| settings.sync += "command = [\"false\"]\n");
+    feed.advance(chrono::Duration::hours(1));
+    feed.edit("Property", &key, status("Active")).unwrap();
+    mirror.sync();
+    feed.advance(chrono::Duration::hours(1));
+    feed.edit("Property", &key, status("Pending")).unwrap();
+    let partial = runs(&mirror, "monitor", "partial");
+    let running = mirror.start(&["watch"]);
+    wait_for_runs(&mirror, "monitor", "partial", partial + 1);
+    let ended = stop(running, "TERM");
+    assert!(ended.stderr.contains("was not told"), "{ended}");
+    assert!(!ended.stderr.contains("status told"), "{ended}");
 }
 
 #[test]
