@@ -85,9 +85,9 @@ impl Chart {
         for series in 0..self.series.len() {
             svg += &self.drawn(series, &axis);
         }
-        if self.is_empty() {
+        if let Some(instead) = self.instead() {
             svg += &format!(
-                "<text class=\"none\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">nothing in this time</text>\n",
+                "<text class=\"none\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{instead}</text>\n",
                 length((LEFT + RIGHT) / 2.0),
                 length((TOP + BOTTOM) / 2.0)
             );
@@ -103,9 +103,14 @@ impl Chart {
         format!("{}{svg}", self.legend())
     }
 
-    fn is_empty(&self) -> bool {
-        let numbers = self.series.iter().flat_map(|series| &series.values);
-        numbers.flatten().all(|number| *number == 0.0)
+    /// What stands where there is nothing to draw.
+    fn instead(&self) -> Option<&'static str> {
+        let numbers = || self.series.iter().flat_map(|series| &series.values);
+        match self.form {
+            _ if numbers().flatten().any(|number| *number != 0.0) => None,
+            Form::Columns if numbers().all(Option::is_none) => Some("not known of this time"),
+            _ => Some("nothing in this time"),
+        }
     }
 
     /// The lowest and the highest of columns that stand one on another.
@@ -245,6 +250,7 @@ impl Chart {
             }
         }
         let numbers = match numbers.is_empty() {
+            true if self.series.iter().all(|series| series.at(bin).is_none()) => "-".to_owned(),
             true => "nothing".to_owned(),
             false => numbers.join(" · "),
         };

@@ -121,15 +121,13 @@ pub struct Logged {
 }
 
 impl Market {
-    /// Whether nothing happened, as far as the log tells.
+    /// Whether nothing happened, of which the log tells all.
     pub fn is_quiet(&self) -> bool {
-        let mut known = self.days.iter().filter_map(|day| {
-            let counts = [day.new?, day.deleted?, day.restored?];
-            Some(counts.iter().sum::<u64>())
-        });
+        let is_none = |count: Option<u64>| count == Some(0);
+        let mut days = self.days.iter();
         self.transitions.as_ref().is_none_or(Vec::is_empty)
             && !self.has_prices()
-            && known.all(|count| count == 0)
+            && days.all(|day| is_none(day.new) && is_none(day.deleted) && is_none(day.restored))
     }
 
     /// Whether any price changed.
@@ -212,6 +210,10 @@ impl Gathering {
         };
         if self.logged.inventory_from.is_some() {
             self.walk.note(change.key, place, change.event);
+        }
+        // Of a day that is not told as a whole nothing is.
+        if place < self.logged.from {
+            return;
         }
         let day = &mut self.days[place];
         let more = |count: &mut Option<u64>| *count = count.map(|count| count + 1);

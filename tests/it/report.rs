@@ -480,8 +480,14 @@ fn what_the_log_does_not_hold_is_not_made_up() {
                 assert_eq!(told[count].is_u64(), is_told, "{count} of day {day}");
             }
         }
+        let cuts = market["days"].as_array().unwrap().iter();
+        let cuts = cuts
+            .filter_map(|day| day["price_cuts"].as_u64())
+            .sum::<u64>();
+        assert_eq!(market["prices"]["cuts"]["count"], cuts);
         let text = story.mirror.run(&["report"]);
         text.says(0, &[]);
+        assert!(!text.stdout.contains("no listing came or went"), "{text}");
         let line = text.stdout.lines().find(|line| line.starts_with(&first));
         assert!(line.is_some(), "{text}");
     }
