@@ -62,7 +62,12 @@ fn describe(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
 
 /// Writes a file that is not there yet: whole, or not at all.
 fn write_new(path: &Path, text: &str, way_out: &str) -> anyhow::Result<()> {
-    write_whole(path, text, There::Kept).map_err(|error| match error.kind() {
+    let written = match path.symlink_metadata() {
+        // Also where nothing may be written.
+        Ok(_) => Err(ErrorKind::AlreadyExists.into()),
+        Err(_) => write_whole(path, text, There::Kept),
+    };
+    written.map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => {
             let there = format!(
                 "{} is there already and is left as it is; {way_out}",

@@ -59,7 +59,11 @@ pub fn main() -> ExitCode {
             // Nothing is left to do if the terminal is gone.
             let _ = error.print();
             if exit == Exit::Usage && std::env::args_os().any(|argument| argument == "--json") {
-                output::print_error(error.to_string().trim_end(), exit);
+                let words = error.to_string();
+                let words = words.strip_prefix("error: ").unwrap_or(&words);
+                // What stands behind it is how the verb is used.
+                let first = words.split("\n\n").next().unwrap_or(words);
+                output::print_error(first.trim_end(), exit);
             }
             return exit.into();
         }

@@ -42,7 +42,7 @@ pub fn place(config_path: &Path, config: &Config, file: &Path) -> Result<PathBuf
     if is_beside || is_one(&config.mirror.database) {
         return refuse(format!("{shown} is the mirror itself; name another file"));
     }
-    if is_one(config_path) {
+    if is_one(config_path) || resolved(config_path).is_ok_and(|config| config == place) {
         return refuse(format!("{shown} is the configuration; name another file"));
     }
     // A folder that is not there, in one that is not there either, holds no place.

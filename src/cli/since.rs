@@ -1,6 +1,6 @@
 //! A time as people name it on the command line.
 
-use chrono::{DateTime, TimeDelta, Timelike, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config;
 use crate::value::{stored_instant, timestamp};
@@ -26,12 +26,11 @@ fn before(now: DateTime<Utc>, text: &str) -> Option<Since> {
     if let Some(duration) = config::duration(text) {
         // No mirror is older than this.
         let earliest = DateTime::UNIX_EPOCH;
-        let now = now.with_nanosecond(0)?;
         let then = TimeDelta::from_std(duration)
             .ok()
             .and_then(|duration| now.checked_sub_signed(duration))
             .map_or(earliest, |then| then.max(earliest));
-        return Some(Since(stored_instant(then)));
+        return Some(Since(whole_second(&stored_instant(then))));
     }
     let text = text.trim().replacen(' ', "T", 1);
     // A whole timestamp, one without seconds, one without a time of day.
@@ -42,7 +41,11 @@ fn before(now: DateTime<Utc>, text: &str) -> Option<Since> {
     let stored = (spellings.iter().flatten()).find_map(|spelling| timestamp(spelling))?;
     // What is stored has years of four digits, and is compared as text.
     let has_year = stored.starts_with(|first: char| first.is_ascii_digit());
-    has_year.then(|| Since(stored[..19].to_owned()))
+    has_year.then(|| Since(whole_second(&stored)))
+}
+
+fn whole_second(stored: &str) -> String {
+    stored.chars().take("YYYY-MM-DD HH:MM:SS".len()).collect()
 }
 
 #[cfg(test)]
@@ -63,6 +66,7 @@ mod tests {
             ("2026-03-01 12:00:00-07:00", Some("2026-03-01 19:00:00")),
             (" 2026-03-01 12:00 ", Some("2026-03-01 12:00:00")),
             ("24h", Some("2026-03-07 12:30:00")),
+            ("500ms", Some("2026-03-08 12:30:00")),
             ("1d30m", Some("2026-03-07 12:00:00")),
             ("0", Some("2026-03-08 12:30:00")),
             ("99999999d", Some("1970-01-01 00:00:00")),

@@ -40,6 +40,10 @@ struct Document<'a> {
 }
 
 pub fn run(arguments: &Arguments, wanted: &Sync, output: &Output) -> anyhow::Result<Exit> {
+    if wanted.dry_run && !matches!(wanted.job, None | Some(SyncJob::Full | SyncJob::Media)) {
+        let what = "--dry-run prints the plan of a full sync, or what the job media would do: give it with no job, `full` or `media`";
+        return Err(UsageError(what.to_owned()).into());
+    }
     if wanted.dry_run && wanted.job == Some(SyncJob::Media) {
         return media::dry_run(&configuration(arguments, output)?, wanted.prune, output);
     }
@@ -80,10 +84,6 @@ pub fn run(arguments: &Arguments, wanted: &Sync, output: &Output) -> anyhow::Res
     }
     if is_media && !session.config.mirror.database.is_file() {
         return Err(NotAMirror::yet(&session.config.mirror.database).into());
-    }
-    if wanted.dry_run && !matches!(wanted.job, None | Some(SyncJob::Full)) {
-        let what = "--dry-run prints the plan of a full sync, or what the job media would do: give it with no job, `full` or `media`";
-        return Err(UsageError(what.to_owned()).into());
     }
     if wanted.dry_run {
         let plan = sync::plan(&context, &resources)?;

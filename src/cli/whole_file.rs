@@ -17,6 +17,15 @@ pub enum There {
 /// # Errors
 /// What kept it from being written.
 pub fn write_whole(place: &Path, text: &str, there: There) -> std::io::Result<()> {
+    // Without the name that nobody gave the file.
+    let plain = |error: std::io::Error| match error.raw_os_error() {
+        Some(code) => std::io::Error::from_raw_os_error(code),
+        None => error.kind().into(),
+    };
+    write_beside(place, text, there).map_err(plain)
+}
+
+fn write_beside(place: &Path, text: &str, there: There) -> std::io::Result<()> {
     let folder = match place.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

@@ -31,7 +31,7 @@ impl Mirror {
     ) -> anyhow::Result<Option<u64>> {
         let partial = Partial::beside(place, &self.path)?;
         match self.copy_to(&partial.path, each)? {
-            true => partial.settle(place).map(Some),
+            true => partial.settle(&self.path, place).map(Some),
             false => Ok(None),
         }
     }
@@ -131,9 +131,19 @@ impl Partial {
         }
         let partial = Partial { path, file };
         partial.clear()?;
-        // Who may read the mirror may read its copy, and nobody else.
-        partial.file.set_permissions(mirror.permissions())?;
+        partial.be_private()?;
         Ok(partial)
+    }
+
+    /// Nobody else reads it while it is made, whoever may read the mirror.
+    fn be_private(&self) -> std::io::Result<()> {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let own = std::fs::Permissions::from_mode(0o600);
+            self.file.set_permissions(own)?;
+        }
+        Ok(())
     }
 
     /// Empties it, and removes what SQLite had beside it.
@@ -151,7 +161,10 @@ impl Partial {
     }
 
     /// Flushes it and gives it its name: its size in bytes.
-    fn settle(&self, place: &Path) -> anyhow::Result<u64> {
+    fn settle(&self, database: &Path, place: &Path) -> anyhow::Result<u64> {
+        // Who may read the mirror may read its copy, and nobody else.
+        let permissions = std::fs::metadata(database)?.permissions();
+        self.file.set_permissions(permissions)?;
         self.file.sync_all()?;
         std::fs::rename(&self.path, place)?;
         if let Some(folder) = place.parent() {
@@ -174,6 +187,9 @@ impl Drop for Partial {
 
 /// Whether a path is that of an open file, and not of a link to it.
 fn is_at(file: &File, path: &Path) -> bool {
+    if !cfg!(unix) {
+        return path.exists();
+    }
     let there = std::fs::symlink_metadata(path);
     let pair = file.metadata().ok().zip(there.ok());
     pair.is_some_and(|(file, there)| is_same_file(&file, &there))
@@ -188,7 +204,8 @@ pub fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
-/// Elsewhere files have no number that the standard library tells.
+/// Elsewhere files have no number that the standard library tells: none is known to be
+/// another.
 #[cfg(not(unix))]
 pub fn is_same_file(_: &Metadata, _: &Metadata) -> bool {
     false

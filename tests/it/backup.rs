@@ -32,15 +32,6 @@ fn content(path: &Path) -> Vec<String> {
     content
 }
 
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap();
-    let mut names: Vec<String> = entries
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
-}
-
 #[test]
 fn a_copy_holds_all_and_replaces_the_one_before() {
     let feed = feed(40);
@@ -61,7 +52,7 @@ fn a_copy_holds_all_and_replaces_the_one_before() {
         assert_eq!(ended.code, Some(0), "{ended}");
         let bytes = ended.json()["bytes"].as_u64();
         assert_eq!(bytes, Some(fs::metadata(&copy).unwrap().len()));
-        assert_eq!(names(&copies), ["mirror.db"], "after backup {step}");
+        assert_eq!(names_in(&copies), ["mirror.db"], "after backup {step}");
         assert_eq!(content(&copy), content(mirror.database_path()));
         let db = Connection::open(&copy).unwrap();
         assert_eq!(text(&db, "PRAGMA integrity_check"), "ok");
@@ -163,7 +154,7 @@ fn what_is_no_copy_of_a_mirror_is_never_replaced() {
     }
     assert!(contents() == kept_before, "a file was changed");
     assert_eq!(content(mirror.database_path()), before);
-    let names = names(mirror.database_path().parent().unwrap());
+    let names = names_in(mirror.database_path().parent().unwrap());
     assert!(
         !names.iter().any(|name| name.contains("partial")),
         "{names:?}"

@@ -117,6 +117,26 @@ fn the_documents_name_every_table_view_and_column() {
 }
 
 #[test]
+fn the_documents_say_what_every_verb_prints_as_json() {
+    let text = document("docs/json.md");
+    let headings: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("## "))
+        .collect();
+    let help = lively().run(&["--help"]).stdout;
+    let verbs = help.split("Commands:\n").nth(1).unwrap();
+    let verbs = verbs.lines().take_while(|line| !line.is_empty());
+    let mut count = 0;
+    for verb in verbs.filter_map(|line| line.split_whitespace().next()) {
+        let named = format!("`{verb}");
+        let is_told = headings.iter().any(|heading| heading.contains(&named));
+        assert!(is_told || verb == "help", "{verb}");
+        count += 1;
+    }
+    assert!(count > 14, "{count}");
+}
+
+#[test]
 fn datasette_is_told_what_every_table_and_column_holds() {
     let mirror = lively();
     // A description in which an apostrophe of another code page went astray.

@@ -4,15 +4,6 @@ use serde_json::Value as Json;
 
 use crate::support::*;
 
-fn entries(mirror: &Mirror) -> Vec<String> {
-    let entries = std::fs::read_dir(mirror.folder.path()).unwrap();
-    let mut names: Vec<String> = entries
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
-}
-
 #[test]
 fn json_is_one_document_however_it_ends() {
     let feed = feed_with(40, |options| {
@@ -61,7 +52,7 @@ fn json_is_one_document_however_it_ends() {
 fn a_plan_is_printed_and_nothing_is_made() {
     let feed = feed(100);
     let mirror = Mirror::with(&feed, |settings| settings.set("requests_per_minute", 100));
-    let before = entries(&mirror);
+    let before = names_in(mirror.folder.path());
     for arguments in [&["check"][..], &["sync", "--dry-run"]] {
         let ended = mirror.run(arguments);
         assert_eq!(ended.code, Some(0), "{ended}");
@@ -73,7 +64,7 @@ fn a_plan_is_printed_and_nothing_is_made() {
         ] {
             assert!(ended.stdout.contains(part), "no `{part}`: {ended}");
         }
-        assert_eq!(entries(&mirror), before, "{arguments:?}");
+        assert_eq!(names_in(mirror.folder.path()), before, "{arguments:?}");
         let json = mirror.run(&[arguments, &["--json"]].concat()).json();
         assert_eq!(json["requests"], 6);
         assert_eq!(json["resources"][0]["records"], 100);
@@ -281,14 +272,14 @@ fn what_init_cannot_write_whole_it_does_not_leave() {
     mirror.sync();
     let db = mirror.open();
     number(&db, "SELECT count(*) FROM listings");
-    let before = entries(&mirror);
+    let before = names_in(mirror.folder.path());
     for (verb, file) in [
         ("--config new.toml init", "new.toml"),
         ("init --datasette", "metadata.yaml"),
     ] {
         let full = mirror.run_script(&format!("trap '' XFSZ; ulimit -f 2; \"$0\" {verb}"));
         full.says(1, &["writing", file]);
-        assert_eq!(entries(&mirror), before, "{verb}");
+        assert_eq!(names_in(mirror.folder.path()), before, "{verb}");
         mirror.run_script(&format!("\"$0\" {verb}")).says(0, &[]);
         std::fs::remove_file(mirror.folder.path().join(file)).unwrap();
     }

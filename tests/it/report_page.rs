@@ -178,12 +178,8 @@ fn the_file_is_replaced_whole_or_left_alone() {
     let folder = mirror.folder.path();
     // But for what SQLite has beside the mirror while it is read.
     let entries = || {
-        let names = std::fs::read_dir(folder).unwrap();
-        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let mut names: Vec<_> = names
-            .filter(|name| !name.starts_with("mirror.db-"))
-            .collect();
-        names.sort();
+        let mut names = names_in(folder);
+        names.retain(|name| !name.starts_with("mirror.db-"));
         names
     };
     std::fs::write(folder.join("report.html"), "before").unwrap();

@@ -745,3 +745,13 @@ pub fn newest_stamp(feed: &Simulator, entity_set: &str) -> String {
     });
     stamps.max().unwrap()
 }
+
+/// The names of all that is in a folder.
+pub fn names_in(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
