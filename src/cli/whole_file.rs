@@ -17,10 +17,11 @@ pub enum There {
 /// # Errors
 /// What kept it from being written.
 pub fn write_whole(place: &Path, text: &str, there: There) -> std::io::Result<()> {
-    // Without the name that nobody gave the file.
-    let plain = |error: std::io::Error| match error.raw_os_error() {
-        Some(code) => std::io::Error::from_raw_os_error(code),
-        None => error.kind().into(),
+    // The library adds the name of the file beside, which nobody gave it.
+    let plain = |error: std::io::Error| {
+        let words = error.to_string();
+        let what = words.split(" at path ").next().unwrap_or(&words);
+        std::io::Error::new(error.kind(), what)
     };
     write_beside(place, text, there).map_err(plain)
 }

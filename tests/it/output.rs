@@ -284,3 +284,12 @@ fn what_init_cannot_write_whole_it_does_not_leave() {
         std::fs::remove_file(mirror.folder.path().join(file)).unwrap();
     }
 }
+
+#[test]
+fn what_cannot_be_written_is_told_by_the_name_that_it_was_given() {
+    let feed = feed(5);
+    let mirror = Mirror::of(&feed);
+    let ended = mirror.run(&["--config", "no/new.toml", "init"]);
+    ended.says(1, &["writing no/new.toml: No such file or directory"]);
+    assert!(!ended.stderr.contains(".mlsmirror-"), "{ended}");
+}
