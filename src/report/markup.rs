@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use super::words::steers;
+
 /// A text from anywhere, as the text of an element or the value of an attribute.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -13,8 +15,8 @@ pub fn escape(text: &str) -> String {
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
             '\t' | '\n' => escaped.push(' '),
-            // No page may hold them.
-            letter if letter.is_control() || matches!(letter, '\u{fffe}' | '\u{ffff}') => {
+            // No page may hold some of them, and the others turn what stands behind them.
+            letter if steers(letter) || matches!(letter, '\u{fffe}' | '\u{ffff}') => {
                 escaped.push('\u{fffd}');
             }
             letter => escaped.push(letter),
@@ -41,9 +43,8 @@ mod tests {
 
     #[test]
     fn nothing_of_a_text_is_markup() {
-        let text = "<script>alert(\"1\")</script> & 'co' \u{1b}[1m";
-        let escaped =
-            "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt; &amp; &#39;co&#39; \u{fffd}[1m";
+        let text = "<script>alert(\"1\")</script> & 'co' \u{1b}[1m\u{202e}";
+        let escaped = "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt; &amp; &#39;co&#39; \u{fffd}[1m\u{fffd}";
         assert_eq!(escape(text), escaped);
     }
 
