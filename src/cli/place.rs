@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::exit::UsageError;
+use super::whole_file::folder_of;
 use crate::config::Config;
 use crate::mirror::{BESIDE_DATABASE, is_same_file, with_suffix};
 
@@ -63,14 +64,11 @@ fn resolved(file: &Path) -> Result<PathBuf, UsageError> {
     let Some(name) = file.file_name() else {
         return Err(UsageError(format!("{shown} names no file")));
     };
-    let folder = match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(file);
     let folder = std::fs::canonicalize(folder).map_err(|error| {
         let folder = folder.display();
         UsageError(format!(
-            "{shown}: the folder {folder} cannot be used: {error}"
+            "{shown}: the folder {folder} cannot be used ({error}); make it, or name a file elsewhere"
         ))
     })?;
     Ok(folder.join(name))

@@ -27,12 +27,8 @@ pub fn write_whole(place: &Path, text: &str, there: There) -> std::io::Result<()
 }
 
 fn write_beside(place: &Path, text: &str, there: There) -> std::io::Result<()> {
-    let folder = match place.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
     let named = |error: tempfile::PersistError| error.error;
-    let mut file = temporary().tempfile_in(folder)?;
+    let mut file = temporary().tempfile_in(folder_of(place))?;
     file.write_all(text.as_bytes())?;
     if there == There::Replaced
         && let Ok(before) = std::fs::metadata(place)
@@ -45,6 +41,14 @@ fn write_beside(place: &Path, text: &str, there: There) -> std::io::Result<()> {
         There::Kept => file.persist_noclobber(place).map_err(named)?,
     };
     Ok(())
+}
+
+/// The folder that a file is in, or is to be in.
+pub fn folder_of(file: &Path) -> &Path {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
 }
 
 /// A file beside its place, that others may read as the process's mask has it.
