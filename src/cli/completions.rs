@@ -17,7 +17,7 @@ pub fn run(wanted: &Completions, output: &Output) -> anyhow::Result<Exit> {
     let script = String::from_utf8(script)?;
     match output.json {
         true => output.result(&serde_json::json!({ "script": script }), "")?,
-        false => print_as_it_is(&script)?,
+        false => print_as_it_is(script)?,
     }
     Ok(Exit::Done)
 }

@@ -16,7 +16,7 @@ pub fn run(wanted: &ManPages, output: &Output) -> anyhow::Result<Exit> {
         let page = String::from_utf8(page)?;
         match output.json {
             true => output.result(&serde_json::json!({ "page": page }), "")?,
-            false => print_as_it_is(&page)?,
+            false => print_as_it_is(page)?,
         }
         return Ok(Exit::Done);
     };

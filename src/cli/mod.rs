@@ -39,34 +39,11 @@ use arguments::{Arguments, Verb};
 use exit::Exit;
 use output::Output;
 
-/// Whether a cause of an error is that the database is not whole.
-fn is_of_damage(cause: &(dyn std::error::Error + 'static)) -> bool {
-    let error = cause.downcast_ref();
-    error.is_some_and(crate::mirror::is_of_damage)
-}
-
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        // Help and version go to stdout and are no failure.
-        Err(error) => {
-            let exit = if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Done
-            };
-            // Nothing is left to do if the terminal is gone.
-            let _ = error.print();
-            if exit == Exit::Usage && std::env::args_os().any(|argument| argument == "--json") {
-                let words = error.to_string();
-                let words = words.strip_prefix("error: ").unwrap_or(&words);
-                // What stands behind it is how the verb is used.
-                let first = words.split("\n\n").next().unwrap_or(words);
-                output::print_error(first.trim_end(), exit);
-            }
-            return exit.into();
-        }
+        Err(error) => return without_arguments(&error).into(),
     };
     output::log_to_stderr(arguments.quiet, arguments.verbose, arguments.log_format);
     let output = Output {
@@ -102,4 +79,27 @@ pub fn main() -> ExitCode {
         exit
     });
     exit.into()
+}
+
+/// Prints the help or the version that was asked for, or what is wrong with the words.
+fn without_arguments(error: &clap::Error) -> Exit {
+    // Nothing is left to do if the terminal is gone.
+    let _ = error.print();
+    if !error.use_stderr() {
+        return Exit::Done;
+    }
+    if std::env::args_os().any(|argument| argument == "--json") {
+        let words = error.to_string();
+        let words = words.strip_prefix("error: ").unwrap_or(&words);
+        // What stands behind it is how the verb is used.
+        let first = words.split("\n\n").next().unwrap_or(words);
+        output::print_error(first.trim_end(), Exit::Usage);
+    }
+    Exit::Usage
+}
+
+/// Whether a cause of an error is that the database is not whole.
+fn is_of_damage(cause: &(dyn std::error::Error + 'static)) -> bool {
+    let error = cause.downcast_ref();
+    error.is_some_and(crate::mirror::is_of_damage)
 }

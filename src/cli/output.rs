@@ -25,15 +25,15 @@ pub struct Output {
 /// # Errors
 /// What else keeps it from being written, such as a full disk.
 pub fn print(text: &str) -> anyhow::Result<()> {
-    print_as_it_is(&steady(text))
+    print_as_it_is(steady(text))
 }
 
 /// The same for what is no text for people.
 ///
 /// # Errors
 /// As [`print`].
-pub fn print_as_it_is(text: &str) -> anyhow::Result<()> {
-    let sent = send(&mut text.as_bytes().to_vec());
+pub fn print_as_it_is(text: impl Into<Vec<u8>>) -> anyhow::Result<()> {
+    let sent = send(&mut text.into());
     sent.context("writing to standard output")?;
     Ok(())
 }
@@ -76,7 +76,7 @@ impl Output {
     /// Prints a result: the JSON document, or the text.
     pub fn result(&self, document: &impl Serialize, text: &str) -> anyhow::Result<()> {
         if self.json {
-            print_as_it_is(&format!("{}\n", serde_json::to_string_pretty(document)?))
+            print_as_it_is(serde_json::to_string_pretty(document)? + "\n")
         } else {
             print(text)
         }
@@ -85,18 +85,18 @@ impl Output {
     /// Says something on stderr, unless quiet.
     pub fn say(&self, line: &str) {
         if !self.quiet {
-            let _ = writeln!(std::io::stderr().lock(), "{line}");
+            self.log_line(line);
         }
     }
 
     /// A line of a log on stderr, quiet or not.
     pub fn log_line(&self, line: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{line}");
+        let _ = writeln!(std::io::stderr().lock(), "{}", steady(line));
     }
 
     /// Says what went wrong with a part, on stderr, quiet or not.
     pub fn complain(&self, line: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "mlsmirror: {}", steady(line));
+        self.log_line(&format!("mlsmirror: {line}"));
     }
 
     /// Says what went wrong, also as the JSON document if that was asked for.
@@ -112,7 +112,7 @@ impl Output {
 pub fn print_error(error: &str, exit: Exit) {
     let document = serde_json::json!({ "error": error, "exit_code": exit.code() });
     // If it cannot be printed, stderr and the exit code still tell.
-    let _ = print_as_it_is(&format!("{document:#}\n"));
+    let _ = print_as_it_is(format!("{document:#}\n"));
 }
 
 /// Sends log lines to stderr: warnings by default.

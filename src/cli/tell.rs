@@ -53,7 +53,7 @@ pub fn tell(
                 .collect();
             print(&told)
         }
-        Printed::JsonLines => print_as_it_is(&lines),
+        Printed::JsonLines => print_as_it_is(lines.as_str()),
         Printed::Not => Ok(()),
     };
     let Some(command) = &config.monitor.command else {

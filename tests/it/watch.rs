@@ -228,7 +228,7 @@ fn the_line_of_monitor_says_how_many_changes_of_status_were_told() {
     assert_eq!(told, 1, "{ended}");
 
     let mut mirror = mirror;
-    mirror.configure(|settings| settings.sync += "command = [\"false\"]\n");
+    mirror.configure(|settings| settings.sync += "command = [\"no-such\\u001b[2J\"]\n");
     feed.advance(chrono::Duration::hours(1));
     feed.edit("Property", &key, status("Active")).unwrap();
     mirror.sync();
@@ -240,6 +240,9 @@ fn the_line_of_monitor_says_how_many_changes_of_status_were_told() {
     let ended = stop(running, "TERM");
     assert!(ended.stderr.contains("was not told"), "{ended}");
     assert!(!ended.stderr.contains("status told"), "{ended}");
+    // What stands in an error does not steer the terminal of the log.
+    assert!(ended.stderr.contains("no-such"), "{ended}");
+    assert!(!ended.stderr.contains('\u{1b}'), "{ended}");
 }
 
 #[test]
