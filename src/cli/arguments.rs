@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -346,7 +346,7 @@ fn status_change(text: &str) -> Result<StatusChange, String> {
 #[derive(Args, Debug)]
 pub struct Listing {
     /// Its ListingKey
-    #[arg(value_name = "KEY")]
+    #[arg(value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
     pub key: String,
     /// As the mirror held it at this time: a date or timestamp (UTC unless it has a zone), or a
     /// duration back from now such as 24h or 7d

@@ -31,7 +31,7 @@ pub struct WholeListing {
 #[derive(Debug, thiserror::Error)]
 pub enum NoListing {
     /// The mirror never held it.
-    #[error("the mirror holds no listing whose ListingKey is {key}{}", hint(.same_id))]
+    #[error("the mirror holds no listing whose ListingKey is {key}; {}", hint(.key, .same_id))]
     Unknown {
         /// What was asked for.
         key: String,
@@ -70,11 +70,11 @@ pub enum NoListing {
     },
 }
 
-fn hint(same_id: &[String]) -> String {
+fn hint(key: &str, same_id: &[String]) -> String {
     match same_id {
-        [] => String::new(),
+        [] => format!("if the feed does, `mlsmirror refresh {key}` fetches it"),
         keys => format!(
-            "; as their ListingId have it the listings {}",
+            "as their ListingId have it the listings {}",
             keys.join(", ")
         ),
     }

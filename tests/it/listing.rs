@@ -259,7 +259,10 @@ fn a_listing_that_cannot_be_shown_says_why() {
     };
     shows(
         &["no-such"],
-        &["holds no listing whose ListingKey is no-such"],
+        &[
+            "holds no listing whose ListingKey is no-such",
+            "`mlsmirror refresh no-such`",
+        ],
     );
     shows(&["A-77"], &["as their ListingId have it", &key]);
     shows(
@@ -269,6 +272,7 @@ fn a_listing_that_cannot_be_shown_says_why() {
     mirror
         .run(&["listing", &key, "--at", "soon"])
         .says(2, &["--at", "soon"]);
+    mirror.run(&["listing", ""]).says(2, &["<KEY>"]);
 
     // Removed for good, and a log that was cut.
     feed.advance(chrono::Duration::hours(1));
