@@ -5,7 +5,6 @@ use std::time::Instant;
 use super::failing::Failures;
 use super::fetching::Fetching;
 use super::files::{FileCounts, Folder, Trust, look_for_folder};
-use super::job::whole_job;
 use super::media_job::MediaJob;
 use super::presence::find_missing;
 use super::{Context, Ending, Report, peak_rss_bytes};
@@ -13,6 +12,7 @@ use crate::feed::{Assets, Traffic};
 use crate::files::MediaDir;
 use crate::mirror::{Job, Mirror, Outcome, Status, WantedPhotos};
 use crate::resource::Resource;
+use crate::sync::jobs::whole_job::whole_job;
 
 /// Fetches the photos that are wanted, and removes what is to go.
 ///

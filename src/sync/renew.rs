@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::apply::Apply;
-use super::catalog::Catalog;
-use super::fetch::fetch;
-use super::gone::is_refusal;
-use super::runs::deleted_counts;
-use super::tally::Tallies;
 use super::{Context, Ending, Report, Verdict, ending_of};
 use crate::mirror::{Job, Mirror, Photo, Status};
 use crate::resource::Resource;
+use crate::sync::records::apply::Apply;
+use crate::sync::records::by_key::fetch;
+use crate::sync::records::catalog::Catalog;
+use crate::sync::records::job_run::deleted_counts;
+use crate::sync::records::missing::is_refusal;
+use crate::sync::records::run_rows::Tallies;
 
 /// The run that reads rows anew, begun once there is need of it.
 pub(super) struct Renewing<'a> {

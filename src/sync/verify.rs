@@ -3,19 +3,19 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use super::catalog::Catalog;
 use super::difference::{Difference, Verified, VerifiedResource};
-use super::fetch::fetch;
-use super::gone::is_refusal;
-use super::ranges::positions;
 use super::sample::Whole;
-use super::survey::survey;
 use super::verify_files::{has_files, verify_files};
 use super::{Context, Misconfigured, Verdict, is_the_end};
 use crate::feed::{FeedError, Step, Sweep, Tries};
 use crate::mirror::{Counts, KeyDifferences, Mirror};
 use crate::record::Shape;
 use crate::resource::Resource;
+use crate::sync::records::by_key::fetch;
+use crate::sync::records::catalog::Catalog;
+use crate::sync::records::missing::is_refusal;
+use crate::sync::records::ranges::positions;
+use crate::sync::records::survey::survey;
 
 /// Keys that seem to be in excess are asked for once more; not more of them than
 /// this, since then they are no accident of paging.

@@ -3,14 +3,14 @@
 
 use std::time::Instant;
 
-use super::files::Trust;
 use super::incremental::follow_listings;
-use super::job::whole_job;
-use super::runs::run_job;
-use super::{Context, Ending, Report, peak_rss_bytes};
+use super::whole_job::whole_job;
 use crate::config;
 use crate::mirror::{Counts, Job, Mirror, Outcome, RunId, Status, Transition};
 use crate::resource::Resource;
+use crate::sync::files::Trust;
+use crate::sync::records::job_run::run_job;
+use crate::sync::{Context, Ending, Report, peak_rss_bytes};
 use crate::value::folded_status;
 
 /// Under what it is remembered up to which entry of the log all was told.

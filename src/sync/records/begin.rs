@@ -7,7 +7,6 @@ use std::time::Duration;
 use anyhow::Context as _;
 use chrono::TimeDelta;
 
-use super::Context;
 use super::catalog::Catalog;
 use super::checkpoint::Checkpoint;
 use super::ranges::positions;
@@ -15,11 +14,16 @@ use super::survey::{Survey, survey};
 use crate::feed::{FeedError, Position, Tries};
 use crate::mirror::Job;
 use crate::resource::Resource;
+use crate::sync::Context;
 use crate::value::{instant, stored_instant};
 
 /// What a sweep asks for, to tell a checkpoint of the same from one of another:
 /// what was read before a field was declared lacks it.
-pub(super) fn asked(catalog: &Catalog, resource: Resource, children: &[Resource]) -> String {
+pub(in crate::sync) fn asked(
+    catalog: &Catalog,
+    resource: Resource,
+    children: &[Resource],
+) -> String {
     let filter = catalog.filter(resource).unwrap_or_default();
     // Another way of hashing only makes sweeps begin anew.
     let mut fields = DefaultHasher::new();
@@ -43,7 +47,7 @@ pub(super) fn asked(catalog: &Catalog, resource: Resource, children: &[Resource]
 ///
 /// # Errors
 /// If the feed does not answer.
-pub(super) fn first_checkpoint(
+pub(in crate::sync) fn first_checkpoint(
     context: &Context<'_>,
     catalog: &Catalog,
     resource: Resource,
@@ -91,7 +95,7 @@ pub(super) fn first_checkpoint(
 ///
 /// # Errors
 /// If the feed does not declare what is wanted.
-pub(super) fn changes_checkpoint(
+pub(in crate::sync) fn changes_checkpoint(
     catalog: &Catalog,
     resource: Resource,
     children: &[Resource],
@@ -125,7 +129,7 @@ pub(super) fn changes_checkpoint(
 /// The checkpoint that an unfinished run left, if it is of the same sweep.
 /// Changes are read again from some time before where it stood, since records
 /// can become visible after later-stamped ones.
-pub(super) fn resumed(
+pub(in crate::sync) fn resumed(
     text: &str,
     job: Job,
     resource: Resource,
@@ -156,7 +160,7 @@ pub(super) fn resumed(
 }
 
 /// A moment in storage form, so much earlier.
-pub(super) fn earlier(moment: &str, overlap: Duration) -> Option<String> {
+pub(in crate::sync) fn earlier(moment: &str, overlap: Duration) -> Option<String> {
     let overlap = TimeDelta::from_std(overlap).ok()?;
     Some(stored_instant(
         instant(moment)?.checked_sub_signed(overlap)?,

@@ -3,20 +3,20 @@
 
 use std::sync::Arc;
 
-use super::Context;
-use super::Report;
-use super::catalog::Catalog;
-use super::fetch::fetch;
-use super::files::Trust;
 use super::incremental::catch_up_and_announce;
-use super::job::whole_job;
-use super::runs::{Runs, run_job};
-use super::sweep::Sweeping;
-use super::tally::Tallies;
+use super::whole_job::whole_job;
 use crate::feed::{FeedError, Step};
 use crate::mirror::{Job, Mirror};
 use crate::record::Shape;
 use crate::resource::Resource;
+use crate::sync::Context;
+use crate::sync::Report;
+use crate::sync::files::Trust;
+use crate::sync::records::by_key::fetch;
+use crate::sync::records::catalog::Catalog;
+use crate::sync::records::job_run::{Runs, run_job};
+use crate::sync::records::reader::Sweeping;
+use crate::sync::records::run_rows::Tallies;
 
 /// Holds keys and stamps of `resources` against the feed's, and mends what differs.
 ///
@@ -106,7 +106,7 @@ impl Sweeping<'_> {
 
     /// Compares page by page, and reads again what differs as soon as it fills a
     /// request.
-    pub(super) fn compare_all(
+    pub(in crate::sync) fn compare_all(
         &mut self,
         mirror: &mut Mirror,
         whole: &Arc<Shape>,

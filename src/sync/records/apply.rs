@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::tally::Tallies;
-use super::telling::{Told, told};
+use super::loggable::{Told, told};
+use super::run_rows::Tallies;
 use crate::feed::Page;
 use crate::mirror::{ChangeKind, DeletedReason, Held, Job, Rows, Subject, Writing};
 use crate::record::{Children, Record, Shape};

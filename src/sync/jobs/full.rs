@@ -1,15 +1,15 @@
 //! The full sync: all of every resource, listings with their children in one request.
 
-use super::catalog::Catalog;
-use super::files::Trust;
 use super::incremental::catch_up_and_announce;
-use super::job::whole_job;
-use super::runs::{Runs, run_job};
-use super::sweep::Sweeping;
-use super::tally::Tallies;
-use super::{Context, Report};
+use super::whole_job::whole_job;
 use crate::mirror::{Job, Mirror, RunId};
 use crate::resource::Resource;
+use crate::sync::files::Trust;
+use crate::sync::records::catalog::Catalog;
+use crate::sync::records::job_run::{Runs, run_job};
+use crate::sync::records::reader::Sweeping;
+use crate::sync::records::run_rows::Tallies;
+use crate::sync::{Context, Report};
 
 /// Reads all of `resources` into the mirror. A resource that fails does not
 /// stop the others.
@@ -41,7 +41,7 @@ pub fn full(
 ///
 /// # Errors
 /// If the database cannot be read or written.
-pub(super) fn sweep_all(
+pub(in crate::sync) fn sweep_all(
     context: &Context<'_>,
     catalog: &Catalog,
     mirror: &mut Mirror,
@@ -100,7 +100,7 @@ fn alone(
     Ok(())
 }
 
-pub(super) enum Swept {
+pub(in crate::sync) enum Swept {
     /// It was read; these children did not come along.
     Read {
         run: Option<RunId>,
@@ -111,7 +111,7 @@ pub(super) enum Swept {
 }
 
 /// Reads all of one resource, and of the children that come along.
-pub(super) fn sweep(
+pub(in crate::sync) fn sweep(
     context: &Context<'_>,
     catalog: &Catalog,
     mirror: &mut Mirror,

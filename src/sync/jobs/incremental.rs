@@ -2,20 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use super::catalog::Catalog;
 use super::deletions::announce_all;
-use super::ending::{Finished, rejected_error};
-use super::files::Trust;
 use super::full::{Swept, sweep, sweep_all};
-use super::job::whole_job;
-use super::runs::{Runs, run_job};
-use super::scope::needs_full;
-use super::sweep::Sweeping;
-use super::tally::Tallies;
-use super::{Context, Report, Verdict};
+use super::whole_job::whole_job;
 use crate::feed::FeedError;
 use crate::mirror::{Job, Mirror, RunId, Status, WantedPhotos};
 use crate::resource::Resource;
+use crate::sync::files::Trust;
+use crate::sync::records::catalog::Catalog;
+use crate::sync::records::end::{Finished, rejected_error};
+use crate::sync::records::job_run::{Runs, run_job};
+use crate::sync::records::reader::Sweeping;
+use crate::sync::records::run_rows::Tallies;
+use crate::sync::records::scope::needs_full;
+use crate::sync::{Context, Report, Verdict};
 
 /// Brings `resources` up to date with the feed: reads what changed since their
 /// watermarks, and all of those for which that is not enough.
@@ -138,7 +138,7 @@ fn catch_up(
 ///
 /// # Errors
 /// If the database cannot be read or written.
-pub(super) fn catch_up_and_announce(
+pub(in crate::sync) fn catch_up_and_announce(
     context: &Context<'_>,
     catalog: &Catalog,
     mirror: &mut Mirror,
@@ -245,7 +245,7 @@ fn follow(
 ///
 /// # Errors
 /// If the database cannot be read or written.
-pub(super) fn follow_listings(
+pub(in crate::sync) fn follow_listings(
     context: &Context<'_>,
     catalog: &Catalog,
     mirror: &mut Mirror,

@@ -2,14 +2,14 @@
 
 use anyhow::Context as _;
 
-use super::Verdict;
-use super::sweep::Sweeping;
-use super::tally::Tallies;
+use super::reader::Sweeping;
+use super::run_rows::Tallies;
 use crate::mirror::{Job, Mirror, RunId, Status, Writing};
 use crate::resource::Resource;
+use crate::sync::Verdict;
 
 /// What is said of so many records that could not be stored.
-pub(super) fn rejected_error(rejected: u64) -> Option<String> {
+pub(in crate::sync) fn rejected_error(rejected: u64) -> Option<String> {
     let records = if rejected == 1 { "record" } else { "records" };
     (rejected > 0).then(|| {
         format!("{rejected} {records} could not be stored; see `rejects`, where they are kept")
@@ -17,7 +17,7 @@ pub(super) fn rejected_error(rejected: u64) -> Option<String> {
 }
 
 /// What a sweep came to.
-pub(super) struct Finished {
+pub(in crate::sync) struct Finished {
     /// The runs that ended.
     pub runs: Vec<RunId>,
     /// How.
@@ -29,7 +29,7 @@ pub(super) struct Finished {
 impl Sweeping<'_> {
     /// Ends the runs as they went, all of them in one transaction. A sweep that
     /// did not come to its end keeps its checkpoint.
-    pub(super) fn finish(
+    pub(in crate::sync) fn finish(
         mut self,
         mirror: &mut Mirror,
         result: &anyhow::Result<()>,
@@ -109,7 +109,7 @@ impl Sweeping<'_> {
     }
 
     /// Ends the run of one resource. One that came to its end leaves no checkpoint.
-    pub(super) fn end_run(
+    pub(in crate::sync) fn end_run(
         &self,
         writing: &Writing<'_>,
         resource: Resource,

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use super::apply::Apply;
-use super::begin::earlier;
-use super::catalog::Catalog;
-use super::fetch::fetch;
-use super::files::Trust;
-use super::job::whole_job;
-use super::runs::{Runs, run_job};
-use super::tally::Tallies;
-use super::{Context, Report, Verdict};
+use super::whole_job::whole_job;
 use crate::feed::{Announced, Announcement, DELETED_NAMES, DeletedNames, FeedError};
 use crate::mirror::{DeletedReason, Job, Mirror, Status, Writing};
 use crate::resource::Resource;
+use crate::sync::files::Trust;
+use crate::sync::records::apply::Apply;
+use crate::sync::records::begin::earlier;
+use crate::sync::records::by_key::fetch;
+use crate::sync::records::catalog::Catalog;
+use crate::sync::records::job_run::{Runs, run_job};
+use crate::sync::records::run_rows::Tallies;
+use crate::sync::{Context, Report, Verdict};
 use crate::value::stored_instant;
 
 /// Under what the names of the Deleted resource are remembered.
@@ -44,7 +44,7 @@ pub fn deletions(
 ///
 /// # Errors
 /// If the database cannot be read or written.
-pub(super) fn announce_all(
+pub(in crate::sync) fn announce_all(
     context: &Context<'_>,
     catalog: &Catalog,
     mirror: &mut Mirror,

@@ -4,19 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
-use super::apply::Apply;
-use super::catalog::Catalog;
-use super::fetch::fetch;
-use super::files::Trust;
 use super::incremental::fetches_photos;
-use super::job::whole_job;
-use super::runs::{Runs, run_job};
-use super::tally::Tallies;
-use super::{Context, Report, Verdict};
+use super::whole_job::whole_job;
 use crate::feed::{Page, Step, Sweep};
 use crate::mirror::{DeletedReason, Job, Mirror, Status, WantedPhotos};
 use crate::record::Shape;
 use crate::resource::Resource;
+use crate::sync::files::Trust;
+use crate::sync::records::apply::Apply;
+use crate::sync::records::by_key::fetch;
+use crate::sync::records::catalog::Catalog;
+use crate::sync::records::job_run::{Runs, run_job};
+use crate::sync::records::run_rows::Tallies;
+use crate::sync::{Context, Report, Verdict};
 
 /// What became of each key.
 #[derive(Debug, Default)]

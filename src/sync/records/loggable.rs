@@ -13,7 +13,7 @@ use crate::value::{Value, timestamp};
 
 /// A change as it is logged.
 #[derive(Debug, PartialEq)]
-pub(super) struct Told {
+pub(in crate::sync) struct Told {
     pub field: String,
     pub old: Value,
     pub new: Value,
@@ -21,7 +21,7 @@ pub(super) struct Told {
 
 /// The changes that are logged: not the timestamp, and not what became known
 /// only because a field is taken now, declared now, or declared no longer.
-pub(super) fn told(
+pub(in crate::sync) fn told(
     writing: &Writing<'_>,
     shape: &Shape,
     record: &Record,

@@ -1,16 +1,16 @@
 //! What every job begins and ends with.
 
-use super::files::{Trust, clear};
 use super::retention::forget;
-use super::{Context, Ending, Report, note_credentials};
 use crate::mirror::Mirror;
+use crate::sync::files::{Trust, clear};
+use crate::sync::{Context, Ending, Report, note_credentials};
 
 /// Does a whole job. Before it and behind it files go whose rows went: before, since a
 /// row may come back whose file is to go; behind, since rows went with the job.
 ///
 /// # Errors
 /// If the database cannot be read or written. What else goes wrong is in the report.
-pub(super) fn whole_job(
+pub(in crate::sync) fn whole_job(
     context: &Context<'_>,
     mirror: &mut Mirror,
     trust: Trust,

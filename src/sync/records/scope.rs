@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use super::Context;
+use super::by_key::fetch;
 use super::catalog::Catalog;
-use super::fetch::fetch;
-use super::sweep::Sweeping;
+use super::reader::Sweeping;
 use crate::feed::{FeedError, Sweep};
 use crate::mirror::{DeletedReason, Mirror, Scope};
 use crate::record::Shape;
 use crate::resource::Resource;
+use crate::sync::Context;
 
 /// Whether the changes since the watermark are not enough to bring a resource up
 /// to date: it was never read whole, or not with what is wanted now.
 ///
 /// # Errors
 /// If the database cannot be read, or the feed does not declare what is wanted.
-pub(super) fn needs_full(
+pub(in crate::sync) fn needs_full(
     context: &Context<'_>,
     catalog: &Catalog,
     mirror: &Mirror,
@@ -43,7 +43,7 @@ pub(super) fn needs_full(
 ///
 /// # Errors
 /// If the database cannot be read or written.
-pub(super) fn narrow(
+pub(in crate::sync) fn narrow(
     catalog: &Catalog,
     mirror: &mut Mirror,
     resources: &[Resource],
@@ -86,7 +86,7 @@ impl Sweeping<'_> {
     /// Reads keys and stamps of all that changed, whether it matches the filter or
     /// not, and notes what of it is live here: what does not come with the filter
     /// may have left it.
-    pub(super) fn note_changed(&mut self, mirror: &mut Mirror) -> anyhow::Result<()> {
+    pub(in crate::sync) fn note_changed(&mut self, mirror: &mut Mirror) -> anyhow::Result<()> {
         let stamps = Arc::new(self.catalog.stamps(self.resource)?);
         let sweep = self.context.feed.sweep(stamps.clone(), None, true);
         let (job, resource) = (self.job(), self.resource);
@@ -111,7 +111,7 @@ impl Sweeping<'_> {
     /// Of records that were not met with the filter, those that the feed still
     /// has: asked once more, they match after all, or they left and get their
     /// last values.
-    pub(super) fn leave_scope(
+    pub(in crate::sync) fn leave_scope(
         &mut self,
         mirror: &mut Mirror,
         shape: &Arc<Shape>,
@@ -134,7 +134,7 @@ impl Sweeping<'_> {
 
     /// Asks by their keys for records that could not be stored before and were not
     /// met since.
-    pub(super) fn retry_rejects(
+    pub(in crate::sync) fn retry_rejects(
         &mut self,
         mirror: &mut Mirror,
         shape: &Arc<Shape>,
@@ -153,7 +153,7 @@ impl Sweeping<'_> {
         });
         let gone = match asked {
             Ok(gone) => gone,
-            Err(error) if super::gone::is_refusal(&error) => {
+            Err(error) if super::missing::is_refusal(&error) => {
                 tracing::info!(resource = %self.resource, %error, "asking for what was rejected");
                 return Ok(());
             }

@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::catalog::Catalog;
-use super::ending::Finished;
+use super::end::Finished;
+use super::run_rows::Tallies;
 use super::scope::narrow;
-use super::tally::Tallies;
-use super::{Context, DeletedCount, Report, Verdict, ending_of};
 use crate::feed::{Feed, FeedError, Traffic};
 use crate::mirror::{Counts, Job, Mirror, Outcome, RunId};
 use crate::resource::Resource;
+use crate::sync::{Context, DeletedCount, Report, Verdict, ending_of};
 
 /// The runs that ended so far, and how.
-pub(super) struct Runs {
+pub(in crate::sync) struct Runs {
     ids: Vec<RunId>,
     verdicts: BTreeSet<Verdict>,
     /// What went over the wire up to the newest run that answers for it.
@@ -28,7 +28,7 @@ pub(super) struct Runs {
 /// # Errors
 /// If the database cannot be read or written. What the feed does wrong is in
 /// the report.
-pub(super) fn run_job(
+pub(in crate::sync) fn run_job(
     context: &Context<'_>,
     mirror: &mut Mirror,
     job: Job,
@@ -60,7 +60,7 @@ pub(super) fn run_job(
 }
 
 /// How many rows were soft-deleted, as it is reported.
-pub(super) fn deleted_counts(
+pub(in crate::sync) fn deleted_counts(
     deleted: &BTreeMap<(Resource, &'static str), u64>,
 ) -> Vec<DeletedCount> {
     let counts = deleted

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::catalog::Catalog;
-use super::survey::survey;
-use super::{Context, Misconfigured, Verdict, is_the_end};
 use crate::config;
 use crate::feed::{Paging, Position, Tries};
 use crate::resource::Resource;
+use crate::sync::records::catalog::Catalog;
+use crate::sync::records::survey::survey;
+use crate::sync::{Context, Misconfigured, Verdict, is_the_end};
 
 /// What a full sync would ask for.
 #[derive(Clone, Debug, Serialize)]

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use super::glossary::meaning;
 use crate::config;
 use crate::feed::{Feed, Metadata, ShapeError, Wanted, columns, shape};
 use crate::mirror::{FieldRow, Mirror};
 use crate::record::Shape;
 use crate::resource::Resource;
+use crate::sync::glossary::meaning;
 
 const READING: &str = "reading the feed's $metadata";
 

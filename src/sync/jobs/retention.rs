@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::Context;
 use crate::mirror::{Forgotten, Mirror};
+use crate::sync::Context;
 use crate::value::stored_instant;
 
 /// Forgets for good what the configuration keeps only for so long, by the local clock,
@@ -13,7 +13,10 @@ use crate::value::stored_instant;
 ///
 /// # Errors
 /// If the database cannot be written.
-pub(super) fn forget(context: &Context<'_>, mirror: &mut Mirror) -> anyhow::Result<Forgotten> {
+pub(in crate::sync) fn forget(
+    context: &Context<'_>,
+    mirror: &mut Mirror,
+) -> anyhow::Result<Forgotten> {
     let now = Utc::now();
     let retention = &context.config.retention;
     let mut forgotten = Forgotten::default();

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::fetch::fetch;
+use super::by_key::fetch;
+use super::reader::Sweeping;
 use super::survey::survey;
-use super::sweep::Sweeping;
 use crate::feed::{FeedError, Key, Paging, Position, Step, Tries};
 use crate::mirror::{DeletedReason, Job, Mirror, Writing};
 use crate::record::Shape;
@@ -23,7 +23,7 @@ impl Sweeping<'_> {
     /// Notes what tells later which rows are gone. Read in the order of a
     /// numeric key, a page tells by itself which keys between its first and its
     /// last are not there; otherwise every key that came is noted.
-    pub(super) fn note_met(
+    pub(in crate::sync) fn note_met(
         &self,
         writing: &Writing<'_>,
         shape: &Shape,
@@ -64,7 +64,7 @@ impl Sweeping<'_> {
     /// Links that count rows pass over some while others come and go. Where the
     /// feed counts more than was met, or fewer than at the start, all is read
     /// once more.
-    pub(super) fn find_what_was_passed_over(
+    pub(in crate::sync) fn find_what_was_passed_over(
         &mut self,
         mirror: &mut Mirror,
         shape: &Arc<Shape>,
@@ -103,7 +103,7 @@ impl Sweeping<'_> {
 
     /// Soft-deletes what the sweep missed, unless it is suspiciously much: of
     /// the resource itself, and then of the children that came with it.
-    pub(super) fn delete_missing(
+    pub(in crate::sync) fn delete_missing(
         &mut self,
         mirror: &mut Mirror,
         shape: &Arc<Shape>,
@@ -204,7 +204,7 @@ impl Sweeping<'_> {
 }
 
 /// Whether the feed answered that it will not or cannot do this.
-pub(super) fn is_refusal(error: &anyhow::Error) -> bool {
+pub(in crate::sync) fn is_refusal(error: &anyhow::Error) -> bool {
     error.downcast_ref().is_some_and(FeedError::is_refusal)
 }
 

@@ -3,30 +3,30 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::Context;
 use super::apply::Apply;
 use super::begin::{asked, changes_checkpoint, first_checkpoint, resumed};
 use super::catalog::Catalog;
 use super::checkpoint::Checkpoint;
-use super::tally::Tallies;
+use super::run_rows::Tallies;
 use crate::feed::{FeedError, Position, Step, Sweep, Tries};
 use crate::mirror::{DeletedReason, Job, Mirror, Status, Writing};
 use crate::record::Shape;
 use crate::resource::Resource;
+use crate::sync::Context;
 
 /// A sweep of a resource while it is under way.
-pub(super) struct Sweeping<'a> {
-    pub(super) context: &'a Context<'a>,
-    pub(super) catalog: &'a Catalog,
-    pub(super) resource: Resource,
-    pub(super) checkpoint: Checkpoint,
+pub(in crate::sync) struct Sweeping<'a> {
+    pub(in crate::sync) context: &'a Context<'a>,
+    pub(in crate::sync) catalog: &'a Catalog,
+    pub(in crate::sync) resource: Resource,
+    pub(in crate::sync) checkpoint: Checkpoint,
     /// The runs of the resource and of what comes with it.
-    pub(super) tallies: Tallies,
+    pub(in crate::sync) tallies: Tallies,
     /// The children that the feed does not give along, and why.
-    pub(super) refused: Vec<(Resource, String)>,
-    pub(super) left_out: Vec<String>,
+    pub(in crate::sync) refused: Vec<(Resource, String)>,
+    pub(in crate::sync) left_out: Vec<String>,
     /// Whether it goes on with a sweep that did not finish.
-    pub(super) is_resumed: bool,
+    pub(in crate::sync) is_resumed: bool,
     /// The link that an earlier run left to go on from.
     resumed_at: Option<String>,
 }
@@ -118,19 +118,19 @@ impl<'a> Sweeping<'a> {
     }
 
     /// The job that it is done for.
-    pub(super) fn job(&self) -> Job {
+    pub(in crate::sync) fn job(&self) -> Job {
         self.tallies.job()
     }
 
     /// Reads all that is not read yet, and then soft-deletes what is gone.
-    pub(super) fn run(&mut self, mirror: &mut Mirror) -> anyhow::Result<()> {
+    pub(in crate::sync) fn run(&mut self, mirror: &mut Mirror) -> anyhow::Result<()> {
         let shape = self.read_all(mirror)?;
         self.find_what_was_passed_over(mirror, &shape)?;
         self.delete_missing(mirror, &shape)
     }
 
     /// Reads all that is not read yet, one way or another.
-    pub(super) fn read_all(&mut self, mirror: &mut Mirror) -> anyhow::Result<Arc<Shape>> {
+    pub(in crate::sync) fn read_all(&mut self, mirror: &mut Mirror) -> anyhow::Result<Arc<Shape>> {
         let mut shape = self.catalog.shape(self.resource, &self.expanded())?;
         if !shape.children.is_empty() && self.checkpoint.read == 0 {
             shape = self.probe(mirror, shape)?;
@@ -221,7 +221,7 @@ impl<'a> Sweeping<'a> {
         Err(error)
     }
 
-    pub(super) fn sweep(&self, shape: &Arc<Shape>) -> Sweep {
+    pub(in crate::sync) fn sweep(&self, shape: &Arc<Shape>) -> Sweep {
         let filter = self.catalog.filter(self.resource).map(str::to_owned);
         let select = self.catalog.selects(self.resource);
         self.context.feed.sweep(shape.clone(), filter, select)
@@ -263,7 +263,11 @@ impl<'a> Sweeping<'a> {
         Ok(())
     }
 
-    pub(super) fn read(&mut self, mirror: &mut Mirror, shape: &Arc<Shape>) -> anyhow::Result<()> {
+    pub(in crate::sync) fn read(
+        &mut self,
+        mirror: &mut Mirror,
+        shape: &Arc<Shape>,
+    ) -> anyhow::Result<()> {
         let walking = self
             .context
             .feed
@@ -279,7 +283,7 @@ impl<'a> Sweeping<'a> {
 
     /// One page and where the sweep stands behind it, in one transaction. If it
     /// fails, all is as it was before.
-    pub(super) fn apply(
+    pub(in crate::sync) fn apply(
         &mut self,
         mirror: &mut Mirror,
         shape: &Shape,
@@ -290,7 +294,7 @@ impl<'a> Sweeping<'a> {
 
     /// As [`Sweeping::apply`]; with a reason, the records are soft-deleted with the
     /// values that came.
-    pub(super) fn apply_and(
+    pub(in crate::sync) fn apply_and(
         &mut self,
         mirror: &mut Mirror,
         shape: &Shape,
@@ -353,7 +357,7 @@ impl<'a> Sweeping<'a> {
     }
 
     /// What applies pages in a transaction.
-    pub(super) fn applying<'w>(&'w mut self, writing: &'w Writing<'w>) -> Apply<'w> {
+    pub(in crate::sync) fn applying<'w>(&'w mut self, writing: &'w Writing<'w>) -> Apply<'w> {
         Apply {
             writing,
             tallies: &mut self.tallies,
@@ -364,13 +368,13 @@ impl<'a> Sweeping<'a> {
     }
 
     /// Writes what the runs did so far, and where the sweep stands.
-    pub(super) fn save(&mut self, writing: &Writing<'_>) -> anyhow::Result<()> {
+    pub(in crate::sync) fn save(&mut self, writing: &Writing<'_>) -> anyhow::Result<()> {
         let text = serde_json::to_string(&self.checkpoint)?;
         Ok(self.save_at(writing, Some(&text))?)
     }
 
     /// Writes what the runs did so far; without a checkpoint, that all was read.
-    pub(super) fn save_at(
+    pub(in crate::sync) fn save_at(
         &mut self,
         writing: &Writing<'_>,
         checkpoint: Option<&str>,

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use super::peak_rss_bytes;
 use crate::feed::Traffic;
 use crate::mirror::{
     ChangeLog, Counts, DeletedReason, Job, Mirror, Outcome, RunId, Status, Writing,
 };
 use crate::resource::Resource;
+use crate::sync::peak_rss_bytes;
 
 /// The run of one resource while it is under way.
 #[derive(Clone, Debug)]
