@@ -93,12 +93,12 @@ impl Kept {
     fn new(answer: &Answer) -> anyhow::Result<Kept> {
         let folder = tempfile::tempdir()?;
         let mut mirror = Mirror::open(&folder.path().join("mirror.db"))?;
-        let writing = mirror.write()?;
+        let tx = mirror.write()?;
         let fields = columns(&answer.metadata, Resource::Property)?;
         let paging = answer.shape.paging_field().name.clone();
-        writing.ensure_table(Resource::Property, &fields, Some(&paging))?;
-        let run = writing.start_run(Job::Full, Resource::Property, None, None)?;
-        writing.commit()?;
+        tx.ensure_table(Resource::Property, &fields, Some(&paging))?;
+        let run = tx.start_run(Job::Full, Resource::Property, None, None)?;
+        tx.commit()?;
         Ok(Kept {
             mirror,
             run,
@@ -108,8 +108,8 @@ impl Kept {
 
     /// Brings all records of the page up to date and returns how many values differed.
     fn apply(&mut self, shape: &Shape, page: &Page) -> rusqlite::Result<usize> {
-        let writing = self.mirror.write()?;
-        let mut rows = writing.rows(shape)?;
+        let tx = self.mirror.write()?;
+        let mut rows = tx.rows(shape)?;
         let mut differed = 0;
         for record in &page.records {
             let changes = match rows.held(record)? {
@@ -128,7 +128,7 @@ impl Kept {
                 listing_key: Some(&record.key),
                 source_timestamp: shape.modified_of(&record.values),
             };
-            let mut log = writing.changes(self.run)?;
+            let mut log = tx.changes(self.run)?;
             for change in changes {
                 let (field, new) = (
                     &shape.fields[change.position],
@@ -138,7 +138,7 @@ impl Kept {
             }
         }
         drop(rows);
-        writing.commit()?;
+        tx.commit()?;
         Ok(differed)
     }
 }

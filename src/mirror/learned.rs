@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
-use super::{Mirror, Writing};
+use super::{Mirror, ReadTx, WriteTx};
 
 impl Mirror {
     /// What was found out under this name.
@@ -20,7 +20,7 @@ fn learned(db: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
     db.query_row(sql, [name], |row| row.get(0)).optional()
 }
 
-impl Writing<'_> {
+impl ReadTx<'_> {
     /// What was found out under this name.
     ///
     /// # Errors
@@ -28,7 +28,9 @@ impl Writing<'_> {
     pub(super) fn learned(&self, name: &str) -> rusqlite::Result<Option<String>> {
         learned(&self.transaction, name)
     }
+}
 
+impl WriteTx<'_> {
     /// Writes down what was found out.
     ///
     /// # Errors

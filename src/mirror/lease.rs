@@ -8,7 +8,7 @@ use super::{Mirror, now};
 /// What a process holds the mirror for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lease {
-    /// Writing to it, while a job runs.
+    /// WriteTx to it, while a job runs.
     Sync,
     /// Running jobs on their schedule, for as long as the daemon lives.
     Watch,
@@ -62,8 +62,8 @@ impl Mirror {
     /// [`LeaseTaken`] if another living process holds it.
     pub fn take_lease(&mut self, lease: Lease) -> anyhow::Result<()> {
         let own = Process::own();
-        let writing = self.write()?;
-        if let Some((process, holder)) = held(&writing.transaction, lease)?
+        let tx = self.write()?;
+        if let Some((process, holder)) = held(&tx.transaction, lease)?
             && process != own
             && process.may_live(&own.host)
         {
@@ -73,7 +73,7 @@ impl Mirror {
             };
             return Err(LeaseTaken { holder, doing }.into());
         }
-        writing.transaction.execute(
+        tx.transaction.execute(
             "INSERT OR REPLACE INTO _leases (name, host, pid, process_started, since)
              VALUES (:name, :host, :pid, :started, :since)",
             named_params! {
@@ -81,7 +81,7 @@ impl Mirror {
                 ":started": own.started, ":since": now(),
             },
         )?;
-        writing.commit()?;
+        tx.commit()?;
         Ok(())
     }
 

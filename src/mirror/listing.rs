@@ -8,7 +8,7 @@ use super::past::Past;
 use super::rows::SqlValue;
 use super::schema::columns;
 use super::views::Table;
-use super::{Mirror, Writing, quoted};
+use super::{Mirror, ReadTx, quoted};
 use crate::resource::Resource;
 use crate::value::Value;
 
@@ -88,11 +88,11 @@ impl Mirror {
     /// [`NoListing`] if there is none to show, or the database cannot be read.
     pub fn listing(&mut self, key: &str, at: Option<&str>) -> anyhow::Result<WholeListing> {
         // All of it from one moment, also while a sync writes.
-        self.look()?.listing(key, at)
+        self.read()?.listing(key, at)
     }
 }
 
-impl Writing<'_> {
+impl ReadTx<'_> {
     fn listing(&self, key: &str, at: Option<&str>) -> anyhow::Result<WholeListing> {
         let db = &*self.transaction;
         if let (Some(at), Some(since)) = (at, self.log_begins()?)

@@ -6,7 +6,7 @@ use super::changes::ChangeRow;
 use super::net::Net;
 use super::runs::RunId;
 use super::subject::Subject;
-use super::{Mirror, Writing, rows::SqlValue};
+use super::{Mirror, WriteTx, rows::SqlValue};
 use crate::value::Value;
 use serde::Serialize;
 
@@ -94,10 +94,10 @@ impl Mirror {
 pub struct ChangeLog<'w> {
     insert: CachedStatement<'w>,
     run: RunId,
-    writing: &'w Writing<'w>,
+    tx: &'w WriteTx<'w>,
 }
 
-impl Writing<'_> {
+impl WriteTx<'_> {
     /// The log for a run.
     ///
     /// # Errors
@@ -112,7 +112,7 @@ impl Writing<'_> {
         Ok(ChangeLog {
             insert,
             run,
-            writing: self,
+            tx: self,
         })
     }
 }
@@ -149,7 +149,7 @@ impl ChangeLog<'_> {
         old: &Value,
         new: &Value,
     ) -> rusqlite::Result<i64> {
-        if let Net::Merged(fewer) = self.writing.net(subject, change, field, new)? {
+        if let Net::Merged(fewer) = self.tx.net(subject, change, field, new)? {
             return Ok(-(fewer as i64));
         }
         let (old, new) = (SqlValue(old.as_ref()), SqlValue(new.as_ref()));
@@ -163,7 +163,7 @@ impl ChangeLog<'_> {
             ":old": &old as &dyn ToSql,
             ":new": &new as &dyn ToSql,
             ":source": subject.source_timestamp,
-            ":now": self.writing.now,
+            ":now": self.tx.now,
         })?;
         Ok(1)
     }

@@ -5,7 +5,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Row, named_params};
 
 use super::schema::columns;
-use super::{Writing, quoted};
+use super::{ReadTx, quoted};
 use crate::resource::Resource;
 
 /// Which of the fields that tell of the market the mirror has columns for.
@@ -64,7 +64,7 @@ pub enum MarketEvent<'r> {
     Price(Option<f64>, Option<f64>),
 }
 
-impl Writing<'_> {
+impl ReadTx<'_> {
     /// Which fields the table of listings has; None if there is no such table yet.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! The mirror: one SQLite file, one writer, short transactions.
 //!
-//! The one user of the database library. Others begin a [`Writing`], apply a
+//! The one user of the database library. Others begin a [`WriteTx`], apply a
 //! page to it, and commit; a page's rows, its changes and where its run stands
 //! become true together or not at all.
 
@@ -31,6 +31,7 @@ mod standing;
 mod subject;
 mod sweep;
 mod time_zone;
+mod transaction;
 mod transitions;
 mod views;
 mod wal;
@@ -40,7 +41,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use chrono::Utc;
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::Connection;
 
 use crate::value::stored_instant;
 
@@ -68,6 +69,7 @@ pub use scope::Scope;
 pub use standing::LastRun;
 pub use subject::Subject;
 pub use time_zone::UtcOffset;
+pub use transaction::{ReadTx, WriteTx};
 pub use transitions::Transition;
 
 /// An open mirror.
@@ -79,67 +81,10 @@ pub struct Mirror {
     emptied_at: Option<Instant>,
 }
 
-/// A transaction that writes. Dropped without [`Writing::commit`], it leaves no trace.
-pub struct Writing<'m> {
-    transaction: Transaction<'m>,
-    logged: &'m RefCell<Logged>,
-    /// The moment of this transaction, in storage form.
-    now: String,
-}
-
 impl Mirror {
-    /// Begins a transaction that writes.
-    ///
-    /// # Errors
-    /// If another program holds the database for longer than the timeout; the error
-    /// names it where it can be found.
-    pub fn write(&mut self) -> rusqlite::Result<Writing<'_>> {
-        self.bound_log()?;
-        let path = &self.path;
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(|error| blocked::name_holder(error, path))?;
-        Ok(Writing {
-            transaction,
-            logged: &self.logged,
-            now: now(),
-        })
-    }
-}
-
-impl Mirror {
-    /// Where the database is.
+    /// Returns the path of the database.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// Begins a transaction that only reads, and holds nobody up: the mirror as it
-    /// is at one moment.
-    ///
-    /// # Errors
-    /// If the database cannot be read.
-    pub fn look(&mut self) -> rusqlite::Result<Writing<'_>> {
-        Ok(Writing {
-            transaction: self.connection.transaction()?,
-            logged: &self.logged,
-            now: now(),
-        })
-    }
-}
-
-impl Writing<'_> {
-    /// Makes all of it true.
-    ///
-    /// # Errors
-    /// If it cannot be written; then none of it is true.
-    pub fn commit(self) -> rusqlite::Result<()> {
-        self.transaction.commit()
-    }
-
-    /// The moment of this transaction, in storage form.
-    pub fn now(&self) -> &str {
-        &self.now
     }
 }
 

@@ -8,7 +8,7 @@ use rusqlite::{Transaction, named_params};
 
 use super::rows::{SqlValue, stored};
 use super::subject::Subject;
-use super::{Mirror, Writing};
+use super::{Mirror, WriteTx};
 use crate::resource::Resource;
 use crate::value::Value;
 
@@ -63,7 +63,7 @@ struct Entry {
     old: Value,
 }
 
-impl Writing<'_> {
+impl WriteTx<'_> {
     /// Nets an entry out against those of the same record in this sync.
     pub(super) fn net(
         &self,

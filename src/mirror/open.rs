@@ -159,9 +159,9 @@ impl Mirror {
             .run(&mut connection)
             .context("bringing the database's tables up to date")?;
         let mut mirror = Mirror::with(connection, path);
-        let writing = mirror.write()?;
-        writing.complete_tables()?;
-        writing.commit()?;
+        let tx = mirror.write()?;
+        tx.complete_tables()?;
+        tx.commit()?;
         Ok(mirror)
     }
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::named_params;
 
-use super::Writing;
+use super::ReadTx;
 use crate::resource::Resource;
 
 /// What a run did and what it took.
@@ -32,7 +32,7 @@ pub struct RunRow {
     pub error: Option<String>,
 }
 
-impl Writing<'_> {
+impl ReadTx<'_> {
     /// Gives the runs that began at a time in storage form or later, newest first.
     ///
     /// # Errors

@@ -3,11 +3,26 @@
 use rusqlite::named_params;
 
 use super::runs::RunId;
-use super::{Mirror, Writing};
+use super::{Mirror, ReadTx, WriteTx};
 use crate::record::Reject;
 use crate::resource::Resource;
 
-impl Writing<'_> {
+impl ReadTx<'_> {
+    /// How many rejects of the resource are not resolved.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn open_rejects(&self, resource: Resource) -> rusqlite::Result<u64> {
+        self.transaction
+            .prepare_cached(
+                "SELECT count(*) FROM rejects WHERE resource = ?1 AND resolved_at IS NULL",
+            )?
+            .query_row([resource.entity_set()], |row| row.get::<_, i64>(0))
+            .map(|open| open as u64)
+    }
+}
+
+impl WriteTx<'_> {
     /// Keeps a record that could not be stored. One that an earlier run kept, the
     /// same to the letter, is noted as met again; so is one with a key that this
     /// run meets twice.
@@ -47,19 +62,6 @@ impl Writing<'_> {
                 ":now": self.now,
             })?;
         Ok(())
-    }
-
-    /// How many rejects of the resource are not resolved.
-    ///
-    /// # Errors
-    /// If it cannot be read.
-    pub fn open_rejects(&self, resource: Resource) -> rusqlite::Result<u64> {
-        self.transaction
-            .prepare_cached(
-                "SELECT count(*) FROM rejects WHERE resource = ?1 AND resolved_at IS NULL",
-            )?
-            .query_row([resource.entity_set()], |row| row.get::<_, i64>(0))
-            .map(|open| open as u64)
     }
 
     /// A record that was rejected before has been stored.

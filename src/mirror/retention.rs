@@ -3,7 +3,7 @@
 use rusqlite::named_params;
 use serde::Serialize;
 
-use super::{Mirror, Writing, quoted};
+use super::{Mirror, ReadTx, WriteTx, quoted};
 use crate::resource::Resource;
 
 /// So many rows go in one transaction: it is short, and others get their turn.
@@ -36,9 +36,9 @@ impl Mirror {
         self.overwrite_removed(true)?;
         for resource in Resource::ALL {
             while self.has_table(resource)? {
-                let writing = self.write()?;
-                let (rows, changes) = writing.forget_some(resource, before)?;
-                writing.commit()?;
+                let tx = self.write()?;
+                let (rows, changes) = tx.forget_some(resource, before)?;
+                tx.commit()?;
                 forgotten.rows += rows as u64;
                 forgotten.changes += changes as u64;
                 if rows < ROWS_AT_ONCE {
@@ -62,16 +62,16 @@ impl Mirror {
     pub fn forget_changes(&mut self, before: &str) -> rusqlite::Result<u64> {
         let mut forgotten = 0;
         loop {
-            let writing = self.write()?;
-            let removed = writing.transaction.execute(
+            let tx = self.write()?;
+            let removed = tx.transaction.execute(
                 "DELETE FROM changes WHERE id IN (
                      SELECT id FROM changes WHERE recorded_at < :before LIMIT :most)",
                 named_params! { ":before": before, ":most": ROWS_AT_ONCE as i64 },
             )?;
             if removed > 0 {
-                writing.learn(LOG_BEGINS, before)?;
+                tx.learn(LOG_BEGINS, before)?;
             }
-            writing.commit()?;
+            tx.commit()?;
             forgotten += removed as u64;
             if removed < ROWS_AT_ONCE {
                 return Ok(forgotten);
@@ -86,8 +86,8 @@ impl Mirror {
     /// # Errors
     /// If the database cannot be written.
     pub fn forget_runs(&mut self, before: &str) -> rusqlite::Result<u64> {
-        let writing = self.write()?;
-        let removed = writing.transaction.execute(
+        let tx = self.write()?;
+        let removed = tx.transaction.execute(
             "DELETE FROM sync_runs
              WHERE started_at < :before AND status <> 'running' AND checkpoint IS NULL
                AND id NOT IN (SELECT max(id) FROM sync_runs GROUP BY resource, job)
@@ -101,11 +101,11 @@ impl Mirror {
                AND id NOT IN (SELECT run_id FROM rejects WHERE resolved_at IS NULL)",
             named_params! { ":before": before },
         )?;
-        writing.transaction.execute(
+        tx.transaction.execute(
             "DELETE FROM rejects WHERE resolved_at < :before",
             named_params! { ":before": before },
         )?;
-        writing.commit()?;
+        tx.commit()?;
         Ok(removed as u64)
     }
 
@@ -116,7 +116,7 @@ impl Mirror {
     }
 }
 
-impl Writing<'_> {
+impl ReadTx<'_> {
     /// From when on the change log is whole, in storage form, if entries of it were
     /// removed by their age.
     ///
@@ -125,7 +125,9 @@ impl Writing<'_> {
     pub fn log_begins(&self) -> rusqlite::Result<Option<String>> {
         self.learned(LOG_BEGINS)
     }
+}
 
+impl WriteTx<'_> {
     /// Removes some rows of a resource, and what else is held of their fields: how
     /// many rows, and how many entries of the log.
     fn forget_some(&self, resource: Resource, before: &str) -> rusqlite::Result<(usize, usize)> {

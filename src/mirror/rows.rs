@@ -4,7 +4,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef as SqlRef};
 use rusqlite::{CachedStatement, Connection, Row, ToSql, named_params};
 
 use super::schema::columns;
-use super::{Mirror, Writing, quoted};
+use super::{Mirror, ReadTx, WriteTx, quoted};
 use crate::change::{FieldChange, differences};
 use crate::record::{Record, Shape};
 use crate::resource::Resource;
@@ -82,13 +82,18 @@ pub(super) fn stored<'r>(row: &'r Row<'_>, column: usize) -> ValueRef<'r> {
     }
 }
 
-/// The rows of one resource, within one transaction.
-pub struct Rows<'w> {
-    shape: &'w Shape,
-    select: CachedStatement<'w>,
-    insert: CachedStatement<'w>,
-    update: CachedStatement<'w>,
-    now: &'w str,
+/// Compares records with the rows of one resource, within one transaction.
+pub struct RowReader<'t> {
+    shape: &'t Shape,
+    select: CachedStatement<'t>,
+}
+
+/// Compares, inserts and updates the rows of one resource, within one transaction.
+pub struct Rows<'t> {
+    reader: RowReader<'t>,
+    insert: CachedStatement<'t>,
+    update: CachedStatement<'t>,
+    now: &'t str,
 }
 
 /// The columns that a record fills: its fields, then `extra` and `listing_key`
@@ -108,74 +113,17 @@ fn filled_columns(shape: &Shape) -> Vec<String> {
     columns
 }
 
-impl Writing<'_> {
-    /// The rows of the shape's resource.
-    ///
-    /// # Errors
-    /// If its table is not there.
-    pub fn rows<'w>(&'w self, shape: &'w Shape) -> rusqlite::Result<Rows<'w>> {
-        let table = shape.resource.table();
-        let key = quoted(shape.resource.key());
-        let columns = filled_columns(shape);
-        let names = columns.join(", ");
-        let places = |behind: usize| format!("?{}", columns.len() + behind);
-        let values: Vec<String> = (1..=columns.len()).map(|at| format!("?{at}")).collect();
-        // The key, by which the row is found, stays: SQLite would otherwise find the
-        // rows first and change them from a list, and write the key's index anew.
-        let mut assignments: Vec<String> = (columns.iter().zip(&values))
-            .filter(|(column, _)| **column != key)
-            .map(|(column, value)| match column.as_str() {
-                "listing_key" => format!("{column} = coalesce({value}, {column})"),
-                _ => format!("{column} = {value}"),
-            })
-            .collect();
-        assignments.push(format!("updated_at = {}", places(1)));
-        if shape.resource == Resource::Media {
-            // What the feed changed need not pause for what failed before.
-            assignments.push(format!(
-                "download_after = min(download_after, {})",
-                places(1)
-            ));
-        }
-        let prepare = |sql: String| self.transaction.prepare_cached(&sql);
-        Ok(Rows {
-            select: prepare(format!(
-                "SELECT {names}, deleted_reason, deleted_at IS NOT NULL FROM {table} WHERE {key} = ?1"
-            ))?,
-            insert: prepare(format!(
-                "INSERT INTO {table} ({names}, first_seen_at, updated_at) VALUES ({}, {now}, {now})",
-                values.join(", "),
-                now = places(1)
-            ))?,
-            update: prepare(format!(
-                "UPDATE {table} SET {}, deleted_at = NULL, deleted_reason = NULL WHERE {key} = {}",
-                assignments.join(", "),
-                places(2)
-            ))?,
-            shape,
-            now: &self.now,
-        })
-    }
-
-    /// Soft-deletes a row, keeping its values.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub fn delete_row(
-        &self,
-        resource: Resource,
-        key: &str,
-        reason: DeletedReason,
-    ) -> rusqlite::Result<()> {
-        let mut statement = self.transaction.prepare_cached(&format!(
-            "UPDATE {} SET deleted_at = :now, updated_at = :now, deleted_reason = :reason WHERE {} = :key",
-            resource.table(),
-            quoted(resource.key())
+impl ReadTx<'_> {
+    /// Prepares to compare records with the rows of the shape's resource. It is an
+    /// error if the table does not exist.
+    pub fn row_reader<'t>(&'t self, shape: &'t Shape) -> rusqlite::Result<RowReader<'t>> {
+        let select = self.transaction.prepare_cached(&format!(
+            "SELECT {}, deleted_reason, deleted_at IS NOT NULL FROM {} WHERE {} = ?1",
+            filled_columns(shape).join(", "),
+            shape.resource.table(),
+            quoted(shape.resource.key())
         ))?;
-        statement.execute(named_params! {
-            ":now": self.now, ":reason": reason.as_str(), ":key": key,
-        })?;
-        Ok(())
+        Ok(RowReader { shape, select })
     }
 
     /// The keys of a listing's live children of one resource.
@@ -293,6 +241,74 @@ impl Writing<'_> {
     }
 }
 
+impl WriteTx<'_> {
+    /// The rows of the shape's resource.
+    ///
+    /// # Errors
+    /// If its table is not there.
+    pub fn rows<'w>(&'w self, shape: &'w Shape) -> rusqlite::Result<Rows<'w>> {
+        let table = shape.resource.table();
+        let key = quoted(shape.resource.key());
+        let columns = filled_columns(shape);
+        let names = columns.join(", ");
+        let places = |behind: usize| format!("?{}", columns.len() + behind);
+        let values: Vec<String> = (1..=columns.len()).map(|at| format!("?{at}")).collect();
+        // The key, by which the row is found, stays: SQLite would otherwise find the
+        // rows first and change them from a list, and write the key's index anew.
+        let mut assignments: Vec<String> = (columns.iter().zip(&values))
+            .filter(|(column, _)| **column != key)
+            .map(|(column, value)| match column.as_str() {
+                "listing_key" => format!("{column} = coalesce({value}, {column})"),
+                _ => format!("{column} = {value}"),
+            })
+            .collect();
+        assignments.push(format!("updated_at = {}", places(1)));
+        if shape.resource == Resource::Media {
+            // What the feed changed need not pause for what failed before.
+            assignments.push(format!(
+                "download_after = min(download_after, {})",
+                places(1)
+            ));
+        }
+        let prepare = |sql: String| self.transaction.prepare_cached(&sql);
+        Ok(Rows {
+            reader: self.row_reader(shape)?,
+            insert: prepare(format!(
+                "INSERT INTO {table} ({names}, first_seen_at, updated_at) VALUES ({}, {now}, {now})",
+                values.join(", "),
+                now = places(1)
+            ))?,
+            update: prepare(format!(
+                "UPDATE {table} SET {}, deleted_at = NULL, deleted_reason = NULL WHERE {key} = {}",
+                assignments.join(", "),
+                places(2)
+            ))?,
+            now: &self.now,
+        })
+    }
+
+    /// Soft-deletes a row, keeping its values.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn delete_row(
+        &self,
+        resource: Resource,
+        key: &str,
+        reason: DeletedReason,
+    ) -> rusqlite::Result<()> {
+        let mut statement = self.transaction.prepare_cached(&format!(
+            "UPDATE {} SET deleted_at = :now, updated_at = :now, deleted_reason = :reason WHERE {} = :key",
+            resource.table(),
+            quoted(resource.key())
+        ))?;
+        statement.execute(named_params! {
+            ":now": self.now, ":reason": reason.as_str(), ":key": key,
+        })?;
+        Ok(())
+    }
+}
+
 fn has_table(connection: &Connection, resource: Resource) -> rusqlite::Result<bool> {
     connection
         .prepare_cached(
@@ -311,7 +327,7 @@ impl Mirror {
     }
 }
 
-impl Rows<'_> {
+impl RowReader<'_> {
     /// What the mirror holds of a record, and in what it differs.
     ///
     /// # Errors
@@ -350,13 +366,20 @@ impl Rows<'_> {
             changes,
         })
     }
+}
+
+impl Rows<'_> {
+    /// Compares a record with its row.
+    pub fn held(&mut self, record: &Record) -> rusqlite::Result<Held> {
+        self.reader.held(record)
+    }
 
     /// Adds a row.
     ///
     /// # Errors
     /// If it cannot be written.
     pub fn insert(&mut self, record: &Record) -> rusqlite::Result<()> {
-        let next = bind(&mut self.insert, self.shape, record)?;
+        let next = bind(&mut self.insert, self.reader.shape, record)?;
         self.insert.raw_bind_parameter(next, self.now)?;
         self.insert.raw_execute()?;
         Ok(())
@@ -367,7 +390,7 @@ impl Rows<'_> {
     /// # Errors
     /// If it cannot be written.
     pub fn update(&mut self, record: &Record) -> rusqlite::Result<()> {
-        let next = bind(&mut self.update, self.shape, record)?;
+        let next = bind(&mut self.update, self.reader.shape, record)?;
         self.update.raw_bind_parameter(next, self.now)?;
         self.update.raw_bind_parameter(next + 1, &*record.key)?;
         self.update.raw_execute()?;

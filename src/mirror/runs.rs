@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, named_params};
 use serde::Serialize;
 
-use super::{Mirror, Writing};
+use super::{Mirror, WriteTx};
 use crate::feed::Traffic;
 use crate::resource::Resource;
 
@@ -323,7 +323,7 @@ impl Mirror {
     }
 }
 
-impl Writing<'_> {
+impl WriteTx<'_> {
     /// Begins a run. With `taking_over` it goes on from where that run stood,
     /// which is left without a checkpoint.
     ///

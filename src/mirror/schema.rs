@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::photos::file_columns;
-use super::{Mirror, Writing, quoted};
+use super::{Mirror, WriteTx, quoted};
 use crate::record::FieldShape;
 use crate::resource::Resource;
 
@@ -24,7 +24,7 @@ pub struct FieldRow<'a> {
     pub enumeration: Option<&'a str>,
 }
 
-impl Writing<'_> {
+impl WriteTx<'_> {
     /// Makes the table of a resource, or adds the columns that it lacks. A
     /// column whose field is no longer declared stays.
     ///

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{OptionalExtension, named_params};
 
-use super::{Mirror, Writing, quoted};
+use super::{Mirror, ReadTx, WriteTx, quoted};
 use crate::resource::{MODIFICATION_TIMESTAMP, Resource};
 
 /// What a resource was read with, whole: where this changes, what the mirror
@@ -55,25 +55,7 @@ impl Mirror {
     }
 }
 
-impl Writing<'_> {
-    /// Writes down what a resource was read with.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub fn save_scope(&self, resource: Resource, scope: &Scope) -> rusqlite::Result<()> {
-        let fields = serde_json::Value::from_iter(scope.fields.iter().cloned());
-        self.transaction.execute(
-            "INSERT INTO _scope (resource, filter, fields) VALUES (:resource, :filter, :fields)
-             ON CONFLICT (resource) DO UPDATE SET filter = :filter, fields = :fields",
-            named_params! {
-                ":resource": resource.entity_set(),
-                ":filter": scope.filter,
-                ":fields": fields.to_string(),
-            },
-        )?;
-        Ok(())
-    }
-
+impl ReadTx<'_> {
     /// The ModificationTimestamp of a live row; none if there is no live row.
     ///
     /// # Errors
@@ -106,5 +88,25 @@ impl Writing<'_> {
                 quoted(resource.key())
             ))?
             .query_row([key], |row| row.get(0))
+    }
+}
+
+impl WriteTx<'_> {
+    /// Writes down what a resource was read with.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn save_scope(&self, resource: Resource, scope: &Scope) -> rusqlite::Result<()> {
+        let fields = serde_json::Value::from_iter(scope.fields.iter().cloned());
+        self.transaction.execute(
+            "INSERT INTO _scope (resource, filter, fields) VALUES (:resource, :filter, :fields)
+             ON CONFLICT (resource) DO UPDATE SET filter = :filter, fields = :fields",
+            named_params! {
+                ":resource": resource.entity_set(),
+                ":filter": scope.filter,
+                ":fields": fields.to_string(),
+            },
+        )?;
+        Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use rusqlite::named_params;
 
 use super::runs::Job;
-use super::{Mirror, Writing, quoted};
+use super::{Mirror, ReadTx, WriteTx, quoted};
 use crate::record::Shape;
 use crate::resource::Resource;
 
@@ -23,7 +23,68 @@ impl Mirror {
     }
 }
 
-impl Writing<'_> {
+impl ReadTx<'_> {
+    /// Whether any record of the resource is noted as missing, by whichever job.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn has_missing(&self, resource: Resource) -> rusqlite::Result<bool> {
+        self.transaction
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM _sweep_missing WHERE resource = ?1)")?
+            .query_row([resource.entity_set()], |row| row.get(0))
+    }
+
+    /// The keys that a sweep missed and that are still live.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn missing(&self, job: Job, resource: Resource) -> rusqlite::Result<Vec<String>> {
+        self.transaction
+            .prepare(&format!(
+                "SELECT record_key FROM _sweep_missing AS missing
+                 WHERE job = :job AND resource = :resource AND EXISTS (
+                     SELECT 1 FROM {} WHERE {} = missing.record_key AND deleted_at IS NULL)
+                 ORDER BY record_key",
+                resource.table(),
+                quoted(resource.key())
+            ))?
+            .query_map(
+                named_params! { ":job": job.as_str(), ":resource": resource.entity_set() },
+                |row| row.get(0),
+            )?
+            .collect()
+    }
+
+    /// The keys of the live rows behind `after` and up to `up_to`, by the paging
+    /// field, which is a number.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn live_keys_between(
+        &self,
+        shape: &Shape,
+        after: Option<i64>,
+        up_to: Option<i64>,
+    ) -> rusqlite::Result<Vec<String>> {
+        self.transaction
+            .prepare_cached(&format!(
+                "SELECT CAST({key} AS TEXT) FROM {table}
+                 WHERE {paging} > :after AND {paging} <= :up_to AND deleted_at IS NULL",
+                key = quoted(shape.resource.key()),
+                table = shape.resource.table(),
+                paging = quoted(&shape.paging_field().name)
+            ))?
+            .query_map(
+                named_params! {
+                    ":after": after.unwrap_or(i64::MIN), ":up_to": up_to.unwrap_or(i64::MAX),
+                },
+                |row| row.get(0),
+            )?
+            .collect()
+    }
+}
+
+impl WriteTx<'_> {
     /// Forgets what an earlier sweep of the resource met and missed.
     ///
     /// # Errors
@@ -75,16 +136,6 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// Whether any record of the resource is noted as missing, by whichever job.
-    ///
-    /// # Errors
-    /// If it cannot be read.
-    pub fn has_missing(&self, resource: Resource) -> rusqlite::Result<bool> {
-        self.transaction
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM _sweep_missing WHERE resource = ?1)")?
-            .query_row([resource.entity_set()], |row| row.get(0))
-    }
-
     /// The live rows that a sweep which noted what it met did not meet become
     /// those that it missed.
     ///
@@ -105,54 +156,5 @@ impl Writing<'_> {
             named_params! { ":job": job.as_str(), ":resource": resource.entity_set() },
         )?;
         Ok(())
-    }
-
-    /// The keys that a sweep missed and that are still live.
-    ///
-    /// # Errors
-    /// If it cannot be read.
-    pub fn missing(&self, job: Job, resource: Resource) -> rusqlite::Result<Vec<String>> {
-        self.transaction
-            .prepare(&format!(
-                "SELECT record_key FROM _sweep_missing AS missing
-                 WHERE job = :job AND resource = :resource AND EXISTS (
-                     SELECT 1 FROM {} WHERE {} = missing.record_key AND deleted_at IS NULL)
-                 ORDER BY record_key",
-                resource.table(),
-                quoted(resource.key())
-            ))?
-            .query_map(
-                named_params! { ":job": job.as_str(), ":resource": resource.entity_set() },
-                |row| row.get(0),
-            )?
-            .collect()
-    }
-
-    /// The keys of the live rows behind `after` and up to `up_to`, by the paging
-    /// field, which is a number.
-    ///
-    /// # Errors
-    /// If it cannot be read.
-    pub fn live_keys_between(
-        &self,
-        shape: &Shape,
-        after: Option<i64>,
-        up_to: Option<i64>,
-    ) -> rusqlite::Result<Vec<String>> {
-        self.transaction
-            .prepare_cached(&format!(
-                "SELECT CAST({key} AS TEXT) FROM {table}
-                 WHERE {paging} > :after AND {paging} <= :up_to AND deleted_at IS NULL",
-                key = quoted(shape.resource.key()),
-                table = shape.resource.table(),
-                paging = quoted(&shape.paging_field().name)
-            ))?
-            .query_map(
-                named_params! {
-                    ":after": after.unwrap_or(i64::MIN), ":up_to": up_to.unwrap_or(i64::MAX),
-                },
-                |row| row.get(0),
-            )?
-            .collect()
     }
 }

@@ -1,6 +1,6 @@
 //! How far a time zone is from UTC, for views.
 
-use super::Writing;
+use super::WriteTx;
 
 /// An offset from UTC, and since when it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub struct UtcOffset {
     pub minutes: i32,
 }
 
-impl Writing<'_> {
+impl WriteTx<'_> {
     /// Keeps the offsets of a time zone, in place of those that were kept.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use super::active::{Active, Cities};
 use super::days::Days;
 use super::inventory::WalkBack;
 use super::statistics::median;
-use crate::mirror::{ListingNow, MarketChange, MarketEvent, MarketFields, Writing};
+use crate::mirror::{ListingNow, MarketChange, MarketEvent, MarketFields, ReadTx};
 use crate::value::folded_status;
 
 /// How the market moved, as far as the feed declares the fields that tell it.
@@ -142,15 +142,15 @@ impl Market {
 /// # Errors
 /// If the mirror cannot be read.
 pub fn market(
-    looking: &Writing<'_>,
+    tx: &ReadTx<'_>,
     fields: MarketFields,
     since: &str,
     days: Days,
     logged: Logged,
 ) -> anyhow::Result<Market> {
     let mut gathering = Gathering::new(fields, logged, days);
-    looking.read_market_changes(since, |change| gathering.note(&change))?;
-    looking.read_listings(fields, |listing| gathering.see(&listing))?;
+    tx.read_market_changes(since, |change| gathering.note(&change))?;
+    tx.read_listings(fields, |listing| gathering.see(&listing))?;
     Ok(gathering.market())
 }
 

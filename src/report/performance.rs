@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::days::Days;
 use super::statistics::median;
-use crate::mirror::{RunRow, Writing};
+use crate::mirror::{ReadTx, RunRow};
 use crate::resource::Resource;
 use crate::value::instant;
 
@@ -108,7 +108,7 @@ pub struct DurationDay {
 /// # Errors
 /// If the mirror cannot be read.
 pub fn performance(
-    looking: &Writing<'_>,
+    tx: &ReadTx<'_>,
     resources: &[Resource],
     since: &str,
     days: Days,
@@ -117,7 +117,7 @@ pub fn performance(
     let mut jobs: BTreeMap<String, (JobPerformance, Vec<f64>, u64)> = BTreeMap::new();
     let mut durations: BTreeMap<(usize, String), (u64, u64)> = BTreeMap::new();
     let mut failures = Vec::new();
-    looking.read_runs(since, |run| {
+    tx.read_runs(since, |run| {
         if let (Some(place), Some(took)) = (days.place(&run.started_at), run.duration_ms) {
             let of_day = durations.entry((place, run.job.clone())).or_default();
             *of_day = (of_day.0 + 1, of_day.1.max(took));
@@ -152,7 +152,7 @@ pub fn performance(
         });
     let mut lag = Vec::new();
     for &resource in resources {
-        let moments = looking.up_to_date_moments(resource, since)?;
+        let moments = tx.up_to_date_moments(resource, since)?;
         let moments: Vec<DateTime<Utc>> = moments.iter().filter_map(|at| instant(at)).collect();
         lag.push((resource.entity_set(), lags(&moments, days, now)));
     }

@@ -146,9 +146,9 @@ fn look_at(
 ) -> anyhow::Result<ResourceStatus> {
     let watermark = mirror.watermark(resource)?;
     let current_as_of = mirror.current_as_of(resource)?;
-    let looking = mirror.look()?;
-    let (live, deleted) = match looking.has_table(resource)? {
-        true => looking.count_rows(resource)?,
+    let tx = mirror.read()?;
+    let (live, deleted) = match tx.has_table(resource)? {
+        true => tx.count_rows(resource)?,
         false => (0, 0),
     };
     let since = current_as_of.as_deref().and_then(instant);
@@ -160,7 +160,7 @@ fn look_at(
         current_as_of,
         live,
         deleted,
-        open_rejects: looking.open_rejects(resource)?,
+        open_rejects: tx.open_rejects(resource)?,
     })
 }
 

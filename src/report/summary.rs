@@ -9,7 +9,7 @@ use super::days::{Days, day};
 use super::market::{Logged, Market, market};
 use super::performance::{Performance, performance};
 use crate::config::Config;
-use crate::mirror::{MarketFields, Mirror, Writing};
+use crate::mirror::{MarketFields, Mirror, ReadTx};
 use crate::value::stored_instant;
 
 /// How the syncs did, and how the market moved.
@@ -37,19 +37,19 @@ pub fn report(
     since: &str,
     now: DateTime<Utc>,
 ) -> anyhow::Result<Report> {
-    let looking = mirror.look()?;
-    let first_run = looking.first_run_began()?;
+    let tx = mirror.read()?;
+    let first_run = tx.first_run_began()?;
     let days = span(since, first_run.as_deref(), now);
-    let syncs = performance(&looking, &config.sync.resources, since, days, now)?;
+    let syncs = performance(&tx, &config.sync.resources, since, days, now)?;
     let mut left_out = Vec::new();
-    let market = match looking.market_fields()? {
+    let market = match tx.market_fields()? {
         Some(fields) => {
             let ignored = &config.sync.ignore_fields;
-            let log_begins = looking.log_begins()?;
+            let log_begins = tx.log_begins()?;
             let log_begins = log_begins.as_deref();
-            let logged = logged(ignored, &looking, fields, days, log_begins)?;
+            let logged = logged(ignored, &tx, fields, days, log_begins)?;
             left_out = told_left_out(fields, ignored, &logged, log_begins);
-            Some(market(&looking, fields, since, days, logged)?)
+            Some(market(&tx, fields, since, days, logged)?)
         }
         None => {
             left_out.push("there are no listings yet: `mlsmirror sync` fetches them".to_owned());
@@ -80,12 +80,12 @@ fn span(since: &str, first_run: Option<&str>, now: DateTime<Utc>) -> Days {
 /// What the change log tells of the days.
 fn logged(
     ignored: &BTreeSet<String>,
-    looking: &Writing<'_>,
+    tx: &ReadTx<'_>,
     fields: MarketFields,
     days: Days,
     log_begins: Option<&str>,
 ) -> anyhow::Result<Logged> {
-    let filled = looking.listings_known_from()?;
+    let filled = tx.listings_known_from()?;
     let place = |day: NaiveDate, most: usize| {
         let behind = (day - days.day(0)).num_days().max(0);
         usize::try_from(behind).unwrap_or(most).min(most)

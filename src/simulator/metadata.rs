@@ -25,7 +25,7 @@ fn navigations(set: Set) -> &'static [Set] {
 /// The whole document.
 pub fn render(tables: &[Table]) -> String {
     let mut xml = String::with_capacity(1 << 18);
-    // Writing to a String cannot fail.
+    // WriteTx to a String cannot fail.
     let _ = write_document(&mut xml, tables);
     xml
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::download::{Answer, Done};
 use crate::feed::AssetError;
-use crate::mirror::{Photo, Writing};
+use crate::mirror::{Photo, WriteTx};
 use crate::value::stored_instant;
 
 /// A photo that failed is tried again after so long at most.
@@ -83,7 +83,7 @@ impl Failures {
     /// If it cannot be written.
     pub fn note(
         &mut self,
-        writing: &Writing<'_>,
+        tx: &WriteTx<'_>,
         done: &Done,
         may_try_again: bool,
         delay: Duration,
@@ -97,34 +97,34 @@ impl Failures {
             AssetError::Interrupted(_) => return Ok(Verdict::Untried),
             AssetError::Gone { status } => {
                 let after = look_again(photo).filter(|_| *status != 410);
-                writing.photo_gone(photo, &words, after.as_deref())?;
+                tx.photo_gone(photo, &words, after.as_deref())?;
                 if photo.was_gone {
                     return Ok(Verdict::StillGone);
                 }
             }
             AssetError::NoImage(_) => {
-                writing.photo_gone(photo, &words, look_again(photo).as_deref())?;
+                tx.photo_gone(photo, &words, look_again(photo).as_deref())?;
                 if photo.was_gone {
                     return Ok(Verdict::StillGone);
                 }
             }
             _ if photo.was_gone => {
                 let after = moment(Utc::now(), TimeDelta::hours(PUT_OFF_HOURS));
-                writing.photo_put_off(&photo.key, &after)?;
+                tx.photo_put_off(&photo.key, &after)?;
                 return Ok(Verdict::StillGone);
             }
             // It was not asked for.
             AssetError::Down(_) => {}
             AssetError::AskedToWait {
                 until, was_asked, ..
-            } => writing.photo_waits(&photo.key, &words, until, *was_asked)?,
+            } => tx.photo_waits(&photo.key, &words, until, *was_asked)?,
             AssetError::Unwritten(error) => {
                 if is_hopeless(error) {
                     self.halt(format!("photos cannot be written ({error})"));
                 }
-                writing.photo_failed(&photo.key, &words, &after(delay, photo.attempts))?;
+                tx.photo_failed(&photo.key, &words, &after(delay, photo.attempts))?;
             }
-            _ => writing.photo_failed(&photo.key, &words, &after(delay, photo.attempts))?,
+            _ => tx.photo_failed(&photo.key, &words, &after(delay, photo.attempts))?,
         }
         let is_passing = matches!(error, AssetError::Unavailable(_) | AssetError::Down(_));
         if is_passing && may_try_again {

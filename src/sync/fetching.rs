@@ -14,7 +14,7 @@ use super::media_job::MediaJob;
 use super::renew::Renewing;
 use crate::feed::{AssetError, Assets, DELAY_LIMIT};
 use crate::files::{MediaDir, Place};
-use crate::mirror::{Mirror, Photo, Writing};
+use crate::mirror::{Mirror, Photo, WriteTx};
 
 /// So many photos are noted as being fetched at once.
 const BEGUN_AT_ONCE: usize = 128;
@@ -198,10 +198,10 @@ impl<'j, 'a> Fetching<'j, 'a> {
 
     /// The next photos of this round, noted as being fetched.
     fn begin_next(&mut self, mirror: &mut Mirror) -> anyhow::Result<Vec<Photo>> {
-        let writing = mirror.write()?;
-        let photos = writing.next_photos(self.round, BEGUN_AT_ONCE)?;
-        begin(&writing, &photos)?;
-        writing.commit()?;
+        let tx = mirror.write()?;
+        let photos = tx.next_photos(self.round, BEGUN_AT_ONCE)?;
+        begin(&tx, &photos)?;
+        tx.commit()?;
         Ok(photos)
     }
 
@@ -234,25 +234,25 @@ impl<'j, 'a> Fetching<'j, 'a> {
         let mut failed = std::mem::take(&mut self.failed);
         let mut given_up = 0;
         let job = &mut *self.job;
-        let landed = self.batch.land(self.dir, mirror, |writing, landed| {
+        let landed = self.batch.land(self.dir, mirror, |tx, landed| {
             failed.append(&mut landed.failed);
             for done in failed.iter().chain(&landed.adrift) {
                 let key = &done.photo.key;
-                match job.failures.note(writing, done, may_try_again, delay)? {
+                match job.failures.note(tx, done, may_try_again, delay)? {
                     Verdict::Failed => {
                         job.counts.failed += 1;
                         given_up += 1;
                     }
                     Verdict::StillGone => given_up += 1,
-                    Verdict::Again => writing.line_up_again(key, next_round)?,
-                    Verdict::Untried => writing.line_up_again(key, done.photo.round)?,
+                    Verdict::Again => tx.line_up_again(key, next_round)?,
+                    Verdict::Untried => tx.line_up_again(key, done.photo.round)?,
                 }
             }
             for done in &failed {
-                writing.end_download(&done.photo.key)?;
+                tx.end_download(&done.photo.key)?;
             }
             job.count(landed);
-            Ok(writing.save_run(job.run, &job.run_counts(traffic), None)?)
+            Ok(tx.save_run(job.run, &job.run_counts(traffic), None)?)
         })?;
         self.job.counts.removed += landed.removed;
         self.progress.done += landed.fetched + landed.unchanged + given_up;
@@ -285,7 +285,7 @@ impl<'j, 'a> Fetching<'j, 'a> {
             Ok(absent) => absent,
         };
         let mut photos = Vec::new();
-        let writing = mirror.write()?;
+        let tx = mirror.write()?;
         for photo in expired {
             if absent.contains(&photo.key) {
                 let words = "the host refused the URL, and the feed has no such photo any more; `mlsmirror sync reconcile` looks for what is deleted";
@@ -293,31 +293,31 @@ impl<'j, 'a> Fetching<'j, 'a> {
                     .push(failed(photo, AssetError::Refused(words.to_owned())));
                 continue;
             }
-            match writing.photo(&photo.key)? {
+            match tx.photo(&photo.key)? {
                 Some(now) => photos.push(Photo {
                     round: photo.round,
                     is_renewed: true,
                     ..now
                 }),
                 None => {
-                    writing.end_download(&photo.key)?;
+                    tx.end_download(&photo.key)?;
                     self.progress.done += 1;
                 }
             }
         }
-        begin(&writing, &photos)?;
-        writing.commit()?;
+        begin(&tx, &photos)?;
+        tx.commit()?;
         Ok(photos)
     }
 
     /// Photos that were begun and not asked for stay to be fetched.
     fn give_back(&mut self, mirror: &mut Mirror, ready: VecDeque<Photo>) -> anyhow::Result<()> {
-        let writing = mirror.write()?;
+        let tx = mirror.write()?;
         for photo in ready.iter().chain(&self.expired) {
-            writing.end_download(&photo.key)?;
-            writing.line_up_again(&photo.key, photo.round)?;
+            tx.end_download(&photo.key)?;
+            tx.line_up_again(&photo.key, photo.round)?;
         }
-        Ok(writing.commit()?)
+        Ok(tx.commit()?)
     }
 }
 
@@ -343,10 +343,10 @@ fn next(waiting: &Mutex<Receiver<Photo>>) -> Option<Photo> {
 }
 
 /// Notes that photos are being fetched.
-fn begin(writing: &Writing<'_>, photos: &[Photo]) -> rusqlite::Result<()> {
+fn begin(tx: &WriteTx<'_>, photos: &[Photo]) -> rusqlite::Result<()> {
     for photo in photos {
         let place = Place::of(photo.listing_key.as_deref(), &photo.key);
-        writing.begin_download(photo, &place.folder, &place.stem)?;
+        tx.begin_download(photo, &place.folder, &place.stem)?;
     }
     Ok(())
 }

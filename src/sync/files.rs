@@ -171,11 +171,11 @@ impl Cleared {
                     gone.push(key);
                 }
             }
-            let writing = mirror.write()?;
+            let tx = mirror.write()?;
             for key in gone {
-                writing.forget_file(&key)?;
+                tx.forget_file(&key)?;
             }
-            writing.commit()?;
+            tx.commit()?;
         }
         Ok(())
     }
@@ -215,11 +215,11 @@ fn forget(dir: Option<&MediaDir>, mirror: &mut Mirror, leftover: &Leftover) -> a
             removed += remove(dir, file)?;
         }
     }
-    let writing = mirror.write()?;
+    let tx = mirror.write()?;
     if leftover.named.is_some() && !is_as_named {
-        writing.forget_file(&leftover.key)?;
+        tx.forget_file(&leftover.key)?;
     }
-    writing.end_download(&leftover.key)?;
-    writing.commit()?;
+    tx.end_download(&leftover.key)?;
+    tx.commit()?;
     Ok(removed)
 }

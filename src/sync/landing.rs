@@ -12,7 +12,7 @@ use super::download::{Answer, Done};
 use super::files::remove;
 use crate::feed::{AssetError, Validators};
 use crate::files::{Incoming, MediaDir, Stored};
-use crate::mirror::{Fetched, Mirror, Photo, Writing};
+use crate::mirror::{Fetched, Mirror, Photo, WriteTx};
 
 /// What is written at once: so many photos, or so many bytes of them.
 const PHOTOS_AT_ONCE: usize = 128;
@@ -91,12 +91,12 @@ impl Batch {
         &mut self,
         dir: &MediaDir,
         mirror: &mut Mirror,
-        besides: impl FnOnce(&Writing<'_>, &mut Landed) -> anyhow::Result<()>,
+        besides: impl FnOnce(&WriteTx<'_>, &mut Landed) -> anyhow::Result<()>,
     ) -> anyhow::Result<Landed> {
         let mut landed = Landed::default();
         let placed = self.place(dir, &mut landed);
         let mut replaced: Vec<(&String, &str)> = Vec::new();
-        let writing = mirror.write()?;
+        let tx = mirror.write()?;
         for one in &placed {
             let file = Fetched {
                 path: &one.path,
@@ -105,22 +105,22 @@ impl Batch {
                 etag: one.validators.etag.as_deref(),
                 last_modified: one.validators.last_modified.as_deref(),
             };
-            writing.photo_fetched(&one.photo, file)?;
+            tx.photo_fetched(&one.photo, file)?;
             match one.elsewhere() {
                 Some(path) => replaced.push((&one.photo.key, path)),
-                None => writing.end_download(&one.photo.key)?,
+                None => tx.end_download(&one.photo.key)?,
             }
             landed.replaced += u64::from(one.photo.held.is_some());
             landed.fetched += 1;
             landed.bytes += one.stored.bytes;
         }
         for photo in self.same.drain(..) {
-            writing.photo_same(&photo)?;
-            writing.end_download(&photo.key)?;
+            tx.photo_same(&photo)?;
+            tx.end_download(&photo.key)?;
             landed.unchanged += 1;
         }
-        besides(&writing, &mut landed)?;
-        writing.commit()?;
+        besides(&tx, &mut landed)?;
+        tx.commit()?;
         if replaced.is_empty() {
             return Ok(landed);
         }
@@ -135,11 +135,11 @@ impl Batch {
                 Err(error) => tracing::warn!(path, %error, "removing a file that was replaced"),
             }
         }
-        let writing = mirror.write()?;
+        let tx = mirror.write()?;
         for key in gone {
-            writing.end_download(key)?;
+            tx.end_download(key)?;
         }
-        writing.commit()?;
+        tx.commit()?;
         Ok(landed)
     }
 

@@ -46,9 +46,9 @@ pub(super) fn fetch_photos(
     wanted: WantedPhotos<'_>,
 ) -> anyhow::Result<Report> {
     let started = Instant::now();
-    let writing = mirror.write()?;
-    let run = writing.start_run(Job::Media, Resource::Media, None, None)?;
-    writing.commit()?;
+    let tx = mirror.write()?;
+    let run = tx.start_run(Job::Media, Resource::Media, None, None)?;
+    tx.commit()?;
     let mut job = MediaJob {
         context,
         run,
@@ -138,10 +138,10 @@ impl MediaJob<'_> {
             peak_rss_bytes: peak_rss_bytes(),
             error,
         };
-        let writing = mirror.write()?;
-        writing.save_run(self.run, &self.run_counts(self.traffic), None)?;
-        writing.finish_run(self.run, &outcome)?;
-        writing.commit()?;
+        let tx = mirror.write()?;
+        tx.save_run(self.run, &self.run_counts(self.traffic), None)?;
+        tx.finish_run(self.run, &outcome)?;
+        tx.commit()?;
         let own = Report {
             runs: vec![mirror.run_summary(self.run)?],
             files: self.counts,

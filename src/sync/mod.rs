@@ -111,9 +111,9 @@ fn note_credentials(mirror: &mut Mirror, ending: &Ending) -> rusqlite::Result<()
     if are_credentials_refused(mirror)? == (found == REFUSED) {
         return Ok(());
     }
-    let writing = mirror.write()?;
-    writing.learn(CREDENTIALS, found)?;
-    writing.commit()
+    let tx = mirror.write()?;
+    tx.learn(CREDENTIALS, found)?;
+    tx.commit()
 }
 
 /// How a job ended.

@@ -17,7 +17,7 @@ const ROWS_AT_ONCE: u64 = 1_000;
 /// Under what it is remembered how far the files were looked for.
 const LEARNED: &str = "files_looked_for";
 
-/// What came of looking.
+/// What came of tx.
 #[derive(Default)]
 struct Looked {
     /// Files that are not there, or not whole.
@@ -57,9 +57,9 @@ pub(super) fn find_missing(
             }
             let next = next.unwrap_or_default();
             if next != begun_at {
-                let writing = mirror.write()?;
-                writing.learn(LEARNED, &next)?;
-                writing.commit()?;
+                let tx = mirror.write()?;
+                tx.learn(LEARNED, &next)?;
+                tx.commit()?;
             }
         }
         WantedPhotos::Of(listings) => {
@@ -123,11 +123,11 @@ impl Looked {
             return Ok(());
         }
         self.missing += gone.len() as u64;
-        let writing = mirror.write()?;
+        let tx = mirror.write()?;
         for key in gone {
-            writing.forget_file(key)?;
+            tx.forget_file(key)?;
         }
-        Ok(writing.commit()?)
+        Ok(tx.commit()?)
     }
 }
 

@@ -105,13 +105,13 @@ impl<'a> Renewing<'a> {
                 ..Report::default()
             });
         };
-        let writing = mirror.write()?;
-        tallies.save(&writing, resource, context.feed.traffic(), None)?;
+        let tx = mirror.write()?;
+        tallies.save(&tx, resource, context.feed.traffic(), None)?;
         let before = tallies
             .get(resource)
             .and_then(|tally| tally.watermark_before.clone());
-        tallies.finish(&writing, resource, status, before, error)?;
-        writing.commit()?;
+        tallies.finish(&tx, resource, status, before, error)?;
+        tx.commit()?;
         let runs = tallies.runs();
         let runs = runs.iter().map(|&run| mirror.run_summary(run));
         Ok(Report {
@@ -136,18 +136,17 @@ impl Reading<'_, '_> {
         mirror: &mut Mirror,
         apply: impl FnOnce(&mut Apply<'_>) -> rusqlite::Result<()>,
     ) -> anyhow::Result<()> {
-        let writing = mirror.write()?;
+        let tx = mirror.write()?;
         apply(&mut Apply {
-            writing: &writing,
+            tx: &tx,
             tallies: self.tallies,
             ignore_fields: &self.context.config.sync.ignore_fields,
             listings_filtered: self.catalog.filter(Resource::Property).is_some(),
             missing: BTreeSet::new(),
         })?;
         let traffic = self.context.feed.traffic();
-        self.tallies
-            .save(&writing, Resource::Media, traffic, None)?;
-        Ok(writing.commit()?)
+        self.tallies.save(&tx, Resource::Media, traffic, None)?;
+        Ok(tx.commit()?)
     }
 
     /// Where photos do not answer on their own, they come with their listings.

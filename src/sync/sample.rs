@@ -33,8 +33,8 @@ impl<'k> Whole<'k> {
         shape: &Shape,
         records: impl Iterator<Item = &'r Record>,
     ) -> rusqlite::Result<()> {
-        let looking = mirror.look()?;
-        let mut rows = looking.rows(shape)?;
+        let tx = mirror.read()?;
+        let mut rows = tx.row_reader(shape)?;
         for record in records {
             // One that went or came meanwhile was told by its key, or a sync is
             // at work.

@@ -24,10 +24,10 @@ pub(super) fn keep_time_zone(config: &Config, mirror: &mut Mirror) -> rusqlite::
     if mirror.learned(LEARNED)?.as_deref() == Some(&name) {
         return Ok(());
     }
-    let writing = mirror.write()?;
-    writing.keep_utc_offsets(&offsets(timezone))?;
-    writing.learn(LEARNED, &name)?;
-    writing.commit()
+    let tx = mirror.write()?;
+    tx.keep_utc_offsets(&offsets(timezone))?;
+    tx.learn(LEARNED, &name)?;
+    tx.commit()
 }
 
 /// The offsets of a time zone, each since when it holds.

@@ -346,9 +346,9 @@ impl Verifying<'_> {
         let rejected = mirror.unresolved_rejects(self.resource)?.into_iter();
         let rejected = rejected.map(|(key, reason)| Difference::Rejected { key, reason });
         self.differences.extend(rejected);
-        let looking = mirror.look()?;
-        let held = match looking.has_table(self.resource)? {
-            true => looking.live_rows(self.resource)?,
+        let tx = mirror.read()?;
+        let held = match tx.has_table(self.resource)? {
+            true => tx.live_rows(self.resource)?,
             false => 0,
         };
         Ok(VerifiedResource {

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::super::schema::columns;
-use super::super::{Writing, quoted};
+use super::super::{WriteTx, quoted};
 use crate::resource::{MODIFICATION_TIMESTAMP, Resource};
 
 /// The columns that `media` has for its files.
@@ -117,7 +117,7 @@ pub(in crate::mirror) fn file_columns() -> String {
         .join(", ")
 }
 
-impl Writing<'_> {
+impl WriteTx<'_> {
     /// Makes what `media` lacks for its files: columns that an earlier version did
     /// not have, and indexes that fit the feed's fields.
     ///

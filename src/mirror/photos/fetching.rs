@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, named_params};
 
-use super::super::{Mirror, Writing};
+use super::super::{Mirror, ReadTx, WriteTx};
 use super::columns::PhotoSql;
 
 /// A photo to fetch.
@@ -104,7 +104,23 @@ impl Mirror {
     }
 }
 
-impl Writing<'_> {
+impl ReadTx<'_> {
+    /// A photo as its row is now; none if it is not live.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn photo(&self, key: &str) -> rusqlite::Result<Option<Photo>> {
+        let Some(sql) = PhotoSql::of(&self.transaction)? else {
+            return Ok(None);
+        };
+        self.transaction
+            .prepare_cached(&photo_sql(&sql))?
+            .query_row([key], photo)
+            .optional()
+    }
+}
+
+impl WriteTx<'_> {
     /// Takes the next photos out of the line of a round, at most so many, as their
     /// rows are now; none if the line is empty. Those that went meanwhile are passed
     /// over.
@@ -140,20 +156,6 @@ impl Writing<'_> {
                 return Ok(photos);
             }
         }
-    }
-
-    /// A photo as its row is now; none if it is not live.
-    ///
-    /// # Errors
-    /// If it cannot be read.
-    pub fn photo(&self, key: &str) -> rusqlite::Result<Option<Photo>> {
-        let Some(sql) = PhotoSql::of(&self.transaction)? else {
-            return Ok(None);
-        };
-        self.transaction
-            .prepare_cached(&photo_sql(&sql))?
-            .query_row([key], photo)
-            .optional()
     }
 
     /// Lines a photo up behind all others, for a later round.

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, named_params};
 
-use super::super::{Mirror, Writing};
+use super::super::{Mirror, WriteTx};
 use super::columns::TO_REMOVE;
 use crate::resource::Resource;
 
@@ -163,7 +163,7 @@ impl Mirror {
     }
 }
 
-impl Writing<'_> {
+impl WriteTx<'_> {
     /// A photo has no file any more, and is as one that never was fetched.
     ///
     /// # Errors

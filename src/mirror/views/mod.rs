@@ -10,10 +10,19 @@ mod table;
 
 pub(super) use table::Table;
 
-use super::Writing;
+use super::{ReadTx, WriteTx};
 use crate::resource::Resource;
 
-impl Writing<'_> {
+impl ReadTx<'_> {
+    /// The tables of all resources but listings.
+    fn other_tables(&self) -> rusqlite::Result<Vec<Table>> {
+        let others = (Resource::ALL.into_iter()).filter(|&resource| resource != Resource::Property);
+        let tables = others.map(|resource| Table::of(&self.transaction, resource).transpose());
+        tables.flatten().collect()
+    }
+}
+
+impl WriteTx<'_> {
     /// Makes the views whose tables are there, and the indexes that these need.
     ///
     /// # Errors
@@ -49,13 +58,6 @@ impl Writing<'_> {
             )?;
         }
         Ok(())
-    }
-
-    /// The tables of all resources but listings.
-    fn other_tables(&self) -> rusqlite::Result<Vec<Table>> {
-        let others = (Resource::ALL.into_iter()).filter(|&resource| resource != Resource::Property);
-        let tables = others.map(|resource| Table::of(&self.transaction, resource).transpose());
-        tables.flatten().collect()
     }
 
     fn ensure_view(&self, name: &str, select: &str) -> rusqlite::Result<()> {

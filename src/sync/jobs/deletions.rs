@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::whole_job::whole_job;
 use crate::feed::{Announced, Announcement, DELETED_NAMES, DeletedNames, FeedError};
-use crate::mirror::{DeletedReason, Job, Mirror, Status, Writing};
+use crate::mirror::{DeletedReason, Job, Mirror, Status, WriteTx};
 use crate::resource::Resource;
 use crate::sync::files::Trust;
 use crate::sync::records::apply::Apply;
@@ -148,9 +148,9 @@ impl Announcing<'_> {
                     return Err(FeedError::Stuck(what.to_owned()).into());
                 }
                 if mirror.learned(LEARNED)?.as_deref() != Some(names.name) {
-                    let writing = mirror.write()?;
-                    writing.learn(LEARNED, names.name)?;
-                    writing.commit()?;
+                    let tx = mirror.write()?;
+                    tx.learn(LEARNED, names.name)?;
+                    tx.commit()?;
                 }
                 self.apply(mirror, &page)?;
                 if let Some(signal) = self.context.stop.requested() {
@@ -171,7 +171,7 @@ impl Announcing<'_> {
     fn apply(&mut self, mirror: &mut Mirror, page: &Announced) -> anyhow::Result<()> {
         let now = self.context.feed.date().map(stored_instant);
         let mut doubtful: Vec<(Resource, &Announcement)> = Vec::new();
-        let writing = mirror.write()?;
+        let tx = mirror.write()?;
         for announcement in &page.announcements {
             if now.as_ref().is_none_or(|now| announcement.stamp <= *now) {
                 self.newest = self.newest.take().max(Some(announcement.stamp.clone()));
@@ -179,7 +179,7 @@ impl Announcing<'_> {
             let Ok(resource) = announcement.resource.parse::<Resource>() else {
                 continue;
             };
-            let meaning = self.meaning(&writing, resource, announcement)?;
+            let meaning = self.meaning(&tx, resource, announcement)?;
             let Some(tally) = self.tallies.get_mut(resource) else {
                 continue;
             };
@@ -187,7 +187,7 @@ impl Announcing<'_> {
             match meaning {
                 Meaning::Void => tally.counts.unchanged += 1,
                 Meaning::Doubtful => doubtful.push((resource, announcement)),
-                Meaning::Gone => self.gone(&writing, resource, announcement)?,
+                Meaning::Gone => self.gone(&tx, resource, announcement)?,
             }
         }
         for tally in self.tallies.resources() {
@@ -196,8 +196,8 @@ impl Announcing<'_> {
             }
         }
         self.unreadable.extend(page.unreadable.iter().cloned());
-        self.save(&writing)?;
-        writing.commit()?;
+        self.save(&tx)?;
+        tx.commit()?;
         for resource in self.tallies.resources() {
             let own: Vec<&Announcement> = doubtful
                 .iter()
@@ -213,7 +213,7 @@ impl Announcing<'_> {
     /// One that was read before, or is as old as the record, tells nothing alone.
     fn meaning(
         &self,
-        writing: &Writing<'_>,
+        tx: &WriteTx<'_>,
         resource: Resource,
         announcement: &Announcement,
     ) -> anyhow::Result<Meaning> {
@@ -221,11 +221,11 @@ impl Announcing<'_> {
             return Ok(Meaning::Void);
         };
         let key = &announcement.key;
-        if !writing.is_live(resource, key)? {
+        if !tx.is_live(resource, key)? {
             return Ok(Meaning::Void);
         }
         let stamp = match self.catalog.stamps(resource)?.has_timestamp() {
-            true => writing.live_stamp(resource, key)?.flatten(),
+            true => tx.live_stamp(resource, key)?.flatten(),
             false => None,
         };
         let announced = announcement.stamp.as_str();
@@ -264,29 +264,29 @@ impl Announcing<'_> {
             }
             Err(error) => return Err(error),
         };
-        let writing = mirror.write()?;
+        let tx = mirror.write()?;
         for announcement in doubtful {
             // It may be announced more than once: it went, came back and went again.
-            let is_gone = absent.contains(&announcement.key)
-                && writing.is_live(resource, &announcement.key)?;
+            let is_gone =
+                absent.contains(&announcement.key) && tx.is_live(resource, &announcement.key)?;
             if is_gone {
-                self.gone(&writing, resource, announcement)?;
+                self.gone(&tx, resource, announcement)?;
             } else if let Some(tally) = self.tallies.get_mut(resource) {
                 tally.counts.unchanged += 1;
             }
         }
-        self.save(&writing)?;
-        Ok(writing.commit()?)
+        self.save(&tx)?;
+        Ok(tx.commit()?)
     }
 
     fn gone(
         &mut self,
-        writing: &Writing<'_>,
+        tx: &WriteTx<'_>,
         resource: Resource,
         announcement: &Announcement,
     ) -> rusqlite::Result<()> {
         let mut apply = Apply {
-            writing,
+            tx,
             tallies: &mut self.tallies,
             ignore_fields: &self.context.config.sync.ignore_fields,
             listings_filtered: self.catalog.filter(Resource::Property).is_some(),
@@ -297,10 +297,10 @@ impl Announcing<'_> {
     }
 
     /// Writes what was done so far; the requests are the first resource's.
-    fn save(&mut self, writing: &Writing<'_>) -> rusqlite::Result<()> {
+    fn save(&mut self, tx: &WriteTx<'_>) -> rusqlite::Result<()> {
         let traffic = self.context.feed.traffic();
         match self.tallies.resources().first() {
-            Some(&first) => self.tallies.save(writing, first, traffic, None),
+            Some(&first) => self.tallies.save(tx, first, traffic, None),
             None => Ok(()),
         }
     }
@@ -316,8 +316,8 @@ impl Announcing<'_> {
                 "{unreadable} announcements of deletions could not be read; they are read again"
             )
         });
-        let writing = mirror.write()?;
-        self.save(&writing)?;
+        let tx = mirror.write()?;
+        self.save(&tx)?;
         for resource in self.tallies.resources() {
             let before = self
                 .tallies
@@ -330,9 +330,9 @@ impl Announcing<'_> {
                 Some(oldest) => newest.min(oldest.clone()),
             };
             self.tallies
-                .finish(&writing, resource, status, watermark, error.clone())?;
+                .finish(&tx, resource, status, watermark, error.clone())?;
         }
-        writing.commit()?;
+        tx.commit()?;
         runs.note_deleted(&self.tallies);
         runs.note_ended(self.context.feed, self.tallies.runs(), verdict);
         Ok(())

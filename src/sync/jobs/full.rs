@@ -91,9 +91,9 @@ fn alone(
             let (_, nouns) = child.nouns();
             let error = format!("no {nouns}: neither by $expand ({why}) nor from {child} ({own})");
             if let Some(listings) = listings {
-                let writing = mirror.write()?;
-                writing.make_partial(listings, &error)?;
-                writing.commit()?;
+                let tx = mirror.write()?;
+                tx.make_partial(listings, &error)?;
+                tx.commit()?;
             }
         }
     }

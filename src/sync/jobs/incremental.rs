@@ -284,11 +284,11 @@ pub(in crate::sync) fn follow_listings(
             runs.forget(mirror, own)?;
             continue;
         }
-        let writing = mirror.write()?;
+        let tx = mirror.write()?;
         if let Some(run) = run.filter(|_| is_owed) {
-            writing.hold_watermark(run)?;
+            tx.hold_watermark(run)?;
         }
-        own.save(&writing, child, runs.traffic(), checkpoint.as_deref())?;
+        own.save(&tx, child, runs.traffic(), checkpoint.as_deref())?;
         let before = own
             .get(child)
             .and_then(|tally| tally.watermark_before.clone());
@@ -296,8 +296,8 @@ pub(in crate::sync) fn follow_listings(
             None => Status::Succeeded,
             Some(_) => Status::Interrupted,
         };
-        own.finish(&writing, child, status, before, None)?;
-        writing.commit()?;
+        own.finish(&tx, child, status, before, None)?;
+        tx.commit()?;
         runs.note_ended(context.feed, own.runs(), Verdict::Done);
     }
     Ok(())
@@ -385,13 +385,13 @@ impl Child {
             .map(|run| mirror.run_summary(run))
             .transpose()?;
         let watermark = summary.and_then(|summary| summary.watermark_after);
-        let writing = mirror.write()?;
+        let tx = mirror.write()?;
         if let Some(run) = self.listings.filter(|_| self.is_owed) {
-            writing.hold_watermark(run)?;
+            tx.hold_watermark(run)?;
         }
         let traffic = context.feed.traffic();
-        tallies.save(&writing, self.child, traffic, None)?;
-        let rejected = writing.open_rejects(self.child)?;
+        tallies.save(&tx, self.child, traffic, None)?;
+        let rejected = tx.open_rejects(self.child)?;
         let (verdict, status, error) = match rejected_error(rejected) {
             None => (Verdict::Done, Status::Succeeded, None),
             error => (Verdict::Partial, Status::Partial, error),
@@ -400,8 +400,8 @@ impl Child {
         let before = tallies
             .get(self.child)
             .and_then(|tally| tally.watermark_before.clone());
-        tallies.finish(&writing, self.child, status, watermark.or(before), error)?;
-        writing.commit()?;
+        tallies.finish(&tx, self.child, status, watermark.or(before), error)?;
+        tx.commit()?;
         runs.note_ended(context.feed, tallies.runs(), verdict);
         Ok(())
     }

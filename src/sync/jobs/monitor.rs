@@ -49,9 +49,9 @@ pub fn monitor(
             |mirror, catalog, runs| follow_listings(context, catalog, mirror, resources, runs),
         )
     })?;
-    let writing = mirror.write()?;
-    let run = writing.start_run(Job::Monitor, Resource::Property, None, None)?;
-    writing.commit()?;
+    let tx = mirror.write()?;
+    let run = tx.start_run(Job::Monitor, Resource::Property, None, None)?;
+    tx.commit()?;
     let newest = mirror.newest_change()?;
     let mut transitions = mirror.transitions_behind(since)?;
     let found = transitions.len() as u64;
@@ -90,9 +90,9 @@ pub fn monitor(
 
 /// Remembers up to which entry of the log all was told.
 fn told_up_to(mirror: &mut Mirror, newest: i64) -> rusqlite::Result<()> {
-    let writing = mirror.write()?;
-    writing.learn(LEARNED, &newest.to_string())?;
-    writing.commit()
+    let tx = mirror.write()?;
+    tx.learn(LEARNED, &newest.to_string())?;
+    tx.commit()
 }
 
 fn end(
@@ -110,10 +110,10 @@ fn end(
         peak_rss_bytes: peak_rss_bytes(),
         error,
     };
-    let writing = mirror.write()?;
-    writing.save_run(run, counts, None)?;
-    writing.finish_run(run, &outcome)?;
-    writing.commit()
+    let tx = mirror.write()?;
+    tx.save_run(run, counts, None)?;
+    tx.finish_run(run, &outcome)?;
+    tx.commit()
 }
 
 /// Whether somebody wants to be told of it. One feed spells a status by its display

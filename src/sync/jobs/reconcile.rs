@@ -135,15 +135,15 @@ impl Sweeping<'_> {
         mut step: Step,
     ) -> anyhow::Result<()> {
         let resource = self.resource;
-        let writing = mirror.write()?;
-        self.note_met(&writing, stamps, &step)?;
-        self.applying(&writing)
+        let tx = mirror.write()?;
+        self.note_met(&tx, stamps, &step)?;
+        self.applying(&tx)
             .leave_out_unwanted(stamps, &mut step.page)?;
         let mut same = 0;
         for record in &step.page.records {
-            let held = writing.live_stamp(resource, &record.key)?;
+            let held = tx.live_stamp(resource, &record.key)?;
             if held.is_some_and(|held| held.as_deref() == stamps.modified_of(&record.values)) {
-                writing.note_found(resource, &record.key)?;
+                tx.note_found(resource, &record.key)?;
                 same += 1;
             } else {
                 self.checkpoint.pending.push(record.key.to_string());
@@ -164,8 +164,8 @@ impl Sweeping<'_> {
             tally.counts.records_seen += same;
             tally.counts.unchanged += same;
         }
-        self.save(&writing)?;
-        writing.commit()?;
+        self.save(&tx)?;
+        tx.commit()?;
         let counts = self.tallies.counts(resource);
         self.context
             .progress

@@ -178,15 +178,15 @@ fn store(
         Err(error) => anyhow::bail!("{error:#}"),
     };
     let listings = Resource::Property;
-    let writing = mirror.write()?;
-    let is_live = writing.is_live(listings, &answer.key)?;
+    let tx = mirror.write()?;
+    let is_live = tx.is_live(listings, &answer.key)?;
     anyhow::ensure!(is_live || !pages.is_empty(), "the feed has no such listing");
     anyhow::ensure!(
         is_live || !is_outside,
         "it is outside the configured filter"
     );
     let mut apply = Apply {
-        writing: &writing,
+        tx: &tx,
         tallies,
         ignore_fields: &context.config.sync.ignore_fields,
         listings_filtered: catalog.filter(listings).is_some(),
@@ -200,8 +200,8 @@ fn store(
     } else if is_outside {
         apply.gone(listings, &answer.key, DeletedReason::Scope)?;
     }
-    tallies.save(&writing, listings, context.feed.traffic(), None)?;
-    writing.commit()?;
+    tallies.save(&tx, listings, context.feed.traffic(), None)?;
+    tx.commit()?;
     let rejected = pages.iter().flat_map(|page| &page.rejects).next();
     match rejected {
         Some(reject) => anyhow::bail!(
@@ -230,8 +230,8 @@ fn end(
         (_, 0) => (Verdict::Failed, Status::Failed),
         _ => (Verdict::Partial, Status::Partial),
     };
-    let writing = mirror.write()?;
-    tallies.save(&writing, Resource::Property, context.feed.traffic(), None)?;
+    let tx = mirror.write()?;
+    tallies.save(&tx, Resource::Property, context.feed.traffic(), None)?;
     for resource in tallies.resources() {
         let before = tallies
             .get(resource)
@@ -242,9 +242,9 @@ fn end(
             failed => format!("{failed} listings were not refreshed"),
         });
         let status = if own { status } else { Status::Succeeded };
-        tallies.finish(&writing, resource, status, before, error)?;
+        tallies.finish(&tx, resource, status, before, error)?;
     }
-    writing.commit()?;
+    tx.commit()?;
     runs.note_deleted(&tallies);
     runs.note_ended(context.feed, tallies.runs(), verdict);
     Ok(())

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use super::loggable::{Told, told};
 use super::run_rows::Tallies;
 use crate::feed::Page;
-use crate::mirror::{ChangeKind, DeletedReason, Held, Job, Rows, Subject, Writing};
+use crate::mirror::{ChangeKind, DeletedReason, Held, Job, Rows, Subject, WriteTx};
 use crate::record::{Children, Record, Shape};
 use crate::resource::{PHOTOS_COUNT, Resource};
 use crate::value::{Value, timestamp};
@@ -13,7 +13,7 @@ use crate::value::{Value, timestamp};
 /// Applies pages within one transaction.
 pub struct Apply<'a> {
     /// The transaction.
-    pub writing: &'a Writing<'a>,
+    pub tx: &'a WriteTx<'a>,
     /// The runs that count.
     pub tallies: &'a mut Tallies,
     /// Fields whose changes are not logged.
@@ -31,19 +31,19 @@ impl Apply<'_> {
     /// # Errors
     /// If the database cannot be read or written.
     pub fn page(&mut self, shape: &Shape, page: &Page) -> rusqlite::Result<()> {
-        let writing = self.writing;
+        let tx = self.tx;
         if let Some(tally) = self.tallies.get_mut(shape.resource) {
             tally.counts.pages += 1;
         }
-        let mut rows = writing.rows(shape)?;
+        let mut rows = tx.rows(shape)?;
         let mut children: Vec<Rows<'_>> = shape
             .children
             .iter()
-            .map(|child| writing.rows(&child.shape))
+            .map(|child| tx.rows(&child.shape))
             .collect::<Result<_, _>>()?;
         let filled = [shape].into_iter();
         for shape in filled.chain(shape.children.iter().map(|child| &child.shape)) {
-            if writing.has_missing(shape.resource)? {
+            if tx.has_missing(shape.resource)? {
                 self.missing.insert(shape.resource);
             }
         }
@@ -67,7 +67,7 @@ impl Apply<'_> {
             };
             tally.counts.records_seen += 1;
             tally.counts.rejected += 1;
-            writing.keep_reject(tally.run, reject)?;
+            tx.keep_reject(tally.run, reject)?;
         }
         Ok(())
     }
@@ -96,14 +96,14 @@ impl Apply<'_> {
         let Some(listing) = &record.listing_key else {
             return Ok(true);
         };
-        Ok(match self.writing.listing_is_live(listing)? {
+        Ok(match self.tx.listing_is_live(listing)? {
             Some(live) => live,
             None => !self.listings_filtered,
         })
     }
 
     fn has_open_rejects(&self, shape: &Shape) -> rusqlite::Result<bool> {
-        Ok(self.writing.open_rejects(shape.resource)? > 0)
+        Ok(self.tx.open_rejects(shape.resource)? > 0)
     }
 
     /// Brings one row up to date.
@@ -114,23 +114,23 @@ impl Apply<'_> {
         record: &Record,
         may_resolve: bool,
     ) -> rusqlite::Result<()> {
-        let writing = self.writing;
+        let tx = self.tx;
         let Some(tally) = self.tallies.get_mut(shape.resource) else {
             return Ok(());
         };
         tally.counts.records_seen += 1;
         if may_resolve {
-            writing.resolve_rejects(shape.resource, &record.key)?;
+            tx.resolve_rejects(shape.resource, &record.key)?;
         }
         if self.missing.contains(&shape.resource) {
-            writing.note_found(shape.resource, &record.key)?;
+            tx.note_found(shape.resource, &record.key)?;
         }
         let subject = subject(shape, record);
         match rows.held(record)? {
             Held::Absent => {
                 rows.insert(record)?;
                 tally.counts.inserted += 1;
-                tally.log(writing, |log| log.record(subject, ChangeKind::Insert))
+                tally.log(tx, |log| log.record(subject, ChangeKind::Insert))
             }
             Held::Present {
                 deleted: None,
@@ -146,18 +146,17 @@ impl Apply<'_> {
                 rows.update(record)?;
                 if deleted.is_some() {
                     tally.counts.restored += 1;
-                    tally.log(writing, |log| log.record(subject, ChangeKind::Restore))?;
+                    tally.log(tx, |log| log.record(subject, ChangeKind::Restore))?;
                 } else {
                     tally.counts.updated += 1;
                 }
                 if !tally.logs {
                     return Ok(());
                 }
-                for Told { field, old, new } in
-                    told(writing, shape, record, changes, &tally.new_fields)?
+                for Told { field, old, new } in told(tx, shape, record, changes, &tally.new_fields)?
                 {
                     if !self.ignore_fields.contains(&field) {
-                        tally.log(writing, |log| log.field(subject, &field, &old, &new))?;
+                        tally.log(tx, |log| log.field(subject, &field, &old, &new))?;
                     }
                 }
                 Ok(())
@@ -183,7 +182,7 @@ impl Apply<'_> {
             .chain(list.rejected_keys.iter().map(|key| &**key))
             .collect();
         let gone: Vec<String> = self
-            .writing
+            .tx
             .live_children(shape.resource, &parent.key)?
             .into_iter()
             .filter(|held| !came.contains(held.as_str()))
@@ -205,7 +204,7 @@ impl Apply<'_> {
             if job == Job::Full {
                 // They go at the end of the sweep, if they are not met elsewhere
                 // and are not suspiciously many.
-                self.writing.note_missing(job, shape.resource, &key)?;
+                self.tx.note_missing(job, shape.resource, &key)?;
                 self.missing.insert(shape.resource);
             } else {
                 let subject = Subject {
@@ -246,7 +245,7 @@ impl Apply<'_> {
     ) -> rusqlite::Result<()> {
         let listing_key = match resource {
             Resource::Property => Some(key.to_owned()),
-            child if child.is_child() => self.writing.listing_of(child, key)?,
+            child if child.is_child() => self.tx.listing_of(child, key)?,
             _ => None,
         };
         let subject = Subject {
@@ -258,10 +257,10 @@ impl Apply<'_> {
         self.delete(subject, reason)?;
         if resource == Resource::Property {
             for child in Resource::ALL.into_iter().filter(|child| child.is_child()) {
-                if !self.writing.has_table(child)? {
+                if !self.tx.has_table(child)? {
                     continue;
                 }
-                for child_key in self.writing.live_children(child, key)? {
+                for child_key in self.tx.live_children(child, key)? {
                     let subject = Subject {
                         resource: child,
                         key: &child_key,
@@ -277,7 +276,7 @@ impl Apply<'_> {
 
     fn delete(&mut self, subject: Subject<'_>, reason: DeletedReason) -> rusqlite::Result<()> {
         let resource = subject.resource;
-        self.writing.delete_row(resource, subject.key, reason)?;
+        self.tx.delete_row(resource, subject.key, reason)?;
         self.tallies.count_deleted(resource, reason);
         // A child that goes with its listing goes into the listing's run if it
         // has none of its own.
@@ -285,7 +284,7 @@ impl Apply<'_> {
         let run_of = if own { resource } else { Resource::Property };
         if let Some(tally) = self.tallies.get_mut(run_of) {
             tally.counts.deleted += u64::from(own);
-            tally.log(self.writing, |log| log.record(subject, ChangeKind::Delete))?;
+            tally.log(self.tx, |log| log.record(subject, ChangeKind::Delete))?;
         }
         Ok(())
     }

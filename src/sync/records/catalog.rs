@@ -138,11 +138,10 @@ impl Catalog {
         let document = serde_json::to_string(&self.metadata)?;
         let saved = mirror.saved_metadata()?;
         let is_known = saved.is_some_and(|(saved, _)| saved == document);
-        let writing = mirror.write()?;
+        let tx = mirror.write()?;
         let mut has_tables = true;
         for &resource in resources {
-            has_tables &=
-                columns(&self.metadata, resource).is_err() || writing.has_table(resource)?;
+            has_tables &= columns(&self.metadata, resource).is_err() || tx.has_table(resource)?;
         }
         if is_known && has_tables {
             return Ok(());
@@ -155,7 +154,7 @@ impl Catalog {
                 .stamps(resource)
                 .map(|shape| shape.paging_field().name.clone())
                 .ok();
-            writing.ensure_table(resource, &fields, paging.as_deref())?;
+            tx.ensure_table(resource, &fields, paging.as_deref())?;
             let declared = self.metadata.entity_of_set(resource.entity_set());
             let rows: Vec<FieldRow<'_>> = declared
                 .iter()
@@ -168,16 +167,16 @@ impl Catalog {
                     enumeration: field.enumeration.as_deref(),
                 })
                 .collect();
-            writing.describe_fields(resource, &rows)?;
+            tx.describe_fields(resource, &rows)?;
         }
-        writing.describe_lookups(self.metadata.enumerations.iter().flat_map(|enumeration| {
+        tx.describe_lookups(self.metadata.enumerations.iter().flat_map(|enumeration| {
             enumeration.members.iter().map(|member| {
                 let display = member.display.as_deref().unwrap_or(&member.name);
                 (enumeration.name.as_str(), member.name.as_str(), display)
             })
         }))?;
-        writing.save_metadata(&document)?;
-        writing.commit()?;
+        tx.save_metadata(&document)?;
+        tx.commit()?;
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 
 use super::reader::Sweeping;
 use super::run_rows::Tallies;
-use crate::mirror::{Job, Mirror, RunId, Status, Writing};
+use crate::mirror::{Job, Mirror, RunId, Status, WriteTx};
 use crate::resource::Resource;
 use crate::sync::Verdict;
 
@@ -35,7 +35,7 @@ impl Sweeping<'_> {
         result: &anyhow::Result<()>,
     ) -> anyhow::Result<Finished> {
         self.context.progress.end(self.resource);
-        let writing = mirror.write()?;
+        let tx = mirror.write()?;
         // The children of an incremental have changes of their own still to be read.
         let ends: Vec<Resource> = match self.job() {
             Job::Incremental => vec![self.resource],
@@ -43,30 +43,30 @@ impl Sweeping<'_> {
         };
         if result.is_ok() {
             for &resource in &ends {
-                writing.clear_sweep(self.job(), resource)?;
+                tx.clear_sweep(self.job(), resource)?;
                 if self.job() == Job::Full {
-                    writing.save_scope(resource, &self.catalog.scope(resource)?)?;
+                    tx.save_scope(resource, &self.catalog.scope(resource)?)?;
                 }
                 if let Some(first_run) = self.checkpoint.first_run {
-                    self.resolve_unmet(&writing, resource, RunId::from_number(first_run))?;
+                    self.resolve_unmet(&tx, resource, RunId::from_number(first_run))?;
                 }
             }
-            self.save_at(&writing, None)?;
+            self.save_at(&tx, None)?;
         } else {
-            self.save(&writing)?;
+            self.save(&tx)?;
         }
         let mut verdict = Verdict::Done;
         let mut runs = Vec::new();
         for &resource in &ends {
             let (own, status, error) = match result {
                 Err(error) => self.context.failed(self.resource, error),
-                Ok(()) => self.ended(&writing, resource)?,
+                Ok(()) => self.ended(&tx, resource)?,
             };
             verdict = verdict.max(own);
-            self.end_run(&writing, resource, status, error)?;
+            self.end_run(&tx, resource, status, error)?;
             runs.extend(self.tallies.remove(resource).map(|tally| tally.run));
         }
-        writing.commit().context("ending a run")?;
+        tx.commit().context("ending a run")?;
         Ok(Finished {
             runs,
             verdict,
@@ -78,21 +78,21 @@ impl Sweeping<'_> {
     /// was: of the whole feed, or of the changes since it was met.
     fn resolve_unmet(
         &self,
-        writing: &Writing<'_>,
+        tx: &WriteTx<'_>,
         resource: Resource,
         since: RunId,
     ) -> rusqlite::Result<()> {
         match self.job() {
-            Job::Incremental => writing.resolve_unmet_keyless(resource, since),
+            Job::Incremental => tx.resolve_unmet_keyless(resource, since),
             // Keys and stamps do not tell whether the rest can be stored now.
             Job::Reconcile => Ok(()),
-            _ => writing.resolve_unmet_rejects(resource, since),
+            _ => tx.resolve_unmet_rejects(resource, since),
         }
     }
 
     fn ended(
         &self,
-        writing: &Writing<'_>,
+        tx: &WriteTx<'_>,
         resource: Resource,
     ) -> rusqlite::Result<(Verdict, Status, Option<String>)> {
         let mut left_out = match resource == self.resource {
@@ -100,7 +100,7 @@ impl Sweeping<'_> {
             false => Vec::new(),
         };
         // Those of earlier runs of the same sweep are among them.
-        let rejected = writing.open_rejects(resource)?;
+        let rejected = tx.open_rejects(resource)?;
         left_out.extend(rejected_error(rejected));
         Ok(match left_out.is_empty() {
             true => (Verdict::Done, Status::Succeeded, None),
@@ -111,7 +111,7 @@ impl Sweeping<'_> {
     /// Ends the run of one resource. One that came to its end leaves no checkpoint.
     pub(in crate::sync) fn end_run(
         &self,
-        writing: &Writing<'_>,
+        tx: &WriteTx<'_>,
         resource: Resource,
         status: Status,
         error: Option<String>,
@@ -126,6 +126,6 @@ impl Sweeping<'_> {
             false => before,
         };
         self.tallies
-            .finish(writing, resource, status, watermark_after, error)
+            .finish(tx, resource, status, watermark_after, error)
     }
 }

@@ -147,14 +147,14 @@ impl Runs {
             let before = tallies
                 .get(resource)
                 .and_then(|tally| tally.watermark_before.clone());
-            let writing = mirror.write()?;
+            let tx = mirror.write()?;
             let traffic = context.feed.traffic();
             let checkpoint = tallies
                 .get(resource)
                 .and_then(|tally| tally.checkpoint.clone());
-            tallies.save(&writing, resource, traffic, checkpoint.as_deref())?;
-            tallies.finish(&writing, resource, status, before, text)?;
-            writing.commit()?;
+            tallies.save(&tx, resource, traffic, checkpoint.as_deref())?;
+            tallies.finish(&tx, resource, status, before, text)?;
+            tx.commit()?;
             self.ids
                 .extend(tallies.remove(resource).map(|tally| tally.run));
             self.verdicts.insert(verdict);
@@ -166,11 +166,11 @@ impl Runs {
 
     /// Takes back runs that came to nothing.
     pub fn forget(&mut self, mirror: &mut Mirror, tallies: Tallies) -> anyhow::Result<()> {
-        let writing = mirror.write()?;
+        let tx = mirror.write()?;
         for run in tallies.runs() {
-            writing.forget_run(run)?;
+            tx.forget_run(run)?;
         }
-        Ok(writing.commit()?)
+        Ok(tx.commit()?)
     }
 
     /// Writes down runs that failed before they could begin; the first of them
@@ -198,13 +198,13 @@ impl Runs {
                 peak_rss_bytes: None,
                 error,
             };
-            let writing = mirror.write()?;
-            let run = writing.begin_failed(job, resource, watermark.as_deref())?;
+            let tx = mirror.write()?;
+            let run = tx.begin_failed(job, resource, watermark.as_deref())?;
             let mut counts = Counts::default();
             counts.spent(std::mem::take(&mut traffic));
-            writing.save_run(run, &counts, None)?;
-            writing.finish_run(run, &outcome)?;
-            writing.commit()?;
+            tx.save_run(run, &counts, None)?;
+            tx.finish_run(run, &outcome)?;
+            tx.commit()?;
             self.ids.push(run);
             self.verdicts.insert(verdict);
         }

@@ -7,7 +7,7 @@ use serde::de::DeserializeSeed;
 use serde_json::{Map, Value as Json};
 
 use crate::change::FieldChange;
-use crate::mirror::Writing;
+use crate::mirror::WriteTx;
 use crate::record::{FieldShape, Record, Shape};
 use crate::value::{Value, timestamp};
 
@@ -22,7 +22,7 @@ pub(in crate::sync) struct Told {
 /// The changes that are logged: not the timestamp, and not what became known
 /// only because a field is taken now, declared now, or declared no longer.
 pub(in crate::sync) fn told(
-    writing: &Writing<'_>,
+    tx: &WriteTx<'_>,
     shape: &Shape,
     record: &Record,
     changes: Vec<FieldChange>,
@@ -40,7 +40,7 @@ pub(in crate::sync) fn told(
     for change in changes {
         let Some(field) = shape.fields.get(change.position) else {
             let (old, new) = (&extra_before, object(extra_now));
-            if !is_same_extra(writing, shape, record, old, &new)? {
+            if !is_same_extra(tx, shape, record, old, &new)? {
                 let new = extra_now.map_or(Value::Null, |text| Value::Text(text.into()));
                 told.push(Told {
                     field: "extra".to_owned(),
@@ -84,7 +84,7 @@ fn kept(field: &FieldShape, extra: &Map<String, Json>) -> Option<Value> {
 
 /// Whether `extra` differs only by fields that moved between it and their columns.
 fn is_same_extra(
-    writing: &Writing<'_>,
+    tx: &WriteTx<'_>,
     shape: &Shape,
     record: &Record,
     old: &Map<String, Json>,
@@ -98,7 +98,7 @@ fn is_same_extra(
         return Ok(false);
     }
     for (name, value) in new.iter().filter(|(name, _)| !old.contains_key(*name)) {
-        let held = writing.column_value(shape.resource, &record.key, name)?;
+        let held = tx.column_value(shape.resource, &record.key, name)?;
         if !held.is_some_and(|held| is_equal(&held, value)) {
             return Ok(false);
         }

@@ -7,7 +7,7 @@ use super::by_key::fetch;
 use super::reader::Sweeping;
 use super::survey::survey;
 use crate::feed::{FeedError, Key, Paging, Position, Step, Tries};
-use crate::mirror::{DeletedReason, Job, Mirror, Writing};
+use crate::mirror::{DeletedReason, Job, Mirror, WriteTx};
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::value::Form;
@@ -25,7 +25,7 @@ impl Sweeping<'_> {
     /// last are not there; otherwise every key that came is noted.
     pub(in crate::sync) fn note_met(
         &self,
-        writing: &Writing<'_>,
+        tx: &WriteTx<'_>,
         shape: &Shape,
         step: &Step,
     ) -> rusqlite::Result<()> {
@@ -35,14 +35,14 @@ impl Sweeping<'_> {
             .iter()
             .filter(|reject| reject.resource == self.resource);
         for key in rejected.clone().filter_map(|reject| reject.key.as_deref()) {
-            writing.note_found(self.resource, key)?;
+            tx.note_found(self.resource, key)?;
         }
         let met: HashSet<&str> = (page.records.iter().map(|record| &*record.key))
             .chain(rejected.clone().filter_map(|reject| reject.key.as_deref()))
             .collect();
         if !in_order_of_numbers(shape, self.context.feed.dialect().paging) {
             for key in met {
-                writing.note_seen(self.job(), self.resource, key)?;
+                tx.note_seen(self.job(), self.resource, key)?;
             }
             return Ok(());
         }
@@ -53,9 +53,9 @@ impl Sweeping<'_> {
         let Some((after, up_to)) = stretch(step) else {
             return Ok(());
         };
-        for key in writing.live_keys_between(shape, after, up_to)? {
+        for key in tx.live_keys_between(shape, after, up_to)? {
             if !met.contains(key.as_str()) {
-                writing.note_missing(self.job(), self.resource, &key)?;
+                tx.note_missing(self.job(), self.resource, &key)?;
             }
         }
         Ok(())
@@ -114,9 +114,9 @@ impl Sweeping<'_> {
             && !self.checkpoint.keyless
             && self.left_out.is_empty()
         {
-            let writing = mirror.write()?;
-            writing.missing_from_seen(self.job(), resource)?;
-            writing.commit()?;
+            let tx = mirror.write()?;
+            tx.missing_from_seen(self.job(), resource)?;
+            tx.commit()?;
         }
         // What other jobs brought since a resumed sweep began, it did not meet.
         let asks = paging == Paging::NextLink || self.is_resumed;
@@ -135,10 +135,10 @@ impl Sweeping<'_> {
         shape: &Arc<Shape>,
         asks_first: bool,
     ) -> anyhow::Result<()> {
-        let writing = mirror.write()?;
-        let missing = writing.missing(self.job(), resource)?;
-        let live = writing.live_rows(resource)?;
-        drop(writing);
+        let tx = mirror.write()?;
+        let missing = tx.missing(self.job(), resource)?;
+        let live = tx.live_rows(resource)?;
+        drop(tx);
         if missing.is_empty() || self.is_too_much(resource, missing.len() as u64, live) {
             return Ok(());
         }
@@ -149,13 +149,13 @@ impl Sweeping<'_> {
             let missing = mirror.write()?.missing(self.job(), resource)?;
             self.leave_scope(mirror, shape, &missing)?;
         }
-        let writing = mirror.write()?;
+        let tx = mirror.write()?;
         // Those that were found by asking are live and no longer missing.
-        for key in writing.missing(self.job(), resource)? {
-            self.applying(&writing).gone(resource, &key, reason)?;
+        for key in tx.missing(self.job(), resource)? {
+            self.applying(&tx).gone(resource, &key, reason)?;
         }
-        self.save(&writing)?;
-        writing.commit()?;
+        self.save(&tx)?;
+        tx.commit()?;
         Ok(())
     }
 
@@ -194,9 +194,9 @@ impl Sweeping<'_> {
             Err(error) if is_refusal(&error) => {
                 self.left_out
                     .push(format!("asking for what seems gone: {error:#}"));
-                let writing = mirror.write()?;
-                writing.clear_sweep(self.job(), self.resource)?;
-                Ok(writing.commit()?)
+                let tx = mirror.write()?;
+                tx.clear_sweep(self.job(), self.resource)?;
+                Ok(tx.commit()?)
             }
             Err(error) => Err(error),
         }

@@ -9,7 +9,7 @@ use super::catalog::Catalog;
 use super::checkpoint::Checkpoint;
 use super::run_rows::Tallies;
 use crate::feed::{FeedError, Position, Step, Sweep, Tries};
-use crate::mirror::{DeletedReason, Job, Mirror, Status, Writing};
+use crate::mirror::{DeletedReason, Job, Mirror, Status, WriteTx};
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::sync::Context;
@@ -86,9 +86,9 @@ impl<'a> Sweeping<'a> {
                 tally.new_fields = wanted.fields.iter().filter(is_new).cloned().collect();
             }
             if !is_resumed {
-                let writing = mirror.write()?;
-                writing.clear_sweep(job, filled)?;
-                writing.commit()?;
+                let tx = mirror.write()?;
+                tx.clear_sweep(job, filled)?;
+                tx.commit()?;
             }
         }
         if let Some(tally) = tallies.get(resource) {
@@ -241,23 +241,23 @@ impl<'a> Sweeping<'a> {
         why: &str,
     ) -> anyhow::Result<()> {
         tracing::warn!(resource = %self.resource, "$expand: {why}; reading the children on their own");
-        let writing = mirror.write()?;
+        let tx = mirror.write()?;
         for &child in children {
             self.refused.push((child, why.to_owned()));
             let counts = self.tallies.counts(child);
             if self.job() == Job::Incremental {
                 continue;
             }
-            writing.clear_sweep(self.job(), child)?;
+            tx.clear_sweep(self.job(), child)?;
             if counts.records_seen > 0 {
                 let error = Some(format!("by $expand: {why}"));
-                self.end_run(&writing, child, Status::Failed, error)?;
+                self.end_run(&tx, child, Status::Failed, error)?;
             } else if let Some(tally) = self.tallies.get(child) {
-                writing.forget_run(tally.run)?;
+                tx.forget_run(tally.run)?;
             }
             self.tallies.remove(child);
         }
-        writing.commit()?;
+        tx.commit()?;
         let kept = |name: &String| !children.iter().any(|child| child.entity_set() == name);
         self.checkpoint.expand.retain(kept);
         Ok(())
@@ -318,8 +318,8 @@ impl<'a> Sweeping<'a> {
         mut step: Step,
         gone: Option<DeletedReason>,
     ) -> anyhow::Result<()> {
-        let writing = mirror.write()?;
-        let mut apply = self.applying(&writing);
+        let tx = mirror.write()?;
+        let mut apply = self.applying(&tx);
         apply.leave_out_unwanted(shape, &mut step.page)?;
         apply.page(shape, &step.page)?;
         if let Some(reason) = gone {
@@ -329,7 +329,7 @@ impl<'a> Sweeping<'a> {
         }
         match self.job() {
             Job::Incremental => self.note_stamps(shape, &step),
-            _ => self.note_met(&writing, shape, &step)?,
+            _ => self.note_met(&tx, shape, &step)?,
         }
         self.checkpoint.note_rejects(&step.page.rejects);
         self.checkpoint.read += step.page.entries as u64;
@@ -337,8 +337,8 @@ impl<'a> Sweeping<'a> {
         if let Some(position) = self.checkpoint.positions.get_mut(step.walk) {
             *position = step.to;
         }
-        self.save(&writing)?;
-        writing.commit()?;
+        self.save(&tx)?;
+        tx.commit()?;
         let counts = self.tallies.counts(self.resource);
         self.context
             .progress
@@ -357,9 +357,9 @@ impl<'a> Sweeping<'a> {
     }
 
     /// What applies pages in a transaction.
-    pub(in crate::sync) fn applying<'w>(&'w mut self, writing: &'w Writing<'w>) -> Apply<'w> {
+    pub(in crate::sync) fn applying<'w>(&'w mut self, tx: &'w WriteTx<'w>) -> Apply<'w> {
         Apply {
-            writing,
+            tx,
             tallies: &mut self.tallies,
             ignore_fields: &self.context.config.sync.ignore_fields,
             listings_filtered: self.catalog.filter(Resource::Property).is_some(),
@@ -368,19 +368,18 @@ impl<'a> Sweeping<'a> {
     }
 
     /// Writes what the runs did so far, and where the sweep stands.
-    pub(in crate::sync) fn save(&mut self, writing: &Writing<'_>) -> anyhow::Result<()> {
+    pub(in crate::sync) fn save(&mut self, tx: &WriteTx<'_>) -> anyhow::Result<()> {
         let text = serde_json::to_string(&self.checkpoint)?;
-        Ok(self.save_at(writing, Some(&text))?)
+        Ok(self.save_at(tx, Some(&text))?)
     }
 
     /// Writes what the runs did so far; without a checkpoint, that all was read.
     pub(in crate::sync) fn save_at(
         &mut self,
-        writing: &Writing<'_>,
+        tx: &WriteTx<'_>,
         checkpoint: Option<&str>,
     ) -> rusqlite::Result<()> {
         let traffic = self.context.feed.traffic();
-        self.tallies
-            .save(writing, self.resource, traffic, checkpoint)
+        self.tallies.save(tx, self.resource, traffic, checkpoint)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::feed::Traffic;
 use crate::mirror::{
-    ChangeLog, Counts, DeletedReason, Job, Mirror, Outcome, RunId, Status, Writing,
+    ChangeLog, Counts, DeletedReason, Job, Mirror, Outcome, RunId, Status, WriteTx,
 };
 use crate::resource::Resource;
 use crate::sync::peak_rss_bytes;
@@ -81,11 +81,11 @@ impl Tallies {
             _ => mirror.watermark(resource)?,
         };
         let logs = mirror.has_finished_full(resource)?;
-        let writing = mirror.write()?;
+        let tx = mirror.write()?;
         let before = watermark_before.as_deref();
         let old = taking_over.as_ref().map(|(run, _)| *run);
-        let run = writing.start_run(self.job, resource, before, old)?;
-        writing.commit()?;
+        let run = tx.start_run(self.job, resource, before, old)?;
+        tx.commit()?;
         let tally = Tally {
             run,
             counts: Counts::default(),
@@ -157,7 +157,7 @@ impl Tallies {
     /// If it cannot be written.
     pub fn save(
         &mut self,
-        writing: &Writing<'_>,
+        tx: &WriteTx<'_>,
         own: Resource,
         traffic: Traffic,
         checkpoint: Option<&str>,
@@ -168,7 +168,7 @@ impl Tallies {
                 tally.counts.spent(traffic);
                 tally.checkpoint = checkpoint.map(str::to_owned);
             }
-            writing.save_run(tally.run, &tally.counts, tally.checkpoint.as_deref())?;
+            tx.save_run(tally.run, &tally.counts, tally.checkpoint.as_deref())?;
         }
         Ok(())
     }
@@ -179,7 +179,7 @@ impl Tallies {
     /// If it cannot be written.
     pub fn finish(
         &self,
-        writing: &Writing<'_>,
+        tx: &WriteTx<'_>,
         resource: Resource,
         status: Status,
         watermark_after: Option<String>,
@@ -195,7 +195,7 @@ impl Tallies {
             peak_rss_bytes: peak_rss_bytes(),
             error,
         };
-        writing.finish_run(tally.run, &outcome)
+        tx.finish_run(tally.run, &outcome)
     }
 }
 
@@ -206,11 +206,11 @@ impl Tally {
     /// If it cannot be written.
     pub fn log(
         &mut self,
-        writing: &Writing<'_>,
+        tx: &WriteTx<'_>,
         entry: impl FnOnce(&mut ChangeLog<'_>) -> rusqlite::Result<i64>,
     ) -> rusqlite::Result<()> {
         if self.logs {
-            let grown = entry(&mut writing.changes(self.run)?)?;
+            let grown = entry(&mut tx.changes(self.run)?)?;
             let logged = &mut self.counts.changes_logged;
             *logged = logged.saturating_add_signed(grown);
         }

@@ -57,9 +57,9 @@ pub(in crate::sync) fn narrow(
             continue;
         }
         held.fields.retain(|field| wanted.fields.contains(field));
-        let writing = mirror.write()?;
-        writing.save_scope(resource, &held)?;
-        writing.commit()?;
+        let tx = mirror.write()?;
+        tx.save_scope(resource, &held)?;
+        tx.commit()?;
     }
     Ok(())
 }
@@ -92,13 +92,13 @@ impl Sweeping<'_> {
         let (job, resource) = (self.job(), self.resource);
         for step in self.context.feed.walk(sweep, self.checkpoint.open()) {
             let step = step?;
-            let writing = mirror.write()?;
+            let tx = mirror.write()?;
             for record in &step.page.records {
-                if writing.is_live(resource, &record.key)? {
-                    writing.note_missing(job, resource, &record.key)?;
+                if tx.is_live(resource, &record.key)? {
+                    tx.note_missing(job, resource, &record.key)?;
                 }
             }
-            writing.commit()?;
+            tx.commit()?;
             let now = self.context.feed.date();
             self.checkpoint.note_newest(&stamps, &step.page, now);
             if let Some(signal) = self.context.stop.requested() {
@@ -159,10 +159,10 @@ impl Sweeping<'_> {
             }
             Err(error) => return Err(error),
         };
-        let writing = mirror.write()?;
+        let tx = mirror.write()?;
         for key in gone {
-            writing.resolve_rejects(self.resource, &key)?;
+            tx.resolve_rejects(self.resource, &key)?;
         }
-        Ok(writing.commit()?)
+        Ok(tx.commit()?)
     }
 }

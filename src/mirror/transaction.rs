@@ -1,0 +1,68 @@
+//! Read and write transactions. A read transaction cannot write, by its type.
+
+use std::cell::RefCell;
+use std::ops::Deref;
+
+use rusqlite::{Transaction, TransactionBehavior};
+
+use super::net::Logged;
+use super::{Mirror, blocked, now};
+
+/// A read transaction: one consistent snapshot of the mirror.
+pub struct ReadTx<'m> {
+    pub(super) transaction: Transaction<'m>,
+}
+
+/// A write transaction, which can also read. It is rolled back if it is dropped
+/// without [`WriteTx::commit`].
+pub struct WriteTx<'m> {
+    read: ReadTx<'m>,
+    pub(super) logged: &'m RefCell<Logged>,
+    /// When this transaction started, in storage form.
+    pub(super) now: String,
+}
+
+impl<'m> Deref for WriteTx<'m> {
+    type Target = ReadTx<'m>;
+
+    fn deref(&self) -> &ReadTx<'m> {
+        &self.read
+    }
+}
+
+impl Mirror {
+    /// Starts a read transaction. It does not block writers.
+    pub fn read(&mut self) -> rusqlite::Result<ReadTx<'_>> {
+        let transaction = self.connection.transaction()?;
+        Ok(ReadTx { transaction })
+    }
+
+    /// Starts a write transaction. If another program holds the write lock for longer
+    /// than the timeout, the error names that program where it can be found.
+    pub fn write(&mut self) -> rusqlite::Result<WriteTx<'_>> {
+        self.bound_log()?;
+        let path = &self.path;
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(|error| blocked::name_holder(error, path))?;
+
+        Ok(WriteTx {
+            read: ReadTx { transaction },
+            logged: &self.logged,
+            now: now(),
+        })
+    }
+}
+
+impl WriteTx<'_> {
+    /// Commits the transaction.
+    pub fn commit(self) -> rusqlite::Result<()> {
+        self.read.transaction.commit()
+    }
+
+    /// Returns when this transaction started, in storage form.
+    pub fn now(&self) -> &str {
+        &self.now
+    }
+}
