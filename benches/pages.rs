@@ -8,7 +8,7 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use mlsmirror::config::Profile;
 use mlsmirror::feed::{Dialect, Metadata, Page, Wanted, columns, shape};
-use mlsmirror::mirror::{Held, Job, Mirror, RunId, Subject};
+use mlsmirror::mirror::{ChangedRecord, Job, Mirror, RunId, StoredRow};
 use mlsmirror::record::Shape;
 use mlsmirror::resource::Resource;
 use mlsmirror::simulator::{Options, Simulator};
@@ -112,17 +112,17 @@ impl Kept {
         let mut rows = tx.rows(shape)?;
         let mut differed = 0;
         for record in &page.records {
-            let changes = match rows.held(record)? {
-                Held::Absent => {
+            let changes = match rows.compare(record)? {
+                StoredRow::Absent => {
                     rows.insert(record)?;
                     continue;
                 }
-                Held::Present { changes, .. } if changes.is_empty() => continue,
-                Held::Present { changes, .. } => changes,
+                StoredRow::Present { changes, .. } if changes.is_empty() => continue,
+                StoredRow::Present { changes, .. } => changes,
             };
             rows.update(record)?;
             differed += changes.len();
-            let subject = Subject {
+            let subject = ChangedRecord {
                 resource: shape.resource,
                 key: &record.key,
                 listing_key: Some(&record.key),

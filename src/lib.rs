@@ -29,7 +29,7 @@
 //!
 //! - A page's rows, its changes and its run's checkpoint are one transaction.
 //!   No transaction spans two pages, and none is open while the network is used.
-//! - A value has passed through [`value::Form`] before it is stored or compared.
+//! - A value has passed through [`value::ValueForm`] before it is stored or compared.
 //! - The feed's clock rules what is asked; the local clock only says when the
 //!   mirror did something.
 //! - What could not be stored is kept whole, and no watermark passes it.

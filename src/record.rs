@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::resource::{MODIFICATION_TIMESTAMP, Resource};
-use crate::value::{Form, Value};
+use crate::value::{Value, ValueForm};
 
 /// One field that the mirror takes from a resource's records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub struct FieldShape {
     /// The field's RESO name, which is also its column's.
     pub name: String,
     /// How its values are stored.
-    pub form: Form,
+    pub form: ValueForm,
     /// The column's declared type, such as `DECIMAL(14,2)`.
     pub declared_type: String,
 }

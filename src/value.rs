@@ -2,7 +2,7 @@
 //!
 //! The feed spells one value in several ways (`1600.0` and `1600`, `…00Z` and
 //! `…00.000Z`, an absent field and null). Everything that is stored or compared
-//! has passed through a [`Form`] first, so that equal values are equal here.
+//! has passed through a [`ValueForm`] first, so that equal values are equal here.
 
 use std::fmt;
 
@@ -114,7 +114,7 @@ impl PartialEq for Value {
 
 /// How a field is stored, from its Edm type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Form {
+pub enum ValueForm {
     /// `Edm.Int16` to `Edm.Int64`, `Edm.Byte`, `Edm.SByte`.
     Integer,
     /// `Edm.Decimal`: a number, whole where it has no fraction.
@@ -135,62 +135,62 @@ pub enum Form {
     Json,
 }
 
-impl Form {
+impl ValueForm {
     /// The declared type of a column of this form, before precision and scale.
     pub fn declared_type(self) -> &'static str {
         match self {
-            Form::Integer => "INTEGER",
-            Form::Decimal => "DECIMAL",
-            Form::Real => "REAL",
-            Form::Boolean => "BOOLEAN",
-            Form::Date => "DATE",
-            Form::Timestamp => "TIMESTAMP",
-            Form::Text | Form::Enumeration | Form::Json => "TEXT",
+            ValueForm::Integer => "INTEGER",
+            ValueForm::Decimal => "DECIMAL",
+            ValueForm::Real => "REAL",
+            ValueForm::Boolean => "BOOLEAN",
+            ValueForm::Date => "DATE",
+            ValueForm::Timestamp => "TIMESTAMP",
+            ValueForm::Text | ValueForm::Enumeration | ValueForm::Json => "TEXT",
         }
     }
 
     fn expects(self) -> &'static str {
         match self {
-            Form::Integer => "a whole number",
-            Form::Decimal | Form::Real => "a number",
-            Form::Boolean => "true or false",
-            Form::Date => "a date",
-            Form::Timestamp => "a timestamp",
-            Form::Text | Form::Enumeration => "text",
-            Form::Json => "JSON",
+            ValueForm::Integer => "a whole number",
+            ValueForm::Decimal | ValueForm::Real => "a number",
+            ValueForm::Boolean => "true or false",
+            ValueForm::Date => "a date",
+            ValueForm::Timestamp => "a timestamp",
+            ValueForm::Text | ValueForm::Enumeration => "text",
+            ValueForm::Json => "JSON",
         }
     }
 }
 
 /// A value that is not of its field's type.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Mistyped {
+pub struct TypeMismatch {
     expected: &'static str,
     found: &'static str,
 }
 
-impl fmt::Display for Mistyped {
+impl fmt::Display for TypeMismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "is {}, not {}", self.found, self.expected)
     }
 }
 
 /// Reads one JSON value into its storage form. A value of the wrong type is no
-/// error of the document: it comes back as [`Mistyped`], and reading goes on.
-impl<'de> DeserializeSeed<'de> for Form {
-    type Value = Result<Value, Mistyped>;
+/// error of the document: it comes back as [`TypeMismatch`], and reading goes on.
+impl<'de> DeserializeSeed<'de> for ValueForm {
+    type Value = Result<Value, TypeMismatch>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        if self == Form::Json {
+        if self == ValueForm::Json {
             return canonical_json(deserializer);
         }
-        deserializer.deserialize_any(FormVisitor(self))
+        deserializer.deserialize_any(ValueFormVisitor(self))
     }
 }
 
 fn canonical_json<'de, D: Deserializer<'de>>(
     deserializer: D,
-) -> Result<Result<Value, Mistyped>, D::Error> {
+) -> Result<Result<Value, TypeMismatch>, D::Error> {
     let value: serde_json::Value = serde::Deserialize::deserialize(deserializer)?;
     Ok(Ok(match value {
         serde_json::Value::Null => Value::Null,
@@ -232,19 +232,19 @@ fn real(number: f64) -> Value {
     }
 }
 
-struct FormVisitor(Form);
+struct ValueFormVisitor(ValueForm);
 
-impl FormVisitor {
-    fn mistyped<E>(&self, found: &'static str) -> Result<Result<Value, Mistyped>, E> {
-        Ok(Err(Mistyped {
+impl ValueFormVisitor {
+    fn mistyped<E>(&self, found: &'static str) -> Result<Result<Value, TypeMismatch>, E> {
+        Ok(Err(TypeMismatch {
             expected: self.0.expects(),
             found,
         }))
     }
 }
 
-impl<'de> Visitor<'de> for FormVisitor {
-    type Value = Result<Value, Mistyped>;
+impl<'de> Visitor<'de> for ValueFormVisitor {
+    type Value = Result<Value, TypeMismatch>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any JSON value")
@@ -256,15 +256,19 @@ impl<'de> Visitor<'de> for FormVisitor {
 
     fn visit_bool<E: Error>(self, truth: bool) -> Result<Self::Value, E> {
         match self.0 {
-            Form::Boolean => Ok(Ok(Value::Integer(truth.into()))),
+            ValueForm::Boolean => Ok(Ok(Value::Integer(truth.into()))),
             _ => self.mistyped("a boolean"),
         }
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
         match self.0 {
-            Form::Integer | Form::Decimal | Form::Real => Ok(Ok(Value::Integer(number))),
-            Form::Text | Form::Enumeration => Ok(Ok(Value::Text(number.to_string().into()))),
+            ValueForm::Integer | ValueForm::Decimal | ValueForm::Real => {
+                Ok(Ok(Value::Integer(number)))
+            }
+            ValueForm::Text | ValueForm::Enumeration => {
+                Ok(Ok(Value::Text(number.to_string().into())))
+            }
             _ => self.mistyped("a number"),
         }
     }
@@ -278,25 +282,27 @@ impl<'de> Visitor<'de> for FormVisitor {
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
         match (self.0, real(number)) {
-            (Form::Decimal | Form::Real, value) => Ok(Ok(value)),
-            (Form::Integer, whole @ Value::Integer(_)) => Ok(Ok(whole)),
-            (Form::Text | Form::Enumeration, _) => Ok(Ok(Value::Text(number.to_string().into()))),
-            (Form::Integer, _) => self.mistyped("a fraction"),
+            (ValueForm::Decimal | ValueForm::Real, value) => Ok(Ok(value)),
+            (ValueForm::Integer, whole @ Value::Integer(_)) => Ok(Ok(whole)),
+            (ValueForm::Text | ValueForm::Enumeration, _) => {
+                Ok(Ok(Value::Text(number.to_string().into())))
+            }
+            (ValueForm::Integer, _) => self.mistyped("a fraction"),
             _ => self.mistyped("a number"),
         }
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
         let value = match self.0 {
-            Form::Text | Form::Enumeration => Some(Value::Text(text.into())),
+            ValueForm::Text | ValueForm::Enumeration => Some(Value::Text(text.into())),
             // Some servers write an empty string where a date or number is absent.
             _ if text.is_empty() => Some(Value::Null),
-            Form::Date => date(text).map(Value::Text),
-            Form::Timestamp => timestamp(text).map(Value::Text),
+            ValueForm::Date => date(text).map(Value::Text),
+            ValueForm::Timestamp => timestamp(text).map(Value::Text),
             // OData JSON 4.01, 4.3: with IEEE754Compatible=true numbers of
             // these types are strings.
-            Form::Integer => text.parse().ok().map(Value::Integer),
-            Form::Decimal => decimal(text),
+            ValueForm::Integer => text.parse().ok().map(Value::Integer),
+            ValueForm::Decimal => decimal(text),
             _ => None,
         };
         match value {
@@ -307,13 +313,13 @@ impl<'de> Visitor<'de> for FormVisitor {
 
     fn visit_string<E: Error>(self, text: String) -> Result<Self::Value, E> {
         match self.0 {
-            Form::Text | Form::Enumeration => Ok(Ok(Value::Text(text.into()))),
+            ValueForm::Text | ValueForm::Enumeration => Ok(Ok(Value::Text(text.into()))),
             _ => self.visit_str(&text),
         }
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        if self.0 == Form::Enumeration {
+        if self.0 == ValueForm::Enumeration {
             let mut names = Vec::new();
             while let Some(item) = items.next_element::<serde_json::Value>()? {
                 names.push(canonical(item));
@@ -435,34 +441,42 @@ fn plain_utc(text: &str) -> Option<Box<str>> {
 mod tests {
     use super::*;
 
-    fn read(form: Form, json: &str) -> Result<Value, Mistyped> {
+    fn read(form: ValueForm, json: &str) -> Result<Value, TypeMismatch> {
         let mut deserializer = serde_json::Deserializer::from_str(json);
         form.deserialize(&mut deserializer)
             .expect("the JSON of a test is JSON")
     }
 
-    fn text(text: &str) -> Result<Value, Mistyped> {
+    fn text(text: &str) -> Result<Value, TypeMismatch> {
         Ok(Value::Text(text.into()))
     }
 
     #[test]
     fn equal_values_in_other_spellings_have_one_form() {
-        let cases: &[(Form, &[&str], Result<Value, Mistyped>)] = &[
+        let cases: &[(ValueForm, &[&str], Result<Value, TypeMismatch>)] = &[
             (
-                Form::Decimal,
+                ValueForm::Decimal,
                 &["1600.0", "1600", "1.6e3", "\"1600.00\""],
                 Ok(Value::Integer(1600)),
             ),
-            (Form::Decimal, &["0", "-0.0", "0.00"], Ok(Value::Integer(0))),
             (
-                Form::Decimal,
+                ValueForm::Decimal,
+                &["0", "-0.0", "0.00"],
+                Ok(Value::Integer(0)),
+            ),
+            (
+                ValueForm::Decimal,
                 &["463552830012.3334"],
                 Ok(Value::Real(463552830012.3334)),
             ),
-            (Form::Integer, &["7", "7.0", "\"7\""], Ok(Value::Integer(7))),
-            (Form::Boolean, &["true"], Ok(Value::Integer(1))),
             (
-                Form::Timestamp,
+                ValueForm::Integer,
+                &["7", "7.0", "\"7\""],
+                Ok(Value::Integer(7)),
+            ),
+            (ValueForm::Boolean, &["true"], Ok(Value::Integer(1))),
+            (
+                ValueForm::Timestamp,
                 &[
                     "\"2026-01-02T03:04:05Z\"",
                     "\"2026-01-02T03:04:05.000Z\"",
@@ -473,7 +487,7 @@ mod tests {
                 text("2026-01-02 03:04:05"),
             ),
             (
-                Form::Timestamp,
+                ValueForm::Timestamp,
                 &[
                     "\"2026-01-02T03:04:05.670Z\"",
                     "\"2026-01-02T03:04:05.67+00:00\"",
@@ -481,27 +495,27 @@ mod tests {
                 text("2026-01-02 03:04:05.67"),
             ),
             (
-                Form::Date,
+                ValueForm::Date,
                 &["\"2026-01-02\"", "\"2026-01-02T00:00:00Z\""],
                 text("2026-01-02"),
             ),
-            (Form::Text, &["\"a\\u00e9\""], text("aé")),
-            (Form::Text, &["12"], text("12")),
+            (ValueForm::Text, &["\"a\\u00e9\""], text("aé")),
+            (ValueForm::Text, &["12"], text("12")),
             (
-                Form::Enumeration,
+                ValueForm::Enumeration,
                 &["[\"A\", \"B\"]"],
                 text("[\"A\",\"B\"]"),
             ),
             (
-                Form::Json,
+                ValueForm::Json,
                 &[
                     "{\"type\": \"Point\", \"coordinates\": [-111.0, 40.5]}",
                     "{\"coordinates\":[-111,40.50],\"type\":\"Point\"}",
                 ],
                 text("{\"coordinates\":[-111,40.5],\"type\":\"Point\"}"),
             ),
-            (Form::Date, &["null", "\"\""], Ok(Value::Null)),
-            (Form::Json, &["null"], Ok(Value::Null)),
+            (ValueForm::Date, &["null", "\"\""], Ok(Value::Null)),
+            (ValueForm::Json, &["null"], Ok(Value::Null)),
         ];
         for (form, spellings, expected) in cases {
             for spelling in *spellings {
@@ -514,28 +528,44 @@ mod tests {
     fn a_value_of_another_type_is_told_and_not_stored() {
         let cases = [
             (
-                Form::Integer,
+                ValueForm::Integer,
                 "\"four\"",
                 "is other text, not a whole number",
             ),
-            (Form::Integer, "4.5", "is a fraction, not a whole number"),
-            (Form::Decimal, "{\"a\": [1]}", "is an object, not a number"),
-            (Form::Boolean, "1", "is a number, not true or false"),
-            (Form::Date, "\"2026-02-30\"", "is other text, not a date"),
             (
-                Form::Timestamp,
+                ValueForm::Integer,
+                "4.5",
+                "is a fraction, not a whole number",
+            ),
+            (
+                ValueForm::Decimal,
+                "{\"a\": [1]}",
+                "is an object, not a number",
+            ),
+            (ValueForm::Boolean, "1", "is a number, not true or false"),
+            (
+                ValueForm::Date,
+                "\"2026-02-30\"",
+                "is other text, not a date",
+            ),
+            (
+                ValueForm::Timestamp,
                 "\"yesterday\"",
                 "is other text, not a timestamp",
             ),
             (
-                Form::Timestamp,
+                ValueForm::Timestamp,
                 "\"2026-02-30T00:00:00Z\"",
                 "is other text, not a timestamp",
             ),
-            (Form::Timestamp, "5", "is a number, not a timestamp"),
-            (Form::Text, "[\"a\"]", "is a list, not text"),
-            (Form::Text, "true", "is a boolean, not text"),
-            (Form::Date, "\"é026-01-02\"", "is other text, not a date"),
+            (ValueForm::Timestamp, "5", "is a number, not a timestamp"),
+            (ValueForm::Text, "[\"a\"]", "is a list, not text"),
+            (ValueForm::Text, "true", "is a boolean, not text"),
+            (
+                ValueForm::Date,
+                "\"é026-01-02\"",
+                "is other text, not a date",
+            ),
         ];
         for (form, json, expected) in cases {
             let told = read(form, json).map_err(|mistyped| mistyped.to_string());

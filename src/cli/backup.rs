@@ -110,5 +110,5 @@ fn may_be_replaced(file: &Path) -> anyhow::Result<bool> {
     let opened = File::open(file);
     let read = opened.and_then(|opened| opened.take(100).read_to_end(&mut header));
     read.with_context(|| format!("reading {}", file.display()))?;
-    Ok(header.is_empty() || Mirror::begins_a_copy(&header))
+    Ok(header.is_empty() || Mirror::is_backup_header(&header))
 }

@@ -8,7 +8,7 @@ use super::change_table::ChangeTable;
 use super::exit::{Exit, UsageError};
 use super::output::{Output, gathered_bytes, send, terminal_columns};
 use super::session::configuration;
-use crate::mirror::{ChangeFilter, ChangeReader, ChangeRow, Happening, Mirror};
+use crate::mirror::{ChangeCategory, ChangeFilter, ChangeReader, ChangeRow, Mirror};
 
 pub fn run(arguments: &Arguments, wanted: &Changes, output: &Output) -> anyhow::Result<Exit> {
     if wanted.csv && output.json {
@@ -37,20 +37,20 @@ pub fn run(arguments: &Arguments, wanted: &Changes, output: &Output) -> anyhow::
 }
 
 fn filter(wanted: &Changes) -> ChangeFilter {
-    let happening = |kind: &Kind| match kind {
-        Kind::New => Happening::New,
-        Kind::Updated => Happening::Updated,
-        Kind::Status => Happening::Status,
-        Kind::Price => Happening::Price,
-        Kind::Deleted => Happening::Deleted,
-        Kind::Restored => Happening::Restored,
+    let category = |kind: &Kind| match kind {
+        Kind::New => ChangeCategory::New,
+        Kind::Updated => ChangeCategory::Updated,
+        Kind::Status => ChangeCategory::Status,
+        Kind::Price => ChangeCategory::Price,
+        Kind::Deleted => ChangeCategory::Deleted,
+        Kind::Restored => ChangeCategory::Restored,
     };
     ChangeFilter {
         since: wanted.since.as_ref().map(|since| since.0.clone()),
         listing: wanted.listing.clone(),
         resource: wanted.resource,
         field: wanted.field.clone(),
-        happenings: wanted.kind.iter().map(happening).collect(),
+        categories: wanted.kind.iter().map(category).collect(),
         transition: wanted.transition.clone(),
         newest: Some(wanted.limit).filter(|limit| *limit > 0),
     }

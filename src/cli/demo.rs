@@ -67,7 +67,7 @@ pub fn run(wanted: &Demo, output: &Output) -> anyhow::Result<Exit> {
     let second = sync_and_tell(&session, &mut mirror, output)?;
     let since = second.first().map_or(0, |run| run.id);
     let changes = mirror.count_changes(since)?;
-    for row in mirror.telling_changes(since, SHOWN)? {
+    for row in mirror.notable_changes(since, SHOWN)? {
         let what = change(&row, CHANGE_WIDTH);
         say(&format!("   listing {}: {what}\n", row.record_key))?;
     }

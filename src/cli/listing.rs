@@ -46,7 +46,7 @@ pub fn run(arguments: &Arguments, wanted: &Listing, output: &Output) -> anyhow::
         children: children()
             .map(|resource| (resource.table(), of(resource, &whole)))
             .collect(),
-        removed_for_good: whole.forgotten,
+        removed_for_good: whole.purged,
         history: &whole.history,
     };
     output.result(&document, &describe(&config, &whole, at))?;
@@ -116,8 +116,8 @@ fn describe(config: &Config, whole: &WholeListing, at: Option<&str>) -> String {
             text += &format!("  {}\n", describe_child(config, child, at.is_some()));
         }
     }
-    if whole.forgotten > 0 {
-        let count = counted(whole.forgotten as u64, ("record", "records"));
+    if whole.purged > 0 {
+        let count = counted(whole.purged as u64, ("record", "records"));
         text += &format!("\nremoved for good since: {count} that belonged to it then\n");
     }
     text += "\nHistory (UTC)\n";

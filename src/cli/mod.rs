@@ -69,7 +69,7 @@ pub fn main() -> ExitCode {
     };
     let exit = done.unwrap_or_else(|error| {
         let exit = Exit::of(&error);
-        let error = match error.chain().any(is_of_damage) {
+        let error = match error.chain().any(is_corrupt) {
             true => error.context(
                 "the database is damaged; restore a copy that `mlsmirror backup` made, or move it away and sync anew",
             ),
@@ -99,7 +99,7 @@ fn without_arguments(error: &clap::Error) -> Exit {
 }
 
 /// Whether a cause of an error is that the database is not whole.
-fn is_of_damage(cause: &(dyn std::error::Error + 'static)) -> bool {
+fn is_corrupt(cause: &(dyn std::error::Error + 'static)) -> bool {
     let error = cause.downcast_ref();
-    error.is_some_and(crate::mirror::is_of_damage)
+    error.is_some_and(crate::mirror::is_corrupt)
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::exit::UsageError;
 use super::whole_file::folder_of;
 use crate::config::Config;
-use crate::mirror::{BESIDE_DATABASE, is_same_file, with_suffix};
+use crate::mirror::{DATABASE_SUFFIXES, is_same_file, with_suffix};
 
 /// Where a file that the user names is to be, through links, once it would take the
 /// place of nothing that mlsmirror itself goes by: the mirror, the configuration at
@@ -37,7 +37,7 @@ pub fn place(config_path: &Path, config: &Config, file: &Path) -> Result<PathBuf
         pair.is_some_and(|(there, other)| is_same_file(there, &other))
     };
     let is_beside = resolved(&config.mirror.database).is_ok_and(|database| {
-        let mut beside = BESIDE_DATABASE.iter();
+        let mut beside = DATABASE_SUFFIXES.iter();
         beside.any(|suffix| place == with_suffix(&database, suffix))
     });
     if is_beside || is_one(&config.mirror.database) {

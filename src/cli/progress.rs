@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::output::Output;
 use super::text::{bytes, counted, thousands, time};
 use crate::config;
-use crate::mirror::Counts;
+use crate::mirror::RunCounts;
 use crate::resource::Resource;
 use crate::sync::{PhotoProgress, Progress, time_at};
 
@@ -96,7 +96,7 @@ impl Progress for Shown<'_> {
         *self.current.borrow_mut() = Some(self.start(resource.nouns().1, total));
     }
 
-    fn page(&self, resource: Resource, counts: &Counts, done: u64) {
+    fn page(&self, resource: Resource, counts: &RunCounts, done: u64) {
         let mut current = self.current.borrow_mut();
         let Some(current) = current.as_mut() else {
             return;

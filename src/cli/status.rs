@@ -11,7 +11,7 @@ use super::media::describe_backlog;
 use super::output::Output;
 use super::session::configuration;
 use super::text::{bytes, counted, printable, thousands, time};
-use crate::mirror::{Holder, Mirror};
+use crate::mirror::{LeaseHolder, Mirror};
 use crate::report::{self, Budget, Status};
 
 /// What `status --json` prints.
@@ -91,7 +91,7 @@ fn describe(status: &Status) -> String {
     if !left.is_empty() {
         text += &format!("requests left: {}\n", left.join(", "));
     }
-    let by = |what: &str, holder: &Holder| {
+    let by = |what: &str, holder: &LeaseHolder| {
         format!(
             "{what} by process {} on {} since {} (UTC)\n",
             holder.pid, holder.host, holder.since

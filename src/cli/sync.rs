@@ -16,7 +16,7 @@ use super::session::{Session, configuration};
 use super::tell::{Printed, tell};
 use super::text::{bytes, counted, listed, thousands, time};
 use crate::mirror::{
-    Forgotten, Job, Lease, Mirror, NotAMirror, RunSummary, Status, Transition, WantedPhotos,
+    Job, Lease, Mirror, NotAMirror, Purged, RunStatus, RunSummary, Transition, WantedPhotos,
 };
 use crate::resource::Resource;
 use crate::sync::{self, Context, DeletedCount, FileCounts, Report, Unnamed};
@@ -35,7 +35,7 @@ struct Document<'a> {
     /// The changes of status that were told.
     #[serde(skip_serializing_if = "Option::is_none")]
     transitions: Option<&'a [Transition]>,
-    forgotten: Forgotten,
+    purged: Purged,
     runs: &'a [RunSummary],
 }
 
@@ -169,7 +169,7 @@ fn print_done(done: &Done, database: &Path, output: &Output) -> anyhow::Result<E
     if let Some(pruned) = &done.pruned {
         text += &media::describe_unnamed(pruned, "that no row named");
     }
-    text += &describe_forgotten(&report.forgotten);
+    text += &describe_purged(&report.purged);
     let document = Document {
         status: report.ending.as_str(),
         exit_code: exit.code(),
@@ -178,7 +178,7 @@ fn print_done(done: &Done, database: &Path, output: &Output) -> anyhow::Result<E
         files: report.files,
         pruned: done.pruned.as_deref(),
         transitions: done.transitions.as_deref(),
-        forgotten: report.forgotten,
+        purged: report.purged,
         runs: &report.runs,
     };
     let printed = output.result(&document, &text);
@@ -206,11 +206,11 @@ fn complain_of(report: &Report, output: &Output) {
 }
 
 /// What retention took, in a line; nothing if it took nothing.
-fn describe_forgotten(forgotten: &Forgotten) -> String {
+fn describe_purged(purged: &Purged) -> String {
     let parts = [
-        (forgotten.rows, ("deleted row", "deleted rows")),
-        (forgotten.changes, ("change", "changes")),
-        (forgotten.runs, ("run", "runs")),
+        (purged.rows, ("deleted row", "deleted rows")),
+        (purged.changes, ("change", "changes")),
+        (purged.runs, ("run", "runs")),
     ];
     let parts: Vec<String> = parts
         .into_iter()
@@ -243,7 +243,7 @@ pub fn describe_runs(runs: &[RunSummary]) -> Vec<String> {
         return runs.iter().map(describe_run).collect();
     }
     let did_nothing = |run: &&RunSummary| {
-        run.status == Status::Succeeded.as_str()
+        run.status == RunStatus::Succeeded.as_str()
             && run.records_seen + run.deleted + run.requests == 0
     };
     runs.iter()
@@ -280,7 +280,7 @@ fn describe_run(run: &RunSummary) -> String {
         () => known.unwrap_or(("record", "records")),
     };
     let mut line = format!("{}: ", run.resource);
-    if run.status != Status::Succeeded.as_str() {
+    if run.status != RunStatus::Succeeded.as_str() {
         line += &format!("{}: ", run.status);
     }
     line += &format!("{} {read}", counted(run.records_seen as u64, nouns));

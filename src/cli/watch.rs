@@ -18,7 +18,7 @@ use super::tell::{Printed, tell};
 use super::text::{bytes, counted, listed, thousands, time};
 use crate::config::Config;
 use crate::feed::{Feed, Token};
-use crate::mirror::{Counts, Job, RunSummary, Status, Transition};
+use crate::mirror::{Job, RunCounts, RunStatus, RunSummary, Transition};
 use crate::resource::Resource;
 use crate::schedule::{Daemon, Ended, Household, Outcome, ScheduledJob, hangups};
 use crate::stop::{self, Stop};
@@ -150,7 +150,7 @@ impl Progress for House<'_> {
         self.pulse.beat();
     }
 
-    fn page(&self, _: Resource, _: &Counts, _: u64) {
+    fn page(&self, _: Resource, _: &RunCounts, _: u64) {
         self.pulse.beat();
     }
 
@@ -285,7 +285,7 @@ fn describe(ended: &Ended<'_>) -> String {
                 .collect();
             let told = (report.runs.iter())
                 .filter(|run| {
-                    run.job == Job::Monitor.as_str() && run.status == Status::Succeeded.as_str()
+                    run.job == Job::Monitor.as_str() && run.status == RunStatus::Succeeded.as_str()
                 })
                 .map(|run| run.updated as u64)
                 .sum::<u64>();
@@ -318,8 +318,8 @@ fn describe(ended: &Ended<'_>) -> String {
 }
 
 /// What the runs of a job come to together, but for those that count files.
-fn count(report: &Report) -> Counts {
-    let mut sum = Counts::default();
+fn count(report: &Report) -> RunCounts {
+    let mut sum = RunCounts::default();
     let of_records =
         |run: &&RunSummary| run.job != Job::Media.as_str() && run.job != Job::Monitor.as_str();
     for run in report.runs.iter().filter(of_records) {

@@ -6,7 +6,7 @@ use super::dialect::{Dialect, Paging};
 use super::metadata::{Edm, EntityType, Field, Metadata};
 use crate::record::{ChildShape, FieldShape, Shape};
 use crate::resource::{MODIFICATION_TIMESTAMP, PHOTOS_COUNT, Resource};
-use crate::value::Form;
+use crate::value::ValueForm;
 
 /// What is wanted of a resource.
 #[derive(Clone, Copy, Debug)]
@@ -43,25 +43,27 @@ pub enum ShapeError {
     },
 }
 
-fn form(edm: &Edm) -> Form {
+fn form(edm: &Edm) -> ValueForm {
     match edm {
-        Edm::Int => Form::Integer,
-        Edm::Decimal => Form::Decimal,
-        Edm::Double => Form::Real,
-        Edm::Boolean => Form::Boolean,
-        Edm::Date => Form::Date,
-        Edm::DateTimeOffset => Form::Timestamp,
-        Edm::TimeOfDay | Edm::Duration | Edm::Guid | Edm::String | Edm::Binary => Form::Text,
-        Edm::Enumeration { .. } => Form::Enumeration,
-        Edm::Geography | Edm::Complex | Edm::Collection => Form::Json,
+        Edm::Int => ValueForm::Integer,
+        Edm::Decimal => ValueForm::Decimal,
+        Edm::Double => ValueForm::Real,
+        Edm::Boolean => ValueForm::Boolean,
+        Edm::Date => ValueForm::Date,
+        Edm::DateTimeOffset => ValueForm::Timestamp,
+        Edm::TimeOfDay | Edm::Duration | Edm::Guid | Edm::String | Edm::Binary => ValueForm::Text,
+        Edm::Enumeration { .. } => ValueForm::Enumeration,
+        Edm::Geography | Edm::Complex | Edm::Collection => ValueForm::Json,
     }
 }
 
 fn field_shape(field: &Field) -> FieldShape {
     let form = form(&field.edm);
     let declared_type = match (form, field.precision, field.scale) {
-        (Form::Decimal, Some(precision), Some(scale)) => format!("DECIMAL({precision},{scale})"),
-        (Form::Decimal, Some(precision), None) => format!("DECIMAL({precision})"),
+        (ValueForm::Decimal, Some(precision), Some(scale)) => {
+            format!("DECIMAL({precision},{scale})")
+        }
+        (ValueForm::Decimal, Some(precision), None) => format!("DECIMAL({precision})"),
         _ => form.declared_type().to_owned(),
     };
     FieldShape {

@@ -91,7 +91,7 @@ impl Mirror {
     /// Whether the first bytes of a file are those of a copy: a mirror without a
     /// write-ahead log, which one that is in use has
     /// (SQLite's file format, "The Database Header").
-    pub fn begins_a_copy(header: &[u8]) -> bool {
+    pub fn is_backup_header(header: &[u8]) -> bool {
         header.starts_with(b"SQLite format 3\0")
             && header.get(18..20) == Some(&[1, 1])
             && header.get(68..72) == Some(&APPLICATION_ID.to_be_bytes())

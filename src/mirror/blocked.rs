@@ -13,7 +13,7 @@ pub(super) fn is_busy(error: &Error) -> bool {
 }
 
 /// Whether the error is of the disk that the database is on.
-pub fn is_of_disk(error: &Error) -> bool {
+pub fn is_disk_error(error: &Error) -> bool {
     matches!(
         error.sqlite_error_code(),
         Some(
@@ -26,7 +26,7 @@ pub fn is_of_disk(error: &Error) -> bool {
 }
 
 /// Whether the error is that the database is not whole.
-pub fn is_of_damage(error: &Error) -> bool {
+pub fn is_corrupt(error: &Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt)
 }
 

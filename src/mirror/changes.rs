@@ -41,7 +41,7 @@ pub struct ChangeRow {
 
 /// What a reader can ask the log for. `status` and `price` are updates, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Happening {
+pub enum ChangeCategory {
     /// A record came.
     New,
     /// A field changed.
@@ -79,7 +79,7 @@ pub struct ChangeFilter {
     /// Of this field.
     pub field: Option<String>,
     /// Any of these; empty for all.
-    pub happenings: Vec<Happening>,
+    pub categories: Vec<ChangeCategory>,
     /// Changes of status such as this one.
     pub transition: Option<StatusChange>,
     /// Only so many of them, the newest.
@@ -273,25 +273,25 @@ impl ChangeFilter {
                     narrow(&folded, name, &folded_status(status).collect::<String>());
                 }
             }
-            sql += &format!(" AND {}", Happening::Status.condition());
+            sql += &format!(" AND {}", ChangeCategory::Status.condition());
         }
-        if !self.happenings.is_empty() {
-            let any: Vec<&str> = self.happenings.iter().map(|one| one.condition()).collect();
+        if !self.categories.is_empty() {
+            let any: Vec<&str> = self.categories.iter().map(|one| one.condition()).collect();
             sql += &format!(" AND ({})", any.join(" OR "));
         }
         (sql, values)
     }
 }
 
-impl Happening {
+impl ChangeCategory {
     fn condition(self) -> &'static str {
         match self {
-            Happening::New => "change = 'insert'",
-            Happening::Updated => "change = 'update'",
-            Happening::Status => "(change = 'update' AND field = 'StandardStatus')",
-            Happening::Price => "(change = 'update' AND field = 'ListPrice')",
-            Happening::Deleted => "change = 'delete'",
-            Happening::Restored => "change = 'restore'",
+            ChangeCategory::New => "change = 'insert'",
+            ChangeCategory::Updated => "change = 'update'",
+            ChangeCategory::Status => "(change = 'update' AND field = 'StandardStatus')",
+            ChangeCategory::Price => "(change = 'update' AND field = 'ListPrice')",
+            ChangeCategory::Deleted => "change = 'delete'",
+            ChangeCategory::Restored => "change = 'restore'",
         }
     }
 }

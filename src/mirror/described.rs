@@ -5,7 +5,7 @@ use super::schema::columns;
 
 /// A table or a view, with its columns.
 #[derive(Clone, Debug)]
-pub struct Described {
+pub struct TableOrView {
     /// Its name.
     pub name: String,
     /// The names of its columns.
@@ -14,7 +14,7 @@ pub struct Described {
 
 /// A field as `_fields` describes it.
 #[derive(Clone, Debug)]
-pub struct FieldNote {
+pub struct FieldDescription {
     /// The entity set.
     pub resource: String,
     /// Its name.
@@ -32,7 +32,7 @@ impl Mirror {
     ///
     /// # Errors
     /// If the database cannot be read.
-    pub fn tables_and_views(&self) -> rusqlite::Result<Vec<Described>> {
+    pub fn tables_and_views(&self) -> rusqlite::Result<Vec<TableOrView>> {
         let names: Vec<String> = self
             .connection
             .prepare(
@@ -44,7 +44,7 @@ impl Mirror {
             .collect::<Result<_, _>>()?;
         let described = names.into_iter().map(|name| {
             let columns = columns(&self.connection, &name)?;
-            Ok(Described { name, columns })
+            Ok(TableOrView { name, columns })
         });
         described.collect()
     }
@@ -53,7 +53,7 @@ impl Mirror {
     ///
     /// # Errors
     /// If the database cannot be read.
-    pub fn field_notes(&self) -> rusqlite::Result<Vec<FieldNote>> {
+    pub fn field_descriptions(&self) -> rusqlite::Result<Vec<FieldDescription>> {
         let mut members = self.connection.prepare(
             "SELECT display_name FROM _lookups WHERE enumeration = ?1 ORDER BY display_name",
         )?;
@@ -64,7 +64,7 @@ impl Mirror {
         let notes = fields.query_map([], |row| {
             let enumeration: Option<String> = row.get(4)?;
             let members = members.query_map([enumeration], |row| row.get(0))?;
-            Ok(FieldNote {
+            Ok(FieldDescription {
                 resource: row.get(0)?,
                 field: row.get(1)?,
                 edm_type: row.get(2)?,

@@ -10,12 +10,12 @@ impl Mirror {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn learned(&self, name: &str) -> rusqlite::Result<Option<String>> {
-        learned(&self.connection, name)
+    pub fn state(&self, name: &str) -> rusqlite::Result<Option<String>> {
+        state(&self.connection, name)
     }
 }
 
-fn learned(db: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
+fn state(db: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
     let sql = "SELECT value FROM _learned WHERE name = ?1";
     db.query_row(sql, [name], |row| row.get(0)).optional()
 }
@@ -25,8 +25,8 @@ impl ReadTx<'_> {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub(super) fn learned(&self, name: &str) -> rusqlite::Result<Option<String>> {
-        learned(&self.transaction, name)
+    pub(super) fn state(&self, name: &str) -> rusqlite::Result<Option<String>> {
+        state(&self.transaction, name)
     }
 }
 
@@ -35,7 +35,7 @@ impl WriteTx<'_> {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn learn(&self, name: &str, value: &str) -> rusqlite::Result<()> {
+    pub fn set_state(&self, name: &str, value: &str) -> rusqlite::Result<()> {
         self.transaction.execute(
             "INSERT INTO _learned (name, value, learned_at) VALUES (:name, :value, :now)
              ON CONFLICT (name) DO UPDATE SET value = :value, learned_at = :now",

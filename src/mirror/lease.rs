@@ -25,7 +25,7 @@ impl Lease {
 
 /// The process that holds a lease.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Holder {
+pub struct LeaseHolder {
     /// The name of its host.
     pub host: String,
     /// Its number there.
@@ -43,7 +43,7 @@ pub struct Holder {
     .holder.since
 )]
 pub struct LeaseTaken {
-    holder: Holder,
+    holder: LeaseHolder,
     doing: &'static str,
 }
 
@@ -107,14 +107,14 @@ impl Mirror {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn lease_holder(&self, lease: Lease) -> rusqlite::Result<Option<Holder>> {
+    pub fn lease_holder(&self, lease: Lease) -> rusqlite::Result<Option<LeaseHolder>> {
         let found = held(&self.connection, lease)?;
         let living = found.filter(|(process, _)| process.may_live(&host()));
         Ok(living.map(|(_, holder)| holder))
     }
 }
 
-fn held(connection: &Connection, lease: Lease) -> rusqlite::Result<Option<(Process, Holder)>> {
+fn held(connection: &Connection, lease: Lease) -> rusqlite::Result<Option<(Process, LeaseHolder)>> {
     connection
         .query_row(
             "SELECT host, pid, process_started, since FROM _leases WHERE name = ?1",
@@ -125,7 +125,7 @@ fn held(connection: &Connection, lease: Lease) -> rusqlite::Result<Option<(Proce
                     pid: row.get(1)?,
                     started: row.get(2)?,
                 };
-                let holder = Holder {
+                let holder = LeaseHolder {
                     host: process.host.clone(),
                     pid: process.pid,
                     since: row.get(3)?,

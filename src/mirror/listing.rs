@@ -24,7 +24,7 @@ pub struct WholeListing {
     /// The log of the listing and its children, oldest first.
     pub history: Vec<ChangeRow>,
     /// How many of its children were there, but were removed for good since.
-    pub forgotten: usize,
+    pub purged: usize,
 }
 
 /// There is no such listing to show.
@@ -54,7 +54,7 @@ pub enum NoListing {
     #[error(
         "listing {key} was deleted and removed for good; `mlsmirror changes --listing {key}` prints what is left of it in the log"
     )]
-    Forgotten {
+    Purged {
         /// The listing.
         key: String,
     },
@@ -111,7 +111,7 @@ impl ReadTx<'_> {
         else {
             return Err(match history.is_empty() {
                 true => self.unknown(key)?,
-                false => NoListing::Forgotten {
+                false => NoListing::Purged {
                     key: key.to_owned(),
                 },
             }
@@ -121,7 +121,7 @@ impl ReadTx<'_> {
         for resource in Resource::ALL.into_iter().filter(|one| one.is_child()) {
             children.extend(rows_where(db, resource, "listing_key = ?1", key)?);
         }
-        let mut forgotten = 0;
+        let mut purged = 0;
         if let Some(past) = &past {
             let since = listing.text("first_seen_at");
             listing = past
@@ -132,7 +132,7 @@ impl ReadTx<'_> {
                     since,
                 })?;
             children = past.children(db, key, children, &history)?;
-            forgotten = past.forgotten(&children, &history);
+            purged = past.purged(&children, &history);
             history.retain(|entry| entry.id <= past.last);
         }
         children.retain(|child| !child.is_deleted);
@@ -142,7 +142,7 @@ impl ReadTx<'_> {
             listing,
             children,
             history,
-            forgotten,
+            purged,
         })
     }
 

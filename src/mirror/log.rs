@@ -5,7 +5,7 @@ use rusqlite::{CachedStatement, ToSql, named_params};
 use super::changes::ChangeRow;
 use super::net::Net;
 use super::runs::RunId;
-use super::subject::Subject;
+use super::subject::ChangedRecord;
 use super::{Mirror, WriteTx, rows::SqlValue};
 use crate::value::Value;
 use serde::Serialize;
@@ -71,7 +71,7 @@ impl Mirror {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn telling_changes(&self, since: i64, limit: u32) -> rusqlite::Result<Vec<ChangeRow>> {
+    pub fn notable_changes(&self, since: i64, limit: u32) -> rusqlite::Result<Vec<ChangeRow>> {
         self.connection
             .prepare(&format!(
                 "SELECT {}
@@ -123,7 +123,11 @@ impl ChangeLog<'_> {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn record(&mut self, subject: Subject<'_>, kind: ChangeKind) -> rusqlite::Result<i64> {
+    pub fn record(
+        &mut self,
+        subject: ChangedRecord<'_>,
+        kind: ChangeKind,
+    ) -> rusqlite::Result<i64> {
         self.write(subject, kind.as_str(), None, &Value::Null, &Value::Null)
     }
 
@@ -133,7 +137,7 @@ impl ChangeLog<'_> {
     /// If it cannot be written.
     pub fn field(
         &mut self,
-        subject: Subject<'_>,
+        subject: ChangedRecord<'_>,
         field: &str,
         old: &Value,
         new: &Value,
@@ -143,7 +147,7 @@ impl ChangeLog<'_> {
 
     fn write(
         &mut self,
-        subject: Subject<'_>,
+        subject: ChangedRecord<'_>,
         change: &str,
         field: Option<&str>,
         old: &Value,

@@ -53,11 +53,11 @@ pub struct MarketChange<'r> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum MarketEvent<'r> {
     /// It came.
-    Came,
+    Inserted,
     /// It went.
-    Went,
+    Deleted,
     /// It came back.
-    Returned,
+    Restored,
     /// Its StandardStatus changed; None is none.
     Status(Option<&'r str>, Option<&'r str>),
     /// Its ListPrice changed; None is none, or no number.
@@ -85,7 +85,7 @@ impl ReadTx<'_> {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn listings_known_from(&self) -> rusqlite::Result<Option<String>> {
+    pub fn listings_complete_since(&self) -> rusqlite::Result<Option<String>> {
         self.transaction
             .query_row(
                 "SELECT coalesce(finished_at, started_at) FROM sync_runs
@@ -156,9 +156,9 @@ impl ReadTx<'_> {
         let mut rows = statement.query(named_params! { ":since": since })?;
         while let Some(row) = rows.next()? {
             let event = match (text(row, 2)?, text(row, 3)?) {
-                (Some("insert"), _) => MarketEvent::Came,
-                (Some("delete"), _) => MarketEvent::Went,
-                (Some("restore"), _) => MarketEvent::Returned,
+                (Some("insert"), _) => MarketEvent::Inserted,
+                (Some("delete"), _) => MarketEvent::Deleted,
+                (Some("restore"), _) => MarketEvent::Restored,
                 (_, Some("StandardStatus")) => MarketEvent::Status(text(row, 4)?, text(row, 5)?),
                 _ => MarketEvent::Price(number(row, 4)?, number(row, 5)?),
             };

@@ -48,26 +48,28 @@ use crate::value::stored_instant;
 use net::Logged;
 
 pub use backup::is_same_file;
-pub use blocked::{is_of_damage, is_of_disk};
-pub use changes::{ChangeFilter, ChangeReader, ChangeRow, Happening, StatusChange};
+pub use blocked::{is_corrupt, is_disk_error};
+pub use changes::{ChangeCategory, ChangeFilter, ChangeReader, ChangeRow, StatusChange};
 pub use comparison::KeyDifferences;
-pub use described::{Described, FieldNote};
+pub use described::{FieldDescription, TableOrView};
 pub use held_record::HeldRecord;
-pub use lease::{Holder, Lease, LeaseTaken};
+pub use lease::{Lease, LeaseHolder, LeaseTaken};
 pub use listing::{NoListing, WholeListing};
 pub use log::{ChangeCount, ChangeKind, ChangeLog};
 pub use market::{ListingNow, MarketChange, MarketEvent, MarketFields};
 pub use open::NotAMirror;
 pub use performance::RunRow;
-pub use photos::{Backlog, Fetched, FileRow, HeldFile, Leftover, Photo, WantedPhotos};
+pub use photos::{
+    Backlog, FetchedFile, FileRow, HeldFile, InterruptedDownload, Photo, WantedPhotos,
+};
 pub use requests::RequestLedger;
-pub use retention::Forgotten;
-pub use rows::{DeletedReason, Held, Rows};
-pub use runs::{Counts, Job, Outcome, RunId, RunSummary, Status};
+pub use retention::Purged;
+pub use rows::{DeletedReason, Rows, StoredRow};
+pub use runs::{Job, RunCounts, RunId, RunOutcome, RunStatus, RunSummary};
 pub use schema::FieldRow;
 pub use scope::Scope;
 pub use standing::LastRun;
-pub use subject::Subject;
+pub use subject::ChangedRecord;
 pub use time_zone::UtcOffset;
 pub use transaction::{ReadTx, WriteTx};
 pub use transitions::Transition;
@@ -78,7 +80,7 @@ pub struct Mirror {
     path: PathBuf,
     logged: RefCell<Logged>,
     /// When the write-ahead log was last tried to be emptied because of its size.
-    emptied_at: Option<Instant>,
+    truncated_at: Option<Instant>,
 }
 
 impl Mirror {
@@ -101,7 +103,7 @@ fn quoted(name: &str) -> String {
 }
 
 /// What stands beside the mirror, by the ends of the names, the mirror itself included.
-pub const BESIDE_DATABASE: [&str; 5] = ["", "-wal", "-shm", "-journal", "-requests"];
+pub const DATABASE_SUFFIXES: [&str; 5] = ["", "-wal", "-shm", "-journal", "-requests"];
 
 /// The path of a file that stands beside a database: `mirror.db-wal` with `-wal`.
 pub fn with_suffix(database: &Path, suffix: &str) -> PathBuf {

@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use rusqlite::{Transaction, named_params};
 
 use super::rows::{SqlValue, stored};
-use super::subject::Subject;
+use super::subject::ChangedRecord;
 use super::{Mirror, WriteTx};
 use crate::resource::Resource;
 use crate::value::Value;
@@ -67,7 +67,7 @@ impl WriteTx<'_> {
     /// Nets an entry out against those of the same record in this sync.
     pub(super) fn net(
         &self,
-        subject: Subject<'_>,
+        subject: ChangedRecord<'_>,
         change: &str,
         field: Option<&str>,
         new: &Value,
@@ -100,7 +100,7 @@ impl WriteTx<'_> {
         }
     }
 
-    fn entries_of(&self, subject: Subject<'_>) -> rusqlite::Result<Vec<Entry>> {
+    fn entries_of(&self, subject: ChangedRecord<'_>) -> rusqlite::Result<Vec<Entry>> {
         // By its listing there is an index; without one, the sync's own entries
         // are looked through.
         let by_listing = match subject.listing_key {
@@ -141,12 +141,17 @@ impl WriteTx<'_> {
 
     fn drop_entries(&self, entries: &[&Entry]) -> rusqlite::Result<Net> {
         for entry in entries {
-            forget(&self.transaction, entry.id)?;
+            delete_entry(&self.transaction, entry.id)?;
         }
         Ok(Net::Merged(entries.len() as u64))
     }
 
-    fn lead_to(&self, earlier: &Entry, new: &Value, to: Subject<'_>) -> rusqlite::Result<Net> {
+    fn lead_to(
+        &self,
+        earlier: &Entry,
+        new: &Value,
+        to: ChangedRecord<'_>,
+    ) -> rusqlite::Result<Net> {
         self.transaction
             .prepare_cached(
                 "UPDATE changes SET new_value = :new, source_timestamp = :source WHERE id = :id",
@@ -158,7 +163,7 @@ impl WriteTx<'_> {
     }
 }
 
-fn forget(transaction: &Transaction<'_>, id: i64) -> rusqlite::Result<()> {
+fn delete_entry(transaction: &Transaction<'_>, id: i64) -> rusqlite::Result<()> {
     transaction
         .prepare_cached("DELETE FROM changes WHERE id = ?1")?
         .execute([id])?;

@@ -172,7 +172,7 @@ impl Mirror {
             connection,
             path: path.to_owned(),
             logged: Default::default(),
-            emptied_at: None,
+            truncated_at: None,
         }
     }
 }

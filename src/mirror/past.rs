@@ -139,7 +139,7 @@ impl Past {
     }
 
     /// How many children were there that no row is left of.
-    pub(super) fn forgotten(&self, children: &[HeldRecord], history: &[ChangeRow]) -> usize {
+    pub(super) fn purged(&self, children: &[HeldRecord], history: &[ChangeRow]) -> usize {
         let mut first = BTreeMap::new();
         for entry in history.iter().filter(|entry| entry.id > self.last) {
             let name = (entry.resource.as_str(), entry.record_key.as_str());

@@ -69,7 +69,7 @@ impl ReadTx<'_> {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn first_run_began(&self) -> rusqlite::Result<Option<String>> {
+    pub fn first_run_at(&self) -> rusqlite::Result<Option<String>> {
         self.transaction
             .query_row("SELECT min(started_at) FROM sync_runs", [], |row| {
                 row.get(0)
@@ -82,7 +82,7 @@ impl ReadTx<'_> {
     ///
     /// # Errors
     /// If they cannot be read.
-    pub fn up_to_date_moments(
+    pub fn up_to_date_times(
         &self,
         resource: Resource,
         since: &str,

@@ -29,7 +29,7 @@ impl WriteTx<'_> {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn keep_reject(&self, run: RunId, reject: &Reject) -> rusqlite::Result<()> {
+    pub fn save_reject(&self, run: RunId, reject: &Reject) -> rusqlite::Result<()> {
         let known = self
             .transaction
             .prepare_cached(
@@ -84,7 +84,11 @@ impl WriteTx<'_> {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn resolve_unmet_keyless(&self, resource: Resource, since: RunId) -> rusqlite::Result<()> {
+    pub fn resolve_unseen_keyless_rejects(
+        &self,
+        resource: Resource,
+        since: RunId,
+    ) -> rusqlite::Result<()> {
         self.transaction.execute(
             "UPDATE rejects SET resolved_at = :now
              WHERE resource = :resource AND run_id < :since AND resolved_at IS NULL
@@ -102,7 +106,7 @@ impl WriteTx<'_> {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn resolve_unmet_rejects(&self, resource: Resource, since: RunId) -> rusqlite::Result<()> {
+    pub fn resolve_unseen_rejects(&self, resource: Resource, since: RunId) -> rusqlite::Result<()> {
         self.transaction.execute(
             "UPDATE rejects SET resolved_at = :now
              WHERE resource = :resource AND run_id < :since AND resolved_at IS NULL",
@@ -119,7 +123,7 @@ impl Mirror {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn unmet_reject_keys(
+    pub fn unseen_reject_keys(
         &self,
         resource: Resource,
         since: i64,

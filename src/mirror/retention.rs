@@ -13,9 +13,9 @@ const ROWS_AT_ONCE: usize = 1_000;
 /// were removed.
 const LOG_BEGINS: &str = "log_begins";
 
-/// What was forgotten.
+/// What was purged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Forgotten {
+pub struct Purged {
     /// Soft-deleted rows.
     pub rows: u64,
     /// Entries of the change log.
@@ -31,27 +31,27 @@ impl Mirror {
     ///
     /// # Errors
     /// If the database cannot be written.
-    pub fn forget_deleted(&mut self, before: &str) -> rusqlite::Result<Forgotten> {
-        let mut forgotten = Forgotten::default();
+    pub fn purge_deleted(&mut self, before: &str) -> rusqlite::Result<Purged> {
+        let mut purged = Purged::default();
         self.overwrite_removed(true)?;
         for resource in Resource::ALL {
             while self.has_table(resource)? {
                 let tx = self.write()?;
-                let (rows, changes) = tx.forget_some(resource, before)?;
+                let (rows, changes) = tx.purge_some(resource, before)?;
                 tx.commit()?;
-                forgotten.rows += rows as u64;
-                forgotten.changes += changes as u64;
+                purged.rows += rows as u64;
+                purged.changes += changes as u64;
                 if rows < ROWS_AT_ONCE {
                     break;
                 }
             }
         }
         self.overwrite_removed(false)?;
-        if forgotten.rows > 0 {
+        if purged.rows > 0 {
             // The log would hold it until it is written over.
-            self.empty_log()?;
+            self.truncate_wal()?;
         }
-        Ok(forgotten)
+        Ok(purged)
     }
 
     /// Removes entries of the change log that were recorded before a moment in
@@ -59,8 +59,8 @@ impl Mirror {
     ///
     /// # Errors
     /// If the database cannot be written.
-    pub fn forget_changes(&mut self, before: &str) -> rusqlite::Result<u64> {
-        let mut forgotten = 0;
+    pub fn purge_changes(&mut self, before: &str) -> rusqlite::Result<u64> {
+        let mut purged = 0;
         loop {
             let tx = self.write()?;
             let removed = tx.transaction.execute(
@@ -69,12 +69,12 @@ impl Mirror {
                 named_params! { ":before": before, ":most": ROWS_AT_ONCE as i64 },
             )?;
             if removed > 0 {
-                tx.learn(LOG_BEGINS, before)?;
+                tx.set_state(LOG_BEGINS, before)?;
             }
             tx.commit()?;
-            forgotten += removed as u64;
+            purged += removed as u64;
             if removed < ROWS_AT_ONCE {
-                return Ok(forgotten);
+                return Ok(purged);
             }
         }
     }
@@ -85,7 +85,7 @@ impl Mirror {
     ///
     /// # Errors
     /// If the database cannot be written.
-    pub fn forget_runs(&mut self, before: &str) -> rusqlite::Result<u64> {
+    pub fn purge_runs(&mut self, before: &str) -> rusqlite::Result<u64> {
         let tx = self.write()?;
         let removed = tx.transaction.execute(
             "DELETE FROM sync_runs
@@ -123,14 +123,14 @@ impl ReadTx<'_> {
     /// # Errors
     /// If it cannot be read.
     pub fn log_begins(&self) -> rusqlite::Result<Option<String>> {
-        self.learned(LOG_BEGINS)
+        self.state(LOG_BEGINS)
     }
 }
 
 impl WriteTx<'_> {
     /// Removes some rows of a resource, and what else is held of their fields: how
     /// many rows, and how many entries of the log.
-    fn forget_some(&self, resource: Resource, before: &str) -> rusqlite::Result<(usize, usize)> {
+    fn purge_some(&self, resource: Resource, before: &str) -> rusqlite::Result<(usize, usize)> {
         let (table, key) = (resource.table(), quoted(resource.key()));
         let listing_key = match resource {
             Resource::Property => key.as_str(),
@@ -155,7 +155,7 @@ impl WriteTx<'_> {
             .collect::<Result<_, _>>()?;
         let delete = format!("DELETE FROM {table} WHERE {key} = ?1");
         let mut delete = self.transaction.prepare_cached(&delete)?;
-        let mut forget_changes = self.transaction.prepare_cached(
+        let mut purge_changes = self.transaction.prepare_cached(
             "DELETE FROM changes
              WHERE listing_key IS ?1 AND resource = ?2 AND record_key = ?3 AND change = 'update'",
         )?;
@@ -166,7 +166,7 @@ impl WriteTx<'_> {
         let mut changes = 0;
         for (key, listing) in &some {
             delete.execute([key])?;
-            changes += forget_changes.execute((listing, set, key))?;
+            changes += purge_changes.execute((listing, set, key))?;
             forget_rejects.execute((set, key))?;
         }
         Ok((some.len(), changes))

@@ -40,7 +40,7 @@ impl DeletedReason {
 
 /// What the mirror holds of a record.
 #[derive(Debug)]
-pub enum Held {
+pub enum StoredRow {
     /// Nothing.
     Absent,
     /// A row.
@@ -332,12 +332,12 @@ impl RowReader<'_> {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn held(&mut self, record: &Record) -> rusqlite::Result<Held> {
+    pub fn compare(&mut self, record: &Record) -> rusqlite::Result<StoredRow> {
         let fields = self.shape.fields.len();
         let compared = fields + usize::from(self.shape.keeps_extra);
         let mut rows = self.select.query([&record.key])?;
         let Some(row) = rows.next()? else {
-            return Ok(Held::Absent);
+            return Ok(StoredRow::Absent);
         };
         let found = record.values.iter().map(|value| value.as_ref());
         let extra = [record
@@ -360,7 +360,7 @@ impl RowReader<'_> {
         let reason: Option<String> = row.get(behind)?;
         let is_deleted: bool = row.get(behind + 1)?;
         let deleted = is_deleted.then(|| reason.unwrap_or_default());
-        Ok(Held::Present {
+        Ok(StoredRow::Present {
             deleted,
             moved,
             changes,
@@ -370,8 +370,8 @@ impl RowReader<'_> {
 
 impl Rows<'_> {
     /// Compares a record with its row.
-    pub fn held(&mut self, record: &Record) -> rusqlite::Result<Held> {
-        self.reader.held(record)
+    pub fn compare(&mut self, record: &Record) -> rusqlite::Result<StoredRow> {
+        self.reader.compare(record)
     }
 
     /// Adds a row.

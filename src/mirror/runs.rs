@@ -47,7 +47,7 @@ pub enum Job {
 
 /// How a run stands or ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
+pub enum RunStatus {
     /// It is under way, or its process died.
     Running,
     /// It did all that it was for.
@@ -75,15 +75,15 @@ impl Job {
     }
 }
 
-impl Status {
+impl RunStatus {
     /// Its name in the table.
     pub fn as_str(self) -> &'static str {
         match self {
-            Status::Running => "running",
-            Status::Succeeded => "succeeded",
-            Status::Partial => "partial",
-            Status::Failed => "failed",
-            Status::Interrupted => "interrupted",
+            RunStatus::Running => "running",
+            RunStatus::Succeeded => "succeeded",
+            RunStatus::Partial => "partial",
+            RunStatus::Failed => "failed",
+            RunStatus::Interrupted => "interrupted",
         }
     }
 }
@@ -96,7 +96,7 @@ impl fmt::Display for Job {
 
 /// What a run did so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct RunCounts {
     /// Pages applied.
     pub pages: u64,
     /// Requests sent, retries among them.
@@ -125,9 +125,9 @@ pub struct Counts {
     pub changes_logged: u64,
 }
 
-impl Counts {
+impl RunCounts {
     /// Notes what went over the wire.
-    pub fn spent(&mut self, traffic: Traffic) {
+    pub fn set_traffic(&mut self, traffic: Traffic) {
         self.requests = traffic.requests;
         self.retries = traffic.retries;
         self.throttled_ms = traffic.throttled_ms;
@@ -137,9 +137,9 @@ impl Counts {
 
 /// How a run ended.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct RunOutcome {
     /// How.
-    pub status: Status,
+    pub status: RunStatus,
     /// The feed's time up to which the resource is mirrored now.
     pub watermark_after: Option<String>,
     /// How long it took.
@@ -189,7 +189,7 @@ impl Mirror {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn bury_dead_runs(&mut self) -> rusqlite::Result<usize> {
+    pub fn mark_abandoned_runs(&mut self) -> rusqlite::Result<usize> {
         self.connection.execute(
             "UPDATE sync_runs SET status = 'interrupted', finished_at = :now,
                     error = 'the process ended before the run did'
@@ -365,7 +365,7 @@ impl WriteTx<'_> {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn begin_failed(
+    pub fn start_failed_run(
         &self,
         job: Job,
         resource: Resource,
@@ -391,7 +391,7 @@ impl WriteTx<'_> {
     pub fn save_run(
         &self,
         run: RunId,
-        counts: &Counts,
+        counts: &RunCounts,
         checkpoint: Option<&str>,
     ) -> rusqlite::Result<()> {
         let mut statement = self.transaction.prepare_cached(
@@ -426,7 +426,7 @@ impl WriteTx<'_> {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn forget_run(&self, run: RunId) -> rusqlite::Result<()> {
+    pub fn discard_run(&self, run: RunId) -> rusqlite::Result<()> {
         self.transaction
             .execute("DELETE FROM sync_runs WHERE id = ?1", [run.0])?;
         Ok(())
@@ -436,7 +436,7 @@ impl WriteTx<'_> {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn make_partial(&self, run: RunId, error: &str) -> rusqlite::Result<()> {
+    pub fn mark_partial(&self, run: RunId, error: &str) -> rusqlite::Result<()> {
         self.transaction.execute(
             "UPDATE sync_runs SET status = 'partial',
                     error = CASE WHEN error IS NULL THEN :error ELSE error || '; ' || :error END
@@ -463,7 +463,7 @@ impl WriteTx<'_> {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn finish_run(&self, run: RunId, outcome: &Outcome) -> rusqlite::Result<()> {
+    pub fn finish_run(&self, run: RunId, outcome: &RunOutcome) -> rusqlite::Result<()> {
         let seconds = outcome.duration.as_secs_f64();
         self.transaction.execute(
             "UPDATE sync_runs SET status = :status, finished_at = :now, duration_ms = :duration,

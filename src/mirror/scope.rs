@@ -42,7 +42,7 @@ impl Mirror {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn has_nameless_rejects(&self, resource: Resource) -> rusqlite::Result<bool> {
+    pub fn has_keyless_rejects(&self, resource: Resource) -> rusqlite::Result<bool> {
         self.connection.query_row(
             "SELECT EXISTS (
                  SELECT 1 FROM rejects
@@ -60,7 +60,7 @@ impl ReadTx<'_> {
     ///
     /// # Errors
     /// If it cannot be read, or the resource has no such field.
-    pub fn live_stamp(
+    pub fn live_timestamp(
         &self,
         resource: Resource,
         key: &str,

@@ -4,7 +4,7 @@ use crate::resource::Resource;
 
 /// The record that a change concerns.
 #[derive(Clone, Copy)]
-pub struct Subject<'a> {
+pub struct ChangedRecord<'a> {
     /// Its resource.
     pub resource: Resource,
     /// Its key.

@@ -12,7 +12,7 @@ impl Mirror {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn sweep_met(&self, job: Job, resource: Resource) -> rusqlite::Result<u64> {
+    pub fn count_seen(&self, job: Job, resource: Resource) -> rusqlite::Result<u64> {
         self.connection
             .query_row(
                 "SELECT count(*) FROM _sweep_seen WHERE job = ?1 AND resource = ?2",
@@ -103,7 +103,7 @@ impl WriteTx<'_> {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn note_seen(&self, job: Job, resource: Resource, key: &str) -> rusqlite::Result<()> {
+    pub fn mark_seen(&self, job: Job, resource: Resource, key: &str) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached(
                 "INSERT OR IGNORE INTO _sweep_seen (job, resource, record_key) VALUES (?1, ?2, ?3)",
@@ -116,7 +116,7 @@ impl WriteTx<'_> {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn note_missing(&self, job: Job, resource: Resource, key: &str) -> rusqlite::Result<()> {
+    pub fn mark_missing(&self, job: Job, resource: Resource, key: &str) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached(
                 "INSERT OR IGNORE INTO _sweep_missing (job, resource, record_key) VALUES (?1, ?2, ?3)",
@@ -129,7 +129,7 @@ impl WriteTx<'_> {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn note_found(&self, resource: Resource, key: &str) -> rusqlite::Result<()> {
+    pub fn unmark_missing(&self, resource: Resource, key: &str) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached("DELETE FROM _sweep_missing WHERE resource = ?1 AND record_key = ?2")?
             .execute([resource.entity_set(), key])?;
@@ -141,7 +141,7 @@ impl WriteTx<'_> {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn missing_from_seen(&self, job: Job, resource: Resource) -> rusqlite::Result<()> {
+    pub fn mark_unseen_missing(&self, job: Job, resource: Resource) -> rusqlite::Result<()> {
         self.transaction.execute(
             &format!(
                 "INSERT OR IGNORE INTO _sweep_missing (job, resource, record_key)

@@ -16,7 +16,7 @@ impl WriteTx<'_> {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn keep_utc_offsets(&self, offsets: &[UtcOffset]) -> rusqlite::Result<()> {
+    pub fn save_utc_offsets(&self, offsets: &[UtcOffset]) -> rusqlite::Result<()> {
         self.transaction.execute("DELETE FROM _utc_offsets", [])?;
         let mut insert = self
             .transaction

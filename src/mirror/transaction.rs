@@ -40,7 +40,7 @@ impl Mirror {
     /// Starts a write transaction. If another program holds the write lock for longer
     /// than the timeout, the error names that program where it can be found.
     pub fn write(&mut self) -> rusqlite::Result<WriteTx<'_>> {
-        self.bound_log()?;
+        self.limit_wal()?;
         let path = &self.path;
         let transaction = self
             .connection

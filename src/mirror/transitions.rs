@@ -46,7 +46,7 @@ impl Mirror {
     ///
     /// # Errors
     /// If they cannot be read.
-    pub fn transitions_behind(&self, after: i64) -> rusqlite::Result<Vec<Transition>> {
+    pub fn transitions_after(&self, after: i64) -> rusqlite::Result<Vec<Transition>> {
         let Some(listings) = Table::of(&self.connection, Resource::Property)? else {
             return Ok(Vec::new());
         };

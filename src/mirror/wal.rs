@@ -17,13 +17,13 @@ impl Mirror {
     ///
     /// # Errors
     /// If the database cannot be written.
-    pub(super) fn bound_log(&mut self) -> rusqlite::Result<()> {
+    pub(super) fn limit_wal(&mut self) -> rusqlite::Result<()> {
         let is_soon = |at: Instant| at.elapsed() < TRY_EVERY;
-        if self.log_bytes() <= LOG_LIMIT_BYTES || self.emptied_at.is_some_and(is_soon) {
+        if self.wal_bytes() <= LOG_LIMIT_BYTES || self.truncated_at.is_some_and(is_soon) {
             return Ok(());
         }
-        self.emptied_at = Some(Instant::now());
-        self.empty_log()
+        self.truncated_at = Some(Instant::now());
+        self.truncate_wal()
     }
 
     /// Empties the write-ahead log into the database and cuts it to nothing, unless
@@ -31,7 +31,7 @@ impl Mirror {
     ///
     /// # Errors
     /// If the database cannot be written.
-    pub fn empty_log(&self) -> rusqlite::Result<()> {
+    pub fn truncate_wal(&self) -> rusqlite::Result<()> {
         // Nobody is waited for.
         self.connection.busy_timeout(Duration::ZERO)?;
         let emptied = self
@@ -45,7 +45,7 @@ impl Mirror {
     }
 
     /// The size of the write-ahead log.
-    pub fn log_bytes(&self) -> u64 {
+    pub fn wal_bytes(&self) -> u64 {
         let log = super::with_suffix(&self.path, "-wal");
         std::fs::metadata(log).map_or(0, |log| log.len())
     }

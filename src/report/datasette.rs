@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::words::printable;
-use crate::mirror::{Described, FieldNote, Mirror};
+use crate::mirror::{FieldDescription, Mirror, TableOrView};
 use crate::resource::Resource;
 
 /// Where tables, views and columns are described; so they are nowhere else.
@@ -25,7 +25,7 @@ pub fn datasette_metadata(mirror: &Mirror) -> anyhow::Result<String> {
     let (file, stem) = (file.to_string_lossy(), stem.to_string_lossy());
     let file = printable(&file);
     let documented = Documented::read(DOCUMENT);
-    let notes = mirror.field_notes()?;
+    let notes = mirror.field_descriptions()?;
     let mut text = format!(
         "# Describes {file} to Datasette:\n#   datasette {file} --metadata metadata.yaml\n\
          title: \"A mirror of an MLS\"\n\
@@ -55,9 +55,9 @@ fn of_table(name: &str) -> Option<Resource> {
 
 /// The columns of which something is known.
 fn columns<'o>(
-    object: &'o Described,
+    object: &'o TableOrView,
     documented: &Documented<'_>,
-    notes: &[FieldNote],
+    notes: &[FieldDescription],
 ) -> Vec<(&'o str, String)> {
     let resource = of_table(&object.name).map(Resource::entity_set);
     let described = object.columns.iter().filter_map(|column| {
@@ -65,7 +65,7 @@ fn columns<'o>(
         // Columns of views are mostly those of listings.
         let of_feed = || {
             let mut notes = notes.iter().filter(|note| note.field == *column);
-            let is_its = |note: &&FieldNote| Some(note.resource.as_str()) == resource;
+            let is_its = |note: &&FieldDescription| Some(note.resource.as_str()) == resource;
             match resource {
                 Some(_) => notes.find(is_its).map(explained),
                 None if column.starts_with(char::is_uppercase) => {
@@ -84,7 +84,7 @@ fn columns<'o>(
 }
 
 /// What a field means, what it holds, and of what.
-fn explained(note: &FieldNote) -> String {
+fn explained(note: &FieldDescription) -> String {
     let kind = match (note.members.as_slice(), note.edm_type.strip_prefix("Edm.")) {
         ([], Some(plain)) => plain.to_owned(),
         ([], None) => note.edm_type.clone(),

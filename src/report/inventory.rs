@@ -74,9 +74,9 @@ impl WalkBack {
     /// Notes an entry of the log, of a day. Each is to be older than the one before.
     pub fn note(&mut self, key: &str, day: usize, event: MarketEvent<'_>) {
         let what = match event {
-            MarketEvent::Came => What::Came,
-            MarketEvent::Went => What::Went,
-            MarketEvent::Returned => What::Returned,
+            MarketEvent::Inserted => What::Came,
+            MarketEvent::Deleted => What::Went,
+            MarketEvent::Restored => What::Returned,
             MarketEvent::Status(from, _) => What::StatusWas(self.statuses.id(from)),
             MarketEvent::Price(..) => return,
         };
@@ -219,10 +219,10 @@ mod tests {
         let pending = MarketEvent::Status(Some("Active"), Some("Pending"));
         let log = [
             ("a", 1, pending),
-            ("b", 1, MarketEvent::Came),
-            ("a", 2, MarketEvent::Went),
+            ("b", 1, MarketEvent::Inserted),
+            ("a", 2, MarketEvent::Deleted),
             ("b", 2, pending),
-            ("a", 3, MarketEvent::Returned),
+            ("a", 3, MarketEvent::Restored),
             ("a", 3, MarketEvent::Status(Some("Pending"), Some("Active"))),
         ];
         let now = [
@@ -237,9 +237,9 @@ mod tests {
     #[test]
     fn a_status_that_changes_while_a_listing_is_gone_counts_nowhere() {
         let log = [
-            ("a", 1, MarketEvent::Went),
+            ("a", 1, MarketEvent::Deleted),
             ("a", 2, MarketEvent::Status(Some("Active"), Some("Pending"))),
-            ("a", 3, MarketEvent::Returned),
+            ("a", 3, MarketEvent::Restored),
         ];
         let expected = [[1, 0, 0], [0, 0, 0], [0, 0, 0], [0, 1, 0]];
         assert_eq!(walked(&log, &[("a", true, "Pending")]), expected);
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_forgotten_listing_had_no_status_that_is_known() {
-        let log = [("a", 2, MarketEvent::Went)];
+        let log = [("a", 2, MarketEvent::Deleted)];
         let expected = [[1, 0, 1], [1, 0, 1], [1, 0, 0], [1, 0, 0]];
         assert_eq!(walked(&log, &[("b", true, "Active")]), expected);
     }
@@ -255,10 +255,10 @@ mod tests {
     #[test]
     fn an_odd_log_gives_no_negative_counts() {
         let log = [
-            ("a", 1, MarketEvent::Went),
-            ("a", 2, MarketEvent::Went),
-            ("b", 2, MarketEvent::Came),
-            ("b", 3, MarketEvent::Came),
+            ("a", 1, MarketEvent::Deleted),
+            ("a", 2, MarketEvent::Deleted),
+            ("b", 2, MarketEvent::Inserted),
+            ("b", 3, MarketEvent::Inserted),
         ];
         let expected = [[1, 0, 0], [1, 0, 0], [0, 0, 0], [1, 0, 0]];
         let now = [("a", false, "Active"), ("b", true, "Active")];

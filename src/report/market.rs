@@ -218,9 +218,9 @@ impl Gathering {
         let day = &mut self.days[place];
         let more = |count: &mut Option<u64>| *count = count.map(|count| count + 1);
         match change.event {
-            MarketEvent::Came => more(&mut day.new),
-            MarketEvent::Went => more(&mut day.deleted),
-            MarketEvent::Returned => more(&mut day.restored),
+            MarketEvent::Inserted => more(&mut day.new),
+            MarketEvent::Deleted => more(&mut day.deleted),
+            MarketEvent::Restored => more(&mut day.restored),
             MarketEvent::Status(from, to) => {
                 if is_status(to, "Closed") {
                     more(&mut day.closed);

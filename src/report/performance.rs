@@ -152,7 +152,7 @@ pub fn performance(
         });
     let mut lag = Vec::new();
     for &resource in resources {
-        let moments = tx.up_to_date_moments(resource, since)?;
+        let moments = tx.up_to_date_times(resource, since)?;
         let moments: Vec<DateTime<Utc>> = moments.iter().filter_map(|at| instant(at)).collect();
         lag.push((resource.entity_set(), lags(&moments, days, now)));
     }

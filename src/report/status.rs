@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::config::{Config, When};
-use crate::mirror::{Backlog, Holder, LastRun, Lease, Mirror, RequestLedger};
+use crate::mirror::{Backlog, LastRun, Lease, LeaseHolder, Mirror, RequestLedger};
 use crate::resource::Resource;
 use crate::schedule::ScheduledJob;
 use crate::sync;
@@ -28,9 +28,9 @@ pub struct Status {
     /// Sizes in bytes.
     pub sizes: Sizes,
     /// The daemon that watches the mirror.
-    pub watching: Option<Holder>,
+    pub watching: Option<LeaseHolder>,
     /// The process that syncs it now.
-    pub syncing: Option<Holder>,
+    pub syncing: Option<LeaseHolder>,
     /// The resources.
     pub resources: Vec<ResourceStatus>,
     /// The jobs that ran or are to run.
@@ -123,7 +123,7 @@ pub fn status(config: &Config, mirror: &mut Mirror, now: DateTime<Utc>) -> anyho
     let mut status = Status {
         database: database.clone(),
         sizes: Sizes {
-            database_bytes: std::fs::metadata(database)?.len() + mirror.log_bytes(),
+            database_bytes: std::fs::metadata(database)?.len() + mirror.wal_bytes(),
             files,
             media_bytes,
         },

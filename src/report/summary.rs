@@ -38,7 +38,7 @@ pub fn report(
     now: DateTime<Utc>,
 ) -> anyhow::Result<Report> {
     let tx = mirror.read()?;
-    let first_run = tx.first_run_began()?;
+    let first_run = tx.first_run_at()?;
     let days = span(since, first_run.as_deref(), now);
     let syncs = performance(&tx, &config.sync.resources, since, days, now)?;
     let mut left_out = Vec::new();
@@ -85,7 +85,7 @@ fn logged(
     days: Days,
     log_begins: Option<&str>,
 ) -> anyhow::Result<Logged> {
-    let filled = tx.listings_known_from()?;
+    let filled = tx.listings_complete_since()?;
     let place = |day: NaiveDate, most: usize| {
         let behind = (day - days.day(0)).num_days().max(0);
         usize::try_from(behind).unwrap_or(most).min(most)

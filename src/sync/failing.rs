@@ -97,27 +97,27 @@ impl Failures {
             AssetError::Interrupted(_) => return Ok(Verdict::Untried),
             AssetError::Gone { status } => {
                 let after = look_again(photo).filter(|_| *status != 410);
-                tx.photo_gone(photo, &words, after.as_deref())?;
-                if photo.was_gone {
+                tx.photo_missing(photo, &words, after.as_deref())?;
+                if photo.was_missing {
                     return Ok(Verdict::StillGone);
                 }
             }
             AssetError::NoImage(_) => {
-                tx.photo_gone(photo, &words, look_again(photo).as_deref())?;
-                if photo.was_gone {
+                tx.photo_missing(photo, &words, look_again(photo).as_deref())?;
+                if photo.was_missing {
                     return Ok(Verdict::StillGone);
                 }
             }
-            _ if photo.was_gone => {
+            _ if photo.was_missing => {
                 let after = moment(Utc::now(), TimeDelta::hours(PUT_OFF_HOURS));
-                tx.photo_put_off(&photo.key, &after)?;
+                tx.photo_postponed(&photo.key, &after)?;
                 return Ok(Verdict::StillGone);
             }
             // It was not asked for.
             AssetError::Down(_) => {}
             AssetError::AskedToWait {
                 until, was_asked, ..
-            } => tx.photo_waits(&photo.key, &words, until, *was_asked)?,
+            } => tx.photo_paused(&photo.key, &words, until, *was_asked)?,
             AssetError::Unwritten(error) => {
                 if is_hopeless(error) {
                     self.halt(format!("photos cannot be written ({error})"));
@@ -212,7 +212,7 @@ fn after(delay: Duration, attempts: u32) -> String {
 
 /// When a photo that is gone is looked for again, if it is.
 fn look_again(photo: &Photo) -> Option<String> {
-    let hours = LOOK_AGAIN_HOURS.get(photo.looks() as usize)?;
+    let hours = LOOK_AGAIN_HOURS.get(photo.missing_count() as usize)?;
     Some(moment(Utc::now(), TimeDelta::hours(*hours)))
 }
 

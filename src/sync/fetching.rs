@@ -92,7 +92,7 @@ impl<'j, 'a> Fetching<'j, 'a> {
         loop {
             self.round(mirror)?;
             let is_over = self.must_end() || self.round >= retries;
-            if is_over || mirror.photos_in_line()? == 0 {
+            if is_over || mirror.count_queued_photos()? == 0 {
                 return Ok(());
             }
             self.wait(delay.saturating_mul(1 << self.round.min(16)));
@@ -217,7 +217,7 @@ impl<'j, 'a> Fetching<'j, 'a> {
             return;
         };
         let is_expired = matches!(done.answer, Answer::Failed(AssetError::Expired { .. }));
-        if is_expired && !done.photo.is_renewed && !done.photo.was_gone {
+        if is_expired && !done.photo.is_renewed && !done.photo.was_missing {
             self.expired.push(done.photo);
         } else {
             self.failed.push(done);
@@ -244,8 +244,8 @@ impl<'j, 'a> Fetching<'j, 'a> {
                         given_up += 1;
                     }
                     Verdict::StillGone => given_up += 1,
-                    Verdict::Again => tx.line_up_again(key, next_round)?,
-                    Verdict::Untried => tx.line_up_again(key, done.photo.round)?,
+                    Verdict::Again => tx.requeue_photo(key, next_round)?,
+                    Verdict::Untried => tx.requeue_photo(key, done.photo.round)?,
                 }
             }
             for done in &failed {
@@ -315,7 +315,7 @@ impl<'j, 'a> Fetching<'j, 'a> {
         let tx = mirror.write()?;
         for photo in ready.iter().chain(&self.expired) {
             tx.end_download(&photo.key)?;
-            tx.line_up_again(&photo.key, photo.round)?;
+            tx.requeue_photo(&photo.key, photo.round)?;
         }
         Ok(tx.commit()?)
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::Context;
 use crate::files::{MediaDir, Place};
-use crate::mirror::{Leftover, Mirror};
+use crate::mirror::{InterruptedDownload, Mirror};
 
 /// What was done about files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -101,8 +101,8 @@ pub(super) fn clear(
     trust: Trust,
 ) -> anyhow::Result<Cleared> {
     let mut cleared = Cleared::default();
-    let leftovers = mirror.leftovers()?;
-    if leftovers.is_empty() && mirror.files_to_remove("", 1)?.is_empty() {
+    let interrupted_downloads = mirror.interrupted_downloads()?;
+    if interrupted_downloads.is_empty() && mirror.files_to_remove("", 1)?.is_empty() {
         return Ok(cleared);
     }
     let dir = match look_for_folder(context, mirror, trust)? {
@@ -114,12 +114,12 @@ pub(super) fn clear(
         }
     };
     let path = &context.config.mirror.media_dir;
-    for leftover in leftovers {
+    for download in interrupted_downloads {
         if context.stop.requested().is_some() {
             return Ok(cleared);
         }
-        let removed = forget(dir.as_ref(), mirror, &leftover);
-        cleared.note(removed, path, &leftover.folder)?;
+        let removed = end_interrupted(dir.as_ref(), mirror, &download);
+        cleared.note(removed, path, &download.folder)?;
     }
     cleared.remove_deleted(context, dir.as_ref(), mirror)?;
     Ok(cleared)
@@ -173,7 +173,7 @@ impl Cleared {
             }
             let tx = mirror.write()?;
             for key in gone {
-                tx.forget_file(&key)?;
+                tx.clear_file(&key)?;
             }
             tx.commit()?;
         }
@@ -192,15 +192,19 @@ pub(super) fn remove(dir: &MediaDir, file: &str) -> anyhow::Result<u64> {
 }
 
 /// Brings a photo that was being fetched back to what its row says.
-fn forget(dir: Option<&MediaDir>, mirror: &mut Mirror, leftover: &Leftover) -> anyhow::Result<u64> {
+fn end_interrupted(
+    dir: Option<&MediaDir>,
+    mirror: &mut Mirror,
+    download: &InterruptedDownload,
+) -> anyhow::Result<u64> {
     let place = Place {
-        folder: leftover.folder.clone(),
-        stem: leftover.stem.clone(),
+        folder: download.folder.clone(),
+        stem: download.stem.clone(),
     };
     let mut removed = 0;
     let mut is_as_named = false;
     if let Some(dir) = dir {
-        let named = leftover.named.as_ref();
+        let named = download.named.as_ref();
         if let Some((path, sha256)) = named {
             // It may have been replaced before its row was told.
             let held = dir.read(path).context("reading a photo's file")?;
@@ -208,7 +212,7 @@ fn forget(dir: Option<&MediaDir>, mirror: &mut Mirror, leftover: &Leftover) -> a
         }
         let is_kept = |path: &String| is_as_named && named.is_some_and(|(named, _)| named == path);
         let mut files = dir.files_of(&place)?;
-        files.extend(leftover.path_before.clone());
+        files.extend(download.path_before.clone());
         files.sort();
         files.dedup();
         for file in files.iter().filter(|file| !is_kept(file)) {
@@ -216,10 +220,10 @@ fn forget(dir: Option<&MediaDir>, mirror: &mut Mirror, leftover: &Leftover) -> a
         }
     }
     let tx = mirror.write()?;
-    if leftover.named.is_some() && !is_as_named {
-        tx.forget_file(&leftover.key)?;
+    if download.named.is_some() && !is_as_named {
+        tx.clear_file(&download.key)?;
     }
-    tx.end_download(&leftover.key)?;
+    tx.end_download(&download.key)?;
     tx.commit()?;
     Ok(removed)
 }

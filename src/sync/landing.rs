@@ -12,7 +12,7 @@ use super::download::{Answer, Done};
 use super::files::remove;
 use crate::feed::{AssetError, Validators};
 use crate::files::{Incoming, MediaDir, Stored};
-use crate::mirror::{Fetched, Mirror, Photo, WriteTx};
+use crate::mirror::{FetchedFile, Mirror, Photo, WriteTx};
 
 /// What is written at once: so many photos, or so many bytes of them.
 const PHOTOS_AT_ONCE: usize = 128;
@@ -98,7 +98,7 @@ impl Batch {
         let mut replaced: Vec<(&String, &str)> = Vec::new();
         let tx = mirror.write()?;
         for one in &placed {
-            let file = Fetched {
+            let file = FetchedFile {
                 path: &one.path,
                 bytes: one.stored.bytes,
                 sha256: &one.stored.sha256,
@@ -115,7 +115,7 @@ impl Batch {
             landed.bytes += one.stored.bytes;
         }
         for photo in self.same.drain(..) {
-            tx.photo_same(&photo)?;
+            tx.photo_unchanged(&photo)?;
             tx.end_download(&photo.key)?;
             landed.unchanged += 1;
         }

@@ -10,7 +10,7 @@ use super::presence::find_missing;
 use super::{Context, Ending, Report, peak_rss_bytes};
 use crate::feed::{Assets, Traffic};
 use crate::files::MediaDir;
-use crate::mirror::{Job, Mirror, Outcome, Status, WantedPhotos};
+use crate::mirror::{Job, Mirror, RunOutcome, RunStatus, WantedPhotos};
 use crate::resource::Resource;
 use crate::sync::jobs::whole_job::whole_job;
 
@@ -81,7 +81,7 @@ impl MediaJob<'_> {
         wanted: WantedPhotos<'_>,
         why: String,
     ) -> anyhow::Result<()> {
-        self.counts.failed += mirror.line_up_photos(wanted)?;
+        self.counts.failed += mirror.queue_photos(wanted)?;
         self.failures.halt(why);
         Ok(())
     }
@@ -106,7 +106,7 @@ impl MediaJob<'_> {
             self.counts.failed += waiting;
             self.failures.wait(waiting, mirror.next_paused()?);
         }
-        let total = mirror.line_up_photos(wanted)?;
+        let total = mirror.queue_photos(wanted)?;
         if total == 0 {
             return Ok(());
         }
@@ -118,7 +118,7 @@ impl MediaJob<'_> {
         self.report.add(fetched?);
         // What was not asked for, since there was no sense in it.
         if self.failures.is_halted() {
-            self.counts.failed += mirror.photos_in_line()?;
+            self.counts.failed += mirror.count_queued_photos()?;
         }
         Ok(())
     }
@@ -126,12 +126,12 @@ impl MediaJob<'_> {
     fn end(mut self, mirror: &mut Mirror, started: Instant) -> anyhow::Result<Report> {
         let is_whole = self.counts.failed == 0 && !self.failures.is_halted();
         let (status, ending) = match self.context.stop.requested() {
-            Some(signal) => (Status::Interrupted, Ending::Interrupted(signal)),
-            None if is_whole => (Status::Succeeded, Ending::Done),
-            None => (Status::Partial, Ending::Partial),
+            Some(signal) => (RunStatus::Interrupted, Ending::Interrupted(signal)),
+            None if is_whole => (RunStatus::Succeeded, Ending::Done),
+            None => (RunStatus::Partial, Ending::Partial),
         };
-        let error = (status == Status::Partial).then(|| self.failures.words(self.counts.failed));
-        let outcome = Outcome {
+        let error = (status == RunStatus::Partial).then(|| self.failures.words(self.counts.failed));
+        let outcome = RunOutcome {
             status,
             watermark_after: None,
             duration: started.elapsed(),

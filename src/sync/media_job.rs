@@ -4,7 +4,7 @@ use super::failing::Failures;
 use super::files::FileCounts;
 use super::{Context, Report};
 use crate::feed::Traffic;
-use crate::mirror::{Counts, RunId};
+use crate::mirror::{RunCounts, RunId};
 
 /// The media job while it is under way.
 pub(super) struct MediaJob<'a> {
@@ -24,16 +24,16 @@ pub(super) struct MediaJob<'a> {
 
 impl MediaJob<'_> {
     /// What the run did, in the columns that runs have.
-    pub fn run_counts(&self, traffic: Traffic) -> Counts {
-        let mut counts = Counts {
+    pub fn run_counts(&self, traffic: Traffic) -> RunCounts {
+        let mut counts = RunCounts {
             records_seen: self.tried,
             inserted: self.counts.fetched - self.replaced,
             updated: self.replaced,
             unchanged: self.counts.unchanged,
             rejected: self.counts.failed,
-            ..Counts::default()
+            ..RunCounts::default()
         };
-        counts.spent(traffic);
+        counts.set_traffic(traffic);
         counts
     }
 }

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::feed::{Feed, FeedError, ShapeError};
 use crate::mirror::{
-    Counts, Forgotten, Lease, Mirror, RequestLedger, RunSummary, Status, WantedPhotos,
+    Lease, Mirror, Purged, RequestLedger, RunCounts, RunStatus, RunSummary, WantedPhotos,
 };
 use crate::resource::Resource;
 use crate::stop::{Signal, Stop};
@@ -66,7 +66,7 @@ pub trait Progress {
     fn begin(&self, resource: Resource, total: Option<u64>);
     /// A page was applied; `counts` is what the run did so far, `done` how many
     /// records of the total are behind it, those of earlier runs among them.
-    fn page(&self, resource: Resource, counts: &Counts, done: u64);
+    fn page(&self, resource: Resource, counts: &RunCounts, done: u64);
     /// Something that a reader should know while it goes on.
     fn note(&self, what: &str);
     /// Photos are being fetched, and it has come so far.
@@ -82,7 +82,7 @@ pub struct Unwatched;
 
 impl Progress for Unwatched {
     fn begin(&self, _: Resource, _: Option<u64>) {}
-    fn page(&self, _: Resource, _: &Counts, _: u64) {}
+    fn page(&self, _: Resource, _: &RunCounts, _: u64) {}
     fn note(&self, _: &str) {}
     fn photos(&self, _: &PhotoProgress) {}
     fn files(&self, _: u64, _: u64) {}
@@ -98,7 +98,7 @@ const REFUSED: &str = "refused";
 /// # Errors
 /// If it cannot be read.
 pub fn are_credentials_refused(mirror: &Mirror) -> rusqlite::Result<bool> {
-    Ok(mirror.learned(CREDENTIALS)?.as_deref() == Some(REFUSED))
+    Ok(mirror.state(CREDENTIALS)?.as_deref() == Some(REFUSED))
 }
 
 /// Remembers whether the feed refuses the credentials, if that is news.
@@ -112,7 +112,7 @@ fn note_credentials(mirror: &mut Mirror, ending: &Ending) -> rusqlite::Result<()
         return Ok(());
     }
     let tx = mirror.write()?;
-    tx.learn(CREDENTIALS, found)?;
+    tx.set_state(CREDENTIALS, found)?;
     tx.commit()
 }
 
@@ -164,8 +164,8 @@ pub struct Report {
     pub files: FileCounts,
     /// What went wrong with files that were to go, in a line.
     pub complaint: Option<String>,
-    /// What was forgotten for good, as the configuration keeps it only for so long.
-    pub forgotten: Forgotten,
+    /// What was purged for good, as the configuration keeps it only for so long.
+    pub purged: Purged,
     /// How it ended.
     pub ending: Ending,
 }
@@ -198,9 +198,9 @@ impl Report {
         }
         self.files.add(more.files);
         self.complaint = self.complaint.take().or(more.complaint);
-        self.forgotten.rows += more.forgotten.rows;
-        self.forgotten.changes += more.forgotten.changes;
-        self.forgotten.runs += more.forgotten.runs;
+        self.purged.rows += more.purged.rows;
+        self.purged.changes += more.purged.changes;
+        self.purged.runs += more.purged.runs;
         self.ending = std::mem::take(&mut self.ending).max(more.ending);
     }
 }
@@ -251,10 +251,10 @@ impl Context<'_> {
         &self,
         resource: Resource,
         error: &anyhow::Error,
-    ) -> (Verdict, Status, Option<String>) {
+    ) -> (Verdict, RunStatus, Option<String>) {
         match self.judge(resource, error) {
-            (Verdict::Interrupted, _) => (Verdict::Interrupted, Status::Interrupted, None),
-            (verdict, text) => (verdict, Status::Failed, Some(text)),
+            (Verdict::Interrupted, _) => (Verdict::Interrupted, RunStatus::Interrupted, None),
+            (verdict, text) => (verdict, RunStatus::Failed, Some(text)),
         }
     }
 }
@@ -319,10 +319,10 @@ pub fn share_budget(config: &Config, feed: &Feed) {
 /// The one that was given.
 pub fn naming_database<T>(config: &Config, done: anyhow::Result<T>) -> anyhow::Result<T> {
     done.map_err(|error| {
-        let is_of_disk = |cause: &(dyn std::error::Error + 'static)| {
-            cause.downcast_ref().is_some_and(crate::mirror::is_of_disk)
+        let is_disk_error = |cause: &(dyn std::error::Error + 'static)| {
+            cause.downcast_ref().is_some_and(crate::mirror::is_disk_error)
         };
-        match error.chain().any(is_of_disk) {
+        match error.chain().any(is_disk_error) {
             true => error.context(format!(
                 "{} could not be written; make room on its disk, or mend it, and run this again: it goes on where it stopped",
                 config.mirror.database.display()
@@ -340,7 +340,7 @@ pub fn naming_database<T>(config: &Config, done: anyhow::Result<T>) -> anyhow::R
 pub fn open_for_sync(config: &Config) -> anyhow::Result<Mirror> {
     let mut mirror = Mirror::open(&config.mirror.database)?;
     mirror.take_lease(Lease::Sync)?;
-    mirror.bury_dead_runs()?;
+    mirror.mark_abandoned_runs()?;
     time_zone::keep_time_zone(config, &mut mirror)?;
     Ok(mirror)
 }

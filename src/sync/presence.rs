@@ -15,7 +15,7 @@ const LOOKED_FOR: u64 = 5_000;
 const ROWS_AT_ONCE: u64 = 1_000;
 
 /// Under what it is remembered how far the files were looked for.
-const LEARNED: &str = "files_looked_for";
+const STATE: &str = "files_looked_for";
 
 /// What came of tx.
 #[derive(Default)]
@@ -49,7 +49,7 @@ pub(super) fn find_missing(
             }
         }
         WantedPhotos::Due => {
-            let begun_at = mirror.learned(LEARNED)?.unwrap_or_default();
+            let begun_at = mirror.state(STATE)?.unwrap_or_default();
             let mut next = Some(begun_at.clone());
             for _ in 0..LOOKED_FOR / ROWS_AT_ONCE {
                 let Some(after) = next else { break };
@@ -58,7 +58,7 @@ pub(super) fn find_missing(
             let next = next.unwrap_or_default();
             if next != begun_at {
                 let tx = mirror.write()?;
-                tx.learn(LEARNED, &next)?;
+                tx.set_state(STATE, &next)?;
                 tx.commit()?;
             }
         }
@@ -87,7 +87,7 @@ impl Looked {
         dir: &MediaDir,
         after: &str,
     ) -> anyhow::Result<Option<String>> {
-        let files = mirror.files_behind(after, ROWS_AT_ONCE)?;
+        let files = mirror.files_after(after, ROWS_AT_ONCE)?;
         self.at(mirror, dir, &files, is_there)?;
         let is_full = files.len() as u64 == ROWS_AT_ONCE;
         let last = files.into_iter().next_back().map(|file| file.key);
@@ -125,7 +125,7 @@ impl Looked {
         self.missing += gone.len() as u64;
         let tx = mirror.write()?;
         for key in gone {
-            tx.forget_file(key)?;
+            tx.clear_file(key)?;
         }
         Ok(tx.commit()?)
     }
@@ -140,7 +140,7 @@ pub fn count_missing(config: &Config, mirror: &Mirror) -> anyhow::Result<u64> {
     let dir = MediaDir::find(path).with_context(|| format!("opening {}", path.display()))?;
     let (mut after, mut missing) = (String::new(), 0);
     loop {
-        let files = mirror.files_behind(&after, ROWS_AT_ONCE)?;
+        let files = mirror.files_after(&after, ROWS_AT_ONCE)?;
         let Some(last) = files.last() else {
             return Ok(missing);
         };

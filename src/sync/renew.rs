@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Context, Ending, Report, Verdict, ending_of};
-use crate::mirror::{Job, Mirror, Photo, Status};
+use crate::mirror::{Job, Mirror, Photo, RunStatus};
 use crate::resource::Resource;
 use crate::sync::records::apply::Apply;
 use crate::sync::records::by_key::fetch;
@@ -96,7 +96,8 @@ impl<'a> Renewing<'a> {
     pub fn end(self, mirror: &mut Mirror) -> anyhow::Result<Report> {
         let (context, resource) = (self.context, Resource::Media);
         let failed = self.failed.map(|error| context.failed(resource, &error));
-        let (verdict, status, error) = failed.unwrap_or((Verdict::Done, Status::Succeeded, None));
+        let (verdict, status, error) =
+            failed.unwrap_or((Verdict::Done, RunStatus::Succeeded, None));
         // The photos whose URLs had not expired came.
         let ending = ending_of(&[Verdict::Done, verdict].into(), context.stop);
         let Some((_, mut tallies)) = self.begun else {

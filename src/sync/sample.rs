@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::difference::Difference;
-use crate::mirror::{Held, Mirror};
+use crate::mirror::{Mirror, StoredRow};
 use crate::record::{Record, Shape};
 use crate::value::Value;
 
@@ -38,11 +38,11 @@ impl<'k> Whole<'k> {
         for record in records {
             // One that went or came meanwhile was told by its key, or a sync is
             // at work.
-            let Held::Present {
+            let StoredRow::Present {
                 deleted: None,
                 changes,
                 ..
-            } = rows.held(record)?
+            } = rows.compare(record)?
             else {
                 continue;
             };

@@ -8,7 +8,7 @@ use crate::mirror::{Mirror, UtcOffset};
 use crate::value::stored_instant;
 
 /// Under what it is remembered which time zone was written down.
-const LEARNED: &str = "time_zone";
+const STATE: &str = "time_zone";
 
 /// The years for which it is written down.
 const YEARS: std::ops::Range<i32> = 2000..2051;
@@ -21,12 +21,12 @@ const YEARS: std::ops::Range<i32> = 2000..2051;
 pub(super) fn keep_time_zone(config: &Config, mirror: &mut Mirror) -> rusqlite::Result<()> {
     let timezone = config.schedule.timezone;
     let name = format!("{timezone} {IANA_TZDB_VERSION}");
-    if mirror.learned(LEARNED)?.as_deref() == Some(&name) {
+    if mirror.state(STATE)?.as_deref() == Some(&name) {
         return Ok(());
     }
     let tx = mirror.write()?;
-    tx.keep_utc_offsets(&offsets(timezone))?;
-    tx.learn(LEARNED, &name)?;
+    tx.save_utc_offsets(&offsets(timezone))?;
+    tx.set_state(STATE, &name)?;
     tx.commit()
 }
 

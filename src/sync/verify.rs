@@ -8,7 +8,7 @@ use super::sample::Whole;
 use super::verify_files::{has_files, verify_files};
 use super::{Context, Misconfigured, Verdict, is_the_end};
 use crate::feed::{FeedError, Step, Sweep, Tries};
-use crate::mirror::{Counts, KeyDifferences, Mirror};
+use crate::mirror::{KeyDifferences, Mirror, RunCounts};
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::sync::records::by_key::fetch;
@@ -214,7 +214,7 @@ impl Verifying<'_> {
     ) -> anyhow::Result<()> {
         let context = self.context;
         context.progress.begin(self.resource, total);
-        let mut counts = Counts::default();
+        let mut counts = RunCounts::default();
         let starts = starts.into_iter().enumerate().collect();
         for step in context.feed.walk(sweep, starts) {
             let step = step?;

@@ -75,7 +75,7 @@ pub(super) fn verify_files(
     let dir = MediaDir::find(path).with_context(|| format!("opening {}", path.display()))?;
     let mut after = String::new();
     loop {
-        let files = mirror.files_behind(&after, ROWS_AT_ONCE)?;
+        let files = mirror.files_after(&after, ROWS_AT_ONCE)?;
         let Some(last) = files.last() else {
             return Ok(verified);
         };

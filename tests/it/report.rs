@@ -67,7 +67,7 @@ impl Story {
             set_status(&feed, *key, "Active");
         }
         let mut story = Story::of(feed);
-        let happenings: [&dyn Fn(&Simulator); 6] = [
+        let events: [&dyn Fn(&Simulator); 6] = [
             &|_| {},
             &|feed| {
                 reprice(feed, keys[0], -10_000.0);
@@ -90,7 +90,7 @@ impl Story {
             },
             &|_| {},
         ];
-        for (day, happens) in happenings.into_iter().enumerate() {
+        for (day, happens) in events.into_iter().enumerate() {
             happens(&story.feed);
             story.sync(day as u64);
         }

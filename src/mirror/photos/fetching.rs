@@ -21,7 +21,7 @@ pub struct Photo {
     /// How often it failed so far.
     pub attempts: u32,
     /// Whether its host had no such file when it was asked for last.
-    pub was_gone: bool,
+    pub was_missing: bool,
     /// Whether its row was read anew since its host refused the URL.
     pub is_renewed: bool,
     /// The round of tries for which it was lined up; the first one is 0.
@@ -43,7 +43,7 @@ pub struct HeldFile {
 
 /// A file that was fetched.
 #[derive(Clone, Copy, Debug)]
-pub struct Fetched<'a> {
+pub struct FetchedFile<'a> {
     /// Its path within the folder of photos.
     pub path: &'a str,
     /// Its length.
@@ -58,7 +58,7 @@ pub struct Fetched<'a> {
 
 /// A photo that was being fetched when its process died.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Leftover {
+pub struct InterruptedDownload {
     /// Its key.
     pub key: String,
     /// The folder that its file was to be in.
@@ -76,7 +76,7 @@ impl Mirror {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn leftovers(&self) -> rusqlite::Result<Vec<Leftover>> {
+    pub fn interrupted_downloads(&self) -> rusqlite::Result<Vec<InterruptedDownload>> {
         let is_any: bool =
             self.connection
                 .query_row("SELECT EXISTS (SELECT 1 FROM _downloads)", [], |row| {
@@ -92,7 +92,7 @@ impl Mirror {
             )?
             .query_map([], |row| {
                 let (path, sha256): (Option<String>, Option<String>) = (row.get(4)?, row.get(5)?);
-                Ok(Leftover {
+                Ok(InterruptedDownload {
                     key: row.get(0)?,
                     folder: row.get(1)?,
                     stem: row.get(2)?,
@@ -132,12 +132,12 @@ impl WriteTx<'_> {
             return Ok(Vec::new());
         };
         let mut next = self.transaction.prepare_cached(
-            "SELECT place, queued_key FROM temp.photo_line WHERE round = ?1
+            "SELECT place, queued_key FROM temp.photo_queue WHERE round = ?1
              ORDER BY place LIMIT ?2",
         )?;
         let mut delete = self
             .transaction
-            .prepare_cached("DELETE FROM temp.photo_line WHERE round = ?1 AND place <= ?2")?;
+            .prepare_cached("DELETE FROM temp.photo_queue WHERE round = ?1 AND place <= ?2")?;
         let mut row_of = self.transaction.prepare_cached(&photo_sql(&sql))?;
         let mut photos = Vec::new();
         loop {
@@ -162,9 +162,9 @@ impl WriteTx<'_> {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn line_up_again(&self, key: &str, round: u32) -> rusqlite::Result<()> {
+    pub fn requeue_photo(&self, key: &str, round: u32) -> rusqlite::Result<()> {
         self.transaction
-            .prepare_cached("INSERT INTO temp.photo_line (queued_key, round) VALUES (?1, ?2)")?
+            .prepare_cached("INSERT INTO temp.photo_queue (queued_key, round) VALUES (?1, ?2)")?
             .execute((key, round))?;
         Ok(())
     }
@@ -203,7 +203,7 @@ impl WriteTx<'_> {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn photo_fetched(&self, photo: &Photo, file: Fetched<'_>) -> rusqlite::Result<()> {
+    pub fn photo_fetched(&self, photo: &Photo, file: FetchedFile<'_>) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached(
                 "UPDATE media SET file_path = :path, file_bytes = :bytes, file_sha256 = :sha256,
@@ -229,7 +229,7 @@ impl WriteTx<'_> {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn photo_same(&self, photo: &Photo) -> rusqlite::Result<()> {
+    pub fn photo_unchanged(&self, photo: &Photo) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached(
                 "UPDATE media SET download_attempts = 0, download_error = NULL,
@@ -260,7 +260,7 @@ impl WriteTx<'_> {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn photo_waits(
+    pub fn photo_paused(
         &self,
         key: &str,
         error: &str,
@@ -284,7 +284,7 @@ impl WriteTx<'_> {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn photo_gone(
+    pub fn photo_missing(
         &self,
         photo: &Photo,
         error: &str,
@@ -298,7 +298,7 @@ impl WriteTx<'_> {
                  WHERE \"MediaKey\" = :key",
             )?
             .execute(named_params! {
-                ":attempts": photo.looks() + 1, ":error": error, ":after": after,
+                ":attempts": photo.missing_count() + 1, ":error": error, ":after": after,
                 ":source": photo.source, ":key": photo.key,
             })?;
         Ok(())
@@ -309,7 +309,7 @@ impl WriteTx<'_> {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn photo_put_off(&self, key: &str, after: &str) -> rusqlite::Result<()> {
+    pub fn photo_postponed(&self, key: &str, after: &str) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached("UPDATE media SET download_after = :after WHERE \"MediaKey\" = :key")?
             .execute(named_params! { ":after": after, ":key": key })?;
@@ -319,8 +319,8 @@ impl WriteTx<'_> {
 
 impl Photo {
     /// How often its host said that it has no such file.
-    pub fn looks(&self) -> u32 {
-        match self.was_gone {
+    pub fn missing_count(&self) -> u32 {
+        match self.was_missing {
             true => self.attempts,
             false => 0,
         }
@@ -357,7 +357,7 @@ fn photo(row: &rusqlite::Row<'_>) -> rusqlite::Result<Photo> {
             last_modified,
         }),
         attempts: row.get::<_, i64>(8)?.clamp(0, i64::from(u32::MAX)) as u32,
-        was_gone: row.get(9)?,
+        was_missing: row.get(9)?,
         is_renewed: false,
         round: 0,
     })

@@ -41,7 +41,7 @@ impl Mirror {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn files_behind(&self, after: &str, most: u64) -> rusqlite::Result<Vec<FileRow>> {
+    pub fn files_after(&self, after: &str, most: u64) -> rusqlite::Result<Vec<FileRow>> {
         if !self.has_table(Resource::Media)? {
             return Ok(Vec::new());
         }
@@ -168,7 +168,7 @@ impl WriteTx<'_> {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn forget_file(&self, key: &str) -> rusqlite::Result<()> {
+    pub fn clear_file(&self, key: &str) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached(
                 "UPDATE media SET file_path = NULL, file_bytes = NULL, file_sha256 = NULL,

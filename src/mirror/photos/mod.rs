@@ -11,6 +11,6 @@ mod held;
 mod queue;
 
 pub(super) use columns::{PhotoSql, file_columns, is_file_column};
-pub use fetching::{Fetched, HeldFile, Leftover, Photo};
+pub use fetching::{FetchedFile, HeldFile, InterruptedDownload, Photo};
 pub use held::FileRow;
 pub use queue::{Backlog, WantedPhotos};

@@ -39,12 +39,12 @@ impl Mirror {
     ///
     /// # Errors
     /// If it cannot be read, or there is no room for the line.
-    pub fn line_up_photos(&self, wanted: WantedPhotos<'_>) -> anyhow::Result<u64> {
+    pub fn queue_photos(&self, wanted: WantedPhotos<'_>) -> anyhow::Result<u64> {
         self.connection.execute_batch(
-            "CREATE TEMP TABLE IF NOT EXISTS photo_line (
+            "CREATE TEMP TABLE IF NOT EXISTS photo_queue (
                  place INTEGER PRIMARY KEY, queued_key TEXT NOT NULL, round INTEGER NOT NULL
              );
-             DELETE FROM temp.photo_line;",
+             DELETE FROM temp.photo_queue;",
         )?;
         let Some(sql) = PhotoSql::of(&self.connection)? else {
             return Ok(0);
@@ -80,7 +80,7 @@ impl Mirror {
                           PARTITION BY listing_key
                           ORDER BY own_order IS NULL, own_order, \"MediaKey\") AS own_place
                       FROM due)
-             INSERT INTO temp.photo_line (queued_key, round)
+             INSERT INTO temp.photo_queue (queued_key, round)
              SELECT placed.\"MediaKey\", 0 FROM placed {join}
              ORDER BY own_place = 1 AND NOT EXISTS (
                           SELECT 1 FROM media AS earlier
@@ -126,8 +126,8 @@ impl Mirror {
     ///
     /// # Errors
     /// If it cannot be read, or none were ever lined up.
-    pub fn photos_in_line(&self) -> rusqlite::Result<u64> {
-        let sql = "SELECT count(*) FROM temp.photo_line";
+    pub fn count_queued_photos(&self) -> rusqlite::Result<u64> {
+        let sql = "SELECT count(*) FROM temp.photo_queue";
         self.connection
             .query_row(sql, [], |row| row.get::<_, i64>(0))
             .map(|count| count as u64)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::whole_job::whole_job;
 use crate::feed::{Announced, Announcement, DELETED_NAMES, DeletedNames, FeedError};
-use crate::mirror::{DeletedReason, Job, Mirror, Status, WriteTx};
+use crate::mirror::{DeletedReason, Job, Mirror, RunStatus, WriteTx};
 use crate::resource::Resource;
 use crate::sync::files::Trust;
 use crate::sync::records::apply::Apply;
@@ -17,7 +17,7 @@ use crate::sync::{Context, Report, Verdict};
 use crate::value::stored_instant;
 
 /// Under what the names of the Deleted resource are remembered.
-const LEARNED: &str = "deleted_names";
+const STATE: &str = "deleted_names";
 
 /// Soft-deletes what the feed announces as deleted since this was last asked.
 ///
@@ -107,7 +107,7 @@ enum Meaning {
 
 impl Announcing<'_> {
     fn run(&mut self, mirror: &mut Mirror) -> anyhow::Result<()> {
-        let learned = mirror.learned(LEARNED)?;
+        let learned = mirror.state(STATE)?;
         let is_known = |names: &&DeletedNames| learned.as_deref() == Some(names.name);
         let known = DELETED_NAMES.iter().find(is_known);
         // What answered last is asked first; if it does no longer, all are tried.
@@ -147,9 +147,9 @@ impl Announcing<'_> {
                     let what = "Deleted gives the same page again; it seems to ignore $skip";
                     return Err(FeedError::Stuck(what.to_owned()).into());
                 }
-                if mirror.learned(LEARNED)?.as_deref() != Some(names.name) {
+                if mirror.state(STATE)?.as_deref() != Some(names.name) {
                     let tx = mirror.write()?;
-                    tx.learn(LEARNED, names.name)?;
+                    tx.set_state(STATE, names.name)?;
                     tx.commit()?;
                 }
                 self.apply(mirror, &page)?;
@@ -225,7 +225,7 @@ impl Announcing<'_> {
             return Ok(Meaning::Void);
         }
         let stamp = match self.catalog.stamps(resource)?.has_timestamp() {
-            true => tx.live_stamp(resource, key)?.flatten(),
+            true => tx.live_timestamp(resource, key)?.flatten(),
             false => None,
         };
         let announced = announcement.stamp.as_str();
@@ -308,8 +308,8 @@ impl Announcing<'_> {
     fn finish(mut self, mirror: &mut Mirror, runs: &mut Runs) -> anyhow::Result<()> {
         let unreadable = self.unreadable.len();
         let (verdict, status) = match unreadable {
-            0 => (Verdict::Done, Status::Succeeded),
-            _ => (Verdict::Partial, Status::Partial),
+            0 => (Verdict::Done, RunStatus::Succeeded),
+            _ => (Verdict::Partial, RunStatus::Partial),
         };
         let error = (unreadable > 0).then(|| {
             format!(

@@ -92,7 +92,7 @@ fn alone(
             let error = format!("no {nouns}: neither by $expand ({why}) nor from {child} ({own})");
             if let Some(listings) = listings {
                 let tx = mirror.write()?;
-                tx.make_partial(listings, &error)?;
+                tx.mark_partial(listings, &error)?;
                 tx.commit()?;
             }
         }

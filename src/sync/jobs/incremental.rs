@@ -6,7 +6,7 @@ use super::deletions::announce_all;
 use super::full::{Swept, sweep, sweep_all};
 use super::whole_job::whole_job;
 use crate::feed::FeedError;
-use crate::mirror::{Job, Mirror, RunId, Status, WantedPhotos};
+use crate::mirror::{Job, Mirror, RunId, RunStatus, WantedPhotos};
 use crate::resource::Resource;
 use crate::sync::files::Trust;
 use crate::sync::records::catalog::Catalog;
@@ -281,7 +281,7 @@ pub(in crate::sync) fn follow_listings(
         // Where its own changes go on, if an earlier run of them did not finish.
         let checkpoint = own.get(child).and_then(|tally| tally.checkpoint.clone());
         if counts.records_seen + counts.deleted == 0 && !is_owed && checkpoint.is_none() {
-            runs.forget(mirror, own)?;
+            runs.discard(mirror, own)?;
             continue;
         }
         let tx = mirror.write()?;
@@ -293,8 +293,8 @@ pub(in crate::sync) fn follow_listings(
             .get(child)
             .and_then(|tally| tally.watermark_before.clone());
         let status = match checkpoint {
-            None => Status::Succeeded,
-            Some(_) => Status::Interrupted,
+            None => RunStatus::Succeeded,
+            Some(_) => RunStatus::Interrupted,
         };
         own.finish(&tx, child, status, before, None)?;
         tx.commit()?;
@@ -344,7 +344,7 @@ impl Child {
                 true => self.goes_by_its_listings(context, mirror, tallies, runs),
                 // What has no stamps and comes with nothing is read whole each time.
                 false => {
-                    runs.forget(mirror, tallies)?;
+                    runs.discard(mirror, tallies)?;
                     sweep(context, catalog, mirror, child, &[], runs).map(|_| ())
                 }
             };
@@ -393,8 +393,8 @@ impl Child {
         tallies.save(&tx, self.child, traffic, None)?;
         let rejected = tx.open_rejects(self.child)?;
         let (verdict, status, error) = match rejected_error(rejected) {
-            None => (Verdict::Done, Status::Succeeded, None),
-            error => (Verdict::Partial, Status::Partial, error),
+            None => (Verdict::Done, RunStatus::Succeeded, None),
+            error => (Verdict::Partial, RunStatus::Partial, error),
         };
         let watermark = watermark.filter(|_| !self.is_owed);
         let before = tallies

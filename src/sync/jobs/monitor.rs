@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::incremental::follow_listings;
 use super::whole_job::whole_job;
 use crate::config;
-use crate::mirror::{Counts, Job, Mirror, Outcome, RunId, Status, Transition};
+use crate::mirror::{Job, Mirror, RunCounts, RunId, RunOutcome, RunStatus, Transition};
 use crate::resource::Resource;
 use crate::sync::files::Trust;
 use crate::sync::records::job_run::run_job;
@@ -14,7 +14,7 @@ use crate::sync::{Context, Ending, Report, peak_rss_bytes};
 use crate::value::folded_status;
 
 /// Under what it is remembered up to which entry of the log all was told.
-const LEARNED: &str = "told_up_to_change";
+const STATE: &str = "told_up_to_change";
 
 /// Tells somebody of transitions; what it cannot tell is told again by the next run.
 pub type Tell<'t> = dyn FnMut(&[Transition]) -> anyhow::Result<()> + 't;
@@ -32,7 +32,7 @@ pub fn monitor(
     tell: &mut Tell<'_>,
 ) -> anyhow::Result<Report> {
     let started = Instant::now();
-    let since = match mirror.learned(LEARNED)? {
+    let since = match mirror.state(STATE)? {
         Some(told) => told.parse().unwrap_or(0),
         None => {
             let newest = mirror.newest_change()?;
@@ -53,17 +53,17 @@ pub fn monitor(
     let run = tx.start_run(Job::Monitor, Resource::Property, None, None)?;
     tx.commit()?;
     let newest = mirror.newest_change()?;
-    let mut transitions = mirror.transitions_behind(since)?;
+    let mut transitions = mirror.transitions_after(since)?;
     let found = transitions.len() as u64;
     transitions.retain(|transition| is_wanted(&context.config.monitor, transition));
     let told = match transitions.is_empty() {
         true => Ok(()),
         false => tell(&transitions),
     };
-    let counts = Counts {
+    let counts = RunCounts {
         records_seen: found,
         updated: transitions.len() as u64,
-        ..Counts::default()
+        ..RunCounts::default()
     };
     let error = told.err().map(|error| {
         let words = match transitions.len() {
@@ -73,8 +73,8 @@ pub fn monitor(
         format!("{words} ({error:#}); the next run tells again")
     });
     let (status, ending) = match error {
-        None => (Status::Succeeded, Ending::Done),
-        Some(_) => (Status::Partial, Ending::Partial),
+        None => (RunStatus::Succeeded, Ending::Done),
+        Some(_) => (RunStatus::Partial, Ending::Partial),
     };
     if error.is_none() && newest != since {
         told_up_to(mirror, newest)?;
@@ -91,19 +91,19 @@ pub fn monitor(
 /// Remembers up to which entry of the log all was told.
 fn told_up_to(mirror: &mut Mirror, newest: i64) -> rusqlite::Result<()> {
     let tx = mirror.write()?;
-    tx.learn(LEARNED, &newest.to_string())?;
+    tx.set_state(STATE, &newest.to_string())?;
     tx.commit()
 }
 
 fn end(
     mirror: &mut Mirror,
     run: RunId,
-    counts: &Counts,
+    counts: &RunCounts,
     started: Instant,
-    status: Status,
+    status: RunStatus,
     error: Option<String>,
 ) -> rusqlite::Result<()> {
-    let outcome = Outcome {
+    let outcome = RunOutcome {
         status,
         watermark_after: None,
         duration: started.elapsed(),

@@ -141,9 +141,9 @@ impl Sweeping<'_> {
             .leave_out_unwanted(stamps, &mut step.page)?;
         let mut same = 0;
         for record in &step.page.records {
-            let held = tx.live_stamp(resource, &record.key)?;
+            let held = tx.live_timestamp(resource, &record.key)?;
             if held.is_some_and(|held| held.as_deref() == stamps.modified_of(&record.values)) {
-                tx.note_found(resource, &record.key)?;
+                tx.unmark_missing(resource, &record.key)?;
                 same += 1;
             } else {
                 self.checkpoint.pending.push(record.key.to_string());

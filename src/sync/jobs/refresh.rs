@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use super::incremental::fetches_photos;
 use super::whole_job::whole_job;
 use crate::feed::{Page, Step, Sweep};
-use crate::mirror::{DeletedReason, Job, Mirror, Status, WantedPhotos};
+use crate::mirror::{DeletedReason, Job, Mirror, RunStatus, WantedPhotos};
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::sync::files::Trust;
@@ -226,9 +226,9 @@ fn end(
     }
     let failed = refreshed.failed.len();
     let (verdict, status) = match (failed, refreshed.succeeded.len()) {
-        (0, _) => (Verdict::Done, Status::Succeeded),
-        (_, 0) => (Verdict::Failed, Status::Failed),
-        _ => (Verdict::Partial, Status::Partial),
+        (0, _) => (Verdict::Done, RunStatus::Succeeded),
+        (_, 0) => (Verdict::Failed, RunStatus::Failed),
+        _ => (Verdict::Partial, RunStatus::Partial),
     };
     let tx = mirror.write()?;
     tallies.save(&tx, Resource::Property, context.feed.traffic(), None)?;
@@ -241,7 +241,7 @@ fn end(
             1 => "1 listing was not refreshed".to_owned(),
             failed => format!("{failed} listings were not refreshed"),
         });
-        let status = if own { status } else { Status::Succeeded };
+        let status = if own { status } else { RunStatus::Succeeded };
         tallies.finish(&tx, resource, status, before, error)?;
     }
     tx.commit()?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::mirror::{Forgotten, Mirror};
+use crate::mirror::{Mirror, Purged};
 use crate::sync::Context;
 use crate::value::stored_instant;
 
@@ -13,23 +13,20 @@ use crate::value::stored_instant;
 ///
 /// # Errors
 /// If the database cannot be written.
-pub(in crate::sync) fn forget(
-    context: &Context<'_>,
-    mirror: &mut Mirror,
-) -> anyhow::Result<Forgotten> {
+pub(in crate::sync) fn purge(context: &Context<'_>, mirror: &mut Mirror) -> anyhow::Result<Purged> {
     let now = Utc::now();
     let retention = &context.config.retention;
-    let mut forgotten = Forgotten::default();
+    let mut purged = Purged::default();
     if let Some(before) = before(now, retention.deleted) {
-        forgotten = mirror.forget_deleted(&before)?;
+        purged = mirror.purge_deleted(&before)?;
     }
     if let Some(before) = before(now, retention.changes) {
-        forgotten.changes += mirror.forget_changes(&before)?;
+        purged.changes += mirror.purge_changes(&before)?;
     }
     if let Some(before) = before(now, retention.runs) {
-        forgotten.runs += mirror.forget_runs(&before)?;
+        purged.runs += mirror.purge_runs(&before)?;
     }
-    Ok(forgotten)
+    Ok(purged)
 }
 
 fn before(now: DateTime<Utc>, kept: Option<Duration>) -> Option<String> {

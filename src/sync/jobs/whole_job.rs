@@ -1,6 +1,6 @@
 //! What every job begins and ends with.
 
-use super::retention::forget;
+use super::retention::purge;
 use crate::mirror::Mirror;
 use crate::sync::files::{Trust, clear};
 use crate::sync::{Context, Ending, Report, note_credentials};
@@ -33,6 +33,6 @@ pub(in crate::sync) fn whole_job(
         ..Report::default()
     });
     note_credentials(mirror, &report.ending)?;
-    report.forgotten = forget(context, mirror)?;
+    report.purged = purge(context, mirror)?;
     Ok(report)
 }

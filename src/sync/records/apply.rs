@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use super::loggable::{Told, told};
 use super::run_rows::Tallies;
 use crate::feed::Page;
-use crate::mirror::{ChangeKind, DeletedReason, Held, Job, Rows, Subject, WriteTx};
+use crate::mirror::{ChangeKind, ChangedRecord, DeletedReason, Job, Rows, StoredRow, WriteTx};
 use crate::record::{Children, Record, Shape};
 use crate::resource::{PHOTOS_COUNT, Resource};
 use crate::value::{Value, timestamp};
@@ -67,7 +67,7 @@ impl Apply<'_> {
             };
             tally.counts.records_seen += 1;
             tally.counts.rejected += 1;
-            tx.keep_reject(tally.run, reject)?;
+            tx.save_reject(tally.run, reject)?;
         }
         Ok(())
     }
@@ -123,16 +123,16 @@ impl Apply<'_> {
             tx.resolve_rejects(shape.resource, &record.key)?;
         }
         if self.missing.contains(&shape.resource) {
-            tx.note_found(shape.resource, &record.key)?;
+            tx.unmark_missing(shape.resource, &record.key)?;
         }
         let subject = subject(shape, record);
-        match rows.held(record)? {
-            Held::Absent => {
+        match rows.compare(record)? {
+            StoredRow::Absent => {
                 rows.insert(record)?;
                 tally.counts.inserted += 1;
                 tally.log(tx, |log| log.record(subject, ChangeKind::Insert))
             }
-            Held::Present {
+            StoredRow::Present {
                 deleted: None,
                 moved: false,
                 changes,
@@ -140,7 +140,7 @@ impl Apply<'_> {
                 tally.counts.unchanged += 1;
                 Ok(())
             }
-            Held::Present {
+            StoredRow::Present {
                 deleted, changes, ..
             } => {
                 rows.update(record)?;
@@ -204,10 +204,10 @@ impl Apply<'_> {
             if job == Job::Full {
                 // They go at the end of the sweep, if they are not met elsewhere
                 // and are not suspiciously many.
-                self.tx.note_missing(job, shape.resource, &key)?;
+                self.tx.mark_missing(job, shape.resource, &key)?;
                 self.missing.insert(shape.resource);
             } else {
-                let subject = Subject {
+                let subject = ChangedRecord {
                     resource: shape.resource,
                     key: &key,
                     listing_key: Some(&parent.key),
@@ -248,7 +248,7 @@ impl Apply<'_> {
             child if child.is_child() => self.tx.listing_of(child, key)?,
             _ => None,
         };
-        let subject = Subject {
+        let subject = ChangedRecord {
             resource,
             key,
             listing_key: listing_key.as_deref(),
@@ -261,7 +261,7 @@ impl Apply<'_> {
                     continue;
                 }
                 for child_key in self.tx.live_children(child, key)? {
-                    let subject = Subject {
+                    let subject = ChangedRecord {
                         resource: child,
                         key: &child_key,
                         listing_key: Some(key),
@@ -274,7 +274,11 @@ impl Apply<'_> {
         Ok(())
     }
 
-    fn delete(&mut self, subject: Subject<'_>, reason: DeletedReason) -> rusqlite::Result<()> {
+    fn delete(
+        &mut self,
+        subject: ChangedRecord<'_>,
+        reason: DeletedReason,
+    ) -> rusqlite::Result<()> {
         let resource = subject.resource;
         self.tx.delete_row(resource, subject.key, reason)?;
         self.tallies.count_deleted(resource, reason);
@@ -290,8 +294,8 @@ impl Apply<'_> {
     }
 }
 
-fn subject<'r>(shape: &Shape, record: &'r Record) -> Subject<'r> {
-    Subject {
+fn subject<'r>(shape: &Shape, record: &'r Record) -> ChangedRecord<'r> {
+    ChangedRecord {
         resource: shape.resource,
         key: &record.key,
         listing_key: match shape.resource {

@@ -7,7 +7,7 @@ use crate::feed::{Feed, FeedError, Page, Position, Step, Sweep};
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::stop::Stop;
-use crate::value::Form;
+use crate::value::ValueForm;
 
 /// The names of so many bytes of keys fit in a URL of every known server.
 const URL_KEYS_BYTES: usize = 3_000;
@@ -90,7 +90,7 @@ fn any_of(shape: &Shape, keys: &[&str]) -> String {
     let field = shape.resource.key();
     let is_number = shape
         .position(field)
-        .is_some_and(|at| shape.fields[at].form == Form::Integer);
+        .is_some_and(|at| shape.fields[at].form == ValueForm::Integer);
     let literal = |key: &&str| match key.parse() {
         Ok(number) if is_number => Literal::Int(number),
         _ => Literal::Text((*key).to_owned()),

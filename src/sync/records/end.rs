@@ -4,7 +4,7 @@ use anyhow::Context as _;
 
 use super::reader::Sweeping;
 use super::run_rows::Tallies;
-use crate::mirror::{Job, Mirror, RunId, Status, WriteTx};
+use crate::mirror::{Job, Mirror, RunId, RunStatus, WriteTx};
 use crate::resource::Resource;
 use crate::sync::Verdict;
 
@@ -83,10 +83,10 @@ impl Sweeping<'_> {
         since: RunId,
     ) -> rusqlite::Result<()> {
         match self.job() {
-            Job::Incremental => tx.resolve_unmet_keyless(resource, since),
+            Job::Incremental => tx.resolve_unseen_keyless_rejects(resource, since),
             // Keys and stamps do not tell whether the rest can be stored now.
             Job::Reconcile => Ok(()),
-            _ => tx.resolve_unmet_rejects(resource, since),
+            _ => tx.resolve_unseen_rejects(resource, since),
         }
     }
 
@@ -94,7 +94,7 @@ impl Sweeping<'_> {
         &self,
         tx: &WriteTx<'_>,
         resource: Resource,
-    ) -> rusqlite::Result<(Verdict, Status, Option<String>)> {
+    ) -> rusqlite::Result<(Verdict, RunStatus, Option<String>)> {
         let mut left_out = match resource == self.resource {
             true => self.left_out.clone(),
             false => Vec::new(),
@@ -103,8 +103,12 @@ impl Sweeping<'_> {
         let rejected = tx.open_rejects(resource)?;
         left_out.extend(rejected_error(rejected));
         Ok(match left_out.is_empty() {
-            true => (Verdict::Done, Status::Succeeded, None),
-            false => (Verdict::Partial, Status::Partial, Some(left_out.join("; "))),
+            true => (Verdict::Done, RunStatus::Succeeded, None),
+            false => (
+                Verdict::Partial,
+                RunStatus::Partial,
+                Some(left_out.join("; ")),
+            ),
         })
     }
 
@@ -113,13 +117,13 @@ impl Sweeping<'_> {
         &self,
         tx: &WriteTx<'_>,
         resource: Resource,
-        status: Status,
+        status: RunStatus,
         error: Option<String>,
     ) -> rusqlite::Result<()> {
         let Some(tally) = self.tallies.get(resource) else {
             return Ok(());
         };
-        let done = matches!(status, Status::Succeeded | Status::Partial);
+        let done = matches!(status, RunStatus::Succeeded | RunStatus::Partial);
         let before = tally.watermark_before.clone();
         let watermark_after = match done {
             true => self.checkpoint.watermark(self.job(), resource, before),

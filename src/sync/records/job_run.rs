@@ -7,7 +7,7 @@ use super::end::Finished;
 use super::run_rows::Tallies;
 use super::scope::narrow;
 use crate::feed::{Feed, FeedError, Traffic};
-use crate::mirror::{Counts, Job, Mirror, Outcome, RunId};
+use crate::mirror::{Job, Mirror, RunCounts, RunId, RunOutcome};
 use crate::resource::Resource;
 use crate::sync::{Context, DeletedCount, Report, Verdict, ending_of};
 
@@ -165,10 +165,10 @@ impl Runs {
     }
 
     /// Takes back runs that came to nothing.
-    pub fn forget(&mut self, mirror: &mut Mirror, tallies: Tallies) -> anyhow::Result<()> {
+    pub fn discard(&mut self, mirror: &mut Mirror, tallies: Tallies) -> anyhow::Result<()> {
         let tx = mirror.write()?;
         for run in tallies.runs() {
-            tx.forget_run(run)?;
+            tx.discard_run(run)?;
         }
         Ok(tx.commit()?)
     }
@@ -191,7 +191,7 @@ impl Runs {
                 Job::Deletions => mirror.deletions_watermark(resource)?,
                 _ => mirror.watermark(resource)?,
             };
-            let outcome = Outcome {
+            let outcome = RunOutcome {
                 status,
                 watermark_after: watermark.clone(),
                 duration: Default::default(),
@@ -199,9 +199,9 @@ impl Runs {
                 error,
             };
             let tx = mirror.write()?;
-            let run = tx.begin_failed(job, resource, watermark.as_deref())?;
-            let mut counts = Counts::default();
-            counts.spent(std::mem::take(&mut traffic));
+            let run = tx.start_failed_run(job, resource, watermark.as_deref())?;
+            let mut counts = RunCounts::default();
+            counts.set_traffic(std::mem::take(&mut traffic));
             tx.save_run(run, &counts, None)?;
             tx.finish_run(run, &outcome)?;
             tx.commit()?;

@@ -10,7 +10,7 @@ use crate::feed::{FeedError, Key, Paging, Position, Step, Tries};
 use crate::mirror::{DeletedReason, Job, Mirror, WriteTx};
 use crate::record::Shape;
 use crate::resource::Resource;
-use crate::value::Form;
+use crate::value::ValueForm;
 
 /// Fewer deletions than this are never held back: of a small mirror, a few
 /// percent is one listing.
@@ -35,14 +35,14 @@ impl Sweeping<'_> {
             .iter()
             .filter(|reject| reject.resource == self.resource);
         for key in rejected.clone().filter_map(|reject| reject.key.as_deref()) {
-            tx.note_found(self.resource, key)?;
+            tx.unmark_missing(self.resource, key)?;
         }
         let met: HashSet<&str> = (page.records.iter().map(|record| &*record.key))
             .chain(rejected.clone().filter_map(|reject| reject.key.as_deref()))
             .collect();
         if !in_order_of_numbers(shape, self.context.feed.dialect().paging) {
             for key in met {
-                tx.note_seen(self.job(), self.resource, key)?;
+                tx.mark_seen(self.job(), self.resource, key)?;
             }
             return Ok(());
         }
@@ -55,7 +55,7 @@ impl Sweeping<'_> {
         };
         for key in tx.live_keys_between(shape, after, up_to)? {
             if !met.contains(key.as_str()) {
-                tx.note_missing(self.job(), self.resource, &key)?;
+                tx.mark_missing(self.job(), self.resource, &key)?;
             }
         }
         Ok(())
@@ -77,7 +77,7 @@ impl Sweeping<'_> {
         for round in 0..=ROUNDS {
             let counted = survey(self.context.feed, &stamps, filter, Tries::Configured)?.count;
             let Some(count) = counted else { return Ok(()) };
-            let met = mirror.sweep_met(self.job(), self.resource)?;
+            let met = mirror.count_seen(self.job(), self.resource)?;
             let some_went = self.checkpoint.count.is_some_and(|before| count < before);
             if count <= met && (!some_went || round == ROUNDS) {
                 return Ok(());
@@ -115,7 +115,7 @@ impl Sweeping<'_> {
             && self.left_out.is_empty()
         {
             let tx = mirror.write()?;
-            tx.missing_from_seen(self.job(), resource)?;
+            tx.mark_unseen_missing(self.job(), resource)?;
             tx.commit()?;
         }
         // What other jobs brought since a resumed sweep began, it did not meet.
@@ -232,5 +232,5 @@ fn stretch(step: &Step) -> Option<(Option<i64>, Option<i64>)> {
 }
 
 fn in_order_of_numbers(shape: &Shape, paging: Paging) -> bool {
-    paging == Paging::Keyset && shape.paging_field().form == Form::Integer
+    paging == Paging::Keyset && shape.paging_field().form == ValueForm::Integer
 }

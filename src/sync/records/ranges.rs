@@ -3,7 +3,7 @@
 use crate::feed::query::{Order, Query};
 use crate::feed::{Feed, FeedError, Key, Paging, Position, Tries};
 use crate::record::Shape;
-use crate::value::Form;
+use crate::value::ValueForm;
 
 /// Each range costs a request to find where it begins; more of them read no
 /// faster once the rate limit rules.
@@ -43,7 +43,7 @@ pub fn positions(
             skip: 0,
         }]
     };
-    if shape.paging_field().form != Form::Integer {
+    if shape.paging_field().form != ValueForm::Integer {
         return Ok(whole());
     }
     let cuts = cuts(

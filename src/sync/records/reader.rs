@@ -9,7 +9,7 @@ use super::catalog::Catalog;
 use super::checkpoint::Checkpoint;
 use super::run_rows::Tallies;
 use crate::feed::{FeedError, Position, Step, Sweep, Tries};
-use crate::mirror::{DeletedReason, Job, Mirror, Status, WriteTx};
+use crate::mirror::{DeletedReason, Job, Mirror, RunStatus, WriteTx};
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::sync::Context;
@@ -251,9 +251,9 @@ impl<'a> Sweeping<'a> {
             tx.clear_sweep(self.job(), child)?;
             if counts.records_seen > 0 {
                 let error = Some(format!("by $expand: {why}"));
-                self.end_run(&tx, child, Status::Failed, error)?;
+                self.end_run(&tx, child, RunStatus::Failed, error)?;
             } else if let Some(tally) = self.tallies.get(child) {
-                tx.forget_run(tally.run)?;
+                tx.discard_run(tally.run)?;
             }
             self.tallies.remove(child);
         }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::feed::Traffic;
 use crate::mirror::{
-    ChangeLog, Counts, DeletedReason, Job, Mirror, Outcome, RunId, Status, WriteTx,
+    ChangeLog, DeletedReason, Job, Mirror, RunCounts, RunId, RunOutcome, RunStatus, WriteTx,
 };
 use crate::resource::Resource;
 use crate::sync::peak_rss_bytes;
@@ -16,7 +16,7 @@ pub struct Tally {
     /// Its row in `sync_runs`.
     pub run: RunId,
     /// What it did so far.
-    pub counts: Counts,
+    pub counts: RunCounts,
     /// Whether its changes are logged: not those of the first full sync.
     pub logs: bool,
     /// Fields that the mirror did not take before: what fills them is no change.
@@ -88,7 +88,7 @@ impl Tallies {
         tx.commit()?;
         let tally = Tally {
             run,
-            counts: Counts::default(),
+            counts: RunCounts::default(),
             logs,
             new_fields: BTreeSet::new(),
             watermark_before,
@@ -132,19 +132,19 @@ impl Tallies {
     }
 
     /// What the run of a resource did so far.
-    pub fn counts(&self, resource: Resource) -> Counts {
+    pub fn counts(&self, resource: Resource) -> RunCounts {
         self.get(resource)
             .map(|tally| tally.counts)
             .unwrap_or_default()
     }
 
     /// Where all counts stand, to go back to if a transaction fails.
-    pub fn all_counts(&self) -> Vec<Counts> {
+    pub fn all_counts(&self) -> Vec<RunCounts> {
         self.runs.values().map(|tally| tally.counts).collect()
     }
 
     /// Goes back to where the counts stood.
-    pub fn take_back(&mut self, counts: Vec<Counts>) {
+    pub fn take_back(&mut self, counts: Vec<RunCounts>) {
         for (tally, counts) in self.runs.values_mut().zip(counts) {
             tally.counts = counts;
         }
@@ -165,7 +165,7 @@ impl Tallies {
         let traffic = traffic - self.traffic;
         for (&resource, tally) in &mut self.runs {
             if resource == own {
-                tally.counts.spent(traffic);
+                tally.counts.set_traffic(traffic);
                 tally.checkpoint = checkpoint.map(str::to_owned);
             }
             tx.save_run(tally.run, &tally.counts, tally.checkpoint.as_deref())?;
@@ -181,14 +181,14 @@ impl Tallies {
         &self,
         tx: &WriteTx<'_>,
         resource: Resource,
-        status: Status,
+        status: RunStatus,
         watermark_after: Option<String>,
         error: Option<String>,
     ) -> rusqlite::Result<()> {
         let Some(tally) = self.get(resource) else {
             return Ok(());
         };
-        let outcome = Outcome {
+        let outcome = RunOutcome {
             status,
             watermark_after,
             duration: self.started.elapsed(),

@@ -30,7 +30,7 @@ pub(in crate::sync) fn needs_full(
         (None, _) => "it is not known with which fields it was read",
         (Some(held), Ok(wanted)) if held.filter != wanted.filter => "its filter has changed",
         (Some(held), Ok(wanted)) if !wanted.fields.is_subset(&held.fields) => "it has new fields",
-        _ if mirror.has_nameless_rejects(resource)? => "a record without a key could not be stored",
+        _ if mirror.has_keyless_rejects(resource)? => "a record without a key could not be stored",
         _ => return Ok(false),
     };
     context
@@ -95,7 +95,7 @@ impl Sweeping<'_> {
             let tx = mirror.write()?;
             for record in &step.page.records {
                 if tx.is_live(resource, &record.key)? {
-                    tx.note_missing(job, resource, &record.key)?;
+                    tx.mark_missing(job, resource, &record.key)?;
                 }
             }
             tx.commit()?;
@@ -142,7 +142,7 @@ impl Sweeping<'_> {
         let Some(first_run) = self.checkpoint.first_run else {
             return Ok(());
         };
-        let keys = mirror.unmet_reject_keys(self.resource, first_run)?;
+        let keys = mirror.unseen_reject_keys(self.resource, first_run)?;
         if keys.is_empty() {
             return Ok(());
         }
