@@ -1,16 +1,12 @@
-//! What there is to say about a mirror, gathered and written as text and as a page.
+//! What the mirror says about itself: its status, the report as text and as a page, metrics,
+//! and descriptions for Datasette.
+//!
+//! Every function that reads the mirror fails if the database cannot be read.
 
-mod active;
-mod axis;
-mod chart;
-mod charts;
 mod datasette;
 mod days;
-mod inventory;
 mod market;
-mod markup;
 mod metrics;
-mod outline;
 mod page;
 mod performance;
 mod statistics;
@@ -21,9 +17,11 @@ mod tables;
 mod text;
 mod words;
 
-pub use active::{Active, CityGroup, Group};
 pub use datasette::datasette_metadata;
-pub use market::{Inventory, InventoryDay, Market, MarketDay, PriceMoves, Prices, TransitionCount};
+pub use market::{
+    Active, CityGroup, Group, Inventory, InventoryDay, Market, MarketDay, PriceMoves, Prices,
+    TransitionCount,
+};
 pub use metrics::metrics;
 pub use page::page;
 pub use performance::{DurationDay, Failure, JobPerformance, LagDay, Performance};

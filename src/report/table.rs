@@ -1,6 +1,6 @@
 //! Tables, for a terminal and for a page.
 
-use super::markup::escape;
+use super::page::markup::escape;
 use super::words::{cut, printable};
 
 /// The columns of the narrowest terminal that people still use.

@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::active::Group;
 use super::days::bins;
-use super::market::{Inventory, Market, MarketDay, PriceMoves, TransitionCount};
+use super::market::{Group, Inventory, Market, MarketDay, PriceMoves, TransitionCount};
 use super::performance::{JobPerformance, Performance};
 use super::table::Table;
 use super::words::{bytes, rounded, short_number, short_time, thousands};

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::statistics::median;
 use crate::mirror::ListingNow;
+use crate::report::statistics::median;
 
 /// So many cities are told, those with most active listings.
 const CITIES: usize = 20;

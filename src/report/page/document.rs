@@ -1,14 +1,14 @@
 //! A report as one page that loads nothing from anywhere.
 
 use super::charts;
-use super::market::Market;
 use super::markup::escape;
-use super::performance::Performance;
-use super::summary::Report;
-use super::table::Table;
-use super::tables;
-use super::text::longest_lag_sentence;
-use super::words::{short_time, thousands};
+use crate::report::market::Market;
+use crate::report::performance::Performance;
+use crate::report::summary::Report;
+use crate::report::table::Table;
+use crate::report::tables;
+use crate::report::text::longest_lag_sentence;
+use crate::report::words::{short_time, thousands};
 
 /// Nothing is loaded, and nothing runs, whatever the page holds.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
@@ -71,7 +71,7 @@ fn tiles(report: &Report) -> String {
             tiles.push(("price cuts", thousands(prices.cuts.count)));
         }
     }
-    let runs = |count: fn(&super::performance::JobPerformance) -> u64| -> u64 {
+    let runs = |count: fn(&crate::report::performance::JobPerformance) -> u64| -> u64 {
         report.syncs.jobs.iter().map(count).sum()
     };
     let ended = runs(|job| job.runs - job.running);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::words::steers;
+use crate::report::words::steers;
 
 /// A text from anywhere, as the text of an element or the value of an attribute.
 pub fn escape(text: &str) -> String {

@@ -4,7 +4,7 @@
 use super::axis::{Axis, BOTTOM, TOP, Unit};
 use super::markup::{escape, length};
 use super::outline::{closed, mark, open};
-use super::words::{cut, short_number, short_time};
+use crate::report::words::{cut, short_number, short_time};
 
 /// A drawing's size in its own units: a phone shows it at three quarters, so that its
 /// letters can still be read.

@@ -6,10 +6,10 @@ use chrono::NaiveDate;
 
 use super::axis::Unit;
 use super::chart::{COLOURS, Chart, Form, Series};
-use super::days::{bins, day};
-use super::market::{Inventory, Market, MarketDay, is_status};
-use super::performance::Performance;
-use super::tables::{longest_lag, longest_runs, status_name, sum};
+use crate::report::days::{bins, day};
+use crate::report::market::{Inventory, Market, MarketDay, is_status};
+use crate::report::performance::Performance;
+use crate::report::tables::{longest_lag, longest_runs, status_name, sum};
 
 /// More bins than these would be thinner than a line on a phone.
 pub const BINS: usize = 100;
