@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::Mirror;
+use crate::mirror::Mirror;
 
 mod embedded {
     refinery::embed_migrations!("migrations");

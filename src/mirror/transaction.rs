@@ -3,10 +3,13 @@
 use std::cell::RefCell;
 use std::ops::Deref;
 
+use chrono::{DateTime, Utc};
 use rusqlite::{Transaction, TransactionBehavior};
 
-use super::net::Logged;
-use super::{Mirror, blocked, now};
+use crate::mirror::Mirror;
+use crate::mirror::log::Logged;
+use crate::mirror::process::name_lock_holder;
+use crate::value::stored_instant;
 
 /// A read transaction: one consistent snapshot of the mirror.
 pub struct ReadTx<'m> {
@@ -45,7 +48,7 @@ impl Mirror {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(|error| blocked::name_holder(error, path))?;
+            .map_err(|error| name_lock_holder(error, path))?;
 
         Ok(WriteTx {
             read: ReadTx { transaction },
@@ -65,4 +68,11 @@ impl WriteTx<'_> {
     pub fn now(&self) -> &str {
         &self.now
     }
+}
+
+/// Returns the local time in storage form. It dates what the mirror did; requests to
+/// the feed never depend on it.
+pub(super) fn now() -> String {
+    let seconds = Utc::now().timestamp();
+    stored_instant(DateTime::from_timestamp(seconds, 0).unwrap_or_default())
 }

@@ -172,9 +172,9 @@ fn only_files_writes_where_photos_are() {
         "cli/man.rs",
         "cli/whole_file.rs",
         "config/tests.rs",
-        "mirror/backup.rs",
+        "mirror/process/backup.rs",
         "mirror/open.rs",
-        "mirror/requests.rs",
+        "mirror/process/request_ledger.rs",
     ];
     assert_none(holding(&words, &others));
 }

@@ -5,12 +5,12 @@
 //! says now; partial indexes hold these rows, so that a mirror with nothing to do
 //! finds that out without looking at its photos.
 
-mod columns;
-mod fetching;
-mod held;
-mod queue;
+mod downloads;
+mod file_columns;
+mod named_files;
+mod photo_queue;
 
-pub(super) use columns::{PhotoSql, file_columns, is_file_column};
-pub use fetching::{FetchedFile, HeldFile, InterruptedDownload, Photo};
-pub use held::FileRow;
-pub use queue::{Backlog, WantedPhotos};
+pub use downloads::{FetchedFile, HeldFile, InterruptedDownload, Photo};
+pub(in crate::mirror) use file_columns::{PhotoSql, file_columns, is_file_column};
+pub use named_files::FileRow;
+pub use photo_queue::{Backlog, WantedPhotos};

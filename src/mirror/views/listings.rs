@@ -1,8 +1,8 @@
 //! Views of listings as they are, and of what went.
 
-use super::super::photos::PhotoSql;
-use super::super::quoted;
 use super::Table;
+use crate::mirror::photos::PhotoSql;
+use crate::mirror::sql::quoted;
 
 /// What a reader wants to see of a listing first.
 const SHOWN: [&str; 7] = [

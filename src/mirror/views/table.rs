@@ -2,8 +2,8 @@
 
 use rusqlite::Connection;
 
-use super::super::quoted;
-use super::super::schema::columns;
+use crate::mirror::objects::columns;
+use crate::mirror::sql::quoted;
 use crate::resource::Resource;
 
 /// A table of records, with the columns that it has.

@@ -1,0 +1,170 @@
+//! What there is in the file, and what the feed says of it.
+
+use rusqlite::{OptionalExtension, named_params};
+
+use crate::mirror::objects::columns;
+use crate::mirror::{Mirror, WriteTx};
+use crate::resource::Resource;
+
+/// A field as `_fields` describes it.
+#[derive(Clone, Debug)]
+pub struct FieldRow<'a> {
+    /// Its name.
+    pub field: &'a str,
+    /// Its declared type.
+    pub edm_type: &'a str,
+    /// What it means, by the feed's own words or the glossary's, if either has any.
+    pub description: Option<&'a str>,
+    /// The enumeration its values come from.
+    pub enumeration: Option<&'a str>,
+}
+
+/// A table or a view, with its columns.
+#[derive(Clone, Debug)]
+pub struct TableOrView {
+    /// Its name.
+    pub name: String,
+    /// The names of its columns.
+    pub columns: Vec<String>,
+}
+
+/// A field as `_fields` describes it.
+#[derive(Clone, Debug)]
+pub struct FieldDescription {
+    /// The entity set.
+    pub resource: String,
+    /// Its name.
+    pub field: String,
+    /// Its declared type.
+    pub edm_type: String,
+    /// What it means, if that is known.
+    pub description: Option<String>,
+    /// The display names of its enumeration, if it has one.
+    pub members: Vec<String>,
+}
+
+impl Mirror {
+    /// Every table and view but SQLite's own.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn tables_and_views(&self) -> rusqlite::Result<Vec<TableOrView>> {
+        let names: Vec<String> = self
+            .connection
+            .prepare(
+                "SELECT name FROM sqlite_schema
+                 WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+                 ORDER BY name",
+            )?
+            .query_map([], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        let described = names.into_iter().map(|name| {
+            let columns = columns(&self.connection, &name)?;
+            Ok(TableOrView { name, columns })
+        });
+        described.collect()
+    }
+
+    /// What is known of the feed's fields.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn field_descriptions(&self) -> rusqlite::Result<Vec<FieldDescription>> {
+        let mut members = self.connection.prepare(
+            "SELECT display_name FROM _lookups WHERE enumeration = ?1 ORDER BY display_name",
+        )?;
+        let mut fields = self.connection.prepare(
+            "SELECT resource, field, edm_type, description, enumeration FROM _fields
+             ORDER BY resource, field",
+        )?;
+        let notes = fields.query_map([], |row| {
+            let enumeration: Option<String> = row.get(4)?;
+            let members = members.query_map([enumeration], |row| row.get(0))?;
+            Ok(FieldDescription {
+                resource: row.get(0)?,
+                field: row.get(1)?,
+                edm_type: row.get(2)?,
+                description: row.get(3)?,
+                members: members.collect::<Result<_, _>>()?,
+            })
+        })?;
+        notes.collect()
+    }
+}
+
+impl Mirror {
+    /// The feed's `$metadata` as it was last kept, and when.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn saved_metadata(&self) -> rusqlite::Result<Option<(String, String)>> {
+        self.connection
+            .query_row(
+                "SELECT document, fetched_at FROM _metadata WHERE id = 1",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .optional()
+    }
+}
+
+impl WriteTx<'_> {
+    /// Keeps the feed's `$metadata`, as the caller writes it down.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn save_metadata(&self, document: &str) -> rusqlite::Result<()> {
+        self.transaction.execute(
+            "INSERT INTO _metadata (id, fetched_at, document) VALUES (1, :now, :document)
+             ON CONFLICT (id) DO UPDATE SET fetched_at = :now, document = :document",
+            named_params! { ":now": self.now, ":document": document },
+        )?;
+        Ok(())
+    }
+
+    /// Writes down what the fields of a resource are.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn describe_fields(
+        &self,
+        resource: Resource,
+        fields: &[FieldRow<'_>],
+    ) -> rusqlite::Result<()> {
+        let mut statement = self.transaction.prepare_cached(
+            "INSERT OR REPLACE INTO _fields (resource, field, edm_type, description, enumeration)
+             VALUES (:resource, :field, :edm_type, :description, :enumeration)",
+        )?;
+        for field in fields {
+            statement.execute(named_params! {
+                ":resource": resource.entity_set(),
+                ":field": field.field,
+                ":edm_type": field.edm_type,
+                ":description": field.description,
+                ":enumeration": field.enumeration,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Writes down the members of enumerations, anew: (enumeration, member, display name).
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn describe_lookups<'a>(
+        &self,
+        lookups: impl Iterator<Item = (&'a str, &'a str, &'a str)>,
+    ) -> rusqlite::Result<()> {
+        self.transaction.execute("DELETE FROM _lookups", [])?;
+        let mut statement = self.transaction.prepare_cached(
+            "INSERT OR REPLACE INTO _lookups (enumeration, member, display_name)
+             VALUES (:enumeration, :member, :display)",
+        )?;
+        for (enumeration, member, display) in lookups {
+            statement.execute(named_params! {
+                ":enumeration": enumeration, ":member": member, ":display": display,
+            })?;
+        }
+        Ok(())
+    }
+}

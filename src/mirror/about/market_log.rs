@@ -1,0 +1,189 @@
+//! What the log and the listings tell of the market, one by one: both may be larger
+//! than the memory.
+
+use rusqlite::types::ValueRef;
+use rusqlite::{OptionalExtension, Row, named_params};
+
+use crate::mirror::ReadTx;
+use crate::mirror::objects::columns;
+use crate::mirror::sql::quoted;
+use crate::resource::Resource;
+
+/// Which of the fields that tell of the market the mirror has columns for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MarketFields {
+    /// StandardStatus.
+    pub status: bool,
+    /// ListPrice.
+    pub price: bool,
+    /// City.
+    pub city: bool,
+    /// DaysOnMarket.
+    pub days_on_market: bool,
+}
+
+/// A listing as it is in the mirror now.
+#[derive(Clone, Copy, Debug)]
+pub struct ListingNow<'r> {
+    /// Its key.
+    pub key: &'r str,
+    /// Whether the feed holds it.
+    pub is_live: bool,
+    /// Its StandardStatus, as the feed spells it.
+    pub status: Option<&'r str>,
+    /// The city it is in.
+    pub city: Option<&'r str>,
+    /// Its ListPrice.
+    pub list_price: Option<f64>,
+    /// Its DaysOnMarket, as the feed last said.
+    pub days_on_market: Option<f64>,
+}
+
+/// An entry of the change log that tells of the market.
+#[derive(Clone, Copy, Debug)]
+pub struct MarketChange<'r> {
+    /// The listing.
+    pub key: &'r str,
+    /// When the mirror found it, UTC, in storage form.
+    pub recorded_at: &'r str,
+    /// What happened.
+    pub event: MarketEvent<'r>,
+}
+
+/// What happened to a listing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum MarketEvent<'r> {
+    /// It came.
+    Inserted,
+    /// It went.
+    Deleted,
+    /// It came back.
+    Restored,
+    /// Its StandardStatus changed; None is none.
+    Status(Option<&'r str>, Option<&'r str>),
+    /// Its ListPrice changed; None is none, or no number.
+    Price(Option<f64>, Option<f64>),
+}
+
+impl ReadTx<'_> {
+    /// Which fields the table of listings has; None if there is no such table yet.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn market_fields(&self) -> rusqlite::Result<Option<MarketFields>> {
+        let columns = columns(&self.transaction, Resource::Property.table())?;
+        let has = |name: &str| columns.iter().any(|column| column == name);
+        Ok((!columns.is_empty()).then(|| MarketFields {
+            status: has("StandardStatus"),
+            price: has("ListPrice"),
+            city: has("City"),
+            days_on_market: has("DaysOnMarket"),
+        }))
+    }
+
+    /// When all listings were in the mirror for the first time, UTC: from then on the
+    /// log tells what came and went.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn listings_complete_since(&self) -> rusqlite::Result<Option<String>> {
+        self.transaction
+            .query_row(
+                "SELECT coalesce(finished_at, started_at) FROM sync_runs
+                 WHERE resource = 'Property' AND job = 'full'
+                   AND status IN ('succeeded', 'partial') AND checkpoint IS NULL
+                 ORDER BY id LIMIT 1",
+                [],
+                |row| row.get(0),
+            )
+            .optional()
+    }
+
+    /// Gives every listing, deleted ones too.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn read_listings(
+        &self,
+        fields: MarketFields,
+        mut each: impl FnMut(ListingNow<'_>),
+    ) -> rusqlite::Result<()> {
+        let column = |name: &str, is_there: bool| match is_there {
+            true => quoted(name),
+            false => "NULL".to_owned(),
+        };
+        let mut statement = self.transaction.prepare(&format!(
+            "SELECT CAST(\"ListingKey\" AS TEXT), deleted_at IS NULL, CAST({} AS TEXT),
+                    CAST({} AS TEXT), {}, {} FROM listings",
+            column("StandardStatus", fields.status),
+            column("City", fields.city),
+            column("ListPrice", fields.price),
+            column("DaysOnMarket", fields.days_on_market),
+        ))?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            each(ListingNow {
+                key: text(row, 0)?.unwrap_or_default(),
+                is_live: row.get(1)?,
+                status: text(row, 2)?,
+                city: text(row, 3)?,
+                list_price: number(row, 4)?,
+                days_on_market: number(row, 5)?,
+            });
+        }
+        Ok(())
+    }
+
+    /// Gives what was recorded at a time in storage form or later and tells of the
+    /// market, newest first.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub fn read_market_changes(
+        &self,
+        since: &str,
+        mut each: impl FnMut(MarketChange<'_>),
+    ) -> rusqlite::Result<()> {
+        // Along the log itself, which needs no sorting; where it begins is found by the
+        // index on `recorded_at`. The clock may have been set back: all that is in that
+        // index is looked at.
+        let mut statement = self.transaction.prepare(
+            "SELECT record_key, recorded_at, change, field, old_value, new_value FROM changes
+             WHERE id >= (SELECT min(+id) FROM changes WHERE recorded_at >= :since)
+               AND +recorded_at >= :since AND resource = 'Property'
+               AND (change <> 'update' OR field IN ('StandardStatus', 'ListPrice'))
+             ORDER BY id DESC",
+        )?;
+        let mut rows = statement.query(named_params! { ":since": since })?;
+        while let Some(row) = rows.next()? {
+            let event = match (text(row, 2)?, text(row, 3)?) {
+                (Some("insert"), _) => MarketEvent::Inserted,
+                (Some("delete"), _) => MarketEvent::Deleted,
+                (Some("restore"), _) => MarketEvent::Restored,
+                (_, Some("StandardStatus")) => MarketEvent::Status(text(row, 4)?, text(row, 5)?),
+                _ => MarketEvent::Price(number(row, 4)?, number(row, 5)?),
+            };
+            each(MarketChange {
+                key: text(row, 0)?.unwrap_or_default(),
+                recorded_at: text(row, 1)?.unwrap_or_default(),
+                event,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// A text; None for what is no text, and for an empty one.
+fn text<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<Option<&'r str>> {
+    let value = row.get_ref(column)?;
+    Ok(value.as_str().ok().filter(|text| !text.is_empty()))
+}
+
+/// A finite number; None for anything else.
+fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<f64>> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Integer(number) => Some(number as f64),
+        ValueRef::Real(number) => Some(number).filter(|number| number.is_finite()),
+        _ => None,
+    })
+}

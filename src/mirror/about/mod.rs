@@ -1,0 +1,10 @@
+//! What the mirror knows about the feed, its market and itself.
+
+mod field_descriptions;
+mod market_log;
+mod state;
+mod utc_offsets;
+
+pub use field_descriptions::{FieldDescription, FieldRow, TableOrView};
+pub use market_log::{ListingNow, MarketChange, MarketEvent, MarketFields};
+pub use utc_offsets::UtcOffset;

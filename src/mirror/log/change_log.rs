@@ -1,0 +1,174 @@
+//! The change log.
+
+use rusqlite::{CachedStatement, ToSql, named_params};
+
+use super::change_reader::ChangeRow;
+use super::changed_record::ChangedRecord;
+use super::netting::Net;
+use crate::mirror::sql::SqlValue;
+use crate::mirror::{Mirror, RunId, WriteTx};
+use crate::value::Value;
+use serde::Serialize;
+
+/// What happened to a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// It came.
+    Insert,
+    /// It went.
+    Delete,
+    /// It came back.
+    Restore,
+}
+
+impl ChangeKind {
+    fn as_str(self) -> &'static str {
+        match self {
+            ChangeKind::Insert => "insert",
+            ChangeKind::Delete => "delete",
+            ChangeKind::Restore => "restore",
+        }
+    }
+}
+
+/// How many changes of one kind there were.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ChangeCount {
+    /// The resource.
+    pub resource: String,
+    /// `insert`, `update`, `delete` or `restore`.
+    pub change: String,
+    /// For `update`, the field.
+    pub field: Option<String>,
+    /// How many.
+    pub count: i64,
+}
+
+impl Mirror {
+    /// How many changes of each kind the runs from `since` on found.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn count_changes(&self, since: i64) -> rusqlite::Result<Vec<ChangeCount>> {
+        self.connection
+            .prepare(
+                "SELECT resource, change, field, count(*) FROM changes WHERE run_id >= :since
+                 GROUP BY resource, change, field ORDER BY count(*) DESC, resource, change, field",
+            )?
+            .query_map(named_params! { ":since": since }, |row| {
+                Ok(ChangeCount {
+                    resource: row.get(0)?,
+                    change: row.get(1)?,
+                    field: row.get(2)?,
+                    count: row.get(3)?,
+                })
+            })?
+            .collect()
+    }
+
+    /// Some changes of listings that tell a reader most: prices, statuses, and
+    /// listings that came and went, of the runs from `since` on.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn notable_changes(&self, since: i64, limit: u32) -> rusqlite::Result<Vec<ChangeRow>> {
+        self.connection
+            .prepare(&format!(
+                "SELECT {}
+                 FROM (SELECT *, row_number() OVER (PARTITION BY change, field ORDER BY id) AS place
+                       FROM changes
+                       WHERE run_id >= :since AND resource = 'Property'
+                         AND (field IS NULL OR field IN ('ListPrice', 'StandardStatus')))
+                 ORDER BY place, id LIMIT :limit",
+                ChangeRow::COLUMNS.join(", ")
+            ))?
+            .query_map(
+                named_params! { ":since": since, ":limit": limit },
+                ChangeRow::from_row,
+            )?
+            .collect()
+    }
+}
+
+/// The log of one run, within one transaction.
+pub struct ChangeLog<'w> {
+    insert: CachedStatement<'w>,
+    run: RunId,
+    tx: &'w WriteTx<'w>,
+}
+
+impl WriteTx<'_> {
+    /// The log for a run.
+    ///
+    /// # Errors
+    /// If SQLite refuses.
+    pub fn changes(&self, run: RunId) -> rusqlite::Result<ChangeLog<'_>> {
+        let insert = self.transaction.prepare_cached(
+            "INSERT INTO changes (run_id, resource, record_key, listing_key, change, field,
+                                  old_value, new_value, source_timestamp, recorded_at)
+             VALUES (:run, :resource, :key, :listing, :change, :field,
+                     :old, :new, :source, :now)",
+        )?;
+        Ok(ChangeLog {
+            insert,
+            run,
+            tx: self,
+        })
+    }
+}
+
+impl ChangeLog<'_> {
+    /// Notes that a record came, went or came back. Returns by how many entries
+    /// the log grew.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn record(
+        &mut self,
+        subject: ChangedRecord<'_>,
+        kind: ChangeKind,
+    ) -> rusqlite::Result<i64> {
+        self.write(subject, kind.as_str(), None, &Value::Null, &Value::Null)
+    }
+
+    /// Notes that a field changed. Returns by how many entries the log grew.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn field(
+        &mut self,
+        subject: ChangedRecord<'_>,
+        field: &str,
+        old: &Value,
+        new: &Value,
+    ) -> rusqlite::Result<i64> {
+        self.write(subject, "update", Some(field), old, new)
+    }
+
+    fn write(
+        &mut self,
+        subject: ChangedRecord<'_>,
+        change: &str,
+        field: Option<&str>,
+        old: &Value,
+        new: &Value,
+    ) -> rusqlite::Result<i64> {
+        if let Net::Merged(fewer) = self.tx.net(subject, change, field, new)? {
+            return Ok(-(fewer as i64));
+        }
+        let (old, new) = (SqlValue(old.as_ref()), SqlValue(new.as_ref()));
+        self.insert.execute(named_params! {
+            ":run": self.run.0,
+            ":resource": subject.resource.entity_set(),
+            ":key": subject.key,
+            ":listing": subject.listing_key,
+            ":change": change,
+            ":field": field,
+            ":old": &old as &dyn ToSql,
+            ":new": &new as &dyn ToSql,
+            ":source": subject.source_timestamp,
+            ":now": self.tx.now,
+        })?;
+        Ok(1)
+    }
+}

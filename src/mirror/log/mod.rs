@@ -1,0 +1,16 @@
+//! The change log: writing it, reading it, and what it says about the past.
+
+mod change_log;
+mod change_reader;
+mod changed_record;
+mod netting;
+mod past;
+mod transitions;
+mod whole_listing;
+
+pub use change_log::{ChangeCount, ChangeKind, ChangeLog};
+pub use change_reader::{ChangeCategory, ChangeFilter, ChangeReader, ChangeRow, StatusChange};
+pub use changed_record::ChangedRecord;
+pub(super) use netting::Logged;
+pub use transitions::Transition;
+pub use whole_listing::{NoListing, WholeListing};

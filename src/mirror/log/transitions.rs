@@ -1,0 +1,80 @@
+//! Changes of listings' status, as they are told to people.
+
+use rusqlite::named_params;
+use serde::Serialize;
+
+use crate::mirror::Mirror;
+use crate::mirror::views::Table;
+use crate::resource::Resource;
+
+/// A listing went from one status to another.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Transition {
+    /// Its entry in the change log.
+    pub change_id: i64,
+    /// The listing.
+    pub listing_key: String,
+    /// Where it is, as far as the feed tells.
+    pub address: Option<String>,
+    /// The city it is in.
+    pub city: Option<String>,
+    /// Its price now.
+    pub list_price: Option<f64>,
+    /// The status before, as the feed spells it.
+    pub from: Option<String>,
+    /// The status after.
+    pub to: Option<String>,
+    /// The listing's ModificationTimestamp that brought it, UTC.
+    pub source_timestamp: Option<String>,
+    /// When the mirror found it, UTC.
+    pub recorded_at: String,
+}
+
+impl Mirror {
+    /// The newest entry of the change log; 0 if there is none.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn newest_change(&self) -> rusqlite::Result<i64> {
+        self.connection
+            .query_row("SELECT coalesce(max(id), 0) FROM changes", [], |row| {
+                row.get(0)
+            })
+    }
+
+    /// All changes of status behind one entry of the log, in its order.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn transitions_after(&self, after: i64) -> rusqlite::Result<Vec<Transition>> {
+        let Some(listings) = Table::of(&self.connection, Resource::Property)? else {
+            return Ok(Vec::new());
+        };
+        let sql = format!(
+            "SELECT changes.id, record_key, CAST(old_value AS TEXT), CAST(new_value AS TEXT),
+                    source_timestamp, recorded_at, {address} AS address, {city}, {price}
+             FROM changes LEFT JOIN listings ON listings.\"ListingKey\" = record_key
+             WHERE changes.id > :after AND resource = 'Property' AND change = 'update'
+               AND field = 'StandardStatus' ORDER BY changes.id",
+            address = listings.address(),
+            city = listings.column("City"),
+            price = listings.column("ListPrice"),
+        );
+        self.connection
+            .prepare(&sql)?
+            .query_map(named_params! { ":after": after }, |row| {
+                Ok(Transition {
+                    change_id: row.get(0)?,
+                    listing_key: row.get(1)?,
+                    from: row.get(2)?,
+                    to: row.get(3)?,
+                    source_timestamp: row.get(4)?,
+                    recorded_at: row.get(5)?,
+                    address: row.get(6)?,
+                    city: row.get(7)?,
+                    list_price: row.get(8)?,
+                })
+            })?
+            .collect()
+    }
+}

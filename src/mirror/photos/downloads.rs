@@ -1,0 +1,364 @@
+//! Photos while they are fetched, and what became of them.
+
+use rusqlite::{OptionalExtension, named_params};
+
+use super::file_columns::PhotoSql;
+use crate::mirror::{Mirror, ReadTx, WriteTx};
+
+/// A photo to fetch.
+#[derive(Clone, Debug)]
+pub struct Photo {
+    /// Its key.
+    pub key: String,
+    /// The listing it belongs to.
+    pub listing_key: Option<String>,
+    /// Where its file is.
+    pub url: String,
+    /// What its file will have been made of.
+    pub source: String,
+    /// The file that is there already.
+    pub held: Option<HeldFile>,
+    /// How often it failed so far.
+    pub attempts: u32,
+    /// Whether its host had no such file when it was asked for last.
+    pub was_missing: bool,
+    /// Whether its row was read anew since its host refused the URL.
+    pub is_renewed: bool,
+    /// The round of tries for which it was lined up; the first one is 0.
+    pub round: u32,
+}
+
+/// A photo's file, as its row tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldFile {
+    /// Its path within the folder of photos.
+    pub path: String,
+    /// Its length.
+    pub bytes: u64,
+    /// The `ETag` with which it came from the same URL.
+    pub etag: Option<String>,
+    /// The `Last-Modified` with which it came from the same URL.
+    pub last_modified: Option<String>,
+}
+
+/// A file that was fetched.
+#[derive(Clone, Copy, Debug)]
+pub struct FetchedFile<'a> {
+    /// Its path within the folder of photos.
+    pub path: &'a str,
+    /// Its length.
+    pub bytes: u64,
+    /// The SHA-256 of its content, in hexadecimal digits.
+    pub sha256: &'a str,
+    /// The `ETag` with which it came.
+    pub etag: Option<&'a str>,
+    /// The `Last-Modified` with which it came.
+    pub last_modified: Option<&'a str>,
+}
+
+/// A photo that was being fetched when its process died.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InterruptedDownload {
+    /// Its key.
+    pub key: String,
+    /// The folder that its file was to be in.
+    pub folder: String,
+    /// The file's name without its ending.
+    pub stem: String,
+    /// Where its file was before.
+    pub path_before: Option<String>,
+    /// The file that its row names, with its hash.
+    pub named: Option<(String, String)>,
+}
+
+impl Mirror {
+    /// The photos that were being fetched when their process died.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn interrupted_downloads(&self) -> rusqlite::Result<Vec<InterruptedDownload>> {
+        let is_any: bool =
+            self.connection
+                .query_row("SELECT EXISTS (SELECT 1 FROM _downloads)", [], |row| {
+                    row.get(0)
+                })?;
+        if !is_any {
+            return Ok(Vec::new());
+        }
+        self.connection
+            .prepare(
+                "SELECT d.media_key, d.folder, d.stem, d.file_path, m.file_path, m.file_sha256
+                 FROM _downloads AS d LEFT JOIN media AS m ON m.\"MediaKey\" = d.media_key",
+            )?
+            .query_map([], |row| {
+                let (path, sha256): (Option<String>, Option<String>) = (row.get(4)?, row.get(5)?);
+                Ok(InterruptedDownload {
+                    key: row.get(0)?,
+                    folder: row.get(1)?,
+                    stem: row.get(2)?,
+                    path_before: row.get(3)?,
+                    named: path.zip(sha256),
+                })
+            })?
+            .collect()
+    }
+}
+
+impl ReadTx<'_> {
+    /// A photo as its row is now; none if it is not live.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn photo(&self, key: &str) -> rusqlite::Result<Option<Photo>> {
+        let Some(sql) = PhotoSql::of(&self.transaction)? else {
+            return Ok(None);
+        };
+        self.transaction
+            .prepare_cached(&photo_sql(&sql))?
+            .query_row([key], photo)
+            .optional()
+    }
+}
+
+impl WriteTx<'_> {
+    /// Takes the next photos out of the line of a round, at most so many, as their
+    /// rows are now; none if the line is empty. Those that went meanwhile are passed
+    /// over.
+    ///
+    /// # Errors
+    /// If it cannot be read or written.
+    pub fn next_photos(&self, round: u32, most: usize) -> rusqlite::Result<Vec<Photo>> {
+        let Some(sql) = PhotoSql::of(&self.transaction)? else {
+            return Ok(Vec::new());
+        };
+        let mut next = self.transaction.prepare_cached(
+            "SELECT place, queued_key FROM temp.photo_queue WHERE round = ?1
+             ORDER BY place LIMIT ?2",
+        )?;
+        let mut delete = self
+            .transaction
+            .prepare_cached("DELETE FROM temp.photo_queue WHERE round = ?1 AND place <= ?2")?;
+        let mut row_of = self.transaction.prepare_cached(&photo_sql(&sql))?;
+        let mut photos = Vec::new();
+        loop {
+            let line: Vec<(i64, String)> = next
+                .query_map((round, most as i64), |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<Result<_, _>>()?;
+            let Some((taken, _)) = line.last() else {
+                return Ok(photos);
+            };
+            delete.execute((round, taken))?;
+            for (_, key) in &line {
+                let photo = row_of.query_row([key], photo).optional()?;
+                photos.extend(photo.map(|photo| Photo { round, ..photo }));
+            }
+            if !photos.is_empty() {
+                return Ok(photos);
+            }
+        }
+    }
+
+    /// Lines a photo up behind all others, for a later round.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn requeue_photo(&self, key: &str, round: u32) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached("INSERT INTO temp.photo_queue (queued_key, round) VALUES (?1, ?2)")?
+            .execute((key, round))?;
+        Ok(())
+    }
+
+    /// Notes that a photo is being fetched, and where its file will be.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn begin_download(&self, photo: &Photo, folder: &str, stem: &str) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached(
+                "INSERT OR REPLACE INTO _downloads (media_key, folder, stem, file_path)
+                 VALUES (:key, :folder, :stem, :path)",
+            )?
+            .execute(named_params! {
+                ":key": photo.key,
+                ":folder": folder,
+                ":stem": stem,
+                ":path": photo.held.as_ref().map(|held| &held.path),
+            })?;
+        Ok(())
+    }
+
+    /// Notes that nothing is left to be done about a photo that was being fetched.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn end_download(&self, key: &str) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached("DELETE FROM _downloads WHERE media_key = ?1")?
+            .execute([key])?;
+        Ok(())
+    }
+
+    /// A photo's file was fetched.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn photo_fetched(&self, photo: &Photo, file: FetchedFile<'_>) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached(
+                "UPDATE media SET file_path = :path, file_bytes = :bytes, file_sha256 = :sha256,
+                        downloaded_at = :now, download_attempts = 0, download_error = NULL,
+                        download_after = NULL, file_source = :source, file_etag = :etag,
+                        file_last_modified = :modified
+                 WHERE \"MediaKey\" = :key",
+            )?
+            .execute(named_params! {
+                ":path": file.path,
+                ":bytes": file.bytes as i64,
+                ":sha256": file.sha256,
+                ":now": self.now,
+                ":source": photo.source,
+                ":etag": file.etag,
+                ":modified": file.last_modified,
+                ":key": photo.key,
+            })?;
+        Ok(())
+    }
+
+    /// The host says that a photo's file is as it was.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn photo_unchanged(&self, photo: &Photo) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached(
+                "UPDATE media SET download_attempts = 0, download_error = NULL,
+                        download_after = NULL, file_source = :source
+                 WHERE \"MediaKey\" = :key",
+            )?
+            .execute(named_params! { ":source": photo.source, ":key": photo.key })?;
+        Ok(())
+    }
+
+    /// A photo was not fetched, and is not tried again on its own before a moment in
+    /// storage form.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn photo_failed(&self, key: &str, error: &str, after: &str) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached(
+                "UPDATE media SET download_attempts = download_attempts + 1,
+                        download_error = :error, download_after = :after
+                 WHERE \"MediaKey\" = :key",
+            )?
+            .execute(named_params! { ":error": error, ":after": after, ":key": key })?;
+        Ok(())
+    }
+
+    /// A photo's host asks to be left alone until a moment in storage form.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn photo_paused(
+        &self,
+        key: &str,
+        error: &str,
+        until: &str,
+        was_asked: bool,
+    ) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached(
+                "UPDATE media SET download_attempts = download_attempts + :asked,
+                        download_error = :error, download_after = :until
+                 WHERE \"MediaKey\" = :key",
+            )?
+            .execute(named_params! {
+                ":asked": was_asked, ":error": error, ":until": until, ":key": key,
+            })?;
+        Ok(())
+    }
+
+    /// A photo's host has no such file. It is looked for again after a moment in
+    /// storage form; without one, not until the feed gives it another source.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn photo_missing(
+        &self,
+        photo: &Photo,
+        error: &str,
+        after: Option<&str>,
+    ) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached(
+                "UPDATE media SET download_attempts = :attempts, download_error = :error,
+                        download_after = :after, file_source = :source, file_etag = NULL,
+                        file_last_modified = NULL
+                 WHERE \"MediaKey\" = :key",
+            )?
+            .execute(named_params! {
+                ":attempts": photo.missing_count() + 1, ":error": error, ":after": after,
+                ":source": photo.source, ":key": photo.key,
+            })?;
+        Ok(())
+    }
+
+    /// A photo that was gone could not be looked for; that is done after a moment in
+    /// storage form.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn photo_postponed(&self, key: &str, after: &str) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached("UPDATE media SET download_after = :after WHERE \"MediaKey\" = :key")?
+            .execute(named_params! { ":after": after, ":key": key })?;
+        Ok(())
+    }
+}
+
+impl Photo {
+    /// How often its host said that it has no such file.
+    pub fn missing_count(&self) -> u32 {
+        match self.was_missing {
+            true => self.attempts,
+            false => 0,
+        }
+    }
+}
+
+/// A photo's row, by its key. What a host said of a file holds for its URL alone, with
+/// which `file_source` ends.
+fn photo_sql(sql: &PhotoSql) -> String {
+    let source = &sql.source;
+    let url = "' ' || quote(\"MediaURL\")";
+    format!(
+        "SELECT \"MediaKey\", listing_key, \"MediaURL\", {source}, file_path, file_bytes,
+                CASE WHEN is_same_url THEN file_etag END,
+                CASE WHEN is_same_url THEN file_last_modified END,
+                download_attempts, file_source IS {source}
+         FROM (SELECT *, substr(file_source, -length({url})) = {url} AS is_same_url FROM media
+               WHERE \"MediaKey\" = ?1 AND deleted_at IS NULL AND \"MediaURL\" <> '')"
+    )
+}
+
+fn photo(row: &rusqlite::Row<'_>) -> rusqlite::Result<Photo> {
+    let (path, bytes): (Option<String>, Option<i64>) = (row.get(4)?, row.get(5)?);
+    let (etag, last_modified) = (row.get(6)?, row.get(7)?);
+    Ok(Photo {
+        key: row.get(0)?,
+        listing_key: row.get(1)?,
+        url: row.get(2)?,
+        source: row.get(3)?,
+        held: path.zip(bytes).map(|(path, bytes)| HeldFile {
+            path,
+            bytes: bytes as u64,
+            etag,
+            last_modified,
+        }),
+        attempts: row.get::<_, i64>(8)?.clamp(0, i64::from(u32::MAX)) as u32,
+        was_missing: row.get(9)?,
+        is_renewed: false,
+        round: 0,
+    })
+}

@@ -1,0 +1,152 @@
+//! The columns of `media` that tell of files, and the indexes over them.
+
+use rusqlite::Connection;
+
+use crate::mirror::WriteTx;
+use crate::mirror::objects::columns;
+use crate::mirror::sql::quoted;
+use crate::resource::{MODIFICATION_TIMESTAMP, Resource};
+
+/// The columns that `media` has for its files.
+const COLUMNS: [(&str, &str); 10] = [
+    ("file_path", "TEXT"),
+    ("file_bytes", "INTEGER"),
+    ("file_sha256", "TEXT"),
+    ("downloaded_at", "TIMESTAMP"),
+    ("download_attempts", "INTEGER NOT NULL DEFAULT 0"),
+    ("download_error", "TEXT"),
+    ("download_after", "TIMESTAMP"),
+    ("file_source", "TEXT"),
+    ("file_etag", "TEXT"),
+    ("file_last_modified", "TEXT"),
+];
+
+/// Values of MediaType, besides `image/…`, that are images: the RESO Data
+/// Dictionary's names for them, and what servers write.
+const IMAGE_TYPES: &str =
+    "'jpeg', 'jpg', 'png', 'gif', 'webp', 'bmp', 'tiff', 'tif', 'heic', 'avif'";
+
+/// What is asked of `media`, in its own columns.
+pub(in crate::mirror) struct PhotoSql {
+    /// What a photo's file is made of: its listing, its URL and its stamp.
+    pub source: String,
+    /// Whether a photo is still to be fetched. Word for word the condition of the
+    /// index `media_to_fetch`.
+    pub to_fetch: String,
+    /// Whether a photo's host had no such file when it was asked last. Word for word the
+    /// condition of the index `media_unavailable`.
+    pub unavailable: String,
+    /// Whether a row of media is a photo.
+    pub is_photo: String,
+    has_order: bool,
+}
+
+/// Whether a soft-deleted row still has to do with a file, or with fetching one. Word
+/// for word the condition of the index `media_to_remove`.
+pub(in crate::mirror) const TO_REMOVE: &str =
+    "deleted_at IS NOT NULL AND (file_source IS NOT NULL OR download_error IS NOT NULL)";
+
+impl PhotoSql {
+    /// None if there is no `media`, or the feed gives no URLs.
+    pub fn of(connection: &Connection) -> rusqlite::Result<Option<PhotoSql>> {
+        let columns = columns(connection, Resource::Media.table())?;
+        Ok(PhotoSql::for_columns(&columns))
+    }
+
+    /// None if there is no column for URLs, or none by which a photo is known.
+    pub fn for_columns(columns: &[String]) -> Option<PhotoSql> {
+        let has = |name: &str| columns.iter().any(|column| column == name);
+        if !has("MediaURL") || !has("file_source") {
+            return None;
+        }
+        let stamps = ["MediaModificationTimestamp", MODIFICATION_TIMESTAMP];
+        let stamps: Vec<String> = stamps
+            .into_iter()
+            .filter(|name| has(name))
+            .map(quoted)
+            .collect();
+        let stamp = match stamps.len() {
+            0 => "NULL".to_owned(),
+            1 => stamps.concat(),
+            _ => format!("coalesce({})", stamps.join(", ")),
+        };
+        let source =
+            format!("quote(listing_key) || ' ' || quote({stamp}) || ' ' || quote(\"MediaURL\")");
+        // Several categories come as one text, or as a JSON list.
+        let plain = "lower(replace(replace(replace(replace(\"MediaCategory\", '[', ''), ']', ''), '\"', ''), ', ', ','))";
+        let category = format!("instr(',' || {plain} || ',', ',photo,') > 0");
+        let media_type = format!(
+            "lower(\"MediaType\") IN ({IMAGE_TYPES}) OR lower(substr(\"MediaType\", 1, 6)) = 'image/'"
+        );
+        let is_photo = match (has("MediaCategory"), has("MediaType")) {
+            (true, true) => format!("{category} OR {media_type}"),
+            (true, false) => category,
+            (false, true) => media_type,
+            (false, false) => return None,
+        };
+        Some(PhotoSql {
+            to_fetch: format!(
+                "deleted_at IS NULL AND file_source IS NOT {source} AND \"MediaURL\" <> '' AND ({is_photo})"
+            ),
+            unavailable: format!(
+                "deleted_at IS NULL AND file_source IS {source} AND download_error IS NOT NULL"
+            ),
+            is_photo,
+            source,
+            has_order: has("Order"),
+        })
+    }
+
+    /// A photo's place among its listing's, in a table that is named so before a dot.
+    pub fn order(&self, table: &str) -> String {
+        match self.has_order {
+            true => format!("{table}\"Order\""),
+            false => "0".to_owned(),
+        }
+    }
+}
+
+/// Whether a column of `media` tells of its file.
+pub(in crate::mirror) fn is_file_column(name: &str) -> bool {
+    COLUMNS.iter().any(|(column, _)| *column == name)
+}
+
+/// The columns for files, as a table that is made has them.
+pub(in crate::mirror) fn file_columns() -> String {
+    COLUMNS
+        .map(|(name, kind)| format!("{name} {kind}"))
+        .join(", ")
+}
+
+impl WriteTx<'_> {
+    /// Makes what `media` lacks for its files: columns that an earlier version did
+    /// not have, and indexes that fit the feed's fields.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(in crate::mirror) fn ensure_photos(&self) -> rusqlite::Result<()> {
+        let existing = columns(&self.transaction, Resource::Media.table())?;
+        if existing.is_empty() {
+            return Ok(());
+        }
+        for (name, kind) in COLUMNS {
+            if !existing.iter().any(|column| column == name) {
+                let sql = format!("ALTER TABLE media ADD COLUMN {name} {kind}");
+                self.transaction.execute_batch(&sql)?;
+            }
+        }
+        self.ensure_index("media_to_remove", "\"MediaKey\"", TO_REMOVE)?;
+        let failed = "deleted_at IS NULL AND download_error IS NOT NULL";
+        self.ensure_index("media_failed", "download_error, download_after", failed)?;
+        let Some(sql) = PhotoSql::of(&self.transaction)? else {
+            return Ok(());
+        };
+        self.ensure_index("media_to_fetch", "listing_key", &sql.to_fetch)?;
+        self.ensure_index("media_unavailable", "download_after", &sql.unavailable)
+    }
+
+    fn ensure_index(&self, name: &str, column: &str, condition: &str) -> rusqlite::Result<()> {
+        let wanted = format!("CREATE INDEX {name} ON media ({column}) WHERE {condition}");
+        self.ensure("index", name, &wanted)
+    }
+}

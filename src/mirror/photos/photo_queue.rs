@@ -1,0 +1,193 @@
+//! Photos still to fetch, in the order in which they are fetched.
+
+use rusqlite::{OptionalExtension, ToSql};
+use serde::Serialize;
+
+use super::file_columns::PhotoSql;
+use crate::mirror::Mirror;
+use crate::mirror::objects::columns;
+use crate::mirror::sql::quoted;
+use crate::mirror::transaction::now;
+use crate::resource::{MODIFICATION_TIMESTAMP, Resource};
+
+/// Which photos are wanted.
+#[derive(Clone, Copy, Debug)]
+pub enum WantedPhotos<'a> {
+    /// Those that are due: one that failed pauses, the longer the oftener.
+    Due,
+    /// All that are still to fetch, whether they pause or not.
+    All,
+    /// Those of these listings, even if they were found gone.
+    Of(&'a [String]),
+}
+
+/// The photos that are still to fetch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Backlog {
+    /// All of them.
+    pub photos: u64,
+    /// Those of them that failed before.
+    pub failing: u64,
+    /// Those of them that wait before they are tried again.
+    pub paused: u64,
+    /// Besides: those that their hosts did not have when they were asked last.
+    pub unavailable: u64,
+}
+
+impl Mirror {
+    /// Lines up the photos that are wanted: the first one of each listing before all
+    /// others, and newer listings before older ones. Returns how many there are. The
+    /// line stands in a temporary table of this connection.
+    ///
+    /// # Errors
+    /// If it cannot be read, or there is no room for the line.
+    pub fn queue_photos(&self, wanted: WantedPhotos<'_>) -> anyhow::Result<u64> {
+        self.connection.execute_batch(
+            "CREATE TEMP TABLE IF NOT EXISTS photo_queue (
+                 place INTEGER PRIMARY KEY, queued_key TEXT NOT NULL, round INTEGER NOT NULL
+             );
+             DELETE FROM temp.photo_queue;",
+        )?;
+        let Some(sql) = PhotoSql::of(&self.connection)? else {
+            return Ok(0);
+        };
+        let PhotoSql {
+            to_fetch,
+            unavailable,
+            ..
+        } = &sql;
+        let order = sql.order("");
+        let from =
+            format!("SELECT \"MediaKey\", listing_key, {order} AS own_order FROM media WHERE");
+        let looked_for = format!("UNION ALL {from} {unavailable} AND download_after <= :now");
+        let mut keys = String::from("[]");
+        let due = match wanted {
+            WantedPhotos::Due => {
+                format!("{from} {to_fetch} AND coalesce(download_after, '') <= :now {looked_for}")
+            }
+            WantedPhotos::All => format!("{from} {to_fetch} {looked_for}"),
+            WantedPhotos::Of(listings) => {
+                keys = serde_json::to_string(listings)?;
+                let of_them = "listing_key IN (SELECT value FROM json_each(:keys))";
+                format!(
+                    "{from} {to_fetch} AND {of_them} UNION ALL {from} {unavailable} AND {of_them}"
+                )
+            }
+        };
+        let (join, newest) = self.newest()?;
+        let line_up = format!(
+            "WITH due AS ({due}),
+                  placed AS (
+                      SELECT *, row_number() OVER (
+                          PARTITION BY listing_key
+                          ORDER BY own_order IS NULL, own_order, \"MediaKey\") AS own_place
+                      FROM due)
+             INSERT INTO temp.photo_queue (queued_key, round)
+             SELECT placed.\"MediaKey\", 0 FROM placed {join}
+             ORDER BY own_place = 1 AND NOT EXISTS (
+                          SELECT 1 FROM media AS earlier
+                          WHERE earlier.listing_key = placed.listing_key
+                            AND earlier.deleted_at IS NULL AND earlier.file_path IS NOT NULL
+                            AND {earlier_order} < own_order) DESC,
+                      {newest} DESC, placed.listing_key DESC, own_place",
+            earlier_order = sql.order("earlier.")
+        );
+        let now = now();
+        let parameters: [(&str, &dyn ToSql); 1] = match wanted {
+            WantedPhotos::Of(_) => [(":keys", &keys)],
+            _ => [(":now", &now)],
+        };
+        let lined_up = self.connection.execute(&line_up, &parameters)?;
+        Ok(lined_up as u64)
+    }
+
+    /// How a photo's listing is found, and by what it is newer than others: when it
+    /// was entered, as far as the feed tells.
+    fn newest(&self) -> rusqlite::Result<(&'static str, String)> {
+        let told = [
+            "OriginalEntryTimestamp",
+            "ListingContractDate",
+            MODIFICATION_TIMESTAMP,
+        ];
+        let columns = columns(&self.connection, Resource::Property.table())?;
+        let known: Vec<String> = told
+            .into_iter()
+            .filter(|name| columns.iter().any(|column| column == name))
+            .map(|name| format!("listings.{}", quoted(name)))
+            .collect();
+        Ok(match known.len() {
+            0 => ("", "NULL".to_owned()),
+            _ => (
+                "LEFT JOIN listings ON listings.\"ListingKey\" = placed.listing_key",
+                format!("coalesce({}, NULL)", known.join(", ")),
+            ),
+        })
+    }
+
+    /// How many photos are lined up.
+    ///
+    /// # Errors
+    /// If it cannot be read, or none were ever lined up.
+    pub fn count_queued_photos(&self) -> rusqlite::Result<u64> {
+        let sql = "SELECT count(*) FROM temp.photo_queue";
+        self.connection
+            .query_row(sql, [], |row| row.get::<_, i64>(0))
+            .map(|count| count as u64)
+    }
+
+    /// How many photos are still to fetch.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn photo_backlog(&self) -> rusqlite::Result<Backlog> {
+        let Some(sql) = PhotoSql::of(&self.connection)? else {
+            return Ok(Backlog::default());
+        };
+        let count =
+            |row: &rusqlite::Row<'_>, column| row.get::<_, i64>(column).map(|count| count as u64);
+        let mut backlog = self.connection.query_row(
+            &format!(
+                "SELECT count(*), count(nullif(download_attempts, 0)),
+                        count(CASE WHEN download_after > ?1 THEN 1 END)
+                 FROM media WHERE {}",
+                sql.to_fetch
+            ),
+            [now()],
+            |row| {
+                Ok(Backlog {
+                    photos: count(row, 0)?,
+                    failing: count(row, 1)?,
+                    paused: count(row, 2)?,
+                    unavailable: 0,
+                })
+            },
+        )?;
+        let unavailable = format!("SELECT count(*) FROM media WHERE {}", sql.unavailable);
+        backlog.unavailable = self
+            .connection
+            .query_row(&unavailable, [], |row| count(row, 0))?;
+        Ok(backlog)
+    }
+
+    /// Of the photos that wait before they are tried again: when the first one is, and
+    /// what was wrong with it.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn next_paused(&self) -> rusqlite::Result<Option<(String, String)>> {
+        let Some(sql) = PhotoSql::of(&self.connection)? else {
+            return Ok(None);
+        };
+        self.connection
+            .query_row(
+                &format!(
+                    "SELECT download_after, coalesce(download_error, '') FROM media
+                     WHERE {} AND download_after > ?1 ORDER BY download_after LIMIT 1",
+                    sql.to_fetch
+                ),
+                [now()],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .optional()
+    }
+}

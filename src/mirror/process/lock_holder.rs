@@ -1,0 +1,85 @@
+//! What keeps the database from being written: its disk, or another program.
+
+use std::path::Path;
+
+use rusqlite::{Error, ErrorCode, ffi};
+
+/// Whether another program holds the database.
+pub(in crate::mirror) fn is_busy(error: &Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+    )
+}
+
+/// Whether the error is of the disk that the database is on.
+pub fn is_disk_error(error: &Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::CannotOpen
+                | ErrorCode::ReadOnly
+        )
+    )
+}
+
+/// Whether the error is that the database is not whole.
+pub fn is_corrupt(error: &Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt)
+}
+
+/// The same error, with the name of the program that holds the database where it can
+/// be found.
+pub(in crate::mirror) fn name_lock_holder(error: Error, path: &Path) -> Error {
+    if !is_busy(&error) {
+        return error;
+    }
+    let seconds = crate::mirror::open::BUSY_TIMEOUT.as_secs();
+    let who = match holder(path) {
+        Some(holder) => format!("{holder} holds it"),
+        None => "another program holds it".to_owned(),
+    };
+    let path = path.display();
+    let words = format!(
+        "{path} could not be written for {seconds} s: {who}; let that end its transaction, and run this again"
+    );
+    Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), Some(words))
+}
+
+/// The process that holds the write lock, by the system's table of locks.
+#[cfg(target_os = "linux")]
+fn holder(path: &Path) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+
+    /// Where in the shared memory's file the lock of the one writer is
+    /// (https://www.sqlite.org/walformat.html#wal_locks).
+    const WRITE_LOCK_BYTE: u64 = 120;
+    let inode = std::fs::metadata(crate::mirror::sidecar::with_suffix(path, "-shm"))
+        .ok()?
+        .ino()
+        .to_string();
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    // 1: POSIX  ADVISORY  WRITE 12345 fd:00:1234567 120 120
+    let pid = locks.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let [_, _, _, "WRITE", pid, file, first, last] = fields.as_slice() else {
+            return None;
+        };
+        let is_of_file = file.rsplit(':').next() == Some(&inode);
+        let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+        let is_lock = (first..=last).contains(&WRITE_LOCK_BYTE);
+        (is_of_file && is_lock).then(|| (*pid).to_owned())
+    })?;
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok();
+    Some(match name.as_deref().map(str::trim) {
+        Some(name) if !name.is_empty() => format!("process {pid} ({name})"),
+        _ => format!("process {pid}"),
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn holder(_: &Path) -> Option<String> {
+    None
+}

@@ -1,0 +1,14 @@
+//! What several processes share: leases, the request ledger, locks, and the files of
+//! the database.
+
+mod backup;
+mod lease;
+mod lock_holder;
+mod request_ledger;
+mod wal;
+
+pub use backup::is_same_file;
+pub use lease::{Lease, LeaseHolder, LeaseTaken};
+pub(super) use lock_holder::name_lock_holder;
+pub use lock_holder::{is_corrupt, is_disk_error};
+pub use request_ledger::RequestLedger;

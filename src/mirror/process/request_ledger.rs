@@ -1,0 +1,187 @@
+//! The requests of all processes that sync this mirror: the rate budget outlives each
+//! of them.
+//!
+//! They stand in a small file of their own beside the database, `mirror.db-requests`:
+//! it is written at every request, also by those who only read the mirror, and nobody
+//! has to wait for a page that is being applied.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rusqlite::{Connection, TransactionBehavior, named_params};
+
+use crate::feed::{Ledger, Spent};
+
+/// The longest span of a limit is a day; what is older counts no more.
+const KEPT: Duration = Duration::from_secs(86_400 + 3_600);
+
+/// How long to wait for another process: each holds the file for less than that.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The requests, for one process.
+pub struct RequestLedger(Mutex<Open>);
+
+struct Open {
+    connection: Connection,
+    /// This process, among those that note requests.
+    own: i64,
+    /// The newest request that was looked at.
+    seen: i64,
+    /// Whether it was said already that nothing can be noted.
+    has_complained: bool,
+}
+
+impl RequestLedger {
+    /// Opens the ledger beside a database, making it if there is none.
+    ///
+    /// # Errors
+    /// If it cannot be opened or made.
+    pub fn open(database: &Path) -> rusqlite::Result<RequestLedger> {
+        let path = path(database);
+        let connection = open(&path).or_else(|error| match error.sqlite_error_code() {
+            // Cut by a power failure: what was noted is lost, and no more.
+            Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => {
+                let _ = std::fs::remove_file(&path);
+                open(&path)
+            }
+            _ => Err(error),
+        })?;
+        Ok(RequestLedger(Mutex::new(Open {
+            connection,
+            own: fastrand::i64(1..),
+            seen: 0,
+            has_complained: false,
+        })))
+    }
+
+    /// How many requests were sent in each of these spans, up to now. Zeros if there is
+    /// no ledger.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn sent_within(database: &Path, spans: &[Duration]) -> rusqlite::Result<Vec<u64>> {
+        let path = path(database);
+        if !path.is_file() {
+            return Ok(vec![0; spans.len()]);
+        }
+        let connection = open(&path)?;
+        let now = millis(SystemTime::now());
+        let mut count =
+            connection.prepare("SELECT count(*) FROM requests WHERE at_ms BETWEEN ?1 AND ?2")?;
+        spans
+            .iter()
+            .map(|span| {
+                let since = now - span.as_millis() as i64;
+                count
+                    .query_row([since, now], |row| row.get::<_, i64>(0))
+                    .map(|count| count as u64)
+            })
+            .collect()
+    }
+}
+
+impl Ledger for RequestLedger {
+    fn share(&self, take: &mut dyn FnMut(&Spent) -> bool) {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut has_decided = false;
+        let shared = open.share(&mut |spent| {
+            has_decided = true;
+            take(spent)
+        });
+        if let Err(error) = shared {
+            open.complain(&error);
+            if !has_decided {
+                take(&Spent::default());
+            }
+        }
+    }
+
+    fn pause(&self, until: SystemTime) {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let noted = open.connection.execute(
+            "INSERT INTO pauses (id, until_ms) VALUES (1, :until)
+             ON CONFLICT (id) DO UPDATE SET until_ms = max(until_ms, :until)",
+            named_params! { ":until": millis(until) },
+        );
+        if let Err(error) = noted {
+            open.complain(&error);
+        }
+    }
+}
+
+impl Open {
+    fn share(&mut self, take: &mut dyn FnMut(&Spent) -> bool) -> rusqlite::Result<()> {
+        let (own, seen) = (self.own, self.seen);
+        let deciding = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let now = SystemTime::now();
+        let mut newest = seen;
+        let mut spent = Spent::default();
+        {
+            let mut others = deciding.prepare_cached(
+                "SELECT id, at_ms FROM requests WHERE id > :seen AND process <> :own ORDER BY id",
+            )?;
+            let mut rows = others.query(named_params! { ":seen": seen, ":own": own })?;
+            while let Some(row) = rows.next()? {
+                newest = row.get(0)?;
+                spent.requests.push(moment(row.get(1)?));
+            }
+            let paused: Option<i64> = deciding
+                .prepare_cached("SELECT max(until_ms) FROM pauses WHERE until_ms > ?1")?
+                .query_row([millis(now)], |row| row.get(0))?;
+            spent.paused_until = paused.map(moment);
+        }
+        if take(&spent) {
+            deciding
+                .prepare_cached("INSERT INTO requests (at_ms, process) VALUES (?1, ?2)")?
+                .execute([millis(now), own])?;
+        }
+        deciding.commit()?;
+        self.seen = newest;
+        Ok(())
+    }
+
+    fn complain(&mut self, error: &rusqlite::Error) {
+        if !self.has_complained {
+            tracing::warn!(%error, "requests cannot be noted for other processes");
+        }
+        self.has_complained = true;
+    }
+}
+
+fn path(database: &Path) -> PathBuf {
+    crate::mirror::sidecar::with_suffix(database, "-requests")
+}
+
+fn open(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    // It need not outlive a power cut.
+    connection.pragma_update(None, "synchronous", "OFF")?;
+    connection.execute_batch(
+        "CREATE TABLE IF NOT EXISTS requests (
+             id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, process INTEGER NOT NULL
+         );
+         CREATE INDEX IF NOT EXISTS requests_by_time ON requests (at_ms);
+         CREATE TABLE IF NOT EXISTS pauses (id INTEGER PRIMARY KEY, until_ms INTEGER NOT NULL);",
+    )?;
+    // What lies in the future was noted before the clock was set back.
+    let now = millis(SystemTime::now());
+    let kept = KEPT.as_millis() as i64;
+    connection.execute(
+        "DELETE FROM requests WHERE at_ms NOT BETWEEN ?1 AND ?2",
+        [now - kept, now + kept],
+    )?;
+    Ok(connection)
+}
+
+fn millis(moment: SystemTime) -> i64 {
+    let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn moment(millis: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(millis.max(0) as u64)
+}

@@ -1,0 +1,113 @@
+//! A record as the mirror holds it, or held it.
+
+use rusqlite::Connection;
+use serde::{Serialize, Serializer};
+
+use crate::mirror::objects::columns;
+use crate::mirror::sql::{quoted, stored};
+use crate::resource::Resource;
+use crate::value::Value;
+
+/// What the mirror holds, or held, of a record.
+#[derive(Clone, Debug)]
+pub struct HeldRecord {
+    /// Of which resource.
+    pub resource: Resource,
+    /// Its key.
+    pub key: String,
+    /// The columns that have a value, in the order of the table.
+    pub values: Vec<(String, Value)>,
+    /// Whether it is soft-deleted, or was.
+    pub is_deleted: bool,
+}
+
+impl Serialize for HeldRecord {
+    /// An object of the columns that have a value.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.values.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl HeldRecord {
+    /// A column's value, if it has one.
+    pub fn value(&self, column: &str) -> Option<&Value> {
+        let held = self.values.iter().find(|(name, _)| name == column);
+        held.map(|(_, value)| value)
+    }
+
+    /// When it was soft-deleted, if it was and the log still tells.
+    pub fn deleted_at(&self) -> Option<&str> {
+        self.value("deleted_at").and_then(Value::as_text)
+    }
+
+    /// A column's text; an empty one if it has none.
+    pub(in crate::mirror) fn text(&self, column: &str) -> String {
+        let text = self.value(column).and_then(Value::as_text);
+        text.unwrap_or_default().to_owned()
+    }
+
+    /// Gives a column a value, or takes it.
+    pub(in crate::mirror) fn set(&mut self, column: &str, value: Value) {
+        let held = self.values.iter().position(|(name, _)| name == column);
+        match (held, value) {
+            (Some(at), Value::Null) => {
+                self.values.remove(at);
+            }
+            (Some(at), value) => self.values[at].1 = value,
+            (None, Value::Null) => {}
+            (None, value) => self.values.push((column.to_owned(), value)),
+        }
+    }
+
+    /// Where it stands among its listing's children.
+    pub(in crate::mirror) fn place(&self) -> (Resource, i64, String, String) {
+        let (order, start) = match self.resource {
+            Resource::Media => (self.value("Order"), None),
+            _ => (None, self.value("OpenHouseStartTime")),
+        };
+        let order = match order {
+            Some(Value::Integer(order)) => *order,
+            _ => i64::MAX,
+        };
+        let start = start
+            .and_then(Value::as_text)
+            .unwrap_or_default()
+            .to_owned();
+        (self.resource, order, start, self.key.clone())
+    }
+}
+
+/// The rows of a resource that a condition finds, whose one parameter is a key.
+pub(in crate::mirror) fn rows_where(
+    db: &Connection,
+    resource: Resource,
+    condition: &str,
+    key: &str,
+) -> rusqlite::Result<Vec<HeldRecord>> {
+    let table = resource.table();
+    let columns = columns(db, table)?;
+    if columns.is_empty() {
+        return Ok(Vec::new());
+    }
+    let names: Vec<String> = columns.iter().map(|name| quoted(name)).collect();
+    let sql = format!(
+        "SELECT CAST({} AS TEXT), {} FROM {table} WHERE {condition}",
+        quoted(resource.key()),
+        names.join(", ")
+    );
+    let held = |row: &rusqlite::Row<'_>| {
+        let values = columns.iter().enumerate().map(|(at, name)| {
+            let value = stored(row, at + 1).to_owned();
+            (name.clone(), value)
+        });
+        let values: Vec<(String, Value)> =
+            values.filter(|(_, value)| *value != Value::Null).collect();
+        Ok(HeldRecord {
+            resource,
+            key: row.get(0)?,
+            is_deleted: values.iter().any(|(name, _)| name == "deleted_at"),
+            values,
+        })
+    };
+    db.prepare(&sql)?.query_map([key], held)?.collect()
+}

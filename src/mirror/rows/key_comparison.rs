@@ -1,0 +1,186 @@
+//! Keys and stamps of the feed held against the live rows; nothing of it is kept.
+
+use rusqlite::named_params;
+
+use crate::mirror::Mirror;
+use crate::mirror::sql::quoted;
+use crate::record::{Record, Shape};
+use crate::resource::{MODIFICATION_TIMESTAMP, Resource};
+
+/// Where the live rows of a resource are not what the feed gave.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct KeyDifferences {
+    /// In the feed and to be held, but not live here: keys and stamps.
+    pub missing: Vec<(String, Option<String>)>,
+    /// Live here, but not in the feed: keys.
+    pub extra: Vec<String>,
+    /// In both: keys, stamps here, stamps in the feed.
+    pub stamps: Vec<(String, Option<String>, Option<String>)>,
+}
+
+impl Mirror {
+    /// Begins to note what the feed has of a resource.
+    ///
+    /// # Errors
+    /// If there is no room for it.
+    pub fn begin_comparison(&self) -> rusqlite::Result<()> {
+        self.connection.execute_batch(
+            "CREATE TEMP TABLE IF NOT EXISTS in_feed (
+                 record_key TEXT NOT NULL PRIMARY KEY, stamp TEXT, listing_key TEXT
+             ) WITHOUT ROWID;
+             DELETE FROM temp.in_feed;",
+        )
+    }
+
+    /// Notes records that the feed has.
+    ///
+    /// # Errors
+    /// If there is no room for them.
+    pub fn note_in_feed<'r>(
+        &mut self,
+        shape: &Shape,
+        records: impl Iterator<Item = &'r Record>,
+        rejected_keys: impl Iterator<Item = &'r str>,
+    ) -> rusqlite::Result<()> {
+        let noting = self.connection.transaction()?;
+        let mut statement = noting.prepare_cached(
+            "INSERT OR REPLACE INTO temp.in_feed (record_key, stamp, listing_key)
+             VALUES (?1, ?2, ?3)",
+        )?;
+        for record in records {
+            let stamp = shape.modified_of(&record.values);
+            statement.execute((&record.key, stamp, record.listing_key.as_deref()))?;
+        }
+        let mut unread = noting.prepare_cached(
+            "INSERT OR IGNORE INTO temp.in_feed (record_key, stamp) VALUES (?1, NULL)",
+        )?;
+        for key in rejected_keys {
+            unread.execute([key])?;
+        }
+        drop((statement, unread));
+        noting.commit()
+    }
+
+    /// How many of the noted records the mirror is to hold: of children, those of
+    /// listings that it holds. `listings_filtered` says that it does not hold all.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn wanted_in_feed(
+        &self,
+        resource: Resource,
+        listings_filtered: bool,
+    ) -> rusqlite::Result<u64> {
+        let wanted = self.wanted(resource, listings_filtered)?;
+        let sql = format!("SELECT count(*) FROM temp.in_feed AS f WHERE {wanted}");
+        self.connection
+            .query_row(&sql, [], |row| row.get::<_, i64>(0))
+            .map(|count| count as u64)
+    }
+
+    /// Holds what was noted against the live rows.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn compare_keys(
+        &self,
+        shape: &Shape,
+        listings_filtered: bool,
+    ) -> rusqlite::Result<KeyDifferences> {
+        let resource = shape.resource;
+        let table = resource.table();
+        let key = quoted(resource.key());
+        let wanted = self.wanted(resource, listings_filtered)?;
+        let missing = format!(
+            "SELECT f.record_key, f.stamp FROM temp.in_feed AS f
+             WHERE {wanted} AND NOT EXISTS (
+                 SELECT 1 FROM {table} AS t WHERE t.{key} = f.record_key AND t.deleted_at IS NULL)
+             ORDER BY f.record_key"
+        );
+        let extra = format!(
+            "SELECT CAST(t.{key} AS TEXT) FROM {table} AS t
+             WHERE t.deleted_at IS NULL AND NOT EXISTS (
+                 SELECT 1 FROM temp.in_feed AS f WHERE f.record_key = CAST(t.{key} AS TEXT))
+             ORDER BY t.{key}"
+        );
+        let mut found = KeyDifferences {
+            missing: self
+                .connection
+                .prepare(&missing)?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<Result<_, _>>()?,
+            extra: self
+                .connection
+                .prepare(&extra)?
+                .query_map([], |row| row.get(0))?
+                .collect::<Result<_, _>>()?,
+            stamps: Vec::new(),
+        };
+        if shape.has_timestamp() {
+            let stamp = quoted(MODIFICATION_TIMESTAMP);
+            let stamps = format!(
+                "SELECT f.record_key, CAST(t.{stamp} AS TEXT), f.stamp
+                 FROM temp.in_feed AS f JOIN {table} AS t ON t.{key} = f.record_key
+                 WHERE t.deleted_at IS NULL AND t.{stamp} IS NOT f.stamp
+                 ORDER BY f.record_key"
+            );
+            found.stamps = self
+                .connection
+                .prepare(&stamps)?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+                .collect::<Result<_, _>>()?;
+        }
+        Ok(found)
+    }
+
+    /// Keys of live rows that the feed has too, and their listings' where they
+    /// are children: so many of them, others each time.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn sample_keys(
+        &self,
+        resource: Resource,
+        count: u64,
+    ) -> rusqlite::Result<Vec<(String, Option<String>)>> {
+        let table = resource.table();
+        let key = quoted(resource.key());
+        let listing = if resource.is_child() {
+            "t.listing_key"
+        } else {
+            "NULL"
+        };
+        let sql = format!(
+            "SELECT f.record_key, {listing}
+             FROM temp.in_feed AS f JOIN {table} AS t ON t.{key} = f.record_key
+             WHERE t.deleted_at IS NULL ORDER BY random() LIMIT :count"
+        );
+        self.connection
+            .prepare(&sql)?
+            .query_map(named_params! { ":count": count as i64 }, |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?
+            .collect()
+    }
+
+    /// Which of the noted records `f` the mirror is to hold.
+    fn wanted(&self, resource: Resource, listings_filtered: bool) -> rusqlite::Result<String> {
+        if !resource.is_child() {
+            return Ok("true".to_owned());
+        }
+        let otherwise = !listings_filtered;
+        let listings: bool = self.connection.query_row(
+            "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'listings')",
+            [],
+            |row| row.get(0),
+        )?;
+        Ok(match listings {
+            true => format!(
+                "(f.listing_key IS NULL OR coalesce(
+                     (SELECT l.deleted_at IS NULL FROM listings AS l
+                      WHERE l.\"ListingKey\" = f.listing_key), {otherwise}))"
+            ),
+            false => format!("(f.listing_key IS NULL OR {otherwise})"),
+        })
+    }
+}

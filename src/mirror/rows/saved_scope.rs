@@ -1,0 +1,113 @@
+//! What the live rows of a resource were read with.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{OptionalExtension, named_params};
+
+use crate::mirror::sql::quoted;
+use crate::mirror::{Mirror, ReadTx, WriteTx};
+use crate::resource::{MODIFICATION_TIMESTAMP, Resource};
+
+/// What a resource was read with, whole: where this changes, what the mirror
+/// holds is not what it would hold now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scope {
+    /// The configured filter.
+    pub filter: Option<String>,
+    /// The fields that were taken.
+    pub fields: BTreeSet<String>,
+}
+
+impl Mirror {
+    /// What the resource was last read with, if it ever was.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn scope(&self, resource: Resource) -> rusqlite::Result<Option<Scope>> {
+        let found = self
+            .connection
+            .query_row(
+                "SELECT filter, fields FROM _scope WHERE resource = ?1",
+                [resource.entity_set()],
+                |row| Ok((row.get(0)?, row.get::<_, String>(1)?)),
+            )
+            .optional()?;
+        Ok(found.map(|(filter, fields)| Scope {
+            filter,
+            fields: serde_json::from_str(&fields).unwrap_or_default(),
+        }))
+    }
+
+    /// Whether a record that could not be stored, and whose key is not known,
+    /// was met where all of the resource was read: nothing less finds it again.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn has_keyless_rejects(&self, resource: Resource) -> rusqlite::Result<bool> {
+        self.connection.query_row(
+            "SELECT EXISTS (
+                 SELECT 1 FROM rejects
+                 WHERE resource = ?1 AND resolved_at IS NULL AND record_key IS NULL
+                   AND (SELECT job FROM sync_runs WHERE id = rejects.run_id)
+                       IN ('full', 'reconcile'))",
+            [resource.entity_set()],
+            |row| row.get(0),
+        )
+    }
+}
+
+impl ReadTx<'_> {
+    /// The ModificationTimestamp of a live row; none if there is no live row.
+    ///
+    /// # Errors
+    /// If it cannot be read, or the resource has no such field.
+    pub fn live_timestamp(
+        &self,
+        resource: Resource,
+        key: &str,
+    ) -> rusqlite::Result<Option<Option<String>>> {
+        self.transaction
+            .prepare_cached(&format!(
+                "SELECT CAST({} AS TEXT) FROM {} WHERE {} = ?1 AND deleted_at IS NULL",
+                quoted(MODIFICATION_TIMESTAMP),
+                resource.table(),
+                quoted(resource.key())
+            ))?
+            .query_row([key], |row| row.get(0))
+            .optional()
+    }
+
+    /// Whether the mirror holds a live row with this key.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn is_live(&self, resource: Resource, key: &str) -> rusqlite::Result<bool> {
+        self.transaction
+            .prepare_cached(&format!(
+                "SELECT EXISTS (SELECT 1 FROM {} WHERE {} = ?1 AND deleted_at IS NULL)",
+                resource.table(),
+                quoted(resource.key())
+            ))?
+            .query_row([key], |row| row.get(0))
+    }
+}
+
+impl WriteTx<'_> {
+    /// Writes down what a resource was read with.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn save_scope(&self, resource: Resource, scope: &Scope) -> rusqlite::Result<()> {
+        let fields = serde_json::Value::from_iter(scope.fields.iter().cloned());
+        self.transaction.execute(
+            "INSERT INTO _scope (resource, filter, fields) VALUES (:resource, :filter, :fields)
+             ON CONFLICT (resource) DO UPDATE SET filter = :filter, fields = :fields",
+            named_params! {
+                ":resource": resource.entity_set(),
+                ":filter": scope.filter,
+                ":fields": fields.to_string(),
+            },
+        )?;
+        Ok(())
+    }
+}

@@ -1,0 +1,160 @@
+//! What a sweep meets and misses, kept with each page until the sweep has finished.
+
+use rusqlite::named_params;
+
+use crate::mirror::sql::quoted;
+use crate::mirror::{Job, Mirror, ReadTx, WriteTx};
+use crate::record::Shape;
+use crate::resource::Resource;
+
+impl Mirror {
+    /// How many records a sweep that notes what it meets has met.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn count_seen(&self, job: Job, resource: Resource) -> rusqlite::Result<u64> {
+        self.connection
+            .query_row(
+                "SELECT count(*) FROM _sweep_seen WHERE job = ?1 AND resource = ?2",
+                [job.as_str(), resource.entity_set()],
+                |row| row.get::<_, i64>(0),
+            )
+            .map(|met| met as u64)
+    }
+}
+
+impl ReadTx<'_> {
+    /// Whether any record of the resource is noted as missing, by whichever job.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn has_missing(&self, resource: Resource) -> rusqlite::Result<bool> {
+        self.transaction
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM _sweep_missing WHERE resource = ?1)")?
+            .query_row([resource.entity_set()], |row| row.get(0))
+    }
+
+    /// The keys that a sweep missed and that are still live.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn missing(&self, job: Job, resource: Resource) -> rusqlite::Result<Vec<String>> {
+        self.transaction
+            .prepare(&format!(
+                "SELECT record_key FROM _sweep_missing AS missing
+                 WHERE job = :job AND resource = :resource AND EXISTS (
+                     SELECT 1 FROM {} WHERE {} = missing.record_key AND deleted_at IS NULL)
+                 ORDER BY record_key",
+                resource.table(),
+                quoted(resource.key())
+            ))?
+            .query_map(
+                named_params! { ":job": job.as_str(), ":resource": resource.entity_set() },
+                |row| row.get(0),
+            )?
+            .collect()
+    }
+
+    /// The keys of the live rows behind `after` and up to `up_to`, by the paging
+    /// field, which is a number.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn live_keys_between(
+        &self,
+        shape: &Shape,
+        after: Option<i64>,
+        up_to: Option<i64>,
+    ) -> rusqlite::Result<Vec<String>> {
+        self.transaction
+            .prepare_cached(&format!(
+                "SELECT CAST({key} AS TEXT) FROM {table}
+                 WHERE {paging} > :after AND {paging} <= :up_to AND deleted_at IS NULL",
+                key = quoted(shape.resource.key()),
+                table = shape.resource.table(),
+                paging = quoted(&shape.paging_field().name)
+            ))?
+            .query_map(
+                named_params! {
+                    ":after": after.unwrap_or(i64::MIN), ":up_to": up_to.unwrap_or(i64::MAX),
+                },
+                |row| row.get(0),
+            )?
+            .collect()
+    }
+}
+
+impl WriteTx<'_> {
+    /// Forgets what an earlier sweep of the resource met and missed.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn clear_sweep(&self, job: Job, resource: Resource) -> rusqlite::Result<()> {
+        for table in ["_sweep_seen", "_sweep_missing"] {
+            self.transaction.execute(
+                &format!("DELETE FROM {table} WHERE job = ?1 AND resource = ?2"),
+                [job.as_str(), resource.entity_set()],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Notes that a sweep met a record.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn mark_seen(&self, job: Job, resource: Resource, key: &str) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached(
+                "INSERT OR IGNORE INTO _sweep_seen (job, resource, record_key) VALUES (?1, ?2, ?3)",
+            )?
+            .execute([job.as_str(), resource.entity_set(), key])?;
+        Ok(())
+    }
+
+    /// Notes that a record which the mirror holds was not where it should have been.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn mark_missing(&self, job: Job, resource: Resource, key: &str) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached(
+                "INSERT OR IGNORE INTO _sweep_missing (job, resource, record_key) VALUES (?1, ?2, ?3)",
+            )?
+            .execute([job.as_str(), resource.entity_set(), key])?;
+        Ok(())
+    }
+
+    /// Notes that a record was met after all, whichever job missed it.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn unmark_missing(&self, resource: Resource, key: &str) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached("DELETE FROM _sweep_missing WHERE resource = ?1 AND record_key = ?2")?
+            .execute([resource.entity_set(), key])?;
+        Ok(())
+    }
+
+    /// The live rows that a sweep which noted what it met did not meet become
+    /// those that it missed.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn mark_unseen_missing(&self, job: Job, resource: Resource) -> rusqlite::Result<()> {
+        self.transaction.execute(
+            &format!(
+                "INSERT OR IGNORE INTO _sweep_missing (job, resource, record_key)
+                 SELECT :job, :resource, {key} FROM {table} AS held
+                 WHERE deleted_at IS NULL AND NOT EXISTS (
+                     SELECT 1 FROM _sweep_seen
+                     WHERE job = :job AND resource = :resource
+                       AND record_key = CAST(held.{key} AS TEXT))",
+                key = quoted(resource.key()),
+                table = resource.table()
+            ),
+            named_params! { ":job": job.as_str(), ":resource": resource.entity_set() },
+        )?;
+        Ok(())
+    }
+}

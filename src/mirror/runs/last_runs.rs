@@ -1,0 +1,85 @@
+//! How a mirror stands, for those who look after it.
+
+use rusqlite::OptionalExtension;
+use serde::Serialize;
+
+use crate::mirror::Mirror;
+use crate::resource::Resource;
+
+/// The newest run of a job on a resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LastRun {
+    /// The job.
+    pub job: String,
+    /// The entity set.
+    pub resource: String,
+    /// How it stands or ended.
+    pub status: String,
+    /// When it began, UTC.
+    pub started_at: String,
+    /// When it ended, UTC; none while it runs.
+    pub finished_at: Option<String>,
+    /// What went wrong.
+    pub error: Option<String>,
+}
+
+impl Mirror {
+    /// The newest run of each job on each resource.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn last_runs(&self) -> rusqlite::Result<Vec<LastRun>> {
+        self.connection
+            .prepare(
+                "SELECT job, resource, status, started_at, finished_at, error FROM sync_runs
+                 WHERE id IN (SELECT max(id) FROM sync_runs GROUP BY resource, job) ORDER BY id",
+            )?
+            .query_map([], |row| {
+                Ok(LastRun {
+                    job: row.get(0)?,
+                    resource: row.get(1)?,
+                    status: row.get(2)?,
+                    started_at: row.get(3)?,
+                    finished_at: row.get(4)?,
+                    error: row.get(5)?,
+                })
+            })?
+            .collect()
+    }
+
+    /// When the newest run began that brought a resource up to date, UTC: what the
+    /// feed held then is here.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn current_as_of(&self, resource: Resource) -> rusqlite::Result<Option<String>> {
+        self.connection
+            .query_row(
+                "SELECT started_at FROM sync_runs
+                 WHERE resource = ?1 AND job IN ('full', 'incremental')
+                   AND status IN ('succeeded', 'partial') AND watermark_after IS NOT NULL
+                 ORDER BY id DESC LIMIT 1",
+                [resource.entity_set()],
+                |row| row.get(0),
+            )
+            .optional()
+    }
+
+    /// How many files photos have, and of how many bytes.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn media_size(&self) -> rusqlite::Result<(u64, u64)> {
+        if !self.has_table(Resource::Media)? {
+            return Ok((0, 0));
+        }
+        self.connection.query_row(
+            "SELECT count(*), coalesce(sum(file_bytes), 0) FROM media WHERE file_path IS NOT NULL",
+            [],
+            |row| {
+                let number = |column| row.get::<_, i64>(column).map(|number| number as u64);
+                Ok((number(0)?, number(1)?))
+            },
+        )
+    }
+}

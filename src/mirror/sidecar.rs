@@ -1,0 +1,13 @@
+//! The names of the files beside the database.
+
+use std::path::{Path, PathBuf};
+
+/// The suffixes of the database file and of the files beside it.
+pub const DATABASE_SUFFIXES: [&str; 5] = ["", "-wal", "-shm", "-journal", "-requests"];
+
+/// Returns the path of a file beside the database: `mirror.db-wal` for `-wal`.
+pub fn with_suffix(database: &Path, suffix: &str) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push(suffix);
+    path.into()
+}

@@ -1,0 +1,57 @@
+//! Creates the views and the indexes that they need.
+
+use super::{Table, listings, log, open_houses, runs};
+use crate::mirror::{ReadTx, WriteTx};
+use crate::resource::Resource;
+
+impl ReadTx<'_> {
+    /// The tables of all resources but listings.
+    fn other_tables(&self) -> rusqlite::Result<Vec<Table>> {
+        let others = (Resource::ALL.into_iter()).filter(|&resource| resource != Resource::Property);
+        let tables = others.map(|resource| Table::of(&self.transaction, resource).transpose());
+        tables.flatten().collect()
+    }
+}
+
+impl WriteTx<'_> {
+    /// Makes the views whose tables are there, and the indexes that these need.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(in crate::mirror) fn ensure_views(&self) -> rusqlite::Result<()> {
+        self.ensure_view("sync_health", runs::SYNC_HEALTH)?;
+        self.ensure_view("watermarks", runs::WATERMARKS)?;
+        let Some(listings) = Table::of(&self.transaction, Resource::Property)? else {
+            return Ok(());
+        };
+        let media = Table::of(&self.transaction, Resource::Media)?;
+        let houses = Table::of(&self.transaction, Resource::OpenHouse)?;
+        for (name, create) in listings::indexes(&listings) {
+            self.ensure("index", name, &create)?;
+        }
+        self.ensure_view(
+            "active_listings",
+            &listings::active(&listings, media.as_ref()),
+        )?;
+        self.ensure_view("new_listings", &listings::new(&listings, media.as_ref()))?;
+        let others = self.other_tables()?;
+        self.ensure_view("deletions", &listings::deletions(&listings, &others))?;
+        self.ensure_view("price_changes", &log::price_changes(&listings))?;
+        self.ensure_view("status_changes", &log::status_changes(&listings))?;
+        self.ensure_view("listing_history", log::LISTING_HISTORY)?;
+        if let Some(media) = &media {
+            self.ensure_view("listing_photos", &listings::photos(media))?;
+        }
+        if let Some(houses) = &houses {
+            self.ensure_view(
+                "upcoming_open_houses",
+                &open_houses::upcoming(houses, &listings),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn ensure_view(&self, name: &str, select: &str) -> rusqlite::Result<()> {
+        self.ensure("view", name, &format!("CREATE VIEW {name} AS\n{select}"))
+    }
+}
