@@ -15,7 +15,7 @@ const LOOKED_FOR: u64 = 5_000;
 const ROWS_AT_ONCE: u64 = 1_000;
 
 /// Under what it is remembered how far the files were looked for.
-const STATE: &str = "files_looked_for";
+const STATE: &str = "checked_files_up_to";
 
 /// What came of tx.
 #[derive(Default)]

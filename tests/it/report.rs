@@ -467,7 +467,7 @@ fn what_the_log_does_not_hold_is_not_made_up() {
             .configure(|settings| settings.sync = kept.to_owned());
         let report = story.report(&[]);
         let market = &report["market"];
-        let first = "SELECT substr(value, 1, 10) FROM _learned WHERE name = 'log_begins'";
+        let first = "SELECT substr(value, 1, 10) FROM _state WHERE name = 'log_begins'";
         let first = text(&story.write(), first);
         assert!(first >= story.day(DAYS - 3).to_string(), "{first}");
         assert_eq!(market["inventory"]["days"][0]["day"], first);

@@ -14,7 +14,7 @@ use crate::sync::{Context, Ending, Report, peak_rss_bytes};
 use crate::value::folded_status;
 
 /// Under what it is remembered up to which entry of the log all was told.
-const STATE: &str = "told_up_to_change";
+const STATE: &str = "reported_up_to_change";
 
 /// Tells somebody of transitions; what it cannot tell is told again by the next run.
 pub type Tell<'t> = dyn FnMut(&[Transition]) -> anyhow::Result<()> + 't;
