@@ -125,6 +125,13 @@ pub const MODIFICATION_TIMESTAMP: &str = "ModificationTimestamp";
 /// How many photos a listing says that it has.
 pub const PHOTOS_COUNT: &str = "PhotosCount";
 
+/// Normalizes a StandardStatus, so that the two spellings of one status are equal
+/// (`Active Under Contract` and `ActiveUnderContract`).
+pub fn folded_status(status: &str) -> impl Iterator<Item = char> {
+    let letters = status.chars().filter(|letter| *letter != ' ');
+    letters.map(|letter| letter.to_ascii_lowercase())
+}
+
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.entity_set())

@@ -14,9 +14,6 @@ const OWN: &str = "extra TEXT, first_seen_at TIMESTAMP NOT NULL, updated_at TIME
 impl WriteTx<'_> {
     /// Makes the table of a resource, or adds the columns that it lacks. A
     /// column whose field is no longer declared stays.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn ensure_table(
         &self,
         resource: Resource,
@@ -58,9 +55,6 @@ impl WriteTx<'_> {
 
     /// Gives tables of records that an earlier version made what they lack. No
     /// migration can: they are made of the feed's fields.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub(super) fn complete_tables(&self) -> rusqlite::Result<()> {
         for resource in Resource::ALL {
             if self.has_table(resource)? {
@@ -72,9 +66,6 @@ impl WriteTx<'_> {
     }
 
     /// Makes the index by which soft-deleted rows of a resource are found.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     fn ensure_deleted_index(&self, resource: Resource) -> rusqlite::Result<()> {
         let table = resource.table();
         self.transaction.execute_batch(&format!(

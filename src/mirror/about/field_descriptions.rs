@@ -45,9 +45,6 @@ pub struct FieldDescription {
 
 impl Mirror {
     /// Every table and view but SQLite's own.
-    ///
-    /// # Errors
-    /// If the database cannot be read.
     pub fn tables_and_views(&self) -> rusqlite::Result<Vec<TableOrView>> {
         let names: Vec<String> = self
             .connection
@@ -66,9 +63,6 @@ impl Mirror {
     }
 
     /// What is known of the feed's fields.
-    ///
-    /// # Errors
-    /// If the database cannot be read.
     pub fn field_descriptions(&self) -> rusqlite::Result<Vec<FieldDescription>> {
         let mut members = self.connection.prepare(
             "SELECT display_name FROM _lookups WHERE enumeration = ?1 ORDER BY display_name",
@@ -94,9 +88,6 @@ impl Mirror {
 
 impl Mirror {
     /// The feed's `$metadata` as it was last kept, and when.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn saved_metadata(&self) -> rusqlite::Result<Option<(String, String)>> {
         self.connection
             .query_row(
@@ -110,9 +101,6 @@ impl Mirror {
 
 impl WriteTx<'_> {
     /// Keeps the feed's `$metadata`, as the caller writes it down.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn save_metadata(&self, document: &str) -> rusqlite::Result<()> {
         self.transaction.execute(
             "INSERT INTO _metadata (id, fetched_at, document) VALUES (1, :now, :document)
@@ -123,9 +111,6 @@ impl WriteTx<'_> {
     }
 
     /// Writes down what the fields of a resource are.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn describe_fields(
         &self,
         resource: Resource,
@@ -148,9 +133,6 @@ impl WriteTx<'_> {
     }
 
     /// Writes down the members of enumerations, anew: (enumeration, member, display name).
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn describe_lookups<'a>(
         &self,
         lookups: impl Iterator<Item = (&'a str, &'a str, &'a str)>,

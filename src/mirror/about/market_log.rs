@@ -67,9 +67,6 @@ pub enum MarketEvent<'r> {
 
 impl ReadTx<'_> {
     /// Which fields the table of listings has; None if there is no such table yet.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn market_fields(&self) -> rusqlite::Result<Option<MarketFields>> {
         let columns = columns(&self.transaction, Resource::Property.table())?;
         let has = |name: &str| columns.iter().any(|column| column == name);
@@ -83,9 +80,6 @@ impl ReadTx<'_> {
 
     /// When all listings were in the mirror for the first time, UTC: from then on the
     /// log tells what came and went.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn listings_complete_since(&self) -> rusqlite::Result<Option<String>> {
         self.transaction
             .query_row(
@@ -100,17 +94,17 @@ impl ReadTx<'_> {
     }
 
     /// Gives every listing, deleted ones too.
-    ///
-    /// # Errors
-    /// If they cannot be read.
     pub fn read_listings(
         &self,
         fields: MarketFields,
         mut each: impl FnMut(ListingNow<'_>),
     ) -> rusqlite::Result<()> {
-        let column = |name: &str, is_there: bool| match is_there {
-            true => quoted(name),
-            false => "NULL".to_owned(),
+        let column = |name: &str, is_there: bool| {
+            if is_there {
+                quoted(name)
+            } else {
+                "NULL".to_owned()
+            }
         };
         let mut statement = self.transaction.prepare(&format!(
             "SELECT CAST(\"ListingKey\" AS TEXT), deleted_at IS NULL, CAST({} AS TEXT),
@@ -136,9 +130,6 @@ impl ReadTx<'_> {
 
     /// Gives what was recorded at a time in storage form or later and tells of the
     /// market, newest first.
-    ///
-    /// # Errors
-    /// If the log cannot be read.
     pub fn read_market_changes(
         &self,
         since: &str,

@@ -13,9 +13,6 @@ pub struct UtcOffset {
 
 impl WriteTx<'_> {
     /// Keeps the offsets of a time zone, in place of those that were kept.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn save_utc_offsets(&self, offsets: &[UtcOffset]) -> rusqlite::Result<()> {
         self.transaction.execute("DELETE FROM _utc_offsets", [])?;
         let mut insert = self

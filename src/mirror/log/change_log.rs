@@ -46,9 +46,6 @@ pub struct ChangeCount {
 
 impl Mirror {
     /// How many changes of each kind the runs from `since` on found.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn count_changes(&self, since: i64) -> rusqlite::Result<Vec<ChangeCount>> {
         self.connection
             .prepare(
@@ -68,9 +65,6 @@ impl Mirror {
 
     /// Some changes of listings that tell a reader most: prices, statuses, and
     /// listings that came and went, of the runs from `since` on.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn notable_changes(&self, since: i64, limit: u32) -> rusqlite::Result<Vec<ChangeRow>> {
         self.connection
             .prepare(&format!(
@@ -99,9 +93,6 @@ pub struct ChangeLog<'w> {
 
 impl WriteTx<'_> {
     /// The log for a run.
-    ///
-    /// # Errors
-    /// If SQLite refuses.
     pub fn changes(&self, run: RunId) -> rusqlite::Result<ChangeLog<'_>> {
         let insert = self.transaction.prepare_cached(
             "INSERT INTO changes (run_id, resource, record_key, listing_key, change, field,
@@ -120,9 +111,6 @@ impl WriteTx<'_> {
 impl ChangeLog<'_> {
     /// Notes that a record came, went or came back. Returns by how many entries
     /// the log grew.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn record(
         &mut self,
         subject: ChangedRecord<'_>,
@@ -132,9 +120,6 @@ impl ChangeLog<'_> {
     }
 
     /// Notes that a field changed. Returns by how many entries the log grew.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn field(
         &mut self,
         subject: ChangedRecord<'_>,

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use crate::mirror::Mirror;
 use crate::mirror::sql::stored;
-use crate::resource::Resource;
-use crate::value::{Value, folded_status};
+use crate::resource::{Resource, folded_status};
+use crate::value::Value;
 
 /// A row of `changes`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -131,9 +131,6 @@ impl ChangeRow {
 
 impl Mirror {
     /// Begins to read the changes that a filter lets through.
-    ///
-    /// # Errors
-    /// If the log cannot be read.
     pub fn read_changes(&self, wanted: &ChangeFilter) -> anyhow::Result<ChangeReader<'_>> {
         let (conditions, values) = wanted.conditions();
         let mut reader = ChangeReader {
@@ -212,9 +209,6 @@ impl ChangeReader<'_> {
     /// no more; tells whether there may be more. Between two calls nothing of
     /// the database is held: a reader who takes his time keeps no sync from
     /// emptying its write-ahead log.
-    ///
-    /// # Errors
-    /// If the log cannot be read, and those of `each`.
     pub fn read(
         &mut self,
         mut each: impl FnMut(&ChangeRow) -> anyhow::Result<ControlFlow<()>>,

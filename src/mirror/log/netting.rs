@@ -32,9 +32,6 @@ pub(in crate::mirror) enum Net {
 
 impl Mirror {
     /// Begins a sync: changes that are found from now on are netted out.
-    ///
-    /// # Errors
-    /// If the log cannot be read.
     pub fn begin_sync(&mut self) -> rusqlite::Result<()> {
         let before =
             self.connection

@@ -32,9 +32,6 @@ pub struct Transition {
 
 impl Mirror {
     /// The newest entry of the change log; 0 if there is none.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn newest_change(&self) -> rusqlite::Result<i64> {
         self.connection
             .query_row("SELECT coalesce(max(id), 0) FROM changes", [], |row| {
@@ -43,9 +40,6 @@ impl Mirror {
     }
 
     /// All changes of status behind one entry of the log, in its order.
-    ///
-    /// # Errors
-    /// If they cannot be read.
     pub fn transitions_after(&self, after: i64) -> rusqlite::Result<Vec<Transition>> {
         let Some(listings) = Table::of(&self.connection, Resource::Property)? else {
             return Ok(Vec::new());

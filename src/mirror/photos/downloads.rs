@@ -73,9 +73,6 @@ pub struct InterruptedDownload {
 
 impl Mirror {
     /// The photos that were being fetched when their process died.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn interrupted_downloads(&self) -> rusqlite::Result<Vec<InterruptedDownload>> {
         let is_any: bool =
             self.connection
@@ -106,9 +103,6 @@ impl Mirror {
 
 impl ReadTx<'_> {
     /// A photo as its row is now; none if it is not live.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn photo(&self, key: &str) -> rusqlite::Result<Option<Photo>> {
         let Some(sql) = PhotoSql::of(&self.transaction)? else {
             return Ok(None);
@@ -124,9 +118,6 @@ impl WriteTx<'_> {
     /// Takes the next photos out of the line of a round, at most so many, as their
     /// rows are now; none if the line is empty. Those that went meanwhile are passed
     /// over.
-    ///
-    /// # Errors
-    /// If it cannot be read or written.
     pub fn next_photos(&self, round: u32, most: usize) -> rusqlite::Result<Vec<Photo>> {
         let Some(sql) = PhotoSql::of(&self.transaction)? else {
             return Ok(Vec::new());
@@ -159,9 +150,6 @@ impl WriteTx<'_> {
     }
 
     /// Lines a photo up behind all others, for a later round.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn requeue_photo(&self, key: &str, round: u32) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached("INSERT INTO temp.photo_queue (queued_key, round) VALUES (?1, ?2)")?
@@ -170,9 +158,6 @@ impl WriteTx<'_> {
     }
 
     /// Notes that a photo is being fetched, and where its file will be.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn begin_download(&self, photo: &Photo, folder: &str, stem: &str) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached(
@@ -189,9 +174,6 @@ impl WriteTx<'_> {
     }
 
     /// Notes that nothing is left to be done about a photo that was being fetched.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn end_download(&self, key: &str) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached("DELETE FROM _downloads WHERE media_key = ?1")?
@@ -200,9 +182,6 @@ impl WriteTx<'_> {
     }
 
     /// A photo's file was fetched.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn photo_fetched(&self, photo: &Photo, file: FetchedFile<'_>) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached(
@@ -226,9 +205,6 @@ impl WriteTx<'_> {
     }
 
     /// The host says that a photo's file is as it was.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn photo_unchanged(&self, photo: &Photo) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached(
@@ -242,9 +218,6 @@ impl WriteTx<'_> {
 
     /// A photo was not fetched, and is not tried again on its own before a moment in
     /// storage form.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn photo_failed(&self, key: &str, error: &str, after: &str) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached(
@@ -257,9 +230,6 @@ impl WriteTx<'_> {
     }
 
     /// A photo's host asks to be left alone until a moment in storage form.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn photo_paused(
         &self,
         key: &str,
@@ -281,9 +251,6 @@ impl WriteTx<'_> {
 
     /// A photo's host has no such file. It is looked for again after a moment in
     /// storage form; without one, not until the feed gives it another source.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn photo_missing(
         &self,
         photo: &Photo,
@@ -306,9 +273,6 @@ impl WriteTx<'_> {
 
     /// A photo that was gone could not be looked for; that is done after a moment in
     /// storage form.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn photo_postponed(&self, key: &str, after: &str) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached("UPDATE media SET download_after = :after WHERE \"MediaKey\" = :key")?
@@ -320,10 +284,7 @@ impl WriteTx<'_> {
 impl Photo {
     /// How often its host said that it has no such file.
     pub fn missing_count(&self) -> u32 {
-        match self.was_missing {
-            true => self.attempts,
-            false => 0,
-        }
+        if self.was_missing { self.attempts } else { 0 }
     }
 }
 

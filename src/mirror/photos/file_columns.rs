@@ -121,9 +121,6 @@ pub(in crate::mirror) fn file_columns() -> String {
 impl WriteTx<'_> {
     /// Makes what `media` lacks for its files: columns that an earlier version did
     /// not have, and indexes that fit the feed's fields.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub(in crate::mirror) fn ensure_photos(&self) -> rusqlite::Result<()> {
         let existing = columns(&self.transaction, Resource::Media.table())?;
         if existing.is_empty() {

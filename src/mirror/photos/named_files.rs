@@ -38,9 +38,6 @@ fn file_row(row: &Row<'_>) -> rusqlite::Result<FileRow> {
 impl Mirror {
     /// Files of live photos, in the order of their keys, behind `after`; at most so
     /// many.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn files_after(&self, after: &str, most: u64) -> rusqlite::Result<Vec<FileRow>> {
         if !self.has_table(Resource::Media)? {
             return Ok(Vec::new());
@@ -57,9 +54,6 @@ impl Mirror {
     }
 
     /// The file of a live photo, if it has one.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn file_of(&self, key: &str) -> rusqlite::Result<Option<FileRow>> {
         self.connection
             .prepare_cached(&format!("{FILES} AND \"MediaKey\" = ?1"))?
@@ -68,9 +62,6 @@ impl Mirror {
     }
 
     /// Files of a listing's live photos.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn files_of_listing(&self, listing_key: &str) -> rusqlite::Result<Vec<FileRow>> {
         self.connection
             .prepare_cached(&format!("{FILES} AND listing_key = ?1"))?
@@ -80,9 +71,6 @@ impl Mirror {
 
     /// Keys of soft-deleted photos that still have to do with a file, and its path, in
     /// the order of the keys behind one of them; at most so many.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn files_to_remove(
         &self,
         after: &str,
@@ -104,9 +92,6 @@ impl Mirror {
     }
 
     /// Whether any row names a file.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn has_files(&self) -> rusqlite::Result<bool> {
         if !self.has_table(Resource::Media)? {
             return Ok(false);
@@ -119,9 +104,6 @@ impl Mirror {
     }
 
     /// How many soft-deleted photos still have a file.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn count_files_to_remove(&self) -> rusqlite::Result<u64> {
         if !self.has_table(Resource::Media)? {
             return Ok(0);
@@ -134,9 +116,6 @@ impl Mirror {
 
     /// Begins to look up which files are named: gathers all paths, those of temporary
     /// files of a process that fetches photos now included.
-    ///
-    /// # Errors
-    /// If there is no room for them.
     pub fn gather_paths(&self) -> rusqlite::Result<()> {
         self.connection.execute_batch(
             "CREATE TEMP TABLE IF NOT EXISTS named_path (path TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -153,9 +132,6 @@ impl Mirror {
     }
 
     /// Whether a row names this path, among those that were gathered.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn is_named(&self, path: &str) -> rusqlite::Result<bool> {
         self.connection
             .prepare_cached("SELECT EXISTS (SELECT 1 FROM temp.named_path WHERE path = ?1)")?
@@ -165,9 +141,6 @@ impl Mirror {
 
 impl WriteTx<'_> {
     /// A photo has no file any more, and is as one that never was fetched.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn clear_file(&self, key: &str) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached(

@@ -38,9 +38,6 @@ impl Mirror {
     /// Lines up the photos that are wanted: the first one of each listing before all
     /// others, and newer listings before older ones. Returns how many there are. The
     /// line stands in a temporary table of this connection.
-    ///
-    /// # Errors
-    /// If it cannot be read, or there is no room for the line.
     pub fn queue_photos(&self, wanted: WantedPhotos<'_>) -> anyhow::Result<u64> {
         self.connection.execute_batch(
             "CREATE TEMP TABLE IF NOT EXISTS photo_queue (
@@ -125,9 +122,6 @@ impl Mirror {
     }
 
     /// How many photos are lined up.
-    ///
-    /// # Errors
-    /// If it cannot be read, or none were ever lined up.
     pub fn count_queued_photos(&self) -> rusqlite::Result<u64> {
         let sql = "SELECT count(*) FROM temp.photo_queue";
         self.connection
@@ -136,9 +130,6 @@ impl Mirror {
     }
 
     /// How many photos are still to fetch.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn photo_backlog(&self) -> rusqlite::Result<Backlog> {
         let Some(sql) = PhotoSql::of(&self.connection)? else {
             return Ok(Backlog::default());
@@ -171,9 +162,6 @@ impl Mirror {
 
     /// Of the photos that wait before they are tried again: when the first one is, and
     /// what was wrong with it.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn next_paused(&self) -> rusqlite::Result<Option<(String, String)>> {
         let Some(sql) = PhotoSql::of(&self.connection)? else {
             return Ok(None);

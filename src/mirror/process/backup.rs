@@ -21,9 +21,6 @@ impl Mirror {
     /// of the copy in bytes, or none if it was broken off.
     ///
     /// The copy is one file without a write-ahead log, and no process holds it.
-    ///
-    /// # Errors
-    /// If the mirror cannot be read, or the copy not be written, or is not whole.
     pub fn back_up(
         &mut self,
         place: &Path,

@@ -87,9 +87,6 @@ impl Mirror {
     }
 
     /// Gives a lease back.
-    ///
-    /// # Errors
-    /// If the database cannot be written; then the next process finds this one dead.
     pub fn release_lease(&mut self, lease: Lease) -> rusqlite::Result<()> {
         let own = Process::own();
         self.connection.execute(
@@ -105,9 +102,6 @@ impl Mirror {
 
     /// The living process that holds a lease, if there is one. Of another host's it is
     /// not known whether it lives.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn lease_holder(&self, lease: Lease) -> rusqlite::Result<Option<LeaseHolder>> {
         let found = held(&self.connection, lease)?;
         let living = found.filter(|(process, _)| process.may_live(&host()));

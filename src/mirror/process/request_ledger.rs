@@ -34,9 +34,6 @@ struct Open {
 
 impl RequestLedger {
     /// Opens the ledger beside a database, making it if there is none.
-    ///
-    /// # Errors
-    /// If it cannot be opened or made.
     pub fn open(database: &Path) -> rusqlite::Result<RequestLedger> {
         let path = path(database);
         let connection = open(&path).or_else(|error| match error.sqlite_error_code() {
@@ -57,9 +54,6 @@ impl RequestLedger {
 
     /// How many requests were sent in each of these spans, up to now. Zeros if there is
     /// no ledger.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn sent_within(database: &Path, spans: &[Duration]) -> rusqlite::Result<Vec<u64>> {
         let path = path(database);
         if !path.is_file() {

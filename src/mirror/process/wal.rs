@@ -14,9 +14,6 @@ const TRY_EVERY: Duration = Duration::from_secs(1);
 
 impl Mirror {
     /// Empties the log if it has grown large, unless somebody still reads from it.
-    ///
-    /// # Errors
-    /// If the database cannot be written.
     pub(in crate::mirror) fn limit_wal(&mut self) -> rusqlite::Result<()> {
         let is_soon = |at: Instant| at.elapsed() < TRY_EVERY;
         if self.wal_bytes() <= LOG_LIMIT_BYTES || self.truncated_at.is_some_and(is_soon) {
@@ -28,9 +25,6 @@ impl Mirror {
 
     /// Empties the write-ahead log into the database and cuts it to nothing, unless
     /// somebody reads from it.
-    ///
-    /// # Errors
-    /// If the database cannot be written.
     pub fn truncate_wal(&self) -> rusqlite::Result<()> {
         // Nobody is waited for.
         self.connection.busy_timeout(Duration::ZERO)?;

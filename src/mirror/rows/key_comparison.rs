@@ -20,9 +20,6 @@ pub struct KeyDifferences {
 
 impl Mirror {
     /// Begins to note what the feed has of a resource.
-    ///
-    /// # Errors
-    /// If there is no room for it.
     pub fn begin_comparison(&self) -> rusqlite::Result<()> {
         self.connection.execute_batch(
             "CREATE TEMP TABLE IF NOT EXISTS in_feed (
@@ -33,9 +30,6 @@ impl Mirror {
     }
 
     /// Notes records that the feed has.
-    ///
-    /// # Errors
-    /// If there is no room for them.
     pub fn note_in_feed<'r>(
         &mut self,
         shape: &Shape,
@@ -63,9 +57,6 @@ impl Mirror {
 
     /// How many of the noted records the mirror is to hold: of children, those of
     /// listings that it holds. `listings_filtered` says that it does not hold all.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn wanted_in_feed(
         &self,
         resource: Resource,
@@ -79,9 +70,6 @@ impl Mirror {
     }
 
     /// Holds what was noted against the live rows.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn compare_keys(
         &self,
         shape: &Shape,
@@ -135,9 +123,6 @@ impl Mirror {
 
     /// Keys of live rows that the feed has too, and their listings' where they
     /// are children: so many of them, others each time.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn sample_keys(
         &self,
         resource: Resource,

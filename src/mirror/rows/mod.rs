@@ -4,6 +4,9 @@
 mod held_record;
 mod key_comparison;
 mod rejects;
+mod row_comparison;
+mod row_deletion;
+mod row_lookup;
 mod row_writer;
 mod saved_scope;
 mod sweep_staging;
@@ -11,5 +14,7 @@ mod sweep_staging;
 pub use held_record::HeldRecord;
 pub(super) use held_record::rows_where;
 pub use key_comparison::KeyDifferences;
-pub use row_writer::{DeletedReason, RowReader, Rows, StoredRow};
+pub use row_comparison::{RowReader, StoredRow};
+pub use row_deletion::DeletedReason;
+pub use row_writer::Rows;
 pub use saved_scope::Scope;

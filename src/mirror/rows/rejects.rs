@@ -8,9 +8,6 @@ use crate::resource::Resource;
 
 impl ReadTx<'_> {
     /// How many rejects of the resource are not resolved.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn open_rejects(&self, resource: Resource) -> rusqlite::Result<u64> {
         self.transaction
             .prepare_cached(
@@ -25,9 +22,6 @@ impl WriteTx<'_> {
     /// Keeps a record that could not be stored. One that an earlier run kept, the
     /// same to the letter, is noted as met again; so is one with a key that this
     /// run meets twice.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn save_reject(&self, run: RunId, reject: &Reject) -> rusqlite::Result<()> {
         let known = self
             .transaction
@@ -64,9 +58,6 @@ impl WriteTx<'_> {
     }
 
     /// A record that was rejected before has been stored.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn resolve_rejects(&self, resource: Resource, key: &str) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached(
@@ -80,9 +71,6 @@ impl WriteTx<'_> {
     /// A run of changes that began with run `since` has finished: rejects without
     /// a key that an earlier one met among the same changes, and that it did not
     /// meet again, are no more in the feed as they were.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn resolve_unseen_keyless_rejects(
         &self,
         resource: Resource,
@@ -102,9 +90,6 @@ impl WriteTx<'_> {
 
     /// A sweep that began with run `since` has finished: rejects that it did not
     /// meet again are no more in the feed as they were.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn resolve_unseen_rejects(&self, resource: Resource, since: RunId) -> rusqlite::Result<()> {
         self.transaction.execute(
             "UPDATE rejects SET resolved_at = :now
@@ -119,9 +104,6 @@ impl WriteTx<'_> {
 
 impl Mirror {
     /// The keys of rejects that are not resolved and that no run since `since` met.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn unseen_reject_keys(
         &self,
         resource: Resource,
@@ -141,9 +123,6 @@ impl Mirror {
     }
 
     /// Of the resource's rejects that are not resolved, the keys and reasons.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn unresolved_rejects(
         &self,
         resource: Resource,

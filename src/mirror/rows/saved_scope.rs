@@ -20,9 +20,6 @@ pub struct Scope {
 
 impl Mirror {
     /// What the resource was last read with, if it ever was.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn scope(&self, resource: Resource) -> rusqlite::Result<Option<Scope>> {
         let found = self
             .connection
@@ -40,9 +37,6 @@ impl Mirror {
 
     /// Whether a record that could not be stored, and whose key is not known,
     /// was met where all of the resource was read: nothing less finds it again.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn has_keyless_rejects(&self, resource: Resource) -> rusqlite::Result<bool> {
         self.connection.query_row(
             "SELECT EXISTS (
@@ -58,9 +52,6 @@ impl Mirror {
 
 impl ReadTx<'_> {
     /// The ModificationTimestamp of a live row; none if there is no live row.
-    ///
-    /// # Errors
-    /// If it cannot be read, or the resource has no such field.
     pub fn live_timestamp(
         &self,
         resource: Resource,
@@ -78,9 +69,6 @@ impl ReadTx<'_> {
     }
 
     /// Whether the mirror holds a live row with this key.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn is_live(&self, resource: Resource, key: &str) -> rusqlite::Result<bool> {
         self.transaction
             .prepare_cached(&format!(
@@ -94,9 +82,6 @@ impl ReadTx<'_> {
 
 impl WriteTx<'_> {
     /// Writes down what a resource was read with.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn save_scope(&self, resource: Resource, scope: &Scope) -> rusqlite::Result<()> {
         let fields = serde_json::Value::from_iter(scope.fields.iter().cloned());
         self.transaction.execute(

@@ -9,9 +9,6 @@ use crate::resource::Resource;
 
 impl Mirror {
     /// How many records a sweep that notes what it meets has met.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn count_seen(&self, job: Job, resource: Resource) -> rusqlite::Result<u64> {
         self.connection
             .query_row(
@@ -25,9 +22,6 @@ impl Mirror {
 
 impl ReadTx<'_> {
     /// Whether any record of the resource is noted as missing, by whichever job.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn has_missing(&self, resource: Resource) -> rusqlite::Result<bool> {
         self.transaction
             .prepare_cached("SELECT EXISTS (SELECT 1 FROM _sweep_missing WHERE resource = ?1)")?
@@ -35,9 +29,6 @@ impl ReadTx<'_> {
     }
 
     /// The keys that a sweep missed and that are still live.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn missing(&self, job: Job, resource: Resource) -> rusqlite::Result<Vec<String>> {
         self.transaction
             .prepare(&format!(
@@ -57,9 +48,6 @@ impl ReadTx<'_> {
 
     /// The keys of the live rows behind `after` and up to `up_to`, by the paging
     /// field, which is a number.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn live_keys_between(
         &self,
         shape: &Shape,
@@ -86,9 +74,6 @@ impl ReadTx<'_> {
 
 impl WriteTx<'_> {
     /// Forgets what an earlier sweep of the resource met and missed.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn clear_sweep(&self, job: Job, resource: Resource) -> rusqlite::Result<()> {
         for table in ["_sweep_seen", "_sweep_missing"] {
             self.transaction.execute(
@@ -100,9 +85,6 @@ impl WriteTx<'_> {
     }
 
     /// Notes that a sweep met a record.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn mark_seen(&self, job: Job, resource: Resource, key: &str) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached(
@@ -113,9 +95,6 @@ impl WriteTx<'_> {
     }
 
     /// Notes that a record which the mirror holds was not where it should have been.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn mark_missing(&self, job: Job, resource: Resource, key: &str) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached(
@@ -126,9 +105,6 @@ impl WriteTx<'_> {
     }
 
     /// Notes that a record was met after all, whichever job missed it.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn unmark_missing(&self, resource: Resource, key: &str) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached("DELETE FROM _sweep_missing WHERE resource = ?1 AND record_key = ?2")?
@@ -138,9 +114,6 @@ impl WriteTx<'_> {
 
     /// The live rows that a sweep which noted what it met did not meet become
     /// those that it missed.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn mark_unseen_missing(&self, job: Job, resource: Resource) -> rusqlite::Result<()> {
         self.transaction.execute(
             &format!(

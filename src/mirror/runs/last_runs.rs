@@ -25,9 +25,6 @@ pub struct LastRun {
 
 impl Mirror {
     /// The newest run of each job on each resource.
-    ///
-    /// # Errors
-    /// If they cannot be read.
     pub fn last_runs(&self) -> rusqlite::Result<Vec<LastRun>> {
         self.connection
             .prepare(
@@ -49,9 +46,6 @@ impl Mirror {
 
     /// When the newest run began that brought a resource up to date, UTC: what the
     /// feed held then is here.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn current_as_of(&self, resource: Resource) -> rusqlite::Result<Option<String>> {
         self.connection
             .query_row(
@@ -66,9 +60,6 @@ impl Mirror {
     }
 
     /// How many files photos have, and of how many bytes.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn media_size(&self) -> rusqlite::Result<(u64, u64)> {
         if !self.has_table(Resource::Media)? {
             return Ok((0, 0));

@@ -29,9 +29,6 @@ impl Mirror {
     /// Removes what was soft-deleted before a moment in storage form: the rows, and
     /// what the change log and the rejects hold of their fields. That they came and
     /// went stays in the log. What is removed is overwritten, not only let go.
-    ///
-    /// # Errors
-    /// If the database cannot be written.
     pub fn purge_deleted(&mut self, before: &str) -> rusqlite::Result<Purged> {
         let mut purged = Purged::default();
         self.overwrite_removed(true)?;
@@ -57,9 +54,6 @@ impl Mirror {
 
     /// Removes entries of the change log that were recorded before a moment in
     /// storage form.
-    ///
-    /// # Errors
-    /// If the database cannot be written.
     pub fn purge_changes(&mut self, before: &str) -> rusqlite::Result<u64> {
         let mut purged = 0;
         loop {
@@ -83,9 +77,6 @@ impl Mirror {
     /// Removes runs that started before a moment in storage form, but for those that
     /// tell where the mirror stands: the newest of each job, those that hold a
     /// watermark or a checkpoint, and those that open rejects name.
-    ///
-    /// # Errors
-    /// If the database cannot be written.
     pub fn purge_runs(&mut self, before: &str) -> rusqlite::Result<u64> {
         let tx = self.write()?;
         let removed = tx.transaction.execute(
@@ -120,9 +111,6 @@ impl Mirror {
 impl ReadTx<'_> {
     /// From when on the change log is whole, in storage form, if entries of it were
     /// removed by their age.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn log_begins(&self) -> rusqlite::Result<Option<String>> {
         self.state(LOG_BEGINS)
     }

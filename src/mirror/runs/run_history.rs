@@ -34,9 +34,6 @@ pub struct RunRow {
 
 impl ReadTx<'_> {
     /// Gives the runs that began at a time in storage form or later, newest first.
-    ///
-    /// # Errors
-    /// If they cannot be read.
     pub fn read_runs(&self, since: &str, mut each: impl FnMut(RunRow)) -> rusqlite::Result<()> {
         let mut statement = self.transaction.prepare(
             "SELECT job, resource, status, started_at, duration_ms, records_seen, requests,
@@ -66,9 +63,6 @@ impl ReadTx<'_> {
     }
 
     /// When the first run began that the mirror remembers, UTC.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn first_run_at(&self) -> rusqlite::Result<Option<String>> {
         self.transaction
             .query_row("SELECT min(started_at) FROM sync_runs", [], |row| {
@@ -79,9 +73,6 @@ impl ReadTx<'_> {
     /// The moments at which a resource was brought up to date, UTC, oldest first, as
     /// [`crate::mirror::Mirror::current_as_of`] tells the newest of them: those at a time in
     /// storage form or later, and the last one before it.
-    ///
-    /// # Errors
-    /// If they cannot be read.
     pub fn up_to_date_times(
         &self,
         resource: Resource,

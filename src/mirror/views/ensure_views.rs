@@ -15,9 +15,6 @@ impl ReadTx<'_> {
 
 impl WriteTx<'_> {
     /// Makes the views whose tables are there, and the indexes that these need.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub(in crate::mirror) fn ensure_views(&self) -> rusqlite::Result<()> {
         self.ensure_view("sync_health", runs::SYNC_HEALTH)?;
         self.ensure_view("watermarks", runs::WATERMARKS)?;

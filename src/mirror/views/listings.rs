@@ -102,9 +102,10 @@ fn first_photo(media: &Table) -> Option<String> {
 /// Listings that are active, the newest first.
 pub(super) fn active(listings: &Table, media: Option<&Table>) -> String {
     let entered = listings.value(entered(listings));
-    let is_active = match listings.has("StandardStatus") {
-        true => "listings.deleted_at IS NULL AND listings.\"StandardStatus\" = 'Active'",
-        false => "listings.deleted_at IS NULL",
+    let is_active = if listings.has("StandardStatus") {
+        "listings.deleted_at IS NULL AND listings.\"StandardStatus\" = 'Active'"
+    } else {
+        "listings.deleted_at IS NULL"
     };
     format!(
         "SELECT {}\nFROM listings WHERE {is_active}\nORDER BY {entered} DESC, listings.\"ListingKey\" DESC",

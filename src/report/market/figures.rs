@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::active::Active;
-use crate::value::folded_status;
+use crate::resource::folded_status;
 
 /// How the market moved, as far as the feed declares the fields that tell it.
 #[derive(Clone, Debug, Serialize)]

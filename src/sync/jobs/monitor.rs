@@ -8,10 +8,10 @@ use super::whole_job::whole_job;
 use crate::config;
 use crate::mirror::{Job, Mirror, RunCounts, RunId, RunOutcome, RunStatus, Transition};
 use crate::resource::Resource;
+use crate::resource::folded_status;
 use crate::sync::files::Trust;
 use crate::sync::records::job_run::run_job;
 use crate::sync::{Context, Ending, Report, peak_rss_bytes};
-use crate::value::folded_status;
 
 /// Under what it is remembered up to which entry of the log all was told.
 const STATE: &str = "reported_up_to_change";

@@ -1,116 +1,13 @@
-//! A field's value in its storage form: one spelling for equal values.
-//!
-//! The feed spells one value in several ways (`1600.0` and `1600`, `…00Z` and
-//! `…00.000Z`, an absent field and null). Everything that is stored or compared
-//! has passed through a [`ValueForm`] first, so that equal values are equal here.
+//! How values of the feed are read into their storage form.
 
 use std::fmt;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserializer, Serialize, Serializer};
 
-/// A value as SQLite holds it.
-#[derive(Clone, Debug, Default)]
-pub enum Value {
-    /// Absent, or null: the two mean the same.
-    #[default]
-    Null,
-    /// A whole number, or a boolean as 0 or 1.
-    Integer(i64),
-    /// A number with a fraction.
-    Real(f64),
-    /// Text, a date, a timestamp, or JSON text.
-    Text(Box<str>),
-}
-
-/// A borrowed [`Value`].
-#[derive(Clone, Copy, Debug)]
-pub enum ValueRef<'a> {
-    /// Absent or null.
-    Null,
-    /// A whole number.
-    Integer(i64),
-    /// A number with a fraction.
-    Real(f64),
-    /// Any text.
-    Text(&'a str),
-}
-
-impl Value {
-    /// This value, borrowed.
-    pub fn as_ref(&self) -> ValueRef<'_> {
-        match self {
-            Value::Null => ValueRef::Null,
-            Value::Integer(number) => ValueRef::Integer(*number),
-            Value::Real(number) => ValueRef::Real(*number),
-            Value::Text(text) => ValueRef::Text(text),
-        }
-    }
-
-    /// The text of a text value.
-    pub fn as_text(&self) -> Option<&str> {
-        match self {
-            Value::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    /// The value as a key: text as it is, a whole number in digits.
-    pub fn to_key(&self) -> Option<Box<str>> {
-        match self {
-            Value::Text(text) if !text.is_empty() => Some(text.clone()),
-            Value::Integer(number) => Some(number.to_string().into()),
-            _ => None,
-        }
-    }
-}
-
-impl ValueRef<'_> {
-    /// An owned copy.
-    pub fn to_owned(self) -> Value {
-        match self {
-            ValueRef::Null => Value::Null,
-            ValueRef::Integer(number) => Value::Integer(number),
-            ValueRef::Real(number) => Value::Real(number),
-            ValueRef::Text(text) => Value::Text(text.into()),
-        }
-    }
-}
-
-impl Serialize for Value {
-    /// The number, the text or null, as it is stored.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Value::Null => serializer.serialize_none(),
-            Value::Integer(number) => serializer.serialize_i64(*number),
-            Value::Real(number) => serializer.serialize_f64(*number),
-            Value::Text(text) => serializer.serialize_str(text),
-        }
-    }
-}
-
-impl PartialEq for ValueRef<'_> {
-    /// Numbers are equal by value: SQLite gives a column's numbers back as
-    /// whole ones or as floating ones, as the column is declared.
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (ValueRef::Null, ValueRef::Null) => true,
-            (ValueRef::Integer(a), ValueRef::Integer(b)) => a == b,
-            (ValueRef::Real(a), ValueRef::Real(b)) => a == b,
-            (ValueRef::Integer(a), ValueRef::Real(b))
-            | (ValueRef::Real(b), ValueRef::Integer(a)) => *a as f64 == *b,
-            (ValueRef::Text(a), ValueRef::Text(b)) => a == b,
-            _ => false,
-        }
-    }
-}
-
-impl PartialEq for Value {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_ref() == other.as_ref()
-    }
-}
+use super::canonical::{canonical, real};
+use super::storage::Value;
+use super::time::{date, timestamp};
 
 /// How a field is stored, from its Edm type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -196,40 +93,6 @@ fn canonical_json<'de, D: Deserializer<'de>>(
         serde_json::Value::Null => Value::Null,
         other => Value::Text(canonical(other).to_string().into()),
     }))
-}
-
-/// The same JSON value in one spelling: object members by name, numbers without
-/// an empty fraction. Members that are null are kept.
-pub fn canonical(value: serde_json::Value) -> serde_json::Value {
-    use serde_json::Value as Json;
-    match value {
-        Json::Number(number) => match number.as_f64().map(real) {
-            Some(Value::Integer(whole)) if number.is_f64() => whole.into(),
-            _ => Json::Number(number),
-        },
-        Json::Array(items) => items.into_iter().map(canonical).collect(),
-        Json::Object(members) => {
-            let mut members: Vec<_> = members.into_iter().collect();
-            members.sort_by(|a, b| a.0.cmp(&b.0));
-            members
-                .into_iter()
-                .map(|(name, member)| (name, canonical(member)))
-                .collect()
-        }
-        other => other,
-    }
-}
-
-/// The largest whole number up to which every whole number is also a float.
-const EXACT_WHOLE: f64 = 9_007_199_254_740_992.0;
-
-/// A number in storage form: whole where it has no fraction.
-fn real(number: f64) -> Value {
-    if number.fract() == 0.0 && number.abs() <= EXACT_WHOLE {
-        Value::Integer(number as i64)
-    } else {
-        Value::Real(number)
-    }
 }
 
 struct ValueFormVisitor(ValueForm);
@@ -341,100 +204,6 @@ impl<'de> Visitor<'de> for ValueFormVisitor {
 fn decimal(text: &str) -> Option<Value> {
     let number: f64 = text.parse().ok()?;
     number.is_finite().then(|| real(number))
-}
-
-fn date(text: &str) -> Option<Box<str>> {
-    let day = text.get(..10).filter(|day| is_date(day.as_bytes()))?;
-    match &text[10..] {
-        "" => Some(day.into()),
-        // A midnight behind the date adds nothing to it.
-        _ => timestamp(text)?.ends_with(" 00:00:00").then(|| day.into()),
-    }
-}
-
-/// Whether digits stand in `bytes` where `pattern` has a `d`, and otherwise the same bytes.
-fn fits(bytes: &[u8], pattern: &[u8]) -> bool {
-    bytes.len() == pattern.len()
-        && bytes
-            .iter()
-            .zip(pattern)
-            .all(|(byte, wanted)| match wanted {
-                b'd' => byte.is_ascii_digit(),
-                _ => byte == wanted,
-            })
-}
-
-/// The number of the two digits at a place.
-fn two(digits: &[u8], at: usize) -> u32 {
-    u32::from(digits[at] - b'0') * 10 + u32::from(digits[at + 1] - b'0')
-}
-
-/// Whether the text is a day of the calendar as `YYYY-MM-DD`.
-fn is_date(text: &[u8]) -> bool {
-    fits(text, b"dddd-dd-dd") && {
-        let year = two(text, 0) * 100 + two(text, 2);
-        NaiveDate::from_ymd_opt(year as i32, two(text, 5), two(text, 8)).is_some()
-    }
-}
-
-/// A status without what its two spellings differ in (`Active Under Contract` and
-/// `ActiveUnderContract`).
-pub fn folded_status(status: &str) -> impl Iterator<Item = char> {
-    let letters = status.chars().filter(|letter| *letter != ' ');
-    letters.map(|letter| letter.to_ascii_lowercase())
-}
-
-/// A timestamp of the feed in storage form: UTC, a space between date and time,
-/// a fraction only where there is one. None if it is no timestamp.
-pub fn timestamp(text: &str) -> Option<Box<str>> {
-    if let Some(stored) = plain_utc(text) {
-        return Some(stored);
-    }
-    let instant = DateTime::parse_from_rfc3339(text)
-        .map(|instant| instant.with_timezone(&Utc))
-        .or_else(|_| {
-            // Without an offset it is UTC, as OData's are by default.
-            NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").map(|naive| naive.and_utc())
-        })
-        .ok()?;
-    Some(stored_instant(instant).into())
-}
-
-/// An instant in storage form.
-pub fn stored_instant(instant: DateTime<Utc>) -> String {
-    let text = instant.format("%Y-%m-%d %H:%M:%S%.9f").to_string();
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-/// The instant that a text in storage form tells, if it is one.
-pub fn instant(stored: &str) -> Option<DateTime<Utc>> {
-    let instant = NaiveDateTime::parse_from_str(stored, "%Y-%m-%d %H:%M:%S%.f");
-    instant.ok().map(|instant| instant.and_utc())
-}
-
-/// The usual spelling, `2026-01-02T03:04:05[.678]Z`, without a full parse.
-fn plain_utc(text: &str) -> Option<Box<str>> {
-    let bytes = text.as_bytes();
-    let (&last, body) = bytes.split_last()?;
-    if last != b'Z' || body.len() < 19 || body.len() > 29 {
-        return None;
-    }
-    let (day, time) = (&body[..10], &body[10..19]);
-    if !is_date(day) || !fits(time, b"Tdd:dd:dd") {
-        return None;
-    }
-    if two(time, 1) > 23 || two(time, 4) > 59 || two(time, 7) > 59 {
-        return None;
-    }
-    let fraction = match &body[19..] {
-        [] => "",
-        [b'.', digits @ ..] if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => text
-            [19..text.len() - 1]
-            .trim_end_matches('0')
-            .trim_end_matches('.'),
-        _ => return None,
-    };
-    Some(format!("{} {}{fraction}", &text[..10], &text[11..19]).into())
 }
 
 #[cfg(test)]

@@ -1,0 +1,100 @@
+//! Compares records of the feed with their rows.
+
+use rusqlite::CachedStatement;
+
+use crate::change::{FieldChange, differences};
+use crate::mirror::ReadTx;
+use crate::mirror::sql::{quoted, stored};
+use crate::record::{Record, Shape};
+use crate::value::ValueRef;
+
+/// What the mirror holds of a record.
+#[derive(Debug)]
+pub enum StoredRow {
+    /// Nothing.
+    Absent,
+    /// A row.
+    Present {
+        /// Whether it is soft-deleted, and why.
+        deleted: Option<String>,
+        /// Whether it belongs to another listing than the record says.
+        moved: bool,
+        /// In which fields it differs.
+        changes: Vec<FieldChange>,
+    },
+}
+
+/// Compares records with the rows of one resource, within one transaction.
+pub struct RowReader<'t> {
+    shape: &'t Shape,
+    select: CachedStatement<'t>,
+}
+
+/// The columns that a record fills: its fields, then `extra` and `listing_key`
+/// where the resource has them.
+pub(super) fn filled_columns(shape: &Shape) -> Vec<String> {
+    let mut columns: Vec<String> = shape
+        .fields
+        .iter()
+        .map(|field| quoted(&field.name))
+        .collect();
+    if shape.keeps_extra {
+        columns.push("extra".to_owned());
+    }
+    if shape.resource.is_child() {
+        columns.push("listing_key".to_owned());
+    }
+    columns
+}
+
+impl ReadTx<'_> {
+    /// Prepares to compare records with the rows of the shape's resource. It is an
+    /// error if the table does not exist.
+    pub fn row_reader<'t>(&'t self, shape: &'t Shape) -> rusqlite::Result<RowReader<'t>> {
+        let select = self.transaction.prepare_cached(&format!(
+            "SELECT {}, deleted_reason, deleted_at IS NOT NULL FROM {} WHERE {} = ?1",
+            filled_columns(shape).join(", "),
+            shape.resource.table(),
+            quoted(shape.resource.key())
+        ))?;
+        Ok(RowReader { shape, select })
+    }
+}
+
+impl RowReader<'_> {
+    /// What the mirror holds of a record, and in what it differs.
+    pub fn compare(&mut self, record: &Record) -> rusqlite::Result<StoredRow> {
+        let fields = self.shape.fields.len();
+        let compared = fields + usize::from(self.shape.keeps_extra);
+        let mut rows = self.select.query([&record.key])?;
+        let Some(row) = rows.next()? else {
+            return Ok(StoredRow::Absent);
+        };
+        let found = record.values.iter().map(|value| value.as_ref());
+        let extra = [record
+            .extra
+            .as_deref()
+            .map_or(ValueRef::Null, ValueRef::Text)];
+        let changes = differences(
+            (0..compared).map(|column| stored(row, column)),
+            found.chain(extra).take(compared),
+        );
+        let mut behind = compared;
+        let mut moved = false;
+        if self.shape.resource.is_child() {
+            let listing_key: Option<String> = row.get(behind)?;
+            // A record that names no listing says nothing of where it belongs.
+            moved = record.listing_key.is_some()
+                && listing_key.as_deref() != record.listing_key.as_deref();
+            behind += 1;
+        }
+        let reason: Option<String> = row.get(behind)?;
+        let is_deleted: bool = row.get(behind + 1)?;
+        let deleted = is_deleted.then(|| reason.unwrap_or_default());
+        Ok(StoredRow::Present {
+            deleted,
+            moved,
+            changes,
+        })
+    }
+}

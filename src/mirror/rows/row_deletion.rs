@@ -1,0 +1,55 @@
+//! Soft-deletes rows.
+
+use rusqlite::named_params;
+
+use crate::mirror::WriteTx;
+use crate::mirror::sql::quoted;
+use crate::resource::Resource;
+
+/// Why a row was soft-deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeletedReason {
+    /// The Deleted feed says so.
+    Announced,
+    /// A finished sweep did not meet it.
+    Missing,
+    /// Its listing went.
+    Parent,
+    /// It is no longer among its listing's children.
+    Replaced,
+    /// It left the configured filter.
+    Scope,
+}
+
+impl DeletedReason {
+    /// As `deleted_reason` has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DeletedReason::Announced => "announced",
+            DeletedReason::Missing => "missing",
+            DeletedReason::Parent => "parent",
+            DeletedReason::Replaced => "replaced",
+            DeletedReason::Scope => "scope",
+        }
+    }
+}
+
+impl WriteTx<'_> {
+    /// Soft-deletes a row, keeping its values.
+    pub fn delete_row(
+        &self,
+        resource: Resource,
+        key: &str,
+        reason: DeletedReason,
+    ) -> rusqlite::Result<()> {
+        let mut statement = self.transaction.prepare_cached(&format!(
+            "UPDATE {} SET deleted_at = :now, updated_at = :now, deleted_reason = :reason WHERE {} = :key",
+            resource.table(),
+            quoted(resource.key())
+        ))?;
+        statement.execute(named_params! {
+            ":now": self.now, ":reason": reason.as_str(), ":key": key,
+        })?;
+        Ok(())
+    }
+}

@@ -1,0 +1,98 @@
+//! Looks up and counts single rows.
+
+use rusqlite::{OptionalExtension, named_params};
+
+use crate::mirror::ReadTx;
+use crate::mirror::objects::columns;
+use crate::mirror::sql::{quoted, stored};
+use crate::resource::Resource;
+use crate::value::Value;
+
+impl ReadTx<'_> {
+    /// The keys of a listing's live children of one resource.
+    pub fn live_children(
+        &self,
+        resource: Resource,
+        listing_key: &str,
+    ) -> rusqlite::Result<Vec<String>> {
+        self.transaction
+            .prepare_cached(&format!(
+                "SELECT CAST({} AS TEXT) FROM {} WHERE listing_key = :listing AND deleted_at IS NULL",
+                quoted(resource.key()),
+                resource.table()
+            ))?
+            .query_map(named_params! { ":listing": listing_key }, |row| row.get(0))?
+            .collect()
+    }
+
+    /// The listing that a child's row belongs to, if it says.
+    pub fn listing_of(&self, resource: Resource, key: &str) -> rusqlite::Result<Option<String>> {
+        self.transaction
+            .prepare_cached(&format!(
+                "SELECT listing_key FROM {} WHERE {} = :key",
+                resource.table(),
+                quoted(resource.key())
+            ))?
+            .query_row(named_params! { ":key": key }, |row| row.get(0))
+    }
+
+    /// The value of one column of a row; none if the table has no such column.
+    pub fn column_value(
+        &self,
+        resource: Resource,
+        key: &str,
+        column: &str,
+    ) -> rusqlite::Result<Option<Value>> {
+        let table = resource.table();
+        let columns = columns(&self.transaction, table)?;
+        if !columns.iter().any(|known| known == column) {
+            return Ok(None);
+        }
+        let (column, key_column) = (quoted(column), quoted(resource.key()));
+        self.transaction
+            .query_row(
+                &format!("SELECT {column} FROM {table} WHERE {key_column} = ?1"),
+                [key],
+                |row| Ok(stored(row, 0).to_owned()),
+            )
+            .map(Some)
+    }
+
+    /// Whether a listing is live, soft-deleted, or not held at all (None).
+    pub fn listing_is_live(&self, listing_key: &str) -> rusqlite::Result<Option<bool>> {
+        if !self.has_table(Resource::Property)? {
+            return Ok(None);
+        }
+        self.transaction
+            .prepare_cached("SELECT deleted_at IS NULL FROM listings WHERE \"ListingKey\" = :key")?
+            .query_row(named_params! { ":key": listing_key }, |row| row.get(0))
+            .optional()
+    }
+
+    /// How many rows of the resource are live, and how many soft-deleted.
+    pub fn count_rows(&self, resource: Resource) -> rusqlite::Result<(u64, u64)> {
+        let table = resource.table();
+        // Each by an index of its own.
+        let deleted = format!("SELECT count(*) FROM {table} WHERE deleted_at IS NOT NULL");
+        let all = format!("SELECT count(*) FROM {table}");
+        let count = |sql: &str| {
+            let counted = self
+                .transaction
+                .query_row(sql, [], |row| row.get::<_, i64>(0));
+            counted.map(|count| count as u64)
+        };
+        let deleted = count(&deleted)?;
+        Ok((count(&all)? - deleted, deleted))
+    }
+
+    /// How many rows of the resource are live.
+    pub fn live_rows(&self, resource: Resource) -> rusqlite::Result<u64> {
+        let sql = format!(
+            "SELECT count(*) FROM {} WHERE deleted_at IS NULL",
+            resource.table()
+        );
+        self.transaction
+            .query_row(&sql, [], |row| row.get::<_, i64>(0))
+            .map(|rows| rows as u64)
+    }
+}

@@ -1,0 +1,163 @@
+//! Starting, saving and finishing runs.
+
+use rusqlite::named_params;
+
+use super::job::Job;
+use super::run::{RunCounts, RunId, RunOutcome};
+use crate::mirror::transaction::now;
+use crate::mirror::{Mirror, WriteTx};
+use crate::resource::Resource;
+
+impl Mirror {
+    /// Marks the runs of dead processes; to be called with the lease held.
+    pub fn mark_abandoned_runs(&mut self) -> rusqlite::Result<usize> {
+        self.connection.execute(
+            "UPDATE sync_runs SET status = 'interrupted', finished_at = :now,
+                    error = 'the process ended before the run did'
+             WHERE status = 'running'",
+            named_params! { ":now": now() },
+        )
+    }
+}
+
+impl WriteTx<'_> {
+    /// Begins a run. With `taking_over` it goes on from where that run stood,
+    /// which is left without a checkpoint.
+    pub fn start_run(
+        &self,
+        job: Job,
+        resource: Resource,
+        watermark_before: Option<&str>,
+        taking_over: Option<RunId>,
+    ) -> rusqlite::Result<RunId> {
+        self.transaction.execute(
+            "INSERT INTO sync_runs (job, resource, status, started_at, watermark_before, checkpoint)
+             SELECT :job, :resource, 'running', :now, :before,
+                    (SELECT checkpoint FROM sync_runs WHERE id = :old)",
+            named_params! {
+                ":job": job.as_str(),
+                ":resource": resource.entity_set(),
+                ":now": self.now,
+                ":before": watermark_before,
+                ":old": taking_over.map(|run| run.0),
+            },
+        )?;
+        let run = RunId(self.transaction.last_insert_rowid());
+        // The newest run alone knows where to go on.
+        self.transaction.execute(
+            "UPDATE sync_runs SET checkpoint = NULL
+             WHERE resource = :resource AND job = :job AND id < :run AND checkpoint IS NOT NULL",
+            named_params! {
+                ":resource": resource.entity_set(), ":job": job.as_str(), ":run": run.0,
+            },
+        )?;
+        Ok(run)
+    }
+
+    /// Begins a run that failed before it asked for a page: the checkpoint of an
+    /// earlier one stays where it is.
+    pub fn start_failed_run(
+        &self,
+        job: Job,
+        resource: Resource,
+        watermark_before: Option<&str>,
+    ) -> rusqlite::Result<RunId> {
+        self.transaction.execute(
+            "INSERT INTO sync_runs (job, resource, status, started_at, watermark_before)
+             VALUES (:job, :resource, 'running', :now, :before)",
+            named_params! {
+                ":job": job.as_str(),
+                ":resource": resource.entity_set(),
+                ":now": self.now,
+                ":before": watermark_before,
+            },
+        )?;
+        Ok(RunId(self.transaction.last_insert_rowid()))
+    }
+
+    /// Writes what a run did so far, and where it stands.
+    pub fn save_run(
+        &self,
+        run: RunId,
+        counts: &RunCounts,
+        checkpoint: Option<&str>,
+    ) -> rusqlite::Result<()> {
+        let mut statement = self.transaction.prepare_cached(
+            "UPDATE sync_runs SET checkpoint = :checkpoint, pages = :pages, requests = :requests,
+                    retries = :retries, throttled_ms = :throttled, bytes_received = :bytes,
+                    records_seen = :seen, inserted = :inserted, updated = :updated,
+                    unchanged = :unchanged, deleted = :deleted, restored = :restored,
+                    rejected = :rejected, changes_logged = :logged
+             WHERE id = :run",
+        )?;
+        statement.execute(named_params! {
+            ":run": run.0,
+            ":checkpoint": checkpoint,
+            ":pages": counts.pages as i64,
+            ":requests": counts.requests as i64,
+            ":retries": counts.retries as i64,
+            ":throttled": counts.throttled_ms as i64,
+            ":bytes": counts.bytes_received as i64,
+            ":seen": counts.records_seen as i64,
+            ":inserted": counts.inserted as i64,
+            ":updated": counts.updated as i64,
+            ":unchanged": counts.unchanged as i64,
+            ":deleted": counts.deleted as i64,
+            ":restored": counts.restored as i64,
+            ":rejected": counts.rejected as i64,
+            ":logged": counts.changes_logged as i64,
+        })?;
+        Ok(())
+    }
+
+    /// Takes back a run that came to nothing.
+    pub fn discard_run(&self, run: RunId) -> rusqlite::Result<()> {
+        self.transaction
+            .execute("DELETE FROM sync_runs WHERE id = ?1", [run.0])?;
+        Ok(())
+    }
+
+    /// A run that ended left something out after all.
+    pub fn mark_partial(&self, run: RunId, error: &str) -> rusqlite::Result<()> {
+        self.transaction.execute(
+            "UPDATE sync_runs SET status = 'partial',
+                    error = CASE WHEN error IS NULL THEN :error ELSE error || '; ' || :error END
+             WHERE id = :run",
+            named_params! { ":run": run.0, ":error": error },
+        )?;
+        Ok(())
+    }
+
+    /// A run that ended has to be read again after all: the resource stays mirrored
+    /// up to where it was.
+    pub fn hold_watermark(&self, run: RunId) -> rusqlite::Result<()> {
+        self.transaction.execute(
+            "UPDATE sync_runs SET watermark_after = watermark_before WHERE id = ?1",
+            [run.0],
+        )?;
+        Ok(())
+    }
+
+    /// Ends a run. What it did and where it stands was saved before.
+    pub fn finish_run(&self, run: RunId, outcome: &RunOutcome) -> rusqlite::Result<()> {
+        let seconds = outcome.duration.as_secs_f64();
+        self.transaction.execute(
+            "UPDATE sync_runs SET status = :status, finished_at = :now, duration_ms = :duration,
+                    watermark_after = :after, peak_rss_bytes = :rss, error = :error,
+                    records_per_second =
+                        CASE WHEN :seconds > 0 THEN round(records_seen / :seconds, 1) END
+             WHERE id = :run",
+            named_params! {
+                ":run": run.0,
+                ":status": outcome.status.as_str(),
+                ":now": self.now,
+                ":duration": outcome.duration.as_millis() as i64,
+                ":after": outcome.watermark_after,
+                ":rss": outcome.peak_rss_bytes.map(|bytes| bytes as i64),
+                ":error": outcome.error,
+                ":seconds": seconds,
+            },
+        )?;
+        Ok(())
+    }
+}

@@ -1,0 +1,75 @@
+//! How far a resource is mirrored, and where an unfinished run resumes.
+
+use rusqlite::{OptionalExtension, named_params};
+
+use super::job::Job;
+use super::run::RunId;
+use crate::mirror::Mirror;
+use crate::resource::Resource;
+
+impl Mirror {
+    /// The newest run of a job on a resource that left a checkpoint, and the checkpoint.
+    pub fn unfinished_run(
+        &self,
+        job: Job,
+        resource: Resource,
+    ) -> rusqlite::Result<Option<(RunId, String)>> {
+        self.connection
+            .query_row(
+                "SELECT id, checkpoint FROM sync_runs
+                 WHERE resource = :resource AND job = :job AND checkpoint IS NOT NULL
+                 ORDER BY id DESC LIMIT 1",
+                named_params! { ":resource": resource.entity_set(), ":job": job.as_str() },
+                |row| Ok((RunId(row.get(0)?), row.get(1)?)),
+            )
+            .optional()
+    }
+
+    /// The feed's time up to which a resource is mirrored.
+    pub fn watermark(&self, resource: Resource) -> rusqlite::Result<Option<String>> {
+        self.connection
+            .query_row(
+                "SELECT watermark_after FROM sync_runs
+                 WHERE resource = :resource AND watermark_after IS NOT NULL AND job <> 'deletions'
+                 ORDER BY id DESC LIMIT 1",
+                named_params! { ":resource": resource.entity_set() },
+                |row| row.get(0),
+            )
+            .optional()
+    }
+
+    /// The feed's time up to which its announced deletions of a resource were
+    /// read; where none were read yet, where its first full sync began.
+    pub fn deletions_watermark(&self, resource: Resource) -> rusqlite::Result<Option<String>> {
+        self.connection
+            .query_row(
+                "SELECT watermark_after FROM sync_runs
+                 WHERE resource = :resource AND watermark_after IS NOT NULL
+                 ORDER BY job = 'deletions' DESC, CASE job WHEN 'deletions' THEN -id ELSE id END
+                 LIMIT 1",
+                named_params! { ":resource": resource.entity_set() },
+                |row| row.get(0),
+            )
+            .optional()
+    }
+
+    /// When a run of a job was started last, UTC.
+    pub fn last_started(&self, job: Job) -> rusqlite::Result<Option<String>> {
+        self.connection.query_row(
+            "SELECT max(started_at) FROM sync_runs WHERE job = ?1",
+            [job.as_str()],
+            |row| row.get(0),
+        )
+    }
+
+    /// Whether a full sync of the resource has ever read all of it.
+    pub fn has_finished_full(&self, resource: Resource) -> rusqlite::Result<bool> {
+        self.connection.query_row(
+            "SELECT EXISTS (SELECT 1 FROM sync_runs
+                            WHERE resource = :resource AND job = 'full'
+                              AND status IN ('succeeded', 'partial') AND checkpoint IS NULL)",
+            named_params! { ":resource": resource.entity_set() },
+            |row| row.get(0),
+        )
+    }
+}

@@ -1,0 +1,15 @@
+//! A field's value in its storage form: one spelling for equal values.
+//!
+//! The feed spells one value in several ways (`1600.0` and `1600`, `…00Z` and
+//! `…00.000Z`, an absent field and null). A value passes through its [`ValueForm`]
+//! before it is stored or compared, so that equal values compare as equal.
+
+mod canonical;
+mod form;
+mod storage;
+mod time;
+
+pub use canonical::canonical;
+pub use form::{TypeMismatch, ValueForm};
+pub use storage::{Value, ValueRef};
+pub use time::{instant, stored_instant, timestamp};
