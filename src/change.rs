@@ -1,18 +1,19 @@
-//! What changed between a stored row and a record of the feed; pure.
+//! The differences between a stored row and a record of the feed; pure.
 
 use crate::value::{Value, ValueRef};
 
-/// One column whose value changed.
+/// A column whose value changed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FieldChange {
-    /// The position of the field in the shape; past its end, the column `extra`.
+    /// The position of the field in the shape. The position after the last field is the
+    /// column `extra`.
     pub position: usize,
     /// The value before, in storage form.
     pub old: Value,
 }
 
-/// The fields in which `stored` differs from `found`, both in the order of the
-/// shape. A value that is equal in another spelling is the same.
+/// Returns the fields in which `stored` differs from `found`, both in the order of the
+/// shape. Equal values in another spelling do not differ.
 pub fn differences<'a>(
     stored: impl Iterator<Item = ValueRef<'a>>,
     found: impl Iterator<Item = ValueRef<'a>>,

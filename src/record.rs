@@ -1,14 +1,14 @@
-//! Records of the feed, decoded but not yet stored: values only, no I/O.
+//! Records of the feed, decoded but not yet stored. Values only, no I/O.
 
 use std::collections::HashMap;
 
 use crate::resource::{MODIFICATION_TIMESTAMP, Resource};
 use crate::value::{Value, ValueForm};
 
-/// One field that the mirror takes from a resource's records.
+/// A field that is mirrored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldShape {
-    /// The field's RESO name, which is also its column's.
+    /// The field's RESO name, which is also the name of its column.
     pub name: String,
     /// How its values are stored.
     pub form: ValueForm,
@@ -16,26 +16,26 @@ pub struct FieldShape {
     pub declared_type: String,
 }
 
-/// A navigation property that is asked for with `$expand`.
+/// A navigation property that is requested with `$expand`.
 #[derive(Clone, Debug)]
 pub struct ChildShape {
     /// The navigation property's name.
     pub name: String,
-    /// What its records are.
+    /// The shape of its records.
     pub shape: Shape,
 }
 
-/// Which fields of a resource are taken, and in which order a [`Record`] holds them.
+/// Which fields of a resource are mirrored, and in which order a [`Record`] holds them.
 #[derive(Clone, Debug)]
 pub struct Shape {
-    /// The resource whose records these are.
+    /// The resource.
     pub resource: Resource,
     /// The fields, in the order of `$metadata`.
     pub fields: Vec<FieldShape>,
-    /// What is expanded along with each record.
+    /// The children that are expanded with each record.
     pub children: Vec<ChildShape>,
-    /// Whether a field that is not in `fields` is kept in `extra`. Not so where
-    /// the configuration selects fields: what it leaves out is left out.
+    /// Whether fields that are not in `fields` are kept in `extra`. False if the
+    /// configuration selects fields.
     pub keeps_extra: bool,
     key: usize,
     paging: usize,
@@ -47,9 +47,9 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// The shape of `resource` with these fields, paged by `paging_field`.
-    /// `ignored` are names that are no fields, such as other navigation properties.
-    /// None if the resource's key or the paging field is not among the fields.
+    /// Creates the shape of `resource` with these fields, paged by `paging_field`.
+    /// `ignored` are names that are not fields, such as other navigation properties.
+    /// Returns None if the resource's key or the paging field is not among the fields.
     pub fn new(
         resource: Resource,
         fields: Vec<FieldShape>,
@@ -82,48 +82,48 @@ impl Shape {
         })
     }
 
-    /// Where in [`Record::values`] the named field stands.
+    /// Returns the position of a field in [`Record::values`].
     pub fn position(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).copied()
     }
 
-    /// Whether the name stands in records without being a field of theirs.
+    /// Returns whether a name in records is not a field.
     pub fn ignores(&self, name: &str) -> bool {
         self.ignored.iter().any(|ignored| ignored == name)
     }
 
-    /// The field by which the feed pages this resource.
+    /// Returns the field by which the feed pages this resource.
     pub fn paging_field(&self) -> &FieldShape {
         &self.fields[self.paging]
     }
 
-    /// The record's key, from its values.
+    /// Returns the record's key.
     pub fn key_of(&self, values: &[Value]) -> Option<Box<str>> {
         values[self.key].to_key()
     }
 
-    /// The value of the paging field.
+    /// Returns the value of the paging field.
     pub fn paging_value<'v>(&self, values: &'v [Value]) -> &'v Value {
         &values[self.paging]
     }
 
-    /// Whether the resource has a ModificationTimestamp.
+    /// Returns whether the resource has a ModificationTimestamp.
     pub fn has_timestamp(&self) -> bool {
         self.modified.is_some()
     }
 
-    /// Whether the field at a position is the ModificationTimestamp.
+    /// Returns whether the field at a position is the ModificationTimestamp.
     pub fn is_timestamp(&self, position: usize) -> bool {
         self.modified == Some(position)
     }
 
-    /// The record's ModificationTimestamp in storage form.
+    /// Returns the record's ModificationTimestamp in storage form.
     pub fn modified_of<'v>(&self, values: &'v [Value]) -> Option<&'v str> {
         values[self.modified?].as_text()
     }
 
-    /// The key of the listing that a child's record itself names. Media of
-    /// members and offices name none.
+    /// Returns the key of the listing that a child's record names. Media of members and
+    /// offices name no listing.
     pub fn parent_of(&self, values: &[Value]) -> Option<Box<str>> {
         if let Some(at) = self.resource_name
             && values[at]
@@ -141,45 +141,45 @@ impl Shape {
 pub struct Record {
     /// Its key in the mirror's table.
     pub key: Box<str>,
-    /// For a child, the listing it belongs to.
+    /// The listing of a child.
     pub listing_key: Option<Box<str>>,
     /// The fields' values, in the order of the shape.
     pub values: Vec<Value>,
-    /// A JSON object of the fields that came but are not declared.
+    /// A JSON object of the fields that are not declared.
     pub extra: Option<Box<str>>,
-    /// What was expanded with it, in the order of the shape's children. None
-    /// where the answer said nothing of that child, which is not an empty list.
+    /// The expanded children, in the order of the shape's children. None if the answer
+    /// did not contain the property, which differs from an empty list.
     pub children: Vec<Option<Children>>,
 }
 
 /// The records of one expanded navigation property.
 #[derive(Clone, Debug, Default)]
 pub struct Children {
-    /// The records that came.
+    /// The records that could be decoded.
     pub records: Vec<Record>,
-    /// Keys of those that came and could not be stored: they are there all the same.
+    /// Keys of the rejected records. These records exist in the feed.
     pub rejected_keys: Vec<Box<str>>,
-    /// Whether one came that could not be stored and had no key.
+    /// Whether a record without a key was rejected.
     pub rejected_without_key: bool,
-    /// Where the rest of the list is, if the server cut it.
+    /// The link to the rest of the list, if the server cut it.
     pub next_link: Option<String>,
 }
 
-/// A record that came and could not be stored.
+/// A record that could not be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reject {
-    /// The resource it came from.
+    /// The record's resource.
     pub resource: Resource,
-    /// Its key, if it had one.
+    /// The record's key, if it has one.
     pub key: Option<Box<str>>,
-    /// Why it could not be stored.
+    /// The reason.
     pub reason: String,
-    /// The record whole, as it came.
+    /// The whole record as received.
     pub payload: String,
 }
 
 impl Children {
-    /// Notes that a record of the list could not be stored, and its key if it had one.
+    /// Adds a rejected record of the list, with its key if it has one.
     pub fn note_reject(&mut self, key: Option<&str>) {
         match key {
             Some(key) => self.rejected_keys.push(key.into()),

@@ -1,16 +1,15 @@
-//! The RESO resources that a mirror can hold, and how they hang together.
+//! The RESO resources that a mirror can hold, and their relations.
 //!
-//! Only names stand here: what a resource is called on the wire, in the
-//! database, and which of its fields name it. What a *server* does differently
-//! stands in `feed::dialect`.
+//! This file only has names: of a resource on the wire, of its table, and of its key
+//! fields. `feed::dialect` describes how servers differ.
 
 use std::fmt;
 use std::str::FromStr;
 
 /// A RESO resource that the mirror can hold.
 ///
-/// The order is the order in which jobs visit them: listings first, so that
-/// their children find them.
+/// The order is the order in which jobs process them: listings come before their
+/// children.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Resource {
     /// Listings.
@@ -44,7 +43,7 @@ impl Resource {
         Resource::Lookup,
     ];
 
-    /// The name of the entity set in URLs and in `$metadata`.
+    /// Returns the name of the entity set in URLs and in `$metadata`.
     pub fn entity_set(self) -> &'static str {
         match self {
             Resource::Property => "Property",
@@ -58,7 +57,7 @@ impl Resource {
         }
     }
 
-    /// The table of the database that holds its rows.
+    /// Returns the name of the table.
     pub fn table(self) -> &'static str {
         match self {
             Resource::Property => "listings",
@@ -72,7 +71,7 @@ impl Resource {
         }
     }
 
-    /// The field that is the key of its table.
+    /// Returns the name of the key field.
     pub fn key(self) -> &'static str {
         match self {
             Resource::Property => "ListingKey",
@@ -86,14 +85,14 @@ impl Resource {
         }
     }
 
-    /// Whether its records belong to a listing and go when it goes.
+    /// Returns whether its records belong to a listing and are deleted with it.
     pub fn is_child(self) -> bool {
         !self.parent_fields().is_empty() || self == Resource::Adu
     }
 
-    /// The fields of a child's record that name its listing, the most telling
-    /// first. Empty for a resource that is no child, and for `Adu`, whose
-    /// records name no listing and are known only by the one they came with.
+    /// Returns the fields of a child's record that name its listing, the preferred one
+    /// first. Empty for other resources, and for `Adu`, whose records name no listing
+    /// and belong to the listing with which they were expanded.
     pub fn parent_fields(self) -> &'static [&'static str] {
         match self {
             Resource::Media => &["ResourceRecordKey", "ResourceRecordKeyNumeric"],
@@ -104,7 +103,7 @@ impl Resource {
         }
     }
 
-    /// What people call one, and several, of its records.
+    /// Returns the common names of one record and of several records.
     pub fn nouns(self) -> (&'static str, &'static str) {
         match self {
             Resource::Property => ("listing", "listings"),
@@ -119,10 +118,10 @@ impl Resource {
     }
 }
 
-/// The field that says when a record last changed, in every resource that has one.
+/// The field with a record's last change, in every resource that has one.
 pub const MODIFICATION_TIMESTAMP: &str = "ModificationTimestamp";
 
-/// How many photos a listing says that it has.
+/// The field with a listing's number of photos.
 pub const PHOTOS_COUNT: &str = "PhotosCount";
 
 /// Normalizes a StandardStatus, so that the two spellings of one status are equal
@@ -138,7 +137,7 @@ impl fmt::Display for Resource {
     }
 }
 
-/// The name is not one of the resources that a mirror can hold.
+/// The name is not a resource that a mirror can hold.
 #[derive(Debug, thiserror::Error)]
 #[error("unknown resource `{0}`; known are {known}", known = Resource::ALL.map(Resource::entity_set).join(", "))]
 pub struct UnknownResource(pub String);

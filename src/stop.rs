@@ -1,32 +1,32 @@
-//! A request to stop, seen by everything that waits or works page by page.
+//! A request to stop, which long waits and loops over pages observe.
 
 use tokio::sync::watch;
 
 /// Why the process was asked to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Signal {
-    /// SIGINT, as Ctrl-C gives.
+    /// SIGINT, as from Ctrl-C.
     Interrupt,
-    /// SIGTERM, as a service manager gives.
+    /// SIGTERM, as from a service manager.
     Terminate,
 }
 
-/// The listening side: cheap to clone and to ask.
+/// Receives the request. It is cheap to clone and to query.
 #[derive(Clone, Debug)]
 pub struct Stop(watch::Receiver<Option<Signal>>);
 
-/// The side that asks for the stop.
+/// Sends the request.
 #[derive(Debug)]
 pub struct Stopper(watch::Sender<Option<Signal>>);
 
-/// A pair of the two.
+/// Returns a connected pair.
 pub fn channel() -> (Stopper, Stop) {
     let (sender, receiver) = watch::channel(None);
     (Stopper(sender), Stop(receiver))
 }
 
 impl Stopper {
-    /// Asks for the stop. The first reason stays.
+    /// Requests a stop. A later reason does not replace the first one.
     pub fn stop(&self, signal: Signal) {
         self.0
             .send_if_modified(|reason| reason.is_none() && reason.replace(signal).is_none());
@@ -34,17 +34,17 @@ impl Stopper {
 }
 
 impl Stop {
-    /// A stop that nobody asks for.
+    /// Returns a receiver that never gets a request.
     pub fn never() -> Stop {
         channel().1
     }
 
-    /// Why to stop, if it was asked for.
+    /// Returns the reason to stop, if a stop was requested.
     pub fn requested(&self) -> Option<Signal> {
         *self.0.borrow()
     }
 
-    /// Waits until a stop is asked for; for ever if nobody can.
+    /// Waits for a request, for ever if none can come.
     pub async fn wait(&self) -> Signal {
         let mut receiver = self.0.clone();
         let signal = match receiver.wait_for(Option::is_some).await {

@@ -5,7 +5,7 @@
 //! become visible together or not at all. A [`ReadTx`] sees one consistent snapshot.
 //!
 //! Every function that returns a [`rusqlite::Result`] passes on SQLite's own errors, of
-//! which [`is_disk_error`] and [`is_corrupt`] tell the causes apart.
+//! which [`is_disk_error`] and [`is_corrupt`] recognize two causes.
 
 mod about;
 mod connection;

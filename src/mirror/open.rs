@@ -1,4 +1,4 @@
-//! Opening the file: made, recognised, or refused.
+//! Opens the database: creates it, recognizes it, or refuses it.
 
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
@@ -13,21 +13,21 @@ mod embedded {
     refinery::embed_migrations!("migrations");
 }
 
-/// Marks the file as a mirror ("mlsm"), so that another program's is never touched.
+/// Identifies the file as a mirror ("mlsm"), so that other databases are never changed.
 pub(super) const APPLICATION_ID: i32 = 0x6d6c_736d;
 
 /// Earlier SQLite can corrupt a database in WAL mode while a checkpoint and a
 /// write race (fixed in 3.51.3).
 const OLDEST_SQLITE: i32 = 3_051_003;
 
-/// Listings are some 3 KB a row, of which a page holds only whole ones: five fit
-/// in 16 KB with little left over, where 8 KB would hold two and waste a quarter.
+/// A listing has about 3 KB, and a page holds only whole rows: 16 KB fit five with
+/// little space left, while 8 KB fit two and waste a quarter.
 const PAGE_SIZE_BYTES: u32 = 16_384;
 
-/// How long to wait for another program that holds the file.
+/// How long to wait for another program's lock.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Statements are made once per resource and kind.
+/// The number of prepared statements that are kept: a few per resource.
 const STATEMENTS: usize = 128;
 
 /// The configured database is not a mirror that this program can use; it is left
@@ -54,11 +54,11 @@ impl NotAMirror {
 }
 
 impl Mirror {
-    /// Opens the mirror at `path`, making the file if there is none.
+    /// Opens the mirror at `path`, and creates the file if it does not exist.
     ///
     /// # Errors
-    /// [`NotAMirror`] if the path is a folder or another program's file;
-    /// otherwise what kept SQLite from opening it.
+    ///
+    /// [`NotAMirror`] if the path is a folder or another program's file.
     pub fn open(path: &Path) -> anyhow::Result<Mirror> {
         anyhow::ensure!(
             rusqlite::version_number() >= OLDEST_SQLITE,
@@ -87,12 +87,12 @@ impl Mirror {
         Mirror::prepare(connection, path).with_context(|| writing(path))
     }
 
-    /// Opens the mirror at `path` to read from it, also while a sync writes it.
-    /// Nothing is made and nothing is changed.
+    /// Opens the mirror at `path` for reading, also while a sync writes it. Creates and
+    /// changes nothing.
     ///
     /// # Errors
-    /// [`NotAMirror`] if there is none, or it is of another version of this
-    /// program; otherwise what kept SQLite from opening it.
+    ///
+    /// [`NotAMirror`] if there is no mirror, or it has the schema of another version.
     pub fn open_to_read(path: &Path) -> anyhow::Result<Mirror> {
         if path.is_dir() {
             return Err(no_mirror(path, "is a folder, not a file").into());
@@ -103,8 +103,7 @@ impl Mirror {
         if !path.is_file() {
             return Err(no_mirror(path, "is a device or the like, not a file").into());
         }
-        // Not read-only to SQLite, which would leave its shared memory behind
-        // beside the file.
+        // A read-only connection would leave SQLite's shared-memory file behind.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)
             .with_context(|| format!("opening {}", path.display()))?;
@@ -117,7 +116,7 @@ impl Mirror {
             .table_exists(None, "refinery_schema_history")
             .with_context(reading)?
         {
-            // A first sync is about to make it, or died before it did.
+            // The first sync has not created the tables yet, or crashed before it did.
             return Err(NotAMirror::yet(path).into());
         }
         let version: Option<i32> = connection
@@ -147,11 +146,12 @@ impl Mirror {
 
     fn prepare(mut connection: Connection, path: &Path) -> anyhow::Result<Mirror> {
         connection.pragma_update(None, "journal_mode", "WAL")?;
-        // A commit survives the process; after a power cut the last ones may be
-        // missing, whole, and are fetched again.
+        // A commit survives a crash of the process. After a power failure the last
+        // commits may be missing as a whole, and are fetched again.
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.pragma_update(None, "cache_size", -16_000)?;
-        // Bounds the log: at most so many pages before they move to the file.
+        // The number of pages in the log after which SQLite copies them into the
+        // database.
         connection.pragma_update(None, "wal_autocheckpoint", 1_000)?;
         connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
@@ -187,10 +187,11 @@ enum Owner {
     Mirror,
 }
 
-/// Whose file it is.
+/// Returns whose file it is.
 ///
 /// # Errors
-/// [`NotAMirror`] if another program's.
+///
+/// [`NotAMirror`] if it belongs to another program.
 fn owner(connection: &Connection, path: &Path) -> anyhow::Result<Owner> {
     let found = || -> rusqlite::Result<(i32, i64)> {
         let id = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;

@@ -1,4 +1,4 @@
-//! Tables from `$metadata`: a column for every declared field.
+//! Creates tables from `$metadata`: one column for every declared field.
 
 use crate::mirror::WriteTx;
 use crate::mirror::objects::columns;
@@ -7,13 +7,13 @@ use crate::mirror::sql::quoted;
 use crate::record::FieldShape;
 use crate::resource::Resource;
 
-/// The columns that every table of records has besides the feed's fields.
+/// The columns of every table of records in addition to the feed's fields.
 const OWN: &str = "extra TEXT, first_seen_at TIMESTAMP NOT NULL, updated_at TIMESTAMP NOT NULL, \
                    deleted_at TIMESTAMP, deleted_reason TEXT";
 
 impl WriteTx<'_> {
-    /// Makes the table of a resource, or adds the columns that it lacks. A
-    /// column whose field is no longer declared stays.
+    /// Creates the table of a resource, or adds missing columns. The column of a field
+    /// that is no longer declared stays.
     pub fn ensure_table(
         &self,
         resource: Resource,
@@ -39,7 +39,7 @@ impl WriteTx<'_> {
             }
         }
         if let Some(paging_field) = paging_field.filter(|field| *field != resource.key()) {
-            // Holds the live rows in the feed's order, for sweeps to walk along.
+            // Sweeps walk along this index: it has the live rows in the feed's order.
             self.transaction.execute_batch(&format!(
                 "CREATE INDEX IF NOT EXISTS {table}_live ON {table} ({}, {}) WHERE deleted_at IS NULL",
                 quoted(paging_field),
@@ -53,8 +53,8 @@ impl WriteTx<'_> {
         self.ensure_views()
     }
 
-    /// Gives tables of records that an earlier version made what they lack. No
-    /// migration can: they are made of the feed's fields.
+    /// Adds what tables of an earlier version lack. Migrations cannot do that, because
+    /// the tables depend on the feed's fields.
     pub(super) fn complete_tables(&self) -> rusqlite::Result<()> {
         for resource in Resource::ALL {
             if self.has_table(resource)? {
@@ -65,7 +65,7 @@ impl WriteTx<'_> {
         self.ensure_views()
     }
 
-    /// Makes the index by which soft-deleted rows of a resource are found.
+    /// Creates the index of the soft-deleted rows of a resource.
     fn ensure_deleted_index(&self, resource: Resource) -> rusqlite::Result<()> {
         let table = resource.table();
         self.transaction.execute_batch(&format!(

@@ -1,11 +1,11 @@
-//! The names of the files beside the database.
+//! The names of the files that belong to the database.
 
 use std::path::{Path, PathBuf};
 
-/// The suffixes of the database file and of the files beside it.
+/// The suffixes of the database file and of the files that belong to it.
 pub const DATABASE_SUFFIXES: [&str; 5] = ["", "-wal", "-shm", "-journal", "-requests"];
 
-/// Returns the path of a file beside the database: `mirror.db-wal` for `-wal`.
+/// Returns the path of a file that belongs to the database: `mirror.db-wal` for `-wal`.
 pub fn with_suffix(database: &Path, suffix: &str) -> PathBuf {
     let mut path = database.as_os_str().to_owned();
     path.push(suffix);

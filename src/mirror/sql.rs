@@ -1,4 +1,4 @@
-//! Names and values as SQL and the database library take them.
+//! SQL identifiers, and values of parameters and columns.
 
 use rusqlite::types::{ToSqlOutput, ValueRef as SqlRef};
 use rusqlite::{Row, ToSql};

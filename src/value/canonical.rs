@@ -24,7 +24,7 @@ pub fn canonical(value: serde_json::Value) -> serde_json::Value {
     }
 }
 
-/// The largest whole number up to which every whole number is also a float.
+/// The largest integer up to which every integer is also a float.
 const EXACT_WHOLE: f64 = 9_007_199_254_740_992.0;
 
 /// Returns a number in storage form: an integer if it has no fraction.

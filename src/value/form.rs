@@ -9,12 +9,12 @@ use super::canonical::{canonical, real};
 use super::storage::Value;
 use super::time::{date, timestamp};
 
-/// How a field is stored, from its Edm type.
+/// How a field is stored, by its Edm type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ValueForm {
     /// `Edm.Int16` to `Edm.Int64`, `Edm.Byte`, `Edm.SByte`.
     Integer,
-    /// `Edm.Decimal`: a number, whole where it has no fraction.
+    /// `Edm.Decimal`: a number, stored as an integer if it has no fraction.
     Decimal,
     /// `Edm.Double`, `Edm.Single`.
     Real,
@@ -24,7 +24,7 @@ pub enum ValueForm {
     Date,
     /// `Edm.DateTimeOffset`: `YYYY-MM-DD HH:MM:SS[.f]` in UTC.
     Timestamp,
-    /// `Edm.String` and whatever else is one piece of text.
+    /// `Edm.String` and every other type that is one text.
     Text,
     /// An enumeration: text by either name, or JSON text for a collection.
     Enumeration,
@@ -33,7 +33,7 @@ pub enum ValueForm {
 }
 
 impl ValueForm {
-    /// The declared type of a column of this form, before precision and scale.
+    /// Returns the declared type of a column of this form, without precision and scale.
     pub fn declared_type(self) -> &'static str {
         match self {
             ValueForm::Integer => "INTEGER",
@@ -59,7 +59,7 @@ impl ValueForm {
     }
 }
 
-/// A value that is not of its field's type.
+/// A value that does not have its field's type.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TypeMismatch {
     expected: &'static str,
@@ -72,8 +72,8 @@ impl fmt::Display for TypeMismatch {
     }
 }
 
-/// Reads one JSON value into its storage form. A value of the wrong type is no
-/// error of the document: it comes back as [`TypeMismatch`], and reading goes on.
+/// Reads one JSON value into its storage form. A value of the wrong type is not an
+/// error of the document: it is returned as [`TypeMismatch`], and reading continues.
 impl<'de> DeserializeSeed<'de> for ValueForm {
     type Value = Result<Value, TypeMismatch>;
 

@@ -2,13 +2,13 @@
 
 use serde::{Serialize, Serializer};
 
-/// A value as SQLite holds it.
+/// A value as SQLite stores it.
 #[derive(Clone, Debug, Default)]
 pub enum Value {
-    /// Absent, or null: the two mean the same.
+    /// An absent field, or null: both mean the same.
     #[default]
     Null,
-    /// A whole number, or a boolean as 0 or 1.
+    /// An integer, or a boolean as 0 or 1.
     Integer(i64),
     /// A number with a fraction.
     Real(f64),
@@ -21,16 +21,16 @@ pub enum Value {
 pub enum ValueRef<'a> {
     /// Absent or null.
     Null,
-    /// A whole number.
+    /// An integer.
     Integer(i64),
     /// A number with a fraction.
     Real(f64),
-    /// Any text.
+    /// A text.
     Text(&'a str),
 }
 
 impl Value {
-    /// This value, borrowed.
+    /// Borrows the value.
     pub fn as_ref(&self) -> ValueRef<'_> {
         match self {
             Value::Null => ValueRef::Null,
@@ -40,7 +40,7 @@ impl Value {
         }
     }
 
-    /// The text of a text value.
+    /// Returns the text of a text value.
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Value::Text(text) => Some(text),
@@ -48,7 +48,7 @@ impl Value {
         }
     }
 
-    /// The value as a key: text as it is, a whole number in digits.
+    /// Returns the value as a key: a text as it is, an integer as digits.
     pub fn to_key(&self) -> Option<Box<str>> {
         match self {
             Value::Text(text) if !text.is_empty() => Some(text.clone()),
@@ -59,7 +59,7 @@ impl Value {
 }
 
 impl ValueRef<'_> {
-    /// An owned copy.
+    /// Returns an owned copy.
     pub fn to_owned(self) -> Value {
         match self {
             ValueRef::Null => Value::Null,
@@ -71,7 +71,7 @@ impl ValueRef<'_> {
 }
 
 impl Serialize for Value {
-    /// The number, the text or null, as it is stored.
+    /// Serializes the stored number, text or null.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Value::Null => serializer.serialize_none(),
@@ -83,8 +83,8 @@ impl Serialize for Value {
 }
 
 impl PartialEq for ValueRef<'_> {
-    /// Numbers are equal by value: SQLite gives a column's numbers back as
-    /// whole ones or as floating ones, as the column is declared.
+    /// Numbers are equal by value: SQLite returns a column's numbers as integers or as
+    /// floats, depending on the column's declaration.
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (ValueRef::Null, ValueRef::Null) => true,

@@ -1,4 +1,4 @@
-//! What there is in the file, and what the feed says of it.
+//! Descriptions of the feed's fields and of the database's tables.
 
 use rusqlite::{OptionalExtension, named_params};
 
@@ -6,16 +6,16 @@ use crate::mirror::objects::columns;
 use crate::mirror::{Mirror, WriteTx};
 use crate::resource::Resource;
 
-/// A field as `_fields` describes it.
+/// A field to describe in `_fields`.
 #[derive(Clone, Debug)]
 pub struct FieldRow<'a> {
     /// Its name.
     pub field: &'a str,
     /// Its declared type.
     pub edm_type: &'a str,
-    /// What it means, by the feed's own words or the glossary's, if either has any.
+    /// Its description, from the feed or from the glossary, if either has one.
     pub description: Option<&'a str>,
-    /// The enumeration its values come from.
+    /// The enumeration of its values.
     pub enumeration: Option<&'a str>,
 }
 
@@ -37,14 +37,14 @@ pub struct FieldDescription {
     pub field: String,
     /// Its declared type.
     pub edm_type: String,
-    /// What it means, if that is known.
+    /// Its description, if there is one.
     pub description: Option<String>,
     /// The display names of its enumeration, if it has one.
     pub members: Vec<String>,
 }
 
 impl Mirror {
-    /// Every table and view but SQLite's own.
+    /// Returns all tables and views, without SQLite's own.
     pub fn tables_and_views(&self) -> rusqlite::Result<Vec<TableOrView>> {
         let names: Vec<String> = self
             .connection
@@ -62,7 +62,7 @@ impl Mirror {
         described.collect()
     }
 
-    /// What is known of the feed's fields.
+    /// Returns the descriptions of the feed's fields.
     pub fn field_descriptions(&self) -> rusqlite::Result<Vec<FieldDescription>> {
         let mut members = self.connection.prepare(
             "SELECT display_name FROM _lookups WHERE enumeration = ?1 ORDER BY display_name",
@@ -87,7 +87,7 @@ impl Mirror {
 }
 
 impl Mirror {
-    /// The feed's `$metadata` as it was last kept, and when.
+    /// Returns the feed's `$metadata` as it was last stored, and when.
     pub fn saved_metadata(&self) -> rusqlite::Result<Option<(String, String)>> {
         self.connection
             .query_row(
@@ -100,7 +100,7 @@ impl Mirror {
 }
 
 impl WriteTx<'_> {
-    /// Keeps the feed's `$metadata`, as the caller writes it down.
+    /// Stores the feed's `$metadata` in the caller's format.
     pub fn save_metadata(&self, document: &str) -> rusqlite::Result<()> {
         self.transaction.execute(
             "INSERT INTO _metadata (id, fetched_at, document) VALUES (1, :now, :document)
@@ -110,7 +110,7 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// Writes down what the fields of a resource are.
+    /// Stores the descriptions of a resource's fields.
     pub fn describe_fields(
         &self,
         resource: Resource,
@@ -132,7 +132,7 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// Writes down the members of enumerations, anew: (enumeration, member, display name).
+    /// Replaces the members of all enumerations: (enumeration, member, display name).
     pub fn describe_lookups<'a>(
         &self,
         lookups: impl Iterator<Item = (&'a str, &'a str, &'a str)>,

@@ -1,5 +1,5 @@
-//! What the log and the listings tell of the market, one by one: both may be larger
-//! than the memory.
+//! Listings and changes for market reports, one at a time, because they may not fit in
+//! memory.
 
 use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Row, named_params};
@@ -9,7 +9,7 @@ use crate::mirror::objects::columns;
 use crate::mirror::sql::quoted;
 use crate::resource::Resource;
 
-/// Which of the fields that tell of the market the mirror has columns for.
+/// Which of the fields for market reports the table of listings has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MarketFields {
     /// StandardStatus.
@@ -22,51 +22,52 @@ pub struct MarketFields {
     pub days_on_market: bool,
 }
 
-/// A listing as it is in the mirror now.
+/// A listing's current values.
 #[derive(Clone, Copy, Debug)]
 pub struct ListingNow<'r> {
     /// Its key.
     pub key: &'r str,
-    /// Whether the feed holds it.
+    /// Whether its row is live.
     pub is_live: bool,
     /// Its StandardStatus, as the feed spells it.
     pub status: Option<&'r str>,
-    /// The city it is in.
+    /// Its city.
     pub city: Option<&'r str>,
     /// Its ListPrice.
     pub list_price: Option<f64>,
-    /// Its DaysOnMarket, as the feed last said.
+    /// Its DaysOnMarket, as the feed last sent it.
     pub days_on_market: Option<f64>,
 }
 
-/// An entry of the change log that tells of the market.
+/// A change that matters for market reports.
 #[derive(Clone, Copy, Debug)]
 pub struct MarketChange<'r> {
-    /// The listing.
+    /// The listing's key.
     pub key: &'r str,
     /// When the mirror found it, UTC, in storage form.
     pub recorded_at: &'r str,
-    /// What happened.
+    /// The kind of change.
     pub event: MarketEvent<'r>,
 }
 
-/// What happened to a listing.
+/// A change of a listing.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum MarketEvent<'r> {
-    /// It came.
+    /// The listing is new.
     Inserted,
-    /// It went.
+    /// The listing was deleted.
     Deleted,
-    /// It came back.
+    /// The listing was restored.
     Restored,
-    /// Its StandardStatus changed; None is none.
+    /// Its StandardStatus changed; None is NULL.
     Status(Option<&'r str>, Option<&'r str>),
-    /// Its ListPrice changed; None is none, or no number.
+    /// Its ListPrice changed; None is NULL or not a number.
     Price(Option<f64>, Option<f64>),
 }
 
 impl ReadTx<'_> {
-    /// Which fields the table of listings has; None if there is no such table yet.
+    /// Returns the fields that the table of listings has, or None if there is no table
+    /// yet.
     pub fn market_fields(&self) -> rusqlite::Result<Option<MarketFields>> {
         let columns = columns(&self.transaction, Resource::Property.table())?;
         let has = |name: &str| columns.iter().any(|column| column == name);
@@ -78,8 +79,8 @@ impl ReadTx<'_> {
         }))
     }
 
-    /// When all listings were in the mirror for the first time, UTC: from then on the
-    /// log tells what came and went.
+    /// Returns when the first full sync of all listings finished, UTC. Since then the
+    /// log has every new and deleted listing.
     pub fn listings_complete_since(&self) -> rusqlite::Result<Option<String>> {
         self.transaction
             .query_row(
@@ -93,7 +94,7 @@ impl ReadTx<'_> {
             .optional()
     }
 
-    /// Gives every listing, deleted ones too.
+    /// Passes every listing to `each`, including deleted ones.
     pub fn read_listings(
         &self,
         fields: MarketFields,
@@ -128,16 +129,16 @@ impl ReadTx<'_> {
         Ok(())
     }
 
-    /// Gives what was recorded at a time in storage form or later and tells of the
-    /// market, newest first.
+    /// Passes the changes recorded at a time in storage form or later to `each`, newest
+    /// first.
     pub fn read_market_changes(
         &self,
         since: &str,
         mut each: impl FnMut(MarketChange<'_>),
     ) -> rusqlite::Result<()> {
-        // Along the log itself, which needs no sorting; where it begins is found by the
-        // index on `recorded_at`. The clock may have been set back: all that is in that
-        // index is looked at.
+        // The query follows the log itself, which needs no sorting; the index on
+        // `recorded_at` finds the start. The clock may have been set back, so the whole
+        // range of the index is searched.
         let mut statement = self.transaction.prepare(
             "SELECT record_key, recorded_at, change, field, old_value, new_value FROM changes
              WHERE id >= (SELECT min(+id) FROM changes WHERE recorded_at >= :since)
@@ -164,13 +165,13 @@ impl ReadTx<'_> {
     }
 }
 
-/// A text; None for what is no text, and for an empty one.
+/// Returns a text that is not empty.
 fn text<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<Option<&'r str>> {
     let value = row.get_ref(column)?;
     Ok(value.as_str().ok().filter(|text| !text.is_empty()))
 }
 
-/// A finite number; None for anything else.
+/// Returns a finite number.
 fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<f64>> {
     Ok(match row.get_ref(column)? {
         ValueRef::Integer(number) => Some(number as f64),

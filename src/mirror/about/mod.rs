@@ -1,4 +1,4 @@
-//! What the mirror knows about the feed, its market and itself.
+//! Facts about the feed, its market and the mirror itself.
 
 mod field_descriptions;
 mod market_log;

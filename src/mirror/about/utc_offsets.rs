@@ -1,18 +1,18 @@
-//! How far a time zone is from UTC, for views.
+//! The UTC offsets of the feed's time zone, for views.
 
 use crate::mirror::WriteTx;
 
-/// An offset from UTC, and since when it holds.
+/// A UTC offset, and since when it applies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UtcOffset {
-    /// The moment in storage form.
+    /// When it starts to apply, in storage form.
     pub since: String,
-    /// Minutes that are added to UTC.
+    /// The minutes to add to UTC.
     pub minutes: i32,
 }
 
 impl WriteTx<'_> {
-    /// Keeps the offsets of a time zone, in place of those that were kept.
+    /// Replaces the stored UTC offsets.
     pub fn save_utc_offsets(&self, offsets: &[UtcOffset]) -> rusqlite::Result<()> {
         self.transaction.execute("DELETE FROM _utc_offsets", [])?;
         let mut insert = self

@@ -1,4 +1,4 @@
-//! The change log.
+//! Writing the change log.
 
 use rusqlite::{CachedStatement, ToSql, named_params};
 
@@ -10,14 +10,14 @@ use crate::mirror::{Mirror, RunId, WriteTx};
 use crate::value::Value;
 use serde::Serialize;
 
-/// What happened to a record.
+/// A change of a whole record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeKind {
-    /// It came.
+    /// The record is new.
     Insert,
-    /// It went.
+    /// The record was deleted.
     Delete,
-    /// It came back.
+    /// The record was restored.
     Restore,
 }
 
@@ -31,7 +31,7 @@ impl ChangeKind {
     }
 }
 
-/// How many changes of one kind there were.
+/// The number of changes of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ChangeCount {
     /// The resource.
@@ -40,12 +40,12 @@ pub struct ChangeCount {
     pub change: String,
     /// For `update`, the field.
     pub field: Option<String>,
-    /// How many.
+    /// The number of changes.
     pub count: i64,
 }
 
 impl Mirror {
-    /// How many changes of each kind the runs from `since` on found.
+    /// Counts the changes that the runs from `since` on found, by kind.
     pub fn count_changes(&self, since: i64) -> rusqlite::Result<Vec<ChangeCount>> {
         self.connection
             .prepare(
@@ -63,8 +63,8 @@ impl Mirror {
             .collect()
     }
 
-    /// Some changes of listings that tell a reader most: prices, statuses, and
-    /// listings that came and went, of the runs from `since` on.
+    /// Returns a few notable changes of listings that the runs from `since` on found:
+    /// price changes, status changes, and new, deleted or restored listings.
     pub fn notable_changes(&self, since: i64, limit: u32) -> rusqlite::Result<Vec<ChangeRow>> {
         self.connection
             .prepare(&format!(
@@ -84,7 +84,7 @@ impl Mirror {
     }
 }
 
-/// The log of one run, within one transaction.
+/// Writes the changes of one run, within one transaction.
 pub struct ChangeLog<'w> {
     insert: CachedStatement<'w>,
     run: RunId,
@@ -92,7 +92,7 @@ pub struct ChangeLog<'w> {
 }
 
 impl WriteTx<'_> {
-    /// The log for a run.
+    /// Prepares to log the changes of a run.
     pub fn changes(&self, run: RunId) -> rusqlite::Result<ChangeLog<'_>> {
         let insert = self.transaction.prepare_cached(
             "INSERT INTO changes (run_id, resource, record_key, listing_key, change, field,
@@ -109,8 +109,8 @@ impl WriteTx<'_> {
 }
 
 impl ChangeLog<'_> {
-    /// Notes that a record came, went or came back. Returns by how many entries
-    /// the log grew.
+    /// Logs that a record was inserted, deleted or restored. Returns by how many
+    /// entries the log grew.
     pub fn record(
         &mut self,
         subject: ChangedRecord<'_>,
@@ -119,7 +119,7 @@ impl ChangeLog<'_> {
         self.write(subject, kind.as_str(), None, &Value::Null, &Value::Null)
     }
 
-    /// Notes that a field changed. Returns by how many entries the log grew.
+    /// Logs that a field changed. Returns by how many entries the log grew.
     pub fn field(
         &mut self,
         subject: ChangedRecord<'_>,

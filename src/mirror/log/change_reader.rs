@@ -1,4 +1,4 @@
-//! Reading the change log, however long it is.
+//! Reading the change log, of any length.
 
 use std::ops::ControlFlow;
 
@@ -33,16 +33,17 @@ pub struct ChangeRow {
     pub old_value: Value,
     /// For `update`, the value after, in its column's storage form.
     pub new_value: Value,
-    /// The record's ModificationTimestamp that brought it, UTC.
+    /// The record's ModificationTimestamp of this change, UTC.
     pub source_timestamp: Option<String>,
     /// When the mirror found it, UTC.
     pub recorded_at: String,
 }
 
-/// What a reader can ask the log for. `status` and `price` are updates, too.
+/// The categories by which a reader can filter the log. `Status` and `Price` are
+/// updates, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeCategory {
-    /// A record came.
+    /// A record is new.
     New,
     /// A field changed.
     Updated,
@@ -50,15 +51,14 @@ pub enum ChangeCategory {
     Status,
     /// A listing's ListPrice changed.
     Price,
-    /// A record went.
+    /// A record was deleted.
     Deleted,
-    /// A record came back.
+    /// A record was restored.
     Restored,
 }
 
-/// From one status to another; None stands for any. Case and spaces do not
-/// matter: one feed spells a status by its display name, another by its
-/// member's name.
+/// A status change; None stands for any status. Case and spaces are ignored, because
+/// feeds spell a status by its display name or by its member name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StatusChange {
     /// The status before.
@@ -67,27 +67,27 @@ pub struct StatusChange {
     pub to: Option<String>,
 }
 
-/// Which changes are wanted. Each part narrows; by default all are.
+/// A filter for changes. Each part narrows the result; the default selects all changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChangeFilter {
     /// Recorded at this time or later, in storage form.
     pub since: Option<String>,
-    /// Of this listing, its photos and other children included.
+    /// Changes of this listing, its photos and its other children.
     pub listing: Option<String>,
-    /// Of records of this resource.
+    /// Changes of records of this resource.
     pub resource: Option<Resource>,
-    /// Of this field.
+    /// Changes of this field.
     pub field: Option<String>,
-    /// Any of these; empty for all.
+    /// Changes in any of these categories; empty for all.
     pub categories: Vec<ChangeCategory>,
-    /// Changes of status such as this one.
+    /// Status changes that match this one.
     pub transition: Option<StatusChange>,
-    /// Only so many of them, the newest.
+    /// At most this number of changes, the newest ones.
     pub newest: Option<u64>,
 }
 
-/// Reads the changes that a filter lets through, oldest first, up to the one
-/// that was the newest when it was made.
+/// Reads the changes that a filter selects, oldest first, up to the change that was the
+/// newest when the reader was created.
 pub struct ChangeReader<'m> {
     statement: Statement<'m>,
     values: Vec<(&'static str, Sql)>,
@@ -111,7 +111,7 @@ impl ChangeRow {
         "recorded_at",
     ];
 
-    /// From a row that has [`ChangeRow::COLUMNS`].
+    /// Reads a row that has [`ChangeRow::COLUMNS`].
     pub(in crate::mirror) fn from_row(row: &Row<'_>) -> rusqlite::Result<ChangeRow> {
         Ok(ChangeRow {
             id: row.get(0)?,
@@ -130,7 +130,7 @@ impl ChangeRow {
 }
 
 impl Mirror {
-    /// Begins to read the changes that a filter lets through.
+    /// Starts to read the changes that a filter selects.
     pub fn read_changes(&self, wanted: &ChangeFilter) -> anyhow::Result<ChangeReader<'_>> {
         let (conditions, values) = wanted.conditions();
         let mut reader = ChangeReader {
@@ -143,7 +143,7 @@ impl Mirror {
             after: 0,
             last: self.last_change()?.unwrap_or(0),
         };
-        // A listing has an index of its own, in the order of the log.
+        // A listing's index is already in the order of the log.
         if let (Some(since), None) = (&wanted.since, &wanted.listing) {
             reader.after = self.first_change_since(since)?.unwrap_or(i64::MAX) - 1;
         }
@@ -155,14 +155,14 @@ impl Mirror {
         Ok(reader)
     }
 
-    /// The newest change, if there is any.
+    /// Returns the id of the newest change, if there is any.
     fn last_change(&self) -> rusqlite::Result<Option<i64>> {
         self.connection
             .query_row("SELECT max(id) FROM changes", [], |row| row.get(0))
     }
 
-    /// The first change recorded at a time or later. The clock may have been
-    /// set back: all of them are looked at, in their index.
+    /// Returns the id of the first change recorded at a time or later. The clock may
+    /// have been set back, so the whole range of the index is searched.
     fn first_change_since(&self, since: &str) -> rusqlite::Result<Option<i64>> {
         self.connection.query_row(
             "SELECT min(+id) FROM changes WHERE recorded_at >= :since",
@@ -171,7 +171,7 @@ impl Mirror {
         )
     }
 
-    /// Where the newest of those that a reader would read begin.
+    /// Returns the id of the first of the `newest` changes that a reader would read.
     fn first_of_newest(
         &self,
         conditions: &str,
@@ -205,10 +205,10 @@ pub(super) fn entries(
 }
 
 impl ChangeReader<'_> {
-    /// Gives the next changes, one by one, until `each` breaks off or there are
-    /// no more; tells whether there may be more. Between two calls nothing of
-    /// the database is held: a reader who takes his time keeps no sync from
-    /// emptying its write-ahead log.
+    /// Passes the next changes to `each`, one by one, until it breaks or there are no
+    /// more. Returns whether there may be more. Between two calls the reader holds no
+    /// lock, so that a slow reader does not keep a sync from truncating the write-ahead
+    /// log.
     pub fn read(
         &mut self,
         mut each: impl FnMut(&ChangeRow) -> anyhow::Result<ControlFlow<()>>,
@@ -247,7 +247,7 @@ fn parameters<'a>(
 }
 
 impl ChangeFilter {
-    /// As further conditions of a query, and the values in them.
+    /// Returns further conditions of a query, and their values.
     fn conditions(&self) -> (String, Vec<(&'static str, Sql)>) {
         let mut sql = String::new();
         let mut values = Vec::new();
@@ -256,7 +256,8 @@ impl ChangeFilter {
             values.push((name, Sql::Text(value.to_owned())));
         };
         if let Some(since) = &self.since {
-            // Not by its index, which is not in the order of the log.
+            // The unary plus avoids the index on this column, which is not in the order
+            // of the log.
             narrow("+recorded_at >= :since", ":since", since);
         }
         if let Some(listing) = &self.listing {

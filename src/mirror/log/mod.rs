@@ -1,4 +1,4 @@
-//! The change log: writing it, reading it, and what it says about the past.
+//! The change log: writing it, reading it, and reconstructing the past from it.
 
 mod change_log;
 mod change_reader;

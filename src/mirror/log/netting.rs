@@ -1,5 +1,5 @@
-//! The net of what one sync found: a field that changed twice changed once, and
-//! what came and went again did neither.
+//! The net changes of one sync: two changes of a field become one, and a record that is
+//! inserted and deleted again leaves no change.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,26 +12,27 @@ use crate::mirror::{Mirror, WriteTx};
 use crate::resource::Resource;
 use crate::value::Value;
 
-/// What the sync under way has logged so far.
+/// The records that the current sync has logged.
 #[derive(Debug, Default)]
 pub(in crate::mirror) struct Logged {
-    /// The newest entry of earlier syncs.
+    /// The newest change of earlier syncs.
     before: i64,
-    /// Hashes of the records that have entries since: few bytes each, for a sync
-    /// may log a million. Two that collide cost one look into the log.
+    /// Hashes of the records with changes of this sync. A hash takes little memory, and
+    /// a sync may log a million changes. A collision costs one query.
     records: HashSet<u64>,
 }
 
-/// What becomes of an entry that is about to be written.
+/// How a change is logged.
 pub(in crate::mirror) enum Net {
-    /// It is written.
+    /// As a new entry.
     New,
-    /// It goes into an earlier one, or says nothing new; so many entries fewer.
+    /// Merged into an earlier entry, or dropped; the number says how many entries fewer
+    /// the log has.
     Merged(u64),
 }
 
 impl Mirror {
-    /// Begins a sync: changes that are found from now on are netted out.
+    /// Starts a sync: the changes from now on are netted.
     pub fn begin_sync(&mut self) -> rusqlite::Result<()> {
         let before =
             self.connection
@@ -52,7 +53,7 @@ fn hash(resource: Resource, key: &str) -> u64 {
     hasher.finish()
 }
 
-/// An entry that this sync wrote.
+/// An entry of the current sync.
 struct Entry {
     id: i64,
     change: String,
@@ -61,7 +62,7 @@ struct Entry {
 }
 
 impl WriteTx<'_> {
-    /// Nets an entry out against those of the same record in this sync.
+    /// Nets a change with the entries of the same record in this sync.
     pub(in crate::mirror) fn net(
         &self,
         subject: ChangedRecord<'_>,
@@ -98,8 +99,8 @@ impl WriteTx<'_> {
     }
 
     fn entries_of(&self, subject: ChangedRecord<'_>) -> rusqlite::Result<Vec<Entry>> {
-        // By its listing there is an index; without one, the sync's own entries
-        // are looked through.
+        // There is an index by listing. Without a listing, all entries of this sync are
+        // searched.
         let by_listing = match subject.listing_key {
             Some(_) => "listing_key = :listing AND",
             None => ":listing IS NULL AND",

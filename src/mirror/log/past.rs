@@ -1,4 +1,4 @@
-//! What the mirror held at a moment, told from what it holds and the log since.
+//! The state of a listing at an earlier moment, from its rows and the later log.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,23 +12,23 @@ use crate::mirror::sql::quoted;
 use crate::resource::{MODIFICATION_TIMESTAMP, Resource};
 use crate::value::Value;
 
-/// Finds the entries by which children went from one listing to another. Word for word
+/// Selects the entries of children that moved from one listing to another. Must equal
 /// the condition of the index `changes_moved`.
 const MOVED: &str = "resource <> 'Property' AND field IN \
      ('ResourceRecordKey', 'ResourceRecordKeyNumeric', 'ListingKey', 'ListingKeyNumeric')";
 
-/// A moment that the log leads back to.
+/// A past moment.
 pub(in crate::mirror) struct Past {
-    /// In storage form.
+    /// The moment in storage form.
     pub(in crate::mirror) at: String,
-    /// The last entry of the log that had been written by then.
+    /// The last entry of the log at that moment.
     pub(in crate::mirror) last: i64,
-    /// The children that went from one listing to another since.
+    /// The children that moved from one listing to another since then.
     moved: BTreeSet<(String, String)>,
 }
 
 impl Past {
-    /// A moment in storage form, for a listing.
+    /// Returns a moment, given in storage form, for a listing.
     pub(in crate::mirror) fn at(db: &Connection, key: &str, at: &str) -> rusqlite::Result<Past> {
         let last: Option<i64> = db
             .query_row(
@@ -55,7 +55,7 @@ impl Past {
         })
     }
 
-    /// A record as it was, from what it is and its entries of the log; none if the
+    /// Returns a record as it was, from its row and its entries of the log; None if the
     /// mirror did not hold it then.
     pub(in crate::mirror) fn of(
         &self,
@@ -79,7 +79,7 @@ impl Past {
                 ("restore", _) => {
                     record.is_deleted = true;
                     let deleted = before.iter().rfind(|entry| entry.change == "delete");
-                    // None if its entry was removed by its age.
+                    // None if the entry has been purged.
                     let at = deleted.map(|entry| Value::Text(entry.recorded_at.as_str().into()));
                     record.set("deleted_at", at.unwrap_or(Value::Null));
                 }
@@ -90,7 +90,7 @@ impl Past {
         if record.text("first_seen_at") > self.at {
             return None;
         }
-        // What the log does not tell is left out rather than told of another time.
+        // The log does not cover these columns, so they are left out.
         record
             .values
             .retain(|(name, _)| name != "updated_at" && !is_file_column(name));
@@ -103,7 +103,7 @@ impl Past {
         Some(record)
     }
 
-    /// The listing's children as they were, from those that it has now.
+    /// Returns the listing's children as they were, from its current children.
     pub(in crate::mirror) fn children(
         &self,
         db: &Connection,
@@ -127,7 +127,7 @@ impl Past {
                 continue;
             };
             let set = resource.entity_set();
-            // Its log is of several listings.
+            // The child's log covers several listings.
             let log = entries(
                 db,
                 "resource = ?1 AND record_key = ?2 ORDER BY id",
@@ -143,7 +143,7 @@ impl Past {
         Ok(children)
     }
 
-    /// How many children were there that no row is left of.
+    /// Returns the number of children whose rows have been purged since.
     pub(in crate::mirror) fn purged(
         &self,
         children: &[HeldRecord],

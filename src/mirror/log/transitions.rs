@@ -1,4 +1,4 @@
-//! Changes of listings' status, as they are told to people.
+//! Status changes of listings, as they are reported.
 
 use rusqlite::named_params;
 use serde::Serialize;
@@ -7,31 +7,31 @@ use crate::mirror::Mirror;
 use crate::mirror::views::Table;
 use crate::resource::Resource;
 
-/// A listing went from one status to another.
+/// A listing's status change.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Transition {
-    /// Its entry in the change log.
+    /// The id of its change.
     pub change_id: i64,
-    /// The listing.
+    /// The listing's key.
     pub listing_key: String,
-    /// Where it is, as far as the feed tells.
+    /// The listing's address, if it is known.
     pub address: Option<String>,
-    /// The city it is in.
+    /// The listing's city.
     pub city: Option<String>,
-    /// Its price now.
+    /// The listing's current price.
     pub list_price: Option<f64>,
     /// The status before, as the feed spells it.
     pub from: Option<String>,
     /// The status after.
     pub to: Option<String>,
-    /// The listing's ModificationTimestamp that brought it, UTC.
+    /// The listing's ModificationTimestamp of this change, UTC.
     pub source_timestamp: Option<String>,
     /// When the mirror found it, UTC.
     pub recorded_at: String,
 }
 
 impl Mirror {
-    /// The newest entry of the change log; 0 if there is none.
+    /// Returns the id of the newest change, or 0 if there is none.
     pub fn newest_change(&self) -> rusqlite::Result<i64> {
         self.connection
             .query_row("SELECT coalesce(max(id), 0) FROM changes", [], |row| {
@@ -39,7 +39,7 @@ impl Mirror {
             })
     }
 
-    /// All changes of status behind one entry of the log, in its order.
+    /// Returns all status changes after an entry of the log, in its order.
     pub fn transitions_after(&self, after: i64) -> rusqlite::Result<Vec<Transition>> {
         let Some(listings) = Table::of(&self.connection, Resource::Property)? else {
             return Ok(Vec::new());

@@ -1,4 +1,4 @@
-//! A listing with all that belongs to it: as it is, or as the log tells that it was.
+//! A listing with all its children: as it is, or as it was.
 
 use rusqlite::{Connection, params_from_iter};
 
@@ -17,55 +17,55 @@ use crate::value::Value;
 pub struct WholeListing {
     /// The listing itself.
     pub listing: HeldRecord,
-    /// Where it is, in the form that fits.
+    /// Its address.
     pub address: Option<String>,
-    /// What belongs to it and is live, resource by resource, in order.
+    /// Its live children, by resource, in order.
     pub children: Vec<HeldRecord>,
     /// The log of the listing and its children, oldest first.
     pub history: Vec<ChangeRow>,
-    /// How many of its children were there, but were removed for good since.
+    /// The number of its children whose rows have been purged.
     pub purged: usize,
 }
 
-/// There is no such listing to show.
+/// Why a listing cannot be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum NoListing {
-    /// The mirror never held it.
+    /// The mirror has never held it.
     #[error("the mirror holds no listing whose ListingKey is {key}; {}", hint(.key, .same_id))]
     Unknown {
-        /// What was asked for.
+        /// The requested key.
         key: String,
-        /// The keys of listings that have it as their ListingId.
+        /// The keys of listings with this ListingId.
         same_id: Vec<String>,
     },
-    /// It came later than that.
+    /// The mirror did not hold it yet.
     #[error(
         "the mirror did not hold listing {key} at {at} UTC: it has held it since {since}; ask for a later time"
     )]
     NotYet {
-        /// The listing.
+        /// The listing's key.
         key: String,
-        /// The time that was asked for.
+        /// The requested time.
         at: String,
         /// When the mirror first held it.
         since: String,
     },
-    /// It was deleted, and its content was removed by `[retention]`.
+    /// It was deleted, and `[retention]` purged its row.
     #[error(
         "listing {key} was deleted and removed for good; `mlsmirror changes --listing {key}` prints what is left of it in the log"
     )]
     Purged {
-        /// The listing.
+        /// The listing's key.
         key: String,
     },
-    /// The log does not reach back that far.
+    /// The log does not reach back to that time.
     #[error(
         "what was at {at} UTC cannot be told: `[retention] changes` removed what was logged before {since}; ask for a later time"
     )]
     LogBegins {
-        /// The time that was asked for.
+        /// The requested time.
         at: String,
-        /// From when on the log is whole.
+        /// Since when the log is complete.
         since: String,
     },
 }
@@ -81,13 +81,14 @@ fn hint(key: &str, same_id: &[String]) -> String {
 }
 
 impl Mirror {
-    /// A listing by its key: as it is, or as it was once everything had been logged
-    /// that was recorded at a moment (in storage form) or before.
+    /// Returns a listing by its key: as it is, or as it was at a moment in storage
+    /// form, with every change recorded until then.
     ///
     /// # Errors
-    /// [`NoListing`] if there is none to show, or the database cannot be read.
+    ///
+    /// [`NoListing`] if there is no such listing to show.
     pub fn listing(&mut self, key: &str, at: Option<&str>) -> anyhow::Result<WholeListing> {
-        // All of it from one moment, also while a sync writes.
+        // One transaction gives a consistent view while a sync writes.
         self.read()?.listing(key, at)
     }
 }
@@ -163,7 +164,7 @@ impl ReadTx<'_> {
     }
 }
 
-/// The address of a listing's values, by the one rule that there is.
+/// Returns a listing's address from its values.
 fn address(
     db: &Connection,
     listings: &Table,

@@ -1,78 +1,78 @@
-//! Photos while they are fetched, and what became of them.
+//! Photo downloads: which come next, and how each ended.
 
 use rusqlite::{OptionalExtension, named_params};
 
 use super::file_columns::PhotoSql;
 use crate::mirror::{Mirror, ReadTx, WriteTx};
 
-/// A photo to fetch.
+/// A photo to download.
 #[derive(Clone, Debug)]
 pub struct Photo {
     /// Its key.
     pub key: String,
     /// The listing it belongs to.
     pub listing_key: Option<String>,
-    /// Where its file is.
+    /// The URL of its file.
     pub url: String,
-    /// What its file will have been made of.
+    /// The source of the file to download; see `file_source`.
     pub source: String,
-    /// The file that is there already.
+    /// The file that exists already.
     pub held: Option<HeldFile>,
-    /// How often it failed so far.
+    /// The number of failed attempts so far.
     pub attempts: u32,
-    /// Whether its host had no such file when it was asked for last.
+    /// Whether its host answered last that the file does not exist.
     pub was_missing: bool,
-    /// Whether its row was read anew since its host refused the URL.
+    /// Whether its row was read again after its host refused the URL.
     pub is_renewed: bool,
-    /// The round of tries for which it was lined up; the first one is 0.
+    /// The round in which it is tried; the first one is 0.
     pub round: u32,
 }
 
-/// A photo's file, as its row tells.
+/// A photo's file, as its row describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldFile {
-    /// Its path within the folder of photos.
+    /// Its path within the media folder.
     pub path: String,
-    /// Its length.
+    /// Its length in bytes.
     pub bytes: u64,
-    /// The `ETag` with which it came from the same URL.
+    /// The `ETag` of the response, if it came from the same URL.
     pub etag: Option<String>,
-    /// The `Last-Modified` with which it came from the same URL.
+    /// The `Last-Modified` of the response, if it came from the same URL.
     pub last_modified: Option<String>,
 }
 
-/// A file that was fetched.
+/// A downloaded file.
 #[derive(Clone, Copy, Debug)]
 pub struct FetchedFile<'a> {
-    /// Its path within the folder of photos.
+    /// Its path within the media folder.
     pub path: &'a str,
-    /// Its length.
+    /// Its length in bytes.
     pub bytes: u64,
-    /// The SHA-256 of its content, in hexadecimal digits.
+    /// Its SHA-256 as hexadecimal digits.
     pub sha256: &'a str,
-    /// The `ETag` with which it came.
+    /// The `ETag` of the response.
     pub etag: Option<&'a str>,
-    /// The `Last-Modified` with which it came.
+    /// The `Last-Modified` of the response.
     pub last_modified: Option<&'a str>,
 }
 
-/// A photo that was being fetched when its process died.
+/// A photo whose download was interrupted by a crash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InterruptedDownload {
     /// Its key.
     pub key: String,
-    /// The folder that its file was to be in.
+    /// The folder for its file.
     pub folder: String,
-    /// The file's name without its ending.
+    /// The name of its file without the extension.
     pub stem: String,
-    /// Where its file was before.
+    /// The path of the file that it had before.
     pub path_before: Option<String>,
-    /// The file that its row names, with its hash.
+    /// The path and the hash of the file that its row names.
     pub named: Option<(String, String)>,
 }
 
 impl Mirror {
-    /// The photos that were being fetched when their process died.
+    /// Returns the photos whose downloads were interrupted by a crash.
     pub fn interrupted_downloads(&self) -> rusqlite::Result<Vec<InterruptedDownload>> {
         let is_any: bool =
             self.connection
@@ -102,7 +102,7 @@ impl Mirror {
 }
 
 impl ReadTx<'_> {
-    /// A photo as its row is now; none if it is not live.
+    /// Returns a photo as its row is now, or None if the row is not live.
     pub fn photo(&self, key: &str) -> rusqlite::Result<Option<Photo>> {
         let Some(sql) = PhotoSql::of(&self.transaction)? else {
             return Ok(None);
@@ -115,9 +115,9 @@ impl ReadTx<'_> {
 }
 
 impl WriteTx<'_> {
-    /// Takes the next photos out of the line of a round, at most so many, as their
-    /// rows are now; none if the line is empty. Those that went meanwhile are passed
-    /// over.
+    /// Takes up to `most` photos of a round from the queue, as their rows are now.
+    /// Photos whose rows are no longer live are skipped. Returns none if the queue is
+    /// empty.
     pub fn next_photos(&self, round: u32, most: usize) -> rusqlite::Result<Vec<Photo>> {
         let Some(sql) = PhotoSql::of(&self.transaction)? else {
             return Ok(Vec::new());
@@ -149,7 +149,7 @@ impl WriteTx<'_> {
         }
     }
 
-    /// Lines a photo up behind all others, for a later round.
+    /// Appends a photo to the queue, for a later round.
     pub fn requeue_photo(&self, key: &str, round: u32) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached("INSERT INTO temp.photo_queue (queued_key, round) VALUES (?1, ?2)")?
@@ -157,7 +157,7 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// Notes that a photo is being fetched, and where its file will be.
+    /// Stores that a photo is being downloaded, and where its file will be.
     pub fn begin_download(&self, photo: &Photo, folder: &str, stem: &str) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached(
@@ -173,7 +173,7 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// Notes that nothing is left to be done about a photo that was being fetched.
+    /// Removes a photo from the downloads in progress.
     pub fn end_download(&self, key: &str) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached("DELETE FROM _downloads WHERE media_key = ?1")?
@@ -181,7 +181,7 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// A photo's file was fetched.
+    /// Stores the file of a downloaded photo.
     pub fn photo_fetched(&self, photo: &Photo, file: FetchedFile<'_>) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached(
@@ -204,7 +204,7 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// The host says that a photo's file is as it was.
+    /// Stores that a photo's file is unchanged on its host.
     pub fn photo_unchanged(&self, photo: &Photo) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached(
@@ -216,8 +216,7 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// A photo was not fetched, and is not tried again on its own before a moment in
-    /// storage form.
+    /// Stores a failed attempt. The photo is retried after a moment in storage form.
     pub fn photo_failed(&self, key: &str, error: &str, after: &str) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached(
@@ -229,7 +228,7 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// A photo's host asks to be left alone until a moment in storage form.
+    /// Pauses a photo until a moment in storage form, because its host asked for it.
     pub fn photo_paused(
         &self,
         key: &str,
@@ -249,8 +248,8 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// A photo's host has no such file. It is looked for again after a moment in
-    /// storage form; without one, not until the feed gives it another source.
+    /// Stores that a photo's host does not have the file. It is tried again after a
+    /// moment in storage form; without one, only when the feed changes its source.
     pub fn photo_missing(
         &self,
         photo: &Photo,
@@ -271,8 +270,7 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// A photo that was gone could not be looked for; that is done after a moment in
-    /// storage form.
+    /// Postpones the next check of a missing photo to a moment in storage form.
     pub fn photo_postponed(&self, key: &str, after: &str) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached("UPDATE media SET download_after = :after WHERE \"MediaKey\" = :key")?
@@ -282,14 +280,14 @@ impl WriteTx<'_> {
 }
 
 impl Photo {
-    /// How often its host said that it has no such file.
+    /// Returns how often its host answered that the file does not exist.
     pub fn missing_count(&self) -> u32 {
         if self.was_missing { self.attempts } else { 0 }
     }
 }
 
-/// A photo's row, by its key. What a host said of a file holds for its URL alone, with
-/// which `file_source` ends.
+/// Returns the query for a photo's row by its key. `ETag` and `Last-Modified` are only
+/// valid for the same URL, with which `file_source` ends.
 fn photo_sql(sql: &PhotoSql) -> String {
     let source = &sql.source;
     let url = "' ' || quote(\"MediaURL\")";

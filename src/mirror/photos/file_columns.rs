@@ -1,4 +1,4 @@
-//! The columns of `media` that tell of files, and the indexes over them.
+//! The columns of `media` about files, and their indexes.
 
 use rusqlite::Connection;
 
@@ -7,7 +7,7 @@ use crate::mirror::objects::columns;
 use crate::mirror::sql::quoted;
 use crate::resource::{MODIFICATION_TIMESTAMP, Resource};
 
-/// The columns that `media` has for its files.
+/// The columns of `media` about files.
 const COLUMNS: [(&str, &str); 10] = [
     ("file_path", "TEXT"),
     ("file_bytes", "INTEGER"),
@@ -21,39 +21,39 @@ const COLUMNS: [(&str, &str); 10] = [
     ("file_last_modified", "TEXT"),
 ];
 
-/// Values of MediaType, besides `image/…`, that are images: the RESO Data
-/// Dictionary's names for them, and what servers write.
+/// Values of MediaType, in addition to `image/…`, that are images: the names of the
+/// RESO Data Dictionary, and the names that servers use.
 const IMAGE_TYPES: &str =
     "'jpeg', 'jpg', 'png', 'gif', 'webp', 'bmp', 'tiff', 'tif', 'heic', 'avif'";
 
-/// What is asked of `media`, in its own columns.
+/// SQL expressions over the columns of `media`.
 pub(in crate::mirror) struct PhotoSql {
-    /// What a photo's file is made of: its listing, its URL and its stamp.
+    /// The source of a photo's file: its listing, its URL and its timestamp.
     pub source: String,
-    /// Whether a photo is still to be fetched. Word for word the condition of the
+    /// The condition that a photo has to be downloaded. Must equal the condition of the
     /// index `media_to_fetch`.
     pub to_fetch: String,
-    /// Whether a photo's host had no such file when it was asked last. Word for word the
-    /// condition of the index `media_unavailable`.
+    /// The condition that a photo's host answered last that the file does not exist.
+    /// Must equal the condition of the index `media_unavailable`.
     pub unavailable: String,
-    /// Whether a row of media is a photo.
+    /// The condition that a row of `media` is a photo.
     pub is_photo: String,
     has_order: bool,
 }
 
-/// Whether a soft-deleted row still has to do with a file, or with fetching one. Word
-/// for word the condition of the index `media_to_remove`.
+/// The condition that a soft-deleted row still has a file or an unfinished download.
+/// Must equal the condition of the index `media_to_remove`.
 pub(in crate::mirror) const TO_REMOVE: &str =
     "deleted_at IS NOT NULL AND (file_source IS NOT NULL OR download_error IS NOT NULL)";
 
 impl PhotoSql {
-    /// None if there is no `media`, or the feed gives no URLs.
+    /// Returns None if there is no `media`, or the feed has no URLs.
     pub fn of(connection: &Connection) -> rusqlite::Result<Option<PhotoSql>> {
         let columns = columns(connection, Resource::Media.table())?;
         Ok(PhotoSql::for_columns(&columns))
     }
 
-    /// None if there is no column for URLs, or none by which a photo is known.
+    /// Returns None if there is no column for URLs, or none that identifies photos.
     pub fn for_columns(columns: &[String]) -> Option<PhotoSql> {
         let has = |name: &str| columns.iter().any(|column| column == name);
         if !has("MediaURL") || !has("file_source") {
@@ -72,7 +72,7 @@ impl PhotoSql {
         };
         let source =
             format!("quote(listing_key) || ' ' || quote({stamp}) || ' ' || quote(\"MediaURL\")");
-        // Several categories come as one text, or as a JSON list.
+        // Several categories are one text, or a JSON list.
         let plain = "lower(replace(replace(replace(replace(\"MediaCategory\", '[', ''), ']', ''), '\"', ''), ', ', ','))";
         let category = format!("instr(',' || {plain} || ',', ',photo,') > 0");
         let media_type = format!(
@@ -97,7 +97,8 @@ impl PhotoSql {
         })
     }
 
-    /// A photo's place among its listing's, in a table that is named so before a dot.
+    /// Returns a photo's position among its listing's photos. `table` is a prefix with
+    /// a dot.
     pub fn order(&self, table: &str) -> String {
         match self.has_order {
             true => format!("{table}\"Order\""),
@@ -106,12 +107,12 @@ impl PhotoSql {
     }
 }
 
-/// Whether a column of `media` tells of its file.
+/// Returns whether a column of `media` is about its file.
 pub(in crate::mirror) fn is_file_column(name: &str) -> bool {
     COLUMNS.iter().any(|(column, _)| *column == name)
 }
 
-/// The columns for files, as a table that is made has them.
+/// Returns the declarations of the file columns.
 pub(in crate::mirror) fn file_columns() -> String {
     COLUMNS
         .map(|(name, kind)| format!("{name} {kind}"))
@@ -119,8 +120,8 @@ pub(in crate::mirror) fn file_columns() -> String {
 }
 
 impl WriteTx<'_> {
-    /// Makes what `media` lacks for its files: columns that an earlier version did
-    /// not have, and indexes that fit the feed's fields.
+    /// Adds what `media` lacks for its files: columns that an earlier version did not
+    /// have, and indexes that depend on the feed's fields.
     pub(in crate::mirror) fn ensure_photos(&self) -> rusqlite::Result<()> {
         let existing = columns(&self.transaction, Resource::Media.table())?;
         if existing.is_empty() {

@@ -1,9 +1,9 @@
-//! Photos and their files: which are still to fetch, and which are to go.
+//! Photos and their files: which must be downloaded, and which must be removed.
 //!
-//! Where a row of `media` and its file stand is told by the row alone. It is to be
-//! fetched while `file_source`, what its file was made of, is not what the feed
-//! says now; partial indexes hold these rows, so that a mirror with nothing to do
-//! finds that out without looking at its photos.
+//! The row of `media` alone says whether its file is current. A photo has to be
+//! downloaded while `file_source`, the source of its current file, differs from the
+//! source that the feed names now. Partial indexes hold these rows, so that a mirror
+//! with nothing to do need not read its photos.
 
 mod downloads;
 mod file_columns;

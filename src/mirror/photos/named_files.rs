@@ -1,4 +1,4 @@
-//! Files that rows name: those that are there, and those that are to go.
+//! The files that rows name: those of live rows, and those to remove.
 
 use rusqlite::{OptionalExtension, Row, named_params};
 
@@ -6,22 +6,22 @@ use super::file_columns::TO_REMOVE;
 use crate::mirror::{Mirror, WriteTx};
 use crate::resource::Resource;
 
-/// A file as its row names it.
+/// A file that a row names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileRow {
     /// The photo's key.
     pub key: String,
     /// The listing it belongs to.
     pub listing_key: Option<String>,
-    /// Its path within the folder of photos.
+    /// Its path within the media folder.
     pub path: String,
-    /// Its length; none where another hand took it out.
+    /// Its length in bytes; None if another program cleared it.
     pub bytes: Option<u64>,
-    /// The SHA-256 of its content, in hexadecimal digits; likewise.
+    /// Its SHA-256 as hexadecimal digits; None if another program cleared it.
     pub sha256: Option<String>,
 }
 
-/// The columns of a [`FileRow`], of live photos.
+/// Selects the columns of a [`FileRow`] for live photos.
 const FILES: &str = "SELECT \"MediaKey\", file_path, file_bytes, file_sha256, listing_key
                      FROM media WHERE deleted_at IS NULL AND file_path IS NOT NULL";
 
@@ -36,8 +36,8 @@ fn file_row(row: &Row<'_>) -> rusqlite::Result<FileRow> {
 }
 
 impl Mirror {
-    /// Files of live photos, in the order of their keys, behind `after`; at most so
-    /// many.
+    /// Returns up to `most` files of live photos, in the order of their keys, after the
+    /// key `after`.
     pub fn files_after(&self, after: &str, most: u64) -> rusqlite::Result<Vec<FileRow>> {
         if !self.has_table(Resource::Media)? {
             return Ok(Vec::new());
@@ -53,7 +53,7 @@ impl Mirror {
             .collect()
     }
 
-    /// The file of a live photo, if it has one.
+    /// Returns the file of a live photo, if it has one.
     pub fn file_of(&self, key: &str) -> rusqlite::Result<Option<FileRow>> {
         self.connection
             .prepare_cached(&format!("{FILES} AND \"MediaKey\" = ?1"))?
@@ -61,7 +61,7 @@ impl Mirror {
             .optional()
     }
 
-    /// Files of a listing's live photos.
+    /// Returns the files of a listing's live photos.
     pub fn files_of_listing(&self, listing_key: &str) -> rusqlite::Result<Vec<FileRow>> {
         self.connection
             .prepare_cached(&format!("{FILES} AND listing_key = ?1"))?
@@ -69,8 +69,9 @@ impl Mirror {
             .collect()
     }
 
-    /// Keys of soft-deleted photos that still have to do with a file, and its path, in
-    /// the order of the keys behind one of them; at most so many.
+    /// Returns the keys and paths of up to `most` soft-deleted photos that still have a
+    /// file or an unfinished download, in the order of their keys, after the key
+    /// `after`.
     pub fn files_to_remove(
         &self,
         after: &str,
@@ -91,7 +92,7 @@ impl Mirror {
             .collect()
     }
 
-    /// Whether any row names a file.
+    /// Returns whether any row names a file.
     pub fn has_files(&self) -> rusqlite::Result<bool> {
         if !self.has_table(Resource::Media)? {
             return Ok(false);
@@ -103,7 +104,7 @@ impl Mirror {
         )
     }
 
-    /// How many soft-deleted photos still have a file.
+    /// Returns the number of soft-deleted photos that still have a file.
     pub fn count_files_to_remove(&self) -> rusqlite::Result<u64> {
         if !self.has_table(Resource::Media)? {
             return Ok(0);
@@ -114,8 +115,8 @@ impl Mirror {
             .map(|count| count as u64)
     }
 
-    /// Begins to look up which files are named: gathers all paths, those of temporary
-    /// files of a process that fetches photos now included.
+    /// Collects all paths that rows name, and the temporary files of downloads in
+    /// progress, for [`Mirror::is_named`].
     pub fn gather_paths(&self) -> rusqlite::Result<()> {
         self.connection.execute_batch(
             "CREATE TEMP TABLE IF NOT EXISTS named_path (path TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -131,7 +132,7 @@ impl Mirror {
         Ok(())
     }
 
-    /// Whether a row names this path, among those that were gathered.
+    /// Returns whether a row names this path, among the collected ones.
     pub fn is_named(&self, path: &str) -> rusqlite::Result<bool> {
         self.connection
             .prepare_cached("SELECT EXISTS (SELECT 1 FROM temp.named_path WHERE path = ?1)")?
@@ -140,7 +141,7 @@ impl Mirror {
 }
 
 impl WriteTx<'_> {
-    /// A photo has no file any more, and is as one that never was fetched.
+    /// Clears a photo's file columns, so that it is downloaded again.
     pub fn clear_file(&self, key: &str) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached(

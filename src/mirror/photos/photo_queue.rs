@@ -1,4 +1,4 @@
-//! Photos still to fetch, in the order in which they are fetched.
+//! The photos to download, in the order of their downloads.
 
 use rusqlite::{OptionalExtension, ToSql};
 use serde::Serialize;
@@ -10,34 +10,34 @@ use crate::mirror::sql::quoted;
 use crate::mirror::transaction::now;
 use crate::resource::{MODIFICATION_TIMESTAMP, Resource};
 
-/// Which photos are wanted.
+/// Which photos to download.
 #[derive(Clone, Copy, Debug)]
 pub enum WantedPhotos<'a> {
-    /// Those that are due: one that failed pauses, the longer the oftener.
+    /// Photos that are due: a failed one pauses, for longer after each failure.
     Due,
-    /// All that are still to fetch, whether they pause or not.
+    /// All photos to download, including paused ones.
     All,
-    /// Those of these listings, even if they were found gone.
+    /// Photos of these listings, including those that their hosts did not have.
     Of(&'a [String]),
 }
 
-/// The photos that are still to fetch.
+/// The number of photos to download.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Backlog {
-    /// All of them.
+    /// All photos to download.
     pub photos: u64,
-    /// Those of them that failed before.
+    /// Those that failed before.
     pub failing: u64,
-    /// Those of them that wait before they are tried again.
+    /// Those that are paused.
     pub paused: u64,
-    /// Besides: those that their hosts did not have when they were asked last.
+    /// Photos in addition to these that their hosts did not have.
     pub unavailable: u64,
 }
 
 impl Mirror {
-    /// Lines up the photos that are wanted: the first one of each listing before all
-    /// others, and newer listings before older ones. Returns how many there are. The
-    /// line stands in a temporary table of this connection.
+    /// Queues the wanted photos: the first photo of each listing comes before all
+    /// others, and newer listings come before older ones. Returns the number of queued
+    /// photos. The queue is a temporary table of this connection.
     pub fn queue_photos(&self, wanted: WantedPhotos<'_>) -> anyhow::Result<u64> {
         self.connection.execute_batch(
             "CREATE TEMP TABLE IF NOT EXISTS photo_queue (
@@ -98,8 +98,8 @@ impl Mirror {
         Ok(lined_up as u64)
     }
 
-    /// How a photo's listing is found, and by what it is newer than others: when it
-    /// was entered, as far as the feed tells.
+    /// Returns the join to a photo's listing, and the expression by which listings are
+    /// newer than others: the time of entry, as far as the feed has it.
     fn newest(&self) -> rusqlite::Result<(&'static str, String)> {
         let told = [
             "OriginalEntryTimestamp",
@@ -121,7 +121,7 @@ impl Mirror {
         })
     }
 
-    /// How many photos are lined up.
+    /// Returns the number of queued photos.
     pub fn count_queued_photos(&self) -> rusqlite::Result<u64> {
         let sql = "SELECT count(*) FROM temp.photo_queue";
         self.connection
@@ -129,7 +129,7 @@ impl Mirror {
             .map(|count| count as u64)
     }
 
-    /// How many photos are still to fetch.
+    /// Returns the number of photos to download.
     pub fn photo_backlog(&self) -> rusqlite::Result<Backlog> {
         let Some(sql) = PhotoSql::of(&self.connection)? else {
             return Ok(Backlog::default());
@@ -160,8 +160,7 @@ impl Mirror {
         Ok(backlog)
     }
 
-    /// Of the photos that wait before they are tried again: when the first one is, and
-    /// what was wrong with it.
+    /// Returns when the next paused photo will be retried, and its error.
     pub fn next_paused(&self) -> rusqlite::Result<Option<(String, String)>> {
         let Some(sql) = PhotoSql::of(&self.connection)? else {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! A copy of the database, also while a sync writes it: in its place whole, or not at all.
+//! Copies the database, also while a sync writes it. The copy is complete or absent.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::ops::ControlFlow;
@@ -11,16 +11,16 @@ use rusqlite::{Connection, OpenFlags};
 use crate::mirror::open::APPLICATION_ID;
 use crate::mirror::{Mirror, with_suffix};
 
-/// So many pages are copied between two looks at whether to go on: some 16 MB.
+/// The number of pages that are copied between two calls of `each`: about 16 MB.
 const PAGES_AT_ONCE: i32 = 1_000;
 
 impl Mirror {
-    /// Copies the mirror, as it is at one moment, to a place, once the copy was checked:
-    /// what is there is replaced then, and not before. Syncs may write meanwhile. `each`
-    /// is told how many pages of how many are copied, and may break off. Gives the size
-    /// of the copy in bytes, or none if it was broken off.
+    /// Copies the mirror, as it is at one moment, to a file. The copy is checked before
+    /// it replaces an existing file. Syncs may write at the same time. `each` receives
+    /// the numbers of copied and of all pages, and may cancel. Returns the size of the
+    /// copy in bytes, or None if it was cancelled.
     ///
-    /// The copy is one file without a write-ahead log, and no process holds it.
+    /// The copy is one file without a write-ahead log and without leases.
     pub fn back_up(
         &mut self,
         place: &Path,
@@ -43,10 +43,10 @@ impl Mirror {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let mut copy = Connection::open_with_flags(to, flags).with_context(writing)?;
-        // It is flushed once it is whole; until then it may be lost.
+        // The copy is flushed when it is complete; until then it may be lost.
         copy.pragma_update(None, "synchronous", "OFF")?;
         let moment = self.connection.transaction()?;
-        // From here on the moment stays the same: no write lets the copy begin anew.
+        // The snapshot starts here, so that no write restarts the copy.
         moment.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         let backup = Backup::new(&moment, &mut copy).with_context(writing)?;
         loop {
@@ -68,7 +68,7 @@ impl Mirror {
         moment.commit()?;
         copy.pragma_update(None, "journal_mode", "DELETE")
             .with_context(writing)?;
-        // Whoever syncs the mirror does not sync its copy.
+        // The process that syncs the mirror does not sync its copy.
         copy.execute("DELETE FROM _leases", [])
             .with_context(writing)?;
         let check: String = copy
@@ -85,9 +85,8 @@ impl Mirror {
         Ok(true)
     }
 
-    /// Whether the first bytes of a file are those of a copy: a mirror without a
-    /// write-ahead log, which one that is in use has
-    /// (SQLite's file format, "The Database Header").
+    /// Returns whether a file starts like a backup: a mirror without a write-ahead log.
+    /// A mirror in use has one (SQLite's file format, "The Database Header").
     pub fn is_backup_header(header: &[u8]) -> bool {
         header.starts_with(b"SQLite format 3\0")
             && header.get(18..20) == Some(&[1, 1])
@@ -95,8 +94,8 @@ impl Mirror {
     }
 }
 
-/// The copy while it is made, beside its place, under a name that is for this alone:
-/// locked, so that what a dead process left is used again and a living one's is not.
+/// The unfinished copy, beside its destination, under a reserved name. It is locked, so
+/// that only the file of a crashed process is used again.
 struct Partial {
     path: PathBuf,
     file: File,
@@ -122,7 +121,7 @@ impl Partial {
             .open(&path)
             .with_context(|| format!("writing {}", path.display()))?;
         let is_own = file.try_lock().is_ok();
-        // It may have got its name between the two.
+        // Another process may have renamed the file in the meantime.
         if !is_own || !is_at(&file, &path) {
             anyhow::bail!("another backup is writing {}; wait for it", path.display());
         }
@@ -132,7 +131,7 @@ impl Partial {
         Ok(partial)
     }
 
-    /// Nobody else reads it while it is made, whoever may read the mirror.
+    /// Makes the file readable only by its owner while it is written.
     fn be_private(&self) -> std::io::Result<()> {
         #[cfg(unix)]
         {
@@ -143,7 +142,7 @@ impl Partial {
         Ok(())
     }
 
-    /// Empties it, and removes what SQLite had beside it.
+    /// Empties the file, and removes SQLite's files beside it.
     fn clear(&self) -> anyhow::Result<()> {
         for suffix in ["-wal", "-shm", "-journal"] {
             match std::fs::remove_file(with_suffix(&self.path, suffix)) {
@@ -157,15 +156,16 @@ impl Partial {
         Ok(())
     }
 
-    /// Flushes it and gives it its name: its size in bytes.
+    /// Flushes the file and renames it to its destination. Returns its size in bytes.
     fn settle(&self, database: &Path, place: &Path) -> anyhow::Result<u64> {
-        // Who may read the mirror may read its copy, and nobody else.
+        // The copy gets the mirror's permissions.
         let permissions = std::fs::metadata(database)?.permissions();
         self.file.set_permissions(permissions)?;
         self.file.sync_all()?;
         std::fs::rename(&self.path, place)?;
         if let Some(folder) = place.parent() {
-            // Not every file system flushes folders; the copy is whole without that.
+            // Not every file system can flush folders; the copy is complete without
+            // that.
             let _ = File::open(folder).and_then(|folder| folder.sync_all());
         }
         Ok(self.file.metadata()?.len())
@@ -173,7 +173,7 @@ impl Partial {
 }
 
 impl Drop for Partial {
-    /// Removes what did not get its name.
+    /// Removes a file that was not renamed.
     fn drop(&mut self) {
         if is_at(&self.file, &self.path) {
             let _ = self.clear();
@@ -182,7 +182,7 @@ impl Drop for Partial {
     }
 }
 
-/// Whether a path is that of an open file, and not of a link to it.
+/// Returns whether a path names an open file, not through a link.
 fn is_at(file: &File, path: &Path) -> bool {
     if !cfg!(unix) {
         return path.exists();
@@ -192,17 +192,16 @@ fn is_at(file: &File, path: &Path) -> bool {
     pair.is_some_and(|(file, there)| is_same_file(&file, &there))
 }
 
-/// Whether two files are one, whatever their names are. They are not opened: to close
-/// one of a database's would end SQLite's own locks on it (SQLite, "How To Corrupt An
-/// SQLite Database File").
+/// Returns whether two files are the same. They are not opened: closing a file of a
+/// database would release SQLite's locks on it (SQLite, "How To Corrupt An SQLite
+/// Database File").
 #[cfg(unix)]
 pub fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
-/// Elsewhere files have no number that the standard library tells: none is known to be
-/// another.
+/// Returns false: on other systems the standard library does not identify files.
 #[cfg(not(unix))]
 pub fn is_same_file(_: &Metadata, _: &Metadata) -> bool {
     false

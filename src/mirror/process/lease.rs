@@ -1,4 +1,4 @@
-//! One process at a time: one that syncs, and one that watches.
+//! Leases: only one process syncs a mirror, and only one watches it.
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 use serde::Serialize;
@@ -6,12 +6,12 @@ use serde::Serialize;
 use crate::mirror::Mirror;
 use crate::mirror::transaction::now;
 
-/// What a process holds the mirror for.
+/// What a process holds a lease for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lease {
-    /// WriteTx to it, while a job runs.
+    /// Writing to the mirror while a job runs.
     Sync,
-    /// Running jobs on their schedule, for as long as the daemon lives.
+    /// Running jobs on their schedule while the daemon runs.
     Watch,
 }
 
@@ -29,9 +29,9 @@ impl Lease {
 pub struct LeaseHolder {
     /// The name of its host.
     pub host: String,
-    /// Its number there.
+    /// Its process id there.
     pub pid: i64,
-    /// Since when it holds the lease, UTC.
+    /// When it took the lease, UTC.
     pub since: String,
 }
 
@@ -48,7 +48,7 @@ pub struct LeaseTaken {
     doing: &'static str,
 }
 
-/// A process, told apart from a later one with the same number.
+/// A process. Its start time distinguishes it from a later process with the same id.
 #[derive(PartialEq)]
 struct Process {
     host: String,
@@ -57,10 +57,11 @@ struct Process {
 }
 
 impl Mirror {
-    /// Takes a lease for this process; a dead process's is taken over at once.
+    /// Takes a lease for this process. The lease of a crashed process is replaced.
     ///
     /// # Errors
-    /// [`LeaseTaken`] if another living process holds it.
+    ///
+    /// [`LeaseTaken`] if another running process holds it.
     pub fn take_lease(&mut self, lease: Lease) -> anyhow::Result<()> {
         let own = Process::own();
         let tx = self.write()?;
@@ -86,7 +87,7 @@ impl Mirror {
         Ok(())
     }
 
-    /// Gives a lease back.
+    /// Releases a lease. If that fails, the next process finds this one ended.
     pub fn release_lease(&mut self, lease: Lease) -> rusqlite::Result<()> {
         let own = Process::own();
         self.connection.execute(
@@ -100,8 +101,8 @@ impl Mirror {
         Ok(())
     }
 
-    /// The living process that holds a lease, if there is one. Of another host's it is
-    /// not known whether it lives.
+    /// Returns the running process that holds a lease, if there is one. A process on
+    /// another host counts as running.
     pub fn lease_holder(&self, lease: Lease) -> rusqlite::Result<Option<LeaseHolder>> {
         let found = held(&self.connection, lease)?;
         let living = found.filter(|(process, _)| process.may_live(&host()));
@@ -141,14 +142,14 @@ impl Process {
         }
     }
 
-    /// Whether it may still run. Of another host's nothing is known.
+    /// Returns whether the process may still run. A process on another host may.
     fn may_live(&self, own_host: &str) -> bool {
         if self.host != own_host {
             return true;
         }
         match started(self.pid) {
             Some(started) => started == self.started,
-            // Without /proc only the number is known to be there or not.
+            // Without /proc it is unknown whether the process runs.
             None => !std::path::Path::new("/proc/self").exists(),
         }
     }
@@ -166,14 +167,15 @@ fn host() -> String {
     }
 }
 
-/// When a process started, in clock ticks since boot (proc(5), field 22 of stat).
+/// Returns when a process started, in clock ticks since boot (proc(5), field 22 of
+/// stat).
 fn started(pid: i64) -> Option<i64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in parentheses may hold anything; the fields behind it are plain.
+    // The name in parentheses may contain anything; the fields after it are plain.
     let (_, fields) = stat.rsplit_once(')')?;
     let mut fields = fields.split_whitespace();
     let state = fields.next()?;
     let started = fields.nth(18)?.parse().ok()?;
-    // A zombie has ended; only its parent has not looked.
+    // A zombie has ended; its parent has not collected it yet.
     (state != "Z").then_some(started)
 }

@@ -1,10 +1,10 @@
-//! What keeps the database from being written: its disk, or another program.
+//! Why the database cannot be written: its disk, damage, or another program.
 
 use std::path::Path;
 
 use rusqlite::{Error, ErrorCode, ffi};
 
-/// Whether another program holds the database.
+/// Returns whether another program has locked the database.
 pub(in crate::mirror) fn is_busy(error: &Error) -> bool {
     matches!(
         error.sqlite_error_code(),
@@ -12,7 +12,7 @@ pub(in crate::mirror) fn is_busy(error: &Error) -> bool {
     )
 }
 
-/// Whether the error is of the disk that the database is on.
+/// Returns whether an error comes from the database's disk.
 pub fn is_disk_error(error: &Error) -> bool {
     matches!(
         error.sqlite_error_code(),
@@ -25,13 +25,13 @@ pub fn is_disk_error(error: &Error) -> bool {
     )
 }
 
-/// Whether the error is that the database is not whole.
+/// Returns whether an error says that the database is corrupt.
 pub fn is_corrupt(error: &Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt)
 }
 
-/// The same error, with the name of the program that holds the database where it can
-/// be found.
+/// Adds the name of the program that holds the write lock to an error, if it can be
+/// found.
 pub(in crate::mirror) fn name_lock_holder(error: Error, path: &Path) -> Error {
     if !is_busy(&error) {
         return error;
@@ -48,12 +48,12 @@ pub(in crate::mirror) fn name_lock_holder(error: Error, path: &Path) -> Error {
     Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), Some(words))
 }
 
-/// The process that holds the write lock, by the system's table of locks.
+/// Returns the process that holds the write lock, from the system's table of locks.
 #[cfg(target_os = "linux")]
 fn holder(path: &Path) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
 
-    /// Where in the shared memory's file the lock of the one writer is
+    /// The offset of the write lock in the shared-memory file
     /// (https://www.sqlite.org/walformat.html#wal_locks).
     const WRITE_LOCK_BYTE: u64 = 120;
     let inode = std::fs::metadata(crate::mirror::sidecar::with_suffix(path, "-shm"))

@@ -1,9 +1,9 @@
-//! The requests of all processes that sync this mirror: the rate budget outlives each
-//! of them.
+//! The requests of all processes of this mirror, so that the rate limits hold across
+//! them.
 //!
-//! They stand in a small file of their own beside the database, `mirror.db-requests`:
-//! it is written at every request, also by those who only read the mirror, and nobody
-//! has to wait for a page that is being applied.
+//! The ledger is a small database of its own, `mirror.db-requests`. Every request
+//! writes to it, also one of a process that only reads the mirror, and must not wait
+//! while a page is applied.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -13,31 +13,32 @@ use rusqlite::{Connection, TransactionBehavior, named_params};
 
 use crate::feed::{Ledger, Spent};
 
-/// The longest span of a limit is a day; what is older counts no more.
+/// The longest limit covers a day; older requests do not count.
 const KEPT: Duration = Duration::from_secs(86_400 + 3_600);
 
-/// How long to wait for another process: each holds the file for less than that.
+/// How long to wait for another process, which holds the file only briefly.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The requests, for one process.
+/// The ledger, opened by one process.
 pub struct RequestLedger(Mutex<Open>);
 
 struct Open {
     connection: Connection,
-    /// This process, among those that note requests.
+    /// A random id of this process.
     own: i64,
-    /// The newest request that was looked at.
+    /// The newest request that this process has read.
     seen: i64,
-    /// Whether it was said already that nothing can be noted.
+    /// Whether a failure was logged before.
     has_complained: bool,
 }
 
 impl RequestLedger {
-    /// Opens the ledger beside a database, making it if there is none.
+    /// Opens the ledger beside a database, and creates it if it does not exist.
     pub fn open(database: &Path) -> rusqlite::Result<RequestLedger> {
         let path = path(database);
         let connection = open(&path).or_else(|error| match error.sqlite_error_code() {
-            // Cut by a power failure: what was noted is lost, and no more.
+            // A power failure can damage the file; only the requests of the last day
+            // are lost.
             Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => {
                 let _ = std::fs::remove_file(&path);
                 open(&path)
@@ -52,8 +53,8 @@ impl RequestLedger {
         })))
     }
 
-    /// How many requests were sent in each of these spans, up to now. Zeros if there is
-    /// no ledger.
+    /// Returns the number of requests sent within each of these spans until now. All
+    /// are 0 if there is no ledger.
     pub fn sent_within(database: &Path, spans: &[Duration]) -> rusqlite::Result<Vec<u64>> {
         let path = path(database);
         if !path.is_file() {
@@ -152,7 +153,7 @@ fn path(database: &Path) -> PathBuf {
 fn open(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    // It need not outlive a power cut.
+    // The ledger need not survive a power failure.
     connection.pragma_update(None, "synchronous", "OFF")?;
     connection.execute_batch(
         "CREATE TABLE IF NOT EXISTS requests (
@@ -161,7 +162,7 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
          CREATE INDEX IF NOT EXISTS requests_by_time ON requests (at_ms);
          CREATE TABLE IF NOT EXISTS pauses (id INTEGER PRIMARY KEY, until_ms INTEGER NOT NULL);",
     )?;
-    // What lies in the future was noted before the clock was set back.
+    // Requests from the future were stored before the clock was set back.
     let now = millis(SystemTime::now());
     let kept = KEPT.as_millis() as i64;
     connection.execute(

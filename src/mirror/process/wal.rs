@@ -1,19 +1,19 @@
-//! The write-ahead log, which grows for as long as somebody reads.
+//! The write-ahead log, which grows while a reader uses it.
 
 use std::time::{Duration, Instant};
 
 use crate::mirror::Mirror;
 use crate::mirror::open::BUSY_TIMEOUT;
 
-/// Past this the log is emptied into the database and cut to nothing, as soon as no
-/// reader needs it any more.
+/// A larger log is copied into the database and truncated as soon as no reader needs
+/// it.
 const LOG_LIMIT_BYTES: u64 = 256 * 1024 * 1024;
 
-/// A reader that is still there is not asked about at every page.
+/// How long to wait between two attempts while a reader is active.
 const TRY_EVERY: Duration = Duration::from_secs(1);
 
 impl Mirror {
-    /// Empties the log if it has grown large, unless somebody still reads from it.
+    /// Truncates the log if it is large and no reader uses it.
     pub(in crate::mirror) fn limit_wal(&mut self) -> rusqlite::Result<()> {
         let is_soon = |at: Instant| at.elapsed() < TRY_EVERY;
         if self.wal_bytes() <= LOG_LIMIT_BYTES || self.truncated_at.is_some_and(is_soon) {
@@ -23,10 +23,10 @@ impl Mirror {
         self.truncate_wal()
     }
 
-    /// Empties the write-ahead log into the database and cuts it to nothing, unless
-    /// somebody reads from it.
+    /// Copies the write-ahead log into the database and truncates it, unless a reader
+    /// uses it.
     pub fn truncate_wal(&self) -> rusqlite::Result<()> {
-        // Nobody is waited for.
+        // A busy reader is not waited for.
         self.connection.busy_timeout(Duration::ZERO)?;
         let emptied = self
             .connection
@@ -38,7 +38,7 @@ impl Mirror {
         }
     }
 
-    /// The size of the write-ahead log.
+    /// Returns the size of the write-ahead log in bytes.
     pub fn wal_bytes(&self) -> u64 {
         let log = crate::mirror::sidecar::with_suffix(&self.path, "-wal");
         std::fs::metadata(log).map_or(0, |log| log.len())

@@ -1,4 +1,4 @@
-//! A record as the mirror holds it, or held it.
+//! A record as the mirror holds it now, or held it in the past.
 
 use rusqlite::Connection;
 use serde::{Serialize, Serializer};
@@ -8,45 +8,46 @@ use crate::mirror::sql::{quoted, stored};
 use crate::resource::Resource;
 use crate::value::Value;
 
-/// What the mirror holds, or held, of a record.
+/// A record as the mirror holds it now, or held it in the past.
 #[derive(Clone, Debug)]
 pub struct HeldRecord {
-    /// Of which resource.
+    /// The resource.
     pub resource: Resource,
-    /// Its key.
+    /// The record's key.
     pub key: String,
-    /// The columns that have a value, in the order of the table.
+    /// The columns that are not NULL, in the order of the table.
     pub values: Vec<(String, Value)>,
-    /// Whether it is soft-deleted, or was.
+    /// Whether the record is (or was) soft-deleted.
     pub is_deleted: bool,
 }
 
 impl Serialize for HeldRecord {
-    /// An object of the columns that have a value.
+    /// Serializes the columns that are not NULL as one object.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.values.iter().map(|(name, value)| (name, value)))
     }
 }
 
 impl HeldRecord {
-    /// A column's value, if it has one.
+    /// Returns a column's value, if it is not NULL.
     pub fn value(&self, column: &str) -> Option<&Value> {
         let held = self.values.iter().find(|(name, _)| name == column);
         held.map(|(_, value)| value)
     }
 
-    /// When it was soft-deleted, if it was and the log still tells.
+    /// Returns when the record was soft-deleted, if it was and the log still has the
+    /// time.
     pub fn deleted_at(&self) -> Option<&str> {
         self.value("deleted_at").and_then(Value::as_text)
     }
 
-    /// A column's text; an empty one if it has none.
+    /// Returns a column's text, or an empty text.
     pub(in crate::mirror) fn text(&self, column: &str) -> String {
         let text = self.value(column).and_then(Value::as_text);
         text.unwrap_or_default().to_owned()
     }
 
-    /// Gives a column a value, or takes it.
+    /// Sets a column's value; NULL removes it.
     pub(in crate::mirror) fn set(&mut self, column: &str, value: Value) {
         let held = self.values.iter().position(|(name, _)| name == column);
         match (held, value) {
@@ -59,7 +60,7 @@ impl HeldRecord {
         }
     }
 
-    /// Where it stands among its listing's children.
+    /// Returns the record's sort key among its listing's children.
     pub(in crate::mirror) fn place(&self) -> (Resource, i64, String, String) {
         let (order, start) = match self.resource {
             Resource::Media => (self.value("Order"), None),
@@ -77,7 +78,7 @@ impl HeldRecord {
     }
 }
 
-/// The rows of a resource that a condition finds, whose one parameter is a key.
+/// Returns the rows of a resource that a condition selects. Its one parameter is a key.
 pub(in crate::mirror) fn rows_where(
     db: &Connection,
     resource: Resource,

@@ -1,4 +1,4 @@
-//! Keys and stamps of the feed held against the live rows; nothing of it is kept.
+//! Compares the feed's keys and timestamps with the live rows, in a temporary table.
 
 use rusqlite::named_params;
 
@@ -7,19 +7,20 @@ use crate::mirror::sql::quoted;
 use crate::record::{Record, Shape};
 use crate::resource::{MODIFICATION_TIMESTAMP, Resource};
 
-/// Where the live rows of a resource are not what the feed gave.
+/// The differences between the feed's keys and timestamps and the live rows.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct KeyDifferences {
-    /// In the feed and to be held, but not live here: keys and stamps.
+    /// Records that the feed has and the mirror lacks: keys and timestamps.
     pub missing: Vec<(String, Option<String>)>,
-    /// Live here, but not in the feed: keys.
+    /// Keys of live rows that the feed does not have.
     pub extra: Vec<String>,
-    /// In both: keys, stamps here, stamps in the feed.
+    /// Records whose timestamps differ: the key, the mirror's timestamp, the feed's
+    /// timestamp.
     pub stamps: Vec<(String, Option<String>, Option<String>)>,
 }
 
 impl Mirror {
-    /// Begins to note what the feed has of a resource.
+    /// Starts to collect the feed's keys of a resource.
     pub fn begin_comparison(&self) -> rusqlite::Result<()> {
         self.connection.execute_batch(
             "CREATE TEMP TABLE IF NOT EXISTS in_feed (
@@ -29,7 +30,7 @@ impl Mirror {
         )
     }
 
-    /// Notes records that the feed has.
+    /// Adds records that the feed has.
     pub fn note_in_feed<'r>(
         &mut self,
         shape: &Shape,
@@ -55,8 +56,9 @@ impl Mirror {
         noting.commit()
     }
 
-    /// How many of the noted records the mirror is to hold: of children, those of
-    /// listings that it holds. `listings_filtered` says that it does not hold all.
+    /// Returns the number of collected records that belong into the mirror. A child
+    /// does if its listing is live. `listings_filtered` says that the mirror does not
+    /// hold all listings.
     pub fn wanted_in_feed(
         &self,
         resource: Resource,
@@ -69,7 +71,7 @@ impl Mirror {
             .map(|count| count as u64)
     }
 
-    /// Holds what was noted against the live rows.
+    /// Compares the collected keys and timestamps with the live rows.
     pub fn compare_keys(
         &self,
         shape: &Shape,
@@ -121,8 +123,8 @@ impl Mirror {
         Ok(found)
     }
 
-    /// Keys of live rows that the feed has too, and their listings' where they
-    /// are children: so many of them, others each time.
+    /// Returns the keys of up to `count` random live rows that the feed has, too; for
+    /// children also their listings' keys.
     pub fn sample_keys(
         &self,
         resource: Resource,
@@ -148,7 +150,8 @@ impl Mirror {
             .collect()
     }
 
-    /// Which of the noted records `f` the mirror is to hold.
+    /// Returns the SQL condition for the collected records `f` that belong into the
+    /// mirror.
     fn wanted(&self, resource: Resource, listings_filtered: bool) -> rusqlite::Result<String> {
         if !resource.is_child() {
             return Ok("true".to_owned());

@@ -1,4 +1,4 @@
-//! The rows of the feed's records, and what the mirror notes about records that are
+//! The rows of the feed's records, and the notes about records that are
 //! rejected, filtered out or missing.
 
 mod held_record;

@@ -1,4 +1,4 @@
-//! Records that came and could not be stored, kept whole until they can be.
+//! Records that could not be stored. They are kept whole until they can be stored.
 
 use rusqlite::named_params;
 
@@ -7,7 +7,7 @@ use crate::record::Reject;
 use crate::resource::Resource;
 
 impl ReadTx<'_> {
-    /// How many rejects of the resource are not resolved.
+    /// Returns the number of unresolved rejects of a resource.
     pub fn open_rejects(&self, resource: Resource) -> rusqlite::Result<u64> {
         self.transaction
             .prepare_cached(
@@ -19,9 +19,9 @@ impl ReadTx<'_> {
 }
 
 impl WriteTx<'_> {
-    /// Keeps a record that could not be stored. One that an earlier run kept, the
-    /// same to the letter, is noted as met again; so is one with a key that this
-    /// run meets twice.
+    /// Stores a record that was rejected. A reject with the same key and payload from
+    /// an earlier run is updated instead; so is a reject with a key that this run sees
+    /// twice.
     pub fn save_reject(&self, run: RunId, reject: &Reject) -> rusqlite::Result<()> {
         let known = self
             .transaction
@@ -57,7 +57,7 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// A record that was rejected before has been stored.
+    /// Resolves the rejects of a record that has been stored.
     pub fn resolve_rejects(&self, resource: Resource, key: &str) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached(
@@ -68,9 +68,9 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// A run of changes that began with run `since` has finished: rejects without
-    /// a key that an earlier one met among the same changes, and that it did not
-    /// meet again, are no more in the feed as they were.
+    /// Resolves the rejects without a key that incremental runs before `since` stored.
+    /// A sequence of runs over the same changes, which began with `since`, has finished
+    /// without seeing them again: the feed no longer sends them in that form.
     pub fn resolve_unseen_keyless_rejects(
         &self,
         resource: Resource,
@@ -88,8 +88,8 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// A sweep that began with run `since` has finished: rejects that it did not
-    /// meet again are no more in the feed as they were.
+    /// Resolves the rejects that a finished sweep, which began with run `since`, did
+    /// not see again: the feed no longer sends them in that form.
     pub fn resolve_unseen_rejects(&self, resource: Resource, since: RunId) -> rusqlite::Result<()> {
         self.transaction.execute(
             "UPDATE rejects SET resolved_at = :now
@@ -103,7 +103,7 @@ impl WriteTx<'_> {
 }
 
 impl Mirror {
-    /// The keys of rejects that are not resolved and that no run since `since` met.
+    /// Returns the keys of the unresolved rejects that no run from `since` on has seen.
     pub fn unseen_reject_keys(
         &self,
         resource: Resource,
@@ -122,7 +122,7 @@ impl Mirror {
             .collect()
     }
 
-    /// Of the resource's rejects that are not resolved, the keys and reasons.
+    /// Returns the keys and reasons of the unresolved rejects of a resource.
     pub fn unresolved_rejects(
         &self,
         resource: Resource,

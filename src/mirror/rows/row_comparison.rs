@@ -8,18 +8,18 @@ use crate::mirror::sql::{quoted, stored};
 use crate::record::{Record, Shape};
 use crate::value::ValueRef;
 
-/// What the mirror holds of a record.
+/// The row of a record, compared with the record.
 #[derive(Debug)]
 pub enum StoredRow {
-    /// Nothing.
+    /// The mirror has no row.
     Absent,
-    /// A row.
+    /// The mirror has a row.
     Present {
-        /// Whether it is soft-deleted, and why.
+        /// Why the row is soft-deleted, if it is.
         deleted: Option<String>,
-        /// Whether it belongs to another listing than the record says.
+        /// Whether the record names another listing than the row.
         moved: bool,
-        /// In which fields it differs.
+        /// The fields whose values differ.
         changes: Vec<FieldChange>,
     },
 }
@@ -30,8 +30,8 @@ pub struct RowReader<'t> {
     select: CachedStatement<'t>,
 }
 
-/// The columns that a record fills: its fields, then `extra` and `listing_key`
-/// where the resource has them.
+/// Returns the columns that a record fills: its fields, then `extra` and `listing_key`
+/// if the resource has them.
 pub(super) fn filled_columns(shape: &Shape) -> Vec<String> {
     let mut columns: Vec<String> = shape
         .fields
@@ -62,7 +62,7 @@ impl ReadTx<'_> {
 }
 
 impl RowReader<'_> {
-    /// What the mirror holds of a record, and in what it differs.
+    /// Compares a record with its row.
     pub fn compare(&mut self, record: &Record) -> rusqlite::Result<StoredRow> {
         let fields = self.shape.fields.len();
         let compared = fields + usize::from(self.shape.keeps_extra);
@@ -83,7 +83,7 @@ impl RowReader<'_> {
         let mut moved = false;
         if self.shape.resource.is_child() {
             let listing_key: Option<String> = row.get(behind)?;
-            // A record that names no listing says nothing of where it belongs.
+            // A record that names no listing stays with the row's listing.
             moved = record.listing_key.is_some()
                 && listing_key.as_deref() != record.listing_key.as_deref();
             behind += 1;

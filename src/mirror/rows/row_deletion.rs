@@ -9,20 +9,20 @@ use crate::resource::Resource;
 /// Why a row was soft-deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeletedReason {
-    /// The Deleted feed says so.
+    /// The feed announced the deletion.
     Announced,
-    /// A finished sweep did not meet it.
+    /// A completed sweep did not see it.
     Missing,
-    /// Its listing went.
+    /// Its listing was deleted.
     Parent,
     /// It is no longer among its listing's children.
     Replaced,
-    /// It left the configured filter.
+    /// It no longer matches the configured filter.
     Scope,
 }
 
 impl DeletedReason {
-    /// As `deleted_reason` has it.
+    /// Returns the value for the column `deleted_reason`.
     pub fn as_str(self) -> &'static str {
         match self {
             DeletedReason::Announced => "announced",

@@ -9,7 +9,7 @@ use crate::resource::Resource;
 use crate::value::Value;
 
 impl ReadTx<'_> {
-    /// The keys of a listing's live children of one resource.
+    /// Returns the keys of the live children of a listing, for one resource.
     pub fn live_children(
         &self,
         resource: Resource,
@@ -25,7 +25,8 @@ impl ReadTx<'_> {
             .collect()
     }
 
-    /// The listing that a child's row belongs to, if it says.
+    /// Returns the listing key of a child's row. It is an error if there is no such
+    /// row.
     pub fn listing_of(&self, resource: Resource, key: &str) -> rusqlite::Result<Option<String>> {
         self.transaction
             .prepare_cached(&format!(
@@ -36,7 +37,8 @@ impl ReadTx<'_> {
             .query_row(named_params! { ":key": key }, |row| row.get(0))
     }
 
-    /// The value of one column of a row; none if the table has no such column.
+    /// Returns the value of one column of a row, or None if the table has no such
+    /// column.
     pub fn column_value(
         &self,
         resource: Resource,
@@ -58,7 +60,7 @@ impl ReadTx<'_> {
             .map(Some)
     }
 
-    /// Whether a listing is live, soft-deleted, or not held at all (None).
+    /// Returns whether a listing is live, or None if the mirror does not hold it.
     pub fn listing_is_live(&self, listing_key: &str) -> rusqlite::Result<Option<bool>> {
         if !self.has_table(Resource::Property)? {
             return Ok(None);
@@ -69,10 +71,10 @@ impl ReadTx<'_> {
             .optional()
     }
 
-    /// How many rows of the resource are live, and how many soft-deleted.
+    /// Returns the numbers of live and of soft-deleted rows of a resource.
     pub fn count_rows(&self, resource: Resource) -> rusqlite::Result<(u64, u64)> {
         let table = resource.table();
-        // Each by an index of its own.
+        // Each count uses an index of its own.
         let deleted = format!("SELECT count(*) FROM {table} WHERE deleted_at IS NOT NULL");
         let all = format!("SELECT count(*) FROM {table}");
         let count = |sql: &str| {
@@ -85,7 +87,7 @@ impl ReadTx<'_> {
         Ok((count(&all)? - deleted, deleted))
     }
 
-    /// How many rows of the resource are live.
+    /// Returns the number of live rows of a resource.
     pub fn live_rows(&self, resource: Resource) -> rusqlite::Result<u64> {
         let sql = format!(
             "SELECT count(*) FROM {} WHERE deleted_at IS NULL",

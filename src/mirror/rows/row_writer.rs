@@ -19,7 +19,8 @@ pub struct Rows<'t> {
 }
 
 impl WriteTx<'_> {
-    /// The rows of the shape's resource.
+    /// Prepares to compare, insert and update the rows of the shape's resource. It is
+    /// an error if the table does not exist.
     pub fn rows<'w>(&'w self, shape: &'w Shape) -> rusqlite::Result<Rows<'w>> {
         let table = shape.resource.table();
         let key = quoted(shape.resource.key());
@@ -27,8 +28,8 @@ impl WriteTx<'_> {
         let names = columns.join(", ");
         let places = |behind: usize| format!("?{}", columns.len() + behind);
         let values: Vec<String> = (1..=columns.len()).map(|at| format!("?{at}")).collect();
-        // The key, by which the row is found, stays: SQLite would otherwise find the
-        // rows first and change them from a list, and write the key's index anew.
+        // The key column is not assigned: otherwise SQLite would first collect the rows
+        // in a list, and also write the key's index again.
         let mut assignments: Vec<String> = (columns.iter().zip(&values))
             .filter(|(column, _)| **column != key)
             .map(|(column, value)| match column.as_str() {
@@ -38,7 +39,7 @@ impl WriteTx<'_> {
             .collect();
         assignments.push(format!("updated_at = {}", places(1)));
         if shape.resource == Resource::Media {
-            // What the feed changed need not pause for what failed before.
+            // A row that the feed changed need not wait out an earlier failure.
             assignments.push(format!(
                 "download_after = min(download_after, {})",
                 places(1)
@@ -69,7 +70,7 @@ impl Rows<'_> {
         self.reader.compare(record)
     }
 
-    /// Adds a row.
+    /// Inserts a row.
     pub fn insert(&mut self, record: &Record) -> rusqlite::Result<()> {
         let next = bind(&mut self.insert, self.shape, record)?;
         self.insert.raw_bind_parameter(next, self.now)?;
@@ -77,7 +78,7 @@ impl Rows<'_> {
         Ok(())
     }
 
-    /// Writes a record over its row, and makes it live.
+    /// Overwrites a row with a record, and makes it live.
     pub fn update(&mut self, record: &Record) -> rusqlite::Result<()> {
         let next = bind(&mut self.update, self.shape, record)?;
         self.update.raw_bind_parameter(next, self.now)?;
@@ -95,7 +96,7 @@ fn bind(
 ) -> rusqlite::Result<usize> {
     statement.clear_bindings();
     for (at, value) in record.values.iter().enumerate() {
-        // What is not bound is NULL, and most fields of a listing are.
+        // An unbound parameter is NULL, and most fields of a listing are NULL.
         if !matches!(value.as_ref(), ValueRef::Null) {
             statement.raw_bind_parameter(at + 1, SqlValue(value.as_ref()))?;
         }

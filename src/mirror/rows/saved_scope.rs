@@ -1,4 +1,4 @@
-//! What the live rows of a resource were read with.
+//! The filter and the fields with which the live rows of a resource were read.
 
 use std::collections::BTreeSet;
 
@@ -8,18 +8,18 @@ use crate::mirror::sql::quoted;
 use crate::mirror::{Mirror, ReadTx, WriteTx};
 use crate::resource::{MODIFICATION_TIMESTAMP, Resource};
 
-/// What a resource was read with, whole: where this changes, what the mirror
-/// holds is not what it would hold now.
+/// The filter and the fields with which a resource was last read completely. If the
+/// configured ones differ, the resource must be read again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope {
     /// The configured filter.
     pub filter: Option<String>,
-    /// The fields that were taken.
+    /// The fields that are mirrored.
     pub fields: BTreeSet<String>,
 }
 
 impl Mirror {
-    /// What the resource was last read with, if it ever was.
+    /// Returns the scope with which a resource was last read, if it ever was.
     pub fn scope(&self, resource: Resource) -> rusqlite::Result<Option<Scope>> {
         let found = self
             .connection
@@ -35,8 +35,8 @@ impl Mirror {
         }))
     }
 
-    /// Whether a record that could not be stored, and whose key is not known,
-    /// was met where all of the resource was read: nothing less finds it again.
+    /// Returns whether a full sync or a reconcile rejected a record without a key. Only
+    /// another complete read finds such a record again.
     pub fn has_keyless_rejects(&self, resource: Resource) -> rusqlite::Result<bool> {
         self.connection.query_row(
             "SELECT EXISTS (
@@ -51,7 +51,8 @@ impl Mirror {
 }
 
 impl ReadTx<'_> {
-    /// The ModificationTimestamp of a live row; none if there is no live row.
+    /// Returns the ModificationTimestamp of a live row, or None if there is no live
+    /// row.
     pub fn live_timestamp(
         &self,
         resource: Resource,
@@ -68,7 +69,7 @@ impl ReadTx<'_> {
             .optional()
     }
 
-    /// Whether the mirror holds a live row with this key.
+    /// Returns whether the mirror holds a live row with this key.
     pub fn is_live(&self, resource: Resource, key: &str) -> rusqlite::Result<bool> {
         self.transaction
             .prepare_cached(&format!(
@@ -81,7 +82,7 @@ impl ReadTx<'_> {
 }
 
 impl WriteTx<'_> {
-    /// Writes down what a resource was read with.
+    /// Stores the scope with which a resource was read.
     pub fn save_scope(&self, resource: Resource, scope: &Scope) -> rusqlite::Result<()> {
         let fields = serde_json::Value::from_iter(scope.fields.iter().cloned());
         self.transaction.execute(

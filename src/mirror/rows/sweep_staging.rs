@@ -1,4 +1,5 @@
-//! What a sweep meets and misses, kept with each page until the sweep has finished.
+//! The records that an unfinished sweep has seen or found missing, stored with each
+//! page.
 
 use rusqlite::named_params;
 
@@ -8,7 +9,7 @@ use crate::record::Shape;
 use crate::resource::Resource;
 
 impl Mirror {
-    /// How many records a sweep that notes what it meets has met.
+    /// Returns the number of records that a sweep has marked as seen.
     pub fn count_seen(&self, job: Job, resource: Resource) -> rusqlite::Result<u64> {
         self.connection
             .query_row(
@@ -21,14 +22,14 @@ impl Mirror {
 }
 
 impl ReadTx<'_> {
-    /// Whether any record of the resource is noted as missing, by whichever job.
+    /// Returns whether any job has marked records of the resource as missing.
     pub fn has_missing(&self, resource: Resource) -> rusqlite::Result<bool> {
         self.transaction
             .prepare_cached("SELECT EXISTS (SELECT 1 FROM _sweep_missing WHERE resource = ?1)")?
             .query_row([resource.entity_set()], |row| row.get(0))
     }
 
-    /// The keys that a sweep missed and that are still live.
+    /// Returns the keys that a sweep marked as missing and whose rows are still live.
     pub fn missing(&self, job: Job, resource: Resource) -> rusqlite::Result<Vec<String>> {
         self.transaction
             .prepare(&format!(
@@ -46,8 +47,8 @@ impl ReadTx<'_> {
             .collect()
     }
 
-    /// The keys of the live rows behind `after` and up to `up_to`, by the paging
-    /// field, which is a number.
+    /// Returns the keys of the live rows whose paging field, a number, is greater than
+    /// `after` and at most `up_to`.
     pub fn live_keys_between(
         &self,
         shape: &Shape,
@@ -73,7 +74,7 @@ impl ReadTx<'_> {
 }
 
 impl WriteTx<'_> {
-    /// Forgets what an earlier sweep of the resource met and missed.
+    /// Clears the marks of an earlier sweep of the resource.
     pub fn clear_sweep(&self, job: Job, resource: Resource) -> rusqlite::Result<()> {
         for table in ["_sweep_seen", "_sweep_missing"] {
             self.transaction.execute(
@@ -84,7 +85,7 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// Notes that a sweep met a record.
+    /// Marks a record as seen by a sweep.
     pub fn mark_seen(&self, job: Job, resource: Resource, key: &str) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached(
@@ -94,7 +95,7 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// Notes that a record which the mirror holds was not where it should have been.
+    /// Marks a record that the mirror holds as missing from the feed.
     pub fn mark_missing(&self, job: Job, resource: Resource, key: &str) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached(
@@ -104,7 +105,7 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// Notes that a record was met after all, whichever job missed it.
+    /// Removes a record's mark as missing, whichever job set it.
     pub fn unmark_missing(&self, resource: Resource, key: &str) -> rusqlite::Result<()> {
         self.transaction
             .prepare_cached("DELETE FROM _sweep_missing WHERE resource = ?1 AND record_key = ?2")?
@@ -112,8 +113,7 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// The live rows that a sweep which noted what it met did not meet become
-    /// those that it missed.
+    /// Marks the live rows that a sweep has not seen as missing.
     pub fn mark_unseen_missing(&self, job: Job, resource: Resource) -> rusqlite::Result<()> {
         self.transaction.execute(
             &format!(

@@ -2,27 +2,27 @@
 
 use std::fmt;
 
-/// What a run is for.
+/// The job that a run belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Job {
-    /// The whole of a resource.
+    /// Reads a whole resource.
     Full,
-    /// What changed since the watermark.
+    /// Reads the changes since the watermark.
     Incremental,
-    /// What the feed announces as deleted.
+    /// Reads the deletions that the feed announces.
     Deletions,
-    /// Keys and stamps of the whole of a resource.
+    /// Compares the keys and timestamps of a whole resource.
     Reconcile,
-    /// Single listings, by their keys.
+    /// Reads single listings by their keys.
     Refresh,
-    /// The files of photos.
+    /// Downloads photos.
     Media,
-    /// The changes of status that somebody wants to be told.
+    /// Reports status changes.
     Monitor,
 }
 
 impl Job {
-    /// Its name on the command line and in the table.
+    /// Returns the job's name on the command line and in `sync_runs`.
     pub fn as_str(self) -> &'static str {
         match self {
             Job::Full => "full",

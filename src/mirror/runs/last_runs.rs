@@ -1,4 +1,4 @@
-//! How a mirror stands, for those who look after it.
+//! The last runs, and how current a resource is.
 
 use rusqlite::OptionalExtension;
 use serde::Serialize;
@@ -13,18 +13,18 @@ pub struct LastRun {
     pub job: String,
     /// The entity set.
     pub resource: String,
-    /// How it stands or ended.
+    /// The run's status.
     pub status: String,
-    /// When it began, UTC.
+    /// When it started, UTC.
     pub started_at: String,
-    /// When it ended, UTC; none while it runs.
+    /// When it finished, UTC; None while it runs.
     pub finished_at: Option<String>,
-    /// What went wrong.
+    /// The error, if any.
     pub error: Option<String>,
 }
 
 impl Mirror {
-    /// The newest run of each job on each resource.
+    /// Returns the newest run of each job on each resource.
     pub fn last_runs(&self) -> rusqlite::Result<Vec<LastRun>> {
         self.connection
             .prepare(
@@ -44,8 +44,8 @@ impl Mirror {
             .collect()
     }
 
-    /// When the newest run began that brought a resource up to date, UTC: what the
-    /// feed held then is here.
+    /// Returns when the newest run started that brought a resource up to date, UTC: the
+    /// mirror holds what the feed held then.
     pub fn current_as_of(&self, resource: Resource) -> rusqlite::Result<Option<String>> {
         self.connection
             .query_row(
@@ -59,7 +59,7 @@ impl Mirror {
             .optional()
     }
 
-    /// How many files photos have, and of how many bytes.
+    /// Returns the number of photo files and their size in bytes.
     pub fn media_size(&self) -> rusqlite::Result<(u64, u64)> {
         if !self.has_table(Resource::Media)? {
             return Ok((0, 0));

@@ -1,4 +1,4 @@
-//! Forgetting for good what is kept only for so long.
+//! Purges rows, changes and runs that are older than their retention.
 
 use rusqlite::named_params;
 use serde::Serialize;
@@ -7,28 +7,28 @@ use crate::mirror::sql::quoted;
 use crate::mirror::{Mirror, ReadTx, WriteTx};
 use crate::resource::Resource;
 
-/// So many rows go in one transaction: it is short, and others get their turn.
+/// The number of rows in one transaction, which keeps it short for other writers.
 const ROWS_AT_ONCE: usize = 1_000;
 
-/// Under what it is remembered from when on the change log is whole, once entries of it
-/// were removed.
+/// The fact that stores since when the change log is complete, once entries were
+/// purged.
 const LOG_BEGINS: &str = "log_begins";
 
-/// What was purged.
+/// The numbers of purged rows, changes and runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Purged {
     /// Soft-deleted rows.
     pub rows: u64,
-    /// Entries of the change log.
+    /// Changes.
     pub changes: u64,
     /// Runs.
     pub runs: u64,
 }
 
 impl Mirror {
-    /// Removes what was soft-deleted before a moment in storage form: the rows, and
-    /// what the change log and the rejects hold of their fields. That they came and
-    /// went stays in the log. What is removed is overwritten, not only let go.
+    /// Removes the rows that were soft-deleted before a moment in storage form, with
+    /// their field changes and rejects. Their entries about inserts, deletions and
+    /// restores stay in the log. The removed data is overwritten on the disk.
     pub fn purge_deleted(&mut self, before: &str) -> rusqlite::Result<Purged> {
         let mut purged = Purged::default();
         self.overwrite_removed(true)?;
@@ -46,14 +46,13 @@ impl Mirror {
         }
         self.overwrite_removed(false)?;
         if purged.rows > 0 {
-            // The log would hold it until it is written over.
+            // The write-ahead log would keep the data until it is overwritten.
             self.truncate_wal()?;
         }
         Ok(purged)
     }
 
-    /// Removes entries of the change log that were recorded before a moment in
-    /// storage form.
+    /// Removes changes that were recorded before a moment in storage form.
     pub fn purge_changes(&mut self, before: &str) -> rusqlite::Result<u64> {
         let mut purged = 0;
         loop {
@@ -74,9 +73,9 @@ impl Mirror {
         }
     }
 
-    /// Removes runs that started before a moment in storage form, but for those that
-    /// tell where the mirror stands: the newest of each job, those that hold a
-    /// watermark or a checkpoint, and those that open rejects name.
+    /// Removes runs that started before a moment in storage form. Kept are the newest
+    /// run of each job, runs that hold a watermark or a checkpoint, and runs with open
+    /// rejects.
     pub fn purge_runs(&mut self, before: &str) -> rusqlite::Result<u64> {
         let tx = self.write()?;
         let removed = tx.transaction.execute(
@@ -101,7 +100,7 @@ impl Mirror {
         Ok(removed as u64)
     }
 
-    /// Whether what is removed is overwritten with zeros.
+    /// Sets whether SQLite overwrites removed data with zeros.
     fn overwrite_removed(&self, on: bool) -> rusqlite::Result<()> {
         let sql = format!("PRAGMA secure_delete = {}", if on { "ON" } else { "OFF" });
         self.connection.query_row(&sql, [], |_| Ok(()))
@@ -109,16 +108,16 @@ impl Mirror {
 }
 
 impl ReadTx<'_> {
-    /// From when on the change log is whole, in storage form, if entries of it were
-    /// removed by their age.
+    /// Returns since when the change log is complete, in storage form, if entries were
+    /// purged.
     pub fn log_begins(&self) -> rusqlite::Result<Option<String>> {
         self.state(LOG_BEGINS)
     }
 }
 
 impl WriteTx<'_> {
-    /// Removes some rows of a resource, and what else is held of their fields: how
-    /// many rows, and how many entries of the log.
+    /// Removes some rows of a resource, with their changes and rejects. Returns the
+    /// numbers of removed rows and changes.
     fn purge_some(&self, resource: Resource, before: &str) -> rusqlite::Result<(usize, usize)> {
         let (table, key) = (resource.table(), quoted(resource.key()));
         let listing_key = match resource {
@@ -126,7 +125,7 @@ impl WriteTx<'_> {
             child if child.is_child() => "listing_key",
             _ => "NULL",
         };
-        // A file that is still there goes first, and is found by its row.
+        // A row whose file still exists is kept, because the file is found by its row.
         let has_no_file = match resource {
             Resource::Media => "AND file_source IS NULL",
             _ => "",

@@ -4,39 +4,39 @@ use std::time::Duration;
 
 use crate::feed::Traffic;
 
-/// A row of `sync_runs`.
+/// The id of a run in `sync_runs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RunId(pub(in crate::mirror) i64);
 
 impl RunId {
-    /// Its `id`.
+    /// Returns the `id`.
     pub fn number(self) -> i64 {
         self.0
     }
 
-    /// The run with an `id`.
+    /// Returns the run with an `id`.
     pub fn from_number(id: i64) -> RunId {
         RunId(id)
     }
 }
 
-/// How a run stands or ended.
+/// The status of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunStatus {
-    /// It is under way, or its process died.
+    /// The run is in progress, or its process crashed.
     Running,
-    /// It did all that it was for.
+    /// The run did everything.
     Succeeded,
-    /// It ended with something left out, which its error names.
+    /// The run finished but left something out, which its error names.
     Partial,
-    /// It could not go on.
+    /// The run failed.
     Failed,
-    /// It was stopped.
+    /// The run was stopped.
     Interrupted,
 }
 
 impl RunStatus {
-    /// Its name in the table.
+    /// Returns the status as `sync_runs` stores it.
     pub fn as_str(self) -> &'static str {
         match self {
             RunStatus::Running => "running",
@@ -48,12 +48,12 @@ impl RunStatus {
     }
 }
 
-/// What a run did so far.
+/// The counts of a run so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RunCounts {
     /// Pages applied.
     pub pages: u64,
-    /// Requests sent, retries among them.
+    /// Requests sent, including retries.
     pub requests: u64,
     /// Requests sent again.
     pub retries: u64,
@@ -61,26 +61,26 @@ pub struct RunCounts {
     pub throttled_ms: u64,
     /// Bytes of bodies received, after decompression.
     pub bytes_received: u64,
-    /// Records that came.
+    /// Records received.
     pub records_seen: u64,
-    /// Records that were new.
+    /// New records.
     pub inserted: u64,
-    /// Records of which something changed.
+    /// Changed records.
     pub updated: u64,
-    /// Records that were the same.
+    /// Unchanged records.
     pub unchanged: u64,
     /// Rows that were soft-deleted.
     pub deleted: u64,
-    /// Rows that came back.
+    /// Rows that were restored.
     pub restored: u64,
-    /// Records that could not be stored.
+    /// Records that were rejected.
     pub rejected: u64,
     /// Rows added to `changes`.
     pub changes_logged: u64,
 }
 
 impl RunCounts {
-    /// Notes what went over the wire.
+    /// Sets the counts of requests and bytes.
     pub fn set_traffic(&mut self, traffic: Traffic) {
         self.requests = traffic.requests;
         self.retries = traffic.retries;
@@ -89,17 +89,17 @@ impl RunCounts {
     }
 }
 
-/// How a run ended.
+/// The outcome of a run.
 #[derive(Clone, Debug)]
 pub struct RunOutcome {
-    /// How.
+    /// The status.
     pub status: RunStatus,
-    /// The feed's time up to which the resource is mirrored now.
+    /// The feed's time up to which the resource is mirrored.
     pub watermark_after: Option<String>,
-    /// How long it took.
+    /// The duration.
     pub duration: Duration,
-    /// The most memory that the process held so far, in bytes.
+    /// The peak memory of the process so far, in bytes.
     pub peak_rss_bytes: Option<u64>,
-    /// What went wrong, in one line.
+    /// The error, in one line.
     pub error: Option<String>,
 }

@@ -1,39 +1,40 @@
-//! What `sync_runs` tells of how the syncs went.
+//! The history of runs, for reports.
 
 use rusqlite::named_params;
 
 use crate::mirror::ReadTx;
 use crate::resource::Resource;
 
-/// What a run did and what it took.
+/// A run, its counts and its duration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunRow {
     /// The job.
     pub job: String,
     /// The entity set.
     pub resource: String,
-    /// How it stands or ended.
+    /// The run's status.
     pub status: String,
-    /// When it began, UTC.
+    /// When it started, UTC.
     pub started_at: String,
-    /// How long it took, in milliseconds; none while it runs.
+    /// Its duration in milliseconds; None while it runs.
     pub duration_ms: Option<u64>,
-    /// Records that came.
+    /// Records received.
     pub records_seen: u64,
-    /// Requests sent, retries among them.
+    /// Requests sent, including retries.
     pub requests: u64,
-    /// Requests sent again.
+    /// Retries.
     pub retries: u64,
     /// Time spent waiting for the rate budget, in milliseconds.
     pub throttled_ms: u64,
     /// Bytes of bodies received, after decompression.
     pub bytes_received: u64,
-    /// What went wrong.
+    /// The error, if any.
     pub error: Option<String>,
 }
 
 impl ReadTx<'_> {
-    /// Gives the runs that began at a time in storage form or later, newest first.
+    /// Passes the runs that started at a time in storage form or later to `each`,
+    /// newest first.
     pub fn read_runs(&self, since: &str, mut each: impl FnMut(RunRow)) -> rusqlite::Result<()> {
         let mut statement = self.transaction.prepare(
             "SELECT job, resource, status, started_at, duration_ms, records_seen, requests,
@@ -42,7 +43,7 @@ impl ReadTx<'_> {
         )?;
         let mut rows = statement.query(named_params! { ":since": since })?;
         while let Some(row) = rows.next()? {
-            // Counts are written from unsigned numbers.
+            // The counts were stored from unsigned numbers.
             let count = |column: usize| row.get::<_, i64>(column).map(|count| count.max(0) as u64);
             let duration_ms: Option<i64> = row.get(4)?;
             each(RunRow {
@@ -62,7 +63,7 @@ impl ReadTx<'_> {
         Ok(())
     }
 
-    /// When the first run began that the mirror remembers, UTC.
+    /// Returns when the oldest stored run started, UTC.
     pub fn first_run_at(&self) -> rusqlite::Result<Option<String>> {
         self.transaction
             .query_row("SELECT min(started_at) FROM sync_runs", [], |row| {
@@ -70,9 +71,9 @@ impl ReadTx<'_> {
             })
     }
 
-    /// The moments at which a resource was brought up to date, UTC, oldest first, as
-    /// [`crate::mirror::Mirror::current_as_of`] tells the newest of them: those at a time in
-    /// storage form or later, and the last one before it.
+    /// Returns when a resource was brought up to date, UTC, oldest first: the times at
+    /// or after `since` (in storage form), and the last one before it.
+    /// [`crate::mirror::Mirror::current_as_of`] returns the newest of these times.
     pub fn up_to_date_times(
         &self,
         resource: Resource,

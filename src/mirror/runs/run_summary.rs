@@ -1,4 +1,4 @@
-//! A run as it is reported.
+//! A run as reports show it.
 
 use rusqlite::named_params;
 use serde::Serialize;
@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::run::RunId;
 use crate::mirror::Mirror;
 
-/// A run as it is reported.
+/// A run as reports show it.
 #[derive(Clone, Debug, Serialize)]
 #[expect(
     missing_docs,
@@ -41,7 +41,7 @@ pub struct RunSummary {
 }
 
 impl Mirror {
-    /// A run as it is reported.
+    /// Returns a run as reports show it.
     pub fn run_summary(&self, run: RunId) -> rusqlite::Result<RunSummary> {
         self.connection.query_row(
             "SELECT id, job, resource, status, started_at, finished_at, duration_ms,

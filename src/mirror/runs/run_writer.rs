@@ -9,7 +9,7 @@ use crate::mirror::{Mirror, WriteTx};
 use crate::resource::Resource;
 
 impl Mirror {
-    /// Marks the runs of dead processes; to be called with the lease held.
+    /// Marks runs of crashed processes as interrupted. The caller holds the lease.
     pub fn mark_abandoned_runs(&mut self) -> rusqlite::Result<usize> {
         self.connection.execute(
             "UPDATE sync_runs SET status = 'interrupted', finished_at = :now,
@@ -21,8 +21,8 @@ impl Mirror {
 }
 
 impl WriteTx<'_> {
-    /// Begins a run. With `taking_over` it goes on from where that run stood,
-    /// which is left without a checkpoint.
+    /// Starts a run. With `taking_over` it resumes at the checkpoint of that run, whose
+    /// own checkpoint is cleared.
     pub fn start_run(
         &self,
         job: Job,
@@ -43,7 +43,7 @@ impl WriteTx<'_> {
             },
         )?;
         let run = RunId(self.transaction.last_insert_rowid());
-        // The newest run alone knows where to go on.
+        // Only the newest run keeps a checkpoint.
         self.transaction.execute(
             "UPDATE sync_runs SET checkpoint = NULL
              WHERE resource = :resource AND job = :job AND id < :run AND checkpoint IS NOT NULL",
@@ -54,8 +54,8 @@ impl WriteTx<'_> {
         Ok(run)
     }
 
-    /// Begins a run that failed before it asked for a page: the checkpoint of an
-    /// earlier one stays where it is.
+    /// Starts a run that failed before its first request. The checkpoint of an earlier
+    /// run stays.
     pub fn start_failed_run(
         &self,
         job: Job,
@@ -75,7 +75,7 @@ impl WriteTx<'_> {
         Ok(RunId(self.transaction.last_insert_rowid()))
     }
 
-    /// Writes what a run did so far, and where it stands.
+    /// Saves the counts and the checkpoint of a run.
     pub fn save_run(
         &self,
         run: RunId,
@@ -110,14 +110,14 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// Takes back a run that came to nothing.
+    /// Removes a run that did nothing.
     pub fn discard_run(&self, run: RunId) -> rusqlite::Result<()> {
         self.transaction
             .execute("DELETE FROM sync_runs WHERE id = ?1", [run.0])?;
         Ok(())
     }
 
-    /// A run that ended left something out after all.
+    /// Changes a finished run's status to partial.
     pub fn mark_partial(&self, run: RunId, error: &str) -> rusqlite::Result<()> {
         self.transaction.execute(
             "UPDATE sync_runs SET status = 'partial',
@@ -128,9 +128,9 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// A run that ended has to be read again after all: the resource stays mirrored
-    /// up to where it was.
-    pub fn hold_watermark(&self, run: RunId) -> rusqlite::Result<()> {
+    /// Resets a finished run's watermark to the one before the run, so that the same
+    /// changes are read again.
+    pub fn reset_watermark(&self, run: RunId) -> rusqlite::Result<()> {
         self.transaction.execute(
             "UPDATE sync_runs SET watermark_after = watermark_before WHERE id = ?1",
             [run.0],
@@ -138,7 +138,7 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// Ends a run. What it did and where it stands was saved before.
+    /// Finishes a run. Its counts and checkpoint have been saved before.
     pub fn finish_run(&self, run: RunId, outcome: &RunOutcome) -> rusqlite::Result<()> {
         let seconds = outcome.duration.as_secs_f64();
         self.transaction.execute(

@@ -8,7 +8,8 @@ use crate::mirror::Mirror;
 use crate::resource::Resource;
 
 impl Mirror {
-    /// The newest run of a job on a resource that left a checkpoint, and the checkpoint.
+    /// Returns the newest run of a job on a resource that left a checkpoint, and the
+    /// checkpoint.
     pub fn unfinished_run(
         &self,
         job: Job,
@@ -25,7 +26,7 @@ impl Mirror {
             .optional()
     }
 
-    /// The feed's time up to which a resource is mirrored.
+    /// Returns the feed's time up to which a resource is mirrored.
     pub fn watermark(&self, resource: Resource) -> rusqlite::Result<Option<String>> {
         self.connection
             .query_row(
@@ -38,8 +39,8 @@ impl Mirror {
             .optional()
     }
 
-    /// The feed's time up to which its announced deletions of a resource were
-    /// read; where none were read yet, where its first full sync began.
+    /// Returns the feed's time up to which the announced deletions of a resource were
+    /// read; if none were read yet, the time at which its first full sync started.
     pub fn deletions_watermark(&self, resource: Resource) -> rusqlite::Result<Option<String>> {
         self.connection
             .query_row(
@@ -53,7 +54,7 @@ impl Mirror {
             .optional()
     }
 
-    /// When a run of a job was started last, UTC.
+    /// Returns when a run of a job was last started, UTC.
     pub fn last_started(&self, job: Job) -> rusqlite::Result<Option<String>> {
         self.connection.query_row(
             "SELECT max(started_at) FROM sync_runs WHERE job = ?1",
@@ -62,7 +63,7 @@ impl Mirror {
         )
     }
 
-    /// Whether a full sync of the resource has ever read all of it.
+    /// Returns whether any full sync of the resource has completed.
     pub fn has_finished_full(&self, resource: Resource) -> rusqlite::Result<bool> {
         self.connection.query_row(
             "SELECT EXISTS (SELECT 1 FROM sync_runs

@@ -5,7 +5,7 @@ use crate::mirror::{ReadTx, WriteTx};
 use crate::resource::Resource;
 
 impl ReadTx<'_> {
-    /// The tables of all resources but listings.
+    /// Returns the tables of all resources except listings.
     fn other_tables(&self) -> rusqlite::Result<Vec<Table>> {
         let others = (Resource::ALL.into_iter()).filter(|&resource| resource != Resource::Property);
         let tables = others.map(|resource| Table::of(&self.transaction, resource).transpose());
@@ -14,7 +14,7 @@ impl ReadTx<'_> {
 }
 
 impl WriteTx<'_> {
-    /// Makes the views whose tables are there, and the indexes that these need.
+    /// Creates the views whose tables exist, and the indexes that they need.
     pub(in crate::mirror) fn ensure_views(&self) -> rusqlite::Result<()> {
         self.ensure_view("sync_health", runs::SYNC_HEALTH)?;
         self.ensure_view("watermarks", runs::WATERMARKS)?;

@@ -1,10 +1,10 @@
-//! Views of listings as they are, and of what went.
+//! Views of current listings, photos and deletions.
 
 use super::Table;
 use crate::mirror::photos::PhotoSql;
 use crate::mirror::sql::quoted;
 
-/// What a reader wants to see of a listing first.
+/// The columns that come first in views of listings.
 const SHOWN: [&str; 7] = [
     "City",
     "StateOrProvince",
@@ -15,14 +15,14 @@ const SHOWN: [&str; 7] = [
     "BathroomsTotalInteger",
 ];
 
-/// When a listing was entered, as far as the feed tells.
+/// The fields for the time of entry, the best one first.
 const ENTERED: [&str; 3] = [
     "OriginalEntryTimestamp",
     "OnMarketDate",
     "ListingContractDate",
 ];
 
-/// The indexes that the views need, by name.
+/// Returns the indexes that the views need, by name.
 pub(super) fn indexes(listings: &Table) -> Vec<(&'static str, String)> {
     if !listings.has("StandardStatus") {
         return Vec::new();
@@ -33,10 +33,10 @@ pub(super) fn indexes(listings: &Table) -> Vec<(&'static str, String)> {
             "CREATE INDEX {name} ON listings (\"StandardStatus\", {columns}) WHERE deleted_at IS NULL"
         )
     };
-    // In the order of the view of active listings.
+    // This index has the order of the view of active listings.
     let newest = [entered(listings), "ListingKey"].map(|name| format!("{} DESC", quoted(name)));
-    // What is counted and averaged most often stands in the index, since the rows
-    // themselves are some kilobytes long.
+    // This index covers the columns that are counted and averaged most often, because a
+    // row has some kilobytes.
     let counted = [
         "City",
         "ListPrice",
@@ -55,14 +55,13 @@ pub(super) fn indexes(listings: &Table) -> Vec<(&'static str, String)> {
     indexes
 }
 
-/// The field that tells when a listing was entered.
+/// Returns the field for a listing's time of entry.
 fn entered(listings: &Table) -> &'static str {
     let declared = ENTERED.into_iter().find(|name| listings.has(name));
     declared.unwrap_or("ListingKey")
 }
 
-/// What is shown of a listing: its names, where it is, what it costs and has, who sells
-/// it, and its first photo.
+/// Returns the columns of a view of listings.
 fn shown(listings: &Table, media: Option<&Table>) -> String {
     let days = match listings.has("DaysOnMarket") {
         true => listings.column("DaysOnMarket"),
@@ -88,7 +87,7 @@ fn shown(listings: &Table, media: Option<&Table>) -> String {
     )
 }
 
-/// The file of a listing's first photo.
+/// Returns the expression for the file of a listing's first photo.
 fn first_photo(media: &Table) -> Option<String> {
     let sql = PhotoSql::for_columns(&media.columns)?;
     Some(format!(
@@ -99,7 +98,7 @@ fn first_photo(media: &Table) -> Option<String> {
     ))
 }
 
-/// Listings that are active, the newest first.
+/// Returns the view of active listings, newest first.
 pub(super) fn active(listings: &Table, media: Option<&Table>) -> String {
     let entered = listings.value(entered(listings));
     let is_active = if listings.has("StandardStatus") {
@@ -113,7 +112,7 @@ pub(super) fn active(listings: &Table, media: Option<&Table>) -> String {
     )
 }
 
-/// Listings that a sync found new and that are still there, the newest first.
+/// Returns the view of new listings that are still live, newest first.
 pub(super) fn new(listings: &Table, media: Option<&Table>) -> String {
     format!(
         "SELECT changes.recorded_at AS found_at, {}\n\
@@ -124,7 +123,7 @@ pub(super) fn new(listings: &Table, media: Option<&Table>) -> String {
     )
 }
 
-/// What was soft-deleted, the last first: listings, and what the other tables held.
+/// Returns the view of all soft-deleted rows, newest first.
 pub(super) fn deletions(listings: &Table, others: &[Table]) -> String {
     let mut selects = vec![format!(
         "SELECT 'Property' AS resource, listings.\"ListingKey\" AS record_key, \
@@ -154,9 +153,9 @@ pub(super) fn deletions(listings: &Table, others: &[Table]) -> String {
     )
 }
 
-/// Each live listing's photos in their order, with their files.
+/// Returns the view of the photos of live listings, in their order, with their files.
 pub(super) fn photos(media: &Table) -> String {
-    // Where photos cannot be told from other media, none are shown.
+    // If photos cannot be distinguished from other media, the view is empty.
     let is_photo =
         PhotoSql::for_columns(&media.columns).map_or("false".to_owned(), |sql| sql.is_photo);
     format!(

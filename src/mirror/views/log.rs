@@ -2,7 +2,7 @@
 
 use super::Table;
 
-/// Every change of price, the last first.
+/// Returns the view of all price changes, newest first.
 pub(super) fn price_changes(listings: &Table) -> String {
     format!(
         "SELECT changes.listing_key AS \"ListingKey\", {address} AS address, {}, {},\n       \
@@ -14,8 +14,8 @@ pub(super) fn price_changes(listings: &Table) -> String {
         listings.column("StandardStatus"),
         of_field("ListPrice"),
         address = listings.address(),
-        // The log's values have no type: DuckDB takes them for bytes, and may look at a
-        // value before it has looked at whose it is.
+        // The log's values have no declared type: DuckDB reads them as bytes, and may
+        // convert a value before it checks the field.
         old = price("old_value"),
         new = price("new_value"),
     )
@@ -27,7 +27,7 @@ fn price(column: &str) -> String {
     )
 }
 
-/// Every change of status, the last first.
+/// Returns the view of all status changes, newest first.
 pub(super) fn status_changes(listings: &Table) -> String {
     format!(
         "SELECT changes.listing_key AS \"ListingKey\", {address} AS address, {}, {},\n       \
@@ -49,7 +49,7 @@ fn of_field(field: &str) -> String {
     )
 }
 
-/// Every change of a listing and of what belongs to it, in order.
+/// The view of all changes of listings and their children, in order.
 pub(super) const LISTING_HISTORY: &str = "\
 SELECT listing_key AS \"ListingKey\", recorded_at, source_timestamp, resource, record_key,
        CASE change

@@ -1,8 +1,8 @@
-//! The view of open houses to come, in the feed's own time zone.
+//! The view of upcoming open houses, in the feed's time zone.
 
 use super::Table;
 
-/// Open houses that have not ended, the next first.
+/// Returns the view of open houses that have not ended, the next one first.
 pub(super) fn upcoming(houses: &Table, listings: &Table) -> String {
     let start = houses.value("OpenHouseStartTime");
     let end = houses.first_value(&["OpenHouseEndTime", "OpenHouseStartTime"]);
@@ -23,7 +23,7 @@ pub(super) fn upcoming(houses: &Table, listings: &Table) -> String {
     )
 }
 
-/// A moment in UTC as clocks show it in the feed's time zone.
+/// Returns a UTC moment as local time in the feed's time zone.
 fn local(moment: &str) -> String {
     format!(
         "datetime({moment}, coalesce((SELECT offset_minutes FROM _utc_offsets WHERE since <= {moment} \

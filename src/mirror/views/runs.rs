@@ -1,6 +1,6 @@
-//! Views of how the syncs went.
+//! Views of runs.
 
-/// How each job did on each resource, since the oldest run that is kept.
+/// The view of each job's runs on each resource, since the oldest stored run.
 pub(super) const SYNC_HEALTH: &str = "\
 SELECT runs.job, runs.resource, last.status AS last_status, last.started_at AS last_started_at,
        last.duration_ms AS last_duration_ms, last.error AS last_error,
@@ -21,7 +21,7 @@ FROM (SELECT job, resource, max(id) AS last_id, count(*) AS runs,
 JOIN sync_runs AS last ON last.id = runs.last_id
 ORDER BY runs.resource, runs.job";
 
-/// Up to which of the feed's own times each resource is mirrored.
+/// The view of each resource's watermarks, in the feed's time.
 pub(super) const WATERMARKS: &str = "\
 SELECT known.resource,
        (SELECT watermark_after FROM sync_runs

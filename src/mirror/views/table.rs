@@ -1,4 +1,4 @@
-//! A table of records as views read it: with the columns that the feed declares.
+//! A table of records with the columns that the feed declares.
 
 use rusqlite::Connection;
 
@@ -15,7 +15,7 @@ pub(in crate::mirror) struct Table {
 }
 
 impl Table {
-    /// The table of a resource, if it was made.
+    /// Returns the table of a resource, if it exists.
     pub fn of(connection: &Connection, resource: Resource) -> rusqlite::Result<Option<Table>> {
         let columns = columns(connection, resource.table())?;
         Ok((!columns.is_empty()).then(|| Table {
@@ -25,17 +25,17 @@ impl Table {
         }))
     }
 
-    /// Of which resource it is.
+    /// Returns the table's resource.
     pub fn resource(&self) -> Resource {
         self.resource
     }
 
-    /// Its name.
+    /// Returns the table's name.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// A column under its own name; NULL where the feed does not declare it.
+    /// Returns a column under its own name; NULL if the feed does not declare it.
     pub fn column(&self, name: &str) -> String {
         let own = quoted(name);
         match self.has(name) {
@@ -44,13 +44,13 @@ impl Table {
         }
     }
 
-    /// Several columns under their own names.
+    /// Returns several columns under their own names.
     pub fn columns(&self, names: &[&str]) -> String {
         let columns: Vec<String> = names.iter().map(|name| self.column(name)).collect();
         columns.join(", ")
     }
 
-    /// A column's value; NULL where the feed does not declare it.
+    /// Returns a column's value; NULL if the feed does not declare it.
     pub fn value(&self, name: &str) -> String {
         match self.has(name) {
             true => format!("{}.{}", self.name, quoted(name)),
@@ -58,7 +58,7 @@ impl Table {
         }
     }
 
-    /// The first of several columns' values that is there.
+    /// Returns the first of several columns' values that is not NULL.
     pub fn first_value(&self, names: &[&str]) -> String {
         let values: Vec<String> = (names.iter())
             .filter(|name| self.has(name))
@@ -71,13 +71,13 @@ impl Table {
         }
     }
 
-    /// Whether the feed declares a column.
+    /// Returns whether the feed declares a column.
     pub fn has(&self, name: &str) -> bool {
         self.columns.iter().any(|column| column == name)
     }
 
-    /// A listing's address in the form that fits. In Utah a street named by a number
-    /// alone is a line of the grid, and is named by its directions
+    /// Returns the expression for a listing's address. In Utah a street whose name is a
+    /// number is part of the grid, and its address consists of two directions
     /// (UtahRealEstate.com's documentation of addresses).
     pub fn address(&self) -> String {
         let joined = |names: &[&str]| {

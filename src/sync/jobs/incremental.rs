@@ -286,7 +286,7 @@ pub(in crate::sync) fn follow_listings(
         }
         let tx = mirror.write()?;
         if let Some(run) = run.filter(|_| is_owed) {
-            tx.hold_watermark(run)?;
+            tx.reset_watermark(run)?;
         }
         own.save(&tx, child, runs.traffic(), checkpoint.as_deref())?;
         let before = own
@@ -387,7 +387,7 @@ impl Child {
         let watermark = summary.and_then(|summary| summary.watermark_after);
         let tx = mirror.write()?;
         if let Some(run) = self.listings.filter(|_| self.is_owed) {
-            tx.hold_watermark(run)?;
+            tx.reset_watermark(run)?;
         }
         let traffic = context.feed.traffic();
         tallies.save(&tx, self.child, traffic, None)?;
