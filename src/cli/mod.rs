@@ -1,6 +1,7 @@
 //! The command line: one file a verb. The only place that prints, and that
 //! knows exit codes.
 
+mod advice;
 mod arguments;
 mod backup;
 mod change_table;
@@ -35,6 +36,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use advice::advice;
 use arguments::{Arguments, Verb};
 use exit::Exit;
 use output::Output;
@@ -69,11 +71,9 @@ pub fn main() -> ExitCode {
     };
     let exit = done.unwrap_or_else(|error| {
         let exit = Exit::of(&error);
-        let error = match error.chain().any(is_corrupt) {
-            true => error.context(
-                "the database is damaged; restore a copy that `mlsmirror backup` made, or move it away and sync anew",
-            ),
-            false => error,
+        let error = match advice(&error) {
+            Some(advice) => anyhow::anyhow!("{error:#}; {advice}"),
+            None => error,
         };
         output.error(&error, exit);
         exit
@@ -96,10 +96,4 @@ fn without_arguments(error: &clap::Error) -> Exit {
         output::print_error(first.trim_end(), Exit::Usage);
     }
     Exit::Usage
-}
-
-/// Whether a cause of an error is that the database is not whole.
-fn is_corrupt(cause: &(dyn std::error::Error + 'static)) -> bool {
-    let error = cause.downcast_ref();
-    error.is_some_and(crate::mirror::is_corrupt)
 }

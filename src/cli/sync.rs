@@ -16,7 +16,8 @@ use super::session::{Session, configuration};
 use super::tell::{Printed, tell};
 use super::text::{bytes, counted, listed, thousands, time};
 use crate::mirror::{
-    Job, Lease, Mirror, NotAMirror, Purged, RunStatus, RunSummary, Transition, WantedPhotos,
+    Job, Lease, Mirror, MirrorProblem, NotAMirror, Purged, RunStatus, RunSummary, Transition,
+    WantedPhotos,
 };
 use crate::resource::Resource;
 use crate::sync::{self, Context, DeletedCount, FileCounts, Report, Unnamed};
@@ -83,7 +84,9 @@ pub fn run(arguments: &Arguments, wanted: &Sync, output: &Output) -> anyhow::Res
         return Err(UsageError(what.to_owned()).into());
     }
     if is_media && !session.config.mirror.database.is_file() {
-        return Err(NotAMirror::yet(&session.config.mirror.database).into());
+        return Err(
+            NotAMirror::new(&session.config.mirror.database, MirrorProblem::Missing).into(),
+        );
     }
     if wanted.dry_run {
         let plan = sync::plan(&context, &resources)?;

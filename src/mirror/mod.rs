@@ -31,7 +31,7 @@ pub use log::{
     ChangeCategory, ChangeCount, ChangeFilter, ChangeKind, ChangeLog, ChangeReader, ChangeRow,
     ChangedRecord, NoListing, StatusChange, Transition, WholeListing,
 };
-pub use open::NotAMirror;
+pub use open::{MirrorProblem, NotAMirror};
 pub use photos::{
     Backlog, FetchedFile, FileRow, HeldFile, InterruptedDownload, Photo, WantedPhotos,
 };

@@ -30,25 +30,51 @@ pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// The number of prepared statements that are kept: a few per resource.
 const STATEMENTS: usize = 128;
 
-/// The configured database is not a mirror that this program can use; it is left
-/// as it is.
+/// The configured database is not a mirror that this program can use. The file is
+/// left unchanged.
 #[derive(Debug, thiserror::Error)]
-#[error("{path}: {what}", path = .path.display())]
+#[error("{path}: {problem}", path = .path.display())]
 pub struct NotAMirror {
     path: PathBuf,
-    what: String,
+    /// Why it cannot be used.
+    pub problem: MirrorProblem,
+}
+
+/// Why a path is not a usable mirror.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MirrorProblem {
+    /// Nothing exists there, or the first sync has not created the tables.
+    #[error("there is no mirror yet")]
+    Missing,
+    /// The path is a folder.
+    #[error("is a folder, not a file")]
+    Folder,
+    /// The path is neither a file nor a folder.
+    #[error("is a device or the like, not a file")]
+    NotAFile,
+    /// The file is empty.
+    #[error("is an empty file")]
+    Empty,
+    /// The file is a database of another program.
+    #[error("is another program's database")]
+    OtherProgram,
+    /// The file is not an SQLite database.
+    #[error("is not an SQLite database")]
+    NotSqlite,
+    /// The mirror has an earlier schema, and was opened only to read.
+    #[error("is of an earlier version of this program")]
+    EarlierVersion,
+    /// The mirror has a later schema.
+    #[error("is of a later version of this program")]
+    LaterVersion,
 }
 
 impl NotAMirror {
-    /// There is nothing at this path.
-    pub fn yet(path: &Path) -> NotAMirror {
-        NotAMirror::new(path, "there is no mirror yet; `mlsmirror sync` makes it")
-    }
-
-    fn new(path: &Path, what: &str) -> NotAMirror {
+    /// Creates the error for a path.
+    pub fn new(path: &Path, problem: MirrorProblem) -> NotAMirror {
         NotAMirror {
             path: path.to_owned(),
-            what: what.to_owned(),
+            problem,
         }
     }
 }
@@ -66,14 +92,14 @@ impl Mirror {
             rusqlite::version()
         );
         if path.is_dir() {
-            return Err(no_mirror(path, "is a folder, not a file").into());
+            return Err(NotAMirror::new(path, MirrorProblem::Folder).into());
         }
         let folder = path
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty());
         if let Some(folder) = folder {
             std::fs::create_dir_all(folder)
-                .with_context(|| format!("making the folder {}", folder.display()))?;
+                .with_context(|| format!("creating the folder {}", folder.display()))?;
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
@@ -95,13 +121,13 @@ impl Mirror {
     /// [`NotAMirror`] if there is no mirror, or it has the schema of another version.
     pub fn open_to_read(path: &Path) -> anyhow::Result<Mirror> {
         if path.is_dir() {
-            return Err(no_mirror(path, "is a folder, not a file").into());
+            return Err(NotAMirror::new(path, MirrorProblem::Folder).into());
         }
         if !path.exists() {
-            return Err(NotAMirror::yet(path).into());
+            return Err(NotAMirror::new(path, MirrorProblem::Missing).into());
         }
         if !path.is_file() {
-            return Err(no_mirror(path, "is a device or the like, not a file").into());
+            return Err(NotAMirror::new(path, MirrorProblem::NotAFile).into());
         }
         // A read-only connection would leave SQLite's shared-memory file behind.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -109,7 +135,7 @@ impl Mirror {
             .with_context(|| format!("opening {}", path.display()))?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         if owner(&connection, path)? == Owner::Nobody {
-            return Err(no_mirror(path, "is an empty file").into());
+            return Err(NotAMirror::new(path, MirrorProblem::Empty).into());
         }
         let reading = || format!("reading {}", path.display());
         if !connection
@@ -117,7 +143,7 @@ impl Mirror {
             .with_context(reading)?
         {
             // The first sync has not created the tables yet, or crashed before it did.
-            return Err(NotAMirror::yet(path).into());
+            return Err(NotAMirror::new(path, MirrorProblem::Missing).into());
         }
         let version: Option<i32> = connection
             .query_row(
@@ -132,14 +158,8 @@ impl Mirror {
             .map(refinery::Migration::version)
             .max();
         match version.cmp(&newest) {
-            Ordering::Less => {
-                let what = "is of an earlier version of this program; `mlsmirror sync` brings it up to date";
-                Err(NotAMirror::new(path, what).into())
-            }
-            Ordering::Greater => {
-                let what = "is of a later version of this program; bring the program up to date";
-                Err(NotAMirror::new(path, what).into())
-            }
+            Ordering::Less => Err(NotAMirror::new(path, MirrorProblem::EarlierVersion).into()),
+            Ordering::Greater => Err(NotAMirror::new(path, MirrorProblem::LaterVersion).into()),
             Ordering::Equal => Ok(Mirror::with(connection, path)),
         }
     }
@@ -157,16 +177,14 @@ impl Mirror {
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         embedded::migrations::runner()
             .run(&mut connection)
-            .context("bringing the database's tables up to date")?;
+            .context("migrating the database")?;
         let mut mirror = Mirror::with(connection, path);
         let tx = mirror.write()?;
         tx.complete_tables()?;
         tx.commit()?;
         Ok(mirror)
     }
-}
 
-impl Mirror {
     fn with(connection: Connection, path: &Path) -> Mirror {
         Mirror {
             connection,
@@ -201,9 +219,9 @@ fn owner(connection: &Connection, path: &Path) -> anyhow::Result<Owner> {
     match found() {
         Ok((APPLICATION_ID, _)) => Ok(Owner::Mirror),
         Ok((0, 0)) => Ok(Owner::Nobody),
-        Ok(_) => Err(no_mirror(path, "is another program's database").into()),
+        Ok(_) => Err(NotAMirror::new(path, MirrorProblem::OtherProgram).into()),
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
-            Err(no_mirror(path, "is not an SQLite database").into())
+            Err(NotAMirror::new(path, MirrorProblem::NotSqlite).into())
         }
         Err(error) => {
             let no_shared_memory = matches!(
@@ -212,20 +230,13 @@ fn owner(connection: &Connection, path: &Path) -> anyhow::Result<Owner> {
             );
             let way_out = match no_shared_memory {
                 true => {
-                    " (its readers share memory in a file beside it: run this as a user who may write in its folder)"
+                    " (SQLite needs a shared-memory file in its folder; run this as a user who can write there)"
                 }
                 false => "",
             };
             Err(error).with_context(|| format!("reading {}{way_out}", path.display()))
         }
     }
-}
-
-fn no_mirror(path: &Path, what: &str) -> NotAMirror {
-    NotAMirror::new(
-        path,
-        &format!("{what}; set mirror.database to a new file or to a mirror"),
-    )
 }
 
 fn claim(connection: &Connection) -> rusqlite::Result<()> {

@@ -170,7 +170,7 @@ fn what_has_the_name_of_a_copy_that_is_made_is_no_others() {
     let refused = |mirror: &Mirror| {
         mirror
             .run(&["backup", "copy.db"])
-            .says(1, &["no backup left it"]);
+            .says(1, &["is not an unfinished backup"]);
         assert!(!beside(mirror, "copy.db").exists());
     };
     fs::write(beside(&mirror, "precious"), "precious").unwrap();

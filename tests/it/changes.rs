@@ -263,9 +263,10 @@ fn wrong_words_are_told_and_print_nothing() {
     let feed = feed(5);
     let mut mirror = Mirror::of(&feed);
     mirror.token = None;
-    mirror
-        .run(&["changes"])
-        .says(2, &["there is no mirror yet", "`mlsmirror sync` makes it"]);
+    mirror.run(&["changes"]).says(
+        2,
+        &["there is no mirror yet", "`mlsmirror sync` creates it"],
+    );
     assert!(!mirror.database_path().exists());
     for (arguments, part) in [
         (&["--since", "yesterday"][..], "24h"),

@@ -260,11 +260,11 @@ fn a_listing_that_cannot_be_shown_says_why() {
     shows(
         &["no-such"],
         &[
-            "holds no listing whose ListingKey is no-such",
+            "holds no listing with ListingKey no-such",
             "`mlsmirror refresh no-such`",
         ],
     );
-    shows(&["A-77"], &["as their ListingId have it", &key]);
+    shows(&["A-77"], &["is the ListingId of listing", &key]);
     shows(
         &[&key, "--at", "2020-01-01"],
         &["did not hold", "ask for a later time"],
@@ -297,7 +297,7 @@ fn a_listing_that_cannot_be_shown_says_why() {
     mirror.sync();
     mirror
         .run(&["listing", &key, "--at", "2026-01-03"])
-        .says(1, &["cannot be told", "[retention] changes"]);
+        .says(1, &["cannot be reconstructed", "[retention] changes"]);
     mirror.run(&["listing", &key, "--at", "0"]).says(0, &[]);
 }
 

@@ -101,10 +101,7 @@ fn another_programs_lock_is_waited_for_and_named_if_it_stays() {
     let held = hold();
     let ended = mirror.run(&["sync"]);
     let who = format!("process {} (", std::process::id());
-    ended.says(
-        1,
-        &["mirror.db could not be written for 30 s", &who, "holds it"],
-    );
+    ended.says(1, &["mirror.db is locked", &who, "write lock for 30 s"]);
     // Who only reads is not held up.
     assert_eq!(mirror.run(&["status"]).code, Some(0));
     held.execute_batch("ROLLBACK").unwrap();

@@ -31,7 +31,7 @@ pub struct WholeListing {
 #[derive(Debug, thiserror::Error)]
 pub enum NoListing {
     /// The mirror has never held it.
-    #[error("the mirror holds no listing whose ListingKey is {key}; {}", hint(.key, .same_id))]
+    #[error("the mirror holds no listing with ListingKey {key}{}", with_same_id(.same_id))]
     Unknown {
         /// The requested key.
         key: String,
@@ -39,9 +39,7 @@ pub enum NoListing {
         same_id: Vec<String>,
     },
     /// The mirror did not hold it yet.
-    #[error(
-        "the mirror did not hold listing {key} at {at} UTC: it has held it since {since}; ask for a later time"
-    )]
+    #[error("the mirror did not hold listing {key} at {at} UTC; it has held it since {since}")]
     NotYet {
         /// The listing's key.
         key: String,
@@ -51,16 +49,14 @@ pub enum NoListing {
         since: String,
     },
     /// It was deleted, and `[retention]` purged its row.
-    #[error(
-        "listing {key} was deleted and removed for good; `mlsmirror changes --listing {key}` prints what is left of it in the log"
-    )]
+    #[error("listing {key} was deleted and removed for good")]
     Purged {
         /// The listing's key.
         key: String,
     },
     /// The log does not reach back to that time.
     #[error(
-        "what was at {at} UTC cannot be told: `[retention] changes` removed what was logged before {since}; ask for a later time"
+        "the mirror at {at} UTC cannot be reconstructed: `[retention] changes` removed the log before {since}"
     )]
     LogBegins {
         /// The requested time.
@@ -70,13 +66,10 @@ pub enum NoListing {
     },
 }
 
-fn hint(key: &str, same_id: &[String]) -> String {
-    match same_id {
-        [] => format!("if the feed does, `mlsmirror refresh {key}` fetches it"),
-        keys => format!(
-            "as their ListingId have it the listings {}",
-            keys.join(", ")
-        ),
+fn with_same_id(keys: &[String]) -> String {
+    match keys {
+        [] => String::new(),
+        keys => format!("; it is the ListingId of listing {}", keys.join(", ")),
     }
 }
 

@@ -61,7 +61,7 @@ impl Mirror {
             match step {
                 StepResult::Done => break,
                 StepResult::More => {}
-                _ => anyhow::bail!("{}: another program holds it", to.display()),
+                _ => anyhow::bail!("{}: another program has locked it", to.display()),
             }
         }
         drop(backup);
@@ -76,7 +76,7 @@ impl Mirror {
             .with_context(|| format!("checking {}", to.display()))?;
         anyhow::ensure!(
             check == "ok",
-            "the copy is not whole ({check}); if `sqlite3 {}` finds the same with PRAGMA integrity_check, restore an earlier copy, or remove the mirror and sync anew",
+            "the copy is corrupt ({check}); if PRAGMA integrity_check in `sqlite3 {}` finds the same, restore an earlier copy, or remove the mirror and sync again",
             self.path.display()
         );
         copy.close()
@@ -109,7 +109,7 @@ impl Partial {
             && (!there.is_file() || is_same_file(&there, &mirror))
         {
             anyhow::bail!(
-                "{} is there and no backup left it; move it away",
+                "{} exists but is not an unfinished backup; move it away",
                 path.display()
             );
         }

@@ -38,12 +38,12 @@ pub(in crate::mirror) fn name_lock_holder(error: Error, path: &Path) -> Error {
     }
     let seconds = crate::mirror::open::BUSY_TIMEOUT.as_secs();
     let who = match holder(path) {
-        Some(holder) => format!("{holder} holds it"),
-        None => "another program holds it".to_owned(),
+        Some(holder) => holder,
+        None => "another program".to_owned(),
     };
     let path = path.display();
     let words = format!(
-        "{path} could not be written for {seconds} s: {who}; let that end its transaction, and run this again"
+        "{path} is locked: {who} has held a write lock for {seconds} s; wait for it or end it, and run this again"
     );
     Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), Some(words))
 }

@@ -29,7 +29,7 @@ struct Open {
     /// The newest request that this process has read.
     seen: i64,
     /// Whether a failure was logged before.
-    has_complained: bool,
+    has_logged: bool,
 }
 
 impl RequestLedger {
@@ -49,7 +49,7 @@ impl RequestLedger {
             connection,
             own: fastrand::i64(1..),
             seen: 0,
-            has_complained: false,
+            has_logged: false,
         })))
     }
 
@@ -85,7 +85,7 @@ impl Ledger for RequestLedger {
             take(spent)
         });
         if let Err(error) = shared {
-            open.complain(&error);
+            open.log_once(&error);
             if !has_decided {
                 take(&Spent::default());
             }
@@ -100,7 +100,7 @@ impl Ledger for RequestLedger {
             named_params! { ":until": millis(until) },
         );
         if let Err(error) = noted {
-            open.complain(&error);
+            open.log_once(&error);
         }
     }
 }
@@ -138,11 +138,11 @@ impl Open {
         Ok(())
     }
 
-    fn complain(&mut self, error: &rusqlite::Error) {
-        if !self.has_complained {
-            tracing::warn!(%error, "requests cannot be noted for other processes");
+    fn log_once(&mut self, error: &rusqlite::Error) {
+        if !self.has_logged {
+            tracing::warn!(%error, "the rate limits are not shared with other processes");
         }
-        self.has_complained = true;
+        self.has_logged = true;
     }
 }
 

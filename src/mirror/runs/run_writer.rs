@@ -13,7 +13,7 @@ impl Mirror {
     pub fn mark_abandoned_runs(&mut self) -> rusqlite::Result<usize> {
         self.connection.execute(
             "UPDATE sync_runs SET status = 'interrupted', finished_at = :now,
-                    error = 'the process ended before the run did'
+                    error = 'the process ended before the run finished'
              WHERE status = 'running'",
             named_params! { ":now": now() },
         )
