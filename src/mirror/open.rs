@@ -228,11 +228,10 @@ fn owner(connection: &Connection, path: &Path) -> anyhow::Result<Owner> {
                 error.sqlite_error_code(),
                 Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen)
             );
-            let way_out = match no_shared_memory {
-                true => {
-                    " (SQLite needs a shared-memory file in its folder; run this as a user who can write there)"
-                }
-                false => "",
+            let way_out = if no_shared_memory {
+                " (SQLite needs a shared-memory file in its folder; run this as a user who can write there)"
+            } else {
+                ""
             };
             Err(error).with_context(|| format!("reading {}{way_out}", path.display()))
         }

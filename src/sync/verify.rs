@@ -262,7 +262,7 @@ impl Verifying<'_> {
             self.differences
                 .push(Difference::Extra { key: key.clone() });
         }
-        for (key, mirror, feed) in &found.stamps {
+        for (key, mirror, feed) in &found.timestamps {
             self.differences.push(Difference::Timestamp {
                 key: key.clone(),
                 mirror: mirror.clone(),
@@ -270,7 +270,7 @@ impl Verifying<'_> {
                 since_last_sync: self.is_newer(feed.as_deref()),
             });
         }
-        let keys = found.stamps.iter().map(|(key, ..)| key.clone());
+        let keys = found.timestamps.iter().map(|(key, ..)| key.clone());
         keys.collect()
     }
 

@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_of_another_type_is_told_and_not_stored() {
+    fn a_value_of_another_type_is_reported_and_not_stored() {
         let cases = [
             (
                 ValueForm::Integer,
@@ -337,8 +337,8 @@ mod tests {
             ),
         ];
         for (form, json, expected) in cases {
-            let told = read(form, json).map_err(|mistyped| mistyped.to_string());
-            assert_eq!(told, Err(expected.to_owned()), "{form:?} {json}");
+            let message = read(form, json).map_err(|mistyped| mistyped.to_string());
+            assert_eq!(message, Err(expected.to_owned()), "{form:?} {json}");
         }
     }
 }

@@ -95,10 +95,10 @@ impl Past {
             .values
             .retain(|(name, _)| name != "updated_at" && !is_file_column(name));
         if record.text(MODIFICATION_TIMESTAMP) > self.at || !since.is_empty() {
-            let mut told = before.iter().rev().filter(|entry| entry.change != "delete");
-            let stamp = told.find_map(|entry| entry.source_timestamp.as_deref());
-            let stamp = stamp.map_or(Value::Null, |stamp| Value::Text(stamp.into()));
-            record.set(MODIFICATION_TIMESTAMP, stamp);
+            let mut entries = before.iter().rev().filter(|entry| entry.change != "delete");
+            let timestamp = entries.find_map(|entry| entry.source_timestamp.as_deref());
+            let timestamp = timestamp.map_or(Value::Null, |text| Value::Text(text.into()));
+            record.set(MODIFICATION_TIMESTAMP, timestamp);
         }
         Some(record)
     }

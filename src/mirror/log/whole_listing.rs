@@ -103,13 +103,11 @@ impl ReadTx<'_> {
         let Some(mut listing) =
             rows_where(db, Resource::Property, "\"ListingKey\" = ?1", key)?.pop()
         else {
-            return Err(match history.is_empty() {
-                true => self.unknown(key)?,
-                false => NoListing::Purged {
-                    key: key.to_owned(),
-                },
+            if history.is_empty() {
+                return Err(self.unknown(key)?.into());
             }
-            .into());
+            let key = key.to_owned();
+            return Err(NoListing::Purged { key }.into());
         };
         let mut children = Vec::new();
         for resource in Resource::ALL.into_iter().filter(|one| one.is_child()) {
@@ -142,13 +140,13 @@ impl ReadTx<'_> {
 
     fn unknown(&self, key: &str) -> rusqlite::Result<NoListing> {
         let known = columns(&self.transaction, "listings")?;
-        let same_id = match known.iter().any(|column| column == "ListingId") {
-            true => self
-                .transaction
+        let same_id = if known.iter().any(|column| column == "ListingId") {
+            self.transaction
                 .prepare("SELECT \"ListingKey\" FROM listings WHERE \"ListingId\" = ?1 LIMIT 3")?
                 .query_map([key], |row| row.get(0))?
-                .collect::<Result<_, _>>()?,
-            false => Vec::new(),
+                .collect::<Result<_, _>>()?
+        } else {
+            Vec::new()
         };
         Ok(NoListing::Unknown {
             key: key.to_owned(),

@@ -59,19 +59,20 @@ impl PhotoSql {
         if !has("MediaURL") || !has("file_source") {
             return None;
         }
-        let stamps = ["MediaModificationTimestamp", MODIFICATION_TIMESTAMP];
-        let stamps: Vec<String> = stamps
+        let timestamps = ["MediaModificationTimestamp", MODIFICATION_TIMESTAMP];
+        let timestamps: Vec<String> = timestamps
             .into_iter()
             .filter(|name| has(name))
             .map(quoted)
             .collect();
-        let stamp = match stamps.len() {
+        let timestamp = match timestamps.len() {
             0 => "NULL".to_owned(),
-            1 => stamps.concat(),
-            _ => format!("coalesce({})", stamps.join(", ")),
+            1 => timestamps.concat(),
+            _ => format!("coalesce({})", timestamps.join(", ")),
         };
-        let source =
-            format!("quote(listing_key) || ' ' || quote({stamp}) || ' ' || quote(\"MediaURL\")");
+        let source = format!(
+            "quote(listing_key) || ' ' || quote({timestamp}) || ' ' || quote(\"MediaURL\")"
+        );
         // Several categories are one text, or a JSON list.
         let plain = "lower(replace(replace(replace(replace(\"MediaCategory\", '[', ''), ']', ''), '\"', ''), ', ', ','))";
         let category = format!("instr(',' || {plain} || ',', ',photo,') > 0");
@@ -100,9 +101,10 @@ impl PhotoSql {
     /// Returns a photo's position among its listing's photos. `table` is a prefix with
     /// a dot.
     pub fn order(&self, table: &str) -> String {
-        match self.has_order {
-            true => format!("{table}\"Order\""),
-            false => "0".to_owned(),
+        if self.has_order {
+            format!("{table}\"Order\"")
+        } else {
+            "0".to_owned()
         }
     }
 }

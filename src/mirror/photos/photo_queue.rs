@@ -101,13 +101,13 @@ impl Mirror {
     /// Returns the join to a photo's listing, and the expression by which listings are
     /// newer than others: the time of entry, as far as the feed has it.
     fn newest(&self) -> rusqlite::Result<(&'static str, String)> {
-        let told = [
+        let fields = [
             "OriginalEntryTimestamp",
             "ListingContractDate",
             MODIFICATION_TIMESTAMP,
         ];
         let columns = columns(&self.connection, Resource::Property.table())?;
-        let known: Vec<String> = told
+        let known: Vec<String> = fields
             .into_iter()
             .filter(|name| columns.iter().any(|column| column == name))
             .map(|name| format!("listings.{}", quoted(name)))

@@ -27,9 +27,10 @@ impl Mirror {
         each: impl FnMut(u64, u64) -> ControlFlow<()>,
     ) -> anyhow::Result<Option<u64>> {
         let partial = Partial::beside(place, &self.path)?;
-        match self.copy_to(&partial.path, each)? {
-            true => partial.settle(&self.path, place).map(Some),
-            false => Ok(None),
+        if self.copy_to(&partial.path, each)? {
+            partial.settle(&self.path, place).map(Some)
+        } else {
+            Ok(None)
         }
     }
 
@@ -45,10 +46,10 @@ impl Mirror {
         let mut copy = Connection::open_with_flags(to, flags).with_context(writing)?;
         // The copy is flushed when it is complete; until then it may be lost.
         copy.pragma_update(None, "synchronous", "OFF")?;
-        let moment = self.connection.transaction()?;
+        let snapshot = self.connection.transaction()?;
         // The snapshot starts here, so that no write restarts the copy.
-        moment.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
-        let backup = Backup::new(&moment, &mut copy).with_context(writing)?;
+        snapshot.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+        let backup = Backup::new(&snapshot, &mut copy).with_context(writing)?;
         loop {
             let step = backup.step(PAGES_AT_ONCE).with_context(writing)?;
             let progress = backup.progress();
@@ -65,7 +66,7 @@ impl Mirror {
             }
         }
         drop(backup);
-        moment.commit()?;
+        snapshot.commit()?;
         copy.pragma_update(None, "journal_mode", "DELETE")
             .with_context(writing)?;
         // The process that syncs the mirror does not sync its copy.

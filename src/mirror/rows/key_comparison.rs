@@ -16,7 +16,7 @@ pub struct KeyDifferences {
     pub extra: Vec<String>,
     /// Records whose timestamps differ: the key, the mirror's timestamp, the feed's
     /// timestamp.
-    pub stamps: Vec<(String, Option<String>, Option<String>)>,
+    pub timestamps: Vec<(String, Option<String>, Option<String>)>,
 }
 
 impl Mirror {
@@ -24,7 +24,7 @@ impl Mirror {
     pub fn begin_comparison(&self) -> rusqlite::Result<()> {
         self.connection.execute_batch(
             "CREATE TEMP TABLE IF NOT EXISTS in_feed (
-                 record_key TEXT NOT NULL PRIMARY KEY, stamp TEXT, listing_key TEXT
+                 record_key TEXT NOT NULL PRIMARY KEY, timestamp TEXT, listing_key TEXT
              ) WITHOUT ROWID;
              DELETE FROM temp.in_feed;",
         )
@@ -39,15 +39,15 @@ impl Mirror {
     ) -> rusqlite::Result<()> {
         let noting = self.connection.transaction()?;
         let mut statement = noting.prepare_cached(
-            "INSERT OR REPLACE INTO temp.in_feed (record_key, stamp, listing_key)
+            "INSERT OR REPLACE INTO temp.in_feed (record_key, timestamp, listing_key)
              VALUES (?1, ?2, ?3)",
         )?;
         for record in records {
-            let stamp = shape.modified_of(&record.values);
-            statement.execute((&record.key, stamp, record.listing_key.as_deref()))?;
+            let timestamp = shape.modified_of(&record.values);
+            statement.execute((&record.key, timestamp, record.listing_key.as_deref()))?;
         }
         let mut unread = noting.prepare_cached(
-            "INSERT OR IGNORE INTO temp.in_feed (record_key, stamp) VALUES (?1, NULL)",
+            "INSERT OR IGNORE INTO temp.in_feed (record_key, timestamp) VALUES (?1, NULL)",
         )?;
         for key in rejected_keys {
             unread.execute([key])?;
@@ -82,7 +82,7 @@ impl Mirror {
         let key = quoted(resource.key());
         let wanted = self.wanted(resource, listings_filtered)?;
         let missing = format!(
-            "SELECT f.record_key, f.stamp FROM temp.in_feed AS f
+            "SELECT f.record_key, f.timestamp FROM temp.in_feed AS f
              WHERE {wanted} AND NOT EXISTS (
                  SELECT 1 FROM {table} AS t WHERE t.{key} = f.record_key AND t.deleted_at IS NULL)
              ORDER BY f.record_key"
@@ -104,19 +104,19 @@ impl Mirror {
                 .prepare(&extra)?
                 .query_map([], |row| row.get(0))?
                 .collect::<Result<_, _>>()?,
-            stamps: Vec::new(),
+            timestamps: Vec::new(),
         };
         if shape.has_timestamp() {
-            let stamp = quoted(MODIFICATION_TIMESTAMP);
-            let stamps = format!(
-                "SELECT f.record_key, CAST(t.{stamp} AS TEXT), f.stamp
+            let timestamp = quoted(MODIFICATION_TIMESTAMP);
+            let timestamps = format!(
+                "SELECT f.record_key, CAST(t.{timestamp} AS TEXT), f.timestamp
                  FROM temp.in_feed AS f JOIN {table} AS t ON t.{key} = f.record_key
-                 WHERE t.deleted_at IS NULL AND t.{stamp} IS NOT f.stamp
+                 WHERE t.deleted_at IS NULL AND t.{timestamp} IS NOT f.timestamp
                  ORDER BY f.record_key"
             );
-            found.stamps = self
+            found.timestamps = self
                 .connection
-                .prepare(&stamps)?
+                .prepare(&timestamps)?
                 .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
                 .collect::<Result<_, _>>()?;
         }
@@ -162,13 +162,14 @@ impl Mirror {
             [],
             |row| row.get(0),
         )?;
-        Ok(match listings {
-            true => format!(
+        Ok(if listings {
+            format!(
                 "(f.listing_key IS NULL OR coalesce(
                      (SELECT l.deleted_at IS NULL FROM listings AS l
                       WHERE l.\"ListingKey\" = f.listing_key), {otherwise}))"
-            ),
-            false => format!("(f.listing_key IS NULL OR {otherwise})"),
+            )
+        } else {
+            format!("(f.listing_key IS NULL OR {otherwise})")
         })
     }
 }

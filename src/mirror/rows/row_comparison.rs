@@ -79,17 +79,17 @@ impl RowReader<'_> {
             (0..compared).map(|column| stored(row, column)),
             found.chain(extra).take(compared),
         );
-        let mut behind = compared;
+        let mut column = compared;
         let mut moved = false;
         if self.shape.resource.is_child() {
-            let listing_key: Option<String> = row.get(behind)?;
+            let listing_key: Option<String> = row.get(column)?;
             // A record that names no listing stays with the row's listing.
             moved = record.listing_key.is_some()
                 && listing_key.as_deref() != record.listing_key.as_deref();
-            behind += 1;
+            column += 1;
         }
-        let reason: Option<String> = row.get(behind)?;
-        let is_deleted: bool = row.get(behind + 1)?;
+        let reason: Option<String> = row.get(column)?;
+        let is_deleted: bool = row.get(column + 1)?;
         let deleted = is_deleted.then(|| reason.unwrap_or_default());
         Ok(StoredRow::Present {
             deleted,

@@ -26,7 +26,7 @@ impl WriteTx<'_> {
         let key = quoted(shape.resource.key());
         let columns = filled_columns(shape);
         let names = columns.join(", ");
-        let places = |behind: usize| format!("?{}", columns.len() + behind);
+        let parameter = |offset: usize| format!("?{}", columns.len() + offset);
         let values: Vec<String> = (1..=columns.len()).map(|at| format!("?{at}")).collect();
         // The key column is not assigned: otherwise SQLite would first collect the rows
         // in a list, and also write the key's index again.
@@ -37,12 +37,12 @@ impl WriteTx<'_> {
                 _ => format!("{column} = {value}"),
             })
             .collect();
-        assignments.push(format!("updated_at = {}", places(1)));
+        assignments.push(format!("updated_at = {}", parameter(1)));
         if shape.resource == Resource::Media {
             // A row that the feed changed need not wait out an earlier failure.
             assignments.push(format!(
                 "download_after = min(download_after, {})",
-                places(1)
+                parameter(1)
             ));
         }
         let prepare = |sql: String| self.transaction.prepare_cached(&sql);
@@ -52,12 +52,12 @@ impl WriteTx<'_> {
             insert: prepare(format!(
                 "INSERT INTO {table} ({names}, first_seen_at, updated_at) VALUES ({}, {now}, {now})",
                 values.join(", "),
-                now = places(1)
+                now = parameter(1)
             ))?,
             update: prepare(format!(
                 "UPDATE {table} SET {}, deleted_at = NULL, deleted_reason = NULL WHERE {key} = {}",
                 assignments.join(", "),
-                places(2)
+                parameter(2)
             ))?,
             now: &self.now,
         })

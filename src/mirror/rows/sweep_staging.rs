@@ -17,7 +17,7 @@ impl Mirror {
                 [job.as_str(), resource.entity_set()],
                 |row| row.get::<_, i64>(0),
             )
-            .map(|met| met as u64)
+            .map(|seen| seen as u64)
     }
 }
 

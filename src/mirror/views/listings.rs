@@ -63,12 +63,13 @@ fn entered(listings: &Table) -> &'static str {
 
 /// Returns the columns of a view of listings.
 fn shown(listings: &Table, media: Option<&Table>) -> String {
-    let days = match listings.has("DaysOnMarket") {
-        true => listings.column("DaysOnMarket"),
-        false => format!(
+    let days = if listings.has("DaysOnMarket") {
+        listings.column("DaysOnMarket")
+    } else {
+        format!(
             "CAST(julianday('now') - julianday({}) AS INTEGER) AS \"DaysOnMarket\"",
             listings.first_value(&["OnMarketDate", "ListingContractDate"])
-        ),
+        )
     };
     format!(
         "listings.\"ListingKey\", {id}, {status}, {address} AS address,\n       {shown},\n       \

@@ -38,9 +38,10 @@ impl Table {
     /// Returns a column under its own name; NULL if the feed does not declare it.
     pub fn column(&self, name: &str) -> String {
         let own = quoted(name);
-        match self.has(name) {
-            true => format!("{}.{own}", self.name),
-            false => format!("NULL AS {own}"),
+        if self.has(name) {
+            format!("{}.{own}", self.name)
+        } else {
+            format!("NULL AS {own}")
         }
     }
 
@@ -52,9 +53,10 @@ impl Table {
 
     /// Returns a column's value; NULL if the feed does not declare it.
     pub fn value(&self, name: &str) -> String {
-        match self.has(name) {
-            true => format!("{}.{}", self.name, quoted(name)),
-            false => "NULL".to_owned(),
+        if self.has(name) {
+            format!("{}.{}", self.name, quoted(name))
+        } else {
+            "NULL".to_owned()
         }
     }
 
