@@ -152,16 +152,13 @@ impl Mirror {
                 |row| row.get(0),
             )
             .with_context(reading)?;
-        let newest = embedded::migrations::runner()
-            .get_migrations()
-            .iter()
-            .map(refinery::Migration::version)
-            .max();
-        match version.cmp(&newest) {
-            Ordering::Less => Err(NotAMirror::new(path, MirrorProblem::EarlierVersion).into()),
-            Ordering::Greater => Err(NotAMirror::new(path, MirrorProblem::LaterVersion).into()),
-            Ordering::Equal => Ok(Mirror::with(connection, path)),
-        }
+
+        let problem = match version.cmp(&newest_version()) {
+            Ordering::Less => MirrorProblem::EarlierVersion,
+            Ordering::Greater => MirrorProblem::LaterVersion,
+            Ordering::Equal => return Ok(Mirror::with(connection, path)),
+        };
+        Err(NotAMirror::new(path, problem).into())
     }
 
     fn prepare(mut connection: Connection, path: &Path) -> anyhow::Result<Mirror> {
@@ -193,6 +190,13 @@ impl Mirror {
             truncated_at: None,
         }
     }
+}
+
+/// Returns the number of the newest migration.
+fn newest_version() -> Option<i32> {
+    let runner = embedded::migrations::runner();
+    let migrations = runner.get_migrations().iter();
+    migrations.map(refinery::Migration::version).max()
 }
 
 fn writing(path: &Path) -> String {
