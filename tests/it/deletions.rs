@@ -31,7 +31,7 @@ fn an_announced_listing_goes_with_its_children() {
     let photo = feed.truth_children(keys[5], "Media")[0]["MediaKey"].clone();
     feed.remove_photo(photo.as_str().unwrap(), true, false)
         .unwrap();
-    let announced = stored_stamp(&feed.now().to_rfc3339());
+    let announced = stored_timestamp(&feed.now().to_rfc3339());
     feed.advance(chrono::Duration::hours(1));
     let ended = mirror.sync_ends(0, &["deletions"]);
     assert!(ended.stdout.contains("1 listing (announced)"), "{ended}");

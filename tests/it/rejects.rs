@@ -101,11 +101,11 @@ fn the_watermark_stays_before_a_record_that_was_rejected() {
     let feed = feed(60);
     let records = feed.truth("Property");
     let middle = records.iter().max_by_key(|record| {
-        let stamp = stored_stamp(record["ModificationTimestamp"].as_str().unwrap());
-        (stamp < newest_stamp(&feed, "Property")).then_some(stamp)
+        let stamp = stored_timestamp(record["ModificationTimestamp"].as_str().unwrap());
+        (stamp < newest_timestamp(&feed, "Property")).then_some(stamp)
     });
     let record = middle.unwrap();
-    let stamp = stored_stamp(record["ModificationTimestamp"].as_str().unwrap());
+    let stamp = stored_timestamp(record["ModificationTimestamp"].as_str().unwrap());
     let key = record["ListingKey"].as_str().unwrap();
     feed.spoil("Property", key, Spoil::NoKey).unwrap();
     let mirror = Mirror::of(&feed);
@@ -119,7 +119,7 @@ fn the_watermark_stays_before_a_record_that_was_rejected() {
     feed.mend("Property", key).unwrap();
     mirror.sync_full();
     let after = last_run(&mirror.open(), "Property")["watermark_after"].clone();
-    assert_eq!(after, Sql::Text(newest_stamp(&feed, "Property")));
+    assert_eq!(after, Sql::Text(newest_timestamp(&feed, "Property")));
 }
 
 #[test]

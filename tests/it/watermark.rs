@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::*;
 
 #[test]
-fn the_watermark_is_the_newest_stamp_whatever_the_local_clock_says() {
+fn the_watermark_is_the_newest_timestamp_whatever_the_local_clock_says() {
     for year in [2019, 2026, 2041] {
         let now = instant(&format!("{year}-06-15T12:00:00Z"));
         let feed = feed_with(60, |options| options.clock = Clock::At(now));
@@ -16,7 +16,7 @@ fn the_watermark_is_the_newest_stamp_whatever_the_local_clock_says() {
         mirror.sync();
         let db = mirror.open();
         for set in ["Property", "Media", "OpenHouse", "Member", "Office"] {
-            let newest = Sql::Text(newest_stamp(&feed, set));
+            let newest = Sql::Text(newest_timestamp(&feed, set));
             assert_eq!(
                 last_run(&db, set)["watermark_after"],
                 newest,
@@ -59,7 +59,7 @@ fn the_watermark_moves_on_with_the_feed_and_stays_when_a_run_fails() {
     let feed = feed(60);
     let mirror = Mirror::of(&feed);
     mirror.sync();
-    let first = newest_stamp(&feed, "Property");
+    let first = newest_timestamp(&feed, "Property");
     feed.advance(Duration::hours(5));
     feed.edit(
         "Property",
@@ -67,7 +67,7 @@ fn the_watermark_moves_on_with_the_feed_and_stays_when_a_run_fails() {
         fields(json!({"ListPrice": 1})),
     )
     .unwrap();
-    let second = newest_stamp(&feed, "Property");
+    let second = newest_timestamp(&feed, "Property");
     assert_ne!(first, second);
 
     feed.set_server(|server| server.metadata_status = Some(401));

@@ -1,0 +1,16 @@
+//! What the tests share: a simulated feed, a folder with a configuration, the program, and
+//! a comparison of a mirror with its feed, which uses no code of the program.
+
+mod comparison;
+mod database;
+mod feed;
+mod mirror;
+mod process;
+mod server;
+
+pub use comparison::*;
+pub use database::*;
+pub use feed::*;
+pub use mirror::*;
+pub use process::*;
+pub use server::*;
