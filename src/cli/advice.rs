@@ -1,8 +1,10 @@
-//! What the user can do about an error of the mirror.
+//! The ways out of typed situations. The library returns the situations; only this
+//! file words commands.
 
 use std::borrow::Cow;
 
 use crate::mirror::{MirrorProblem, NoListing, NotAMirror, is_corrupt};
+use crate::sync::{Advice, Note};
 
 /// Returns what the user can do about an error, if there is more to say than the error
 /// itself does.
@@ -43,5 +45,31 @@ fn of_listing(error: &NoListing) -> Option<Cow<'static, str>> {
         NoListing::NotYet { .. } | NoListing::LogBegins { .. } => {
             Some("ask for a later time".into())
         }
+    }
+}
+
+/// Returns the command that solves a problem of a sync.
+pub fn way_out(advice: Advice) -> String {
+    match advice {
+        Advice::AllowDeletes(count) => format!(
+            "if these deletions are expected, run the command again with --allow-deletes {count}"
+        ),
+        Advice::RunFull => "run `mlsmirror sync` to complete the first full sync".to_owned(),
+        Advice::RetryPhotos => "`mlsmirror sync media` retries failed photos now".to_owned(),
+        Advice::MediaFolderEmpty => {
+            "mount the disk of media_dir; if its files are lost, `mlsmirror sync media` downloads them again"
+                .to_owned()
+        }
+    }
+}
+
+/// Returns a note with the command that follows from it, if any.
+pub fn note(note: &Note) -> String {
+    match note {
+        Note::NoAnnouncements => {
+            format!("{note}; `mlsmirror sync reconcile` finds deleted records")
+        }
+        Note::NotReconciled(_) => format!("{note}; `mlsmirror sync full` reads it"),
+        Note::ReadsAll(..) | Note::MissingFiles(..) => note.to_string(),
     }
 }

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::advice;
 use super::output::Output;
 use super::text::{bytes, counted, thousands, time};
 use crate::config;
 use crate::mirror::RunCounts;
 use crate::resource::Resource;
-use crate::sync::{PhotoProgress, Progress, time_at};
+use crate::sync::{Note, PhotoProgress, Progress, time_at};
 
 /// Between two lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(30);
@@ -173,8 +174,8 @@ impl Progress for Shown<'_> {
         }
     }
 
-    fn note(&self, what: &str) {
-        self.output.say(what);
+    fn note(&self, note: &Note) {
+        self.output.say(&advice::note(note));
     }
 
     fn end(&self, _: Resource) {

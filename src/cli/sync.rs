@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::advice;
 use super::arguments::{Arguments, Sync, SyncJob};
 use super::check::describe;
 use super::exit::{Exit, UsageError};
@@ -192,8 +193,8 @@ fn print_done(done: &Done, database: &Path, output: &Output) -> anyhow::Result<E
 
 /// Says what went wrong; for all resources alike only once.
 fn complain_of(report: &Report, output: &Output) {
-    if let Some(complaint) = &report.complaint {
-        output.complain(complaint);
+    if let Some(error) = &report.cleanup_error {
+        output.complain(error);
     }
     let mut complaints: Vec<(&str, Vec<&str>)> = Vec::new();
     for run in &report.runs {
@@ -205,6 +206,9 @@ fn complain_of(report: &Report, output: &Output) {
     }
     for (error, resources) in complaints {
         output.complain(&format!("{}: {error}", resources.join(", ")));
+    }
+    for advice in &report.advice {
+        output.complain(&advice::way_out(*advice));
     }
 }
 
@@ -260,7 +264,7 @@ fn describe_run(run: &RunSummary) -> String {
     let is = |job: Job| run.job == job.as_str();
     let [inserted, updated, deleted, rejected, read] = match () {
         () if is(Job::Media) => ["fetched", "replaced", "removed", "failed", "tried"],
-        () if is(Job::Monitor) => ["new", "of those to tell", "deleted", "rejected", "found"],
+        () if is(Job::Monitor) => ["new", "to report", "deleted", "rejected", "found"],
         () => ["new", "changed", "deleted", "rejected", "read"],
     };
     let counts = [
@@ -279,7 +283,7 @@ fn describe_run(run: &RunSummary) -> String {
     let known = run.resource.parse().map(Resource::nouns);
     let nouns = match () {
         () if is(Job::Deletions) => ("announcement", "announcements"),
-        () if is(Job::Monitor) => ("change of status", "changes of status"),
+        () if is(Job::Monitor) => ("status change", "status changes"),
         () => known.unwrap_or(("record", "records")),
     };
     let mut line = format!("{}: ", run.resource);

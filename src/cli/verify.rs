@@ -114,7 +114,7 @@ fn describe(verified: &Verified) -> String {
     let all = verified.resources.iter();
     let all_behind = all
         .flat_map(|resource| &resource.differences)
-        .all(Difference::is_behind);
+        .all(Difference::is_pending);
     text += match all_behind {
         true => "; `mlsmirror sync` brings the mirror up to date\n",
         false => {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use sd_notify::NotifyState;
 
+use super::advice;
 use super::arguments::{Arguments, LogFormat};
 use super::exit::Exit;
 use super::metrics::serve_metrics;
@@ -22,7 +23,7 @@ use crate::mirror::{Job, RunCounts, RunStatus, RunSummary, Transition};
 use crate::resource::Resource;
 use crate::schedule::{Daemon, Ended, Household, Outcome, ScheduledJob, hangups};
 use crate::stop::{self, Stop};
-use crate::sync::{PhotoProgress, Progress, Report};
+use crate::sync::{Note, PhotoProgress, Progress, Report};
 
 /// It ends within 10 seconds of being asked to, which is told to its users.
 const GRACE: Duration = Duration::from_secs(9);
@@ -154,8 +155,8 @@ impl Progress for House<'_> {
         self.pulse.beat();
     }
 
-    fn note(&self, what: &str) {
-        self.say(what, &[]);
+    fn note(&self, note: &Note) {
+        self.say(&advice::note(note), &[]);
     }
 
     fn photos(&self, _: &PhotoProgress) {
@@ -253,7 +254,7 @@ impl Household for House<'_> {
 
 fn first_error(report: &Report) -> Option<&str> {
     let errors = report.runs.iter().filter_map(|run| run.error.as_deref());
-    errors.chain(report.complaint.as_deref()).next()
+    errors.chain(report.cleanup_error.as_deref()).next()
 }
 
 /// A job in a line: how it ended, what it came to, and when it is due again.
@@ -290,8 +291,8 @@ fn describe(ended: &Ended<'_>) -> String {
                 .map(|run| run.updated as u64)
                 .sum::<u64>();
             if told > 0 {
-                let nouns = ("change of status", "changes of status");
-                parts.push(format!("{} told", counted(told, nouns)));
+                let nouns = ("status change", "status changes");
+                parts.push(format!("{} reported", counted(told, nouns)));
             }
             match parts.as_slice() {
                 [] => line += ": nothing new",

@@ -239,7 +239,7 @@ impl<'h> Daemon<'h> {
         );
         let has_no_times = self.config.schedule.media == When::Never;
         let is_well = matches!(report.ending, Ending::Done | Ending::Partial);
-        if brings_photos && has_no_times && is_well && sync::fetches_photos(context, resources) {
+        if brings_photos && has_no_times && is_well && sync::downloads_photos(context, resources) {
             report.add(sync::media(context, mirror, WantedPhotos::Due)?);
         }
         Ok(report)

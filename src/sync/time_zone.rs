@@ -1,4 +1,4 @@
-//! The feed's time zone, written down for views: SQLite knows none.
+//! Saves the offsets of the feed's time zone for views, since SQLite has no time zones.
 
 use chrono::{DateTime, Offset as _, TimeDelta, TimeZone as _, Utc};
 use chrono_tz::{IANA_TZDB_VERSION, Tz};
@@ -7,30 +7,26 @@ use crate::config::Config;
 use crate::mirror::{Mirror, UtcOffset};
 use crate::value::stored_instant;
 
-/// Under what it is remembered which time zone was written down.
-const STATE: &str = "time_zone";
+/// The key in `_state` of the time zone whose offsets are saved.
+const TIME_ZONE: &str = "time_zone";
 
-/// The years for which it is written down.
+/// The years whose offsets are saved.
 const YEARS: std::ops::Range<i32> = 2000..2051;
 
-/// Writes down how far the configured time zone is from UTC, and since when, unless
-/// that was done.
-///
-/// # Errors
-/// If the database cannot be read or written.
-pub(super) fn keep_time_zone(config: &Config, mirror: &mut Mirror) -> rusqlite::Result<()> {
+/// Saves the offsets of the configured time zone, unless they are saved already.
+pub(super) fn save_time_zone(config: &Config, mirror: &mut Mirror) -> rusqlite::Result<()> {
     let timezone = config.schedule.timezone;
     let name = format!("{timezone} {IANA_TZDB_VERSION}");
-    if mirror.state(STATE)?.as_deref() == Some(&name) {
+    if mirror.state(TIME_ZONE)?.as_deref() == Some(&name) {
         return Ok(());
     }
-    let tx = mirror.write()?;
-    tx.save_utc_offsets(&offsets(timezone))?;
-    tx.set_state(STATE, &name)?;
-    tx.commit()
+    let write = mirror.write()?;
+    write.save_utc_offsets(&offsets(timezone))?;
+    write.set_state(TIME_ZONE, &name)?;
+    write.commit()
 }
 
-/// The offsets of a time zone, each since when it holds.
+/// Returns the offsets of a time zone, each with the time at which it begins.
 fn offsets(timezone: Tz) -> Vec<UtcOffset> {
     let year = |year| Utc.with_ymd_and_hms(year, 1, 1, 0, 0, 0).single();
     let (Some(mut at), Some(end)) = (year(YEARS.start), year(YEARS.end)) else {
@@ -48,13 +44,14 @@ fn offsets(timezone: Tz) -> Vec<UtcOffset> {
     while at < end {
         let next = at + TimeDelta::days(1);
         if minutes(next) != minutes(at) {
-            // Clocks are set at a full minute within this day.
+            // The change is at a full minute of this day.
             let (mut before, mut after) = (at, next);
             while after - before > TimeDelta::minutes(1) {
                 let middle = before + TimeDelta::minutes((after - before).num_minutes() / 2);
-                match minutes(middle) == minutes(before) {
-                    true => before = middle,
-                    false => after = middle,
+                if minutes(middle) == minutes(before) {
+                    before = middle;
+                } else {
+                    after = middle;
                 }
             }
             found.push(since(after));

@@ -39,7 +39,13 @@ fn photos_that_come_by_no_way_leave_the_rest_whole_and_are_made_up_for_later() {
     });
     let mirror = Mirror::of(&feed);
     let ended = mirror.sync_ends(3, &[]);
-    ended.says(3, &["no photos: neither by $expand", "nor from Media"]);
+    ended.says(
+        3,
+        &[
+            "photos could not be read, with $expand",
+            "from Media directly",
+        ],
+    );
     let db = mirror.open();
     assert_mirror_equals_feed(&db, &feed, &["Property", "OpenHouse"]);
     assert_eq!(live(&db, "Media"), 0);

@@ -18,14 +18,7 @@ fn at_every_size(stopped: &Stopped) {
             break;
         }
         failures += 1;
-        ended.says(
-            1,
-            &[
-                "mirror.db",
-                "could not be written",
-                "it goes on where it stopped",
-            ],
-        );
+        ended.says(1, &["mirror.db", "could not be written", "it resumes"]);
         let db = Connection::open(mirror.database_path()).unwrap();
         let check = text(&db, "PRAGMA integrity_check");
         assert_eq!(check, "ok", "files of {kilobytes} KB");

@@ -101,9 +101,9 @@ fn a_program_is_told_a_json_line_each_and_what_it_fails_at_is_told_again() {
     ended.says(
         3,
         &[
-            "1 change of status was not told",
+            "1 status change was not reported",
             "monitor.command `sh` failed",
-            "the next run tells again",
+            "the next run reports them again",
         ],
     );
     assert_eq!(told().len(), 1);

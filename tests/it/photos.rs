@@ -208,7 +208,7 @@ fn a_file_that_is_missing_or_cut_short_is_fetched_anew() {
     }
     std::fs::remove_dir_all(media_dir(&mirror)).unwrap();
     let ended = mirror.sync_ends(0, &["media"]);
-    assert!(ended.stderr.contains("files are not there"), "{ended}");
+    assert!(ended.stderr.contains("files are missing"), "{ended}");
     assert_files_equal_feed(&mirror, &feed);
 }
 

@@ -159,7 +159,7 @@ fn a_media_dir_that_is_not_mounted_is_not_filled_anew() {
         let listing = feed.listing_keys()[0];
         feed.delete("Property", &listing.to_string(), true).unwrap();
         let ended = mirror.sync_ends(3, &[]);
-        ended.says(3, &["has nothing in it", "mount it", "sync media"]);
+        ended.says(3, &["is empty", "mount the disk", "sync media"]);
         assert_eq!(feed.asset_requests(), asked, "{ended}");
         // Mounted again, all is there but for what was deleted meanwhile.
         let _ = std::fs::remove_dir(&dir);

@@ -128,7 +128,7 @@ fn the_pause_before_a_photo_that_fails_is_tried_again_grows() {
     let asked = feed.asset_requests();
     let ended = mirror.sync_ends(3, &[]);
     assert_eq!(feed.asset_requests(), asked, "it pauses: {ended}");
-    ended.says(3, &["1 photo waits to be tried again"]);
+    ended.says(3, &["1 photo will be retried"]);
     for expected in ["2", "4", "8", "16", "24", "24"] {
         // Asked for by name it does not wait.
         mirror.sync_ends(3, &["media"]);
@@ -222,9 +222,7 @@ fn a_host_that_asks_for_a_day_is_left_alone_for_it() {
     assert_eq!(number(&mirror.open(), waiting) as u64, photos - 5);
     let attempts = "SELECT sum(download_attempts) FROM media";
     assert_eq!(number(&mirror.open(), attempts), 1, "one was asked for");
-    mirror
-        .sync_ends(3, &[])
-        .says(3, &["wait to be tried again"]);
+    mirror.sync_ends(3, &[]).says(3, &["will be retried"]);
     assert_eq!(feed.asset_requests(), 6, "nor by the next sync");
     feed.clear_faults();
     mirror.sync_ends(0, &["media"]);
@@ -249,7 +247,7 @@ fn a_file_that_cannot_be_looked_at_is_told() {
     std::os::unix::fs::symlink(&elsewhere, &folder).unwrap();
     for job in [&["--json"][..], &["media", "--json"]] {
         let ended = mirror.sync_ends(3, job);
-        ended.says(3, &[listing, "cannot be looked at", "take it away"]);
+        ended.says(3, &[listing, "cannot be read", "take it away"]);
         assert_eq!(file_counts(&ended), [0, 0, 0, of_it as u64]);
     }
     assert_eq!(files(&mirror), others + 1);
@@ -342,7 +340,7 @@ fn a_photo_whose_row_the_feed_does_not_give_anew_fails_and_stays_until_it_is_mis
     mirror.sync();
     feed.fault(asset_fault(Fault::Status(403), &key));
     feed.remove_photo(&key, false, false).unwrap();
-    let words = "the feed has no such photo any more; `mlsmirror sync reconcile`";
+    let words = "the feed no longer has the photo";
     let ended = mirror.sync_ends(3, &["media", "--json"]);
     ended.says(3, &[words]);
     assert_eq!(file_counts(&ended), [others as u64, 0, 0, 1]);

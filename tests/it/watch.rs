@@ -224,7 +224,7 @@ fn the_line_of_monitor_says_how_many_changes_of_status_were_told() {
     wait_for_runs(&mirror, "monitor", "succeeded", before + 2);
     let ended = stop(running, "TERM");
     assert!(ended.stdout.contains("Active → Pending"), "{ended}");
-    let told = ended.stderr.matches("1 change of status told").count();
+    let told = ended.stderr.matches("1 status change reported").count();
     assert_eq!(told, 1, "{ended}");
 
     let mut mirror = mirror;
@@ -238,8 +238,8 @@ fn the_line_of_monitor_says_how_many_changes_of_status_were_told() {
     let running = mirror.start(&["watch"]);
     wait_for_runs(&mirror, "monitor", "partial", partial + 1);
     let ended = stop(running, "TERM");
-    assert!(ended.stderr.contains("was not told"), "{ended}");
-    assert!(!ended.stderr.contains("status told"), "{ended}");
+    assert!(ended.stderr.contains("was not reported"), "{ended}");
+    assert!(!ended.stderr.contains("status change reported"), "{ended}");
     // What stands in an error does not steer the terminal of the log.
     assert!(ended.stderr.contains("no-such"), "{ended}");
     assert!(!ended.stderr.contains('\u{1b}'), "{ended}");

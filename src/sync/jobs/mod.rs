@@ -1,11 +1,15 @@
 //! The jobs: one thin file each.
 
+pub(in crate::sync) mod whole_job;
+
+pub(in crate::sync) mod retention;
+
 pub(in crate::sync) mod deletions;
 pub(in crate::sync) mod full;
 pub(in crate::sync) mod incremental;
+pub(in crate::sync) mod media;
 pub(in crate::sync) mod monitor;
 pub(in crate::sync) mod plan;
+pub(in crate::sync) mod prune;
 pub(in crate::sync) mod reconcile;
 pub(in crate::sync) mod refresh;
-pub(in crate::sync) mod retention;
-pub(in crate::sync) mod whole_job;

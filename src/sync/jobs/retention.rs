@@ -1,18 +1,15 @@
-//! What is kept only for so long.
+//! Removes rows for good that are older than the configured retention.
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::mirror::{Mirror, Purged};
-use crate::sync::Context;
+use crate::sync::context::Context;
 use crate::value::stored_instant;
 
-/// Forgets for good what the configuration keeps only for so long, by the local clock,
-/// by which it was written down.
-///
-/// # Errors
-/// If the database cannot be written.
+/// Removes rows that are older than the configured retention. Their age is by the local
+/// clock, which set their times.
 pub(in crate::sync) fn purge(context: &Context<'_>, mirror: &mut Mirror) -> anyhow::Result<Purged> {
     let now = Utc::now();
     let retention = &context.config.retention;

@@ -2,37 +2,38 @@
 
 use super::retention::purge;
 use crate::mirror::Mirror;
-use crate::sync::files::{Trust, clear};
-use crate::sync::{Context, Ending, Report, note_credentials};
+use crate::sync::context::Context;
+use crate::sync::error::{Result, SyncError};
+use crate::sync::open::save_credentials;
+use crate::sync::outcome::{Ending, Report};
+use crate::sync::photos::cleanup::{EmptyFolder, clear};
 
-/// Does a whole job. Before it and behind it files go whose rows went: before, since a
-/// row may come back whose file is to go; behind, since rows went with the job.
-///
-/// # Errors
-/// If the database cannot be read or written. What else goes wrong is in the report.
+/// Runs a whole job. Files of deleted rows are removed before it, because a row may
+/// come back whose old file still exists, and after it, because the job deletes rows.
 pub(in crate::sync) fn whole_job(
     context: &Context<'_>,
     mirror: &mut Mirror,
-    trust: Trust,
-    job: impl FnOnce(&mut Mirror) -> anyhow::Result<Report>,
+    empty_folder: EmptyFolder,
+    job: impl FnOnce(&mut Mirror) -> Result<Report>,
 ) -> anyhow::Result<Report> {
     mirror.begin_sync()?;
-    let mut cleared = clear(context, mirror, trust)?;
-    let mut report = job(mirror)?;
-    // What could not be removed before and still cannot is told once.
-    let removed = cleared.counts.removed;
-    cleared = clear(context, mirror, trust)?;
-    cleared.counts.removed += removed;
+    let removed_before = clear(context, mirror, empty_folder)?.counts.removed;
+    let mut report = job(mirror).map_err(SyncError::into_anyhow)?;
+
+    // A file that can be removed neither before nor after is reported once.
+    let mut cleared = clear(context, mirror, empty_folder)?;
+    cleared.counts.removed += removed_before;
     report.add(Report {
         files: cleared.counts,
-        ending: match cleared.complaint {
+        ending: match cleared.error {
             Some(_) => Ending::Partial,
             None => Ending::Done,
         },
-        complaint: cleared.complaint,
+        cleanup_error: cleared.error,
+        advice: cleared.advice.into_iter().collect(),
         ..Report::default()
     });
-    note_credentials(mirror, &report.ending)?;
+    save_credentials(mirror, &report.ending)?;
     report.purged = purge(context, mirror)?;
     Ok(report)
 }

@@ -1,82 +1,74 @@
-//! One page into the mirror: what is new, what changed, what is the same, what went.
+//! Applies pages of records to the mirror within one transaction.
+//!
+//! Each record is loaded, planned and written, in this order.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::loggable::{Told, told};
-use super::run_rows::Tallies;
+use super::plan::{
+    LoadedRecord, LogRules, MissingChildren, RecordPlan, RowEffect, newly_undeclared,
+    plan_missing_children, plan_record,
+};
+use super::run::RunSet;
 use crate::feed::Page;
-use crate::mirror::{ChangeKind, ChangedRecord, DeletedReason, Job, Rows, StoredRow, WriteTx};
+use crate::mirror::{ChangeKind, ChangedRecord, DeletedReason, Job, Rows, WriteTx};
 use crate::record::{Children, Record, Shape};
 use crate::resource::{PHOTOS_COUNT, Resource};
-use crate::value::{Value, timestamp};
+use crate::value::Value;
 
 /// Applies pages within one transaction.
-pub struct Apply<'a> {
+pub(in crate::sync) struct Apply<'a> {
     /// The transaction.
-    pub tx: &'a WriteTx<'a>,
+    pub write: &'a WriteTx<'a>,
     /// The runs that count.
-    pub tallies: &'a mut Tallies,
+    pub runs: &'a mut RunSet,
     /// Fields whose changes are not logged.
     pub ignore_fields: &'a BTreeSet<String>,
-    /// Whether only children of live listings are held, because the mirror does
-    /// not hold all listings.
+    /// Whether the mirror holds only some of the listings.
     pub listings_filtered: bool,
-    /// Of which resources some records are noted as missing.
+    /// Resources of which some records are noted as missing.
     pub missing: BTreeSet<Resource>,
 }
 
 impl Apply<'_> {
-    /// Applies a page: its records, their children, and what could not be stored.
-    ///
-    /// # Errors
-    /// If the database cannot be read or written.
+    /// Applies a page: its records, their children, and its rejects.
     pub fn page(&mut self, shape: &Shape, page: &Page) -> rusqlite::Result<()> {
-        let tx = self.tx;
-        if let Some(tally) = self.tallies.get_mut(shape.resource) {
-            tally.counts.pages += 1;
+        let write = self.write;
+        if let Some(run) = self.runs.get_mut(shape.resource) {
+            run.counts.pages += 1;
         }
-        let mut rows = tx.rows(shape)?;
-        let mut children: Vec<Rows<'_>> = shape
-            .children
-            .iter()
-            .map(|child| tx.rows(&child.shape))
+        let mut rows = write.rows(shape)?;
+        let mut children: Vec<Rows<'_>> = (shape.children.iter())
+            .map(|child| write.rows(&child.shape))
             .collect::<Result<_, _>>()?;
-        let filled = [shape].into_iter();
-        for shape in filled.chain(shape.children.iter().map(|child| &child.shape)) {
-            if tx.has_missing(shape.resource)? {
+        let child_shapes = shape.children.iter().map(|child| &child.shape);
+        for shape in std::iter::once(shape).chain(child_shapes) {
+            if write.has_missing(shape.resource)? {
                 self.missing.insert(shape.resource);
             }
         }
-        let may_resolve = self.has_open_rejects(shape)?;
+
+        let may_resolve = write.open_rejects(shape.resource)? > 0;
         for record in &page.records {
             self.record(shape, &mut rows, record, may_resolve)?;
-            for ((list, child), rows) in record
-                .children
-                .iter()
-                .zip(&shape.children)
-                .zip(&mut children)
-            {
+            let lists = record.children.iter().zip(&shape.children);
+            for ((list, child), rows) in lists.zip(&mut children) {
                 if let Some(list) = list {
                     self.children(shape, record, &child.shape, rows, list)?;
                 }
             }
         }
         for reject in &page.rejects {
-            let Some(tally) = self.tallies.get_mut(reject.resource) else {
-                continue;
-            };
-            tally.counts.records_seen += 1;
-            tally.counts.rejected += 1;
-            tx.save_reject(tally.run, reject)?;
+            if let Some(run) = self.runs.get_mut(reject.resource) {
+                run.counts.records_seen += 1;
+                run.counts.rejected += 1;
+                write.save_reject(run.id, reject)?;
+            }
         }
         Ok(())
     }
 
-    /// Leaves out of a page of children those that the mirror does not hold.
-    ///
-    /// # Errors
-    /// If the database cannot be read.
-    pub fn leave_out_unwanted(&self, shape: &Shape, page: &mut Page) -> rusqlite::Result<()> {
+    /// Removes from a page of children those that the mirror does not hold.
+    pub fn remove_unwanted(&self, shape: &Shape, page: &mut Page) -> rusqlite::Result<()> {
         if !shape.resource.is_child() {
             return Ok(());
         }
@@ -90,23 +82,17 @@ impl Apply<'_> {
         Ok(())
     }
 
-    /// A child that comes on its own is held while its listing is: not if the
-    /// listing went, and not if the mirror's filter leaves the listing out.
+    /// Returns whether the mirror holds a child: not if its listing is deleted, and not
+    /// if the filter leaves its listing out.
     fn is_wanted(&self, record: &Record) -> rusqlite::Result<bool> {
         let Some(listing) = &record.listing_key else {
             return Ok(true);
         };
-        Ok(match self.tx.listing_is_live(listing)? {
-            Some(live) => live,
-            None => !self.listings_filtered,
-        })
+        let is_live = self.write.listing_is_live(listing)?;
+        Ok(is_live.unwrap_or(!self.listings_filtered))
     }
 
-    fn has_open_rejects(&self, shape: &Shape) -> rusqlite::Result<bool> {
-        Ok(self.tx.open_rejects(shape.resource)? > 0)
-    }
-
-    /// Brings one row up to date.
+    /// Updates the row of one record.
     fn record(
         &mut self,
         shape: &Shape,
@@ -114,58 +100,65 @@ impl Apply<'_> {
         record: &Record,
         may_resolve: bool,
     ) -> rusqlite::Result<()> {
-        let tx = self.tx;
-        let Some(tally) = self.tallies.get_mut(shape.resource) else {
+        let Some(run) = self.runs.get_mut(shape.resource) else {
             return Ok(());
         };
-        tally.counts.records_seen += 1;
+        let loaded = load(self.write, shape, rows, record)?;
+        let rules = LogRules {
+            logs: run.logs,
+            new_fields: &run.new_fields,
+            ignore_fields: self.ignore_fields,
+        };
+        let plan = plan_record(shape, record, loaded, &rules);
+
+        run.counts.records_seen += 1;
         if may_resolve {
-            tx.resolve_rejects(shape.resource, &record.key)?;
+            self.write.resolve_rejects(shape.resource, &record.key)?;
         }
         if self.missing.contains(&shape.resource) {
-            tx.unmark_missing(shape.resource, &record.key)?;
+            self.write.unmark_missing(shape.resource, &record.key)?;
         }
-        let subject = subject(shape, record);
-        match rows.compare(record)? {
-            StoredRow::Absent => {
-                rows.insert(record)?;
-                tally.counts.inserted += 1;
-                tally.log(tx, |log| log.record(subject, ChangeKind::Insert))
-            }
-            StoredRow::Present {
-                deleted: None,
-                moved: false,
-                changes,
-            } if changes.is_empty() => {
-                tally.counts.unchanged += 1;
-                Ok(())
-            }
-            StoredRow::Present {
-                deleted, changes, ..
-            } => {
-                rows.update(record)?;
-                if deleted.is_some() {
-                    tally.counts.restored += 1;
-                    tally.log(tx, |log| log.record(subject, ChangeKind::Restore))?;
-                } else {
-                    tally.counts.updated += 1;
-                }
-                if !tally.logs {
-                    return Ok(());
-                }
-                for Told { field, old, new } in told(tx, shape, record, changes, &tally.new_fields)?
-                {
-                    if !self.ignore_fields.contains(&field) {
-                        tally.log(tx, |log| log.field(subject, &field, &old, &new))?;
-                    }
-                }
-                Ok(())
-            }
-        }
+        self.write_record(shape, rows, record, &plan)
     }
 
-    /// Brings a listing's children up to date: those that came, and those that
-    /// are no longer among them.
+    fn write_record(
+        &mut self,
+        shape: &Shape,
+        rows: &mut Rows<'_>,
+        record: &Record,
+        plan: &RecordPlan,
+    ) -> rusqlite::Result<()> {
+        let Some(run) = self.runs.get_mut(shape.resource) else {
+            return Ok(());
+        };
+        let subject = subject(shape, record);
+        match plan.effect {
+            RowEffect::Unchanged => run.counts.unchanged += 1,
+            RowEffect::Insert => {
+                rows.insert(record)?;
+                run.counts.inserted += 1;
+                run.log(self.write, |log| log.record(subject, ChangeKind::Insert))?;
+            }
+            RowEffect::Update => {
+                rows.update(record)?;
+                run.counts.updated += 1;
+            }
+            RowEffect::Restore => {
+                rows.update(record)?;
+                run.counts.restored += 1;
+                run.log(self.write, |log| log.record(subject, ChangeKind::Restore))?;
+            }
+        }
+        for change in &plan.logged {
+            run.log(self.write, |log| {
+                log.field(subject, &change.field, &change.old, &change.new)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Updates the children of a listing: those that are listed, and those that no
+    /// longer are.
     fn children(
         &mut self,
         parent_shape: &Shape,
@@ -174,69 +167,56 @@ impl Apply<'_> {
         rows: &mut Rows<'_>,
         list: &Children,
     ) -> rusqlite::Result<()> {
-        let may_resolve = self.has_open_rejects(shape)?;
+        let resource = shape.resource;
+        let may_resolve = self.write.open_rejects(resource)? > 0;
         for child in &list.records {
             self.record(shape, rows, child, may_resolve)?;
         }
-        let came: HashSet<&str> = (list.records.iter().map(|child| &*child.key))
-            .chain(list.rejected_keys.iter().map(|key| &**key))
-            .collect();
-        let gone: Vec<String> = self
-            .tx
-            .live_children(shape.resource, &parent.key)?
-            .into_iter()
-            .filter(|held| !came.contains(held.as_str()))
-            .collect();
-        // One that came without a key may be any of those that seem gone.
-        if gone.is_empty() || list.rejected_without_key {
-            return Ok(());
+
+        let live = self.write.live_children(resource, &parent.key)?;
+        let may_be_empty = agrees_with_empty(parent_shape, parent, resource);
+        match plan_missing_children(list, live, may_be_empty) {
+            MissingChildren::Missing(keys) => self.children_missing(parent, resource, keys),
+            MissingChildren::Contradicted(held) => {
+                tracing::warn!(
+                    listing = &*parent.key,
+                    held,
+                    "the feed lists no photos for a listing whose {PHOTOS_COUNT} is not 0; keeping the photos"
+                );
+                Ok(())
+            }
         }
-        if came.is_empty() && !agrees_with_empty(parent_shape, parent, shape.resource) {
-            tracing::warn!(
-                listing = &*parent.key,
-                held = gone.len(),
-                "the feed gave no photos for a listing whose {PHOTOS_COUNT} is not 0; keeping those held"
-            );
-            return Ok(());
-        }
-        let job = self.tallies.job();
-        for key in gone {
+    }
+
+    /// Deletes children that are not in their listing's list. A full sync deletes them
+    /// at its end, if they are not seen elsewhere and are not too many.
+    fn children_missing(
+        &mut self,
+        parent: &Record,
+        resource: Resource,
+        keys: Vec<String>,
+    ) -> rusqlite::Result<()> {
+        let job = self.runs.job();
+        for key in keys {
             if job == Job::Full {
-                // They go at the end of the sweep, if they are not met elsewhere
-                // and are not suspiciously many.
-                self.tx.mark_missing(job, shape.resource, &key)?;
-                self.missing.insert(shape.resource);
+                self.write.mark_missing(job, resource, &key)?;
+                self.missing.insert(resource);
             } else {
                 let subject = ChangedRecord {
-                    resource: shape.resource,
+                    resource,
                     key: &key,
                     listing_key: Some(&parent.key),
                     source_timestamp: None,
                 };
-                self.delete(subject, DeletedReason::Replaced)?;
+                self.delete_row(subject, DeletedReason::Replaced)?;
             }
         }
         Ok(())
     }
 
-    /// Soft-deletes a listing or another record that is gone, and what belongs to it.
-    ///
-    /// # Errors
-    /// If the database cannot be read or written.
-    pub fn gone(
-        &mut self,
-        resource: Resource,
-        key: &str,
-        reason: DeletedReason,
-    ) -> rusqlite::Result<()> {
-        self.gone_at(resource, key, reason, None)
-    }
-
-    /// The same, announced for a moment in storage form.
-    ///
-    /// # Errors
-    /// If the database cannot be read or written.
-    pub fn gone_at(
+    /// Soft-deletes a record and its children. `announced` is the time that the feed
+    /// gives for its deletion, in storage form.
+    pub fn delete(
         &mut self,
         resource: Resource,
         key: &str,
@@ -245,7 +225,7 @@ impl Apply<'_> {
     ) -> rusqlite::Result<()> {
         let listing_key = match resource {
             Resource::Property => Some(key.to_owned()),
-            child if child.is_child() => self.tx.listing_of(child, key)?,
+            child if child.is_child() => self.write.listing_of(child, key)?,
             _ => None,
         };
         let subject = ChangedRecord {
@@ -254,44 +234,70 @@ impl Apply<'_> {
             listing_key: listing_key.as_deref(),
             source_timestamp: announced,
         };
-        self.delete(subject, reason)?;
+        self.delete_row(subject, reason)?;
         if resource == Resource::Property {
-            for child in Resource::ALL.into_iter().filter(|child| child.is_child()) {
-                if !self.tx.has_table(child)? {
-                    continue;
-                }
-                for child_key in self.tx.live_children(child, key)? {
-                    let subject = ChangedRecord {
-                        resource: child,
-                        key: &child_key,
-                        listing_key: Some(key),
-                        source_timestamp: announced,
-                    };
-                    self.delete(subject, DeletedReason::Parent)?;
-                }
+            self.delete_children(key, announced)?;
+        }
+        Ok(())
+    }
+
+    fn delete_children(&mut self, listing: &str, announced: Option<&str>) -> rusqlite::Result<()> {
+        for child in Resource::ALL.into_iter().filter(|child| child.is_child()) {
+            if !self.write.has_table(child)? {
+                continue;
+            }
+            for key in self.write.live_children(child, listing)? {
+                let subject = ChangedRecord {
+                    resource: child,
+                    key: &key,
+                    listing_key: Some(listing),
+                    source_timestamp: announced,
+                };
+                self.delete_row(subject, DeletedReason::Parent)?;
             }
         }
         Ok(())
     }
 
-    fn delete(
+    fn delete_row(
         &mut self,
         subject: ChangedRecord<'_>,
         reason: DeletedReason,
     ) -> rusqlite::Result<()> {
         let resource = subject.resource;
-        self.tx.delete_row(resource, subject.key, reason)?;
-        self.tallies.count_deleted(resource, reason);
-        // A child that goes with its listing goes into the listing's run if it
+        self.write.delete_row(resource, subject.key, reason)?;
+        self.runs.count_deleted(resource, reason);
+        // A child that is deleted with its listing is logged by the listing's run if it
         // has none of its own.
-        let own = self.tallies.get(resource).is_some();
-        let run_of = if own { resource } else { Resource::Property };
-        if let Some(tally) = self.tallies.get_mut(run_of) {
-            tally.counts.deleted += u64::from(own);
-            tally.log(self.tx, |log| log.record(subject, ChangeKind::Delete))?;
+        let has_own = self.runs.get(resource).is_some();
+        let run_of = if has_own {
+            resource
+        } else {
+            Resource::Property
+        };
+        if let Some(run) = self.runs.get_mut(run_of) {
+            run.counts.deleted += u64::from(has_own);
+            run.log(self.write, |log| log.record(subject, ChangeKind::Delete))?;
         }
         Ok(())
     }
+}
+
+/// Loads what the mirror holds of a record.
+fn load(
+    write: &WriteTx<'_>,
+    shape: &Shape,
+    rows: &mut Rows<'_>,
+    record: &Record,
+) -> rusqlite::Result<LoadedRecord> {
+    let held = rows.compare(record)?;
+    let mut undeclared = BTreeMap::new();
+    for field in newly_undeclared(shape, record, &held) {
+        if let Some(value) = write.column_value(shape.resource, &record.key, &field)? {
+            undeclared.insert(field, value);
+        }
+    }
+    Ok(LoadedRecord { held, undeclared })
 }
 
 fn subject<'r>(shape: &Shape, record: &'r Record) -> ChangedRecord<'r> {
@@ -306,22 +312,11 @@ fn subject<'r>(shape: &Shape, record: &'r Record) -> ChangedRecord<'r> {
     }
 }
 
-/// Whether the listing itself says that it has none of this child. Only photos
-/// are counted; of the others an empty list is an empty list.
+/// Returns whether the listing's own fields agree with an empty list of children. Only
+/// photos are counted by their listing.
 fn agrees_with_empty(shape: &Shape, listing: &Record, child: Resource) -> bool {
     child != Resource::Media
         || shape
             .position(PHOTOS_COUNT)
             .is_none_or(|at| listing.values[at] == Value::Integer(0))
-}
-
-/// The ModificationTimestamp that a rejected record's text gives, if it can be read.
-pub fn stamp_of_reject(payload: &str) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Stamped {
-        #[serde(rename = "ModificationTimestamp")]
-        modified: String,
-    }
-    let stamped: Stamped = serde_json::from_str(payload).ok()?;
-    timestamp(&stamped.modified).map(String::from)
 }

@@ -1,4 +1,4 @@
-//! Asking for records by their keys.
+//! Fetches records by their keys.
 
 use std::collections::HashSet;
 
@@ -7,27 +7,25 @@ use crate::feed::{Feed, FeedError, Page, Position, Step, Sweep};
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::stop::Stop;
+use crate::sync::error::Result;
 use crate::value::ValueForm;
 
-/// The names of so many bytes of keys fit in a URL of every known server.
+/// Keys of this many bytes fit in a URL of every known server.
 const URL_KEYS_BYTES: usize = 3_000;
 
-/// Not one of a sweep's walks: what is asked for by key stands beside them.
+/// The walk number of pages that belong to none of a sweep's walks.
 const BY_KEY: usize = usize::MAX;
 
-/// Asks for the records with these keys, as many at once as the server takes,
-/// and hands over each page as it comes. Returns the keys that the feed does not
-/// have, which it said twice.
-///
-/// # Errors
-/// [`FeedError`], and what `each` returns.
+/// Fetches the records with these keys, as many per request as the server takes, and
+/// passes each page to `each`. Returns the keys that the feed does not have; it was
+/// asked for each of them twice.
 pub fn fetch(
     feed: &Feed,
     stop: &Stop,
     sweep: &Sweep,
     keys: &[String],
-    mut each: impl FnMut(Step) -> anyhow::Result<()>,
-) -> anyhow::Result<Vec<String>> {
+    mut each: impl FnMut(Step) -> Result<()>,
+) -> Result<Vec<String>> {
     let mut absent = Vec::new();
     let mut at_once = feed.dialect().keys_at_once;
     let mut rest = keys;
@@ -35,9 +33,9 @@ pub fn fetch(
         if let Some(signal) = stop.requested() {
             return Err(FeedError::Interrupted(signal).into());
         }
-        let (batch, behind) = rest.split_at(batch_len(rest, at_once));
+        let (batch, after) = rest.split_at(batch_len(rest, at_once));
         let mut missing: Vec<&str> = batch.iter().map(String::as_str).collect();
-        // A page may hold fewer than were asked for.
+        // A page may have fewer records than were asked for.
         let mut times_empty = 0;
         while !missing.is_empty() && times_empty < 2 {
             let step = match ask(feed, sweep, &missing) {
@@ -60,12 +58,12 @@ pub fn fetch(
             continue;
         }
         absent.extend(missing.into_iter().map(str::to_owned));
-        rest = behind;
+        rest = after;
     }
     Ok(absent)
 }
 
-/// The keys of a page's records, storable or not.
+/// Returns the keys of a page's records and rejects.
 fn keys_of(page: &Page, resource: Resource) -> HashSet<&str> {
     let rejects = page.rejects.iter();
     let rejected = rejects.filter(|reject| reject.resource == resource);
@@ -85,7 +83,7 @@ fn ask(feed: &Feed, sweep: &Sweep, keys: &[&str]) -> Result<Step, FeedError> {
     feed.step(&sweep, BY_KEY, &start)
 }
 
-/// The filter for records with one of these keys.
+/// Returns the filter for records with one of these keys.
 fn any_of(shape: &Shape, keys: &[&str]) -> String {
     let field = shape.resource.key();
     let is_number = shape
@@ -99,6 +97,7 @@ fn any_of(shape: &Shape, keys: &[&str]) -> String {
     query::is_in(field, &literals)
 }
 
+/// Returns how many of the keys fit in one request.
 fn batch_len(keys: &[String], at_once: usize) -> usize {
     let mut bytes = 0;
     let fits = keys.iter().take(at_once).take_while(|key| {

@@ -1,4 +1,4 @@
-//! The feed's `$metadata`, read, kept, and made into tables.
+//! The feed's `$metadata`: read, saved, and turned into tables.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use crate::feed::{Feed, Metadata, ShapeError, Wanted, columns, shape};
 use crate::mirror::{FieldRow, Mirror};
 use crate::record::Shape;
 use crate::resource::Resource;
+use crate::sync::error::{Result, SyncError};
 use crate::sync::glossary::meaning;
 
-const READING: &str = "reading the feed's $metadata";
-
-/// What the feed declares, and what of it the configuration wants.
+/// The resources and fields that the feed declares, and those that the configuration
+/// selects.
 pub struct Catalog {
     metadata: Metadata,
     settings: config::Sync,
@@ -21,22 +21,19 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// Asks the feed for its `$metadata`. A feed that does not give it now is
-    /// taken to declare what it declared last.
-    ///
-    /// # Errors
-    /// If the feed gives none and never gave one.
-    pub fn ask(feed: &Feed, mirror: &Mirror, settings: &config::Sync) -> anyhow::Result<Catalog> {
+    /// Reads the feed's `$metadata`. If the feed does not answer, the document that it
+    /// gave last is used.
+    pub fn ask(feed: &Feed, mirror: &Mirror, settings: &config::Sync) -> Result<Catalog> {
         let metadata = match feed.metadata() {
             Ok(metadata) => metadata,
             Err(error) if error.is_refusal() => match mirror.saved_metadata()? {
                 Some((document, fetched_at)) => {
-                    tracing::warn!(%error, fetched_at, "$metadata: going by what was read before");
-                    serde_json::from_str(&document).context("reading the kept $metadata")?
+                    tracing::warn!(%error, fetched_at, "$metadata: using the document that was read before");
+                    serde_json::from_str(&document).context("reading the saved $metadata")?
                 }
-                None => return Err(error).context(READING),
+                None => return Err(SyncError::Metadata(error)),
             },
-            Err(error) => return Err(error).context(READING),
+            Err(error) => return Err(SyncError::Metadata(error)),
         };
         Ok(Catalog::of(metadata, feed, settings))
     }
@@ -53,16 +50,13 @@ impl Catalog {
         }
     }
 
-    /// Asks the feed for its `$metadata`, with no mirror at hand.
-    ///
-    /// # Errors
-    /// If the feed gives none.
-    pub fn ask_only(feed: &Feed, settings: &config::Sync) -> anyhow::Result<Catalog> {
-        let metadata = feed.metadata().context(READING)?;
+    /// Reads the feed's `$metadata` without a mirror.
+    pub fn ask_only(feed: &Feed, settings: &config::Sync) -> Result<Catalog> {
+        let metadata = feed.metadata().map_err(SyncError::Metadata)?;
         Ok(Catalog::of(metadata, feed, settings))
     }
 
-    /// The shape of a resource's records, with these children expanded.
+    /// Returns the shape of a resource's records, with these children expanded.
     ///
     /// # Errors
     /// [`ShapeError`] if the feed does not declare what is wanted.
@@ -78,11 +72,11 @@ impl Catalog {
         shape(&self.metadata, self.dialect, resource, wanted).map(Arc::new)
     }
 
-    /// The shape of a resource's key and timestamp alone.
+    /// Returns the shape of only a resource's key and timestamp.
     ///
     /// # Errors
     /// [`ShapeError`] if the feed does not declare the resource.
-    pub fn stamps(&self, resource: Resource) -> Result<Shape, ShapeError> {
+    pub fn key_shape(&self, resource: Resource) -> Result<Shape, ShapeError> {
         let select = [(resource, Vec::new())].into();
         shape(
             &self.metadata,
@@ -95,8 +89,8 @@ impl Catalog {
         )
     }
 
-    /// The shape of a listing's key with one child expanded: its keys and stamps,
-    /// or all of it.
+    /// Returns the shape of a listing's key with one child expanded: the child's key and
+    /// timestamp, or the whole child.
     ///
     /// # Errors
     /// [`ShapeError`] if the feed does not declare what is wanted.
@@ -113,29 +107,26 @@ impl Catalog {
         shape(&self.metadata, self.dialect, Resource::Property, wanted).map(Arc::new)
     }
 
-    /// How the feed leads from page to page.
+    /// Returns how the feed pages.
     pub fn paging(&self) -> crate::feed::Paging {
         self.dialect.paging
     }
 
-    /// Whether the configuration selects fields of the resource.
+    /// Returns whether the configuration selects fields of the resource.
     pub fn selects(&self, resource: Resource) -> bool {
         self.settings.select.contains_key(&resource)
     }
 
-    /// The configured filter of the resource.
+    /// Returns the configured filter of the resource.
     pub fn filter(&self, resource: Resource) -> Option<&str> {
         self.settings.filter.get(&resource).map(String::as_str)
     }
 
-    /// Makes the tables of `resources` and writes down what their fields are.
-    /// One that the feed does not declare is left out. Where nothing is new,
+    /// Creates the tables of `resources` and saves the descriptions of their fields.
+    /// Resources that the feed does not declare are left out. If nothing has changed,
     /// nothing is written.
-    ///
-    /// # Errors
-    /// If the database cannot be written.
-    pub fn store(&self, mirror: &mut Mirror, resources: &[Resource]) -> anyhow::Result<()> {
-        let document = serde_json::to_string(&self.metadata)?;
+    pub fn store(&self, mirror: &mut Mirror, resources: &[Resource]) -> Result<()> {
+        let document = serde_json::to_string(&self.metadata).context("saving $metadata")?;
         let saved = mirror.saved_metadata()?;
         let is_known = saved.is_some_and(|(saved, _)| saved == document);
         let tx = mirror.write()?;
@@ -151,7 +142,7 @@ impl Catalog {
                 continue;
             };
             let paging = self
-                .stamps(resource)
+                .key_shape(resource)
                 .map(|shape| shape.paging_field().name.clone())
                 .ok();
             tx.ensure_table(resource, &fields, paging.as_deref())?;
@@ -181,7 +172,7 @@ impl Catalog {
     }
 }
 
-/// What fetching photos goes by: it is read even where other fields are selected.
+/// Adds the fields that photos need to a configured selection.
 fn select_photo_fields(settings: &mut config::Sync, metadata: &Metadata) {
     const FIELDS: [&str; 5] = [
         "MediaURL",

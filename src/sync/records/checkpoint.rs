@@ -1,46 +1,70 @@
-//! Where a sweep stands: what a killed one goes on from.
+//! The position of an unfinished run: where the next one resumes.
 
 use std::collections::BTreeMap;
 
+use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::apply::stamp_of_reject;
 use crate::feed::{Page, Position};
 use crate::mirror::Job;
 use crate::record::{Reject, Shape};
 use crate::resource::Resource;
-use crate::value::stored_instant;
+use crate::sync::error::Result;
+use crate::value::{stored_instant, timestamp};
 
-/// Written with every page, in the page's transaction.
+/// Saved with every page, in the page's transaction.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Checkpoint {
-    /// What was asked for. A sweep of something else does not go on from here.
+    /// A description of what is asked for. Only the same reading resumes here.
     pub asked: String,
-    /// Where each range stands.
+    /// The position in each range.
     pub positions: Vec<Position>,
     /// The children that come with their listings.
     pub expand: Vec<String>,
-    /// How many records there were at the start, if the feed counted them.
+    /// The number of records at the start, if the feed counts them.
     pub count: Option<u64>,
-    /// How many were read, by this run and those before it.
+    /// The number of records read, by this run and the runs that it resumes.
     pub read: u64,
-    /// The newest stamp of each resource, asked before the first page.
+    /// The newest timestamp of each resource, asked before the first page.
     pub newest: BTreeMap<String, String>,
-    /// For each resource with records that could not be stored, the oldest of
-    /// their stamps; none where one's cannot be read.
+    /// For each resource with rejects, the oldest of their timestamps; `None` where a
+    /// reject's timestamp cannot be read.
     pub rejected: BTreeMap<String, Option<String>>,
-    /// The run that began the sweep.
+    /// The run that began the reading.
     pub first_run: Option<i64>,
-    /// Whether a record came that could not be stored and had no key.
+    /// Whether a record was rejected that has no key.
     pub keyless: bool,
-    /// Keys of records that differ and are to be read again.
+    /// Keys of records that differ and will be refetched.
     #[serde(default)]
     pub pending: Vec<String>,
 }
 
 impl Checkpoint {
-    /// The children that come with their listings.
+    /// Creates the checkpoint of a reading that has read nothing yet.
+    pub fn new(asked: String, positions: Vec<Position>, shape: &Shape) -> Checkpoint {
+        let children = shape.children.iter();
+        let expand = children.map(|child| child.shape.resource.entity_set().to_owned());
+        Checkpoint {
+            asked,
+            positions,
+            expand: expand.collect(),
+            count: None,
+            read: 0,
+            newest: BTreeMap::new(),
+            rejected: BTreeMap::new(),
+            first_run: None,
+            keyless: false,
+            pending: Vec::new(),
+        }
+    }
+
+    /// Returns the form that is saved.
+    pub fn to_json(&self) -> Result<String> {
+        Ok(serde_json::to_string(self).context("saving a checkpoint")?)
+    }
+
+    /// Returns the children that come with their listings.
     pub fn expanded(&self) -> Vec<Resource> {
         self.expand
             .iter()
@@ -48,52 +72,50 @@ impl Checkpoint {
             .collect()
     }
 
-    /// The ranges that are not read to their end.
+    /// Returns the ranges that are not read completely, with their positions.
     pub fn open(&self) -> Vec<(usize, Position)> {
-        let open = |(_, position): &(usize, &Position)| !position.is_finished();
-        let positions = self.positions.iter().enumerate().filter(open);
+        let positions = self.positions.iter().cloned().enumerate();
         positions
-            .map(|(walk, position)| (walk, position.clone()))
+            .filter(|(_, position)| !position.is_finished())
             .collect()
     }
 
-    /// Notes records that could not be stored.
+    /// Notes rejected records.
     pub fn note_rejects(&mut self, rejects: &[Reject]) {
         for reject in rejects {
             self.keyless |= reject.key.is_none();
-            // A listing that could not be stored keeps its children out with it.
+            // Children are not stored without their listing.
             if reject.resource == Resource::Property {
                 for child in &self.expand {
                     self.rejected.insert(child.clone(), None);
                 }
             }
-            let stamp = stamp_of_reject(&reject.payload);
+            let found = timestamp_of(reject);
             self.rejected
                 .entry(reject.resource.entity_set().to_owned())
-                .and_modify(|oldest| *oldest = oldest.take().min(stamp.clone()))
-                .or_insert(stamp);
+                .and_modify(|oldest| *oldest = oldest.take().min(found.clone()))
+                .or_insert(found);
         }
     }
 
-    /// Notes the newest stamp of a page that was read in the order of stamps, but
-    /// for those in the feed's future.
+    /// Notes the newest timestamp of a page that was read in the order of timestamps.
+    /// Timestamps in the feed's future do not count.
     pub fn note_newest(&mut self, shape: &Shape, page: &Page, now: Option<DateTime<Utc>>) {
         let now = now.map(stored_instant);
-        let past = |stamp: &&str| now.as_deref().is_none_or(|now| *stamp <= now);
-        let stamps = page.records.iter();
-        let stamps = stamps.filter_map(|record| shape.modified_of(&record.values));
-        let newest = stamps.filter(past).max().map(str::to_owned);
+        let newest = (page.records.iter())
+            .filter_map(|record| shape.modified_of(&record.values))
+            .filter(|timestamp| now.as_deref().is_none_or(|now| *timestamp <= now))
+            .max()
+            .map(str::to_owned);
         let name = shape.resource.entity_set();
-        let newest = newest.max(self.newest.remove(name));
-        if let Some(newest) = newest {
+        if let Some(newest) = newest.max(self.newest.remove(name)) {
             self.newest.insert(name.to_owned(), newest);
         }
     }
 
-    /// The feed's time up to which a resource is mirrored once the sweep has
-    /// finished: never past a record that could not be stored.
-    /// Reading changes never takes it back, as reading all does where the feed
-    /// itself went back.
+    /// Returns the watermark of a resource after the run has finished: the feed's time up
+    /// to which it is mirrored, never past a rejected record. An incremental sync never
+    /// moves it back; a full sync does if the feed's own timestamps went back.
     pub fn watermark(
         &self,
         job: Job,
@@ -103,8 +125,8 @@ impl Checkpoint {
         let found = self.newest.get(resource.entity_set()).cloned();
         let newest = match job {
             Job::Incremental => found.max(before.clone()),
-            // What changed again within the second of its stamp, a comparison of
-            // stamps does not see: the next reading of changes does.
+            // Comparing timestamps misses a record that changed twice within one second;
+            // the next incremental sync reads it.
             Job::Reconcile => before.clone(),
             _ => found.or(before.clone()),
         };
@@ -114,6 +136,17 @@ impl Checkpoint {
             Some(Some(oldest)) => newest.map(|newest| newest.min(oldest.clone())),
         }
     }
+}
+
+/// Returns the ModificationTimestamp in the text of a rejected record, if it can be read.
+fn timestamp_of(reject: &Reject) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Timestamped {
+        #[serde(rename = "ModificationTimestamp")]
+        modified: String,
+    }
+    let record: Timestamped = serde_json::from_str(&reject.payload).ok()?;
+    timestamp(&record.modified).map(String::from)
 }
 
 #[cfg(test)]

@@ -1,213 +1,240 @@
-//! What the runs of a job have come to.
+//! A job on the feed's records while it runs, and the runs that it has ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::catalog::Catalog;
-use super::end::Finished;
-use super::run_rows::Tallies;
+use super::run::{RunEnding, RunSet};
 use super::scope::narrow;
-use crate::feed::{Feed, FeedError, Traffic};
-use crate::mirror::{Job, Mirror, RunCounts, RunId, RunOutcome};
+use crate::feed::{FeedError, Traffic};
+use crate::mirror::{Job, Mirror, RunCounts, RunId, RunOutcome, WriteTx};
 use crate::resource::Resource;
-use crate::sync::{Context, DeletedCount, Report, Verdict, ending_of};
+use crate::sync::context::Context;
+use crate::sync::error::{Result, SyncError};
+use crate::sync::outcome::{Advice, DeletedCount, Report, Verdict, ending_of, judge};
 
-/// The runs that ended so far, and how.
-pub(in crate::sync) struct Runs {
-    ids: Vec<RunId>,
-    verdicts: BTreeSet<Verdict>,
-    /// What went over the wire up to the newest run that answers for it.
-    traffic: Traffic,
-    deleted: BTreeMap<(Resource, &'static str), u64>,
-    /// What a sweep read to its end that an earlier run had begun.
-    resumed: BTreeSet<Resource>,
+/// A job on the feed's records while it runs.
+pub(in crate::sync) struct JobRun<'a> {
+    pub context: &'a Context<'a>,
+    pub catalog: &'a Catalog,
+    pub mirror: &'a mut Mirror,
+    ended: EndedRuns,
 }
 
-/// Does what a job does with the feed's records: asks for its `$metadata`, makes the
-/// tables, and goes on.
-///
-/// # Errors
-/// If the database cannot be read or written. What the feed does wrong is in
-/// the report.
+/// The runs that ended so far.
+#[derive(Default)]
+struct EndedRuns {
+    ids: Vec<RunId>,
+    verdicts: BTreeSet<Verdict>,
+    /// The feed's traffic up to the last run that ended.
+    traffic: Traffic,
+    deleted: BTreeMap<(Resource, &'static str), u64>,
+    /// Resources whose reading was resumed and has finished.
+    resumed: BTreeSet<Resource>,
+    advice: BTreeSet<Advice>,
+}
+
+/// Reads the feed's `$metadata`, creates the tables, and runs the job.
+/// Errors of the feed are in the report.
 pub(in crate::sync) fn run_job(
     context: &Context<'_>,
     mirror: &mut Mirror,
     job: Job,
     resources: &[Resource],
-    run: impl FnOnce(&mut Mirror, &Catalog, &mut Runs) -> anyhow::Result<()>,
-) -> anyhow::Result<Report> {
-    let mut runs = Runs {
-        ids: Vec::new(),
-        verdicts: BTreeSet::new(),
+    run: impl FnOnce(&mut JobRun<'_>) -> Result<()>,
+) -> Result<Report> {
+    let mut ended = EndedRuns {
         traffic: context.feed.traffic(),
-        deleted: BTreeMap::new(),
-        resumed: BTreeSet::new(),
+        ..EndedRuns::default()
     };
     match Catalog::ask(context.feed, mirror, &context.config.sync) {
         Ok(catalog) => {
             catalog.store(mirror, resources)?;
             narrow(&catalog, mirror, resources)?;
-            run(mirror, &catalog, &mut runs)?;
+            let mut job_run = JobRun {
+                context,
+                catalog: &catalog,
+                mirror,
+                ended,
+            };
+            run(&mut job_run)?;
+            ended = job_run.ended;
         }
-        Err(error) => runs.fail(context, mirror, job, resources, &error)?,
+        Err(error) => ended.fail(context, mirror, job, resources, &error.of_resource()?)?,
     }
-    let summaries = runs.ids.iter().map(|&run| mirror.run_summary(run));
-    Ok(Report {
-        runs: summaries.collect::<Result<_, _>>()?,
-        deleted: deleted_counts(&runs.deleted),
-        ending: ending_of(&runs.verdicts, context.stop),
-        ..Report::default()
-    })
+    ended.report(context, mirror)
 }
 
-/// How many rows were soft-deleted, as it is reported.
-pub(in crate::sync) fn deleted_counts(
-    deleted: &BTreeMap<(Resource, &'static str), u64>,
-) -> Vec<DeletedCount> {
-    let counts = deleted
-        .iter()
-        .map(|(&(resource, reason), &count)| DeletedCount {
-            resource: resource.entity_set(),
-            reason,
-            count,
-        });
-    counts.collect()
-}
-
-impl Runs {
-    /// Whether going on would only repeat what went wrong.
+impl JobRun<'_> {
+    /// Returns whether continuing would only repeat the failure.
     pub fn must_end(&self) -> bool {
-        self.verdicts.contains(&Verdict::Interrupted)
-            || self.verdicts.contains(&Verdict::Unauthorized)
+        self.ended.verdicts.contains(&Verdict::Interrupted)
+            || self.ended.verdicts.contains(&Verdict::Unauthorized)
     }
 
-    /// What went over the wire before anything that the next run answers for.
-    pub fn traffic(&self) -> Traffic {
-        self.traffic
+    /// Creates a set for the runs that start now.
+    pub fn runs(&self, job: Job, owner: Resource) -> RunSet {
+        RunSet::new(job, owner, self.ended.traffic)
     }
 
-    /// Notes that a sweep of the resource was gone on with, and finished.
+    /// Moves the run of one resource to a set of its own.
+    pub fn split(&self, runs: &mut RunSet, resource: Resource) -> RunSet {
+        runs.split(resource, self.ended.traffic)
+    }
+
+    /// Notes that reading of the resource was resumed, and has finished.
     pub fn note_resumed(&mut self, resource: Resource) {
-        self.resumed.insert(resource);
+        self.ended.resumed.insert(resource);
     }
 
-    /// Whether a sweep of any of them was gone on with.
+    /// Returns whether reading of any of the resources was resumed.
     pub fn has_resumed(&self, resources: &[Resource]) -> bool {
         resources
             .iter()
-            .any(|resource| self.resumed.contains(resource))
+            .any(|resource| self.ended.resumed.contains(resource))
     }
 
-    /// Notes runs that ended.
-    pub fn note(&mut self, feed: &Feed, finished: &Finished) {
-        self.note_deleted(&finished.rest);
-        self.note_ended(feed, finished.runs.clone(), finished.verdict);
+    /// Adds a way out that the command line shows.
+    pub fn advise(&mut self, advice: Advice) {
+        self.ended.advice.insert(advice);
     }
 
-    /// Adds what runs soft-deleted.
-    pub fn note_deleted(&mut self, tallies: &Tallies) {
-        for (&of, &count) in tallies.deleted() {
-            *self.deleted.entry(of).or_default() += count;
-        }
-    }
-
-    /// Notes runs that ended so.
-    pub fn note_ended(&mut self, feed: &Feed, runs: Vec<RunId>, verdict: Verdict) {
-        self.traffic = feed.traffic();
-        self.ids.extend(runs);
-        self.verdicts.insert(verdict);
-    }
-
-    /// Ends runs that were begun and not gone on with, since the job must end.
-    pub fn end(
+    /// Ends runs in one transaction: saves the counts of the whole set, writes what
+    /// `in_transaction` writes, and ends the runs that it returns. The other runs of
+    /// the set stay open.
+    pub fn end_runs(
         &mut self,
-        context: &Context<'_>,
-        mirror: &mut Mirror,
-        tallies: Tallies,
-    ) -> anyhow::Result<()> {
-        let error = match context.stop.requested() {
+        runs: &mut RunSet,
+        checkpoint: Option<&str>,
+        in_transaction: impl FnOnce(&WriteTx<'_>, &RunSet) -> Result<Vec<(Resource, RunEnding)>>,
+    ) -> Result<()> {
+        let traffic = self.context.feed.traffic();
+        let write = self.mirror.write()?;
+        runs.save(&write, traffic, checkpoint)?;
+        let endings = in_transaction(&write, runs)?;
+        let mut ended = Vec::with_capacity(endings.len());
+        for (resource, ending) in endings {
+            ended.push((resource, ending.verdict));
+            runs.end(&write, resource, ending)?;
+        }
+        write.commit()?;
+
+        for (resource, verdict) in ended {
+            let run = runs.remove(resource);
+            self.ended.ids.extend(run.map(|run| run.id));
+            self.ended.verdicts.insert(verdict);
+        }
+        self.ended.traffic = traffic;
+        self.ended.add_deleted(runs);
+        Ok(())
+    }
+
+    /// Ends all runs of a set with an error. Each keeps its checkpoint.
+    pub fn end_failed(&mut self, mut runs: RunSet, error: &SyncError) -> Result<()> {
+        let context = self.context;
+        for resource in runs.resources() {
+            let mut own = self.split(&mut runs, resource);
+            let checkpoint = own.get(resource).and_then(|run| run.checkpoint.clone());
+            self.end_runs(&mut own, checkpoint.as_deref(), |_, _| {
+                Ok(vec![(resource, failed(context, resource, error))])
+            })?;
+        }
+        self.ended.add_deleted(&mut runs);
+        Ok(())
+    }
+
+    /// Ends runs that began and cannot continue, because the whole job must end.
+    pub fn end_with_job(&mut self, runs: RunSet) -> Result<()> {
+        let error = match self.context.stop.requested() {
             Some(signal) => FeedError::Interrupted(signal),
             None => FeedError::Unauthorized {
                 status: 401,
                 message: String::new(),
             },
         };
-        self.end_failed(context, mirror, tallies, &error.into())
+        self.end_failed(runs, &error.into())
     }
 
-    /// Ends runs that were begun and failed.
-    pub fn end_failed(
-        &mut self,
-        context: &Context<'_>,
-        mirror: &mut Mirror,
-        mut tallies: Tallies,
-        error: &anyhow::Error,
-    ) -> anyhow::Result<()> {
-        for resource in tallies.resources() {
-            let (verdict, status, text) = context.failed(resource, error);
-            let before = tallies
-                .get(resource)
-                .and_then(|tally| tally.watermark_before.clone());
-            let tx = mirror.write()?;
-            let traffic = context.feed.traffic();
-            let checkpoint = tallies
-                .get(resource)
-                .and_then(|tally| tally.checkpoint.clone());
-            tallies.save(&tx, resource, traffic, checkpoint.as_deref())?;
-            tallies.finish(&tx, resource, status, before, text)?;
-            tx.commit()?;
-            self.ids
-                .extend(tallies.remove(resource).map(|tally| tally.run));
-            self.verdicts.insert(verdict);
+    /// Deletes runs that did nothing.
+    pub fn discard(&mut self, runs: RunSet) -> Result<()> {
+        let write = self.mirror.write()?;
+        for run in runs.ids() {
+            write.discard_run(run)?;
         }
-        self.traffic = context.feed.traffic();
-        self.note_deleted(&tallies);
-        Ok(())
+        Ok(write.commit()?)
     }
 
-    /// Takes back runs that came to nothing.
-    pub fn discard(&mut self, mirror: &mut Mirror, tallies: Tallies) -> anyhow::Result<()> {
-        let tx = mirror.write()?;
-        for run in tallies.runs() {
-            tx.discard_run(run)?;
+    /// Records runs that failed before they could begin. The first one counts the
+    /// requests.
+    pub fn fail(&mut self, job: Job, resources: &[Resource], error: &SyncError) -> Result<()> {
+        if matches!(error, SyncError::NeverComplete(_)) {
+            self.advise(Advice::RunFull);
         }
-        Ok(tx.commit()?)
+        self.ended
+            .fail(self.context, self.mirror, job, resources, error)
+    }
+}
+
+/// Returns how a run ends that met this error. An interrupted run has no error text.
+pub(super) fn failed(context: &Context<'_>, resource: Resource, error: &SyncError) -> RunEnding {
+    match judge(context, resource, error) {
+        (Verdict::Interrupted, _) => RunEnding::new(Verdict::Interrupted, None),
+        (verdict, text) => RunEnding::new(verdict, Some(text)),
+    }
+}
+
+impl EndedRuns {
+    fn add_deleted(&mut self, runs: &mut RunSet) {
+        for (of, count) in runs.take_deleted() {
+            *self.deleted.entry(of).or_default() += count;
+        }
     }
 
-    /// Writes down runs that failed before they could begin; the first of them
-    /// answers for what was asked in vain.
-    pub fn fail(
+    fn fail(
         &mut self,
         context: &Context<'_>,
         mirror: &mut Mirror,
         job: Job,
         resources: &[Resource],
-        error: &anyhow::Error,
-    ) -> anyhow::Result<()> {
+        error: &SyncError,
+    ) -> Result<()> {
         let mut traffic = context.feed.traffic() - self.traffic;
         self.traffic = context.feed.traffic();
         for &resource in resources {
-            let (verdict, status, error) = context.failed(resource, error);
+            let ending = failed(context, resource, error);
             let watermark = match job {
                 Job::Deletions => mirror.deletions_watermark(resource)?,
                 _ => mirror.watermark(resource)?,
             };
-            let outcome = RunOutcome {
-                status,
-                watermark_after: watermark.clone(),
-                duration: Default::default(),
-                peak_rss_bytes: None,
-                error,
-            };
-            let tx = mirror.write()?;
-            let run = tx.start_failed_run(job, resource, watermark.as_deref())?;
+            let write = mirror.write()?;
+            let run = write.start_failed_run(job, resource, watermark.as_deref())?;
             let mut counts = RunCounts::default();
             counts.set_traffic(std::mem::take(&mut traffic));
-            tx.save_run(run, &counts, None)?;
-            tx.finish_run(run, &outcome)?;
-            tx.commit()?;
+            write.save_run(run, &counts, None)?;
+            write.finish_run(
+                run,
+                &RunOutcome {
+                    status: ending.status,
+                    watermark_after: watermark,
+                    duration: Default::default(),
+                    peak_rss_bytes: None,
+                    error: ending.error,
+                },
+            )?;
+            write.commit()?;
             self.ids.push(run);
-            self.verdicts.insert(verdict);
+            self.verdicts.insert(ending.verdict);
         }
         Ok(())
+    }
+
+    fn report(self, context: &Context<'_>, mirror: &Mirror) -> Result<Report> {
+        let runs = self.ids.iter().map(|&run| mirror.run_summary(run));
+        Ok(Report {
+            runs: runs.collect::<rusqlite::Result<_>>()?,
+            deleted: DeletedCount::list(&self.deleted),
+            advice: self.advice,
+            ending: ending_of(&self.verdicts, context.stop),
+            ..Report::default()
+        })
     }
 }

@@ -1,19 +1,19 @@
-//! Key ranges: a resource cut into parts that are read side by side.
+//! Key ranges: a resource is divided into ranges that are read in parallel.
 
 use crate::feed::query::{Order, Query};
 use crate::feed::{Feed, FeedError, Key, Paging, Position, Tries};
 use crate::record::Shape;
 use crate::value::ValueForm;
 
-/// Each range costs a request to find where it begins; more of them read no
-/// faster once the rate limit rules.
+/// Finding the start of a range costs a request. More ranges are no faster once the
+/// rate limit is reached.
 const RANGES_MAX: u64 = 6;
 
-/// A part smaller than this many pages is not worth a request.
+/// A range with fewer pages than this is not worth that request.
 const PAGES_MIN: u64 = 4;
 
-/// After how many records each range but the last ends: whole pages, so that
-/// the cuts cost no page.
+/// Returns after how many records each range except the last ends. Ranges are whole
+/// pages, so that they cost no additional page.
 fn cuts(count: u64, page_size: u64, max_ranges: u64) -> Vec<u64> {
     let pages = count / page_size.max(1);
     let ranges = (pages / PAGES_MIN).clamp(1, max_ranges.clamp(1, RANGES_MAX));
@@ -22,11 +22,11 @@ fn cuts(count: u64, page_size: u64, max_ranges: u64) -> Vec<u64> {
         .collect()
 }
 
-/// The positions from which to read a resource of `count` records. A server
-/// that cannot say where the cuts are is read from one position.
+/// Returns the positions from which to read a resource of `count` records. Without
+/// numeric keys, or if the server does not answer, it is one position.
 ///
 /// # Errors
-/// [`FeedError::Unauthorized`] and [`FeedError::Interrupted`]; others make it one range.
+/// [`FeedError::Unauthorized`] and [`FeedError::Interrupted`].
 pub fn positions(
     feed: &Feed,
     shape: &Shape,
@@ -60,7 +60,7 @@ pub fn positions(
             }
             Ok(_) => return Ok(whole()),
             Err(error) => {
-                tracing::info!(resource = %shape.resource, %error, "reading it as one range");
+                tracing::info!(resource = %shape.resource, %error, "reading it in one range");
                 return Ok(whole());
             }
         }
@@ -75,7 +75,7 @@ pub fn positions(
         .collect())
 }
 
-/// The key of the record behind `skip` others.
+/// Returns the key of the record after `skip` others.
 fn key_at(
     feed: &Feed,
     shape: &Shape,

@@ -1,4 +1,4 @@
-//! What is asked before the first page: how much there is, and how new it is.
+//! Asks a resource for its count and its newest timestamp.
 
 use crate::feed::query::{self, Literal, Order, Query, timestamp_literal};
 use crate::feed::{Feed, FeedError, Page, Tries};
@@ -6,25 +6,22 @@ use crate::record::Shape;
 use crate::resource::MODIFICATION_TIMESTAMP;
 use crate::value::stored_instant;
 
-/// What the feed says of a resource.
+/// The count and the newest timestamp of a resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Survey {
-    /// How many records there are, if the server counts them.
+    /// The number of records, if the server counts them.
     pub count: Option<u64>,
     /// The newest ModificationTimestamp that is not in the feed's future.
     pub newest: Option<String>,
 }
 
-/// How many of the newest records are looked at: one that cannot be read must
-/// not hide the others.
+/// The number of newest records to read: one that cannot be decoded must not hide
+/// the others.
 const NEWEST: u64 = 10;
 
-/// Asks for the count and the newest stamp in one request; in a second one only
-/// if the newest lies in the feed's future. `shape` has at least the key and
-/// the timestamp.
-///
-/// # Errors
-/// [`FeedError`] when the feed gives no usable answer.
+/// Asks for the count and the newest timestamp in one request. A second request follows
+/// only if the newest timestamp is in the feed's future. `shape` has at least the key
+/// and the timestamp.
 pub fn survey(
     feed: &Feed,
     shape: &Shape,
@@ -46,7 +43,7 @@ pub fn survey(
             shape,
             tries,
         )?;
-        survey.newest = newest(&page, shape).filter(|stamp| *stamp <= now);
+        survey.newest = newest(&page, shape).filter(|timestamp| *timestamp <= now);
     }
     Ok(survey)
 }
@@ -69,11 +66,12 @@ fn newest_query(shape: &Shape, filter: Option<&str>, until: Option<String>, coun
     if count { query.count() } else { query }.to_path_and_query()
 }
 
-/// Of all records of the page: a server that ignores `$orderby` is still read right.
+/// Returns the newest timestamp of all records of the page, since a server may ignore
+/// `$orderby`.
 fn newest(page: &Page, shape: &Shape) -> Option<String> {
-    let stamps = page
+    let timestamps = page
         .records
         .iter()
         .filter_map(|record| shape.modified_of(&record.values));
-    stamps.max().map(str::to_owned)
+    timestamps.max().map(str::to_owned)
 }

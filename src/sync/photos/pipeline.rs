@@ -1,98 +1,85 @@
-//! Fetching what is lined up: threads ask the hosts, and the main thread notes what is
-//! begun and takes in what comes.
+//! Downloads the queued photos: threads request them from their hosts, and the main
+//! thread notes which downloads begin, and commits the results.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::Report;
-use super::download::{Answer, Done, download};
-use super::failing::Verdict;
-use super::landing::{Batch, Landed};
-use super::media_job::MediaJob;
-use super::renew::Renewing;
+use super::commit::{Batch, Committed};
+use super::download::{Download, PhotoResult, download};
+use super::failures::Retry;
+use super::photo_run::PhotoRun;
+use super::renew_urls::{RenewalError, UrlRenewal};
 use crate::feed::{AssetError, Assets, DELAY_LIMIT};
 use crate::files::{MediaDir, Place};
 use crate::mirror::{Mirror, Photo, WriteTx};
+use crate::sync::outcome::Report;
+use crate::sync::progress::PhotoProgress;
 
-/// So many photos are noted as being fetched at once.
+/// The number of downloads that are noted in one transaction.
 const BEGUN_AT_ONCE: usize = 128;
 
-/// How long a photo that came waits at most to be put into its place.
-const LAND_EVERY: Duration = Duration::from_secs(1);
+/// The longest time that a downloaded photo waits to be committed.
+const COMMIT_EVERY: Duration = Duration::from_secs(1);
 
-/// How far fetching photos is.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct PhotoProgress {
-    /// How many photos are to be fetched.
-    pub total: u64,
-    /// How many of them are done with, one way or another.
-    pub done: u64,
-    /// Bytes that came so far.
-    pub bytes: u64,
-}
-
-/// The fetching while it is under way.
-pub(super) struct Fetching<'j, 'a> {
-    job: &'j mut MediaJob<'a>,
+/// Downloads the queued photos of one run.
+pub(in crate::sync) struct Pipeline<'j, 'a> {
+    run: &'j mut PhotoRun<'a>,
     dir: &'j MediaDir,
     assets: &'j Assets,
     batch: Batch,
-    /// What failed and is to be told its row.
-    failed: Vec<Done>,
-    /// Photos whose URLs have expired, as it seems.
+    /// Failures that are not written to their rows yet.
+    failed: Vec<Download>,
+    /// Photos whose URLs seem to have expired.
     expired: Vec<Photo>,
-    renewing: Renewing<'a>,
+    renewal: UrlRenewal<'a>,
     progress: PhotoProgress,
-    landed_at: Instant,
+    committed_at: Instant,
     round: u32,
 }
 
-impl<'j, 'a> Fetching<'j, 'a> {
+impl<'j, 'a> Pipeline<'j, 'a> {
     pub fn new(
-        job: &'j mut MediaJob<'a>,
+        run: &'j mut PhotoRun<'a>,
         dir: &'j MediaDir,
         assets: &'j Assets,
         total: u64,
-    ) -> Fetching<'j, 'a> {
-        Fetching {
+    ) -> Pipeline<'j, 'a> {
+        Pipeline {
             dir,
             assets,
             batch: Batch::default(),
             failed: Vec::new(),
             expired: Vec::new(),
-            renewing: Renewing::new(job.context),
+            renewal: UrlRenewal::new(run.context),
             progress: PhotoProgress {
                 total,
                 ..PhotoProgress::default()
             },
-            landed_at: Instant::now(),
+            committed_at: Instant::now(),
             round: 0,
-            job,
+            run,
         }
     }
 
-    /// Fetches what is lined up, and tries again what failed, with growing pauses.
-    /// Returns what was read of the feed meanwhile.
-    ///
-    /// # Errors
-    /// If the database cannot be read or written.
+    /// Downloads the queued photos, and retries failures with growing pauses. Returns the
+    /// report of the rows that were refetched meanwhile.
     pub fn run(mut self, mirror: &mut Mirror) -> anyhow::Result<Report> {
-        let fetched = self.rounds(mirror);
-        let renewed = self.renewing.end(mirror);
-        fetched?;
+        let downloaded = self.rounds(mirror);
+        let renewed = self.renewal.end(mirror);
+        downloaded?;
         renewed
     }
 
     fn rounds(&mut self, mirror: &mut Mirror) -> anyhow::Result<()> {
-        let feed = &self.job.context.config.feed;
+        let feed = &self.run.context.config.feed;
         let (retries, delay) = (feed.max_retries, feed.retry_delay);
         self.show();
         loop {
             self.round(mirror)?;
-            let is_over = self.must_end() || self.round >= retries;
-            if is_over || mirror.count_queued_photos()? == 0 {
+            let is_last = self.must_end() || self.round >= retries;
+            if is_last || mirror.count_queued_photos()? == 0 {
                 return Ok(());
             }
             self.wait(delay.saturating_mul(1 << self.round.min(16)));
@@ -102,26 +89,26 @@ impl<'j, 'a> Fetching<'j, 'a> {
     }
 
     fn must_end(&self) -> bool {
-        self.job.failures.is_halted() || self.job.context.stop.requested().is_some()
+        self.run.failures.is_halted() || self.run.context.stop.requested().is_some()
     }
 
     fn wait(&self, pause: Duration) {
-        /// A request to stop is seen this soon.
-        const LOOK_EVERY: Duration = Duration::from_millis(50);
+        /// The longest delay before a request to stop is noticed.
+        const CHECK_EVERY: Duration = Duration::from_millis(50);
         let until = Instant::now() + pause.min(DELAY_LIMIT);
         while !self.must_end() && Instant::now() < until {
             let left = until - Instant::now();
-            std::thread::sleep(left.min(LOOK_EVERY));
+            std::thread::sleep(left.min(CHECK_EVERY));
         }
     }
 
-    /// Fetches what is lined up for this round.
+    /// Downloads the photos that are queued for this round.
     fn round(&mut self, mirror: &mut Mirror) -> anyhow::Result<()> {
         let (orders, waiting) = channel::<Photo>();
         let waiting = Mutex::new(waiting);
-        let (finished, done) = channel::<Done>();
+        let (finished, done) = channel::<Download>();
         let (assets, dir) = (self.assets, self.dir);
-        let workers = self.job.context.config.media.max_concurrent_downloads;
+        let workers = self.run.context.config.media.max_concurrent_downloads;
         std::thread::scope(|threads| {
             for _ in 0..workers {
                 let (waiting, finished) = (&waiting, finished.clone());
@@ -134,31 +121,32 @@ impl<'j, 'a> Fetching<'j, 'a> {
                 });
             }
             drop(finished);
-            let directed = self.direct(mirror, &orders, &done);
-            // With it the workers end, and the threads are waited for.
+            let directed = self.distribute(mirror, &orders, &done);
+            // Without a sender, the workers end.
             drop(orders);
             directed
         })
     }
 
-    /// Hands out photos and takes in what came of them, until all are done with.
-    fn direct(
+    /// Distributes photos to the workers and commits the results, until all photos are
+    /// downloaded or have failed.
+    fn distribute(
         &mut self,
         mirror: &mut Mirror,
         orders: &Sender<Photo>,
-        done: &Receiver<Done>,
+        done: &Receiver<Download>,
     ) -> anyhow::Result<()> {
-        let workers = self.job.context.config.media.max_concurrent_downloads;
-        // While a batch is put into its places, there has to be enough to do.
-        let in_hand_max = 2 * BEGUN_AT_ONCE + workers;
-        let keys_at_once = self.job.context.feed.dialect().keys_at_once;
+        let workers = self.run.context.config.media.max_concurrent_downloads;
+        // The workers must stay busy while a batch is committed.
+        let in_progress_max = 2 * BEGUN_AT_ONCE + workers;
+        let keys_at_once = self.run.context.feed.dialect().keys_at_once;
         let mut ready: VecDeque<Photo> = VecDeque::new();
-        let (mut in_hand, mut is_line_empty) = (0, false);
+        let (mut in_progress, mut is_queue_empty) = (0, false);
         loop {
-            while in_hand < in_hand_max && !self.must_end() {
-                if ready.is_empty() && !is_line_empty {
+            while in_progress < in_progress_max && !self.must_end() {
+                if ready.is_empty() && !is_queue_empty {
                     ready = self.begin_next(mirror)?.into();
-                    is_line_empty = ready.is_empty();
+                    is_queue_empty = ready.is_empty();
                 }
                 let Some(photo) = ready.pop_front() else {
                     break;
@@ -166,29 +154,29 @@ impl<'j, 'a> Fetching<'j, 'a> {
                 if orders.send(photo).is_err() {
                     break;
                 }
-                in_hand += 1;
+                in_progress += 1;
             }
-            if in_hand == 0 {
-                self.land(mirror)?;
+            if in_progress == 0 {
+                self.commit(mirror)?;
                 if !self.must_end() && !self.expired.is_empty() {
                     ready = self.renew(mirror)?.into();
                     continue;
                 }
-                return self.give_back(mirror, ready);
+                return self.requeue(mirror, ready);
             }
-            match done.recv_timeout(LAND_EVERY) {
+            match done.recv_timeout(COMMIT_EVERY) {
                 Ok(one) => {
-                    in_hand -= 1;
-                    self.take(one);
+                    in_progress -= 1;
+                    self.receive(one);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => anyhow::bail!("the downloads have ended"),
             }
             if self.batch.is_full()
                 || self.failed.len() >= BEGUN_AT_ONCE
-                || self.landed_at.elapsed() >= LAND_EVERY
+                || self.committed_at.elapsed() >= COMMIT_EVERY
             {
-                self.land(mirror)?;
+                self.commit(mirror)?;
             }
             if self.expired.len() >= keys_at_once && !self.must_end() {
                 ready.extend(self.renew(mirror)?);
@@ -196,7 +184,7 @@ impl<'j, 'a> Fetching<'j, 'a> {
         }
     }
 
-    /// The next photos of this round, noted as being fetched.
+    /// Returns the next photos of this round, after noting that their downloads begin.
     fn begin_next(&mut self, mirror: &mut Mirror) -> anyhow::Result<Vec<Photo>> {
         let tx = mirror.write()?;
         let photos = tx.next_photos(self.round, BEGUN_AT_ONCE)?;
@@ -205,18 +193,18 @@ impl<'j, 'a> Fetching<'j, 'a> {
         Ok(photos)
     }
 
-    /// Takes in what came of a photo.
-    fn take(&mut self, done: Done) {
-        if !matches!(done.answer, Answer::Failed(AssetError::Interrupted(_))) {
+    /// Receives the result of one download.
+    fn receive(&mut self, done: Download) {
+        if !matches!(done.result, PhotoResult::Failed(AssetError::Interrupted(_))) {
             match (done.photo.round, done.photo.is_renewed) {
-                (0, false) => self.job.tried += 1,
+                (0, false) => self.run.tried += 1,
                 _ => self.assets.count_retry(),
             }
         }
-        let Some(done) = self.batch.take(done) else {
+        let Some(done) = self.batch.add(done) else {
             return;
         };
-        let is_expired = matches!(done.answer, Answer::Failed(AssetError::Expired { .. }));
+        let is_expired = matches!(done.result, PhotoResult::Failed(AssetError::Expired { .. }));
         if is_expired && !done.photo.is_renewed && !done.photo.was_missing {
             self.expired.push(done.photo);
         } else {
@@ -224,60 +212,60 @@ impl<'j, 'a> Fetching<'j, 'a> {
         }
     }
 
-    /// Puts what came into its places, and tells the rows.
-    fn land(&mut self, mirror: &mut Mirror) -> anyhow::Result<()> {
-        self.landed_at = Instant::now();
-        let feed = &self.job.context.config.feed;
+    /// Commits the batch and the failures.
+    fn commit(&mut self, mirror: &mut Mirror) -> anyhow::Result<()> {
+        self.committed_at = Instant::now();
+        let feed = &self.run.context.config.feed;
         let may_try_again = self.round < feed.max_retries && !self.must_end();
         let (delay, next_round) = (feed.retry_delay, self.round + 1);
         let traffic = self.assets.traffic();
         let mut failed = std::mem::take(&mut self.failed);
         let mut given_up = 0;
-        let job = &mut *self.job;
-        let landed = self.batch.land(self.dir, mirror, |tx, landed| {
-            failed.append(&mut landed.failed);
-            for done in failed.iter().chain(&landed.adrift) {
+        let run = &mut *self.run;
+        let committed = self.batch.commit(self.dir, mirror, |tx, committed| {
+            failed.append(&mut committed.failed);
+            for done in failed.iter().chain(&committed.unflushed) {
                 let key = &done.photo.key;
-                match job.failures.note(tx, done, may_try_again, delay)? {
-                    Verdict::Failed => {
-                        job.counts.failed += 1;
+                match run.failures.note(tx, done, may_try_again, delay)? {
+                    Retry::Failed => {
+                        run.counts.failed += 1;
                         given_up += 1;
                     }
-                    Verdict::StillGone => given_up += 1,
-                    Verdict::Again => tx.requeue_photo(key, next_round)?,
-                    Verdict::Untried => tx.requeue_photo(key, done.photo.round)?,
+                    Retry::StillMissing => given_up += 1,
+                    Retry::Again => tx.requeue_photo(key, next_round)?,
+                    Retry::Untried => tx.requeue_photo(key, done.photo.round)?,
                 }
             }
             for done in &failed {
                 tx.end_download(&done.photo.key)?;
             }
-            job.count(landed);
-            Ok(tx.save_run(job.run, &job.run_counts(traffic), None)?)
+            count(run, committed);
+            Ok(tx.save_run(run.id, &run.run_counts(traffic), None)?)
         })?;
-        self.job.counts.removed += landed.removed;
-        self.progress.done += landed.fetched + landed.unchanged + given_up;
+        self.run.counts.removed += committed.removed;
+        self.progress.done += committed.fetched + committed.unchanged + given_up;
         self.progress.bytes = traffic.bytes_received;
         self.show();
         Ok(())
     }
 
     fn show(&self) {
-        self.job.context.progress.photos(&self.progress);
+        self.run.context.progress.photos(&self.progress);
     }
 
-    /// Reads the rows of photos whose URLs have expired anew from the feed, and gives
-    /// those that are still there, to be tried once more.
+    /// Refetches the rows of photos whose URLs have expired. Returns the photos that the
+    /// feed still has, to be requested once more.
     fn renew(&mut self, mirror: &mut Mirror) -> anyhow::Result<Vec<Photo>> {
         let expired = std::mem::take(&mut self.expired);
-        let absent = match self.renewing.ask(mirror, &expired) {
-            Err(error) if error.is::<rusqlite::Error>() => return Err(error),
-            Err(error) => {
-                let words =
-                    format!("the host refused the URL, and the feed gave no other ({error:#})");
-                let stopped = self.job.context.stop.requested();
+        let absent = match self.renewal.renew(mirror, &expired) {
+            Err(RenewalError::Database(error)) => return Err(error),
+            Err(RenewalError::Feed(error)) => {
+                let text =
+                    format!("the host refused the URL, and the feed gave no other one ({error})");
+                let stopped = self.run.context.stop.requested();
                 let failed = expired.into_iter().map(|photo| match stopped {
                     Some(signal) => failed(photo, AssetError::Interrupted(signal)),
-                    None => failed(photo, AssetError::Refused(words.clone())),
+                    None => failed(photo, AssetError::Refused(text.clone())),
                 });
                 self.failed.extend(failed);
                 return Ok(Vec::new());
@@ -288,9 +276,9 @@ impl<'j, 'a> Fetching<'j, 'a> {
         let tx = mirror.write()?;
         for photo in expired {
             if absent.contains(&photo.key) {
-                let words = "the host refused the URL, and the feed has no such photo any more; `mlsmirror sync reconcile` looks for what is deleted";
+                let text = "the host refused the URL, and the feed no longer has the photo";
                 self.failed
-                    .push(failed(photo, AssetError::Refused(words.to_owned())));
+                    .push(failed(photo, AssetError::Refused(text.to_owned())));
                 continue;
             }
             match tx.photo(&photo.key)? {
@@ -310,8 +298,8 @@ impl<'j, 'a> Fetching<'j, 'a> {
         Ok(photos)
     }
 
-    /// Photos that were begun and not asked for stay to be fetched.
-    fn give_back(&mut self, mirror: &mut Mirror, ready: VecDeque<Photo>) -> anyhow::Result<()> {
+    /// Returns photos to the queue whose downloads were noted but did not start.
+    fn requeue(&mut self, mirror: &mut Mirror, ready: VecDeque<Photo>) -> anyhow::Result<()> {
         let tx = mirror.write()?;
         for photo in ready.iter().chain(&self.expired) {
             tx.end_download(&photo.key)?;
@@ -321,19 +309,17 @@ impl<'j, 'a> Fetching<'j, 'a> {
     }
 }
 
-impl MediaJob<'_> {
-    fn count(&mut self, landed: &Landed) {
-        self.counts.fetched += landed.fetched;
-        self.counts.unchanged += landed.unchanged;
-        self.counts.bytes += landed.bytes;
-        self.replaced += landed.replaced;
-    }
+fn count(run: &mut PhotoRun<'_>, committed: &Committed) {
+    run.counts.fetched += committed.fetched;
+    run.counts.unchanged += committed.unchanged;
+    run.counts.bytes += committed.bytes;
+    run.replaced += committed.replaced;
 }
 
-fn failed(photo: Photo, error: AssetError) -> Done {
-    Done {
+fn failed(photo: Photo, error: AssetError) -> Download {
+    Download {
         photo,
-        answer: Answer::Failed(error),
+        result: PhotoResult::Failed(error),
     }
 }
 
@@ -342,7 +328,7 @@ fn next(waiting: &Mutex<Receiver<Photo>>) -> Option<Photo> {
     waiting.recv().ok()
 }
 
-/// Notes that photos are being fetched.
+/// Notes that downloads begin.
 fn begin(tx: &WriteTx<'_>, photos: &[Photo]) -> rusqlite::Result<()> {
     for photo in photos {
         let place = Place::of(photo.listing_key.as_deref(), &photo.key);

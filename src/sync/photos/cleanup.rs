@@ -1,78 +1,50 @@
-//! Files that are to go: of rows that were soft-deleted, and of processes that died.
+//! Removes files of soft-deleted rows, and partial files of crashed processes.
 
 use std::io::ErrorKind;
 use std::path::Path;
 
-use anyhow::Context as _;
-use serde::Serialize;
-
-use super::Context;
 use crate::files::{MediaDir, Place};
 use crate::mirror::{InterruptedDownload, Mirror};
+use crate::sync::context::Context;
+use crate::sync::outcome::{Advice, FileCounts};
+use anyhow::Context as _;
 
-/// What was done about files.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct FileCounts {
-    /// Files that were fetched, new ones and others' replacements.
-    pub fetched: u64,
-    /// Files of which their host said that they are the same.
-    pub unchanged: u64,
-    /// Files that were removed.
-    pub removed: u64,
-    /// Files that could not be fetched, or not be removed.
-    pub failed: u64,
-    /// Bytes of the files that were fetched.
-    pub bytes: u64,
-}
-
-impl FileCounts {
-    /// Adds what was done besides.
-    pub fn add(&mut self, more: FileCounts) {
-        self.fetched += more.fetched;
-        self.unchanged += more.unchanged;
-        self.removed += more.removed;
-        self.failed += more.failed;
-        self.bytes += more.bytes;
-    }
-}
-
-/// What was removed, and what could not be.
+/// The result of a cleanup.
 #[derive(Debug, Default)]
-pub(super) struct Cleared {
+pub(in crate::sync) struct Cleared {
     pub counts: FileCounts,
-    /// What went wrong, in a line.
-    pub complaint: Option<String>,
+    /// Why a file could not be removed, in one line.
+    pub error: Option<String>,
+    pub advice: Option<Advice>,
 }
 
-/// How many rows are told in one transaction that their files are gone.
+/// The number of rows whose file columns are cleared in one transaction.
 const ROWS_AT_ONCE: usize = 500;
 
-/// Whether a folder of photos is believed that has nothing in it.
+/// Whether an empty media folder is accepted, though rows name files in it. It usually
+/// means that a disk is not mounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trust {
-    /// Not while rows name files in it: its disk may not be mounted.
-    NotEmpty,
-    /// Somebody asked for what is missing to be fetched anew.
-    AsItIs,
+pub(in crate::sync) enum EmptyFolder {
+    /// Nothing is done in it.
+    Refuse,
+    /// Missing files are downloaded again.
+    Accept,
 }
 
-/// The folder of photos, as it is found.
-pub(super) enum Folder {
-    /// It is there, or there is none, which is as good.
-    Found(Option<MediaDir>),
-    /// It is not to be trusted, for this reason.
-    Doubtful(String),
+/// The media folder.
+pub(in crate::sync) enum MediaFolder {
+    /// The folder, or `None` if it does not exist yet.
+    Usable(Option<MediaDir>),
+    /// It cannot be used, for this reason; the user may be able to repair it.
+    Unusable(String, Option<Advice>),
 }
 
-/// Looks for the folder of photos.
-///
-/// # Errors
-/// If the database cannot be read.
-pub(super) fn look_for_folder(
+/// Finds the media folder.
+pub(in crate::sync) fn find_folder(
     context: &Context<'_>,
     mirror: &Mirror,
-    trust: Trust,
-) -> rusqlite::Result<Folder> {
+    empty: EmptyFolder,
+) -> rusqlite::Result<MediaFolder> {
     let path = &context.config.mirror.media_dir;
     let found = MediaDir::find(path).and_then(|dir| {
         let is_empty = dir.as_ref().map_or(Ok(true), MediaDir::is_empty)?;
@@ -80,36 +52,36 @@ pub(super) fn look_for_folder(
     });
     let path = path.display();
     Ok(match found {
-        Err(error) => Folder::Doubtful(format!("media_dir {path}: cannot be opened ({error})")),
-        Ok((_, true)) if trust == Trust::NotEmpty && mirror.has_files()? => {
-            Folder::Doubtful(format!(
-                "media_dir {path} has nothing in it, though the mirror has files there; if its disk is not mounted, mount it; else `mlsmirror sync media` fetches all anew"
-            ))
+        Err(error) => {
+            let why = format!("media_dir {path}: cannot be opened ({error})");
+            MediaFolder::Unusable(why, None)
         }
-        Ok((dir, _)) => Folder::Found(dir),
+        Ok((_, true)) if empty == EmptyFolder::Refuse && mirror.has_files()? => {
+            let why = format!("media_dir {path} is empty, though the mirror has files there");
+            MediaFolder::Unusable(why, Some(Advice::MediaFolderEmpty))
+        }
+        Ok((dir, _)) => MediaFolder::Usable(dir),
     })
 }
 
-/// Removes what a dead process left, and the files of soft-deleted rows. What
-/// cannot be removed is tried again by the next run.
-///
-/// # Errors
-/// If the database cannot be read or written.
-pub(super) fn clear(
+/// Removes partial files of crashed processes, and files of soft-deleted rows. The next
+/// run tries again to remove a file that cannot be removed now.
+pub(in crate::sync) fn clear(
     context: &Context<'_>,
     mirror: &mut Mirror,
-    trust: Trust,
+    empty: EmptyFolder,
 ) -> anyhow::Result<Cleared> {
     let mut cleared = Cleared::default();
     let interrupted_downloads = mirror.interrupted_downloads()?;
     if interrupted_downloads.is_empty() && mirror.files_to_remove("", 1)?.is_empty() {
         return Ok(cleared);
     }
-    let dir = match look_for_folder(context, mirror, trust)? {
-        Folder::Found(dir) => dir,
-        Folder::Doubtful(why) => {
+    let dir = match find_folder(context, mirror, empty)? {
+        MediaFolder::Usable(dir) => dir,
+        MediaFolder::Unusable(why, advice) => {
+            cleared.advice = advice;
             cleared.counts.failed = 1;
-            cleared.complaint = Some(format!("{why}; files of deleted photos may stay in it"));
+            cleared.error = Some(format!("{why}; files of deleted photos may remain in it"));
             return Ok(cleared);
         }
     };
@@ -126,7 +98,8 @@ pub(super) fn clear(
 }
 
 impl Cleared {
-    /// Counts a removal, and tells whether it was one. What the database says ends all.
+    /// Counts a removal. Returns whether it succeeded; an error of the database is passed
+    /// on.
     fn note(&mut self, done: anyhow::Result<u64>, dir: &Path, what: &str) -> anyhow::Result<bool> {
         match done {
             Ok(removed) => {
@@ -137,7 +110,7 @@ impl Cleared {
             Err(error) => {
                 self.counts.failed += 1;
                 let place = dir.join(what);
-                self.complaint.get_or_insert(format!(
+                self.error.get_or_insert(format!(
                     "{} cannot be removed ({error:#}); the next sync tries again",
                     place.display()
                 ));
@@ -154,25 +127,25 @@ impl Cleared {
     ) -> anyhow::Result<()> {
         let path = &context.config.mirror.media_dir;
         let mut after = String::new();
-        // What is left when it was asked to stop, the next run removes.
+        // The next run removes the files that an interrupted one leaves.
         while context.stop.requested().is_none() {
             let rows = mirror.files_to_remove(&after, ROWS_AT_ONCE)?;
             let Some((last, _)) = rows.last() else {
                 return Ok(());
             };
             after.clone_from(last);
-            let mut gone = Vec::with_capacity(rows.len());
+            let mut removed_keys = Vec::with_capacity(rows.len());
             for (key, file) in rows {
                 let removed = match (dir, &file) {
                     (Some(dir), Some(file)) => remove(dir, file),
                     _ => Ok(0),
                 };
                 if self.note(removed, path, file.as_deref().unwrap_or_default())? {
-                    gone.push(key);
+                    removed_keys.push(key);
                 }
             }
             let tx = mirror.write()?;
-            for key in gone {
+            for key in removed_keys {
                 tx.clear_file(&key)?;
             }
             tx.commit()?;
@@ -181,17 +154,17 @@ impl Cleared {
     }
 }
 
-/// Removes a file; how many were there.
-pub(super) fn remove(dir: &MediaDir, file: &str) -> anyhow::Result<u64> {
+/// Removes a file. Returns the number of files removed, 0 or 1.
+pub(in crate::sync) fn remove(dir: &MediaDir, file: &str) -> anyhow::Result<u64> {
     match dir.remove(Path::new(file)) {
         Ok(was_there) => Ok(was_there.into()),
-        // What a row names is ours to write; a path that leads elsewhere is not ours.
+        // A path that leads out of the folder names no file of the mirror.
         Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(0),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Brings a photo that was being fetched back to what its row says.
+/// Removes the files of an interrupted download that its row does not name.
 fn end_interrupted(
     dir: Option<&MediaDir>,
     mirror: &mut Mirror,
@@ -206,7 +179,7 @@ fn end_interrupted(
     if let Some(dir) = dir {
         let named = download.named.as_ref();
         if let Some((path, sha256)) = named {
-            // It may have been replaced before its row was told.
+            // The file may have been replaced before its row was updated.
             let held = dir.read(path).context("reading a photo's file")?;
             is_as_named = held.is_some_and(|held| held.sha256 == *sha256);
         }

@@ -1,37 +1,37 @@
-//! One photo's file, from its host to its folder.
+//! Downloads one photo from its host.
 
 use crate::feed::{Asset, AssetError, Assets, Untaken, Validators};
 use crate::files::{Incoming, MediaDir, Place};
 use crate::mirror::Photo;
 
-/// What became of a photo that was asked for.
-pub(super) struct Done {
+/// One attempted download.
+pub(super) struct Download {
     pub photo: Photo,
-    pub answer: Answer,
+    pub result: PhotoResult,
 }
 
-/// What its host gave.
-pub(super) enum Answer {
-    /// It came whole, and waits to be put into its place.
-    Whole(Box<Incoming>, Validators),
-    /// Its host says that it is as it was.
-    Same,
-    /// It did not come.
+/// The result of one attempted download.
+pub(super) enum PhotoResult {
+    /// A complete temporary file, not yet moved into place.
+    Complete(Box<Incoming>, Validators),
+    /// The host answered that the photo is unchanged.
+    Unchanged,
+    /// The photo was not downloaded.
     Failed(AssetError),
 }
 
-/// Asks for a photo's file once.
-pub(super) fn download(assets: &Assets, dir: &MediaDir, photo: Photo) -> Done {
-    let answer = ask(assets, dir, &photo).unwrap_or_else(Answer::Failed);
-    Done { photo, answer }
+/// Requests a photo once.
+pub(super) fn download(assets: &Assets, dir: &MediaDir, photo: Photo) -> Download {
+    let result = request(assets, dir, &photo).unwrap_or_else(PhotoResult::Failed);
+    Download { photo, result }
 }
 
-fn ask(assets: &Assets, dir: &MediaDir, photo: &Photo) -> Result<Answer, AssetError> {
+fn request(assets: &Assets, dir: &MediaDir, photo: &Photo) -> Result<PhotoResult, AssetError> {
     let place = Place::of(photo.listing_key.as_deref(), &photo.key);
     let known = known(dir, photo, &place).map_err(AssetError::Unwritten)?;
     let mut incoming: Option<Incoming> = None;
     let mut is_image = false;
-    let asked = assets.get(&photo.url, &known, &mut |chunk| {
+    let answer = assets.get(&photo.url, &known, &mut |chunk| {
         let file = match incoming.take() {
             Some(file) => incoming.insert(file),
             None => incoming.insert(dir.begin(&place)?),
@@ -46,8 +46,8 @@ fn ask(assets: &Assets, dir: &MediaDir, photo: &Photo) -> Result<Answer, AssetEr
         }
         Ok(())
     })?;
-    match (asked, incoming) {
-        (Asset::Same, _) => Ok(Answer::Same),
+    match (answer, incoming) {
+        (Asset::Same, _) => Ok(PhotoResult::Unchanged),
         (Asset::Whole(_), None) => {
             let empty = "an empty answer instead of an image";
             Err(AssetError::Unavailable(empty.to_owned()))
@@ -58,21 +58,21 @@ fn ask(assets: &Assets, dir: &MediaDir, photo: &Photo) -> Result<Answer, AssetEr
                 false => AssetError::Unavailable(other.to_string()),
             })?;
             file.close();
-            Ok(Answer::Whole(Box::new(file), validators))
+            Ok(PhotoResult::Complete(Box::new(file), validators))
         }
     }
 }
 
-/// What the host may compare with: of the file that is there, if it is.
+/// Returns the validators of the file that exists, for a conditional request.
 fn known(dir: &MediaDir, photo: &Photo, place: &Place) -> std::io::Result<Validators> {
     let Some(held) = photo.held.as_ref().filter(|held| place.is_of(&held.path)) else {
         return Ok(Validators::default());
     };
-    Ok(match dir.bytes(&held.path)? == Some(held.bytes) {
-        true => Validators {
-            etag: held.etag.clone(),
-            last_modified: held.last_modified.clone(),
-        },
-        false => Validators::default(),
+    if dir.bytes(&held.path)? != Some(held.bytes) {
+        return Ok(Validators::default());
+    }
+    Ok(Validators {
+        etag: held.etag.clone(),
+        last_modified: held.last_modified.clone(),
     })
 }

@@ -1,4 +1,4 @@
-//! Whole records held against their rows.
+//! Compares whole records with their rows.
 
 use std::collections::HashSet;
 
@@ -7,19 +7,19 @@ use crate::mirror::{Mirror, StoredRow};
 use crate::record::{Record, Shape};
 use crate::value::Value;
 
-/// Whole records while they are compared.
-pub(super) struct Whole<'k> {
-    /// Those whose stamps are known to differ.
+/// A sample of whole records, compared with their rows.
+pub(super) struct RecordSample<'k> {
+    /// Records whose timestamps are known to differ.
     known: &'k HashSet<&'k str>,
-    /// What differs.
+    /// The differences.
     pub found: Vec<Difference>,
-    /// How many were compared.
+    /// The number of records compared.
     pub compared: u64,
 }
 
-impl<'k> Whole<'k> {
-    pub fn new(known: &'k HashSet<&'k str>) -> Whole<'k> {
-        Whole {
+impl<'k> RecordSample<'k> {
+    pub fn new(known: &'k HashSet<&'k str>) -> RecordSample<'k> {
+        RecordSample {
             known,
             found: Vec::new(),
             compared: 0,
@@ -36,8 +36,7 @@ impl<'k> Whole<'k> {
         let tx = mirror.read()?;
         let mut rows = tx.row_reader(shape)?;
         for record in records {
-            // One that went or came meanwhile was told by its key, or a sync is
-            // at work.
+            // A record that was added or deleted meanwhile was noted by its key.
             let StoredRow::Present {
                 deleted: None,
                 changes,
@@ -60,7 +59,7 @@ impl<'k> Whole<'k> {
                             key,
                             mirror: change.old.as_text().map(str::to_owned),
                             feed: feed.as_text().map(str::to_owned),
-                            // It changed while this was going on.
+                            // It changed during the comparison.
                             since_last_sync: true,
                         });
                     }

@@ -1,36 +1,36 @@
-//! The prune: files in the folder of photos that no row names.
+//! The prune: removes files in the media folder that no row names.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde::{Serialize, Serializer};
 
-use super::files::FileCounts;
 use super::media::media;
-use super::{Context, Ending, Report};
 use crate::config::Config;
 use crate::files::MediaDir;
 use crate::mirror::{Mirror, WantedPhotos};
+use crate::sync::context::Context;
+use crate::sync::outcome::{Ending, FileCounts, Report};
 
 /// A file that no row names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unnamed {
-    /// Its path within the folder of photos.
+    /// Its path within the media folder.
     #[serde(serialize_with = "as_text")]
     pub path: PathBuf,
-    /// Its length.
+    /// Its length in bytes.
     pub bytes: u64,
 }
 
-/// A name need not be text.
+/// Serializes a path that may not be valid text.
 fn as_text<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&path.to_string_lossy())
 }
 
-/// The folder seems not to be this mirror's.
+/// The media folder seems to belong to something else.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{}: the mirror names none of its {files} files, so it may not be this mirror's folder; look at mirror.media_dir, or empty it by hand",
+    "{}: the mirror names none of its {files} files, so that it may not be this mirror's folder; check mirror.media_dir, or empty the folder yourself",
     .path.display()
 )]
 pub struct ForeignFolder {
@@ -43,15 +43,14 @@ pub struct ForeignFolder {
 pub struct Pruned {
     /// The files that no row named.
     pub files: Vec<Unnamed>,
-    /// How many of them are gone, and how many could not be removed.
+    /// The number of files that were removed, and that could not be removed.
     pub counts: FileCounts,
 }
 
-/// Finds the files in the folder of photos that no row names. Links are passed over.
+/// Finds the files in the media folder that no row names. Links are skipped.
 ///
 /// # Errors
-/// [`ForeignFolder`] if there are files, and rows name none of them; or if the
-/// folder or the database cannot be read.
+/// [`ForeignFolder`] if the folder has files and rows name none of them.
 pub fn unnamed(config: &Config, mirror: &Mirror) -> anyhow::Result<Vec<Unnamed>> {
     let path = &config.mirror.media_dir;
     let found = MediaDir::find(path).with_context(|| format!("opening {}", path.display()))?;
@@ -83,13 +82,13 @@ pub fn unnamed(config: &Config, mirror: &Mirror) -> anyhow::Result<Vec<Unnamed>>
     Ok(unnamed)
 }
 
-/// Fetches photos, and then removes files that no row names, and folders that are
-/// empty without them.
+/// Downloads photos, then removes files that no row names, and folders that are empty
+/// without them.
 ///
 /// # Errors
-/// Those of [`unnamed`], before anything is fetched, and of [`media`].
+/// [`ForeignFolder`], before anything is downloaded.
 pub fn prune(context: &Context<'_>, mirror: &mut Mirror) -> anyhow::Result<(Report, Pruned)> {
-    // Afterwards no folder looks like another's.
+    // After the download, the folder has files that rows name.
     unnamed(context.config, mirror)?;
     let mut report = media(context, mirror, WantedPhotos::All)?;
     if context.stop.requested().is_some() {
@@ -108,8 +107,8 @@ pub fn prune(context: &Context<'_>, mirror: &mut Mirror) -> anyhow::Result<(Repo
             Err(error) => {
                 pruned.counts.failed += 1;
                 let path = dir.path().join(&file.path);
-                let complaint = format!("{} cannot be removed ({error})", path.display());
-                report.complaint.get_or_insert(complaint);
+                let error_text = format!("{} cannot be removed ({error})", path.display());
+                report.cleanup_error.get_or_insert(error_text);
             }
         }
     }

@@ -1,29 +1,28 @@
-//! The media job while it is under way.
+//! A run that downloads photos: its counts and its failures so far.
 
-use super::failing::Failures;
-use super::files::FileCounts;
-use super::{Context, Report};
+use super::failures::Failures;
 use crate::feed::Traffic;
 use crate::mirror::{RunCounts, RunId};
+use crate::sync::context::Context;
+use crate::sync::outcome::{FileCounts, Report};
 
-/// The media job while it is under way.
-pub(super) struct MediaJob<'a> {
+/// A run that downloads photos.
+pub(super) struct PhotoRun<'a> {
     pub context: &'a Context<'a>,
-    pub run: RunId,
+    pub id: RunId,
     pub counts: FileCounts,
-    /// Photos that were asked for.
+    /// Photos that were requested.
     pub tried: u64,
-    /// Of those that were fetched, the ones that had a file before.
+    /// Downloaded photos that had a file before.
     pub replaced: u64,
     pub failures: Failures,
-    /// What it took.
     pub traffic: Traffic,
-    /// What it came to besides.
+    /// The report of the runs that this one started.
     pub report: Report,
 }
 
-impl MediaJob<'_> {
-    /// What the run did, in the columns that runs have.
+impl PhotoRun<'_> {
+    /// Returns the counts as `sync_runs` gets them.
     pub fn run_counts(&self, traffic: Traffic) -> RunCounts {
         let mut counts = RunCounts {
             records_seen: self.tried,

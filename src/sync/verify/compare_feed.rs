@@ -1,44 +1,64 @@
-//! The verify: the mirror held against the feed, and every difference named.
+//! Compares keys, timestamps and sampled records with the feed.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
+use super::compare_files::{has_files, verify_files};
 use super::difference::{Difference, Verified, VerifiedResource};
-use super::sample::Whole;
-use super::verify_files::{has_files, verify_files};
-use super::{Context, Misconfigured, Verdict, is_the_end};
-use crate::feed::{FeedError, Step, Sweep, Tries};
+use super::sample::RecordSample;
+use crate::feed::{FeedError, Position, Step, Sweep, Tries};
 use crate::mirror::{KeyDifferences, Mirror, RunCounts};
 use crate::record::Shape;
 use crate::resource::Resource;
+use crate::sync::context::Context;
+use crate::sync::error::{Result, SyncError};
+use crate::sync::outcome::{Misconfigured, Verdict, judge};
 use crate::sync::records::by_key::fetch;
 use crate::sync::records::catalog::Catalog;
-use crate::sync::records::missing::is_refusal;
 use crate::sync::records::ranges::positions;
 use crate::sync::records::survey::survey;
 
-/// Keys that seem to be in excess are asked for once more; not more of them than
-/// this, since then they are no accident of paging.
+/// Rows that the feed seems to lack are asked for by key, up to this number: more of
+/// them are no accident of paging.
 const ASKED_AGAIN_MAX: usize = 200;
 
-/// Holds counts, keys and stamps of `resources` against the feed's, so many whole
-/// records of each, field by field, and the files against their hashes. Changes
-/// nothing.
+/// Compares counts, keys and timestamps of `resources` with the feed's, `sample` whole
+/// records of each, and the files with their hashes. Changes nothing.
 ///
 /// # Errors
-/// [`Misconfigured`]; or if the feed refuses the credentials or gives no
-/// `$metadata`, or the mirror cannot be read.
+/// [`Misconfigured`]; an error of the feed if it refuses the credentials or has no
+/// `$metadata`.
 pub fn verify(
     context: &Context<'_>,
     mirror: &mut Mirror,
     resources: &[Resource],
     sample: u64,
 ) -> anyhow::Result<Verified> {
+    let verified = compare_resources(context, mirror, resources, sample);
+    let mut files = None;
+    let resources_verified = verified.map_err(SyncError::into_anyhow)?;
+    if has_files(resources, mirror)? {
+        files = Some(verify_files(context, mirror).map_err(SyncError::into_anyhow)?);
+        context.progress.end(Resource::Media);
+    }
+    Ok(Verified {
+        resources: resources_verified,
+        files,
+        requests: context.feed.traffic().requests,
+    })
+}
+
+fn compare_resources(
+    context: &Context<'_>,
+    mirror: &mut Mirror,
+    resources: &[Resource],
+    sample: u64,
+) -> Result<Vec<VerifiedResource>> {
     let catalog = Catalog::ask_only(context.feed, &context.config.sync)?;
+    let has_listings = resources.contains(&Resource::Property);
     let mut verified = Vec::new();
     for &resource in resources {
-        let has_listings = resources.contains(&Resource::Property);
-        let mut verifying = Verifying {
+        let mut comparison = Comparison {
             context,
             catalog: &catalog,
             resource,
@@ -49,40 +69,29 @@ pub fn verify(
             sampled: 0,
             differences: Vec::new(),
         };
-        let mut compared = verifying.compare(mirror, sample);
-        // Some servers give children with their listings alone.
-        if compared.as_ref().is_err_and(gives_none) && has_listings && resource.is_child() {
-            verifying.with_listings = true;
-            verifying.differences.clear();
-            compared = verifying.compare(mirror, sample);
+        let mut compared = comparison.compare(mirror, sample);
+        // Some servers send children only with their listings.
+        let is_absent = compared.as_ref().is_err_and(is_not_available);
+        if is_absent && has_listings && resource.is_child() {
+            comparison.with_listings = true;
+            comparison.differences.clear();
+            compared = comparison.compare(mirror, sample);
         }
         if let Err(error) = compared {
-            verifying.failed(error, resource == resources[0])?;
+            comparison.note_error(error, resource == resources[0])?;
         }
         context.progress.end(resource);
-        verified.push(verifying.done(mirror)?);
+        verified.push(comparison.into_verified(mirror)?);
     }
-    let files = match has_files(resources, mirror)? {
-        true => {
-            let files = verify_files(context, mirror)?;
-            context.progress.end(Resource::Media);
-            Some(files)
-        }
-        false => None,
-    };
-    Ok(Verified {
-        resources: verified,
-        files,
-        requests: context.feed.traffic().requests,
-    })
+    Ok(verified)
 }
 
-/// A resource while it is held against the feed.
-struct Verifying<'a> {
+/// The comparison of one resource with the feed.
+struct Comparison<'a> {
     context: &'a Context<'a>,
     catalog: &'a Catalog,
     resource: Resource,
-    /// Whether its records are read with their listings and not on their own.
+    /// Whether its records are read with their listings.
     with_listings: bool,
     listings_filtered: bool,
     watermark: Option<String>,
@@ -91,27 +100,27 @@ struct Verifying<'a> {
     differences: Vec<Difference>,
 }
 
-impl Verifying<'_> {
-    fn compare(&mut self, mirror: &mut Mirror, sample: u64) -> anyhow::Result<()> {
+impl Comparison<'_> {
+    fn compare(&mut self, mirror: &mut Mirror, sample: u64) -> Result<()> {
         let resource = self.resource;
         if !mirror.has_finished_full(resource)? {
             self.differences.push(Difference::NeverRead);
             return Ok(());
         }
-        let has_all_fields = match self.is_within_scope(mirror)? {
-            Some(has_all_fields) => has_all_fields,
-            None => return Ok(()),
+        let Some(has_all_fields) = self.compare_scope(mirror)? else {
+            return Ok(());
         };
-        let stamps = Arc::new(self.catalog.stamps(resource)?);
+        let keys = Arc::new(self.catalog.key_shape(resource)?);
         mirror.begin_comparison()?;
-        match self.with_listings {
-            true => self.read_with_listings(mirror)?,
-            false => self.read_keys(mirror, &stamps)?,
+        if self.with_listings {
+            self.read_with_listings(mirror)?;
+        } else {
+            self.read_keys(mirror, &keys)?;
         }
-        let mut found = mirror.compare_keys(&stamps, self.listings_filtered)?;
+        let mut found = mirror.compare_keys(&keys, self.listings_filtered)?;
         if !self.with_listings && !found.extra.is_empty() && found.extra.len() <= ASKED_AGAIN_MAX {
-            self.ask_again(mirror, &stamps, &found.extra)?;
-            found = mirror.compare_keys(&stamps, self.listings_filtered)?;
+            self.ask_again(mirror, &keys, &found.extra)?;
+            found = mirror.compare_keys(&keys, self.listings_filtered)?;
         }
         self.feed = Some(mirror.wanted_in_feed(resource, self.listings_filtered)?);
         let asked = self.note_keys(&found);
@@ -121,9 +130,9 @@ impl Verifying<'_> {
         Ok(())
     }
 
-    /// Whether the mirror was read with all fields that are wanted now; none if
-    /// it was read with another filter, when nothing can be compared.
-    fn is_within_scope(&mut self, mirror: &Mirror) -> anyhow::Result<Option<bool>> {
+    /// Returns whether the mirror was read with all fields that are configured now; `None`
+    /// if it was read with another filter, so that nothing can be compared.
+    fn compare_scope(&mut self, mirror: &Mirror) -> Result<Option<bool>> {
         let wanted = self.catalog.scope(self.resource)?;
         let Some(held) = mirror.scope(self.resource)? else {
             let what = "it is not known with which fields it was read".to_owned();
@@ -147,23 +156,23 @@ impl Verifying<'_> {
         Ok(Some(unread.is_empty()))
     }
 
-    /// Reads keys and stamps of all that the mirror is to hold.
-    fn read_keys(&mut self, mirror: &mut Mirror, stamps: &Arc<Shape>) -> anyhow::Result<()> {
+    /// Reads keys and timestamps of all records within the filter.
+    fn read_keys(&mut self, mirror: &mut Mirror, keys: &Arc<Shape>) -> Result<()> {
         let feed = self.context.feed;
         let filter = self.catalog.filter(self.resource);
-        let counted = survey(feed, stamps, filter, Tries::Configured)?.count;
-        let starts = positions(feed, stamps, filter, counted)?;
-        let sweep = feed.sweep(stamps.clone(), filter.map(str::to_owned), true);
+        let counted = survey(feed, keys, filter, Tries::Configured)?.count;
+        let starts = positions(feed, keys, filter, counted)?;
+        let sweep = feed.sweep(keys.clone(), filter.map(str::to_owned), true);
         let mut read = 0;
         self.walk(sweep, starts, counted, |step| {
             read += step.page.entries as u64;
             let rejected = step.page.rejects.iter();
             let rejected_keys = rejected.filter_map(|reject| reject.key.as_deref());
-            mirror.note_in_feed(stamps, step.page.records.iter(), rejected_keys)
+            mirror.note_in_feed(keys, step.page.records.iter(), rejected_keys)
         })?;
         if counted.is_some_and(|counted| counted != read) {
-            // It may have moved meanwhile.
-            let now = survey(feed, stamps, filter, Tries::Configured)?.count;
+            // Records may have been added or deleted meanwhile.
+            let now = survey(feed, keys, filter, Tries::Configured)?.count;
             if let Some(counted) = now.filter(|now| *now != read) {
                 self.differences.push(Difference::Count { counted, read });
             }
@@ -171,15 +180,15 @@ impl Verifying<'_> {
         Ok(())
     }
 
-    /// Reads keys and stamps of a child with its listings.
-    fn read_with_listings(&mut self, mirror: &mut Mirror) -> anyhow::Result<()> {
+    /// Reads keys and timestamps of a child with its listings.
+    fn read_with_listings(&mut self, mirror: &mut Mirror) -> Result<()> {
         let feed = self.context.feed;
         let listings = Resource::Property;
         let shape = self.catalog.listings_with(self.resource, false)?;
-        let stamps = self.catalog.stamps(listings)?;
+        let keys = self.catalog.key_shape(listings)?;
         let filter = self.catalog.filter(listings);
-        let counted = survey(feed, &stamps, filter, Tries::Configured)?.count;
-        let starts = positions(feed, &stamps, filter, counted)?;
+        let counted = survey(feed, &keys, filter, Tries::Configured)?.count;
+        let starts = positions(feed, &keys, filter, counted)?;
         let sweep = feed.sweep(shape.clone(), filter.map(str::to_owned), true);
         let child = self.child_of(&shape)?;
         self.walk(sweep, starts, None, |step| {
@@ -197,21 +206,22 @@ impl Verifying<'_> {
         })
     }
 
-    fn child_of<'s>(&self, listings: &'s Shape) -> anyhow::Result<&'s Shape> {
+    fn child_of<'s>(&self, listings: &'s Shape) -> Result<&'s Shape> {
         let child = listings.children.first().map(|child| &child.shape);
         child.ok_or_else(|| {
             let resource = self.resource;
             anyhow::anyhow!("{resource} does not answer, and listings have no such navigation")
+                .into()
         })
     }
 
     fn walk(
         &self,
         sweep: Sweep,
-        starts: Vec<crate::feed::Position>,
+        starts: Vec<Position>,
         total: Option<u64>,
         mut each: impl FnMut(&Step) -> rusqlite::Result<()>,
-    ) -> anyhow::Result<()> {
+    ) -> Result<()> {
         let context = self.context;
         context.progress.begin(self.resource, total);
         let mut counts = RunCounts::default();
@@ -223,39 +233,32 @@ impl Verifying<'_> {
             counts.records_seen += step.page.entries as u64;
             let read = counts.records_seen;
             context.progress.page(self.resource, &counts, read);
-            if let Some(signal) = context.stop.requested() {
-                return Err(FeedError::Interrupted(signal).into());
-            }
+            context.check_stop()?;
         }
         Ok(())
     }
 
-    /// Asks by their keys for what the pages did not give.
-    fn ask_again(
-        &self,
-        mirror: &mut Mirror,
-        stamps: &Arc<Shape>,
-        keys: &[String],
-    ) -> anyhow::Result<()> {
+    /// Asks by key for records that the pages did not have.
+    fn ask_again(&self, mirror: &mut Mirror, shape: &Arc<Shape>, keys: &[String]) -> Result<()> {
         let context = self.context;
         let filter = self.catalog.filter(self.resource).map(str::to_owned);
-        let sweep = context.feed.sweep(stamps.clone(), filter, true);
-        let asked = fetch(context.feed, context.stop, &sweep, keys, |step| {
+        let sweep = context.feed.sweep(shape.clone(), filter, true);
+        let fetched = fetch(context.feed, context.stop, &sweep, keys, |step| {
             let none = std::iter::empty();
-            Ok(mirror.note_in_feed(stamps, step.page.records.iter(), none)?)
+            Ok(mirror.note_in_feed(shape, step.page.records.iter(), none)?)
         });
-        match asked {
-            Err(error) if !is_refusal(&error) => Err(error),
+        match fetched {
+            Err(error) if !error.is_refusal() => Err(error),
             _ => Ok(()),
         }
     }
 
-    /// Names the differing keys and stamps, and returns those in which the stamps differ.
+    /// Notes the keys and timestamps that differ. Returns the keys whose timestamps differ.
     fn note_keys(&mut self, found: &KeyDifferences) -> Vec<String> {
-        for (key, stamp) in &found.missing {
+        for (key, timestamp) in &found.missing {
             self.differences.push(Difference::Missing {
                 key: key.clone(),
-                since_last_sync: self.is_newer(stamp.as_deref()),
+                since_last_sync: self.is_newer(timestamp.as_deref()),
             });
         }
         for key in &found.extra {
@@ -274,27 +277,26 @@ impl Verifying<'_> {
         keys.collect()
     }
 
-    /// Whether a stamp lies behind what the mirror has followed.
-    fn is_newer(&self, stamp: Option<&str>) -> bool {
-        stamp.is_some_and(|stamp| {
-            self.watermark
-                .as_deref()
-                .is_some_and(|watermark| stamp > watermark)
-        })
+    /// Returns whether a timestamp is after the watermark.
+    fn is_newer(&self, timestamp: Option<&str>) -> bool {
+        let watermark = self.watermark.as_deref();
+        timestamp
+            .zip(watermark)
+            .is_some_and(|(timestamp, watermark)| timestamp > watermark)
     }
 
-    /// Compares whole records: a sample, and those whose stamps differ, up to as
-    /// many.
+    /// Compares whole records: a sample, and up to the same number of records whose
+    /// timestamps differ.
     fn compare_whole(
         &mut self,
         mirror: &mut Mirror,
         sample: u64,
         differing: Vec<String>,
-    ) -> anyhow::Result<()> {
+    ) -> Result<()> {
         let sampled = mirror.sample_keys(self.resource, sample)?;
         let known: HashSet<&str> = differing.iter().map(String::as_str).collect();
         let context = self.context;
-        let mut whole = Whole::new(&known);
+        let mut whole = RecordSample::new(&known);
         if self.with_listings {
             let listings: BTreeSet<String> =
                 sampled.into_iter().filter_map(|(_, key)| key).collect();
@@ -329,43 +331,43 @@ impl Verifying<'_> {
         Ok(())
     }
 
-    /// What an error comes to: the end of all, or a resource that did not answer.
-    fn failed(&mut self, error: anyhow::Error, is_first: bool) -> anyhow::Result<()> {
-        if error.is::<rusqlite::Error>() || is_the_end(&error, is_first) {
+    /// Notes an error of the feed. Returns it if it ends the whole comparison.
+    fn note_error(&mut self, error: SyncError, is_first: bool) -> Result<()> {
+        if error.ends_job(is_first) {
             return Err(error);
         }
-        let (verdict, error) = self.context.judge(self.resource, &error);
+        let (verdict, error) = judge(self.context, self.resource, &error);
         if verdict == Verdict::Misconfigured {
-            return Err(Misconfigured(error).into());
+            return Err(anyhow::Error::new(Misconfigured(error)).into());
         }
         self.differences.push(Difference::Unanswered { error });
         Ok(())
     }
 
-    fn done(mut self, mirror: &mut Mirror) -> anyhow::Result<VerifiedResource> {
+    fn into_verified(mut self, mirror: &mut Mirror) -> Result<VerifiedResource> {
         let rejected = mirror.unresolved_rejects(self.resource)?.into_iter();
         let rejected = rejected.map(|(key, reason)| Difference::Rejected { key, reason });
         self.differences.extend(rejected);
         let tx = mirror.read()?;
-        let held = match tx.has_table(self.resource)? {
-            true => tx.live_rows(self.resource)?,
-            false => 0,
-        };
+        let mut live = 0;
+        if tx.has_table(self.resource)? {
+            live = tx.live_rows(self.resource)?;
+        }
         Ok(VerifiedResource {
             resource: self.resource.entity_set(),
             feed: self.feed,
-            mirror: held,
+            mirror: live,
             sampled: self.sampled,
             differences: self.differences,
         })
     }
 }
 
-/// Whether the feed does not give this resource on its own.
-fn gives_none(error: &anyhow::Error) -> bool {
+/// Returns whether an error means that the feed does not send this resource separately.
+fn is_not_available(error: &SyncError) -> bool {
     let is_forbidden = matches!(
-        error.downcast_ref(),
+        error.feed(),
         Some(FeedError::Unauthorized { status: 403, .. })
     );
-    is_forbidden || is_refusal(error)
+    is_forbidden || error.is_refusal()
 }

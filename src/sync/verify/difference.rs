@@ -1,58 +1,58 @@
-//! In what the mirror is not what the feed is.
+//! Differences between the mirror and the feed.
 
 use serde::Serialize;
 
-use super::verify_files::VerifiedFiles;
+use super::compare_files::VerifiedFiles;
 use crate::value::Value;
 
-/// What a verify found.
+/// The result of a verify.
 #[derive(Clone, Debug, Serialize)]
 pub struct Verified {
-    /// One entry a resource.
+    /// One entry per resource.
     pub resources: Vec<VerifiedResource>,
-    /// The files of photos, where there are any.
+    /// The files of photos, if the mirror has photos.
     pub files: Option<VerifiedFiles>,
-    /// How many requests it took.
+    /// The number of requests sent.
     pub requests: u64,
 }
 
-/// What a verify found of one resource.
+/// The result for one resource.
 #[derive(Clone, Debug, Serialize)]
 pub struct VerifiedResource {
     /// Its entity set.
     pub resource: &'static str,
-    /// How many records the feed has that the mirror is to hold; none if it did
-    /// not tell.
+    /// The number of the feed's records within the filter; `None` if the feed did not
+    /// answer.
     pub feed: Option<u64>,
-    /// How many live rows the mirror holds.
+    /// The number of live rows.
     pub mirror: u64,
-    /// How many records were compared field by field.
+    /// The number of records compared field by field.
     pub sampled: u64,
-    /// What differs.
+    /// The differences.
     pub differences: Vec<Difference>,
 }
 
-/// One thing in which the mirror is not what the feed is.
+/// One difference between the mirror and the feed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Difference {
-    /// The resource was never read to its end.
+    /// The resource has never completed a full sync.
     NeverRead,
-    /// It was read with another filter or other fields than are wanted now.
+    /// It was read with another filter or other fields than are configured now.
     Scope {
-        /// In what.
+        /// How they differ.
         what: String,
     },
     /// The feed did not answer.
     Unanswered {
-        /// Its words, or what happened.
+        /// The error.
         error: String,
     },
-    /// The feed counts another number of records than its pages gave.
+    /// The feed's count differs from the number of records in its pages.
     Count {
-        /// What it counts.
+        /// The count.
         counted: u64,
-        /// What its pages gave.
+        /// The number of records in its pages.
         read: u64,
     },
     /// A record of the feed is not live in the mirror.
@@ -82,7 +82,7 @@ pub enum Difference {
     Field {
         /// The record's key.
         key: String,
-        /// The field; `extra` for those that are not declared.
+        /// The field; `extra` for fields that are not declared.
         field: String,
         /// In storage form.
         mirror: Value,
@@ -99,8 +99,8 @@ pub enum Difference {
 }
 
 impl Difference {
-    /// Whether the next sync can be expected to end it.
-    pub fn is_behind(&self) -> bool {
+    /// Returns whether the next sync is expected to remove the difference.
+    pub fn is_pending(&self) -> bool {
         match self {
             Difference::Missing {
                 since_last_sync, ..

@@ -1,70 +1,66 @@
-//! The verify's last part: the files of photos held against their hashes.
+//! Compares the files of photos with their hashes.
 
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::Context;
-use crate::feed::FeedError;
 use crate::files::MediaDir;
 use crate::mirror::{FileRow, Mirror};
 use crate::resource::Resource;
+use crate::sync::context::Context;
+use crate::sync::error::Result;
 
-/// How many rows are read at once.
+/// The number of rows read at once.
 const ROWS_AT_ONCE: u64 = 500;
 
-/// What a verify found of the files.
+/// The result of comparing files.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct VerifiedFiles {
-    /// How many files were read.
+    /// The number of files read.
     pub checked: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// How many photos are still to fetch.
+    /// The number of photos still to download.
     pub to_fetch: u64,
-    /// How many photos their hosts did not have when they were asked last.
+    /// The number of photos that their hosts did not have at the last request.
     pub unavailable: u64,
-    /// What differs.
+    /// The differences.
     pub differences: Vec<FileDifference>,
 }
 
-/// A file that is not what its photo's row says.
+/// A file that differs from its photo's row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FileDifference {
     /// The photo's key.
     pub key: String,
-    /// The listing it belongs to.
+    /// The key of its listing.
     pub listing_key: Option<String>,
-    /// Its path within the folder of photos.
+    /// Its path within the media folder.
     pub path: String,
-    /// In what it differs.
+    /// How it differs.
     #[serde(flatten)]
     pub kind: FileDifferenceKind,
 }
 
-/// In what a file is not what its photo's row says.
+/// How a file differs from its photo's row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum FileDifferenceKind {
-    /// It is not there.
+    /// It does not exist.
     Missing,
-    /// It holds something else.
+    /// Its content differs.
     Changed,
     /// It cannot be read.
     Unreadable {
-        /// What the system says.
+        /// The error of the system.
         error: String,
     },
 }
 
-/// Holds every file that a live photo's row names against its length and hash.
-///
-/// # Errors
-/// If the mirror cannot be read, or the folder of photos cannot be opened; or if it
-/// was stopped.
-pub(super) fn verify_files(
+/// Compares every file that a live photo's row names with its length and hash.
+pub(in crate::sync) fn verify_files(
     context: &Context<'_>,
     mirror: &Mirror,
-) -> anyhow::Result<VerifiedFiles> {
+) -> Result<VerifiedFiles> {
     let backlog = mirror.photo_backlog()?;
     let mut verified = VerifiedFiles {
         to_fetch: backlog.photos,
@@ -81,9 +77,7 @@ pub(super) fn verify_files(
         };
         after.clone_from(&last.key);
         for file in &files {
-            if let Some(signal) = context.stop.requested() {
-                return Err(FeedError::Interrupted(signal).into());
-            }
+            context.check_stop()?;
             verified.check(mirror, dir.as_ref(), file)?;
         }
         context.progress.files(verified.checked, verified.bytes);
@@ -91,12 +85,7 @@ pub(super) fn verify_files(
 }
 
 impl VerifiedFiles {
-    fn check(
-        &mut self,
-        mirror: &Mirror,
-        dir: Option<&MediaDir>,
-        file: &FileRow,
-    ) -> anyhow::Result<()> {
+    fn check(&mut self, mirror: &Mirror, dir: Option<&MediaDir>, file: &FileRow) -> Result<()> {
         let mut difference = differs(dir, file);
         if difference.is_some() {
             // A sync may have replaced it meanwhile.
@@ -131,7 +120,10 @@ fn differs(dir: Option<&MediaDir>, file: &FileRow) -> Option<FileDifference> {
     })
 }
 
-/// Whether files of photos are any of a verify's business.
-pub(super) fn has_files(resources: &[Resource], mirror: &Mirror) -> rusqlite::Result<bool> {
+/// Returns whether the mirror has photos whose files are compared.
+pub(in crate::sync) fn has_files(
+    resources: &[Resource],
+    mirror: &Mirror,
+) -> rusqlite::Result<bool> {
     Ok(resources.contains(&Resource::Media) && mirror.has_table(Resource::Media)?)
 }

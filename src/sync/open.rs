@@ -1,0 +1,85 @@
+//! Before and after the jobs of a process: opening the mirror, sharing the rate
+//! budget, and remembering whether the feed accepts the credentials.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::outcome::Ending;
+use super::time_zone::save_time_zone;
+use crate::config::Config;
+use crate::feed::Feed;
+use crate::mirror::{Lease, Mirror, RequestLedger};
+
+/// The key in `_state` of whether the feed accepts the credentials.
+const CREDENTIALS: &str = "credentials";
+const REFUSED: &str = "refused";
+
+/// Opens the mirror for a job: takes the lease, and marks the runs of crashed
+/// processes as interrupted.
+///
+/// # Errors
+/// [`crate::mirror::LeaseTaken`], [`crate::mirror::NotAMirror`], or an error of the
+/// database.
+pub fn open_for_sync(config: &Config) -> anyhow::Result<Mirror> {
+    let mut mirror = Mirror::open(&config.mirror.database)?;
+    mirror.take_lease(Lease::Sync)?;
+    mirror.mark_abandoned_runs()?;
+    save_time_zone(config, &mut mirror)?;
+    Ok(mirror)
+}
+
+/// Shares the feed's rate budget with the other processes that sync this mirror.
+/// Without limits, or before the database exists, there is nothing to share.
+pub fn share_budget(config: &Config, feed: &Feed) {
+    if !config.feed.has_limits() || !config.mirror.database.is_file() {
+        return;
+    }
+    match RequestLedger::open(&config.mirror.database) {
+        Ok(ledger) => feed.share_budget(Arc::new(ledger)),
+        Err(error) => tracing::warn!(%error, "the rate budget is not shared with other processes"),
+    }
+}
+
+/// Returns whether the feed refused the credentials when it was last asked.
+pub fn are_credentials_refused(mirror: &Mirror) -> rusqlite::Result<bool> {
+    Ok(mirror.state(CREDENTIALS)?.as_deref() == Some(REFUSED))
+}
+
+/// Remembers whether the feed refuses the credentials, if that has changed.
+pub(super) fn save_credentials(mirror: &mut Mirror, ending: &Ending) -> rusqlite::Result<()> {
+    let found = match ending {
+        Ending::Unauthorized => REFUSED,
+        Ending::Done | Ending::Partial => "accepted",
+        _ => return Ok(()),
+    };
+    if are_credentials_refused(mirror)? == (found == REFUSED) {
+        return Ok(());
+    }
+    let write = mirror.write()?;
+    write.set_state(CREDENTIALS, found)?;
+    write.commit()
+}
+
+/// The disk of the database caused the error.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{} could not be written; free space on its disk, or repair it, and run the command again: it resumes",
+    .0.display()
+)]
+pub struct DatabaseUnwritable(pub PathBuf);
+
+/// Adds [`DatabaseUnwritable`] to an error that the disk of the database caused.
+pub fn naming_database<T>(config: &Config, result: anyhow::Result<T>) -> anyhow::Result<T> {
+    result.map_err(|error| {
+        let is_of_disk = |cause: &(dyn std::error::Error + 'static)| {
+            cause
+                .downcast_ref()
+                .is_some_and(crate::mirror::is_disk_error)
+        };
+        if error.chain().any(is_of_disk) {
+            error.context(DatabaseUnwritable(config.mirror.database.clone()))
+        } else {
+            error
+        }
+    })
+}

@@ -1,0 +1,141 @@
+//! Downloads the wanted photos in one run.
+
+use super::cleanup::{EmptyFolder, MediaFolder, find_folder};
+use super::failures::Failures;
+use super::missing_files::find_missing;
+use super::photo_run::PhotoRun;
+use super::pipeline::Pipeline;
+use crate::feed::{Assets, Traffic};
+use crate::files::MediaDir;
+use crate::mirror::{Job, Mirror, WantedPhotos};
+use crate::resource::Resource;
+use crate::sync::context::Context;
+use crate::sync::outcome::{Advice, Ending, FileCounts, Report, Verdict};
+use crate::sync::records::run::SingleRun;
+
+/// Downloads photos if the job went well enough, and adds the result to its report.
+pub(in crate::sync) fn add_photos(
+    report: &mut Report,
+    context: &Context<'_>,
+    mirror: &mut Mirror,
+    wanted: WantedPhotos<'_>,
+) -> anyhow::Result<()> {
+    if matches!(report.ending, Ending::Done | Ending::Partial) {
+        report.add(download_photos(context, mirror, wanted)?);
+    }
+    Ok(())
+}
+
+/// Returns whether an empty media folder is accepted: only where all photos are wanted.
+pub(in crate::sync) fn empty_folder(wanted: WantedPhotos<'_>) -> EmptyFolder {
+    match wanted {
+        WantedPhotos::All => EmptyFolder::Accept,
+        WantedPhotos::Due | WantedPhotos::Of(_) => EmptyFolder::Refuse,
+    }
+}
+
+/// Downloads the wanted photos. Failures of files are in the report.
+pub(in crate::sync) fn download_photos(
+    context: &Context<'_>,
+    mirror: &mut Mirror,
+    wanted: WantedPhotos<'_>,
+) -> anyhow::Result<Report> {
+    let single = SingleRun::begin(mirror, Job::Media, Resource::Media)?;
+    let mut run = PhotoRun {
+        context,
+        id: single.id,
+        counts: FileCounts::default(),
+        tried: 0,
+        replaced: 0,
+        failures: Failures::default(),
+        traffic: Traffic::default(),
+        report: Report::default(),
+    };
+    match find_folder(context, mirror, empty_folder(wanted))? {
+        MediaFolder::Unusable(why, advice) => {
+            run.report.advice.extend(advice);
+            run.halt(mirror, wanted, why)?;
+        }
+        MediaFolder::Usable(_) => match MediaDir::open(&context.config.mirror.media_dir) {
+            Ok(dir) => run.download(mirror, &dir, wanted)?,
+            Err(error) => {
+                let path = context.config.mirror.media_dir.display();
+                let why = format!("media_dir {path}: cannot be opened ({error})");
+                run.halt(mirror, wanted, why)?;
+            }
+        },
+    }
+    end(run, single, mirror)
+}
+
+impl PhotoRun<'_> {
+    /// Downloads nothing: all wanted photos count as failed.
+    fn halt(
+        &mut self,
+        mirror: &Mirror,
+        wanted: WantedPhotos<'_>,
+        why: String,
+    ) -> anyhow::Result<()> {
+        self.counts.failed += mirror.queue_photos(wanted)?;
+        self.failures.halt(why);
+        Ok(())
+    }
+
+    fn download(
+        &mut self,
+        mirror: &mut Mirror,
+        dir: &MediaDir,
+        wanted: WantedPhotos<'_>,
+    ) -> anyhow::Result<()> {
+        if let Err(error) = dir.check_writable() {
+            let path = dir.path().display();
+            let why = format!("media_dir {path} is not writable ({error})");
+            return self.halt(mirror, wanted, why);
+        }
+        if let Some((count, what)) = find_missing(self.context, mirror, dir, wanted)? {
+            self.counts.failed += count;
+            self.failures.note_unreadable(count, what);
+        }
+        if let WantedPhotos::Due = wanted {
+            let paused = mirror.photo_backlog()?.paused;
+            self.counts.failed += paused;
+            self.failures.note_paused(paused, mirror.next_paused()?);
+            if paused > 0 {
+                self.report.advice.insert(Advice::RetryPhotos);
+            }
+        }
+        let total = mirror.queue_photos(wanted)?;
+        if total == 0 {
+            return Ok(());
+        }
+
+        let context = self.context;
+        let assets = Assets::open(context.config, context.stop.clone())?;
+        let downloaded = Pipeline::new(self, dir, &assets, total).run(mirror);
+        self.traffic = assets.traffic();
+        context.progress.end(Resource::Media);
+        self.report.add(downloaded?);
+        if self.failures.is_halted() {
+            self.counts.failed += mirror.count_queued_photos()?;
+        }
+        Ok(())
+    }
+}
+
+fn end(mut run: PhotoRun<'_>, single: SingleRun, mirror: &mut Mirror) -> anyhow::Result<Report> {
+    let is_complete = run.counts.failed == 0 && !run.failures.is_halted();
+    let (verdict, ending) = match run.context.stop.requested() {
+        Some(signal) => (Verdict::Interrupted, Ending::Interrupted(signal)),
+        None if is_complete => (Verdict::Done, Ending::Done),
+        None => (Verdict::Partial, Ending::Partial),
+    };
+    let error = (verdict == Verdict::Partial).then(|| run.failures.describe(run.counts.failed));
+    single.end(mirror, &run.run_counts(run.traffic), verdict, error)?;
+    run.report.add(Report {
+        runs: vec![mirror.run_summary(run.id)?],
+        files: run.counts,
+        ending,
+        ..Report::default()
+    });
+    Ok(run.report)
+}

@@ -1,0 +1,81 @@
+//! The progress of a job, as callers receive it.
+
+use std::fmt;
+
+use crate::mirror::RunCounts;
+use crate::resource::Resource;
+
+/// Receives the progress of a job.
+pub trait Progress {
+    /// Reading of a resource begins; `total` is its number of records if the feed counts
+    /// them.
+    fn begin(&self, resource: Resource, total: Option<u64>);
+    /// A page was applied. `counts` are the run's counts so far; `done` is the number of
+    /// records of the total that were read, by this run and the runs that it resumes.
+    fn page(&self, resource: Resource, counts: &RunCounts, done: u64);
+    /// Something that a reader should know while the job continues.
+    fn note(&self, note: &Note);
+    /// Photos are being downloaded.
+    fn photos(&self, progress: &PhotoProgress);
+    /// Files were compared with their hashes: their number and their bytes so far.
+    fn files(&self, checked: u64, bytes: u64);
+    /// The resource was read, or its files were.
+    fn end(&self, resource: Resource);
+}
+
+/// Something that a reader should know while a job continues.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// The feed has no list of deleted records.
+    NoAnnouncements,
+    /// All records of a resource are read, for this reason.
+    ReadsAll(Resource, &'static str),
+    /// The resource cannot be compared by its keys.
+    NotReconciled(Resource),
+    /// This number of files in this folder is missing or damaged, and is downloaded again.
+    MissingFiles(String, u64),
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Note::NoAnnouncements => write!(f, "Deleted: this feed announces no deletions"),
+            Note::ReadsAll(resource, reason) => {
+                write!(f, "{resource}: {reason}; reading all of it")
+            }
+            Note::NotReconciled(resource) => {
+                write!(
+                    f,
+                    "{resource}: cannot be reconciled separately from its listings"
+                )
+            }
+            Note::MissingFiles(folder, count) => write!(
+                f,
+                "{folder}: {count} files are missing or damaged; downloading them again"
+            ),
+        }
+    }
+}
+
+/// How far the download of photos is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PhotoProgress {
+    /// The number of photos to download.
+    pub total: u64,
+    /// The number of photos that succeeded or failed so far.
+    pub done: u64,
+    /// Bytes received so far.
+    pub bytes: u64,
+}
+
+/// Progress that nobody watches.
+pub struct Unwatched;
+
+impl Progress for Unwatched {
+    fn begin(&self, _: Resource, _: Option<u64>) {}
+    fn page(&self, _: Resource, _: &RunCounts, _: u64) {}
+    fn note(&self, _: &Note) {}
+    fn photos(&self, _: &PhotoProgress) {}
+    fn files(&self, _: u64, _: u64) {}
+    fn end(&self, _: Resource) {}
+}

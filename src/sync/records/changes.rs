@@ -1,0 +1,322 @@
+//! Reads the changes since the watermark: of listings with their children, and then of
+//! each child itself, since a photo can change without its listing.
+
+use std::collections::BTreeMap;
+
+use super::announced::apply_announcements;
+use super::job_run::JobRun;
+use super::reader::{Reader, rejected_error};
+use super::run::{RunEnding, RunSet};
+use super::scope::needs_full;
+use super::whole::{WholeRead, read_all, read_whole};
+use crate::feed::FeedError;
+use crate::mirror::{Job, Mirror, RunId, RunStatus};
+use crate::resource::Resource;
+use crate::sync::error::Result;
+use crate::sync::outcome::Verdict;
+
+/// Reads the changes of `resources`, and all of those for which changes are not enough.
+pub(in crate::sync) fn read_changes(job: &mut JobRun<'_>, resources: &[Resource]) -> Result<()> {
+    for group in groups(resources) {
+        if job.must_end() {
+            return Ok(());
+        }
+        if needs_whole_read(job, &group)? {
+            let resources = group.all();
+            read_all(job, &resources)?;
+            catch_up(job, &resources)?;
+        } else if !job.must_end() {
+            read_group(job, &group)?;
+        }
+    }
+    Ok(())
+}
+
+/// A resource, and the children that are read along with it.
+struct Group {
+    resource: Resource,
+    children: Vec<Resource>,
+}
+
+impl Group {
+    fn all(&self) -> Vec<Resource> {
+        let children = self.children.iter().copied();
+        std::iter::once(self.resource).chain(children).collect()
+    }
+}
+
+/// Groups listings with their children; every other resource is a group by itself.
+fn groups(resources: &[Resource]) -> Vec<Group> {
+    let with_listings = resources.contains(&Resource::Property);
+    let (children, others): (Vec<Resource>, Vec<Resource>) =
+        (resources.iter()).partition(|resource| with_listings && resource.is_child());
+    let group = |resource| Group {
+        resource,
+        children: match resource {
+            Resource::Property => children.clone(),
+            _ => Vec::new(),
+        },
+    };
+    others.into_iter().map(group).collect()
+}
+
+/// Reads the changes since a resumed reading began: its first pages are that old.
+fn catch_up(job: &mut JobRun<'_>, resources: &[Resource]) -> Result<()> {
+    for mut group in groups(resources) {
+        let has_resumed = job.has_resumed(&group.all());
+        if job.must_end() || !has_resumed || job.mirror.watermark(group.resource)?.is_none() {
+            continue;
+        }
+        for child in std::mem::take(&mut group.children) {
+            if job.mirror.watermark(child)?.is_some() {
+                group.children.push(child);
+            }
+        }
+        read_group(job, &group)?;
+    }
+    Ok(())
+}
+
+/// Reads the changes and the announced deletions since a resumed reading began.
+pub(in crate::sync) fn catch_up_and_announce(
+    job: &mut JobRun<'_>,
+    resources: &[Resource],
+) -> Result<()> {
+    catch_up(job, resources)?;
+    if job.has_resumed(resources) && !job.must_end() {
+        apply_announcements(job, resources)?;
+    }
+    Ok(())
+}
+
+/// Returns whether a resource has to be read completely, with its children. If only a
+/// child has to be, and the feed sends it separately, it is read here.
+fn needs_whole_read(job: &mut JobRun<'_>, group: &Group) -> Result<bool> {
+    if needs_full(job.context, job.catalog, job.mirror, group.resource)? {
+        return Ok(true);
+    }
+    for &child in &group.children {
+        if !needs_full(job.context, job.catalog, job.mirror, child)? {
+            continue;
+        }
+        // An ADU names no listing: only $expand shows to which one it belongs.
+        if child == Resource::Adu {
+            return Ok(true);
+        }
+        let read = read_whole(job, child, &[])?;
+        if job.must_end() {
+            return Ok(false);
+        }
+        if let WholeRead::Failed(_) = read {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Reads the changes of a resource with its children, and then of each child itself.
+fn read_group(job: &mut JobRun<'_>, group: &Group) -> Result<()> {
+    let resource = group.resource;
+    // $expand sends all children, so that a child with a filter is read separately.
+    let unfiltered = |child: &Resource| job.catalog.filter(*child).is_none();
+    let children: Vec<Resource> = group.children.iter().copied().filter(unfiltered).collect();
+    let runs = job.runs(Job::Incremental, resource);
+    let mut reader = match Reader::begin(job, resource, &children, runs) {
+        Ok(reader) => reader,
+        Err(error) => return job.fail(Job::Incremental, &group.all(), &error.of_resource()?),
+    };
+    for &child in &group.children {
+        if reader.runs.get(child).is_none() {
+            let unfinished = job.mirror.unfinished_run(Job::Incremental, child)?;
+            reader.runs.begin(job.mirror, child, unfinished)?;
+        }
+    }
+
+    let mut read = read_to_end(reader, job)?;
+    for &child in &group.children {
+        let runs = job.split(&mut read.runs, child);
+        if job.must_end() {
+            job.end_with_job(runs)?;
+            continue;
+        }
+        let changes = ChildChanges {
+            child,
+            comes_along: read.along.contains(&child),
+            listings: read.run,
+            has_rejects: read.rejected.contains_key(child.entity_set()),
+        };
+        changes.read(job, runs)?;
+    }
+    Ok(())
+}
+
+/// Reads the changes of listings only. Children that come with them are stored, but the
+/// watermarks of the children stay: the next incremental sync reads their own changes.
+pub(in crate::sync) fn read_listing_changes(
+    job: &mut JobRun<'_>,
+    resources: &[Resource],
+) -> Result<()> {
+    let listings = Resource::Property;
+    if needs_full(job.context, job.catalog, job.mirror, listings)? {
+        return read_changes(job, resources);
+    }
+    let mut children = Vec::new();
+    for &child in resources.iter().filter(|child| child.is_child()) {
+        if job.catalog.filter(child).is_none() && job.mirror.has_finished_full(child)? {
+            children.push(child);
+        }
+    }
+    let runs = job.runs(Job::Incremental, listings);
+    let reader = match Reader::begin(job, listings, &children, runs) {
+        Ok(reader) => reader,
+        Err(error) => return job.fail(Job::Incremental, &[listings], &error.of_resource()?),
+    };
+    let mut read = read_to_end(reader, job)?;
+    for child in read.runs.resources() {
+        let runs = job.split(&mut read.runs, child);
+        let has_rejects = read.rejected.contains_key(child.entity_set());
+        end_child(job, child, runs, read.run.filter(|_| has_rejects))?;
+    }
+    Ok(())
+}
+
+/// Ends the run of a child of which only the records that came with listings were read.
+/// `held_listings` is the run of the listings if one of these records was rejected.
+fn end_child(
+    job: &mut JobRun<'_>,
+    child: Resource,
+    mut runs: RunSet,
+    held_listings: Option<RunId>,
+) -> Result<()> {
+    let counts = runs.counts(child);
+    // Where an earlier run of the child's own changes resumes.
+    let checkpoint = runs.get(child).and_then(|run| run.checkpoint.clone());
+    let is_idle = counts.records_seen + counts.deleted == 0;
+    if is_idle && held_listings.is_none() && checkpoint.is_none() {
+        return job.discard(runs);
+    }
+    let mut ending = RunEnding::new(Verdict::Done, None);
+    if checkpoint.is_some() {
+        ending.status = RunStatus::Interrupted;
+    }
+    job.end_runs(&mut runs, checkpoint.as_deref(), |write, _| {
+        if let Some(run) = held_listings {
+            write.reset_watermark(run)?;
+        }
+        Ok(vec![(child, ending)])
+    })
+}
+
+/// The result of reading the changes of one resource.
+struct ChangesRead {
+    /// The runs of its children, which continue.
+    runs: RunSet,
+    /// The children that came along.
+    along: Vec<Resource>,
+    /// The resources of which a record was rejected.
+    rejected: BTreeMap<String, Option<String>>,
+    /// The run of the resource itself.
+    run: Option<RunId>,
+}
+
+/// Reads the changes of one resource, and ends its run.
+fn read_to_end(mut reader: Reader<'_>, job: &mut JobRun<'_>) -> Result<ChangesRead> {
+    let result = read_and_find_left(&mut reader, job.mirror);
+    let along = reader.checkpoint.expanded();
+    let rejected = reader.checkpoint.rejected.clone();
+    let run = reader.runs.get(reader.resource).map(|run| run.id);
+    let runs = reader.finish(job, &result)?;
+    if let Err(error) = result {
+        error.of_resource()?;
+    }
+    Ok(ChangesRead {
+        runs,
+        along,
+        rejected,
+        run,
+    })
+}
+
+/// Reads the changes, and finds records that left the filter.
+fn read_and_find_left(reader: &mut Reader<'_>, mirror: &mut Mirror) -> Result<()> {
+    let is_filtered = reader.catalog.filter(reader.resource).is_some();
+    if is_filtered {
+        reader.note_changed(mirror)?;
+    }
+    let shape = reader.read_all(mirror)?;
+    if is_filtered {
+        let unseen = mirror.read()?.missing(reader.job(), reader.resource)?;
+        reader.leave_filter(mirror, &shape, &unseen)?;
+    }
+    reader.retry_rejects(mirror, &shape)
+}
+
+/// Reads the changes of a child after those of its listings.
+struct ChildChanges {
+    child: Resource,
+    /// Whether it came with the listings.
+    comes_along: bool,
+    /// The run of the listings.
+    listings: Option<RunId>,
+    /// Whether one of its records was rejected there.
+    has_rejects: bool,
+}
+
+impl ChildChanges {
+    /// Reads the changes of the child itself, if it has timestamps and the feed sends it
+    /// separately.
+    fn read(&self, job: &mut JobRun<'_>, runs: RunSet) -> Result<()> {
+        let child = self.child;
+        let keys = job.catalog.key_shape(child);
+        let has_timestamps = keys.is_ok_and(|keys| keys.has_timestamp());
+        if child == Resource::Adu || (!has_timestamps && self.comes_along) {
+            return self.inherit_from_listings(job, runs);
+        }
+        if !has_timestamps {
+            // Without timestamps, every sync reads all of it.
+            job.discard(runs)?;
+            return read_whole(job, child, &[]).map(|_| ());
+        }
+
+        let begun = Reader::begin(job, child, &[], runs.clone());
+        let mut reader = match begun {
+            Ok(reader) => reader,
+            Err(error) => return job.end_failed(runs, &error.of_resource()?),
+        };
+        let result = read_and_find_left(&mut reader, job.mirror);
+        if let Err(error) = &result
+            && self.comes_along
+            && matches!(error.feed(), Some(FeedError::Refused { .. }))
+        {
+            tracing::info!(resource = %child, %error, "using the records that came with the listings");
+            return self.inherit_from_listings(job, reader.runs);
+        }
+        reader.finish(job, &result)?;
+        if let Err(error) = result {
+            error.of_resource()?;
+        }
+        Ok(())
+    }
+
+    /// Ends the run of the child with the watermark of its listings. If one of its
+    /// records was rejected, the listings' watermark stays, so that they are read again.
+    fn inherit_from_listings(&self, job: &mut JobRun<'_>, mut runs: RunSet) -> Result<()> {
+        let summary = self.listings.map(|run| job.mirror.run_summary(run));
+        let watermark = summary
+            .transpose()?
+            .and_then(|summary| summary.watermark_after)
+            .filter(|_| !self.has_rejects);
+        job.end_runs(&mut runs, None, |write, _| {
+            if let Some(run) = self.listings.filter(|_| self.has_rejects) {
+                write.reset_watermark(run)?;
+            }
+            let error = rejected_error(write.open_rejects(self.child)?);
+            let verdict = match error {
+                None => Verdict::Done,
+                Some(_) => Verdict::Partial,
+            };
+            let ending = RunEnding::new(verdict, error).at(watermark);
+            Ok(vec![(self.child, ending)])
+        })
+    }
+}

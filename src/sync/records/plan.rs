@@ -1,0 +1,413 @@
+//! What to do with one record or one list of children, decided without I/O.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use serde::de::DeserializeSeed;
+use serde_json::{Map, Value as Json};
+
+use crate::change::FieldChange;
+use crate::mirror::StoredRow;
+use crate::record::{Children, FieldShape, Record, Shape};
+use crate::value::{Value, timestamp};
+
+/// A change of one field as the log gets it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct LoggedChange {
+    pub field: String,
+    pub old: Value,
+    pub new: Value,
+}
+
+/// What becomes of a record's row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RowEffect {
+    Insert,
+    Unchanged,
+    Update,
+    Restore,
+}
+
+/// What to do with one record.
+#[derive(Debug, PartialEq)]
+pub(super) struct RecordPlan {
+    pub effect: RowEffect,
+    pub logged: Vec<LoggedChange>,
+}
+
+/// What the mirror holds of a record.
+pub(super) struct LoadedRecord {
+    pub held: StoredRow,
+    /// The columns that hold fields which the record has in `extra`: fields that the
+    /// feed no longer declares.
+    pub undeclared: BTreeMap<String, Value>,
+}
+
+/// Which changes of a run are logged.
+pub(super) struct LogRules<'a> {
+    /// Whether any are.
+    pub logs: bool,
+    /// Fields that the mirror did not select before.
+    pub new_fields: &'a BTreeSet<String>,
+    /// Fields that the configuration leaves out.
+    pub ignore_fields: &'a BTreeSet<String>,
+}
+
+/// Decides what to do with a record of the feed.
+pub(super) fn plan_record(
+    shape: &Shape,
+    record: &Record,
+    loaded: LoadedRecord,
+    rules: &LogRules<'_>,
+) -> RecordPlan {
+    let (deleted, moved, changes) = match loaded.held {
+        StoredRow::Absent => {
+            return RecordPlan {
+                effect: RowEffect::Insert,
+                logged: Vec::new(),
+            };
+        }
+        StoredRow::Present {
+            deleted,
+            moved,
+            changes,
+        } => (deleted, moved, changes),
+    };
+    let effect = if deleted.is_some() {
+        RowEffect::Restore
+    } else if moved || !changes.is_empty() {
+        RowEffect::Update
+    } else {
+        RowEffect::Unchanged
+    };
+    let mut logged = Vec::new();
+    if rules.logs {
+        logged = loggable_changes(shape, record, changes, &loaded.undeclared, rules.new_fields);
+        logged.retain(|change| !rules.ignore_fields.contains(&change.field));
+    }
+    RecordPlan { effect, logged }
+}
+
+/// Returns the names of fields that newly appear in `extra`: the feed no longer
+/// declares them, so their columns have to be loaded for [`plan_record`].
+pub(super) fn newly_undeclared(shape: &Shape, record: &Record, held: &StoredRow) -> Vec<String> {
+    let StoredRow::Present { changes, .. } = held else {
+        return Vec::new();
+    };
+    let Some(extra) = changes
+        .iter()
+        .find(|change| change.position >= shape.fields.len())
+    else {
+        return Vec::new();
+    };
+    let before = object(extra.old.as_text());
+    let now = object(record.extra.as_deref());
+    now.keys()
+        .filter(|name| !before.contains_key(*name))
+        .cloned()
+        .collect()
+}
+
+/// Filters the differences of a row to those that the log gets: no timestamp, and
+/// nothing that differs only because a field is newly selected, newly declared, or
+/// no longer declared.
+fn loggable_changes(
+    shape: &Shape,
+    record: &Record,
+    changes: Vec<FieldChange>,
+    undeclared: &BTreeMap<String, Value>,
+    new_fields: &BTreeSet<String>,
+) -> Vec<LoggedChange> {
+    let extra_now = record.extra.as_deref();
+    let extra_change = changes
+        .iter()
+        .find(|change| change.position >= shape.fields.len());
+    let extra_before = match extra_change {
+        Some(change) => object(change.old.as_text()),
+        None => object(extra_now),
+    };
+    let mut logged = Vec::new();
+    for change in changes {
+        let Some(field) = shape.fields.get(change.position) else {
+            if !is_same_extra(shape, &extra_before, &object(extra_now), undeclared) {
+                logged.push(LoggedChange {
+                    field: "extra".to_owned(),
+                    old: change.old,
+                    new: extra_now.map_or(Value::Null, |text| Value::Text(text.into())),
+                });
+            }
+            continue;
+        };
+        if shape.is_timestamp(change.position) {
+            continue;
+        }
+
+        let new = record.values[change.position].clone();
+        let was_not_selected = change.old == Value::Null && new_fields.contains(&field.name);
+        let old = if was_not_selected {
+            match value_in_extra(field, &extra_before) {
+                Some(value) if value != new => value,
+                _ => continue,
+            }
+        } else {
+            change.old
+        };
+        logged.push(LoggedChange {
+            field: field.name.clone(),
+            old,
+            new,
+        });
+    }
+    logged
+}
+
+fn object(text: Option<&str>) -> Map<String, Json> {
+    text.and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default()
+}
+
+/// Returns the value that a field had while it was in `extra`.
+fn value_in_extra(field: &FieldShape, extra: &Map<String, Json>) -> Option<Value> {
+    let value = extra.get(&field.name)?.clone();
+    field.form.deserialize(value).ok()?.ok()
+}
+
+/// Returns whether `extra` differs only by fields that moved between it and columns.
+fn is_same_extra(
+    shape: &Shape,
+    old: &Map<String, Json>,
+    new: &Map<String, Json>,
+    undeclared: &BTreeMap<String, Value>,
+) -> bool {
+    let has_column = |name: &String| shape.position(name).is_some();
+    let is_kept =
+        |(name, value): (&String, &Json)| has_column(name) || new.get(name) == Some(value);
+    let moved_here = |(name, value): (&String, &Json)| {
+        old.contains_key(name)
+            || undeclared
+                .get(name)
+                .is_some_and(|held| is_equal(held, value))
+    };
+    old.iter().all(is_kept) && new.iter().all(moved_here)
+}
+
+/// Returns whether a column's value equals the value that the feed now sends undeclared.
+fn is_equal(held: &Value, sent: &Json) -> bool {
+    match sent {
+        Json::Bool(sent) => *held == Value::Integer((*sent).into()),
+        Json::String(sent) => {
+            let text = held.as_text();
+            text == Some(sent.as_str()) || (text.is_some() && text == timestamp(sent).as_deref())
+        }
+        Json::Number(sent) => match (sent.as_i64(), sent.as_f64()) {
+            (Some(sent), _) => *held == Value::Integer(sent),
+            (_, Some(sent)) => *held == Value::Real(sent),
+            _ => false,
+        },
+        other => held.as_text() == Some(other.to_string().as_str()),
+    }
+}
+
+/// What to do with the children that a listing no longer has.
+#[derive(Debug, PartialEq)]
+pub(super) enum MissingChildren {
+    /// These live children are not in the list.
+    Missing(Vec<String>),
+    /// The list is empty, but the listing itself says that it has children: the given
+    /// number of live children stays.
+    Contradicted(usize),
+}
+
+/// Compares the list of children of one listing with the mirror's live ones.
+/// `may_be_empty` is whether the listing's own fields agree with an empty list.
+pub(super) fn plan_missing_children(
+    list: &Children,
+    live: Vec<String>,
+    may_be_empty: bool,
+) -> MissingChildren {
+    // A child that came without a key may be any of those that seem to be missing.
+    if list.rejected_without_key {
+        return MissingChildren::Missing(Vec::new());
+    }
+    let listed: HashSet<&str> = (list.records.iter().map(|child| &*child.key))
+        .chain(list.rejected_keys.iter().map(|key| &**key))
+        .collect();
+    let missing: Vec<String> = live
+        .into_iter()
+        .filter(|key| !listed.contains(key.as_str()))
+        .collect();
+    if listed.is_empty() && !missing.is_empty() && !may_be_empty {
+        return MissingChildren::Contradicted(missing.len());
+    }
+    MissingChildren::Missing(missing)
+}
+
+/// How many deletions a full sync or a reconcile may make.
+pub(super) struct DeletionLimit {
+    /// `max_delete_percent`.
+    pub percent: f64,
+    /// `--allow-deletes`.
+    pub allowed: u64,
+}
+
+/// What to do with rows that the feed seems to lack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DeletionPlan {
+    Delete,
+    /// They are too many: a feed that suddenly lacks many records is more likely to be
+    /// broken than right.
+    HoldBack,
+}
+
+/// Up to this many deletions are never held back: of a small mirror, a few percent is
+/// one listing.
+const SMALL_DELETION_ROWS: u64 = 20;
+
+/// Decides whether `missing` of `live` rows may be deleted.
+pub(super) fn plan_deletions(missing: u64, live: u64, limit: &DeletionLimit) -> DeletionPlan {
+    let exceeds =
+        missing > SMALL_DELETION_ROWS && missing as f64 * 100.0 > limit.percent * live as f64;
+    if exceeds && missing > limit.allowed {
+        DeletionPlan::HoldBack
+    } else {
+        DeletionPlan::Delete
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::Resource;
+    use crate::value::ValueForm;
+
+    fn shape() -> Shape {
+        let field = |(name, form): (&str, ValueForm)| FieldShape {
+            name: name.to_owned(),
+            form,
+            declared_type: String::new(),
+        };
+        let fields = [
+            ("ListingKey", ValueForm::Text),
+            ("ListPrice", ValueForm::Decimal),
+            ("ModificationTimestamp", ValueForm::Timestamp),
+        ];
+        let fields = fields.into_iter().map(field).collect();
+        Shape::new(Resource::Property, fields, "ListingKey", Vec::new(), true)
+            .expect("the key is among the fields")
+    }
+
+    fn record(key: &str, price: i64) -> Record {
+        Record {
+            key: key.into(),
+            listing_key: None,
+            values: vec![
+                Value::Text(key.into()),
+                Value::Integer(price),
+                Value::Text("2026-01-02 00:00:00".into()),
+            ],
+            extra: None,
+            children: Vec::new(),
+        }
+    }
+
+    fn plan(held: StoredRow, new_fields: &[&str], ignored: &[&str]) -> RecordPlan {
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        let (new_fields, ignore_fields) = (names(new_fields), names(ignored));
+        let rules = LogRules {
+            logs: true,
+            new_fields: &new_fields,
+            ignore_fields: &ignore_fields,
+        };
+        let loaded = LoadedRecord {
+            held,
+            undeclared: BTreeMap::new(),
+        };
+        plan_record(&shape(), &record("7", 5), loaded, &rules)
+    }
+
+    fn held(deleted: Option<&str>, changes: &[(usize, Value)]) -> StoredRow {
+        StoredRow::Present {
+            deleted: deleted.map(str::to_owned),
+            moved: false,
+            changes: changes
+                .iter()
+                .map(|(position, old)| FieldChange {
+                    position: *position,
+                    old: old.clone(),
+                })
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn a_record_is_inserted_updated_restored_or_left_alone() {
+        let price = (1, Value::Integer(4));
+        assert_eq!(plan(StoredRow::Absent, &[], &[]).effect, RowEffect::Insert);
+        assert_eq!(plan(held(None, &[]), &[], &[]).effect, RowEffect::Unchanged);
+        let updated = plan(held(None, std::slice::from_ref(&price)), &[], &[]);
+        assert_eq!(updated.effect, RowEffect::Update);
+        let logged = LoggedChange {
+            field: "ListPrice".to_owned(),
+            old: Value::Integer(4),
+            new: Value::Integer(5),
+        };
+        assert_eq!(updated.logged, std::slice::from_ref(&logged));
+        let restored = plan(held(Some("missing"), &[price]), &[], &[]);
+        assert_eq!(
+            (restored.effect, restored.logged),
+            (RowEffect::Restore, vec![logged])
+        );
+    }
+
+    #[test]
+    fn timestamps_ignored_fields_and_newly_selected_fields_are_not_logged() {
+        let timestamp = (2, Value::Text("2026-01-01 00:00:00".into()));
+        assert!(plan(held(None, &[timestamp]), &[], &[]).logged.is_empty());
+        let price = (1, Value::Integer(4));
+        assert!(
+            plan(held(None, &[price]), &[], &["ListPrice"])
+                .logged
+                .is_empty()
+        );
+        let unknown = (1, Value::Null);
+        assert!(
+            plan(held(None, &[unknown]), &["ListPrice"], &[])
+                .logged
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn children_that_are_not_listed_are_missing_unless_the_list_is_doubtful() {
+        let live = || vec!["a".to_owned(), "b".to_owned()];
+        let mut list = Children {
+            records: vec![record("a", 1)],
+            ..Children::default()
+        };
+        let missing = MissingChildren::Missing(vec!["b".to_owned()]);
+        assert_eq!(plan_missing_children(&list, live(), false), missing);
+        list.rejected_without_key = true;
+        let nothing = MissingChildren::Missing(Vec::new());
+        assert_eq!(plan_missing_children(&list, live(), false), nothing);
+        let empty = Children::default();
+        let contradicted = MissingChildren::Contradicted(2);
+        assert_eq!(plan_missing_children(&empty, live(), false), contradicted);
+        let all = MissingChildren::Missing(live());
+        assert_eq!(plan_missing_children(&empty, live(), true), all);
+    }
+
+    #[test]
+    fn many_deletions_are_held_back_unless_they_are_allowed() {
+        let plan = |missing, live, allowed| {
+            let limit = DeletionLimit {
+                percent: 10.0,
+                allowed,
+            };
+            plan_deletions(missing, live, &limit)
+        };
+        assert_eq!(plan(20, 20, 0), DeletionPlan::Delete);
+        assert_eq!(plan(30, 300, 0), DeletionPlan::Delete);
+        assert_eq!(plan(31, 300, 0), DeletionPlan::HoldBack);
+        assert_eq!(plan(31, 300, 30), DeletionPlan::HoldBack);
+        assert_eq!(plan(31, 300, 31), DeletionPlan::Delete);
+    }
+}

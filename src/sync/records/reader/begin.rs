@@ -1,0 +1,270 @@
+//! Begins reading a resource: resumes an unfinished run, or asks for the count and the
+//! newest timestamp first.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use chrono::TimeDelta;
+
+use super::state::Reader;
+use crate::feed::{FeedError, Position, Tries};
+use crate::mirror::{Job, Mirror, RunId};
+use crate::resource::Resource;
+use crate::sync::context::Context;
+use crate::sync::error::{Result, SyncError};
+use crate::sync::records::catalog::Catalog;
+use crate::sync::records::checkpoint::Checkpoint;
+use crate::sync::records::job_run::JobRun;
+use crate::sync::records::ranges::positions;
+use crate::sync::records::run::RunSet;
+use crate::sync::records::survey::{Survey, survey};
+use crate::value::{instant, stored_instant};
+
+impl<'a> Reader<'a> {
+    /// Begins reading a resource, or resumes an unfinished run. `children` are asked for
+    /// in the same requests; `runs` has the runs that began already.
+    pub fn begin(
+        job: &mut JobRun<'a>,
+        resource: Resource,
+        children: &[Resource],
+        mut runs: RunSet,
+    ) -> Result<Reader<'a>> {
+        let (context, catalog) = (job.context, job.catalog);
+        let asked = asked(catalog, resource, children);
+        let unfinished = unfinished(job, &runs, resource, &asked)?;
+        let is_resumed = unfinished.is_some();
+        let (resumed_run, mut checkpoint) = match unfinished {
+            Some((run, checkpoint)) => (Some((run, checkpoint.to_json()?)), checkpoint),
+            None if runs.job() == Job::Incremental => {
+                let watermark = job.mirror.watermark(resource)?;
+                let overlap = context.config.sync.overlap;
+                let checkpoint =
+                    changes_checkpoint(catalog, resource, children, asked, watermark, overlap)?;
+                (None, checkpoint)
+            }
+            None => {
+                let checkpoint = first_checkpoint(context, catalog, resource, children, asked)?;
+                (None, checkpoint)
+            }
+        };
+
+        let expanded = checkpoint.expanded();
+        for &read in [resource].iter().chain(&expanded) {
+            begin_run(job, &mut runs, read, |mirror, kind| {
+                if read == resource {
+                    Ok(resumed_run.clone())
+                } else if kind == Job::Incremental {
+                    mirror.unfinished_run(kind, read)
+                } else {
+                    Ok(None)
+                }
+            })?;
+            if !is_resumed {
+                let write = job.mirror.write()?;
+                write.clear_sweep(runs.job(), read)?;
+                write.commit()?;
+            }
+        }
+        if let Some(run) = runs.get(resource) {
+            checkpoint.first_run.get_or_insert(run.id.number());
+        }
+
+        context.progress.begin(resource, checkpoint.count);
+        let not_expanded = children.iter().filter(|child| !expanded.contains(child));
+        let separate = not_expanded
+            .map(|&child| (child, "listings have no such navigation".to_owned()))
+            .collect();
+        let resumed_link = checkpoint
+            .positions
+            .iter()
+            .find_map(|position| match position {
+                Position::NextLink { next_link } => next_link.clone(),
+                _ => None,
+            });
+        Ok(Reader {
+            context,
+            catalog,
+            resource,
+            checkpoint,
+            runs,
+            separate,
+            left_out: Vec::new(),
+            held_back: None,
+            is_resumed,
+            resumed_link,
+        })
+    }
+}
+
+/// Returns the unfinished run of the same reading, with its checkpoint.
+fn unfinished(
+    job: &JobRun<'_>,
+    runs: &RunSet,
+    resource: Resource,
+    asked: &str,
+) -> Result<Option<(RunId, Checkpoint)>> {
+    let kind = runs.job();
+    // Records that left the filter are found only if all changes are read again.
+    if kind == Job::Incremental && job.catalog.filter(resource).is_some() {
+        return Ok(None);
+    }
+    let Some((run, checkpoint)) = job.mirror.unfinished_run(kind, resource)? else {
+        return Ok(None);
+    };
+    let overlap = job.context.config.sync.overlap;
+    let checkpoint = resumed(&checkpoint, kind, resource, asked, overlap);
+    Ok(checkpoint.map(|checkpoint| (run, checkpoint)))
+}
+
+/// Begins the run of a resource, unless it began already, and notes which fields the
+/// mirror did not select before.
+fn begin_run(
+    job: &mut JobRun<'_>,
+    runs: &mut RunSet,
+    resource: Resource,
+    resumed: impl FnOnce(&Mirror, Job) -> rusqlite::Result<Option<(RunId, String)>>,
+) -> Result<()> {
+    if runs.get(resource).is_none() {
+        let resumed = resumed(job.mirror, runs.job())?;
+        runs.begin(job.mirror, resource, resumed)?;
+    }
+    let held = job.mirror.scope(resource)?;
+    if let (Some(held), Ok(wanted), Some(run)) =
+        (held, job.catalog.scope(resource), runs.get_mut(resource))
+    {
+        run.new_fields = wanted.fields.difference(&held.fields).cloned().collect();
+    }
+    Ok(())
+}
+
+/// Returns a description of what is asked for. A checkpoint of another description is
+/// not resumed: records that were read before a field was declared lack it.
+fn asked(catalog: &Catalog, resource: Resource, children: &[Resource]) -> String {
+    let filter = catalog.filter(resource).unwrap_or_default();
+    // Another hash only makes the reading start again.
+    let mut fields = DefaultHasher::new();
+    if let Ok(shape) = catalog.shape(resource, children) {
+        let children = shape.children.iter().map(|child| &child.shape);
+        for shape in std::iter::once(&*shape).chain(children) {
+            let names = shape.fields.iter().map(|field| &field.name);
+            names.collect::<Vec<_>>().hash(&mut fields);
+        }
+    }
+    let children: Vec<&str> = children.iter().map(|child| child.entity_set()).collect();
+    format!(
+        "{:?}|{filter}|{:016x}|{}",
+        catalog.paging(),
+        fields.finish(),
+        children.join(",")
+    )
+}
+
+/// Returns the checkpoint of a complete reading that has read nothing yet.
+fn first_checkpoint(
+    context: &Context<'_>,
+    catalog: &Catalog,
+    resource: Resource,
+    children: &[Resource],
+    asked: String,
+) -> Result<Checkpoint> {
+    let feed = context.feed;
+    let keys = catalog.key_shape(resource)?;
+    let filter = catalog.filter(resource);
+    let Survey { count, newest } = survey(feed, &keys, filter, Tries::Configured)?;
+    let shape = catalog.shape(resource, children)?;
+    let mut checkpoint = Checkpoint::new(asked, positions(feed, &keys, filter, count)?, &shape);
+    checkpoint.count = count;
+    for child in checkpoint.expanded() {
+        let own = newest_of_child(context, catalog, child)?;
+        if let Some(timestamp) = own.or(newest.clone()) {
+            let name = child.entity_set().to_owned();
+            checkpoint.newest.insert(name, timestamp);
+        }
+    }
+    if let Some(newest) = newest {
+        let name = resource.entity_set().to_owned();
+        checkpoint.newest.insert(name, newest);
+    }
+    Ok(checkpoint)
+}
+
+/// Returns the checkpoint of reading the changes since the watermark, less the overlap.
+fn changes_checkpoint(
+    catalog: &Catalog,
+    resource: Resource,
+    children: &[Resource],
+    asked: String,
+    watermark: Option<String>,
+    overlap: Duration,
+) -> Result<Checkpoint> {
+    let shape = catalog.shape(resource, children)?;
+    let watermark = watermark.ok_or(SyncError::NeverComplete(resource))?;
+    let since = earlier(&watermark, overlap)
+        .with_context(|| format!("the watermark of {resource} is not a timestamp: {watermark}"))?;
+    Ok(Checkpoint::new(asked, vec![Position::since(since)], &shape))
+}
+
+/// Returns the checkpoint of an unfinished run, if it asked for the same.
+/// Changes are read again from the overlap before the run's position, since records
+/// can become visible after records with later timestamps.
+fn resumed(
+    text: &str,
+    job: Job,
+    resource: Resource,
+    asked: &str,
+    overlap: Duration,
+) -> Option<Checkpoint> {
+    let mut checkpoint: Checkpoint = serde_json::from_str(text).ok()?;
+    if checkpoint.asked != asked {
+        return None;
+    }
+    let newest = checkpoint.newest.get(resource.entity_set());
+    for position in &mut checkpoint.positions {
+        match position {
+            Position::Changes { since, after, .. } => {
+                let cursor = after.as_ref().map(|cursor| cursor.stamp.as_str());
+                let again = cursor.and_then(|stamp| earlier(stamp, overlap));
+                *position = Position::since(again.unwrap_or_default().max(since.clone()));
+            }
+            // Records may have changed since the end was reached. Where nothing had
+            // changed, the reading starts again.
+            Position::Finished if job == Job::Incremental => {
+                *position = Position::since(earlier(newest?, overlap)?);
+            }
+            _ => {}
+        }
+    }
+    Some(checkpoint)
+}
+
+/// Returns a timestamp in storage form that is earlier by the overlap.
+pub(in crate::sync) fn earlier(timestamp: &str, overlap: Duration) -> Option<String> {
+    let overlap = TimeDelta::from_std(overlap).ok()?;
+    let earlier = instant(timestamp)?.checked_sub_signed(overlap)?;
+    Some(stored_instant(earlier))
+}
+
+/// Returns the newest timestamp of a child resource; `None` if the resource itself does
+/// not answer. The listings' newest timestamp replaces it then: one clock sets both, so
+/// that no later change of the child gets an earlier timestamp.
+fn newest_of_child(
+    context: &Context<'_>,
+    catalog: &Catalog,
+    child: Resource,
+) -> Result<Option<String>> {
+    let keys = catalog.key_shape(child)?;
+    if child == Resource::Adu || !keys.has_timestamp() {
+        return Ok(None);
+    }
+    match survey(context.feed, &keys, None, Tries::Once) {
+        Ok(survey) => Ok(survey.newest),
+        Err(error @ (FeedError::Interrupted(_) | FeedError::Unauthorized { status: 401, .. })) => {
+            Err(error.into())
+        }
+        Err(error) => {
+            tracing::info!(resource = %child, %error, "using the newest timestamp of the listings");
+            Ok(None)
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! How the runs of a reader end.
+
+use super::state::Reader;
+use crate::mirror::{Job, RunId, WriteTx};
+use crate::resource::Resource;
+use crate::sync::error::Result;
+use crate::sync::outcome::{Advice, Verdict};
+use crate::sync::records::job_run::{JobRun, failed};
+use crate::sync::records::run::{RunEnding, RunSet};
+
+/// Returns the error text for this number of rejected records; none for 0.
+pub(in crate::sync) fn rejected_error(rejected: u64) -> Option<String> {
+    let records = if rejected == 1 { "record" } else { "records" };
+    (rejected > 0).then(|| {
+        format!("{rejected} {records} could not be stored; the table `rejects` keeps them")
+    })
+}
+
+impl Reader<'_> {
+    /// Ends the runs with this result, all of them in one transaction. Runs that did not
+    /// finish keep their checkpoint. Returns the runs of children that continue, which
+    /// is the case in an incremental sync: their own changes are still to be read.
+    pub fn finish(mut self, job: &mut JobRun<'_>, result: &Result<()>) -> Result<RunSet> {
+        self.context.progress.end(self.resource);
+        if let Some(missing) = self.held_back {
+            job.advise(Advice::AllowDeletes(missing));
+        }
+        let kind = self.job();
+        let ending: Vec<Resource> = match kind {
+            Job::Incremental => vec![self.resource],
+            _ => self.runs.resources(),
+        };
+        let checkpoint = match result {
+            Ok(()) => None,
+            Err(_) => Some(self.checkpoint.to_json()?),
+        };
+        let none = job.runs(self.job(), self.resource);
+        let mut runs = std::mem::replace(&mut self.runs, none);
+        job.end_runs(&mut runs, checkpoint.as_deref(), |write, runs| {
+            let mut endings = Vec::with_capacity(ending.len());
+            for resource in ending {
+                let ending = match result {
+                    Ok(()) => self.finished(write, runs, resource)?,
+                    Err(error) => failed(self.context, self.resource, error),
+                };
+                endings.push((resource, ending));
+            }
+            Ok(endings)
+        })?;
+        Ok(runs)
+    }
+
+    /// Writes that a resource was read to the end. Returns how its run ends.
+    fn finished(
+        &self,
+        write: &WriteTx<'_>,
+        runs: &RunSet,
+        resource: Resource,
+    ) -> Result<RunEnding> {
+        write.clear_sweep(self.job(), resource)?;
+        if self.job() == Job::Full {
+            write.save_scope(resource, &self.catalog.scope(resource)?)?;
+        }
+        if let Some(first_run) = self.checkpoint.first_run {
+            self.resolve_unseen(write, resource, RunId::from_number(first_run))?;
+        }
+
+        let mut left_out = Vec::new();
+        if resource == self.resource {
+            left_out.clone_from(&self.left_out);
+        }
+        // Rejects of earlier runs of the same sweep are among them.
+        left_out.extend(rejected_error(write.open_rejects(resource)?));
+        let before = runs
+            .get(resource)
+            .and_then(|run| run.watermark_before.clone());
+        let verdict = if left_out.is_empty() {
+            Verdict::Done
+        } else {
+            Verdict::Partial
+        };
+        let error = (!left_out.is_empty()).then(|| left_out.join("; "));
+        let watermark = self.checkpoint.watermark(self.job(), resource, before);
+        Ok(RunEnding::new(verdict, error).at(watermark))
+    }
+
+    /// Resolves earlier rejects that this run did not see again: the feed no longer
+    /// sends them in that form.
+    fn resolve_unseen(
+        &self,
+        write: &WriteTx<'_>,
+        resource: Resource,
+        since: RunId,
+    ) -> rusqlite::Result<()> {
+        match self.job() {
+            Job::Incremental => write.resolve_unseen_keyless_rejects(resource, since),
+            // Keys and timestamps do not show whether a record can be stored now.
+            Job::Reconcile => Ok(()),
+            _ => write.resolve_unseen_rejects(resource, since),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Records that leave the configured filter, and rejects that are tried again.
+
+use std::sync::Arc;
+
+use super::state::Reader;
+use crate::feed::Sweep;
+use crate::mirror::{DeletedReason, Mirror};
+use crate::record::Shape;
+use crate::sync::error::Result;
+use crate::sync::records::by_key::fetch;
+
+impl Reader<'_> {
+    /// Reads keys and timestamps of all changes, whether they match the filter or not,
+    /// and notes those that are live here: one that does not come with the filter may
+    /// have left it.
+    pub fn note_changed(&mut self, mirror: &mut Mirror) -> Result<()> {
+        let keys = Arc::new(self.catalog.key_shape(self.resource)?);
+        let sweep = self.context.feed.sweep(keys.clone(), None, true);
+        let (job, resource) = (self.job(), self.resource);
+        for step in self.context.feed.walk(sweep, self.checkpoint.open()) {
+            let step = step?;
+            let write = mirror.write()?;
+            for record in &step.page.records {
+                if write.is_live(resource, &record.key)? {
+                    write.mark_missing(job, resource, &record.key)?;
+                }
+            }
+            write.commit()?;
+            let now = self.context.feed.date();
+            self.checkpoint.note_newest(&keys, &step.page, now);
+            self.context.check_stop()?;
+        }
+        Ok(())
+    }
+
+    /// Asks again for records that did not come with the filter. One that the feed has
+    /// outside of the filter gets its last values and is deleted as `scope`.
+    pub fn leave_filter(
+        &mut self,
+        mirror: &mut Mirror,
+        shape: &Arc<Shape>,
+        keys: &[String],
+    ) -> Result<()> {
+        let (feed, stop) = (self.context.feed, self.context.stop);
+        let filtered = self.sweep(shape);
+        let unfiltered = Sweep {
+            filter: None,
+            ..filtered.clone()
+        };
+        let outside = fetch(feed, stop, &filtered, keys, |step| {
+            self.apply(mirror, shape, step)
+        })?;
+        fetch(feed, stop, &unfiltered, &outside, |step| {
+            self.apply_and_delete(mirror, shape, step, Some(DeletedReason::Scope))
+        })?;
+        Ok(())
+    }
+
+    /// Refetches rejected records that this run has not seen.
+    pub fn retry_rejects(&mut self, mirror: &mut Mirror, shape: &Arc<Shape>) -> Result<()> {
+        let Some(first_run) = self.checkpoint.first_run else {
+            return Ok(());
+        };
+        let keys = mirror.unseen_reject_keys(self.resource, first_run)?;
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let (feed, stop) = (self.context.feed, self.context.stop);
+        let sweep = self.sweep(shape);
+        let fetched = fetch(feed, stop, &sweep, &keys, |step| {
+            self.apply(mirror, shape, step)
+        });
+        let absent = match fetched {
+            Ok(absent) => absent,
+            Err(error) if error.is_refusal() => {
+                tracing::info!(resource = %self.resource, %error, "refetching rejected records");
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        let write = mirror.write()?;
+        for key in absent {
+            write.resolve_rejects(self.resource, &key)?;
+        }
+        Ok(write.commit()?)
+    }
+}

@@ -1,0 +1,19 @@
+//! A [`Reader`] reads one resource page by page, with the children that come along,
+//! and applies each page to the mirror together with a checkpoint.
+//!
+//! The files are listed in the order in which they use each other.
+
+mod state;
+
+mod begin;
+mod compare;
+mod filter;
+mod pages;
+
+mod missing;
+
+mod end;
+
+pub(in crate::sync) use begin::earlier;
+pub(in crate::sync) use end::rejected_error;
+pub(in crate::sync) use state::Reader;

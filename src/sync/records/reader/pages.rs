@@ -1,0 +1,162 @@
+//! Reads all pages, and recovers where a server refuses `$expand` or a next link.
+
+use std::sync::Arc;
+
+use super::state::Reader;
+use crate::feed::{FeedError, Position, Sweep, Tries};
+use crate::mirror::{Job, Mirror};
+use crate::record::Shape;
+use crate::resource::Resource;
+use crate::sync::error::{Result, SyncError};
+use crate::sync::outcome::Verdict;
+use crate::sync::records::run::RunEnding;
+
+impl Reader<'_> {
+    /// Reads everything that is not read yet. Returns the shape in which it was read.
+    pub fn read_all(&mut self, mirror: &mut Mirror) -> Result<Arc<Shape>> {
+        let mut shape = self.current_shape()?;
+        if !shape.children.is_empty() && self.checkpoint.read == 0 {
+            shape = self.probe(mirror, shape)?;
+        }
+        if let Err(error) = self.read(mirror, &shape) {
+            shape = self.recover_from(error, mirror, shape)?;
+            self.read(mirror, &shape)?;
+        }
+        Ok(shape)
+    }
+
+    fn current_shape(&self) -> Result<Arc<Shape>> {
+        let children = self.checkpoint.expanded();
+        Ok(self.catalog.shape(self.resource, &children)?)
+    }
+
+    /// Reads the pages of all open positions.
+    pub(super) fn read(&mut self, mirror: &mut Mirror, shape: &Arc<Shape>) -> Result<()> {
+        let open = self.checkpoint.open();
+        for step in self.context.feed.walk(self.sweep(shape), open) {
+            self.apply(mirror, shape, step?)?;
+            self.context.check_stop()?;
+        }
+        Ok(())
+    }
+
+    /// Reads the first page by itself, to see whether the server sends the children.
+    /// If it does not, no more requests ask for them.
+    fn probe(&mut self, mirror: &mut Mirror, shape: Arc<Shape>) -> Result<Arc<Shape>> {
+        let Some((walk, position)) = self.checkpoint.open().into_iter().next() else {
+            return Ok(shape);
+        };
+        let step = match self.context.feed.step(&self.sweep(&shape), walk, &position) {
+            Ok(step) => step,
+            Err(error) => return self.recover_from(error.into(), mirror, shape),
+        };
+        let records = &step.page.records;
+        let is_absent = |at: usize| records.iter().all(|record| record.children[at].is_none());
+        let ignored: Vec<Resource> = (shape.children.iter().enumerate())
+            .filter(|(at, _)| !records.is_empty() && is_absent(*at))
+            .map(|(_, child)| child.shape.resource)
+            .collect();
+        self.apply(mirror, &shape, step)?;
+        if !ignored.is_empty() {
+            self.stop_expanding(mirror, &ignored, "the server ignores $expand")?;
+        }
+        self.current_shape()
+    }
+
+    /// Returns the shape to continue with after an error. Children are read separately
+    /// if the server cannot send them along. A dead next link is replaced by the start.
+    ///
+    /// # Errors
+    /// Returns `error` itself if there is no way to continue.
+    fn recover_from(
+        &mut self,
+        error: SyncError,
+        mirror: &mut Mirror,
+        shape: Arc<Shape>,
+    ) -> Result<Arc<Shape>> {
+        let Some(feed_error) = error.feed() else {
+            return Err(error);
+        };
+        if !shape.children.is_empty() && feed_error.may_be_what_was_asked() {
+            return self.recover_without_children(error, mirror, shape);
+        }
+        let is_dead_link = matches!(
+            feed_error,
+            FeedError::Refused { .. } | FeedError::Elsewhere(_)
+        );
+        if is_dead_link && self.is_at_resumed_link() {
+            tracing::warn!(resource = %self.resource, %error, "the saved next link is dead; reading from the start");
+            self.resumed_link = None;
+            self.checkpoint.positions = vec![Position::NextLink { next_link: None }];
+            return Ok(shape);
+        }
+        Err(error)
+    }
+
+    fn is_at_resumed_link(&self) -> bool {
+        self.checkpoint.open().iter().any(|(_, position)| {
+            matches!(position, Position::NextLink { next_link: Some(link) } if self.resumed_link.as_ref() == Some(link))
+        })
+    }
+
+    /// Finds out whether the children caused an error: if the page comes without them
+    /// and still does not come with them, they are read separately.
+    fn recover_without_children(
+        &mut self,
+        error: SyncError,
+        mirror: &mut Mirror,
+        shape: Arc<Shape>,
+    ) -> Result<Arc<Shape>> {
+        let Some((walk, from)) = self.checkpoint.open().into_iter().next() else {
+            return Err(error);
+        };
+        let plain = self.catalog.shape(self.resource, &[])?;
+        let Ok(step) = self.context.feed.step(&self.sweep(&plain), walk, &from) else {
+            return Err(error);
+        };
+        // A failure that has passed was not caused by the children.
+        let once_more = Sweep {
+            tries: Tries::Once,
+            ..self.sweep(&shape)
+        };
+        if let Ok(step) = self.context.feed.step(&once_more, walk, &from) {
+            self.apply(mirror, &shape, step)?;
+            return Ok(shape);
+        }
+        let children = self.checkpoint.expanded();
+        self.stop_expanding(mirror, &children, &error.to_string())?;
+        self.apply(mirror, &plain, step)?;
+        Ok(plain)
+    }
+
+    /// Continues without these children; they are read separately afterwards. A full
+    /// sync starts new runs for them then, so that their runs end here.
+    fn stop_expanding(
+        &mut self,
+        mirror: &mut Mirror,
+        children: &[Resource],
+        why: &str,
+    ) -> Result<()> {
+        tracing::warn!(resource = %self.resource, "$expand: {why}; reading the children separately");
+        let write = mirror.write()?;
+        for &child in children {
+            self.separate.push((child, why.to_owned()));
+            if self.job() == Job::Incremental {
+                continue;
+            }
+            write.clear_sweep(self.job(), child)?;
+            if self.runs.counts(child).records_seen > 0 {
+                let error = Some(format!("by $expand: {why}"));
+                let ending = RunEnding::new(Verdict::Failed, error);
+                self.runs.end(&write, child, ending)?;
+            } else if let Some(run) = self.runs.get(child) {
+                write.discard_run(run.id)?;
+            }
+            self.runs.remove(child);
+        }
+        write.commit()?;
+        let is_kept = |name: &String| !children.iter().any(|child| child.entity_set() == name);
+        self.checkpoint.expand.retain(is_kept);
+        Ok(())
+    }
+}

@@ -1,0 +1,215 @@
+//! The reader of one resource, and how it applies one page.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use crate::feed::{Key, Paging, Position, Step, Sweep};
+use crate::mirror::{DeletedReason, Job, Mirror, WriteTx};
+use crate::record::Shape;
+use crate::resource::Resource;
+use crate::sync::context::Context;
+use crate::sync::error::Result;
+use crate::sync::records::apply::Apply;
+use crate::sync::records::catalog::Catalog;
+use crate::sync::records::checkpoint::Checkpoint;
+use crate::sync::records::run::RunSet;
+use crate::value::ValueForm;
+
+/// Reads one resource, with the children that come along.
+pub(in crate::sync) struct Reader<'a> {
+    pub context: &'a Context<'a>,
+    pub catalog: &'a Catalog,
+    pub resource: Resource,
+    pub checkpoint: Checkpoint,
+    /// The runs of the resource and of the children that come along.
+    pub runs: RunSet,
+    /// Children that the feed does not send with this resource, and why.
+    pub separate: Vec<(Resource, String)>,
+    /// What the run could not do, which makes it partial.
+    pub left_out: Vec<String>,
+    /// The number of deletions that were held back.
+    pub held_back: Option<u64>,
+    /// Whether this continues an unfinished run.
+    pub is_resumed: bool,
+    /// The next link of the unfinished run.
+    pub(super) resumed_link: Option<String>,
+}
+
+impl Reader<'_> {
+    /// Returns the job of the runs.
+    pub fn job(&self) -> Job {
+        self.runs.job()
+    }
+
+    /// Returns what to ask the feed for, in this shape.
+    pub fn sweep(&self, shape: &Arc<Shape>) -> Sweep {
+        let filter = self.catalog.filter(self.resource).map(str::to_owned);
+        let select = self.catalog.selects(self.resource);
+        self.context.feed.sweep(shape.clone(), filter, select)
+    }
+
+    /// Returns how to apply pages in a transaction.
+    pub(super) fn apply_in<'w>(&'w mut self, write: &'w WriteTx<'w>) -> Apply<'w> {
+        Apply {
+            write,
+            runs: &mut self.runs,
+            ignore_fields: &self.context.config.sync.ignore_fields,
+            listings_filtered: self.catalog.filter(Resource::Property).is_some(),
+            missing: BTreeSet::new(),
+        }
+    }
+
+    /// Applies a page and saves the checkpoint, in one transaction. On an error, the
+    /// counts and the checkpoint are as before.
+    pub(super) fn apply(&mut self, mirror: &mut Mirror, shape: &Shape, step: Step) -> Result<()> {
+        self.apply_and_delete(mirror, shape, step, None)
+    }
+
+    /// Applies a page as [`Reader::apply`] does. With a reason, its records are also
+    /// soft-deleted, so that the rows keep the last values.
+    pub(super) fn apply_and_delete(
+        &mut self,
+        mirror: &mut Mirror,
+        shape: &Shape,
+        step: Step,
+        reason: Option<DeletedReason>,
+    ) -> Result<()> {
+        let counts = self.runs.all_counts();
+        let checkpoint = self.checkpoint.clone();
+        let applied = self.try_apply(mirror, shape, step, reason);
+        if applied.is_err() {
+            self.checkpoint = checkpoint;
+            self.runs.restore_counts(counts);
+        }
+        applied
+    }
+
+    fn try_apply(
+        &mut self,
+        mirror: &mut Mirror,
+        shape: &Shape,
+        mut step: Step,
+        reason: Option<DeletedReason>,
+    ) -> Result<()> {
+        let write = mirror.write()?;
+        let mut apply = self.apply_in(&write);
+        apply.remove_unwanted(shape, &mut step.page)?;
+        apply.page(shape, &step.page)?;
+        if let Some(reason) = reason {
+            for record in &step.page.records {
+                apply.delete(shape.resource, &record.key, reason, None)?;
+            }
+        }
+        if self.job() == Job::Incremental {
+            self.note_newest(shape, &step);
+        } else {
+            self.note_seen(&write, shape, &step)?;
+        }
+        self.advance(&write, step)?;
+        write.commit()?;
+        self.show_progress();
+        Ok(())
+    }
+
+    /// Notes how far a page of changes reaches. A page that was asked for by key says
+    /// nothing about other records; with a filter, all changes were read before.
+    fn note_newest(&mut self, shape: &Shape, step: &Step) {
+        let is_walk = step.walk < self.checkpoint.positions.len();
+        if is_walk && self.catalog.filter(self.resource).is_none() {
+            let now = self.context.feed.date();
+            self.checkpoint.note_newest(shape, &step.page, now);
+        }
+    }
+
+    /// Notes which keys were seen, so that missing rows are found at the end. In the
+    /// order of a numeric key, a page itself shows which keys between its first and its
+    /// last are missing; otherwise every key is noted.
+    pub(super) fn note_seen(
+        &self,
+        write: &WriteTx<'_>,
+        shape: &Shape,
+        step: &Step,
+    ) -> rusqlite::Result<()> {
+        let page = &step.page;
+        let rejects = page.rejects.iter();
+        let rejects = rejects.filter(|reject| reject.resource == self.resource);
+        let rejected_keys = rejects.clone().filter_map(|reject| reject.key.as_deref());
+        for key in rejected_keys.clone() {
+            write.unmark_missing(self.resource, key)?;
+        }
+        let seen: HashSet<&str> = (page.records.iter().map(|record| &*record.key))
+            .chain(rejected_keys)
+            .collect();
+        if !self.is_in_numeric_order(shape) {
+            for key in seen {
+                write.mark_seen(self.job(), self.resource, key)?;
+            }
+            return Ok(());
+        }
+
+        // A record that came without its key may be any of those that seem to be missing.
+        let has_keyless = rejects.clone().any(|reject| reject.key.is_none());
+        let Some((after, up_to)) = covered_keys(step).filter(|_| !has_keyless) else {
+            return Ok(());
+        };
+        for key in write.live_keys_between(shape, after, up_to)? {
+            if !seen.contains(key.as_str()) {
+                write.mark_missing(self.job(), self.resource, &key)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns whether the feed sends records in the order of a numeric key.
+    pub(super) fn is_in_numeric_order(&self, shape: &Shape) -> bool {
+        self.context.feed.dialect().paging == Paging::Keyset
+            && shape.paging_field().form == ValueForm::Integer
+    }
+
+    /// Moves the checkpoint past a page, and saves it.
+    pub(super) fn advance(&mut self, write: &WriteTx<'_>, step: Step) -> Result<()> {
+        self.checkpoint.note_rejects(&step.page.rejects);
+        self.checkpoint.read += step.page.entries as u64;
+        // Pages that were asked for by key belong to none of the checkpoint's positions.
+        if let Some(position) = self.checkpoint.positions.get_mut(step.walk) {
+            *position = step.to;
+        }
+        self.save(write)
+    }
+
+    /// Saves the counts of the runs and the checkpoint.
+    pub(super) fn save(&mut self, write: &WriteTx<'_>) -> Result<()> {
+        let checkpoint = self.checkpoint.to_json()?;
+        let traffic = self.context.feed.traffic();
+        Ok(self.runs.save(write, traffic, Some(&checkpoint))?)
+    }
+
+    pub(super) fn show_progress(&self) {
+        let counts = self.runs.counts(self.resource);
+        let read = self.checkpoint.read;
+        self.context.progress.page(self.resource, &counts, read);
+    }
+}
+
+/// Returns the range of numeric keys that a page covers completely: from where it
+/// began to its last key, or to the end of the range. Returns `None` where records
+/// without a key are in between.
+fn covered_keys(step: &Step) -> Option<(Option<i64>, Option<i64>)> {
+    let Position::Keyset {
+        after,
+        up_to,
+        skip: 0,
+    } = &step.from
+    else {
+        return None;
+    };
+    let number = |key: &Option<Key>| match key {
+        Some(Key::Number(number)) => Some(*number),
+        _ => None,
+    };
+    if step.to.is_finished() {
+        return Some((number(after), number(up_to)));
+    }
+    let last = number(&Key::of(&step.page.last_paging));
+    last.map(|last| (number(after), Some(last)))
+}
