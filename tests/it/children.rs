@@ -52,7 +52,7 @@ fn photos_that_come_by_no_way_leave_the_rest_whole_and_are_made_up_for_later() {
     let run = last_run(&db, "Property");
     assert_eq!(run["status"], Sql::Text("partial".to_owned()));
     assert!(
-        as_text(&run["error"]).contains("no photos"),
+        as_text(&run["error"]).contains("photos could not be read"),
         "{:?}",
         run["error"]
     );

@@ -109,7 +109,7 @@ impl Checked {
                     let what = || {
                         (
                             0,
-                            format!("{} cannot be checked at ({error})", path.display()),
+                            format!("{} cannot be read ({error})", path.display()),
                         )
                     };
                     self.unreadable.get_or_insert_with(what).0 += 1;
