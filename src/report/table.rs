@@ -1,6 +1,5 @@
-//! Tables, for a terminal and for a page.
+//! Tables of text, and how a terminal shows them.
 
-use super::page::markup::escape;
 use super::words::{cut, printable};
 
 /// The columns of the narrowest terminal that people still use.
@@ -96,35 +95,6 @@ impl Table {
             }
         });
         columns.collect()
-    }
-
-    /// As a part of a page, in a box of its own that scrolls.
-    pub fn html(&self, title: &str) -> String {
-        let cell = |column: usize, scope: &str, text: &str| {
-            let (tag, scope) = match (scope, column < self.names) {
-                ("", false) => ("td", String::new()),
-                ("", true) => ("th", " scope=\"row\"".to_owned()),
-                (scope, _) => ("th", format!(" scope=\"{scope}\"")),
-            };
-            let class = if column < self.names {
-                " class=\"name\""
-            } else {
-                ""
-            };
-            format!("<{tag}{scope}{class}>{}</{tag}>", escape(text))
-        };
-        let row = |scope: &str, cells: &[String]| {
-            let cells = cells.iter().enumerate();
-            let cells: String = cells.map(|(at, text)| cell(at, scope, text)).collect();
-            format!("<tr>{cells}</tr>\n")
-        };
-        let rows: String = self.rows.iter().map(|cells| row("", cells)).collect();
-        format!(
-            "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">\n<table>\n\
-             <thead>\n{}</thead>\n<tbody>\n{rows}</tbody>\n</table>\n</div>\n",
-            escape(title),
-            row("col", &self.head)
-        )
     }
 }
 

@@ -1,119 +1,115 @@
-//! Charts over days as inline SVG: columns one on another, and dots. What they show is
-//! in a table beside them, too.
+//! Charts over days as inline SVG. Every number of a chart is also in a table of the page.
+
+use maud::{Markup, html};
 
 use super::axis::{Axis, BOTTOM, TOP, Unit};
-use super::markup::{escape, length};
-use super::outline::{closed, mark, open};
+use super::outline::{closed, length, mark, open};
 use crate::report::words::{cut, short_number, short_time};
 
-/// A drawing's size in its own units: a phone shows it at three quarters, so that its
-/// letters can still be read.
+/// The size of a drawing in its own units. A phone shows it at three quarters, where its
+/// text is still legible.
 const WIDTH: f64 = 480.0;
 const HEIGHT: f64 = 250.0;
 
-/// Where the plot is, from left to right.
+/// The left and right edge of the plot.
 const LEFT: f64 = 50.0;
 const RIGHT: f64 = 472.0;
 
-/// Where what is pointed at is written, above the plot.
+/// The left edge of the line above the plot that describes the bin under the pointer.
 const READOUT_X: f64 = 4.0;
 
-/// So many letters fit there.
+/// The number of characters that fit into that line.
 const READOUT: usize = 72;
 
-/// So many colours there are; what comes behind them shares the last.
+/// The number of colours. Series after these share the last one.
 pub const COLOURS: usize = 8;
 
-/// One number a bin.
+/// One number per bin.
 #[derive(Clone, Debug)]
 pub struct Series {
-    /// What they are called.
+    /// The name in the legend.
     pub name: String,
-    /// The numbers; none where nothing is known. Below zero they hang from the axis.
+    /// The numbers; None where the number is unknown. Negative ones hang below the axis.
     pub values: Vec<Option<f64>>,
     /// Which of the [`COLOURS`].
     pub colour: usize,
 }
 
-/// How numbers are drawn.
+/// The kind of a chart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// Series one on another, bin beside bin.
+pub enum ChartKind {
+    /// Stacked series without gaps between the bins.
     Areas,
-    /// Series one on another, bins apart.
+    /// Stacked series with gaps between the bins.
     Columns,
-    /// A dot each, on an axis where each step is ten times the one before.
+    /// One dot per number, on a logarithmic axis.
     Dots,
 }
 
 /// A chart over bins of days.
 #[derive(Clone, Debug)]
 pub struct Chart {
-    /// Of the page's charts, which.
+    /// The chart's identifier in the page.
     pub id: &'static str,
-    /// What it shows.
+    /// The title.
     pub title: String,
-    /// The same in a sentence, for those who do not see it.
+    /// A sentence for readers who do not see the chart.
     pub description: String,
-    /// What each bin is called where it is pointed at.
+    /// The name of each bin, shown when it is pointed at.
     pub bins: Vec<String>,
-    /// What stands below some of them.
+    /// The label of each bin below the axis. Only those that fit are shown.
     pub labels: Vec<String>,
     /// The numbers.
     pub series: Vec<Series>,
-    /// What they measure.
+    /// The unit of the numbers.
     pub unit: Unit,
-    /// How they are drawn.
-    pub form: Form,
+    /// How the numbers are drawn.
+    pub kind: ChartKind,
 }
 
 impl Chart {
-    /// The drawing, and what its colours mean.
-    pub fn html(&self) -> String {
-        let axis = match self.form {
-            Form::Dots => Axis::by_tens(self.least_and_most()),
+    /// Draws the chart and its legend.
+    pub fn html(&self) -> Markup {
+        let axis = match self.kind {
+            ChartKind::Dots => Axis::by_tens(self.least_and_most()),
             _ => Axis::even(self.extent(), self.unit),
         };
-        let mut svg = format!(
-            "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-labelledby=\"{id}-title {id}-desc\">\n\
-             <title id=\"{id}-title\">{}</title>\n<desc id=\"{id}-desc\">{}</desc>\n",
-            escape(&self.title),
-            escape(&self.description),
-            id = self.id,
-        );
-        svg += &self.grid(&axis);
-        for series in 0..self.series.len() {
-            svg += &self.drawn(series, &axis);
+        let (title, desc) = (format!("{}-title", self.id), format!("{}-desc", self.id));
+
+        html! {
+            (self.legend())
+            svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-labelledby={ (title) " " (desc) } {
+                title id=(title) { (self.title) }
+                desc id=(desc) { (self.description) }
+                (self.grid(&axis))
+                (self.labels())
+                @for series in 0..self.series.len() { (self.drawn(series, &axis)) }
+                @if let Some(note) = self.empty_note() {
+                    text class="none" x=(length((LEFT + RIGHT) / 2.0)) y=(length((TOP + BOTTOM) / 2.0)) text-anchor="middle" {
+                        (note)
+                    }
+                }
+                path class="axis" d={ "M" (LEFT) " " (length(axis.y(0.0).min(BOTTOM))) "H" (RIGHT) } {}
+                @for bin in 0..self.bins.len() { (self.readout(bin)) }
+            }
         }
-        if let Some(instead) = self.instead() {
-            svg += &format!(
-                "<text class=\"none\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{instead}</text>\n",
-                length((LEFT + RIGHT) / 2.0),
-                length((TOP + BOTTOM) / 2.0)
-            );
-        }
-        svg += &format!(
-            "<path class=\"axis\" d=\"M{LEFT} {y}H{RIGHT}\"/>\n",
-            y = length(axis.y(0.0).min(BOTTOM))
-        );
-        for bin in 0..self.bins.len() {
-            svg += &self.pointed_at(bin);
-        }
-        svg += "</svg>\n";
-        format!("{}{svg}", self.legend())
     }
 
-    /// What stands where there is nothing to draw.
-    fn instead(&self) -> Option<&'static str> {
+    /// Returns the note of a chart without anything to draw.
+    fn empty_note(&self) -> Option<&'static str> {
         let numbers = || self.series.iter().flat_map(|series| &series.values);
-        match self.form {
-            _ if numbers().flatten().any(|number| *number != 0.0) => None,
-            Form::Columns if numbers().all(Option::is_none) => Some("not known of this time"),
-            _ => Some("nothing in this time"),
+        if numbers().flatten().any(|number| *number != 0.0) {
+            return None;
         }
+        let is_unknown = self.kind == ChartKind::Columns && numbers().all(Option::is_none);
+        Some(if is_unknown {
+            "unknown for this period"
+        } else {
+            "nothing in this period"
+        })
     }
 
-    /// The lowest and the highest of columns that stand one on another.
+    /// Returns the lowest and the highest end of the stacked columns.
     fn extent(&self) -> (f64, f64) {
         let (mut low, mut high) = (0.0_f64, 0.0_f64);
         for bin in 0..self.bins.len() {
@@ -125,80 +121,73 @@ impl Chart {
         (low, high)
     }
 
-    /// The least number above zero, and the most.
+    /// Returns the least and the greatest number above zero.
     fn least_and_most(&self) -> (f64, f64) {
         let bins = 0..self.bins.len();
         let numbers = bins.flat_map(|bin| self.series.iter().filter_map(move |one| one.at(bin)));
         let numbers: Vec<f64> = numbers.filter(|number| *number > 0.0).collect();
         let most = numbers.iter().copied().reduce(f64::max);
         let least = numbers.iter().copied().reduce(f64::min);
-        // An empty chart has the times that are usual.
+        // The axis of an empty chart shows usual durations.
         least.zip(most).unwrap_or((0.1, 1.0))
     }
 
-    fn grid(&self, axis: &Axis) -> String {
-        let mut svg = String::new();
-        for tick in &axis.ticks {
-            let y = axis.y(*tick);
-            svg += &format!(
-                "<path class=\"grid\" d=\"M{LEFT} {y}H{RIGHT}\"/><text class=\"tick\" x=\"{x}\" y=\"{below}\" text-anchor=\"end\">{text}</text>\n",
-                y = length(y),
-                x = length(LEFT - 6.0),
-                below = length(y + 4.0),
-                text = escape(&self.number(*tick)),
-            );
-        }
-        let count = self.labels.len();
-        // As many as fit without touching, from the last one back.
-        let step = count.div_ceil(5).max(1);
-        for (bin, label) in self.labels.iter().enumerate() {
-            if !(count - 1 - bin).is_multiple_of(step) {
-                continue;
+    fn grid(&self, axis: &Axis) -> Markup {
+        html! {
+            @for tick in &axis.ticks {
+                @let y = axis.y(*tick);
+                path class="grid" d={ "M" (LEFT) " " (length(y)) "H" (RIGHT) } {}
+                text class="tick" x=(length(LEFT - 6.0)) y=(length(y + 4.0)) text-anchor="end" {
+                    (self.number(*tick))
+                }
             }
-            let middle = self.x(bin) + self.width() / 2.0;
-            let (x, anchor) = match middle {
-                middle if middle > RIGHT - 24.0 => (RIGHT, "end"),
-                middle if middle < LEFT + 24.0 => (LEFT, "start"),
-                middle => (middle, "middle"),
-            };
-            svg += &format!(
-                "<text class=\"tick\" x=\"{}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>\n",
-                length(x),
-                length(BOTTOM + 17.0),
-                escape(label)
-            );
         }
-        svg
     }
 
-    /// The width of a bin.
+    /// Writes as many labels as fit below the axis, the last one always.
+    fn labels(&self) -> Markup {
+        let count = self.labels.len();
+        let step = count.div_ceil(5).max(1);
+        let shown = |bin: usize| (count - 1 - bin).is_multiple_of(step);
+        let position = |bin: usize| match self.x(bin) + self.width() / 2.0 {
+            middle if middle > RIGHT - 24.0 => (RIGHT, "end"),
+            middle if middle < LEFT + 24.0 => (LEFT, "start"),
+            middle => (middle, "middle"),
+        };
+
+        html! {
+            @for (bin, label) in self.labels.iter().enumerate().filter(|(bin, _)| shown(*bin)) {
+                @let (x, anchor) = position(bin);
+                text class="tick" x=(length(x)) y=(length(BOTTOM + 17.0)) text-anchor=(anchor) { (label) }
+            }
+        }
+    }
+
+    /// Returns the width of a bin.
     fn width(&self) -> f64 {
         (RIGHT - LEFT) / self.bins.len().max(1) as f64
     }
 
-    /// Where a bin begins.
+    /// Returns the left edge of a bin.
     fn x(&self, bin: usize) -> f64 {
         LEFT + self.width() * bin as f64
     }
 
-    fn drawn(&self, series: usize, axis: &Axis) -> String {
-        let class = format!("s{}", self.series[series].colour.min(COLOURS - 1) + 1);
-        match self.form {
-            Form::Dots => self.dots(series, axis, &class),
-            _ => format!(
-                "<path class=\"{class}\" d=\"{}\"/>\n",
-                self.stacked(series, axis)
-            ),
+    fn drawn(&self, series: usize, axis: &Axis) -> Markup {
+        let class = self.series[series].class();
+        match self.kind {
+            ChartKind::Dots => self.dots(series, axis, &class),
+            _ => html! { path class=(class) d=(self.stacked(series, axis)) {} },
         }
     }
 
-    /// The outlines of a series' columns, on those of the series before.
+    /// Returns the path of a series' columns, stacked on the series before it.
     fn stacked(&self, series: usize, axis: &Axis) -> String {
-        let gap = match self.form {
-            Form::Columns => self.width() * 0.2,
+        let gap = match self.kind {
+            ChartKind::Columns => self.width() * 0.2,
             _ => 0.0,
         };
-        // Bin beside bin is one outline: up the tops, and back along the feet.
+        // Areas are one outline: along the tops, then back along the feet.
         let mut outline: Vec<(f64, f64)> = Vec::new();
         let mut feet: Vec<(f64, f64)> = Vec::new();
         let mut path = String::new();
@@ -211,7 +200,7 @@ impl Chart {
                 .sum();
             let (left, right) = (self.x(bin) + gap / 2.0, self.x(bin + 1) - gap / 2.0);
             let (foot, top) = (axis.y(foot), axis.y(foot + value));
-            if self.form == Form::Areas {
+            if self.kind == ChartKind::Areas {
                 outline.extend([(left, top), (right, top)]);
                 feet.extend([(left, foot), (right, foot)]);
             } else if value != 0.0 {
@@ -223,49 +212,47 @@ impl Chart {
         path + &closed(&outline)
     }
 
-    fn dots(&self, series: usize, axis: &Axis, class: &str) -> String {
+    fn dots(&self, series: usize, axis: &Axis, class: &str) -> Markup {
         let series = &self.series[series];
         let points = (0..self.bins.len()).filter_map(|bin| {
             let value = series.at(bin)?;
             Some((self.x(bin) + self.width() / 2.0, axis.y(value)))
         });
         let points: Vec<(f64, f64)> = points.collect();
-        let mut svg = String::new();
-        if points.len() > 1 {
-            let line = open(&points);
-            svg += &format!("<path class=\"line {class}\" d=\"{line}\"/>\n");
+
+        html! {
+            @if points.len() > 1 { path class={ "line " (class) } d=(open(&points)) {} }
+            @for (x, y) in points { (mark(series.colour, x, y, class)) }
         }
-        for (x, y) in points {
-            svg += &mark(series.colour, x, y, class);
-        }
-        svg
     }
 
-    /// A bin's numbers, for the pointer and for those who tap.
-    fn pointed_at(&self, bin: usize) -> String {
-        let mut numbers = Vec::new();
-        for series in &self.series {
-            if let Some(value) = series.at(bin).filter(|value| *value != 0.0) {
-                numbers.push(format!("{} {}", series.name, self.number(value.abs())));
+    /// Writes a bin's numbers, shown when it is pointed at or tapped.
+    fn readout(&self, bin: usize) -> Markup {
+        let text = format!("{}: {}", self.bins[bin], self.numbers(bin));
+
+        html! {
+            g class="bin" {
+                title { (text) }
+                rect x=(length(self.x(bin))) y=(TOP) width=(length(self.width().max(0.1))) height=(length(BOTTOM - TOP)) {}
+                text x=(READOUT_X) y="12" { (cut(&text, READOUT)) }
             }
         }
-        let numbers = match numbers.is_empty() {
-            true if self.series.iter().all(|series| series.at(bin).is_none()) => "-".to_owned(),
-            true => "nothing".to_owned(),
-            false => numbers.join(" · "),
-        };
-        let name = &self.bins[bin];
-        let text = format!("{name}: {numbers}");
-        format!(
-            "<g class=\"bin\"><title>{}</title><rect x=\"{}\" y=\"{TOP}\" width=\"{}\" height=\"{}\"/>\
-             <text x=\"{}\" y=\"12\">{}</text></g>\n",
-            escape(&text),
-            length(self.x(bin)),
-            length(self.width().max(0.1)),
-            length(BOTTOM - TOP),
-            READOUT_X,
-            escape(&cut(&text, READOUT)),
-        )
+    }
+
+    /// Lists the numbers of a bin that are not zero.
+    fn numbers(&self, bin: usize) -> String {
+        if self.series.iter().all(|series| series.at(bin).is_none()) {
+            return "-".to_owned();
+        }
+        let numbers = self.series.iter().filter_map(|series| {
+            let value = series.at(bin).filter(|value| *value != 0.0)?;
+            Some(format!("{} {}", series.name, self.number(value.abs())))
+        });
+        let numbers: Vec<String> = numbers.collect();
+        if numbers.is_empty() {
+            return "nothing".to_owned();
+        }
+        numbers.join(" · ")
     }
 
     fn number(&self, number: f64) -> String {
@@ -275,30 +262,36 @@ impl Chart {
         }
     }
 
-    fn legend(&self) -> String {
+    fn legend(&self) -> Markup {
         if self.series.len() < 2 {
-            return String::new();
+            return html! {};
         }
-        let items: String = self
-            .series
-            .iter()
-            .map(|series| {
-                let class = format!("s{}", series.colour.min(COLOURS - 1) + 1);
-                let swatch = match self.form {
-                    Form::Dots => mark(series.colour, 6.0, 6.0, &class),
-                    _ => format!("<rect class=\"{class}\" width=\"12\" height=\"12\"/>"),
-                };
-                format!(
-                    "<li><svg class=\"swatch\" viewBox=\"0 0 12 12\" aria-hidden=\"true\">{swatch}</svg>{}</li>\n",
-                    escape(&series.name)
-                )
-            })
-            .collect();
-        format!("<ul class=\"legend\">\n{items}</ul>\n")
+        html! {
+            ul class="legend" {
+                @for series in &self.series {
+                    li {
+                        svg class="swatch" viewBox="0 0 12 12" aria-hidden="true" { (self.swatch(series)) }
+                        (series.name)
+                    }
+                }
+            }
+        }
+    }
+
+    fn swatch(&self, series: &Series) -> Markup {
+        match self.kind {
+            ChartKind::Dots => mark(series.colour, 6.0, 6.0, &series.class()),
+            _ => html! { rect class=(series.class()) width="12" height="12" {} },
+        }
     }
 }
 
 impl Series {
+    /// Returns the class of the style sheet that has the series' colour.
+    fn class(&self) -> String {
+        format!("s{}", self.colour.min(COLOURS - 1) + 1)
+    }
+
     fn at(&self, bin: usize) -> Option<f64> {
         let value = self.values.get(bin).copied().flatten();
         value.filter(|value| value.is_finite())

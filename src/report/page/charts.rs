@@ -5,7 +5,7 @@ use std::ops::Range;
 use chrono::NaiveDate;
 
 use super::axis::Unit;
-use super::chart::{COLOURS, Chart, Form, Series};
+use super::chart::{COLOURS, Chart, ChartKind, Series};
 use crate::report::days::{bins, day};
 use crate::report::market::{Inventory, Market, MarketDay, is_status};
 use crate::report::performance::Performance;
@@ -78,7 +78,7 @@ pub fn inventory(inventory: &Inventory) -> (Chart, bool) {
         ),
         series: series.collect(),
         unit: Unit::Count,
-        form: Form::Areas,
+        kind: ChartKind::Areas,
         ..over(&names, &bins)
     };
     (chart, is_part)
@@ -128,7 +128,7 @@ pub fn lag(syncs: &Performance) -> Chart {
         ),
         series: vec![series("lag", 6, bins.iter().map(longest))],
         unit: Unit::Seconds,
-        form: Form::Columns,
+        kind: ChartKind::Columns,
         ..over(&names, &bins)
     }
 }
@@ -148,7 +148,7 @@ pub fn durations(syncs: &Performance) -> Chart {
         ),
         series: jobs.collect(),
         unit: Unit::Seconds,
-        form: Form::Dots,
+        kind: ChartKind::Dots,
         ..over(&names, &bins)
     }
 }
@@ -167,7 +167,7 @@ fn over_market(
         description: describe(what, &names),
         series,
         unit: Unit::Count,
-        form: Form::Columns,
+        kind: ChartKind::Columns,
         ..over(&names, &bins(names.len(), BINS))
     }
 }
@@ -220,6 +220,6 @@ fn over(names: &[&str], bins: &[Range<usize>]) -> Chart {
         labels: labels.collect(),
         series: Vec::new(),
         unit: Unit::Count,
-        form: Form::Columns,
+        kind: ChartKind::Columns,
     }
 }
