@@ -11,8 +11,8 @@ use mlsmirror::feed::{Dialect, Metadata, Page, Wanted, columns, shape};
 use mlsmirror::mirror::{ChangedRecord, Job, Mirror, RunId, StoredRow};
 use mlsmirror::record::Shape;
 use mlsmirror::resource::Resource;
-use mlsmirror::simulator::{Options, Simulator};
 use mlsmirror::value::Value;
+use simulator::{Options, Simulator};
 
 const LISTINGS: u64 = 200;
 

@@ -22,8 +22,10 @@
 //! 11. [`schedule`]: when a job is due, and the daemon that runs it then
 //! 12. [`report`]: how the mirror stands, how the syncs did and the market moved: as
 //!     values, text and a page
-//! 13. [`simulator`]: a feed to try and test on; knows [`resource`] and nothing else
-//! 14. [`cli`]: the command line; the only place that prints and knows exit codes
+//! 13. [`cli`]: the command line; the only place that prints and knows exit codes
+//!
+//! The crate [`simulator`] is a feed to try and to test against. It does not depend
+//! on this crate.
 //!
 //! # What always holds
 //!
@@ -115,7 +117,6 @@ pub mod record;
 pub mod report;
 pub mod resource;
 pub mod schedule;
-pub mod simulator;
 pub mod stop;
 pub mod sync;
 pub mod value;

@@ -18,8 +18,8 @@ use crate::config::Config;
 use crate::feed::Token;
 use crate::mirror::{ChangeCount, Lease, Mirror, RunSummary};
 use crate::resource::Resource;
-use crate::simulator::{Moved, Options, Simulator};
 use crate::sync::{self, Ending};
+use simulator::{Moved, Options, Simulator};
 
 /// How much happens between the two syncs.
 const MOVES: u32 = 200;

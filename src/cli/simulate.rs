@@ -4,7 +4,7 @@ use super::arguments::Simulate;
 use super::exit::Exit;
 use super::output::Output;
 use super::signals::wait_for_signal;
-use crate::simulator::{Limits, Options, ServerBehaviour, Simulator};
+use simulator::{Limits, Options, ServerBehaviour, Simulator};
 
 pub fn run(wanted: &Simulate, output: &Output) -> anyhow::Result<Exit> {
     let limits = Limits {

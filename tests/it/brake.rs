@@ -4,7 +4,7 @@ use rusqlite::types::Value as Sql;
 
 use crate::support::*;
 
-fn delete(feed: &mlsmirror::simulator::Simulator, count: usize) {
+fn delete(feed: &simulator::Simulator, count: usize) {
     for key in feed.listing_keys().into_iter().take(count) {
         feed.delete("Property", &key.to_string(), false).unwrap();
     }

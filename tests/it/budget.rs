@@ -40,7 +40,7 @@ fn what_one_process_spent_counts_for_the_next() {
 
 #[test]
 fn a_pause_that_the_feed_asked_for_holds_for_the_next_process_too() {
-    use mlsmirror::simulator::{Fault, FaultRule, RetryAfter};
+    use simulator::{Fault, FaultRule, RetryAfter};
     let feed = feed(20);
     let mirror = Mirror::with(&feed, |settings| {
         settings.set("requests_per_hour", 1000);
@@ -73,7 +73,7 @@ fn the_vendors_limit_is_learned_and_kept_and_hardly_more_time_is_taken() {
         options.photos = 0;
         options.open_houses = false;
         options.units = false;
-        options.clock = mlsmirror::simulator::Clock::Real;
+        options.clock = simulator::Clock::Real;
     });
     feed.set_server(|server| {
         server.limits.per_window = 60;

@@ -3,10 +3,10 @@
 use std::io::Read;
 use std::process::{Command, Stdio};
 
-use mlsmirror::simulator::{Fault, FaultRule, Simulator};
 use rusqlite::Connection;
 use rusqlite::types::Value as Sql;
 use serde_json::{Value as Json, json};
+use simulator::{Fault, FaultRule, Simulator};
 
 use crate::support::*;
 

@@ -77,7 +77,7 @@ fn photos_that_come_by_no_way_leave_the_rest_whole_and_are_made_up_for_later() {
 
 #[test]
 fn expand_that_breaks_midway_is_made_up_for_on_their_own() {
-    use mlsmirror::simulator::{Fault, FaultRule};
+    use simulator::{Fault, FaultRule};
     let feed = feed(120);
     feed.fault(FaultRule {
         path_contains: Some("$expand".to_owned()),

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::moves::{assert_log_tells_the_difference, copy};
 use crate::support::*;
-use mlsmirror::simulator::{DeletedNames, Fault, FaultRule, Simulator};
+use simulator::{DeletedNames, Fault, FaultRule, Simulator};
 
 fn asked_for_deleted(feed: &Simulator) -> usize {
     let asked = feed.requests().into_iter();

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use mlsmirror::simulator::{Fault, FaultRule, RetryAfter, Simulator};
 use rusqlite::types::Value as Sql;
+use simulator::{Fault, FaultRule, RetryAfter, Simulator};
 
 use crate::support::*;
 

@@ -83,7 +83,7 @@ fn holding(words: &[&str], but: &[&str]) -> Vec<String> {
 fn each_layer_uses_only_those_before_it() {
     let mut found = Vec::new();
     for source in sources() {
-        if ["lib", "main", "simulator"].contains(&source.layer.as_str()) {
+        if ["lib", "main"].contains(&source.layer.as_str()) {
             continue;
         }
         let place = |layer: &str| ORDER.iter().position(|name| *name == layer);
@@ -91,7 +91,6 @@ fn each_layer_uses_only_those_before_it() {
             let allowed = match (name, source.layer.as_str()) {
                 (name, own) if name == own => true,
                 ("stop", own) => ["feed", "sync", "schedule", "cli"].contains(&own),
-                ("simulator", own) => own == "cli",
                 // Imported with braces: `use crate::{…}` hides what is used.
                 ("", _) => false,
                 (name, own) => place(name).is_some() && place(name) < place(own),
@@ -107,28 +106,8 @@ fn each_layer_uses_only_those_before_it() {
 }
 
 #[test]
-fn the_simulator_knows_the_resources_and_nothing_else() {
-    let simulator = sources()
-        .into_iter()
-        .filter(|source| source.layer == "simulator");
-    assert_none(
-        simulator
-            .flat_map(|source| {
-                let names: Vec<String> =
-                    named(&source.text).into_iter().map(str::to_owned).collect();
-                let path = source.path.display().to_string();
-                names.into_iter().map(move |name| (path.clone(), name))
-            })
-            .filter(|(_, name)| !["resource", "simulator"].contains(&name.as_str()))
-            .map(|(path, name)| format!("{path} uses crate::{name}"))
-            .collect(),
-    );
-}
-
-#[test]
 fn only_feed_speaks_http_and_only_mirror_speaks_sql() {
-    // The simulator's own tests ask it as clients do.
-    assert_none(holding(&["reqwest"], &["feed/", "simulator/tests/"]));
+    assert_none(holding(&["reqwest"], &["feed/"]));
     let mut sql = holding(&["rusqlite::"], &["mirror/", "sync/"]);
     sql.extend(holding(
         &["SELECT ", "INSERT ", "UPDATE ", "DELETE FROM"],

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::moves::{assert_log_tells_the_difference, copy, last_change};
 use crate::support::*;
-use mlsmirror::simulator::{Simulator, Spoil};
+use simulator::{Simulator, Spoil};
 
 /// Everything but the runs, to see whether anything was written.
 fn all_rows(mirror: &Mirror) -> String {

@@ -1,8 +1,8 @@
 //! A sync that is killed or stopped goes on from where it stood.
 
-use mlsmirror::simulator::{Fault, FaultRule, RetryAfter, Simulator};
 use rusqlite::types::Value as Sql;
 use serde_json::json;
+use simulator::{Fault, FaultRule, RetryAfter, Simulator};
 
 use crate::moves::{assert_log_tells_the_difference, copy};
 use crate::support::*;

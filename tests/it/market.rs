@@ -10,10 +10,10 @@ use mlsmirror::config::Config;
 use mlsmirror::feed::{Feed, Token};
 use mlsmirror::mirror::Lease;
 use mlsmirror::resource::Resource;
-use mlsmirror::simulator::{Fault, FaultRule, Host, Simulator};
 use mlsmirror::stop::Stop;
 use mlsmirror::sync::{self, Context, Ending, Unwatched};
 use serde_json::json;
+use simulator::{Fault, FaultRule, Host, Simulator};
 
 use crate::moves::{Copy, assert_log_tells_the_difference, copy, last_change};
 use crate::photo_files::{assert_files_as_named, assert_files_equal_feed};

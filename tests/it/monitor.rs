@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use crate::support::*;
-use mlsmirror::simulator::Simulator;
+use simulator::Simulator;
 
 fn set_status(feed: &Simulator, key: i64, status: &str) {
     let change = fields(json!({ "StandardStatus": status }));

@@ -330,7 +330,7 @@ fn an_ignored_field_is_mirrored_and_not_logged() {
 
 #[test]
 fn moves_are_followed_whichever_way_records_come() {
-    type Ask = fn(&mut mlsmirror::simulator::ServerBehaviour);
+    type Ask = fn(&mut simulator::ServerBehaviour);
     let ways: [(&str, &str, Ask); 5] = [
         ("children on their own", "wfrmls", |server| {
             server.expand_refused = Some(400)

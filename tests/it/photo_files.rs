@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use mlsmirror::simulator::{Fault, FaultRule, Host, Request, Simulator};
+use simulator::{Fault, FaultRule, Host, Request, Simulator};
 
 use crate::support::*;
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use chrono::Duration;
-use mlsmirror::simulator::{Fault, Simulator};
 use serde_json::json;
+use simulator::{Fault, Simulator};
 
 use crate::photo_files::*;
 use crate::support::*;

@@ -7,8 +7,8 @@ use std::os::unix::fs::symlink;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
-use mlsmirror::simulator::Simulator;
 use serde_json::{Value as Json, json};
+use simulator::Simulator;
 
 use crate::photo_files::*;
 use crate::support::*;

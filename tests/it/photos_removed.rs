@@ -4,8 +4,8 @@
 use std::os::unix::fs::symlink;
 
 use chrono::Duration;
-use mlsmirror::simulator::Simulator;
 use serde_json::json;
+use simulator::Simulator;
 
 use crate::photo_files::*;
 use crate::support::*;

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use chrono::Duration;
-use mlsmirror::simulator::{Fault, FaultRule, Host, Simulator};
 use serde_json::json;
+use simulator::{Fault, FaultRule, Host, Simulator};
 
 use crate::photo_files::*;
 use crate::stopped::places;

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use chrono::Duration;
-use mlsmirror::simulator::{Fault, FaultRule, Host, RetryAfter, Simulator};
 use serde_json::json;
+use simulator::{Fault, FaultRule, Host, RetryAfter, Simulator};
 
 use crate::photo_files::*;
 use crate::support::*;

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::moves::{assert_log_tells_the_difference, copy};
 use crate::support::*;
-use mlsmirror::simulator::{Fault, FaultRule};
+use simulator::{Fault, FaultRule};
 
 #[test]
 fn what_no_stamp_and_no_announcement_told_is_mended() {

@@ -1,8 +1,8 @@
 //! Records that cannot be stored: kept whole, told, and made up for.
 
-use mlsmirror::simulator::Spoil;
 use rusqlite::types::Value as Sql;
 use serde_json::Value as Json;
+use simulator::Spoil;
 
 use crate::support::*;
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use chrono::{Days, NaiveDate, Utc};
-use mlsmirror::simulator::Simulator;
 use rusqlite::Connection;
 use serde_json::{Value as Json, json};
+use simulator::Simulator;
 
 use crate::support::*;
 

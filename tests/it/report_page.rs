@@ -2,10 +2,10 @@
 
 use std::process::Command;
 
-use mlsmirror::simulator::{Fault, FaultRule};
 use quick_xml::Reader;
 use quick_xml::events::Event;
 use rusqlite::Connection;
+use simulator::{Fault, FaultRule};
 
 use crate::report::Story;
 use crate::support::*;

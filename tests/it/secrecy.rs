@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::thread;
 
-use mlsmirror::simulator::{Fault, FaultRule};
+use simulator::{Fault, FaultRule};
 
 use crate::support::*;
 

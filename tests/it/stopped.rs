@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use mlsmirror::simulator::{Fault, FaultRule, Simulator};
 use rusqlite::Connection;
 use serde_json::json;
+use simulator::{Fault, FaultRule, Simulator};
 
 use crate::support::*;
 

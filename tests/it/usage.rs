@@ -1,8 +1,8 @@
 //! What is wrong on the command line, in the configuration, or with the files:
 //! the exit code, and a message that says what to do.
 
-use mlsmirror::simulator::{Fault, FaultRule};
 use rusqlite::Connection;
+use simulator::{Fault, FaultRule};
 
 use crate::support::*;
 

@@ -1,8 +1,8 @@
 //! The verify: every difference is named, and none is invented.
 
-use mlsmirror::simulator::{Fault, FaultRule, Spoil};
 use rusqlite::Connection;
 use serde_json::{Value as Json, json};
+use simulator::{Fault, FaultRule, Spoil};
 
 use crate::support::*;
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Datelike, Duration, Offset, TimeZone, Utc};
 use chrono_tz::America::Denver;
-use mlsmirror::simulator::Simulator;
 use rusqlite::Connection;
 use serde_json::json;
+use simulator::Simulator;
 
 use crate::photo_files::with_photos;
 use crate::support::*;

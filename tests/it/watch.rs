@@ -5,8 +5,8 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
-use mlsmirror::simulator::{Fault, FaultRule, Simulator};
 use rusqlite::Connection;
+use simulator::{Fault, FaultRule, Simulator};
 
 use crate::support::*;
 

@@ -1,9 +1,9 @@
 //! The watermark: the feed's own time up to which a resource is mirrored.
 
 use chrono::Duration;
-use mlsmirror::simulator::Clock;
 use rusqlite::types::Value as Sql;
 use serde_json::json;
+use simulator::Clock;
 
 use crate::support::*;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
-use mlsmirror::simulator::Simulator;
+use simulator::Simulator;
 use rusqlite::{Connection, types::Value as Sql};
 use serde_json::Value as Json;
 

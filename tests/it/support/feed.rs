@@ -1,7 +1,7 @@
 //! Simulated feeds, and their records.
 
 use chrono::{DateTime, Utc};
-use mlsmirror::simulator::{Clock, Options, Request, Simulator};
+use simulator::{Clock, Options, Request, Simulator};
 use serde_json::{Map, Value as Json};
 
 use super::{is_child, stored_timestamp, table};

@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use mlsmirror::simulator::Simulator;
+use simulator::Simulator;
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 

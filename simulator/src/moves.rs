@@ -9,7 +9,7 @@ use super::reference::Deletion;
 use super::row::{Row, names_record};
 use super::schema::Set;
 use super::value::Value;
-use crate::resource::MODIFICATION_TIMESTAMP;
+use crate::schema::MODIFICATION_TIMESTAMP;
 
 /// Fields as an edit gives them.
 pub type Fields = Map<String, Json>;

@@ -9,7 +9,13 @@
 //! Read `base`, `listing` and `make_listing` for what the market is made of,
 //! `market` for what is kept of its moves, `filter` to `page` for how a request
 //! is answered, `service`, `faults` and `flow` for how answers go wrong.
-//! The simulator knows the resources' names and nothing else of this crate.
+//! The crate depends on no client.
+#![warn(
+    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used
+)]
 
 mod assets;
 mod base;

@@ -29,7 +29,7 @@ pub const fn salt_of(name: &str) -> u64 {
 /// The salt of a literal name, made when this is compiled.
 macro_rules! salt {
     ($name:literal) => {
-        const { $crate::simulator::dice::salt_of($name) }
+        const { $crate::dice::salt_of($name) }
     };
 }
 pub(super) use salt;

@@ -8,8 +8,11 @@ use super::dice;
 use super::makers::Maker;
 use super::value::write_escaped;
 
-const FIELDS: &str = include_str!("../../fixtures/simulator/fields.tsv");
-const ENUMERATIONS: &str = include_str!("../../fixtures/simulator/enumerations.tsv");
+/// The field that says when a record last changed.
+pub const MODIFICATION_TIMESTAMP: &str = "ModificationTimestamp";
+
+const FIELDS: &str = include_str!("../fixtures/fields.tsv");
+const ENUMERATIONS: &str = include_str!("../fixtures/enumerations.tsv");
 
 /// A kind of record that the feed holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -300,9 +303,7 @@ impl Table {
             .enumerate()
             .map(|(at, f)| (f.name.clone(), at))
             .collect();
-        let stamp = fields
-            .iter()
-            .position(|f| f.name == crate::resource::MODIFICATION_TIMESTAMP);
+        let stamp = fields.iter().position(|f| f.name == MODIFICATION_TIMESTAMP);
         Table {
             set,
             fields,
