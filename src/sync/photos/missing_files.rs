@@ -106,12 +106,7 @@ impl Checked {
                 Ok(false) => missing.push(&file.key),
                 Err(error) => {
                     let path = dir.path().join(&file.path);
-                    let what = || {
-                        (
-                            0,
-                            format!("{} cannot be read ({error})", path.display()),
-                        )
-                    };
+                    let what = || (0, format!("{} cannot be read ({error})", path.display()));
                     self.unreadable.get_or_insert_with(what).0 += 1;
                 }
             }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
-use simulator::Simulator;
 use rusqlite::{Connection, types::Value as Sql};
 use serde_json::Value as Json;
+use simulator::Simulator;
 
 use super::{Record, Row, as_text, is_child, key_text, rows, stored_timestamp, table, truth};
 

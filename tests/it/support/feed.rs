@@ -1,8 +1,8 @@
 //! Simulated feeds, and their records.
 
 use chrono::{DateTime, Utc};
-use simulator::{Clock, Options, Request, Simulator};
 use serde_json::{Map, Value as Json};
+use simulator::{Clock, Options, Request, Simulator};
 
 use super::{is_child, stored_timestamp, table};
 

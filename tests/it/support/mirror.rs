@@ -7,8 +7,8 @@ use std::{
     process::{Command, Stdio},
 };
 
-use simulator::Simulator;
 use rusqlite::{Connection, OpenFlags};
+use simulator::Simulator;
 use tempfile::TempDir;
 
 use super::{Ended, MAIN, Running, TOKEN, process::read_to_end, wait_until};
