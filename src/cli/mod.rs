@@ -1,35 +1,22 @@
-//! The command line: one file a verb. The only place that prints, and that
-//! knows exit codes.
+//! The command line. Only this module prints and knows exit codes.
+//!
+//! `verbs` holds one file for each verb; the files beside it are shared by several verbs.
 
 mod advice;
 mod arguments;
-mod backup;
 mod change_table;
-mod changes;
-mod check;
-mod completions;
-mod demo;
 mod exit;
-mod init;
-mod listing;
-mod man;
 mod media;
 mod metrics;
 mod output;
 mod place;
 mod progress;
-mod refresh;
-mod report;
 mod session;
 mod signals;
-mod simulate;
 mod since;
-mod status;
-mod sync;
 mod tell;
 mod text;
-mod verify;
-mod watch;
+mod verbs;
 mod whole_file;
 
 use std::process::ExitCode;
@@ -40,6 +27,10 @@ use advice::advice;
 use arguments::{Arguments, Verb};
 use exit::Exit;
 use output::Output;
+use verbs::{
+    backup, changes, check, completions, demo, init, listing, man, refresh, report, simulate,
+    status, sync, verify, watch,
+};
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {

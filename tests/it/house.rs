@@ -111,7 +111,7 @@ fn only_feed_speaks_http_and_only_mirror_speaks_sql() {
     let mut sql = holding(&["rusqlite::"], &["mirror/", "sync/"]);
     sql.extend(holding(
         &["SELECT ", "INSERT ", "UPDATE ", "DELETE FROM"],
-        &["mirror/", "cli/demo.rs"],
+        &["mirror/", "cli/verbs/demo.rs"],
     ));
     assert_none(sql);
     for source in sources()
@@ -147,8 +147,8 @@ fn only_files_writes_where_photos_are() {
     // Files that are asked for, the demo's folder, the database's and its copy.
     let others = [
         "files/",
-        "cli/demo.rs",
-        "cli/man.rs",
+        "cli/verbs/demo.rs",
+        "cli/verbs/man.rs",
         "cli/whole_file.rs",
         "config/tests.rs",
         "mirror/process/backup.rs",

@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use super::arguments::{Arguments, Refresh};
-use super::exit::{Exit, UsageError};
-use super::output::Output;
-use super::session::Session;
 use super::sync::give_back_lease;
-use super::text::counted;
+use crate::cli::arguments::{Arguments, Refresh};
+use crate::cli::exit::{Exit, UsageError};
+use crate::cli::output::Output;
+use crate::cli::session::Session;
+use crate::cli::text::counted;
 use crate::mirror::{Job, RunSummary};
 use crate::resource::Resource;
 use crate::sync::{self, FileCounts};

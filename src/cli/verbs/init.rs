@@ -3,11 +3,11 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::arguments::{Arguments, Init};
-use super::exit::{Exit, UsageError};
-use super::output::Output;
-use super::session::{config_path, configuration};
-use super::whole_file::{There, write_whole};
+use crate::cli::arguments::{Arguments, Init};
+use crate::cli::exit::{Exit, UsageError};
+use crate::cli::output::Output;
+use crate::cli::session::{config_path, configuration};
+use crate::cli::whole_file::{There, write_whole};
 use crate::config::{Config, TokenSource, template};
 use crate::mirror::Mirror;
 use crate::report;

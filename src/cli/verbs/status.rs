@@ -5,12 +5,12 @@ use std::time::Duration;
 use chrono::Utc;
 use serde::Serialize;
 
-use super::arguments::Arguments;
-use super::exit::Exit;
-use super::media::describe_backlog;
-use super::output::Output;
-use super::session::configuration;
-use super::text::{bytes, counted, printable, thousands, time};
+use crate::cli::arguments::Arguments;
+use crate::cli::exit::Exit;
+use crate::cli::media::describe_backlog;
+use crate::cli::output::Output;
+use crate::cli::session::configuration;
+use crate::cli::text::{bytes, counted, printable, thousands, time};
 use crate::mirror::{LeaseHolder, Mirror};
 use crate::report::{self, Budget, Status};
 

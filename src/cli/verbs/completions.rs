@@ -2,9 +2,9 @@
 
 use clap::CommandFactory;
 
-use super::arguments::{Arguments, Completions};
-use super::exit::Exit;
-use super::output::{Output, print_as_it_is};
+use crate::cli::arguments::{Arguments, Completions};
+use crate::cli::exit::Exit;
+use crate::cli::output::{Output, print_as_it_is};
 
 pub fn run(wanted: &Completions, output: &Output) -> anyhow::Result<Exit> {
     let mut script = Vec::new();

@@ -3,11 +3,11 @@
 use std::io::Write;
 use std::ops::ControlFlow;
 
-use super::arguments::{Arguments, Changes, Kind};
-use super::change_table::ChangeTable;
-use super::exit::{Exit, UsageError};
-use super::output::{Output, gathered_bytes, send, terminal_columns};
-use super::session::configuration;
+use crate::cli::arguments::{Arguments, Changes, Kind};
+use crate::cli::change_table::ChangeTable;
+use crate::cli::exit::{Exit, UsageError};
+use crate::cli::output::{Output, gathered_bytes, send, terminal_columns};
+use crate::cli::session::configuration;
 use crate::mirror::{ChangeCategory, ChangeFilter, ChangeReader, ChangeRow, Mirror};
 
 pub fn run(arguments: &Arguments, wanted: &Changes, output: &Output) -> anyhow::Result<Exit> {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::arguments::{Arguments, Listing};
-use super::change_table::ChangeTable;
-use super::exit::Exit;
-use super::output::{Output, terminal_columns};
-use super::session::configuration;
-use super::text::{counted, printable, value};
+use crate::cli::arguments::{Arguments, Listing};
+use crate::cli::change_table::ChangeTable;
+use crate::cli::exit::Exit;
+use crate::cli::output::{Output, terminal_columns};
+use crate::cli::session::configuration;
+use crate::cli::text::{counted, printable, value};
 use crate::config::Config;
 use crate::mirror::{ChangeRow, HeldRecord, Mirror, WholeListing};
 use crate::resource::Resource;

@@ -10,13 +10,13 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::arguments::{Arguments, BackupWanted};
-use super::exit::{Exit, UsageError};
-use super::output::Output;
-use super::place::place;
-use super::session::{config_path, configuration};
-use super::signals::listen_for_signals;
-use super::text::bytes;
+use crate::cli::arguments::{Arguments, BackupWanted};
+use crate::cli::exit::{Exit, UsageError};
+use crate::cli::output::Output;
+use crate::cli::place::place;
+use crate::cli::session::{config_path, configuration};
+use crate::cli::signals::listen_for_signals;
+use crate::cli::text::bytes;
 use crate::mirror::{Mirror, with_suffix};
 use crate::stop;
 

@@ -1,9 +1,9 @@
 //! `simulate`: the simulated feed on its own.
 
-use super::arguments::Simulate;
-use super::exit::Exit;
-use super::output::Output;
-use super::signals::wait_for_signal;
+use crate::cli::arguments::Simulate;
+use crate::cli::exit::Exit;
+use crate::cli::output::Output;
+use crate::cli::signals::wait_for_signal;
 use simulator::{Limits, Options, ServerBehaviour, Simulator};
 
 pub fn run(wanted: &Simulate, output: &Output) -> anyhow::Result<Exit> {
@@ -38,7 +38,7 @@ pub fn run(wanted: &Simulate, output: &Output) -> anyhow::Result<Exit> {
          WFRMLS_BEARER_TOKEN={token} mlsmirror sync\n\
          it moves with: curl -X POST '{}/simulator/move?steps=100'\n\
          Ctrl-C ends it\n",
-        super::text::counted(wanted.listings, ("listing", "listings")),
+        crate::cli::text::counted(wanted.listings, ("listing", "listings")),
         base_url.trim_end_matches("/reso/odata"),
     );
     output.result(&document, &text)?;

@@ -7,12 +7,12 @@ use anyhow::Context;
 use chrono::Utc;
 use serde::Serialize;
 
-use super::arguments::{Arguments, ReportWanted};
-use super::exit::Exit;
-use super::output::Output;
-use super::place::place;
-use super::session::{config_path, configuration};
-use super::whole_file::{There, write_whole};
+use crate::cli::arguments::{Arguments, ReportWanted};
+use crate::cli::exit::Exit;
+use crate::cli::output::Output;
+use crate::cli::place::place;
+use crate::cli::session::{config_path, configuration};
+use crate::cli::whole_file::{There, write_whole};
 use crate::mirror::Mirror;
 use crate::report::{self, Report};
 

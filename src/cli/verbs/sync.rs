@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::advice;
-use super::arguments::{Arguments, Sync, SyncJob};
 use super::check::describe;
-use super::exit::{Exit, UsageError};
-use super::media::{self, describe_files};
-use super::output::Output;
-use super::progress::Shown;
-use super::session::{Session, configuration};
-use super::tell::{Printed, tell};
-use super::text::{bytes, counted, listed, thousands, time};
+use crate::cli::advice;
+use crate::cli::arguments::{Arguments, Sync, SyncJob};
+use crate::cli::exit::{Exit, UsageError};
+use crate::cli::media::{self, describe_files};
+use crate::cli::output::Output;
+use crate::cli::progress::Shown;
+use crate::cli::session::{Session, configuration};
+use crate::cli::tell::{Printed, tell};
+use crate::cli::text::{bytes, counted, listed, thousands, time};
 use crate::mirror::{
     Job, Lease, Mirror, MirrorProblem, NotAMirror, Purged, RunStatus, RunSummary, Transition,
     WantedPhotos,

@@ -3,9 +3,9 @@
 use anyhow::Context;
 use clap::CommandFactory;
 
-use super::arguments::{Arguments, ManPages};
-use super::exit::{Exit, UsageError};
-use super::output::{Output, print_as_it_is};
+use crate::cli::arguments::{Arguments, ManPages};
+use crate::cli::exit::{Exit, UsageError};
+use crate::cli::output::{Output, print_as_it_is};
 
 pub fn run(wanted: &ManPages, output: &Output) -> anyhow::Result<Exit> {
     // Its verb `help` has no page of its own for every other verb.

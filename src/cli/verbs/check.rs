@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::arguments::Arguments;
-use super::exit::Exit;
-use super::output::Output;
-use super::session::Session;
-use super::text::{bytes, counted, thousands, time};
+use crate::cli::arguments::Arguments;
+use crate::cli::exit::Exit;
+use crate::cli::output::Output;
+use crate::cli::session::Session;
+use crate::cli::text::{bytes, counted, thousands, time};
 use crate::resource::Resource;
 use crate::sync::{self, Plan, ResourcePlan};
 

@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-use super::arguments::{Arguments, Verify};
-use super::exit::Exit;
-use super::media::describe_unavailable;
-use super::output::Output;
-use super::progress::Shown;
-use super::session::Session;
-use super::text::{bytes, counted, thousands, value};
+use crate::cli::arguments::{Arguments, Verify};
+use crate::cli::exit::Exit;
+use crate::cli::media::describe_unavailable;
+use crate::cli::output::Output;
+use crate::cli::progress::Shown;
+use crate::cli::session::Session;
+use crate::cli::text::{bytes, counted, thousands, value};
 use crate::mirror::Mirror;
 use crate::resource::Resource;
 use crate::sync::{

@@ -1,0 +1,17 @@
+//! The verbs of the command line: one file for each.
+
+pub mod backup;
+pub mod changes;
+pub mod check;
+pub mod completions;
+pub mod demo;
+pub mod init;
+pub mod listing;
+pub mod man;
+pub mod refresh;
+pub mod report;
+pub mod simulate;
+pub mod status;
+pub mod sync;
+pub mod verify;
+pub mod watch;
