@@ -44,5 +44,6 @@ pub use outcome::{Advice, DeletedCount, Ending, FileCounts, Misconfigured, Repor
 pub use photos::missing_files::count_missing;
 pub use progress::{Note, PhotoProgress, Progress, Unwatched};
 pub use verify::compare_feed::verify;
-pub use verify::compare_files::{FileDifference, FileDifferenceKind, VerifiedFiles};
-pub use verify::difference::{Difference, Verified, VerifiedResource};
+pub use verify::difference::{
+    Difference, FileDifference, FileDifferenceKind, Verified, VerifiedFiles, VerifiedResource,
+};

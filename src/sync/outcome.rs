@@ -68,13 +68,13 @@ pub struct Report {
     pub runs: Vec<RunSummary>,
     /// The number of soft-deleted rows, by resource and reason.
     pub deleted: Vec<DeletedCount>,
-    /// What was done with files.
+    /// The numbers of files that were downloaded and removed.
     pub files: FileCounts,
     /// Why files of deleted photos could not be removed, in one line.
     pub cleanup_error: Option<String>,
     /// What retention removed for good.
     pub purged: Purged,
-    /// Ways out of what went wrong.
+    /// Ways for the user to solve the problems of the job.
     pub advice: BTreeSet<Advice>,
     /// How the job ended.
     pub ending: Ending,
@@ -128,7 +128,7 @@ impl DeletedCount {
     }
 }
 
-/// What a job did with files.
+/// The numbers of files that a job downloaded and removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct FileCounts {
     /// Files that were downloaded, new ones and replacements.

@@ -30,7 +30,7 @@ fn as_text<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
 /// The media folder seems to belong to something else.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{}: the mirror names none of its {files} files, so that it may not be this mirror's folder; check mirror.media_dir, or empty the folder yourself",
+    "{}: no row names any of its {files} files: it may not be this mirror's folder; check mirror.media_dir, or empty the folder yourself",
     .path.display()
 )]
 pub struct ForeignFolder {
@@ -38,7 +38,7 @@ pub struct ForeignFolder {
     files: usize,
 }
 
-/// What a prune removed.
+/// The result of a prune.
 #[derive(Debug, Default)]
 pub struct Pruned {
     /// The files that no row named.
@@ -50,7 +50,7 @@ pub struct Pruned {
 /// Finds the files in the media folder that no row names. Links are skipped.
 ///
 /// # Errors
-/// [`ForeignFolder`] if the folder has files and rows name none of them.
+/// [`ForeignFolder`] if the folder has files, but no row names any of them.
 pub fn unnamed(config: &Config, mirror: &Mirror) -> anyhow::Result<Vec<Unnamed>> {
     let path = &config.mirror.media_dir;
     let found = MediaDir::find(path).with_context(|| format!("opening {}", path.display()))?;

@@ -13,7 +13,7 @@ use crate::sync::context::Context;
 use crate::sync::outcome::{Advice, Ending, FileCounts, Report, Verdict};
 use crate::sync::records::run::SingleRun;
 
-/// Downloads photos if the job went well enough, and adds the result to its report.
+/// Downloads photos unless the job has failed, and adds the result to its report.
 pub(in crate::sync) fn add_photos(
     report: &mut Report,
     context: &Context<'_>,

@@ -29,8 +29,8 @@ struct Checked {
     unreadable: Option<(u64, String)>,
 }
 
-/// Checks the files that rows name, and clears the rows of those that are missing or
-/// have another length: all of them where all photos are wanted, else some. Files of
+/// Checks the files that rows name. Clears the rows of files that are missing or have
+/// another length. Checks all files where all photos are wanted, else some. Files of
 /// single listings are compared with their hashes. Returns the number of files that
 /// could not be read, and the error of the first one.
 pub(in crate::sync) fn find_missing(
@@ -91,7 +91,7 @@ impl Checked {
         Ok(last.filter(|_| is_full))
     }
 
-    /// Checks files, and clears the rows of those that are missing or damaged.
+    /// Checks files. Clears the rows of missing and damaged files.
     fn check(
         &mut self,
         mirror: &mut Mirror,

@@ -37,8 +37,8 @@ impl<'a> UrlRenewal<'a> {
         }
     }
 
-    /// Refetches the rows of these photos. Returns the keys of those that the feed did
-    /// not send; other jobs find out whether they are deleted.
+    /// Refetches the rows of these photos. Returns the keys that the feed did not send;
+    /// other jobs find out whether these photos are deleted.
     pub fn renew(
         &mut self,
         mirror: &mut Mirror,

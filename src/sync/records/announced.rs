@@ -178,9 +178,9 @@ impl Announcing<'_> {
         Ok(())
     }
 
-    /// Decides what an announcement means. Keys can be created again, so that one that is
-    /// older than the record's own timestamp is void. One that was read before, or is as
-    /// old as the record, proves nothing.
+    /// Decides what an announcement means. A key can be created again: an announcement
+    /// that is older than the record's timestamp is void. An announcement that was read
+    /// before, or is as old as the record, proves nothing.
     fn meaning(
         &self,
         write: &WriteTx<'_>,

@@ -25,7 +25,7 @@ pub(in crate::sync) struct Apply<'a> {
     pub ignore_fields: &'a BTreeSet<String>,
     /// Whether the mirror holds only some of the listings.
     pub listings_filtered: bool,
-    /// Resources of which some records are noted as missing.
+    /// The resources that have records noted as missing.
     pub missing: BTreeSet<Resource>,
 }
 
@@ -67,7 +67,7 @@ impl Apply<'_> {
         Ok(())
     }
 
-    /// Removes from a page of children those that the mirror does not hold.
+    /// Removes children from a page that the mirror does not hold.
     pub fn remove_unwanted(&self, shape: &Shape, page: &mut Page) -> rusqlite::Result<()> {
         if !shape.resource.is_child() {
             return Ok(());
@@ -157,8 +157,7 @@ impl Apply<'_> {
         Ok(())
     }
 
-    /// Updates the children of a listing: those that are listed, and those that no
-    /// longer are.
+    /// Updates the listed children of a listing, and deletes the others.
     fn children(
         &mut self,
         parent_shape: &Shape,
@@ -267,8 +266,7 @@ impl Apply<'_> {
         let resource = subject.resource;
         self.write.delete_row(resource, subject.key, reason)?;
         self.runs.count_deleted(resource, reason);
-        // A child that is deleted with its listing is logged by the listing's run if it
-        // has none of its own.
+        // A child without its own run is logged by the run of its listing.
         let has_own = self.runs.get(resource).is_some();
         let run_of = if has_own {
             resource

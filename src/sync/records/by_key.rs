@@ -13,12 +13,12 @@ use crate::value::ValueForm;
 /// Keys of this many bytes fit in a URL of every known server.
 const URL_KEYS_BYTES: usize = 3_000;
 
-/// The walk number of pages that belong to none of a sweep's walks.
+/// The walk number of pages that are fetched by key.
 const BY_KEY: usize = usize::MAX;
 
-/// Fetches the records with these keys, as many per request as the server takes, and
-/// passes each page to `each`. Returns the keys that the feed does not have; it was
-/// asked for each of them twice.
+/// Fetches the records with these keys in the largest requests that the server takes,
+/// and passes each page to `each`. Returns the keys that the feed does not have, after
+/// asking for each of them twice.
 pub fn fetch(
     feed: &Feed,
     stop: &Stop,

@@ -12,8 +12,7 @@ use crate::resource::Resource;
 use crate::sync::error::{Result, SyncError};
 use crate::sync::glossary::meaning;
 
-/// The resources and fields that the feed declares, and those that the configuration
-/// selects.
+/// The resources and fields that the feed declares, with the configured selection.
 pub struct Catalog {
     metadata: Metadata,
     settings: config::Sync,

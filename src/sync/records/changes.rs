@@ -180,7 +180,7 @@ pub(in crate::sync) fn read_listing_changes(
     Ok(())
 }
 
-/// Ends the run of a child of which only the records that came with listings were read.
+/// Ends the run of a child after only the records that came with listings were read.
 /// `held_listings` is the run of the listings if one of these records was rejected.
 fn end_child(
     job: &mut JobRun<'_>,
@@ -213,7 +213,7 @@ struct ChangesRead {
     runs: RunSet,
     /// The children that came along.
     along: Vec<Resource>,
-    /// The resources of which a record was rejected.
+    /// The resources with rejected records.
     rejected: BTreeMap<String, Option<String>>,
     /// The run of the resource itself.
     run: Option<RunId>,

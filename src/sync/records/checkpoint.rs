@@ -16,7 +16,7 @@ use crate::value::{stored_instant, timestamp};
 /// Saved with every page, in the page's transaction.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Checkpoint {
-    /// A description of what is asked for. Only the same reading resumes here.
+    /// A description of the request. Only the same reading resumes here.
     pub asked: String,
     /// The position in each range.
     pub positions: Vec<Position>,
@@ -115,7 +115,7 @@ impl Checkpoint {
 
     /// Returns the watermark of a resource after the run has finished: the feed's time up
     /// to which it is mirrored, never past a rejected record. An incremental sync never
-    /// moves it back; a full sync does if the feed's own timestamps went back.
+    /// moves it back; a full sync does if the feed's newest timestamp is older than before.
     pub fn watermark(
         &self,
         job: Job,

@@ -34,7 +34,7 @@ pub(super) struct RecordPlan {
     pub logged: Vec<LoggedChange>,
 }
 
-/// What the mirror holds of a record.
+/// The stored state of a record.
 pub(super) struct LoadedRecord {
     pub held: StoredRow,
     /// The columns that hold fields which the record has in `extra`: fields that the
@@ -107,9 +107,9 @@ pub(super) fn newly_undeclared(shape: &Shape, record: &Record, held: &StoredRow)
         .collect()
 }
 
-/// Filters the differences of a row to those that the log gets: no timestamp, and
-/// nothing that differs only because a field is newly selected, newly declared, or
-/// no longer declared.
+/// Returns the differences of a row that the log gets. It gets no timestamp, and no
+/// difference that exists only because a field is newly selected, newly declared, or no
+/// longer declared.
 fn loggable_changes(
     shape: &Shape,
     record: &Record,
@@ -224,7 +224,7 @@ pub(super) fn plan_missing_children(
     live: Vec<String>,
     may_be_empty: bool,
 ) -> MissingChildren {
-    // A child that came without a key may be any of those that seem to be missing.
+    // A child without a key may be any of the children that seem to be missing.
     if list.rejected_without_key {
         return MissingChildren::Missing(Vec::new());
     }

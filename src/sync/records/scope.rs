@@ -51,7 +51,7 @@ pub(super) fn narrow(catalog: &Catalog, mirror: &mut Mirror, resources: &[Resour
 }
 
 impl Catalog {
-    /// Returns the filter and the fields with which a resource is to be read.
+    /// Returns the configured filter and fields of a resource.
     pub fn scope(&self, resource: Resource) -> Result<Scope, ShapeError> {
         let shape = self.shape(resource, &[])?;
         let fields = shape.fields.iter().map(|field| field.name.clone());

@@ -15,7 +15,7 @@ pub struct Survey {
     pub newest: Option<String>,
 }
 
-/// The number of newest records to read: one that cannot be decoded must not hide
+/// The number of newest records to read: a record that cannot be decoded must not hide
 /// the others.
 const NEWEST: u64 = 10;
 

@@ -1,7 +1,7 @@
 //! Compares the files of photos with their hashes.
 
+use super::difference::{FileDifference, FileDifferenceKind, VerifiedFiles};
 use anyhow::Context as _;
-use serde::Serialize;
 
 use crate::files::MediaDir;
 use crate::mirror::{FileRow, Mirror};
@@ -11,50 +11,6 @@ use crate::sync::error::Result;
 
 /// The number of rows read at once.
 const ROWS_AT_ONCE: u64 = 500;
-
-/// The result of comparing files.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct VerifiedFiles {
-    /// The number of files read.
-    pub checked: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// The number of photos still to download.
-    pub to_fetch: u64,
-    /// The number of photos that their hosts did not have at the last request.
-    pub unavailable: u64,
-    /// The differences.
-    pub differences: Vec<FileDifference>,
-}
-
-/// A file that differs from its photo's row.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct FileDifference {
-    /// The photo's key.
-    pub key: String,
-    /// The key of its listing.
-    pub listing_key: Option<String>,
-    /// Its path within the media folder.
-    pub path: String,
-    /// How it differs.
-    #[serde(flatten)]
-    pub kind: FileDifferenceKind,
-}
-
-/// How a file differs from its photo's row.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum FileDifferenceKind {
-    /// It does not exist.
-    Missing,
-    /// Its content differs.
-    Changed,
-    /// It cannot be read.
-    Unreadable {
-        /// The error of the system.
-        error: String,
-    },
-}
 
 /// Compares every file that a live photo's row names with its length and hash.
 pub(in crate::sync) fn verify_files(

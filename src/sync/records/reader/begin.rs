@@ -138,8 +138,8 @@ fn begin_run(
     Ok(())
 }
 
-/// Returns a description of what is asked for. A checkpoint of another description is
-/// not resumed: records that were read before a field was declared lack it.
+/// Returns a description of the request. A checkpoint with another description is not
+/// resumed: records that were read before a field was declared lack it.
 fn asked(catalog: &Catalog, resource: Resource, children: &[Resource]) -> String {
     let filter = catalog.filter(resource).unwrap_or_default();
     // Another hash only makes the reading start again.

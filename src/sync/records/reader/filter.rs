@@ -11,8 +11,8 @@ use crate::sync::records::by_key::fetch;
 
 impl Reader<'_> {
     /// Reads keys and timestamps of all changes, whether they match the filter or not,
-    /// and notes those that are live here: one that does not come with the filter may
-    /// have left it.
+    /// and notes the live rows: a record that does not come with the filter may have left
+    /// it.
     pub fn note_changed(&mut self, mirror: &mut Mirror) -> Result<()> {
         let keys = Arc::new(self.catalog.key_shape(self.resource)?);
         let sweep = self.context.feed.sweep(keys.clone(), None, true);

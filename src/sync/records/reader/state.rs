@@ -25,7 +25,7 @@ pub(in crate::sync) struct Reader<'a> {
     pub runs: RunSet,
     /// Children that the feed does not send with this resource, and why.
     pub separate: Vec<(Resource, String)>,
-    /// What the run could not do, which makes it partial.
+    /// The reasons why the run is only partial.
     pub left_out: Vec<String>,
     /// The number of deletions that were held back.
     pub held_back: Option<u64>,
@@ -147,7 +147,7 @@ impl Reader<'_> {
             return Ok(());
         }
 
-        // A record that came without its key may be any of those that seem to be missing.
+        // A record without a key may be any of the records that seem to be missing.
         let has_keyless = rejects.clone().any(|reject| reject.key.is_none());
         let Some((after, up_to)) = covered_keys(step).filter(|_| !has_keyless) else {
             return Ok(());
@@ -170,7 +170,7 @@ impl Reader<'_> {
     pub(super) fn advance(&mut self, write: &WriteTx<'_>, step: Step) -> Result<()> {
         self.checkpoint.note_rejects(&step.page.rejects);
         self.checkpoint.read += step.page.entries as u64;
-        // Pages that were asked for by key belong to none of the checkpoint's positions.
+        // Pages that were fetched by key have no position in the checkpoint.
         if let Some(position) = self.checkpoint.positions.get_mut(step.walk) {
             *position = step.to;
         }
