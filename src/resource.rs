@@ -1,7 +1,7 @@
 //! The RESO resources that a mirror can hold, and their relations.
 //!
 //! This file only has names: of a resource on the wire, of its table, and of its key
-//! fields. `feed::dialect` describes how servers differ.
+//! fields. `feed::odata` describes how servers differ.
 
 use std::fmt;
 use std::str::FromStr;

@@ -163,5 +163,5 @@ fn only_the_command_line_prints() {
     let words = [
         "println!", "print!(", "eprint!(", "dbg!(", "stdout()", "stderr()",
     ];
-    assert_none(holding(&words, &["cli/", "feed/metadata/tests.rs"]));
+    assert_none(holding(&words, &["cli/", "feed/odata/metadata/tests.rs"]));
 }

@@ -8,12 +8,10 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::client::{Asking, Client, Tries};
-use super::dialect::Paging;
-use super::error::FeedError;
-use super::page::Page;
-use super::query::{self, Expand, Literal, Precision, Query, timestamp_literal};
-use super::walk::{Cursor, Key, Position};
+use super::position::{Cursor, Key, Position};
+use crate::feed::http::{Asking, Client, FeedError, Tries};
+use crate::feed::odata::query::{self, Expand, Literal, Precision, Query, timestamp_literal};
+use crate::feed::odata::{Page, Paging};
 use crate::record::Shape;
 use crate::resource::MODIFICATION_TIMESTAMP;
 use crate::value::Value;
@@ -128,7 +126,7 @@ impl Sweep {
     ///
     /// # Errors
     /// [`FeedError`] when no try gave a usable answer.
-    pub(super) async fn step(
+    pub async fn step(
         &self,
         client: &Client,
         walk: usize,
@@ -301,7 +299,8 @@ pub struct Walking {
 }
 
 impl Walking {
-    pub(super) fn start(
+    /// Starts one task per position.
+    pub fn start(
         runtime: &Runtime,
         client: Arc<Client>,
         sweep: Sweep,

@@ -4,9 +4,9 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::FeedError;
-use super::page::Page;
-use super::query::Literal;
+use crate::feed::http::FeedError;
+use crate::feed::odata::Page;
+use crate::feed::odata::query::Literal;
 use crate::value::Value;
 
 /// A key as a position in the feed's order, numbers as numbers.

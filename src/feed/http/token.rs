@@ -67,14 +67,14 @@ impl Token {
     }
 
     /// The `Authorization` header, marked so that the HTTP library hides it too.
-    pub(super) fn header(&self) -> Option<HeaderValue> {
+    pub fn header(&self) -> Option<HeaderValue> {
         let mut value = HeaderValue::from_str(&format!("Bearer {}", self.0)).ok()?;
         value.set_sensitive(true);
         Some(value)
     }
 
     /// The text without the token, should a server have echoed it.
-    pub(super) fn redact(&self, text: &str) -> String {
+    pub fn redact(&self, text: &str) -> String {
         text.replace(&self.0, "…")
     }
 }

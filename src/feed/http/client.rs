@@ -11,11 +11,10 @@ use reqwest::{Response, StatusCode};
 use tokio::sync::Semaphore;
 use url::Url;
 
-use super::error::FeedError;
+use super::error::{BadBody, FeedError};
 use super::headers::{asked_pause, header, http_date, until};
 use super::ledger::Ledger;
 use super::pace::{Limit, Pace};
-use super::page::BadBody;
 use super::patience::{Patience, too_slow};
 use super::token::Token;
 use crate::config;
@@ -25,14 +24,14 @@ use crate::stop::Stop;
 const BODY_LIMIT_BYTES: u64 = 256 * 1024 * 1024;
 
 /// The longest pause that a run makes because the feed asks for it.
-pub(super) const PAUSE_LIMIT: Duration = Duration::from_secs(3_600);
+pub const PAUSE_LIMIT: Duration = Duration::from_secs(3_600);
 
 /// Doubling stops here, so that a run with many tries goes on trying.
 pub const DELAY_LIMIT: Duration = Duration::from_secs(300);
 
 /// More redirects than this lead nowhere.
-pub(super) const REDIRECTS_MAX: usize = 5;
-pub(super) const TOO_MANY_REDIRECTS: &str = "more than five redirects";
+pub const REDIRECTS_MAX: usize = 5;
+pub const TOO_MANY_REDIRECTS: &str = "more than five redirects";
 
 /// What went over the wire so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,7 +62,7 @@ impl std::ops::Sub for Traffic {
 
 /// Counts what goes over the wire.
 #[derive(Default)]
-pub(super) struct Meter {
+pub struct Meter {
     pub requests: AtomicU64,
     pub retries: AtomicU64,
     pub throttled_ms: AtomicU64,
@@ -470,7 +469,7 @@ impl Client {
 }
 
 /// What all connections have in common.
-pub(super) fn http_builder(timeout: Option<Duration>) -> reqwest::ClientBuilder {
+pub fn http_builder(timeout: Option<Duration>) -> reqwest::ClientBuilder {
     // Fails only if a provider is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut http = reqwest::Client::builder();
@@ -482,7 +481,7 @@ pub(super) fn http_builder(timeout: Option<Duration>) -> reqwest::ClientBuilder 
         .tcp_nodelay(true)
 }
 
-pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -526,7 +525,7 @@ fn network(error: reqwest::Error) -> Failure {
 }
 
 /// What went wrong below HTTP, without the URL.
-pub(super) fn network_words(error: &reqwest::Error, cannot_connect: &str) -> String {
+pub fn network_words(error: &reqwest::Error, cannot_connect: &str) -> String {
     let kind = if error.is_timeout() {
         "timed out"
     } else if error.is_connect() {

@@ -3,10 +3,8 @@
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
-use super::error::FeedError;
-use super::page::BadBody;
-use super::query::{self, Literal, Order, Query, timestamp_literal};
-use super::{Feed, client::Asking};
+use super::query::{self, Literal, Order, Precision, Query, timestamp_literal};
+use crate::feed::http::{BadBody, FeedError};
 use crate::value::timestamp;
 
 /// The entity set, which WFRMLS does not declare in `$metadata`.
@@ -59,6 +57,28 @@ pub static DELETED_NAMES: [DeletedNames; 4] = [
 ];
 
 impl DeletedNames {
+    /// Returns the query for the records that were deleted after a time in storage form,
+    /// without the first `skip`. `entity_set` is none for all entity sets.
+    pub fn query(
+        &self,
+        entity_set: Option<&str>,
+        after: &str,
+        skip: u64,
+        timestamps: Precision,
+    ) -> Query {
+        let after = Literal::Timestamp(timestamp_literal(after, timestamps));
+        let of_set = entity_set
+            .zip(self.resource)
+            .map(|(entity_set, field)| query::eq(field, &Literal::Text(entity_set.to_owned())));
+        let filter = [of_set.unwrap_or_default(), query::gt(self.stamp, &after)];
+        let query = Query::of(ENTITY_SET)
+            .filter(query::and(filter))
+            .order_by(self.stamp, Order::Asc)
+            .order_by(self.key, Order::Asc)
+            .count();
+        if skip > 0 { query.skip(skip) } else { query }
+    }
+
     /// For which resources there is a query of its own; one for all where the
     /// filter need not name them.
     pub fn queries<'r>(&self, resources: &[&'r str]) -> Vec<Option<&'r str>> {
@@ -98,8 +118,9 @@ impl Announced {
     }
 }
 
+/// The body of a response from `Deleted`.
 #[derive(Deserialize)]
-struct Answer {
+pub struct DeletedBody {
     value: Vec<Json>,
     #[serde(rename = "@odata.count", alias = "@count")]
     count: Option<u64>,
@@ -107,53 +128,39 @@ struct Answer {
     next_link: Option<String>,
 }
 
-impl Feed {
-    /// A page of what was deleted after a moment, in storage form, behind the
-    /// first `skip`; of one entity set, or of all.
+impl DeletedBody {
+    /// Decodes a body.
+    pub fn decode(body: &[u8]) -> Result<DeletedBody, BadBody> {
+        serde_json::from_slice(body).map_err(|error| BadBody(error.to_string()))
+    }
+
+    /// Reads the entries. `skip` and `page_size` are those of the request.
     ///
     /// # Errors
-    /// [`FeedError`]; a refusal may mean that the server answers to other names,
-    /// or has no such resource.
-    pub fn announced(
+    /// [`FeedError::Stuck`] if the page is empty although the count says that more follow.
+    pub fn read(
         &self,
         names: &DeletedNames,
-        of: Option<&str>,
-        after: &str,
         skip: u64,
+        page_size: u32,
     ) -> Result<Announced, FeedError> {
-        let moment = Literal::Timestamp(timestamp_literal(after, self.dialect.timestamps));
-        let named = of.zip(names.resource);
-        let named = named.map(|(set, field)| query::eq(field, &Literal::Text(set.to_owned())));
-        let filter = [named.unwrap_or_default(), query::gt(names.stamp, &moment)];
-        let mut query = Query::of(ENTITY_SET)
-            .filter(query::and(filter))
-            .order_by(names.stamp, Order::Asc)
-            .order_by(names.key, Order::Asc)
-            .top(self.page_size.into())
-            .count();
-        if skip > 0 {
-            query = query.skip(skip);
+        let read = skip + self.value.len() as u64;
+        let is_empty = self.value.is_empty();
+        if is_empty && self.count.is_some_and(|count| count > read) {
+            let problem = "a page of Deleted is empty, but its count says that more follow";
+            return Err(FeedError::Stuck(problem.to_owned()));
         }
-        let url = self.client.url(&query.to_path_and_query())?;
-        let asked = self.client.get(&url, Asking::RECORDS, |body| {
-            serde_json::from_slice::<Answer>(body).map_err(|error| BadBody(error.to_string()))
-        });
-        let answer = self.runtime.block_on(asked)?;
-        let read = skip + answer.value.len() as u64;
-        let is_full = answer.value.len() >= self.page_size as usize;
-        let more = answer.next_link.is_some() || answer.count.is_none_or(|count| count > read);
-        if answer.value.is_empty() && answer.count.is_some_and(|count| count > read) {
-            let what = "a page of Deleted is empty though more is counted";
-            return Err(FeedError::Stuck(what.to_owned()));
-        }
+
+        let is_full = self.value.len() >= page_size as usize;
+        let has_more = self.next_link.is_some() || self.count.is_none_or(|count| count > read);
         let mut page = Announced {
-            is_last: answer.value.is_empty() || !(more || is_full),
+            is_last: is_empty || !(has_more || is_full),
             ..Announced::default()
         };
-        for entry in &answer.value {
+        for entry in &self.value {
             match announcement(names, entry) {
                 Ok(announcement) => page.announcements.push(announcement),
-                Err(stamp) => page.unreadable.push(stamp),
+                Err(timestamp) => page.unreadable.push(timestamp),
             }
         }
         Ok(page)

@@ -1,7 +1,7 @@
 //! How servers differ, as data: a further server is a further entry here.
 
+use super::query::Precision;
 use crate::config::Profile;
-use crate::feed::query::Precision;
 
 /// How a server leads from page to page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

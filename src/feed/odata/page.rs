@@ -9,6 +9,7 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::feed::http::BadBody;
 use crate::record::{Children, Record, Reject, Shape};
 use crate::value::{Value, canonical};
 
@@ -34,11 +35,6 @@ pub struct Page {
     /// How many entries came behind that one.
     pub changeless_tail: usize,
 }
-
-/// A body that is not the JSON that was promised. Another try may bring it.
-#[derive(Debug, thiserror::Error)]
-#[error("the answer is not the JSON that was asked for: {0}")]
-pub struct BadBody(pub String);
 
 impl Page {
     /// Decodes the body of an answer.

@@ -6,18 +6,18 @@ use chrono::{DateTime, Utc};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
 /// A header as text, if it is there and is text.
-pub(super) fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+pub fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }
 
 /// An HTTP date.
-pub(super) fn http_date(text: &str) -> Option<DateTime<Utc>> {
+pub fn http_date(text: &str) -> Option<DateTime<Utc>> {
     httpdate::parse_http_date(text).ok().map(DateTime::from)
 }
 
 /// Vendors write the reset as unix seconds, as unix milliseconds (Trestle), or
 /// as seconds from now.
-pub(super) fn until(reset: u64, feed_time: Option<DateTime<Utc>>) -> Option<Duration> {
+pub fn until(reset: u64, feed_time: Option<DateTime<Utc>>) -> Option<Duration> {
     const FIRST_INSTANT_S: u64 = 1_000_000_000;
     const FIRST_INSTANT_MS: u64 = 1_000_000_000_000;
     let at_ms = match reset {
@@ -30,10 +30,7 @@ pub(super) fn until(reset: u64, feed_time: Option<DateTime<Utc>>) -> Option<Dura
 }
 
 /// The pause that an answer asks for, in seconds or as a date of the feed's clock.
-pub(super) fn asked_pause(
-    headers: &HeaderMap,
-    feed_time: Option<DateTime<Utc>>,
-) -> Option<Duration> {
+pub fn asked_pause(headers: &HeaderMap, feed_time: Option<DateTime<Utc>>) -> Option<Duration> {
     let pause = |text: &str| match text.trim().parse::<u64>() {
         Ok(seconds) => until(seconds, feed_time),
         Err(_) => (http_date(text)? - feed_time?)

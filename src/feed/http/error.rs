@@ -62,6 +62,11 @@ pub enum FeedError {
     Interrupted(Signal),
 }
 
+/// A body that is not the JSON that was promised. Another try may bring it.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer is not the JSON that was asked for: {0}")]
+pub struct BadBody(pub String);
+
 fn said(message: &str) -> String {
     if message.is_empty() {
         String::new()

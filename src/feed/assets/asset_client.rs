@@ -18,14 +18,11 @@ use tokio::runtime::Runtime;
 use url::Url;
 
 use super::address::{Guard, PrivateAddress};
-use super::client::{
-    DELAY_LIMIT, Meter, PAUSE_LIMIT, REDIRECTS_MAX, TOO_MANY_REDIRECTS, Traffic, http_builder,
-    locked, network_words,
-};
-use super::headers::{asked_pause, header, http_date};
-use super::pace::{Limit, Pace};
-use super::patience::{Patience, too_slow};
 use crate::config::Config;
+use crate::feed::http::{
+    DELAY_LIMIT, Limit, Meter, PAUSE_LIMIT, Pace, Patience, REDIRECTS_MAX, TOO_MANY_REDIRECTS,
+    Traffic, asked_pause, header, http_builder, http_date, locked, network_words, too_slow,
+};
 use crate::stop::{Signal, Stop};
 use crate::value::stored_instant;
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 const SLOWEST_BYTES_PER_SECOND: f64 = 4_096.0;
 
 /// The patience with one answer.
-pub(super) struct Patience {
+pub struct Patience {
     begun_at: Instant,
     timeout: Option<Duration>,
 }
@@ -30,6 +30,6 @@ impl Patience {
 }
 
 /// What is said of an answer when the patience with it is over.
-pub(super) fn too_slow(bytes: u64) -> String {
+pub fn too_slow(bytes: u64) -> String {
     format!("timed out: only {bytes} bytes came until now")
 }

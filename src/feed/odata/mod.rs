@@ -1,0 +1,14 @@
+//! OData: `$metadata`, query text, and the records in a response.
+
+mod deleted;
+mod dialect;
+pub mod metadata;
+mod page;
+pub mod query;
+mod shape;
+
+pub use deleted::{Announced, Announcement, DELETED_NAMES, DeletedBody, DeletedNames};
+pub use dialect::{Dialect, Paging};
+pub use metadata::Metadata;
+pub use page::Page;
+pub use shape::{ShapeError, Wanted, columns, shape};
