@@ -147,7 +147,7 @@ impl<'d> Documented<'d> {
                         Some(table) => {
                             documented.columns.insert((table, name), holds.clone());
                         }
-                        None if heading.ends_with("own notes") => {
+                        None if heading.ends_with("own tables") => {
                             documented.objects.insert(name, holds.clone());
                         }
                         None => {
