@@ -17,52 +17,20 @@
     clippy::unwrap_used
 )]
 
-mod assets;
-mod base;
 mod behaviour;
-mod children;
-mod control;
 mod dice;
-mod faults;
-mod filter;
-mod find;
-mod flow;
-mod listing;
-mod make_child;
-mod make_listing;
-mod make_other;
-mod make_role;
+mod fields;
+mod http;
 mod makers;
 mod market;
-mod metadata;
-mod meter;
-mod moves;
-mod page;
-mod people;
-mod photo_file;
-mod places;
-mod predicate;
-mod query;
-mod reference;
-mod reply;
-mod row;
-mod running;
-mod schema;
-mod service;
-mod shared;
-mod span;
-mod steering;
-mod tokens;
-mod trade;
-mod value;
-mod words;
+mod odata;
+mod options;
+mod world;
 
 #[cfg(test)]
 mod tests;
 
-pub use behaviour::{Clock, DeletedNames, Limits, Names, Options, ServerBehaviour, Spoil};
-pub use faults::{Fault, FaultRule, Host, RetryAfter};
-pub use moves::Fields;
-pub use running::Simulator;
-pub use shared::Request;
-pub use trade::Moved;
+pub use behaviour::{DeletedNames, Limits, Names, ServerBehaviour, Spoil};
+pub use http::{Fault, FaultRule, Host, Request, RetryAfter, Simulator};
+pub use market::{Fields, Moved};
+pub use options::{Clock, Options};

@@ -273,7 +273,7 @@ fn a_record_that_could_not_be_stored_holds_the_watermark_until_it_is_mended() {
         feed.advance(chrono::Duration::hours(2));
         mirror.sync_ends(3, &[]);
         assert_eq!(number(&mirror.open(), open), 1);
-        feed.mend("Property", &keys[1].to_string()).unwrap();
+        feed.repair("Property", &keys[1].to_string()).unwrap();
         mirror.sync();
         let db = mirror.open();
         assert_eq!(number(&db, open), 0);

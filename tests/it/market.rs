@@ -261,7 +261,7 @@ impl Market {
             (true, Some(key)) => {
                 self.trail
                     .push(format!("remove open house {key}, announced: {announced}"));
-                self.feed.remove_open_house(&key, announced).unwrap();
+                self.feed.delete("OpenHouse", &key, announced).unwrap();
                 if !announced {
                     self.is_untold(Untold::Keys);
                 }

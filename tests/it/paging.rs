@@ -4,7 +4,7 @@ use crate::support::*;
 
 #[test]
 fn an_account_with_a_lower_page_cap_still_gets_everything() {
-    let feed = feed_with(150, |options| options.page_cap = Some(7));
+    let feed = feed_with(150, |options| options.server.page_cap = Some(7));
     let mirror = Mirror::with(&feed, |settings| settings.resources = ALL.to_vec());
     mirror.sync();
     assert_mirror_equals_feed(&mirror.open(), &feed, &ALL);
@@ -35,7 +35,7 @@ fn the_next_links_of_expanded_children_are_followed() {
 fn the_next_links_of_expanded_children_have_next_links_of_their_own() {
     let feed = feed_with(30, |options| {
         options.photos = 6;
-        options.page_cap = Some(2);
+        options.server.page_cap = Some(2);
         options.server.expand_cap = Some(1);
     });
     let mirror = Mirror::of(&feed);

@@ -79,7 +79,7 @@ fn bad_records_beside_good_ones_are_kept_whole_until_they_are_mended() {
     }
 
     for (key, _) in spoiled {
-        feed.mend("Property", &key.to_string()).unwrap();
+        feed.repair("Property", &key.to_string()).unwrap();
     }
     mirror.sync_full();
     assert_mirror_equals_feed(&db, &feed, &MAIN);
@@ -116,7 +116,7 @@ fn the_watermark_stays_before_a_record_that_was_rejected() {
         "{after:?} is past {stamp}"
     );
 
-    feed.mend("Property", key).unwrap();
+    feed.repair("Property", key).unwrap();
     mirror.sync_full();
     let after = last_run(&mirror.open(), "Property")["watermark_after"].clone();
     assert_eq!(after, Sql::Text(newest_timestamp(&feed, "Property")));
@@ -171,7 +171,7 @@ fn a_bad_photo_does_not_cost_its_listing_or_the_other_photos() {
         3
     );
     for key in spoiled {
-        feed.mend("Media", &key).unwrap();
+        feed.repair("Media", &key).unwrap();
     }
     mirror.sync_full();
     assert_mirror_equals_feed(&db, &feed, &MAIN);

@@ -232,6 +232,6 @@ async fn a_spoiled_record_comes_spoiled_until_mended() {
     feed.spoil("Property", &key, Spoil::NotAnObject).unwrap();
     assert!(ask(&feed, url).await.1["value"][3].is_string());
     assert_eq!(feed.truth("Property"), truth);
-    feed.mend("Property", &key).unwrap();
+    feed.repair("Property", &key).unwrap();
     assert_eq!(records(&feed, "Property").await, truth);
 }

@@ -1,0 +1,78 @@
+//! The host with the photos.
+
+use std::time::SystemTime;
+
+use axum::http::HeaderMap;
+use chrono::DateTime;
+
+use super::photo_file::{fingerprint, render};
+use super::reply::Reply;
+use super::shared::Shared;
+use crate::fields::Set;
+use crate::fields::Value;
+use crate::market::Market;
+use crate::market::Row;
+
+/// Answers a request for a photo: `/photos/SIZE/KEY`.
+pub fn answer(shared: &Shared, path: &str, headers: &HeaderMap) -> Reply {
+    let key = path
+        .strip_prefix("/photos/")
+        .and_then(|path| path.split_once('/'))
+        .map(|(_, key)| key);
+    let found = key.and_then(|key| Some((key, photo(shared, key)?)));
+    let Some((key, (version, changed))) = found else {
+        return plain(404, "no such photo");
+    };
+    let tag = format!("\"{:016x}\"", fingerprint(key, version));
+    let validators = vec![
+        ("etag", tag.clone()),
+        ("last-modified", httpdate::fmt_http_date(changed)),
+    ];
+    if is_known(headers, &tag, changed) {
+        return Reply::new(304, validators, b"");
+    }
+    match render(key, version, shared.options.photo_bytes) {
+        Ok(body) => {
+            let mut headers = validators;
+            headers.push(("content-type", "image/jpeg".to_owned()));
+            Reply::new(200, headers, body)
+        }
+        Err(error) => plain(500, &format!("{error:#}")),
+    }
+}
+
+/// The version of a photo that the feed holds, and when it last changed.
+pub fn photo(shared: &Shared, key: &str) -> Option<(u32, SystemTime)> {
+    find(&shared.market(), key)
+}
+
+fn find(market: &Market, key: &str) -> Option<(u32, SystemTime)> {
+    let id = market
+        .id(Set::Media, key)
+        .filter(|&id| market.exists(Set::Media, id))?;
+    let version = market
+        .overlay(Set::Media, id)
+        .map_or(0, |overlay| overlay.version);
+    let changed = match Row::new(market, Set::Media, id).named("MediaModificationTimestamp") {
+        Value::Timestamp(ms) => DateTime::from_timestamp_millis(ms).unwrap_or_default(),
+        _ => DateTime::default(),
+    };
+    Some((version, changed.into()))
+}
+
+/// Whether the client holds this version already. A tag goes before a date.
+fn is_known(headers: &HeaderMap, tag: &str, changed: SystemTime) -> bool {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    match (header("if-none-match"), header("if-modified-since")) {
+        (Some(tags), _) => tags
+            .split(',')
+            .any(|known| known.trim() == tag || known.trim() == "*"),
+        (None, Some(date)) => httpdate::parse_http_date(date).is_ok_and(|date| changed <= date),
+        (None, None) => false,
+    }
+}
+
+fn plain(status: u16, text: &str) -> Reply {
+    let content_type = ("content-type", "text/plain".to_owned());
+    Reply::new(status, vec![content_type], text.as_bytes())
+}

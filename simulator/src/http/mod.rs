@@ -1,0 +1,18 @@
+//! The two servers, their faults, and the handle that controls them.
+
+mod assets;
+mod control;
+mod faults;
+mod flow;
+mod harm;
+mod meter;
+mod photo_file;
+mod reply;
+mod running;
+mod service;
+mod shared;
+mod steering;
+
+pub use faults::{Fault, FaultRule, Host, RetryAfter};
+pub use running::Simulator;
+pub use shared::Request;

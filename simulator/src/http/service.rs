@@ -1,0 +1,190 @@
+//! The two servers: one for records, one for photos.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::extract::{Request as HttpRequest, State};
+use axum::http::StatusCode;
+use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use axum::response::Response;
+
+use super::faults::{Fault, Host};
+use super::flow::{Busy, Flow};
+use super::harm::{Outgoing, outgoing, replacement};
+use super::reply::Reply;
+use super::shared::{Request, Shared};
+use super::{assets, control};
+use crate::odata::{self, Answer, decode};
+
+/// The path of the service's root.
+pub const ROOT: &str = "/reso/odata";
+
+/// The maximum size of a control request's body.
+const CONTROL_BYTES: usize = 4 << 20;
+
+/// Answers a request to the service.
+pub async fn feed(State(shared): State<Arc<Shared>>, request: HttpRequest) -> Response {
+    if request.uri().path().starts_with("/simulator/") {
+        return control_request(&shared, request).await;
+    }
+    serve(shared, Host::Feed, request, within_limits).await
+}
+
+/// Answers a request to the asset host.
+pub async fn asset(State(shared): State<Arc<Shared>>, request: HttpRequest) -> Response {
+    serve(shared, Host::Assets, request, |shared, received| {
+        assets::answer(shared, &received.path, &received.headers)
+    })
+    .await
+}
+
+/// The parts of a request that matter for its response.
+struct Received {
+    method: String,
+    path: String,
+    raw_query: String,
+    query: String,
+    headers: HeaderMap,
+}
+
+impl Received {
+    fn new(request: HttpRequest) -> Received {
+        let (head, _) = request.into_parts();
+        let raw_query = head.uri.query().unwrap_or_default().to_owned();
+        Received {
+            method: head.method.to_string(),
+            path: decode(head.uri.path()).unwrap_or_else(|| head.uri.path().to_owned()),
+            query: decode(&raw_query).unwrap_or_else(|| raw_query.clone()),
+            raw_query,
+            headers: head.headers,
+        }
+    }
+}
+
+/// Answers a request to the service, or refuses it if it exceeds a rate limit.
+fn within_limits(shared: &Shared, received: &Received) -> Reply {
+    let limits = shared.market().behaviour.limits;
+    let Some(reading) = shared.meter().count(limits, Instant::now()) else {
+        return Reply::from(answer(shared, received));
+    };
+
+    let mut reply = if reading.is_over {
+        let wait = reading.reset_seconds.to_string();
+        let mut reply = Reply::from(Answer::error(429, "Rate limit exceeded"));
+        reply.set("x-ratelimit-retryafter", wait.clone());
+        reply.set("retry-after", wait);
+        reply
+    } else {
+        Reply::from(answer(shared, received))
+    };
+    let reset = shared.now().timestamp() + reading.reset_seconds as i64;
+    reply.set("x-ratelimit-limit", reading.limit.to_string());
+    reply.set("x-ratelimit-remaining", reading.remaining.to_string());
+    reply.set("x-ratelimit-reset", reset.to_string());
+    reply
+}
+
+fn answer(shared: &Shared, received: &Received) -> Answer {
+    let expected = format!("Bearer {}", shared.options.token);
+    let is_allowed = received
+        .headers
+        .get(header::AUTHORIZATION)
+        .is_some_and(|given| given.as_bytes() == expected.as_bytes());
+    if !is_allowed {
+        return Answer::error(401, "Access is denied: the token is missing or invalid");
+    }
+    if received.method != "GET" {
+        return Answer::error(405, "The service is read-only");
+    }
+    match received.path.strip_prefix(ROOT) {
+        Some(path) if path.is_empty() || path.starts_with('/') => odata::answer(
+            &shared.market(),
+            shared.options.page_size,
+            &shared.base_url,
+            path,
+            &received.raw_query,
+        ),
+        _ => Answer::error(404, "There is nothing at this path"),
+    }
+}
+
+/// Answers and logs a request, with the damage of the next fault that matches it.
+async fn serve(
+    shared: Arc<Shared>,
+    host: Host,
+    request: HttpRequest,
+    reply: impl FnOnce(&Shared, &Received) -> Reply,
+) -> Response {
+    let tally = shared.tally(host);
+    let (busy, now_busy) = Busy::begin(&tally.busy);
+    tally.most_busy.fetch_max(now_busy, Ordering::SeqCst);
+    let received = Received::new(request);
+    let fault = shared
+        .faults()
+        .next(host, &format!("{}?{}", received.path, received.query));
+
+    let latency = latency(&shared, host, fault.as_ref());
+    if !latency.is_zero() {
+        tokio::time::sleep(latency).await;
+    }
+
+    let reply = fault
+        .as_ref()
+        .and_then(|fault| replacement(fault, shared.now()))
+        .unwrap_or_else(|| reply(&shared, &received));
+    tally
+        .bytes
+        .fetch_add(reply.body.len() as u64, Ordering::SeqCst);
+    shared.record(Request {
+        host,
+        had_authorization: received.headers.contains_key(header::AUTHORIZATION),
+        method: received.method,
+        path: received.path,
+        query: received.query,
+        status: reply.status,
+        at: shared.now(),
+    });
+    send(outgoing(reply, fault, shared.now()), busy)
+}
+
+fn latency(shared: &Shared, host: Host, fault: Option<&Fault>) -> Duration {
+    let usual = match host {
+        Host::Feed => Duration::from_millis(shared.market().behaviour.latency_ms),
+        Host::Assets => Duration::ZERO,
+    };
+    match fault {
+        Some(Fault::Delay(by)) => usual + *by,
+        _ => usual,
+    }
+}
+
+fn send(outgoing: Outgoing, busy: Busy) -> Response {
+    let mut response = Response::new(Body::new(Flow::new(outgoing.parts, busy)));
+    *response.status_mut() = StatusCode::from_u16(outgoing.status).unwrap_or_default();
+    for (name, value) in &outgoing.headers {
+        put(response.headers_mut(), name, value);
+    }
+    response
+}
+
+fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(HeaderName::from_static(name), value);
+    }
+}
+
+async fn control_request(shared: &Arc<Shared>, request: HttpRequest) -> Response {
+    let (head, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, CONTROL_BYTES)
+        .await
+        .unwrap_or_default();
+    let query = head.uri.query().unwrap_or_default();
+    let (status, json) =
+        control::answer(shared, head.method.as_str(), head.uri.path(), query, &body);
+    let mut response = Response::new(Body::from(json.to_string()));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
+    put(response.headers_mut(), "content-type", "application/json");
+    response
+}

@@ -1,0 +1,150 @@
+//! What a filter asks of a record.
+
+use std::cmp::Ordering;
+
+use crate::fields::Value;
+use crate::market::Row;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operator {
+    Equal,
+    NotEqual,
+    Greater,
+    AtLeast,
+    Less,
+    AtMost,
+}
+
+impl Operator {
+    pub fn named(name: &str) -> Option<Operator> {
+        Some(match name {
+            "eq" => Operator::Equal,
+            "ne" => Operator::NotEqual,
+            "gt" => Operator::Greater,
+            "ge" => Operator::AtLeast,
+            "lt" => Operator::Less,
+            "le" => Operator::AtMost,
+            _ => return None,
+        })
+    }
+
+    /// The operator that says the same with its sides exchanged.
+    pub fn mirrored(self) -> Operator {
+        match self {
+            Operator::Greater => Operator::Less,
+            Operator::AtLeast => Operator::AtMost,
+            Operator::Less => Operator::Greater,
+            Operator::AtMost => Operator::AtLeast,
+            same => same,
+        }
+    }
+
+    /// Only `eq` and `ne` say anything of a null; a value that does not compare equals nothing.
+    fn holds(self, left: &Value, right: &Value) -> bool {
+        let order = left.order(right);
+        match self {
+            Operator::Equal => order == Some(Ordering::Equal),
+            Operator::NotEqual => order != Some(Ordering::Equal),
+            _ if matches!(left, Value::Null) || matches!(right, Value::Null) => false,
+            Operator::Greater => order == Some(Ordering::Greater),
+            Operator::AtLeast => matches!(order, Some(Ordering::Greater | Ordering::Equal)),
+            Operator::Less => order == Some(Ordering::Less),
+            Operator::AtMost => matches!(order, Some(Ordering::Less | Ordering::Equal)),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Search {
+    Contains,
+    StartsWith,
+    EndsWith,
+}
+
+/// A value within a filter.
+#[derive(Clone, Debug)]
+pub enum Term {
+    /// By its place in the table.
+    Field(usize),
+    Literal(Value),
+    Lower(Box<Term>),
+    Upper(Box<Term>),
+}
+
+impl Term {
+    fn value(&self, row: &Row<'_>) -> Value {
+        let of = |term: &Term, change: fn(&str) -> String| {
+            term.value(row)
+                .as_text()
+                .map_or(Value::Null, |text| Value::owned(change(&text)))
+        };
+        match self {
+            Term::Field(at) => row.value(*at),
+            Term::Literal(value) => value.clone(),
+            Term::Lower(term) => of(term, str::to_lowercase),
+            Term::Upper(term) => of(term, str::to_uppercase),
+        }
+    }
+}
+
+/// A condition.
+#[derive(Clone, Debug)]
+pub enum Predicate {
+    All(Vec<Predicate>),
+    Any(Vec<Predicate>),
+    Not(Box<Predicate>),
+    Compare(Term, Operator, Term),
+    In(Term, Vec<Value>),
+    /// Holds all of these members.
+    Has(usize, u128),
+    Search(Search, Term, Term),
+    /// A field that is true, or a constant.
+    True(Term),
+}
+
+impl Predicate {
+    pub fn holds(&self, row: &Row<'_>) -> bool {
+        match self {
+            Predicate::All(all) => all.iter().all(|one| one.holds(row)),
+            Predicate::Any(any) => any.iter().any(|one| one.holds(row)),
+            Predicate::Not(one) => !one.holds(row),
+            Predicate::Compare(left, operator, Term::Literal(right)) => {
+                operator.holds(&left.value(row), right)
+            }
+            Predicate::Compare(left, operator, right) => {
+                operator.holds(&left.value(row), &right.value(row))
+            }
+            Predicate::In(term, values) => {
+                let value = term.value(row);
+                values.iter().any(|one| Operator::Equal.holds(&value, one))
+            }
+            Predicate::Has(at, members) => match row.value(*at) {
+                Value::Members(_, held) => held & members == *members,
+                _ => false,
+            },
+            Predicate::Search(how, whole, part) => {
+                let (Some(whole), Some(part)) =
+                    (whole.value(row).as_text(), part.value(row).as_text())
+                else {
+                    return false;
+                };
+                match how {
+                    Search::Contains => whole.contains(&part),
+                    Search::StartsWith => whole.starts_with(&part),
+                    Search::EndsWith => whole.ends_with(&part),
+                }
+            }
+            Predicate::True(term) => matches!(term.value(row), Value::Flag(true)),
+        }
+    }
+
+    /// Whether any part of it is an `or`.
+    pub fn has_or(&self) -> bool {
+        match self {
+            Predicate::Any(_) => true,
+            Predicate::All(all) => all.iter().any(Predicate::has_or),
+            Predicate::Not(one) => one.has_or(),
+            _ => false,
+        }
+    }
+}
