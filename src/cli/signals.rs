@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::exit::Exit;
-use crate::schedule::Hangup;
+use crate::schedule::ReloadSender;
 use crate::stop::{Signal, Stopper};
 
 /// Sent where a file grows past the limit that a shell sets (`ulimit -f`). Unless it is
@@ -14,7 +14,7 @@ const SIGXFSZ: i32 = 25;
 /// What a daemon does about signals besides.
 pub struct Daemon {
     /// Told of each SIGHUP.
-    pub hangup: Hangup,
+    pub hangup: ReloadSender,
     /// How long it has to end by itself once it was asked to; then the process ends
     /// with exit code 0, which loses no more than the page in hand.
     pub grace: Duration,
@@ -87,7 +87,7 @@ impl Signals {
     }
 
     /// The next signal that asks for a stop; each SIGHUP meanwhile is told.
-    async fn next_but_hangups(&mut self, hangup: &Hangup) -> Signal {
+    async fn next_but_hangups(&mut self, hangup: &ReloadSender) -> Signal {
         use tokio::signal::unix::{SignalKind, signal};
         let Ok(mut hangups) = signal(SignalKind::hangup()) else {
             return self.next().await;
@@ -118,7 +118,7 @@ impl Signals {
         Signal::Interrupt
     }
 
-    async fn next_but_hangups(&mut self, _: &Hangup) -> Signal {
+    async fn next_but_hangups(&mut self, _: &ReloadSender) -> Signal {
         self.next().await
     }
 }

@@ -1,4 +1,4 @@
-//! Which job is due when; pure.
+//! When each job is due. Computed without I/O.
 
 use std::time::Duration;
 
@@ -8,23 +8,23 @@ use chrono_tz::Tz;
 use super::ScheduledJob;
 use crate::config::{Schedule, When};
 
-/// The first pause behind a job that failed; it doubles with each failure.
+/// The pause after the first failure of a job; it doubles with each failure.
 const RETRY_FIRST: Duration = Duration::from_secs(60);
 
-/// The longest pause between two tries, and the pause where the feed refuses the
-/// credentials: trying these more often may lock the account.
+/// The longest pause between two tries. It is also the pause after the feed refused the
+/// credentials, because more frequent tries may lock the account.
 const RETRY_MAX: Duration = Duration::from_secs(3_600);
 
-/// How a job ended, as far as it matters for when it runs again.
+/// The outcome of a job, which decides when it runs again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It did what it was for, or as much of it as could be done.
+pub enum JobOutcome {
+    /// The job succeeded, fully or partly, or was interrupted.
     Ran,
-    /// It failed, and another try may do better.
+    /// The job failed. Another try may succeed.
     Failed,
-    /// The feed refused the credentials: nothing else will do better either.
+    /// The feed refused the credentials, so every other job would fail too.
     Refused,
-    /// Another process was syncing.
+    /// Another process held the mirror.
     Busy,
 }
 
@@ -33,7 +33,7 @@ pub enum Outcome {
 pub struct Timetable {
     timezone: Tz,
     entries: Vec<Entry>,
-    /// Nothing is due before this.
+    /// No job is due before this time.
     held_until: Option<DateTime<Utc>>,
 }
 
@@ -41,15 +41,15 @@ pub struct Timetable {
 struct Entry {
     job: ScheduledJob,
     when: When,
-    /// When it last started, or from when on it is due.
+    /// When the job last started, or when its schedule was created.
     since: DateTime<Utc>,
-    /// When it is tried again, and how often it failed.
+    /// When the job is tried again, and the number of its failures.
     retry: Option<(DateTime<Utc>, u32)>,
 }
 
 impl Timetable {
-    /// The jobs of a schedule. `started` tells when each was started last; a job whose
-    /// time came since is due at once.
+    /// Creates the timetable of a schedule. `started` returns when a job last started. A
+    /// job that was due since then is due at once.
     pub fn new(
         schedule: &Schedule,
         now: DateTime<Utc>,
@@ -58,7 +58,7 @@ impl Timetable {
         let entries = ScheduledJob::ALL.into_iter().map(|job| Entry {
             job,
             when: job.when(schedule).clone(),
-            // A clock that was set back must not keep a job waiting.
+            // If the clock was set back, the last start lies in the future.
             since: started(job).unwrap_or(now).min(now),
             retry: None,
         });
@@ -69,8 +69,8 @@ impl Timetable {
         }
     }
 
-    /// The job that is due next, and when; of several at one time the first of
-    /// [`ScheduledJob::ALL`]. None if nothing ever is.
+    /// Returns the job that is due next, and when. If several are due at one time, it is
+    /// the first of [`ScheduledJob::ALL`]. Returns None if no job is ever due.
     pub fn next(&self) -> Option<(DateTime<Utc>, ScheduledJob)> {
         let due = self
             .entries
@@ -79,7 +79,7 @@ impl Timetable {
         due.min_by_key(|(at, job)| (*at, ScheduledJob::ALL.iter().position(|other| other == job)))
     }
 
-    /// When a job is due next; none if never.
+    /// Returns when a job is due next, or None if never.
     pub fn next_of(&self, job: ScheduledJob) -> Option<DateTime<Utc>> {
         let entry = self.entries.iter().find(|entry| entry.job == job)?;
         self.due(entry)
@@ -87,7 +87,7 @@ impl Timetable {
 
     fn due(&self, entry: &Entry) -> Option<DateTime<Utc>> {
         let regular = entry.when.next_after(entry.since, self.timezone)?;
-        // What failed is not waited for longer than its next time.
+        // A retry never comes later than the next regular time.
         let due = match entry.retry {
             Some((retry, _)) => retry.min(regular),
             None => regular,
@@ -95,49 +95,46 @@ impl Timetable {
         Some(self.held_until.map_or(due, |held| due.max(held)))
     }
 
-    /// Lets a job that has a schedule be due at a moment, whatever that says; false
-    /// if it has none.
+    /// Makes a job due at this time, in addition to its schedule. Returns false if it has
+    /// no schedule.
     pub fn make_due(&mut self, job: ScheduledJob, at: DateTime<Utc>) -> bool {
-        let entry = self.entries.iter_mut().find(|entry| entry.job == job);
-        match entry {
-            Some(entry) => {
-                entry.retry = Some((at, 0));
-                true
-            }
-            None => false,
-        }
+        let Some(entry) = self.entries.iter_mut().find(|entry| entry.job == job) else {
+            return false;
+        };
+        entry.retry = Some((at, 0));
+        true
     }
 
-    /// A job was run.
+    /// Records that a job ran, and plans its next try.
     pub fn ran(
         &mut self,
         job: ScheduledJob,
         started: DateTime<Utc>,
         ended: DateTime<Utc>,
-        outcome: Outcome,
+        outcome: JobOutcome,
     ) {
         let Some(entry) = self.entries.iter_mut().find(|entry| entry.job == job) else {
             return;
         };
         entry.since = started;
         self.held_until = None;
-        let behind = |pause: Duration| {
+        let after = |pause: Duration| {
             ended + TimeDelta::from_std(pause).unwrap_or_else(|_| TimeDelta::hours(1))
         };
         entry.retry = match outcome {
-            Outcome::Ran => None,
-            Outcome::Failed => {
+            JobOutcome::Ran => None,
+            JobOutcome::Failed => {
                 let failures = entry.retry.map_or(0, |(_, failures)| failures) + 1;
                 let pause = RETRY_FIRST.saturating_mul(1 << (failures - 1).min(16));
-                Some((behind(pause.min(RETRY_MAX)), failures))
+                Some((after(pause.min(RETRY_MAX)), failures))
             }
-            Outcome::Busy => {
+            JobOutcome::Busy => {
                 let failures = entry.retry.map_or(0, |(_, failures)| failures);
-                Some((behind(RETRY_FIRST), failures))
+                Some((after(RETRY_FIRST), failures))
             }
-            Outcome::Refused => {
-                self.held_until = Some(behind(RETRY_MAX));
-                Some((behind(RETRY_MAX), 0))
+            JobOutcome::Refused => {
+                self.held_until = Some(after(RETRY_MAX));
+                Some((after(RETRY_MAX), 0))
             }
         };
     }
@@ -184,29 +181,29 @@ mod tests {
     fn jobs_are_due_at_their_times_and_at_one_time_in_their_order() {
         let mut table = hourly();
         assert_eq!(table.next(), Some((at("11:00:00"), INCREMENTAL)));
-        table.ran(INCREMENTAL, at("11:00:00"), at("11:00:05"), Outcome::Ran);
+        table.ran(INCREMENTAL, at("11:00:00"), at("11:00:05"), JobOutcome::Ran);
         assert_eq!(table.next(), Some((at("11:00:00"), MONITOR)));
-        table.ran(MONITOR, at("11:00:05"), at("11:00:06"), Outcome::Ran);
+        table.ran(MONITOR, at("11:00:05"), at("11:00:06"), JobOutcome::Ran);
         assert_eq!(table.next(), Some((at("11:15:00"), MONITOR)));
         assert_eq!(table.next_of(INCREMENTAL), Some(at("12:00:00")));
         assert_eq!(table.next_of(ScheduledJob::Full), None);
     }
 
     #[test]
-    fn what_was_due_while_another_ran_or_the_machine_slept_runs_once_after() {
+    fn a_job_that_was_due_during_another_job_or_during_sleep_runs_once() {
         let mut table = hourly();
-        // The incremental took until half past two.
-        table.ran(INCREMENTAL, at("11:00:00"), at("14:31:00"), Outcome::Ran);
+        // The incremental took until 14:31.
+        table.ran(INCREMENTAL, at("11:00:00"), at("14:31:00"), JobOutcome::Ran);
         assert_eq!(table.next(), Some((at("11:00:00"), MONITOR)));
-        table.ran(MONITOR, at("14:31:00"), at("14:31:01"), Outcome::Ran);
+        table.ran(MONITOR, at("14:31:00"), at("14:31:01"), JobOutcome::Ran);
         assert_eq!(table.next(), Some((at("12:00:00"), INCREMENTAL)));
-        table.ran(INCREMENTAL, at("14:31:01"), at("14:31:09"), Outcome::Ran);
+        table.ran(INCREMENTAL, at("14:31:01"), at("14:31:09"), JobOutcome::Ran);
         assert_eq!(table.next(), Some((at("14:45:00"), MONITOR)));
         assert_eq!(table.next_of(INCREMENTAL), Some(at("15:00:00")));
     }
 
     #[test]
-    fn what_was_due_while_the_daemon_was_off_is_due_at_once() {
+    fn a_job_that_was_due_while_the_daemon_was_off_is_due_at_once() {
         let jobs = [("full", "0 2 * * *"), ("incremental", "every 15m")];
         let last = |job| match job {
             ScheduledJob::Full => Some(at("01:00:00")),
@@ -215,7 +212,7 @@ mod tests {
         let table = Timetable::new(&schedule(&jobs), at("10:50:00"), last);
         assert_eq!(table.next(), Some((at("02:00:00"), ScheduledJob::Full)));
         assert_eq!(table.next_of(INCREMENTAL), Some(at("11:00:00")));
-        // One that never ran waits for its time, and a start in the future counts for now.
+        // A job that never ran waits for its time. A start in the future counts as now.
         let table = Timetable::new(&schedule(&jobs), at("10:50:00"), |job| {
             (job == INCREMENTAL).then(|| at("23:00:00"))
         });
@@ -229,13 +226,13 @@ mod tests {
         let mut now = at("02:00:00");
         let mut pauses = Vec::new();
         for _ in 0..9 {
-            table.ran(ScheduledJob::Full, now, now, Outcome::Failed);
+            table.ran(ScheduledJob::Full, now, now, JobOutcome::Failed);
             let (next, _) = table.next().expect("it is tried again");
             pauses.push((next - now).num_minutes());
             now = next;
         }
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
-        table.ran(ScheduledJob::Full, now, now, Outcome::Ran);
+        table.ran(ScheduledJob::Full, now, now, JobOutcome::Ran);
         assert_eq!(
             table.next().map(|(at, _)| at),
             Some(at("02:00:00") + TimeDelta::days(1))
@@ -243,7 +240,7 @@ mod tests {
 
         let mut table = hourly();
         for _ in 0..9 {
-            table.ran(MONITOR, at("11:00:00"), at("11:00:01"), Outcome::Failed);
+            table.ran(MONITOR, at("11:00:00"), at("11:00:01"), JobOutcome::Failed);
         }
         assert_eq!(
             table.next_of(MONITOR),
@@ -253,16 +250,16 @@ mod tests {
     }
 
     #[test]
-    fn where_the_credentials_are_refused_everything_slows_down_to_one_try_an_hour() {
+    fn after_refused_credentials_there_is_one_try_an_hour() {
         let mut table = hourly();
         table.ran(
             INCREMENTAL,
             at("11:00:00"),
             at("11:00:01"),
-            Outcome::Refused,
+            JobOutcome::Refused,
         );
         assert_eq!(table.next(), Some((at("12:00:01"), INCREMENTAL)));
-        table.ran(INCREMENTAL, at("12:00:01"), at("12:00:02"), Outcome::Ran);
+        table.ran(INCREMENTAL, at("12:00:01"), at("12:00:02"), JobOutcome::Ran);
         assert_eq!(
             table.next(),
             Some((at("11:00:00"), MONITOR)),
@@ -271,9 +268,14 @@ mod tests {
     }
 
     #[test]
-    fn one_that_found_another_process_syncing_is_tried_soon() {
+    fn a_job_that_found_the_mirror_busy_is_tried_again_after_a_minute() {
         let mut table = hourly();
-        table.ran(INCREMENTAL, at("11:00:00"), at("11:00:00"), Outcome::Busy);
+        table.ran(
+            INCREMENTAL,
+            at("11:00:00"),
+            at("11:00:00"),
+            JobOutcome::Busy,
+        );
         assert_eq!(table.next_of(INCREMENTAL), Some(at("11:01:00")));
     }
 }

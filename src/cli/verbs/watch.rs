@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::feed::{Feed, Token};
 use crate::mirror::{Job, RunCounts, RunStatus, RunSummary, Transition};
 use crate::resource::Resource;
-use crate::schedule::{Daemon, Ended, Household, Outcome, ScheduledJob, hangups};
+use crate::schedule::{Daemon, DaemonHost, EndedJob, JobOutcome, ScheduledJob, reload_requests};
 use crate::stop::{self, Stop};
 use crate::sync::{Note, PhotoProgress, Progress, Report};
 
@@ -34,29 +34,29 @@ const HANGS_AFTER: Duration = Duration::from_secs(900);
 pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     let config = configuration(arguments, output)?;
     let (stopper, stop) = stop::channel();
-    let (hangup, hung_up) = hangups();
+    let (hangup, hung_up) = reload_requests();
     let daemon = signals::Daemon {
         hangup,
         grace: GRACE,
     };
     listen_for_signals(stopper, Some(daemon))?;
     let pulse = Arc::new(Pulse::default());
-    let house = House {
+    let host = WatchHost {
         arguments,
         output,
         stop: stop.clone(),
         pulse: pulse.clone(),
         waits_for: Cell::new(None),
     };
-    let feed = house.connect(&config, &stop)?;
+    let feed = host.connect(&config, &stop)?;
     if let Some(address) = config.watch.metrics {
         serve_metrics(address, config.clone())?;
     }
-    let daemon = Daemon::new(&house, config, feed, stop, hung_up)?;
+    let daemon = Daemon::new(&host, config, feed, stop, hung_up)?;
     watch_over(pulse);
     daemon.run()?;
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
-    house.say("stopped", &[]);
+    host.say("stopped", &[]);
     Ok(Exit::Done)
 }
 
@@ -109,7 +109,7 @@ fn watch_over(pulse: Arc<Pulse>) {
     });
 }
 
-struct House<'a> {
+struct WatchHost<'a> {
     arguments: &'a Arguments,
     output: &'a Output,
     stop: Stop,
@@ -117,7 +117,7 @@ struct House<'a> {
     waits_for: Cell<Option<(DateTime<Utc>, ScheduledJob)>>,
 }
 
-impl House<'_> {
+impl WatchHost<'_> {
     /// A line of the log, with what it says by name for programs.
     fn say(&self, line: &str, named: &[(&str, serde_json::Value)]) {
         if self.output.quiet {
@@ -146,7 +146,7 @@ impl House<'_> {
     }
 }
 
-impl Progress for House<'_> {
+impl Progress for WatchHost<'_> {
     fn begin(&self, _: Resource, _: Option<u64>) {
         self.pulse.beat();
     }
@@ -172,8 +172,8 @@ impl Progress for House<'_> {
     }
 }
 
-impl Household for House<'_> {
-    fn configuration(&self) -> anyhow::Result<Config> {
+impl DaemonHost for WatchHost<'_> {
+    fn read_config(&self) -> anyhow::Result<Config> {
         configuration(self.arguments, self.output)
     }
 
@@ -188,7 +188,7 @@ impl Household for House<'_> {
         self
     }
 
-    fn tell(&self, config: &Config, transitions: &[Transition]) -> anyhow::Result<()> {
+    fn notify(&self, config: &Config, transitions: &[Transition]) -> anyhow::Result<()> {
         let printed = match self.output.json {
             true => Printed::JsonLines,
             false => Printed::Lines,
@@ -201,7 +201,7 @@ impl Household for House<'_> {
         self.say("watching", &[]);
     }
 
-    fn waits(&self, next: Option<(DateTime<Utc>, ScheduledJob)>) {
+    fn waiting_for(&self, next: Option<(DateTime<Utc>, ScheduledJob)>) {
         self.pulse.beat();
         if self.waits_for.replace(next) == next {
             return;
@@ -213,17 +213,17 @@ impl Household for House<'_> {
         let _ = sd_notify::notify(&[NotifyState::Status(&status)]);
     }
 
-    fn begins(&self, job: ScheduledJob) {
+    fn job_started(&self, job: ScheduledJob) {
         self.pulse.beat();
         let _ = sd_notify::notify(&[NotifyState::Status(&format!("running {job}"))]);
     }
 
-    fn ended(&self, ended: &Ended<'_>) {
+    fn job_ended(&self, ended: &EndedJob<'_>) {
         self.waits_for.set(None);
         let level = match (ended.report, ended.outcome) {
-            (Ok(report), Outcome::Ran) if first_error(report).is_none() => "info",
-            (_, Outcome::Busy) => "info",
-            (_, Outcome::Ran) => "warn",
+            (Ok(report), JobOutcome::Ran) if first_error(report).is_none() => "info",
+            (_, JobOutcome::Busy) => "info",
+            (_, JobOutcome::Ran) => "warn",
             _ => "error",
         };
         let line = describe(ended);
@@ -234,13 +234,13 @@ impl Household for House<'_> {
         }
     }
 
-    fn reloads(&self) {
+    fn reload_started(&self) {
         if let Ok(now) = NotifyState::monotonic_usec_now() {
             let _ = sd_notify::notify(&[NotifyState::Reloading, now]);
         }
     }
 
-    fn reloaded(&self, read: &anyhow::Result<()>) {
+    fn reload_ended(&self, read: &anyhow::Result<()>) {
         let _ = sd_notify::notify(&[NotifyState::Ready]);
         match read {
             Ok(()) => self.say("read the configuration again", &[]),
@@ -258,7 +258,7 @@ fn first_error(report: &Report) -> Option<&str> {
 }
 
 /// A job in a line: how it ended, what it came to, and when it is due again.
-fn describe(ended: &Ended<'_>) -> String {
+fn describe(ended: &EndedJob<'_>) -> String {
     let took = time(ended.duration);
     let mut line = match ended.report {
         Err(error) => format!("{} failed after {took}: {error:#}", ended.job),
@@ -309,7 +309,7 @@ fn describe(ended: &Ended<'_>) -> String {
             line
         }
     };
-    if ended.outcome == Outcome::Refused {
+    if ended.outcome == JobOutcome::Refused {
         line += "; until they are accepted nothing is tried more than once an hour";
     }
     if let Some(next) = ended.next {
@@ -342,7 +342,7 @@ fn count(report: &Report) -> RunCounts {
 }
 
 /// The same by name.
-fn fields(ended: &Ended<'_>) -> Vec<(&'static str, serde_json::Value)> {
+fn fields(ended: &EndedJob<'_>) -> Vec<(&'static str, serde_json::Value)> {
     let mut fields = vec![
         ("job", ended.job.to_string().into()),
         ("duration_ms", (ended.duration.as_millis() as u64).into()),
