@@ -1,17 +1,17 @@
-//! What the kind of server sets by default.
+//! The kinds of servers, and the defaults for each.
 
 use std::fmt;
 use std::str::FromStr;
 
 use chrono_tz::Tz;
 
-/// A kind of server; it sets every default.
+/// A kind of server, which sets the defaults.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Profile {
     /// UtahRealEstate.com, formerly WFRMLS.
     #[default]
     Wfrmls,
-    /// A server that follows the RESO Web API without ways of its own.
+    /// Any server that follows the RESO Web API.
     Reso,
 }
 
@@ -19,7 +19,7 @@ impl Profile {
     /// Every profile.
     pub const ALL: [Profile; 2] = [Profile::Wfrmls, Profile::Reso];
 
-    /// Its name in the configuration.
+    /// Returns the name in the configuration.
     pub fn name(self) -> &'static str {
         match self {
             Profile::Wfrmls => "wfrmls",
@@ -27,7 +27,7 @@ impl Profile {
         }
     }
 
-    /// The root of the service, where there is only one.
+    /// Returns the root of the service, if all mirrors use the same one.
     pub(super) fn base_url(self) -> Option<&'static str> {
         match self {
             Profile::Wfrmls => Some("https://resoapi.utahrealestate.com/reso/odata"),
@@ -42,9 +42,11 @@ impl Profile {
         }
     }
 
-    /// WFRMLS answers at most 200. RESO's reference server answers 100 unless
-    /// asked, at most 2,000: 500 saves most round trips, while a page with every
-    /// field (some 22 KB a listing) stays near 10 MB.
+    /// Returns the default number of records per page.
+    ///
+    /// WFRMLS sends at most 200. RESO's reference server sends 100 by default and 2,000
+    /// at most. A page of 500 listings with every field (about 22 KB each) has about
+    /// 10 MB, and larger pages would save few requests.
     pub(super) fn page_size(self) -> u32 {
         match self {
             Profile::Wfrmls => 200,
@@ -52,7 +54,7 @@ impl Profile {
         }
     }
 
-    /// The most records that its servers answer at once.
+    /// Returns the largest page that its servers send, if they have a limit.
     pub(super) fn largest_page(self) -> Option<u32> {
         match self {
             Profile::Wfrmls => Some(200),
@@ -60,7 +62,7 @@ impl Profile {
         }
     }
 
-    /// Requests a minute, an hour and a day; 0 = no limit is known.
+    /// Returns the allowed requests per minute, hour and day. 0 = no known limit.
     pub(super) fn rates(self) -> [u32; 3] {
         match self {
             Profile::Wfrmls => [100, 6_000, 50_000],
@@ -82,7 +84,7 @@ impl fmt::Display for Profile {
     }
 }
 
-/// The name is not one of a profile.
+/// The name is not that of a profile.
 #[derive(Debug, thiserror::Error)]
 #[error("unknown profile `{0}`; known are {known}", known = Profile::ALL.map(Profile::name).join(", "))]
 pub struct UnknownProfile(pub String);

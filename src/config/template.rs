@@ -1,11 +1,11 @@
-//! The file that `init` writes.
+//! The text of a new configuration file.
 
-use super::Profile;
+use super::profile::Profile;
 
-/// A commented `mlsmirror.toml` with every key at the profile's default.
+/// Returns a commented `mlsmirror.toml` with every key at the profile's default.
 ///
-/// It parses to exactly the defaults, once `base_url` is filled in where the
-/// profile knows none.
+/// It parses to exactly the defaults. If the profile has no `base_url`, the user must
+/// add one first.
 pub fn template(profile: Profile) -> String {
     let base_url = match profile.base_url() {
         Some(url) => format!("base_url = \"{url}\""),

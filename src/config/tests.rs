@@ -1,4 +1,12 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::{NonZeroU32, NonZeroU64};
+use std::path::Path;
+use std::time::Duration;
+
+use url::Url;
+
 use super::*;
+use crate::resource::Resource;
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
     Config::parse(text, Path::new("mlsmirror.toml"))
@@ -114,7 +122,7 @@ fn the_template_of_reso_lacks_only_its_base_url() {
 fn the_template_shows_every_key() {
     for profile in Profile::ALL {
         let template = template(profile);
-        for (section, known) in keys::SECTIONS {
+        for (section, known) in known_keys::SECTIONS {
             assert!(template.contains(&format!("\n[{section}]")), "[{section}]");
             for key in known {
                 let shown = [
@@ -254,7 +262,7 @@ fn relative_paths_start_at_the_folder_of_the_file() {
 }
 
 #[test]
-fn an_unknown_key_is_named_with_what_was_meant() {
+fn an_unknown_key_is_named_with_a_suggestion() {
     assert_error(
         "[feed]\n\npage_sizes = 5\n",
         "3: unknown key `page_sizes` in [feed]; did you mean `page_size`?",
@@ -273,7 +281,7 @@ fn an_unknown_key_is_named_with_what_was_meant() {
     );
     assert_error(
         "x = 5",
-        "1: unknown key `x` outside the sections; every key stands in a section such as [feed]",
+        "1: unknown key `x` outside the sections; every key belongs in a section such as [feed]",
     );
     assert_error(
         "[watch]\nport = 1",
@@ -301,7 +309,7 @@ fn an_unknown_key_is_named_with_what_was_meant() {
 
 #[test]
 fn a_secret_in_the_file_is_refused_and_not_shown() {
-    let message = "must not stand in this file; put the token in an environment variable and name that: `token_env`";
+    let message = "must not be in this file; put the token in an environment variable and set `token_env` to its name";
     assert_error(
         "[feed]\ntoken = \"s3cret\"",
         &format!("2: `token` {message}"),
@@ -325,7 +333,7 @@ fn a_secret_in_the_file_is_refused_and_not_shown() {
 }
 
 #[test]
-fn a_wrong_value_is_told_what_it_must_be() {
+fn an_error_says_which_values_are_valid() {
     let cases = [
         (
             "[feed]\nprofile = \"mls\"",
@@ -381,19 +389,19 @@ fn a_wrong_value_is_told_what_it_must_be() {
         ),
         (
             "[mirror]\n\nmedia_dir = \"a/..\"",
-            "3: `media_dir` must be a folder of its own: `database` would lie in it, and files that no photo names are removed there",
+            "3: `media_dir` must be a folder of its own: `database` would be in it, and files that belong to no photo are removed from it",
         ),
         (
             "[mirror]\ndatabase = \"media/m.db\"",
-            "1: `media_dir` must be a folder of its own: `database` would lie in it, and files that no photo names are removed there",
+            "1: `media_dir` must be a folder of its own: `database` would be in it, and files that belong to no photo are removed from it",
         ),
         (
             "[mirror]\ndatabase = \"/m.db\"\nmedia_dir = \".\"",
-            "3: `media_dir` must be a folder of its own: this file would lie in it, and files that no photo names are removed there",
+            "3: `media_dir` must be a folder of its own: this file would be in it, and files that belong to no photo are removed from it",
         ),
         (
             "[mirror]\nmedia_dir = \"..\"",
-            "2: `media_dir` must be a folder of its own: `database` would lie in it, and files that no photo names are removed there",
+            "2: `media_dir` must be a folder of its own: `database` would be in it, and files that belong to no photo are removed from it",
         ),
         (
             "[sync]\nresources = []",
@@ -465,7 +473,7 @@ fn a_wrong_value_is_told_what_it_must_be() {
         ),
         (
             "[schedule]\nfull = \"daily\"",
-            "2: `full` must be five cron fields of times that come, such as \"0 * * * *\", \"every 15m\", or \"\" for never, not \"daily\"",
+            "2: `full` must be five cron fields of times that occur, such as \"0 * * * *\", \"every 15m\", or \"\" for never, not \"daily\"",
         ),
         (
             "[media]\nmax_bytes = \"50\"",
@@ -502,7 +510,7 @@ fn a_wrong_value_is_told_what_it_must_be() {
 }
 
 #[test]
-fn a_file_that_is_not_there_names_the_way_out() {
+fn the_error_for_a_missing_file_names_the_command_that_creates_one() {
     let error = Config::load(Path::new("nowhere/mlsmirror.toml")).expect_err("no file");
     assert_eq!(
         error.to_string(),
@@ -511,7 +519,7 @@ fn a_file_that_is_not_there_names_the_way_out() {
 }
 
 #[test]
-fn a_file_is_read_from_its_folder() {
+fn relative_paths_of_a_loaded_file_start_at_its_folder() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("mlsmirror.toml");
     std::fs::write(&path, template(Profile::Wfrmls)).expect("written");
@@ -526,7 +534,7 @@ fn a_file_is_read_from_its_folder() {
 }
 
 #[test]
-fn what_may_surprise_is_a_warning() {
+fn a_setting_that_is_probably_a_mistake_causes_a_warning() {
     assert_eq!(parsed("").warnings(), [""; 0]);
     let config = parsed(
         "[feed]\nbase_url = \"http://mls.example.com\"\npage_size = 500\n\

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Units of time with their milliseconds, the largest first.
+/// Units of time in milliseconds, the largest first.
 const TIMES: [(&str, u64); 5] = [
     ("d", 86_400_000),
     ("h", 3_600_000),
@@ -11,7 +11,7 @@ const TIMES: [(&str, u64); 5] = [
     ("ms", 1),
 ];
 
-/// Units of size with their bytes; decimal, as disks are sold.
+/// Units of size in bytes. They are decimal, as on the labels of disks.
 const SIZES: [(&str, u64); 5] = [
     ("TB", 1_000_000_000_000),
     ("GB", 1_000_000_000),
@@ -20,17 +20,19 @@ const SIZES: [(&str, u64); 5] = [
     ("B", 1),
 ];
 
-/// Reads `250ms`, `5s`, `1h30m`, `30d` or `0`; None when it is no such text.
+/// Parses a duration such as `250ms`, `5s`, `1h30m`, `30d` or `0`. Returns None if the
+/// text is not a duration.
 pub fn duration(text: &str) -> Option<Duration> {
     quantity(text, &TIMES).map(Duration::from_millis)
 }
 
-/// Reads `50MB`, `256KB`, `1GB` or `0` as bytes; None when it is no such text.
+/// Parses a size such as `50MB`, `256KB`, `1GB` or `0` into bytes. Returns None if the
+/// text is not a size.
 pub(super) fn size(text: &str) -> Option<u64> {
     quantity(text, &SIZES)
 }
 
-/// Writes a duration as [`duration`] reads it, in whole milliseconds.
+/// Returns a duration as text that [`duration`] parses, in whole milliseconds.
 pub(super) fn duration_text(duration: Duration) -> String {
     let mut rest = duration.as_millis();
     let mut text = String::new();
@@ -48,7 +50,8 @@ pub(super) fn duration_text(duration: Duration) -> String {
     }
 }
 
-/// A sum of whole numbers with units, each unit at most once, larger first.
+/// Parses a sum of whole numbers with units. Each unit occurs at most once, and larger
+/// units come first.
 fn quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let mut rest = text.trim();
     if rest == "0" {
@@ -118,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_duration_is_written_as_it_is_read() {
+    fn a_duration_is_written_as_it_is_parsed() {
         for text in ["0", "250ms", "5s", "20m", "1h30m", "400d", "1d2h3m4s5ms"] {
             assert_eq!(duration(text).map(duration_text).as_deref(), Some(text));
         }

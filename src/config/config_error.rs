@@ -1,40 +1,40 @@
-//! What can be wrong with a configuration file.
+//! The errors of a configuration file.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why there are no settings. Never holds a value that could be a secret.
+/// An error of a configuration file. It never shows a value that could be a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// There is no file.
+    /// The file does not exist.
     #[error("{}: no such file; `mlsmirror init` writes one", .path.display())]
     Missing {
-        /// Where it was looked for.
+        /// The path of the file.
         path: PathBuf,
     },
     /// The file cannot be read.
     #[error("{}: cannot be read: {source}", .path.display())]
     Unreadable {
-        /// Where it stands.
+        /// The path of the file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// Its text is wrong.
+    /// A line of the file is wrong.
     #[error("{}:{line}: {message}", .path.display())]
     Invalid {
-        /// Where it stands.
+        /// The path of the file.
         path: PathBuf,
         /// The line, counted from 1.
         line: usize,
-        /// What is wrong there and the way out.
+        /// The problem and the remedy.
         message: String,
     },
 }
 
 impl ConfigError {
-    /// Something is wrong at a line, counted from 1. What the file holds is said without
-    /// what would steer a terminal.
+    /// Returns an error at a line, counted from 1. Control characters are removed from the
+    /// message, because they could steer a terminal.
     pub(super) fn invalid(path: &Path, line: usize, message: &str) -> ConfigError {
         ConfigError::Invalid {
             path: path.to_owned(),

@@ -1,15 +1,15 @@
-//! `[sync]`: which records are kept, and with what care.
+//! Parses `[sync]`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Result, is_name};
-use crate::config::Sync;
-use crate::config::keys::nearest;
-use crate::config::reader::{Section, Value};
+use super::fields::{Result, is_name};
+use crate::config::nearest_name::nearest_name;
+use crate::config::section_reader::{Section, Value};
+use crate::config::settings::Sync;
 use crate::resource::{Resource, UnknownResource};
 
-pub(super) fn sync(section: Section<'_>) -> Result<Sync> {
+pub(super) fn sync_section(section: Section<'_>) -> Result<Sync> {
     let mut ignore_fields = BTreeSet::new();
     if let Some(value) = section.value("ignore_fields") {
         ignore_fields.extend(field_names(value)?);
@@ -71,7 +71,7 @@ fn resources(section: Section<'_>) -> Result<Vec<Resource>> {
 fn resource(value: Value<'_>, name: &str) -> Result<Resource> {
     name.parse().map_err(|unknown: UnknownResource| {
         let known = Resource::ALL.map(Resource::entity_set);
-        let text = match nearest(name, &known) {
+        let text = match nearest_name(name, &known) {
             Some(near) => format!("unknown resource `{name}`; did you mean `{near}`?"),
             None => unknown.to_string(),
         };
@@ -79,7 +79,7 @@ fn resource(value: Value<'_>, name: &str) -> Result<Resource> {
     })
 }
 
-/// The names of fields; none twice.
+/// Parses a list of field names. A duplicate is an error.
 fn field_names(value: Value<'_>) -> Result<Vec<String>> {
     let mut names: Vec<String> = Vec::new();
     for part in value.texts()? {

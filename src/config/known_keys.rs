@@ -1,9 +1,10 @@
-//! The keys that a configuration may have, and what was meant by another.
+//! The known keys of a configuration, and the error for an unknown key.
 
 use toml::de::{DeTable, DeValue};
 
-use super::ConfigError;
-use super::reader::Origin;
+use super::config_error::ConfigError;
+use super::nearest_name::nearest_name;
+use super::section_reader::Origin;
 
 /// The sections with their keys, in the order of the template.
 pub(super) const SECTIONS: [(&str, &[&str]); 8] = [
@@ -62,7 +63,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 8] = [
     ("monitor", &["transitions", "command"]),
 ];
 
-/// Keys under which people would write a secret.
+/// Unknown keys that probably hold a secret.
 const SECRETS: [&str; 8] = [
     "token",
     "bearer",
@@ -74,7 +75,7 @@ const SECRETS: [&str; 8] = [
     "client_secret",
 ];
 
-/// Refuses the first key, by its line, that no section has.
+/// Returns an error for the first unknown section or key of the file.
 pub(super) fn require_known(root: &DeTable<'_>, origin: Origin<'_>) -> Result<(), ConfigError> {
     let mut wrong: Vec<(usize, String)> = Vec::new();
     for (name, value) in root {
@@ -96,7 +97,7 @@ pub(super) fn require_known(root: &DeTable<'_>, origin: Origin<'_>) -> Result<()
             (None, DeValue::Table(_)) => {
                 wrong.push((name.span().start, unknown_section(name.get_ref())));
             }
-            (None, _) => wrong.push((name.span().start, loose_key(name.get_ref()))),
+            (None, _) => wrong.push((name.span().start, key_outside_sections(name.get_ref()))),
         }
     }
     match wrong.into_iter().min() {
@@ -110,7 +111,7 @@ fn unknown_key(section: &str, known: &[&str], key: &str) -> String {
         return secret(key);
     }
     let unknown = format!("unknown key `{key}` in [{section}]");
-    if let Some(near) = nearest(key, known) {
+    if let Some(near) = nearest_name(key, known) {
         return format!("{unknown}; did you mean `{near}`?");
     }
     match sections_of(key) {
@@ -122,7 +123,7 @@ fn unknown_key(section: &str, known: &[&str], key: &str) -> String {
 fn unknown_section(name: &str) -> String {
     let unknown = format!("unknown section [{name}]");
     let known = SECTIONS.map(|(section, _)| section);
-    match (nearest(name, &known), name) {
+    match (nearest_name(name, &known), name) {
         (_, "filter" | "select") => format!("{unknown}; write [sync.{name}]"),
         (Some(near), _) => format!("{unknown}; did you mean [{near}]?"),
         (None, _) => {
@@ -132,66 +133,35 @@ fn unknown_section(name: &str) -> String {
     }
 }
 
-fn loose_key(key: &str) -> String {
+fn key_outside_sections(key: &str) -> String {
     if SECRETS.contains(&key) {
         return secret(key);
     }
     let unknown = format!("unknown key `{key}` outside the sections");
     match sections_of(key) {
         Some(sections) => format!("{unknown}; it belongs in {sections}"),
-        None => format!("{unknown}; every key stands in a section such as [feed]"),
+        None => format!("{unknown}; every key belongs in a section such as [feed]"),
     }
 }
 
 fn secret(key: &str) -> String {
     format!(
-        "`{key}` must not stand in this file; put the token in an environment variable \
-         and name that: `token_env`"
+        "`{key}` must not be in this file; put the token in an environment variable \
+         and set `token_env` to its name"
     )
 }
 
-/// The sections that have a key, as text.
+/// Returns the sections that have a key, as text.
 fn sections_of(key: &str) -> Option<String> {
-    let having = SECTIONS.iter().filter(|(_, keys)| keys.contains(&key));
-    let having: Vec<String> = having.map(|(section, _)| format!("[{section}]")).collect();
-    (!having.is_empty()).then(|| having.join(" or "))
+    let sections: Vec<String> = SECTIONS
+        .iter()
+        .filter(|(_, keys)| keys.contains(&key))
+        .map(|(section, _)| format!("[{section}]"))
+        .collect();
+    (!sections.is_empty()).then(|| sections.join(" or "))
 }
 
 fn listed(known: &[&str]) -> String {
     let known: Vec<String> = known.iter().map(|key| format!("`{key}`")).collect();
     known.join(", ")
-}
-
-/// The known name that is at most two slips away, and fewer in short names.
-pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    let allowed = (name.chars().count() / 3).min(2);
-    let distances = known
-        .iter()
-        .map(|candidate| (slips(name, candidate), *candidate));
-    let (distance, candidate) = distances.min_by_key(|(distance, _)| *distance)?;
-    (distance <= allowed).then_some(candidate)
-}
-
-/// How many letters must be added, left out or replaced (Levenshtein), without
-/// regard to case and to `-` for `_`.
-fn slips(left: &str, right: &str) -> usize {
-    let plain = |c: char| {
-        if c == '-' {
-            '_'
-        } else {
-            c.to_ascii_lowercase()
-        }
-    };
-    let right: Vec<char> = right.chars().map(plain).collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, a) in left.chars().map(plain).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in right.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[right.len()]
 }

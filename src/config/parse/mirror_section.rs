@@ -1,12 +1,12 @@
-//! `[mirror]`: where the mirror is kept.
+//! Parses `[mirror]`.
 
 use std::path::{Component, Path, PathBuf};
 
-use super::Result;
-use crate::config::Mirror;
-use crate::config::reader::Section;
+use super::fields::Result;
+use crate::config::section_reader::Section;
+use crate::config::settings::Mirror;
 
-pub(super) fn mirror(section: Section<'_>) -> Result<Mirror> {
+pub(super) fn mirror_section(section: Section<'_>) -> Result<Mirror> {
     let file = section.origin.path;
     let folder = file.parent().unwrap_or(Path::new(""));
     let path = |key: &str, default: &str| match section.value(key) {
@@ -22,15 +22,15 @@ pub(super) fn mirror(section: Section<'_>) -> Result<Mirror> {
         database: path("database", "mirror.db")?,
         media_dir: path("media_dir", "media")?,
     };
-    let media = plain(&mirror.media_dir);
+    let media = normalized(&mirror.media_dir);
     for (inside, what) in [
         (mirror.database.as_path(), "`database`"),
         (file, "this file"),
     ] {
-        if plain(inside).starts_with(&media) {
+        if normalized(inside).starts_with(&media) {
             let message = format!(
-                "must be a folder of its own: {what} would lie in it, \
-                 and files that no photo names are removed there"
+                "must be a folder of its own: {what} would be in it, \
+                 and files that belong to no photo are removed from it"
             );
             return Err(
                 match section.value("media_dir").or(section.value("database")) {
@@ -43,21 +43,23 @@ pub(super) fn mirror(section: Section<'_>) -> Result<Mirror> {
     Ok(mirror)
 }
 
-/// An absolute path without `.` and with `..` taken back, to compare with
-/// others; links are not followed.
-fn plain(path: &Path) -> PathBuf {
+/// Returns the absolute path with `.` and `..` resolved. Links are not followed.
+fn normalized(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let mut plain = PathBuf::new();
+    let mut normalized = PathBuf::new();
     for component in path.components() {
         match component {
             Component::CurDir => {}
             Component::ParentDir
-                if matches!(plain.components().next_back(), Some(Component::Normal(_))) =>
+                if matches!(
+                    normalized.components().next_back(),
+                    Some(Component::Normal(_))
+                ) =>
             {
-                plain.pop();
+                normalized.pop();
             }
-            component => plain.push(component),
+            component => normalized.push(component),
         }
     }
-    plain
+    normalized
 }

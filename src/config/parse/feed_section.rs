@@ -1,19 +1,21 @@
-//! `[feed]`: nothing in it is shown where it could be a secret.
+//! Parses `[feed]`. Its errors never show a value that could be a secret.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use url::Url;
 
-use super::{Result, is_name, program, unless_zero};
-use crate::config::reader::{Section, Value};
-use crate::config::{ConfigError, Feed, Profile, TokenSource};
+use super::fields::{Result, is_name, program, unless_zero};
+use crate::config::config_error::ConfigError;
+use crate::config::profile::Profile;
+use crate::config::section_reader::{Section, Value};
+use crate::config::settings::{Feed, TokenSource};
 
-/// The longest name that a variable for the token may have: a longer one is
-/// the token itself, put in the wrong place.
+/// The longest valid name of an environment variable. A longer value of `token_env` is
+/// probably the token itself.
 const LONGEST_VARIABLE: usize = 64;
 
-pub(super) fn feed(section: Section<'_>) -> Result<Feed> {
+pub(super) fn feed_section(section: Section<'_>) -> Result<Feed> {
     let profile = match section.value("profile") {
         None => Profile::default(),
         Some(value) => value.text()?.parse().map_err(|_| {
@@ -41,7 +43,7 @@ pub(super) fn feed(section: Section<'_>) -> Result<Feed> {
     })
 }
 
-/// The root of the service. Errors never show it: it might hold a secret.
+/// Parses the root of the service.
 fn base_url(section: Section<'_>, profile: Profile) -> Result<Url> {
     const EXAMPLE: &str = r#"base_url = "https://api.example.com/reso/odata""#;
     let value = section.value("base_url");
@@ -72,23 +74,18 @@ fn base_url(section: Section<'_>, profile: Profile) -> Result<Url> {
     Ok(url)
 }
 
-/// Where the token is found. Errors never show a value: it might be the token.
+/// Parses the source of the token.
 fn token(section: Section<'_>, profile: Profile) -> Result<TokenSource> {
     match (section.value("token_env"), section.value("token_command")) {
         (Some(env), Some(command)) => {
-            let later = if env.line > command.line {
-                env
+            let (earlier, later) = if env.line > command.line {
+                (command, env)
             } else {
-                command
-            };
-            let other = if env.line > command.line {
-                command
-            } else {
-                env
+                (env, command)
             };
             Err(later.fail(format!(
                 "and `{}` (line {}) exclude each other; keep one",
-                other.key, other.line
+                earlier.key, earlier.line
             )))
         }
         (Some(env), None) => {

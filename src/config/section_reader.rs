@@ -1,4 +1,4 @@
-//! Values of a TOML document with the line that each stands on.
+//! Values of a TOML document, each with its line for errors.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -8,9 +8,10 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{ConfigError, units};
+use super::config_error::ConfigError;
+use super::units;
 
-/// The text that values come from, for errors.
+/// The file that values come from, for errors.
 #[derive(Clone, Copy)]
 pub(super) struct Origin<'d> {
     pub(super) path: &'d Path,
@@ -18,7 +19,7 @@ pub(super) struct Origin<'d> {
 }
 
 impl Origin<'_> {
-    /// The line, from 1, of a byte.
+    /// Returns the line of a byte, counted from 1.
     pub(super) fn line(self, at: usize) -> usize {
         let before = self.text.as_bytes().iter().take(at);
         1 + before.filter(|byte| **byte == b'\n').count()
@@ -29,7 +30,7 @@ impl Origin<'_> {
     }
 }
 
-/// A section; one that the file lacks is empty.
+/// A section of the file. A missing section is empty.
 #[derive(Clone, Copy)]
 pub(super) struct Section<'d> {
     pub(super) origin: Origin<'d>,
@@ -38,7 +39,7 @@ pub(super) struct Section<'d> {
 }
 
 impl<'d> Section<'d> {
-    /// A section of the document.
+    /// Finds a section of the document.
     pub(super) fn of(root: &'d DeTable<'d>, name: &str, origin: Origin<'d>) -> Section<'d> {
         let found = root.get_key_value(name);
         let line = found.map_or(1, |(key, _)| origin.line(key.span().start));
@@ -50,12 +51,12 @@ impl<'d> Section<'d> {
         }
     }
 
-    /// An error about what the section lacks.
+    /// Returns an error about a key that the section does not have.
     pub(super) fn fail(self, message: impl Into<String>) -> ConfigError {
         self.origin.fail(self.line, message)
     }
 
-    /// The value of a key, if the file has it.
+    /// Returns the value of a key, if the section has the key.
     pub(super) fn value(self, key: &str) -> Option<Value<'d>> {
         let (key, value) = self.table?.get_key_value(key)?;
         Some(Value::of(
@@ -104,22 +105,22 @@ impl<'d> Value<'d> {
         }
     }
 
-    /// An error about the value: `key` and what follows it.
+    /// Returns an error about the value: the key, and then `predicate`.
     pub(super) fn fail(self, predicate: impl Display) -> ConfigError {
         self.error(format!("`{}` {predicate}", self.key))
     }
 
-    /// An error on the line of the value.
+    /// Returns an error at the line of the value.
     pub(super) fn error(self, message: impl Into<String>) -> ConfigError {
         self.origin.fail(self.line, message)
     }
 
-    /// An error that says what the value must be.
+    /// Returns an error that says which values are valid.
     pub(super) fn must_be(self, what: impl Display) -> ConfigError {
         self.fail(format!("must be {what}, not {}", self.shown()))
     }
 
-    /// The value as an error may show it.
+    /// Returns the value as errors show it.
     fn shown(self) -> String {
         match self.node {
             DeValue::String(text) => format!("{:?}", text.chars().take(60).collect::<String>()),
@@ -132,7 +133,7 @@ impl<'d> Value<'d> {
         }
     }
 
-    /// Text that is not blank, trimmed.
+    /// Returns the text without surrounding spaces. Blank text is an error.
     pub(super) fn text(self) -> Result<&'d str, ConfigError> {
         match self.any_text()?.trim() {
             "" => Err(self.fail("must not be empty; leave the line out for the default")),
@@ -140,7 +141,7 @@ impl<'d> Value<'d> {
         }
     }
 
-    /// Text, also empty.
+    /// Returns the text, which may be empty.
     pub(super) fn any_text(self) -> Result<&'d str, ConfigError> {
         self.node
             .as_str()
@@ -166,7 +167,7 @@ impl<'d> Value<'d> {
             })
     }
 
-    /// A number from 0 to 100.
+    /// Returns a number from 0 to 100.
     pub(super) fn percent(self) -> Result<f64, ConfigError> {
         let number = match self.node {
             DeValue::Integer(_) => self.whole(0..=100).ok().map(f64::from),
@@ -186,7 +187,7 @@ impl<'d> Value<'d> {
         })
     }
 
-    /// Bytes.
+    /// Returns a size in bytes.
     pub(super) fn size(self) -> Result<u64, ConfigError> {
         let size = self.node.as_str().and_then(units::size);
         size.ok_or_else(|| {
@@ -194,7 +195,7 @@ impl<'d> Value<'d> {
         })
     }
 
-    /// The parts of a list of text, none of them blank.
+    /// Returns the items of a list of text. A blank item is an error.
     pub(super) fn texts(self) -> Result<Vec<Value<'d>>, ConfigError> {
         let wrong = || self.must_be(r#"a list of text such as ["one", "two"]"#);
         let array = self.node.as_array().ok_or_else(wrong)?;
@@ -209,7 +210,7 @@ impl<'d> Value<'d> {
         Ok(values)
     }
 
-    /// The keys and values of a section.
+    /// Returns the keys and values of a section, in the order of the file.
     pub(super) fn entries(self) -> Result<Vec<Value<'d>>, ConfigError> {
         let table = self
             .node

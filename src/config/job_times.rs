@@ -19,13 +19,13 @@ pub struct Schedule {
     pub full: When,
     /// The incremental sync.
     pub incremental: When,
-    /// The watch for status changes.
+    /// The report of status changes.
     pub monitor: When,
     /// The announced deletions.
     pub deletions: When,
-    /// The comparison of keys.
+    /// The comparison of all keys.
     pub reconcile: When,
-    /// The download of media files.
+    /// The download of photos.
     pub media: When,
 }
 
@@ -34,15 +34,15 @@ pub struct Schedule {
 pub enum When {
     /// Never, written as empty text.
     Never,
-    /// So long after it last started, written `every 15m`; never zero.
+    /// This long after the last start, written `every 15m`. Never zero.
     Every(Duration),
     /// At the times of five cron fields.
     Cron(Box<Cron>),
 }
 
 impl When {
-    /// Reads five cron fields, `every 15m` or empty text; None for others, and for
-    /// times that never come, such as 30 February.
+    /// Parses five cron fields, `every 15m`, or empty text. Returns None for other text,
+    /// and for times that never occur, such as 30 February.
     pub fn parse(text: &str) -> Option<When> {
         let fields: Vec<&str> = text.split_whitespace().collect();
         match fields.as_slice() {
@@ -63,9 +63,11 @@ impl When {
         }
     }
 
-    /// When it is due next behind a moment. By cron, as Vixie's: what falls into the
-    /// hour that spring leaves out is due at its end, and what falls into the hour
-    /// that autumn repeats is due once, unless it is due every hour.
+    /// Returns when the job is due next after a moment.
+    ///
+    /// Daylight saving time works as in Vixie cron: a job that is due in the hour that
+    /// spring skips runs at the end of that hour. A job that is due in the hour that
+    /// autumn repeats runs once, unless it runs every hour.
     pub fn next_after(&self, moment: DateTime<Utc>, timezone: Tz) -> Option<DateTime<Utc>> {
         match self {
             When::Never => None,
@@ -78,7 +80,7 @@ impl When {
         }
     }
 
-    /// How long it is between two times, the next ones behind a moment; none if never.
+    /// Returns the time between the next two runs after a moment, or None if never.
     pub fn interval(&self, moment: DateTime<Utc>, timezone: Tz) -> Option<Duration> {
         let first = self.next_after(moment, timezone)?;
         let second = self.next_after(first, timezone)?;
@@ -127,7 +129,7 @@ mod tests {
         }
     }
 
-    /// The next times behind a moment, in the time zone of UtahRealEstate.com.
+    /// Returns the next times after a moment, in the time zone of UtahRealEstate.com.
     fn times(when: &str, behind: &str, count: usize) -> Vec<String> {
         let when = When::parse(when).expect("a schedule of a test");
         let timezone = chrono_tz::America::Denver;
@@ -148,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_falls_into_the_hour_that_spring_leaves_out_is_due_at_its_end_and_once() {
+    fn a_job_in_the_hour_that_spring_skips_runs_once_at_its_end() {
         // On 8 March 2026, 02:00 MST is 03:00 MDT.
         assert_eq!(
             times("30 2 * * *", "2026-03-07T00:00:00Z", 4),

@@ -1,0 +1,40 @@
+//! Parses the whole file.
+
+use std::path::Path;
+
+use toml::de::DeTable;
+
+use super::feed_section::feed_section;
+use super::fields::Result;
+use super::mirror_section::mirror_section;
+use super::monitor_section::monitor_section;
+use super::schedule_section::schedule_section;
+use super::small_sections::{media_section, retention_section, watch_section};
+use super::sync_section::sync_section;
+use crate::config::known_keys::require_known;
+use crate::config::section_reader::{Origin, Section};
+use crate::config::settings::Config;
+
+/// Parses the text of the configuration at `path`.
+pub(in crate::config) fn config(text: &str, path: &Path) -> Result<Config> {
+    let origin = Origin { path, text };
+    let root = DeTable::parse(text).map_err(|error| {
+        let line = error.span().map_or(1, |span| origin.line(span.start));
+        let problem = error.message().replace('\n', " ");
+        origin.fail(line, format!("not valid TOML: {problem}"))
+    })?;
+    let root = root.get_ref();
+    require_known(root, origin)?;
+    let section = |name| Section::of(root, name, origin);
+    let feed = feed_section(section("feed"))?;
+    Ok(Config {
+        mirror: mirror_section(section("mirror"))?,
+        sync: sync_section(section("sync"))?,
+        schedule: schedule_section(section("schedule"), feed.profile)?,
+        media: media_section(section("media"))?,
+        retention: retention_section(section("retention"))?,
+        watch: watch_section(section("watch"))?,
+        monitor: monitor_section(section("monitor"))?,
+        feed,
+    })
+}

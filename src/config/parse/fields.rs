@@ -1,0 +1,36 @@
+//! Values that several sections have.
+
+use std::time::Duration;
+
+use crate::config::config_error::ConfigError;
+use crate::config::section_reader::Value;
+
+pub(super) type Result<T> = std::result::Result<T, ConfigError>;
+
+/// Parses a program with its arguments. An argument may be empty.
+pub(super) fn program(value: Value<'_>) -> Result<Vec<String>> {
+    let wrong = || value.fail(r#"must list a program and its arguments, such as ["pass", "mls"]"#);
+    let parts = value.texts().map_err(|_| wrong())?;
+    if parts.is_empty() {
+        return Err(wrong());
+    }
+
+    parts
+        .iter()
+        .map(|part| part.any_text().map(str::to_owned))
+        .collect()
+}
+
+/// Returns None for zero, which means no limit.
+pub(super) fn unless_zero(duration: Duration) -> Option<Duration> {
+    Some(duration).filter(|duration| !duration.is_zero())
+}
+
+/// Returns whether the text is a valid name of a field or of an environment variable.
+pub(super) fn is_name(text: &str) -> bool {
+    let mut letters = text.chars();
+    letters
+        .next()
+        .is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && letters.all(|c| c.is_ascii_alphanumeric() || c == '_')
+}

@@ -1,0 +1,157 @@
+//! The settings of one mirror, by section of `mlsmirror.toml`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroU64};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+use super::job_times::Schedule;
+use super::profile::Profile;
+use super::transition::Transition;
+use crate::resource::Resource;
+
+/// The settings of one mirror.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// `[feed]`: the feed.
+    pub feed: Feed,
+    /// `[mirror]`: the places of the mirror.
+    pub mirror: Mirror,
+    /// `[sync]`: the records to mirror, and the limits of a sync.
+    pub sync: Sync,
+    /// `[schedule]`: when jobs are due.
+    pub schedule: Schedule,
+    /// `[media]`: how photos are downloaded.
+    pub media: Media,
+    /// `[retention]`: how long history is kept.
+    pub retention: Retention,
+    /// `[watch]`: the metrics of the daemon.
+    pub watch: Watch,
+    /// `[monitor]`: the status changes to report, and the program that gets them.
+    pub monitor: Monitor,
+}
+
+/// The settings of the feed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Feed {
+    /// The kind of server, which sets the defaults.
+    pub profile: Profile,
+    /// The root of the service, http or https. Its path has no trailing slash.
+    pub base_url: Url,
+    /// The source of the bearer token.
+    pub token: TokenSource,
+    /// Records per page, 1 to 10,000.
+    pub page_size: u32,
+    /// The timeout for connecting and for each read. None = no timeout.
+    pub timeout: Option<Duration>,
+    /// The number of tries after the first.
+    pub max_retries: u32,
+    /// The pause before the first retry. It doubles with each retry.
+    pub retry_delay: Duration,
+    /// The number of simultaneous requests, 1 to 64.
+    pub max_concurrent: usize,
+    /// None = no limit.
+    pub requests_per_minute: Option<NonZeroU32>,
+    /// None = no limit.
+    pub requests_per_hour: Option<NonZeroU32>,
+    /// None = no limit.
+    pub requests_per_day: Option<NonZeroU32>,
+}
+
+impl Feed {
+    /// Returns the configured rate limits, each with its period.
+    pub fn limits(&self) -> Vec<(NonZeroU32, Duration)> {
+        let limits = [
+            (self.requests_per_minute, 60),
+            (self.requests_per_hour, 3_600),
+            (self.requests_per_day, 86_400),
+        ];
+        limits
+            .into_iter()
+            .filter_map(|(limit, seconds)| Some((limit?, Duration::from_secs(seconds))))
+            .collect()
+    }
+
+    /// Returns whether there is a rate limit.
+    pub fn has_limits(&self) -> bool {
+        !self.limits().is_empty()
+    }
+}
+
+/// The source of the bearer token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenSource {
+    /// The environment variable of this name.
+    Env(String),
+    /// The standard output of this program. The first item is its name.
+    Command(Vec<String>),
+}
+
+/// The places of the mirror.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mirror {
+    /// The SQLite file. A relative path starts at the folder of the configuration.
+    pub database: PathBuf,
+    /// The folder of photos. It contains neither the database nor the configuration.
+    pub media_dir: PathBuf,
+}
+
+/// The records to mirror, and the limits of a sync.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sync {
+    /// The resources to mirror, in the order of jobs. At least one, and no duplicates.
+    pub resources: Vec<Resource>,
+    /// Whether photos are downloaded.
+    pub download_media: bool,
+    /// How far before the watermark an incremental sync starts to read.
+    pub overlap: Duration,
+    /// The percentage of live rows, 0 to 100, that one sweep may delete.
+    pub max_delete_percent: f64,
+    /// Fields whose changes are not logged.
+    pub ignore_fields: BTreeSet<String>,
+    /// OData filters. A resource without one is mirrored completely.
+    pub filter: BTreeMap<Resource, String>,
+    /// The fields to mirror. A resource without an entry is mirrored with all fields.
+    pub select: BTreeMap<Resource, Vec<String>>,
+}
+
+/// How photos are downloaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Media {
+    /// The number of simultaneous downloads, 1 to 64.
+    pub max_concurrent_downloads: usize,
+    /// The rate limit per host. None = no limit.
+    pub requests_per_minute: Option<NonZeroU32>,
+    /// The size of the largest file to keep. None = no limit.
+    pub max_bytes: Option<NonZeroU64>,
+}
+
+/// How long history is kept. None = for ever.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Soft-deleted rows.
+    pub deleted: Option<Duration>,
+    /// The change log.
+    pub changes: Option<Duration>,
+    /// The runs of jobs.
+    pub runs: Option<Duration>,
+}
+
+/// The metrics of the daemon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// The address that serves Prometheus metrics. None = no metrics.
+    pub metrics: Option<SocketAddr>,
+}
+
+/// The status changes to report, and the program that gets them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Monitor {
+    /// The status changes to report.
+    pub transitions: Vec<Transition>,
+    /// A program that gets one JSON line per change. The first item is its name.
+    pub command: Option<Vec<String>>,
+}

@@ -1,0 +1,46 @@
+//! Warnings about valid settings.
+
+use url::{Host, Url};
+
+use super::settings::Config;
+use crate::resource::Resource;
+
+impl Config {
+    /// Returns a warning for each valid setting that is probably a mistake.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.feed.base_url.scheme() == "http" && !is_loopback(&self.feed.base_url) {
+            warnings.push("`base_url` is http: the token travels in clear; use https".to_owned());
+        }
+        if let Some(most) = self.feed.profile.largest_page()
+            && self.feed.page_size > most
+        {
+            warnings.push(format!(
+                "`page_size` is {}, but {} servers answer at most {most} records at once",
+                self.feed.page_size, self.feed.profile
+            ));
+        }
+        let is_unused = |resource: &&Resource| !self.sync.resources.contains(*resource);
+        for resource in self.sync.filter.keys().filter(is_unused) {
+            warnings.push(format!(
+                "[sync.filter] names {resource}, which `resources` does not"
+            ));
+        }
+        for resource in self.sync.select.keys().filter(is_unused) {
+            warnings.push(format!(
+                "[sync.select] names {resource}, which `resources` does not"
+            ));
+        }
+        warnings
+    }
+}
+
+/// Returns whether the host of a URL is this machine.
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
