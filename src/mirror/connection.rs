@@ -2,18 +2,21 @@
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use crate::mirror::log::Logged;
+use crate::mirror::log::LoggedRecords;
+
+/// How long to wait for another program's lock.
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An open mirror.
 pub struct Mirror {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
     /// The records that the current sync has logged.
-    pub(super) logged: RefCell<Logged>,
+    pub(super) logged: RefCell<LoggedRecords>,
     /// When the write-ahead log was last truncated because of its size.
     pub(super) truncated_at: Option<Instant>,
 }

@@ -2,12 +2,12 @@
 
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::Context;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::mirror::Mirror;
+use crate::mirror::connection::BUSY_TIMEOUT;
 
 mod embedded {
     refinery::embed_migrations!("migrations");
@@ -23,9 +23,6 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 /// A listing has about 3 KB, and a page holds only whole rows: 16 KB fit five with
 /// little space left, while 8 KB fit two and waste a quarter.
 const PAGE_SIZE_BYTES: u32 = 16_384;
-
-/// How long to wait for another program's lock.
-pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The number of prepared statements that are kept: a few per resource.
 const STATEMENTS: usize = 128;

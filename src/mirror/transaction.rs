@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Transaction, TransactionBehavior};
 
 use crate::mirror::Mirror;
-use crate::mirror::log::Logged;
+use crate::mirror::log::LoggedRecords;
 use crate::mirror::process::name_lock_holder;
 use crate::value::stored_instant;
 
@@ -20,7 +20,7 @@ pub struct ReadTx<'m> {
 /// without [`WriteTx::commit`].
 pub struct WriteTx<'m> {
     read: ReadTx<'m>,
-    pub(super) logged: &'m RefCell<Logged>,
+    pub(super) logged: &'m RefCell<LoggedRecords>,
     /// When this transaction started, in storage form.
     pub(super) now: String,
 }

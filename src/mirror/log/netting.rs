@@ -1,33 +1,20 @@
 //! The net changes of one sync: two changes of a field become one, and a record that is
 //! inserted and deleted again leaves no change.
 
-use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use rusqlite::{Transaction, named_params};
 
 use super::changed_record::ChangedRecord;
+use super::logged_records::LoggedRecords;
 use crate::mirror::sql::{SqlValue, stored};
 use crate::mirror::{Mirror, WriteTx};
-use crate::resource::Resource;
 use crate::value::Value;
-
-/// The records that the current sync has logged.
-#[derive(Debug, Default)]
-pub(in crate::mirror) struct Logged {
-    /// The newest change of earlier syncs.
-    before: i64,
-    /// Hashes of the records with changes of this sync. A hash takes little memory, and
-    /// a sync may log a million changes. A collision costs one query.
-    records: HashSet<u64>,
-}
 
 /// How a change is logged.
 pub(in crate::mirror) enum Net {
     /// As a new entry.
     New,
-    /// Merged into an earlier entry, or dropped; the number says how many entries fewer
-    /// the log has.
+    /// Merged into an earlier entry, or dropped. Holds the number of entries that were
+    /// deleted from the log.
     Merged(u64),
 }
 
@@ -39,18 +26,9 @@ impl Mirror {
                 .query_row("SELECT coalesce(max(id), 0) FROM changes", [], |row| {
                     row.get(0)
                 })?;
-        self.logged.replace(Logged {
-            before,
-            records: HashSet::new(),
-        });
+        self.logged.replace(LoggedRecords::after(before));
         Ok(())
     }
-}
-
-fn hash(resource: Resource, key: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (resource, key).hash(&mut hasher);
-    hasher.finish()
 }
 
 /// An entry of the current sync.
@@ -70,28 +48,32 @@ impl WriteTx<'_> {
         field: Option<&str>,
         new: &Value,
     ) -> rusqlite::Result<Net> {
-        let is_first = {
-            let mut logged = self.logged.borrow_mut();
-            logged.records.insert(hash(subject.resource, subject.key))
-        };
+        let is_first = self
+            .logged
+            .borrow_mut()
+            .insert(subject.resource, subject.key);
         if is_first {
             return Ok(Net::New);
         }
+
         let entries = self.entries_of(subject)?;
         let of_kind = |kind: &str| entries.iter().find(|entry| entry.change == kind);
         let has_updates = of_kind("update").is_some();
-        let came = of_kind("insert");
+        let inserted = of_kind("insert");
+
         match change {
-            "update" if came.is_some() => Ok(Net::Merged(0)),
+            "update" if inserted.is_some() => Ok(Net::Merged(0)),
             "update" => {
                 let earlier = entries.iter().find(|entry| entry.field.as_deref() == field);
                 match earlier {
                     None => Ok(Net::New),
                     Some(earlier) if earlier.old == *new => self.drop_entries(&[earlier]),
-                    Some(earlier) => self.lead_to(earlier, new, subject),
+                    Some(earlier) => self.merge_into(earlier, new, subject),
                 }
             }
-            "delete" if came.is_some() => self.drop_entries(&entries.iter().collect::<Vec<_>>()),
+            "delete" if inserted.is_some() => {
+                self.drop_entries(&entries.iter().collect::<Vec<_>>())
+            }
             "delete" if !has_updates => self.cancel(of_kind("restore")),
             "restore" => self.cancel(of_kind("delete")),
             _ => Ok(Net::New),
@@ -144,18 +126,18 @@ impl WriteTx<'_> {
         Ok(Net::Merged(entries.len() as u64))
     }
 
-    fn lead_to(
+    fn merge_into(
         &self,
         earlier: &Entry,
         new: &Value,
-        to: ChangedRecord<'_>,
+        subject: ChangedRecord<'_>,
     ) -> rusqlite::Result<Net> {
         self.transaction
             .prepare_cached(
                 "UPDATE changes SET new_value = :new, source_timestamp = :source WHERE id = :id",
             )?
             .execute(named_params! {
-                ":new": SqlValue(new.as_ref()), ":source": to.source_timestamp, ":id": earlier.id,
+                ":new": SqlValue(new.as_ref()), ":source": subject.source_timestamp, ":id": earlier.id,
             })?;
         Ok(Net::Merged(0))
     }

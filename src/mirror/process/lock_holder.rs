@@ -4,6 +4,8 @@ use std::path::Path;
 
 use rusqlite::{Error, ErrorCode, ffi};
 
+use crate::mirror::connection::BUSY_TIMEOUT;
+
 /// Returns whether another program has locked the database.
 pub(in crate::mirror) fn is_busy(error: &Error) -> bool {
     matches!(
@@ -36,7 +38,7 @@ pub(in crate::mirror) fn name_lock_holder(error: Error, path: &Path) -> Error {
     if !is_busy(&error) {
         return error;
     }
-    let seconds = crate::mirror::open::BUSY_TIMEOUT.as_secs();
+    let seconds = BUSY_TIMEOUT.as_secs();
     let who = match holder(path) {
         Some(holder) => holder,
         None => "another program".to_owned(),

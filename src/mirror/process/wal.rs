@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use crate::mirror::Mirror;
-use crate::mirror::open::BUSY_TIMEOUT;
+use crate::mirror::connection::BUSY_TIMEOUT;
+use crate::mirror::process::lock_holder::is_busy;
+use crate::mirror::sidecar::with_suffix;
 
 /// A larger log is copied into the database and truncated as soon as no reader needs
 /// it.
@@ -26,21 +28,21 @@ impl Mirror {
     /// Copies the write-ahead log into the database and truncates it, unless a reader
     /// uses it.
     pub fn truncate_wal(&self) -> rusqlite::Result<()> {
-        // A busy reader is not waited for.
+        // Do not wait for a reader.
         self.connection.busy_timeout(Duration::ZERO)?;
-        let emptied = self
-            .connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        let truncated =
+            self.connection
+                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         self.connection.busy_timeout(BUSY_TIMEOUT)?;
-        match emptied {
-            Err(error) if crate::mirror::process::lock_holder::is_busy(&error) => Ok(()),
-            emptied => emptied,
+        match truncated {
+            Err(error) if is_busy(&error) => Ok(()),
+            truncated => truncated,
         }
     }
 
     /// Returns the size of the write-ahead log in bytes.
     pub fn wal_bytes(&self) -> u64 {
-        let log = crate::mirror::sidecar::with_suffix(&self.path, "-wal");
+        let log = with_suffix(&self.path, "-wal");
         std::fs::metadata(log).map_or(0, |log| log.len())
     }
 }
