@@ -1,4 +1,4 @@
-//! A file while it comes in.
+//! A file during its download.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
@@ -7,16 +7,18 @@ use cap_fs_ext::DirExt;
 use cap_std::fs::{Dir, File, OpenOptions};
 use ring::digest::{Context, SHA256};
 
-use super::name::Place;
+use super::place::Place;
 use super::stored::{Stored, hexadecimal};
 
-/// So much of a file tells every type of image.
+/// The number of first bytes that identify every type of image.
 const HEAD_BYTES: usize = 512;
 
-/// A file that is not whole yet, or not in its place. Dropped, it leaves no trace.
+/// A temporary file, which is incomplete or not yet renamed. Dropping it removes the
+/// file.
 pub struct Incoming {
     root: Arc<Dir>,
-    /// Its own folder; none once it is closed, as many may wait for their places.
+    /// The folder of the file. None after [`Incoming::close`], because many files may wait
+    /// to be renamed and open handles are limited.
     folder: Option<Dir>,
     place: Place,
     file: Option<File>,
@@ -26,19 +28,19 @@ pub struct Incoming {
     is_placed: bool,
 }
 
-/// What came is no image; the words say what it seems to be.
+/// The file is not an image. The message says what it seems to be.
 #[derive(Debug, thiserror::Error)]
 #[error("{words}")]
 pub struct NotAnImage {
     words: String,
-    /// Whether it is of another known kind, which trying again does not change. A web
-    /// page is none: it is what hosts answer when something is wrong.
+    /// Whether it has another known type. Another try would then not help. A web page does
+    /// not count, because hosts send one in case of an error.
     pub is_known: bool,
 }
 
 impl Incoming {
     pub(super) fn create(root: Arc<Dir>, folder: Dir, place: Place) -> io::Result<Incoming> {
-        // One that a dead process left is not gone on with.
+        // A file of an interrupted process is not resumed.
         match folder.remove_file(place.temporary()) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -58,10 +60,7 @@ impl Incoming {
         })
     }
 
-    /// Adds to it.
-    ///
-    /// # Errors
-    /// What the system says, such as that the disk is full.
+    /// Appends bytes to the file.
     pub fn write(&mut self, chunk: &[u8]) -> io::Result<()> {
         if let Some(file) = &mut self.file {
             file.write_all(chunk)?;
@@ -73,17 +72,17 @@ impl Incoming {
         Ok(())
     }
 
-    /// How much came so far.
+    /// Returns the number of bytes that were written.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Whether enough came to tell what it is.
+    /// Returns whether enough bytes were written to identify the type.
     pub fn has_head(&self) -> bool {
         self.head.len() == HEAD_BYTES
     }
 
-    /// The ending for its type of image, by its first bytes.
+    /// Returns the file extension for its type of image, by its first bytes.
     ///
     /// # Errors
     /// [`NotAnImage`]
@@ -114,16 +113,16 @@ impl Incoming {
         }
     }
 
-    /// Closes it, to be put into its place later.
+    /// Closes the file. It can be placed later.
     pub fn close(&mut self) {
         (self.file, self.folder) = (None, None);
     }
 
-    /// Renames it into its place, over what was there. Returns its path within the
-    /// folder of all, and what it holds.
+    /// Renames the file to its final name and replaces an earlier file. Returns its path
+    /// within the folder of photos, its length and its hash.
     ///
     /// # Errors
-    /// What the system says; or if it is no image.
+    /// [`NotAnImage`], as the source of the error.
     pub fn place(mut self) -> io::Result<(String, Stored)> {
         let extension = self.extension().map_err(io::Error::other)?;
         let name = self.place.file(extension);
@@ -143,11 +142,12 @@ impl Drop for Incoming {
     fn drop(&mut self) {
         if !self.is_placed {
             self.close();
-            // If it cannot be removed now, the next process finds it noted.
+            // If this fails, the next process removes the file, because its download is
+            // recorded in the mirror.
             if let Ok(folder) = self.root.open_dir_nofollow(&self.place.folder) {
                 let _ = folder.remove_file(self.place.temporary());
             }
-            // It fails where something is in it, which is as good.
+            // This fails if the folder is not empty, and the folder stays.
             let _ = self.root.remove_dir(&self.place.folder);
         }
     }

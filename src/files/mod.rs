@@ -1,17 +1,20 @@
 //! The files of photos: the only writer under the configured folder.
 //!
-//! A file appears whole or not at all: it is written beside its place under a
-//! temporary name, flushed, and renamed. Only names within the folder are ever
-//! touched, and no link planted in it is followed.
+//! A file is either complete or absent: it is written under a temporary name in its
+//! final folder, flushed, and renamed. Only paths within the folder are accessed, and
+//! links in it are never followed.
+//!
+//! Functions that return an [`std::io::Result`] pass on the errors of the operating
+//! system.
 
-mod dir;
 mod incoming;
-mod name;
+mod media_dir;
+mod place;
 mod stored;
 mod walk;
 
-pub use dir::MediaDir;
 pub use incoming::{Incoming, NotAnImage};
-pub use name::Place;
+pub use media_dir::MediaDir;
+pub use place::Place;
 pub use stored::Stored;
 pub use walk::Found;

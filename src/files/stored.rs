@@ -1,17 +1,17 @@
-//! What a file holds, as far as it is remembered.
+//! The length and hash of a file.
 
 use std::fmt::Write as _;
 
-/// What a file holds.
+/// The length and hash of a file's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
-    /// Its length.
+    /// The length in bytes.
     pub bytes: u64,
     /// The SHA-256 of its content, in hexadecimal digits.
     pub sha256: String,
 }
 
-/// A hash as it is written down.
+/// Returns a hash in hexadecimal digits.
 pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 * bytes.len());
     for byte in bytes {

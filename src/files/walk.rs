@@ -1,27 +1,24 @@
-//! All that lies in the folder, for finding what nothing names.
+//! Lists all files in the folder, to find files that belong to no photo.
 
 use std::path::{Path, PathBuf};
 
 use cap_fs_ext::DirExt;
 use cap_std::fs::Dir;
 
-use super::dir::MediaDir;
+use super::media_dir::MediaDir;
 
-/// A file that lies in the folder.
+/// A file in the folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Its path within the folder.
+    /// The path within the folder.
     pub path: PathBuf,
-    /// Its length.
+    /// The length in bytes.
     pub bytes: u64,
 }
 
 impl MediaDir {
-    /// Gives every file in the folder, folder by folder. Links are passed over, and
-    /// so are devices and the like.
-    ///
-    /// # Errors
-    /// What the system says, and what `each` returns.
+    /// Calls `each` with every file in the folder and its subfolders. Skips links and
+    /// devices. Stops at the first error of `each`.
     pub fn walk(&self, mut each: impl FnMut(Found) -> anyhow::Result<()>) -> anyhow::Result<()> {
         walk(self.root(), Path::new(""), &mut each)
     }

@@ -132,7 +132,11 @@ fn an_answer_that_no_retry_changes_is_asked_for_once_and_the_next_run_completes(
         let ended = mirror.sync_ends(code, &[]);
         ended.says(
             code,
-            &["Property: ", &status.to_string(), "This is a simulated fault"],
+            &[
+                "Property: ",
+                &status.to_string(),
+                "This is a simulated fault",
+            ],
         );
         assert_eq!(
             pages_of(&feed, "Property").len(),

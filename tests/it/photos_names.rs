@@ -183,7 +183,7 @@ fn a_link_that_was_planted_is_not_followed() {
 
     mirror
         .sync_ends(3, &[])
-        .says(3, &["its folder is a link or a file; take it away"]);
+        .says(3, &["its folder is a link or a file; remove it"]);
     assert_eq!(std::fs::read(&precious).unwrap(), b"mine");
     assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 1);
     assert!(!file.is_symlink(), "the link itself was replaced");

@@ -247,7 +247,7 @@ fn a_file_that_cannot_be_looked_at_is_told() {
     std::os::unix::fs::symlink(&elsewhere, &folder).unwrap();
     for job in [&["--json"][..], &["media", "--json"]] {
         let ended = mirror.sync_ends(3, job);
-        ended.says(3, &[listing, "cannot be read", "take it away"]);
+        ended.says(3, &[listing, "cannot be read", "remove it"]);
         assert_eq!(file_counts(&ended), [0, 0, 0, of_it as u64]);
     }
     assert_eq!(files(&mirror), others + 1);
@@ -481,7 +481,7 @@ fn a_folder_that_cannot_be_used_is_told_and_the_rows_stay_to_be_fetched() {
     std::fs::create_dir(media_dir(&mirror)).unwrap();
     std::fs::write(media_dir(&mirror).join(&listing), "in the way").unwrap();
     let ended = mirror.sync_ends(3, &[]);
-    ended.says(3, &["its folder is a link or a file; take it away"]);
+    ended.says(3, &["its folder is a link or a file; remove it"]);
     let others = format!(
         "SELECT count(*) FROM media WHERE file_path IS NULL AND listing_key <> '{listing}'"
     );

@@ -1,4 +1,4 @@
-//! The folder of all photos, opened once; everything goes through its handle.
+//! The folder of photos. All paths are resolved within its open handle.
 
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind, Read};
@@ -11,17 +11,17 @@ use cap_std::fs::{Dir, OpenOptions};
 use ring::digest::{Context, SHA256};
 
 use super::incoming::Incoming;
-use super::name::Place;
+use super::place::Place;
 use super::stored::{Stored, hexadecimal};
 
-/// More files than this are flushed with all else that the file system holds, which
-/// takes one commit of its journal and not one for each.
+/// For more files than this, the whole file system is flushed. That takes one commit of
+/// its journal instead of one commit per file.
 const FLUSHED_ONE_BY_ONE: usize = 8;
 
-/// How much of a file is read at once.
+/// The number of bytes that one read requests.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// The folder of all photos.
+/// The folder of photos.
 #[derive(Debug)]
 pub struct MediaDir {
     root: Arc<Dir>,
@@ -29,10 +29,8 @@ pub struct MediaDir {
 }
 
 impl MediaDir {
-    /// Opens the folder, which may be a link to one; makes it if there is none.
-    ///
-    /// # Errors
-    /// What the system says.
+    /// Opens the folder, and creates it if it does not exist. The path may be a link to a
+    /// folder.
     pub fn open(path: &Path) -> io::Result<MediaDir> {
         std::fs::create_dir_all(path)?;
         Ok(MediaDir {
@@ -41,10 +39,7 @@ impl MediaDir {
         })
     }
 
-    /// Opens the folder if it is there.
-    ///
-    /// # Errors
-    /// What the system says, other than that it is not there.
+    /// Opens the folder. Returns None if it does not exist.
     pub fn find(path: &Path) -> io::Result<Option<MediaDir>> {
         Ok(
             found(Dir::open_ambient_dir(path, ambient_authority()))?.map(|root| MediaDir {
@@ -54,18 +49,12 @@ impl MediaDir {
         )
     }
 
-    /// Whether there is nothing in it.
-    ///
-    /// # Errors
-    /// What the system says.
+    /// Returns whether the folder is empty.
     pub fn is_empty(&self) -> io::Result<bool> {
         Ok(self.root.entries()?.next().transpose()?.is_none())
     }
 
-    /// Whether files can be made in it, as far as the system tells beforehand.
-    ///
-    /// # Errors
-    /// What the system says if they cannot.
+    /// Returns an error if the permissions do not allow to create files in the folder.
     pub fn check_writable(&self) -> io::Result<()> {
         #[cfg(target_os = "linux")]
         {
@@ -76,15 +65,15 @@ impl MediaDir {
         Ok(())
     }
 
-    /// Where the folder is, as it was configured.
+    /// Returns the configured path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Begins a file that is not there yet, in the folder of its place.
+    /// Creates a temporary file in the folder of a place.
     ///
     /// # Errors
-    /// What the system says; so if something else than a folder has its name.
+    /// If a link or a file has the name of the folder.
     pub fn begin(&self, place: &Place) -> io::Result<Incoming> {
         let name = OsStr::new(&place.folder);
         let begin = || {
@@ -103,16 +92,14 @@ impl MediaDir {
             Incoming::create(Arc::clone(&self.root), folder, place.clone())
         };
         match begin() {
-            // The folder's last file was removed meanwhile, and the folder with it.
+            // Another thread removed the last file of the folder, and the folder itself.
             Err(error) if error.kind() == ErrorKind::NotFound => begin(),
             begun => begun,
         }
     }
 
-    /// Makes sure that the content of these files outlives a power cut.
-    ///
-    /// # Errors
-    /// What the system says; then none of them may be taken for kept.
+    /// Flushes the content of these files, so that it survives a power failure. After an
+    /// error, none of them counts as stored.
     pub fn flush(&self, files: &[&Incoming]) -> io::Result<()> {
         if files.len() > FLUSHED_ONE_BY_ONE && self.flush_all()? {
             return Ok(());
@@ -120,10 +107,7 @@ impl MediaDir {
         files.iter().try_for_each(|file| file.flush())
     }
 
-    /// The same for the names that files got in these folders.
-    ///
-    /// # Errors
-    /// What the system says.
+    /// Flushes the names of the files in these folders.
     pub fn flush_names(&self, folders: &[&str]) -> io::Result<()> {
         if folders.len() > FLUSHED_ONE_BY_ONE && self.flush_all()? {
             return Ok(());
@@ -137,7 +121,7 @@ impl MediaDir {
         Ok(())
     }
 
-    /// Flushes the file system, where the system can; false where it cannot.
+    /// Flushes the file system. Returns false if the operating system cannot.
     fn flush_all(&self) -> io::Result<bool> {
         #[cfg(target_os = "linux")]
         {
@@ -148,10 +132,8 @@ impl MediaDir {
         Ok(false)
     }
 
-    /// The length of the file at a path within the folder; none if there is none.
-    ///
-    /// # Errors
-    /// What the system says.
+    /// Returns the length of the file at a path within the folder, or None if it does not
+    /// exist.
     pub fn bytes(&self, path: &str) -> io::Result<Option<u64>> {
         let Some((folder, file)) = self.parent(Path::new(path))? else {
             return Ok(None);
@@ -160,10 +142,7 @@ impl MediaDir {
         Ok(there.filter(|is| is.is_file()).map(|is| is.len()))
     }
 
-    /// Reads the file at a path within the folder; none if there is none.
-    ///
-    /// # Errors
-    /// What the system says.
+    /// Reads the file at a path within the folder. Returns None if it does not exist.
     pub fn read(&self, path: &str) -> io::Result<Option<Stored>> {
         let Some((folder, file)) = self.parent(Path::new(path))? else {
             return Ok(None);
@@ -171,13 +150,13 @@ impl MediaDir {
         let mut options = OpenOptions::new();
         options.read(true).follow(FollowSymlinks::No);
         let is_file = found(folder.symlink_metadata(file))?.is_some_and(|is| is.is_file());
-        let opened = match is_file {
-            true => found(folder.open_with(file, &options))?,
-            false => None,
-        };
-        let Some(mut file) = opened else {
+        if !is_file {
+            return Ok(None);
+        }
+        let Some(mut file) = found(folder.open_with(file, &options))? else {
             return Ok(None);
         };
+
         let (mut hash, mut bytes) = (Context::new(&SHA256), 0);
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {
@@ -197,30 +176,26 @@ impl MediaDir {
         }))
     }
 
-    /// Removes the file at a path within the folder, and its own folder with the
-    /// last file in it. A link is removed, not what it leads to. Tells whether it
-    /// was there.
-    ///
-    /// # Errors
-    /// What the system says.
+    /// Removes the file at a path within the folder, and then the folders that are empty
+    /// without it. A link is removed, not its target. Returns whether the file existed.
     pub fn remove(&self, path: &Path) -> io::Result<bool> {
         let Some((folder, file)) = self.parent(path)? else {
             return Ok(false);
         };
-        let was_there = found(folder.remove_file(file))?.is_some();
+        let existed = found(folder.remove_file(file))?.is_some();
         drop(folder);
         self.remove_if_empty(path.parent());
-        Ok(was_there)
+        Ok(existed)
     }
 
-    /// Removes a folder, and those that it was in, if there is nothing in them.
+    /// Removes a folder if it is empty, and then the empty folders that contained it.
     fn remove_if_empty(&self, folder: Option<&Path>) {
         let mut next = folder;
         while let Some(folder) = next.filter(|folder| folder.file_name().is_some()) {
             let Ok(Some((parent, name))) = self.parent(folder) else {
                 return;
             };
-            // It fails where something is in it, which is as good.
+            // This fails if the folder is not empty, and the folder stays.
             if parent.remove_dir(name).is_err() {
                 return;
             }
@@ -228,10 +203,7 @@ impl MediaDir {
         }
     }
 
-    /// The paths of all files of a photo, a temporary one included.
-    ///
-    /// # Errors
-    /// What the system says.
+    /// Returns the paths of all files of a photo, including a temporary file.
     pub fn files_of(&self, place: &Place) -> io::Result<Vec<String>> {
         let mut files = Vec::new();
         let Some(folder) = open_folder(&self.root, OsStr::new(&place.folder))? else {
@@ -246,8 +218,8 @@ impl MediaDir {
         Ok(files)
     }
 
-    /// The folder that a path's last part is in, and that part; none if there is
-    /// no such folder. Each folder on the way is opened as itself.
+    /// Opens the folder of a path's last part. Returns the folder and that part, or None if
+    /// the folder does not exist. Links are not followed.
     fn parent<'p>(&self, path: &'p Path) -> io::Result<Option<(Dir, &'p OsStr)>> {
         let mut names = Vec::new();
         for part in path.components() {
@@ -274,7 +246,7 @@ impl MediaDir {
     }
 }
 
-/// What is not there is no error.
+/// Returns None for the error that a file does not exist.
 fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(found) => Ok(Some(found)),
@@ -286,33 +258,33 @@ fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 fn outside() -> io::Error {
     io::Error::new(
         ErrorKind::InvalidInput,
-        "is no path within the folder of photos",
+        "is not a path within the folder of photos",
     )
 }
 
-/// Opens a folder as itself: a link is none. None if there is nothing of this name.
+/// Opens a folder. Returns None if it does not exist, and an error if it is a link.
 fn open_folder(within: &Dir, name: &OsStr) -> io::Result<Option<Dir>> {
     let error = match found(within.open_dir_nofollow(name)) {
         Err(error) => error,
         opened => return opened,
     };
-    // The system's own words do not tell that it is a link.
+    // The system's own error does not mention the link.
     Err(match within.symlink_metadata(name) {
         Ok(is) if !is.is_dir() => io::Error::new(
             ErrorKind::NotADirectory,
-            "its folder is a link or a file; take it away",
+            "its folder is a link or a file; remove it",
         ),
         _ => error,
     })
 }
 
-/// A folder as a file: the library's own handle only leads to it.
+/// Opens a folder as a file, because the handle of the library cannot be flushed.
 #[cfg(unix)]
 fn opened(folder: &Dir) -> io::Result<cap_std::fs::File> {
     folder.open(".")
 }
 
-/// A folder is flushed like a file where the system knows that.
+/// Flushes a folder, if the operating system supports it.
 fn flush_folder(folder: &Dir) -> io::Result<()> {
     #[cfg(unix)]
     opened(folder)?.sync_all()?;

@@ -1,7 +1,7 @@
-//! Names for files and folders, made of keys that come from outside.
+//! Names for files and folders, made of keys of the feed.
 //!
-//! Two keys never get names that any file system takes for one, and a key's name
-//! is always the same: nothing has to be looked up to know where a photo lies.
+//! Two keys get different names on every file system, also where case is ignored. The
+//! name depends only on the key, so the place of a photo needs no look-up.
 
 use std::fmt::Write as _;
 
@@ -10,31 +10,31 @@ use ring::digest::{SHA256, digest};
 /// The contract's limit for a name, in bytes.
 const NAME_MAX_BYTES: usize = 150;
 
-/// What stands around a stem at most: `.` and `.part` of a temporary file, which
-/// is more than any image type's ending.
+/// The most bytes that are added to a stem: `.` and `.part` of a temporary file. The
+/// extension of every image type is shorter.
 const AROUND_BYTES: usize = 6;
 
-/// So much of a key's hash tells it from all others: 64 bits.
+/// The number of hash digits in a name. 64 bits distinguish all keys.
 const HASH_DIGITS: usize = 16;
 
-/// Names that Windows keeps for devices, with any ending.
+/// Names that Windows reserves for devices, with any extension.
 const RESERVED: [&str; 4] = ["con", "prn", "aux", "nul"];
 
-/// Where photos lie that belong to no listing, such as those of members.
+/// The folder of photos without a listing, such as photos of members.
 const NO_LISTING: &str = "_other";
 
-/// Where a photo lies below the folder of all: its listing's folder, and its file's
-/// name without an ending.
+/// The place of a photo within the folder of photos: the folder of its listing, and the
+/// name of its file without the extension.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The folder's name.
+    /// The name of the folder.
     pub folder: String,
-    /// The file's name without its ending.
+    /// The name of the file without its extension.
     pub stem: String,
 }
 
 impl Place {
-    /// The place of a listing's photo.
+    /// Returns the place of a listing's photo.
     pub fn of(listing_key: Option<&str>, media_key: &str) -> Place {
         Place {
             folder: listing_key.map_or(NO_LISTING.to_owned(), safe),
@@ -42,23 +42,24 @@ impl Place {
         }
     }
 
-    /// Whether a file with this path within the folder of all is this photo's.
+    /// Returns whether the file at this path within the folder of photos belongs to this
+    /// photo.
     pub fn is_of(&self, path: &str) -> bool {
         path.split_once('/')
             .is_some_and(|(folder, file)| folder == self.folder && self.owns(file))
     }
 
-    /// The name of its temporary file.
+    /// Returns the name of the temporary file.
     pub(super) fn temporary(&self) -> String {
         format!(".{}{TEMPORARY}", self.stem)
     }
 
-    /// The name of its file, which is an image of this type.
+    /// Returns the name of the file with this extension.
     pub(super) fn file(&self, extension: &str) -> String {
         format!("{}.{extension}", self.stem)
     }
 
-    /// Whether a file in its folder is one of this photo's, of whichever type.
+    /// Returns whether a file in its folder belongs to this photo, with any extension.
     pub(super) fn owns(&self, file: &str) -> bool {
         file == self.temporary()
             || file
@@ -67,11 +68,11 @@ impl Place {
     }
 }
 
-/// The ending of a temporary file.
+/// The extension of a temporary file.
 const TEMPORARY: &str = ".part";
 
-/// A key as a name. One that is plain is its own name; of any other what can be
-/// read of it stays, and its hash makes it unlike all others.
+/// Returns a name for a key. A plain key is its own name. Any other name keeps the safe
+/// letters of the key and ends with its hash, which makes it unique.
 fn safe(key: &str) -> String {
     if is_plain(key) {
         return key.to_owned();
@@ -90,8 +91,8 @@ fn safe(key: &str) -> String {
     name
 }
 
-/// Whether a key is a name on every file system, and no other key's: capitals,
-/// which some tell from small letters and some do not, make it another's.
+/// Returns whether a key is a valid name on every file system and differs from the name of
+/// every other key. Capitals are not plain, because some file systems ignore case.
 fn is_plain(key: &str) -> bool {
     let is_plain_letter =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
@@ -114,7 +115,7 @@ fn is_reserved(name: &str) -> bool {
     RESERVED.contains(&device.as_str()) || is_port(&device)
 }
 
-/// Whether it could be the name of a key that is not plain.
+/// Returns whether the name could belong to a key that is not plain.
 fn ends_with_hash(name: &str) -> bool {
     name.rsplit_once('-').is_some_and(|(_, hash)| {
         hash.len() == HASH_DIGITS && hash.bytes().all(|digit| digit.is_ascii_hexdigit())
@@ -177,7 +178,7 @@ mod tests {
         keys.extend(["x", "X", "é", "/", "."].map(|letter| letter.repeat(400)));
         keys.extend(["x", "y"].map(|last| "x".repeat(400) + last));
         keys.extend((140..150).map(|length| "k".repeat(length)));
-        // Names that this makes are keys, too.
+        // The resulting names are keys, too.
         let names: Vec<String> = keys.iter().map(|key| safe(key)).collect();
         keys.extend(names);
         keys.sort();
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_keys_share_a_name_even_where_case_does_not_count() {
+    fn no_two_keys_share_a_name_even_if_case_is_ignored() {
         let mut names: HashMap<String, String> = HashMap::new();
         for key in odd_keys() {
             let name = safe(&key).to_ascii_lowercase();
@@ -222,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_stays_readable_where_it_can() {
+    fn a_name_stays_readable_if_the_key_is_safe() {
         for plain in [
             "1000002",
             "1611952_050774e9_2880536.jpg",
