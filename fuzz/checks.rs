@@ -1,5 +1,5 @@
-//! What has to hold for every input from outside: of the fuzz targets, and of the test
-//! that runs their seeds.
+//! Checks that hold for every input from outside. The fuzz targets use them, and so does
+//! the test that runs their seeds.
 
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
@@ -10,10 +10,10 @@ use mlsmirror::files::Place;
 use mlsmirror::record::Shape;
 use mlsmirror::resource::Resource;
 
-/// A feed with every kind of field, and with children.
+/// Metadata with every kind of field, and with children.
 const METADATA: &str = include_str!("seeds/metadata/every-kind.xml");
 
-/// Listings with their photos, as a page of them is decoded.
+/// The shape of listings with their photos.
 static SHAPE: LazyLock<Arc<Shape>> = LazyLock::new(|| {
     let metadata = Metadata::parse(METADATA.as_bytes()).expect("the seed is metadata");
     let wanted = Wanted {
@@ -25,12 +25,12 @@ static SHAPE: LazyLock<Arc<Shape>> = LazyLock::new(|| {
     Arc::new(shape.expect("the seed declares listings"))
 });
 
-/// A page is decoded, or refused; and the same page twice is the same.
+/// Checks that a page is decoded or refused, with the same result twice.
 pub fn page(input: &[u8]) {
     let decode = || Page::decode(input, &SHAPE);
     let page = match decode() {
         Ok(page) => page,
-        Err(error) => return assert_worded(&error.to_string()),
+        Err(error) => return assert_is_message(&error.to_string()),
     };
     let again = decode().expect("it was decoded before");
     assert_eq!(format!("{page:?}"), format!("{again:?}"));
@@ -45,15 +45,16 @@ pub fn page(input: &[u8]) {
         }
     }
     for reject in &page.rejects {
-        assert_worded(&reject.reason);
+        assert_is_message(&reject.reason);
     }
 }
 
-/// Metadata is read, or refused; and tables and shapes can be made of what was read.
+/// Checks that metadata is read or refused, and that tables and shapes can be created from
+/// it.
 pub fn metadata(input: &[u8]) {
     let metadata = match Metadata::parse(input) {
         Ok(metadata) => metadata,
-        Err(error) => return assert_worded(&error.to_string()),
+        Err(error) => return assert_is_message(&error.to_string()),
     };
     assert_eq!(Metadata::parse(input).ok().as_ref(), Some(&metadata));
     for profile in Profile::ALL {
@@ -64,12 +65,12 @@ pub fn metadata(input: &[u8]) {
                 expand: &[],
             };
             if let Err(error) = shape(&metadata, dialect, resource, wanted) {
-                assert_worded(&error.to_string());
+                assert_is_message(&error.to_string());
             }
             let Ok(columns) = columns(&metadata, resource) else {
                 continue;
             };
-            // SQLite does not tell names apart by their case.
+            // SQLite ignores the case of names.
             let mut names: Vec<String> = columns
                 .iter()
                 .map(|column| column.name.to_ascii_lowercase())
@@ -81,15 +82,15 @@ pub fn metadata(input: &[u8]) {
     }
 }
 
-/// Two keys, a line each: their photos have names of their own, that stay where they
-/// are to be on every file system.
+/// Checks that the photos of two keys, one per line, have different names that are valid on
+/// every file system.
 pub fn file_name(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let (one, other) = text.split_once('\n').unwrap_or((&text, ""));
     let places = [one, other].map(|key| (key, Place::of(Some(key), key)));
     for (key, place) in &places {
         for name in [&place.folder, &place.stem] {
-            // As `.stem.part` while it is fetched.
+            // The temporary file is `.stem.part`.
             let longest = 150 - "..part".len();
             assert!((1..=longest).contains(&name.len()), "{name:?}");
             assert!(
@@ -128,7 +129,7 @@ pub fn file_name(input: &[u8]) {
     }
 }
 
-/// A configuration is read, or refused with one line that names the file.
+/// Checks that a configuration is read, or refused with one line that names the file.
 pub fn config(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else {
         return;
@@ -136,21 +137,20 @@ pub fn config(input: &[u8]) {
     match Config::parse(text, Path::new("mlsmirror.toml")) {
         Ok(config) => {
             for warning in config.warnings() {
-                assert_worded(&warning);
+                assert_is_message(&warning);
             }
         }
         Err(error) => {
             let error = error.to_string();
-            assert_worded(&error);
+            assert_is_message(&error);
             assert!(error.contains("mlsmirror.toml"), "{error}");
             assert_eq!(error.lines().count(), 1, "{error}");
         }
     }
 }
 
-/// What is said to people has words in it, and nothing that would steer a terminal but
-/// for the ends of lines.
-fn assert_worded(text: &str) {
+/// Checks that a message contains words and no control characters except line breaks.
+fn assert_is_message(text: &str) {
     assert!(text.chars().any(char::is_alphabetic), "{text:?}");
     let steers = |letter: char| letter.is_control() && letter != '\n';
     assert!(!text.contains(steers), "{text:?}");

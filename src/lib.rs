@@ -1,105 +1,131 @@
-//! mlsmirror: an exact local mirror of an MLS's RESO Web API feed in one SQLite file.
+//! mlsmirror keeps an exact local copy of an MLS's RESO Web API feed in one SQLite file.
 //!
-//! # The way of the data
+//! # Modules
 //!
 //! ```text
-//! config ─► feed (HTTP) ─► page of records ─► sync (decide) ─► mirror (one transaction a page) ─► files
+//! config -> feed (HTTP) -> page of records -> sync (decide) -> mirror (one transaction per page) -> files, report
 //! ```
 //!
-//! One direction, no circles. In reading order, each room imports only from
-//! those above it:
+//! Dependencies point one way. In reading order, each module imports only from the
+//! modules above it:
 //!
-//! 1. [`resource`]: the RESO resources, their tables, keys, parents and children
-//! 2. [`value`]: one field's value in its storage form, equal values equal
-//! 3. [`record`]: records of the feed, decoded but not stored; no I/O
-//! 4. [`change`]: what differs between a stored row and a record; pure
+//! 1. [`resource`]: the RESO resources, with their tables, keys, parents and children
+//! 2. [`value`]: the value of one field in storage form, and equality of values
+//! 3. [`record`]: records of the feed, decoded but not yet stored; no I/O
+//! 4. [`change`]: the differences between a stored row and a record; no I/O
 //! 5. [`config`]: `mlsmirror.toml` as typed settings
-//! 6. [`stop`]: a request to stop, seen by all who wait
-//! 7. [`feed`]: the one user of the network, for records and for photos
-//! 8. [`mirror`]: the one user of the database
-//! 9. [`files`]: the one writer in the folder of photos
-//! 10. [`sync`]: the jobs: what is asked, in which order, and what becomes of it
-//! 11. [`schedule`]: when a job is due, and the daemon that runs it then
-//! 12. [`report`]: how the mirror stands, how the syncs did and the market moved: as
-//!     values, text and a page
+//! 6. [`stop`]: a request to stop, which every long wait observes
+//! 7. [`feed`]: the only user of the network, for records and for photos
+//! 8. [`mirror`]: the only user of the database
+//! 9. [`files`]: the only writer in the folder of photos
+//! 10. [`sync`]: the jobs; they decide what to request and how to apply the answers
+//! 11. [`schedule`]: when each job is due, and the daemon that runs it
+//! 12. [`report`]: the state of the mirror, of the syncs and of the market, as values,
+//!     text and HTML
 //! 13. [`cli`]: the command line; the only place that prints and knows exit codes
 //!
-//! The crate [`simulator`] is a feed to try and to test against. It does not depend
-//! on this crate.
+//! The crate `simulator` is a feed for trying and testing. It does not know this crate.
 //!
-//! # What always holds
+//! # Invariants
 //!
-//! - A page's rows, its changes and its run's checkpoint are one transaction.
-//!   No transaction spans two pages, and none is open while the network is used.
-//! - A value has passed through [`value::ValueForm`] before it is stored or compared.
-//! - The feed's clock rules what is asked; the local clock only says when the
-//!   mirror did something.
-//! - What could not be stored is kept whole, and no watermark passes it.
-//! - Nothing is deleted by a sweep that did not finish.
-//! - The token has no way to be printed, and no way to a host of photos.
-//! - A row names a file only once that is whole and has its name; what is being
-//!   fetched is noted before anything of it is on disk.
+//! - The rows of a page, its changes and the checkpoint of its run are committed in one
+//!   transaction. No transaction spans two pages, and no transaction is open during a
+//!   request.
+//! - Every value passes through a [`value::ValueForm`] before it is stored or compared.
+//! - Requests depend only on the feed's clock. The local clock only dates what the mirror
+//!   did.
+//! - A record that cannot be stored is kept completely as a reject, and the watermark does
+//!   not move past it.
+//! - A sweep that did not finish deletes nothing.
+//! - The token cannot be printed, and it is never sent to a photo host.
+//! - A row names a file only after the file is complete and has its final name. A download
+//!   is recorded before its first byte is written.
 //!
-//! # A full sync, step by step
+//! # One page of an incremental sync, file by file
 //!
-//! [`sync::full`] asks for `$metadata` and makes the tables. For each resource
-//! a sweep asks how much there is and how new it is, cuts the keys into ranges
-//! of whole pages, and reads the first page alone, to see whether children come
-//! with their listings. Then the ranges are read side by side: the feed's
-//! threads request and decode, and the main thread applies page after page.
-//! Read in the order of a numeric key, a page tells by itself which held keys
-//! are not there any more; where the order is the server's affair, what came is
-//! noted instead. At the end what was missed is soft-deleted, unless it is
-//! suspiciously much, and the watermark moves to what was newest at the start.
-//! A killed sweep leaves its checkpoint in `sync_runs`; the next one goes on, and
-//! then catches up with what changed since its first pages were read.
+//! From the bytes of the HTTP response to the commit:
 //!
-//! # Following the feed, step by step
+//! 1. `feed/http/client.rs` sends the request, retries it, and returns the body.
+//! 2. `feed/odata/page.rs` decodes the body into records in storage form and rejects.
+//! 3. `feed/paging/position.rs` computes the position after the page.
+//! 4. `feed/paging/sweep.rs` runs one task per position and sends the pages to the thread
+//!    of the job.
+//! 5. `sync/records/reader/pages.rs` receives page after page.
+//! 6. `sync/records/reader/state.rs` opens the transaction of the page, and commits it.
+//! 7. `sync/records/apply.rs` loads the row of each record and carries out its plan.
+//! 8. `sync/records/plan.rs` decides without I/O: insert, update, restore or nothing, and
+//!    which changes to log.
+//! 9. `mirror/rows/row_writer.rs` writes the row.
+//! 10. `mirror/log/change_log.rs` logs the changes. Within a sync, a field that changes and
+//!     changes back leaves no entry.
+//! 11. `mirror/runs/run_writer.rs` saves the counts and the checkpoint of the run.
+//! 12. `mirror/transaction.rs` starts and commits the transaction.
 //!
-//! [`sync::up_to_date`] reads what changed since the watermark, less the overlap,
-//! in the order of (ModificationTimestamp, key): a page ends at a cursor, and the
-//! next one begins behind it, so that no number of equal stamps is too many. The
-//! children of what changed come in the same pages; then each child's own changes
-//! are read, for a photo can change without its listing. With a filter, keys and
-//! stamps of all changes are read first: what is live here and does not match any
-//! more gets its last values and leaves. The watermark moves to the newest stamp
-//! that is not in the feed's future, and never past a reject. Last come the
-//! announced deletions, since a watermark of their own.
+//! # A full sync
 //!
-//! Entries of the log are netted out within a sync: a field that changed and
-//! changed back was not changed. [`sync::reconcile`] finds what is neither stamped
-//! nor announced, [`sync::verify`] only tells it.
+//! [`sync::full`] requests `$metadata` and creates the tables. For each resource, a sweep
+//! first requests the number of records and the newest timestamp, and divides the keys into
+//! ranges. It reads the first page alone to see whether the server sends children with
+//! their listings. Then several tasks request and decode the ranges, and one thread applies
+//! the pages.
 //!
-//! # Keeping photos, step by step
+//! If the pages are in the order of a numeric key, each page shows which stored keys are
+//! missing from the feed. Otherwise the sweep records every key that it sees. At the end,
+//! the missing rows are soft-deleted, unless they exceed the deletion limit, and the
+//! watermark moves to the newest timestamp of the start. An interrupted sweep leaves its
+//! checkpoint in `sync_runs`. The next sweep resumes there, and then reads the changes since
+//! its first pages.
 //!
-//! Whether a photo is still to be fetched is told by its row alone, and partial
-//! indexes hold those that are. [`sync::media`] lines them up in a temporary table,
-//! notes a hundred or so at a time as being fetched, and hands them to threads that
-//! ask their hosts and write temporary files. The main thread takes in what came:
-//! it flushes a batch of files at once, gives them their names, and tells all their
-//! rows in one transaction. What failed is lined up for another round, and then
-//! pauses over runs. Every job begins and ends by removing what is to go: the files
-//! of soft-deleted rows, and what a dead process had noted.
+//! # An incremental sync
 //!
-//! # Left alone, step by step
+//! [`sync::up_to_date`] reads the changes since the watermark, minus the overlap, in the
+//! order of (ModificationTimestamp, key). A page ends at a cursor and the next one starts
+//! after it, so any number of records may share one timestamp. The changed children come in
+//! the same pages. Then the sync reads the changes of each child resource, because a photo
+//! can change without its listing.
 //!
-//! [`schedule::Daemon`] asks its timetable which job is due; that is pure, and told
-//! only what ran, when, and how it ended. It waits a second at a time, since clocks are
-//! set and machines sleep, runs the job as the command line does, and tells its
-//! household, which is the `watch` verb. Every job takes the lease of the mirror, a row
-//! that names host, process and the moment that this began: one whose process is dead
-//! counts for nothing. Requests are written down in a small database beside the mirror
-//! before they are sent, so that the next process knows what this one spent.
+//! With a filter, the sync first reads the keys and timestamps of all changes. A live row
+//! that does not match the filter any more gets its last values and is soft-deleted. The
+//! watermark moves to the newest timestamp that is not in the future of the feed, and never
+//! past a reject. Finally, the sync applies the announced deletions, which have a watermark
+//! of their own.
 //!
-//! # Read by others, step by step
+//! [`sync::reconcile`] repairs differences that have no timestamp and no announcement.
+//! [`sync::verify`] only reports them.
 //!
-//! Views are made of the fields that the feed declares, whenever a table is made or
-//! gets a column, in words that SQLite 3.37 and DuckDB understand: one that a reader cannot
-//! parse would close the whole file to it. SQLite knows no time zones, so a table of the
-//! feed's offsets stands beside them. [`mirror::Mirror::listing`] undoes the log, the newest
-//! entry first, to tell what was; [`mirror::Mirror::back_up`] copies one moment and gives the
-//! copy its name once it was checked. `docs/database.md` describes every column, and is
-//! what Datasette is told, too.
+//! # Photos
+//!
+//! The row of a photo decides whether its file must be downloaded, and partial indexes
+//! cover the rows that need a download. [`sync::media`] copies them into a temporary table,
+//! records about a hundred downloads at a time, and passes them to threads that request the
+//! photos and write temporary files. The main thread flushes a batch of files, renames them,
+//! and updates their rows in one transaction. A failed download is tried again in the same
+//! run, and after growing pauses in later runs. Every job starts and ends by removing the
+//! files of soft-deleted rows and the recorded files of interrupted processes.
+//!
+//! # The daemon
+//!
+//! [`schedule::Daemon`] asks its [`schedule::Timetable`] which job is due. The timetable does
+//! no I/O: it only knows which jobs ran, when, and with which outcome. The daemon waits at
+//! most one second at a time, because clocks are set and machines sleep. It runs the job as
+//! the command line does, and notifies its [`schedule::DaemonHost`], which is the command
+//! `watch`.
+//!
+//! Every job takes the lease of the mirror: a row with the host, the process and its start
+//! time. A lease of a process that has ended does not count. Each request is recorded in a
+//! small database next to the mirror before it is sent, so that the next process knows how
+//! much of the rate budget is used.
+//!
+//! # Readers
+//!
+//! Views contain the fields that the feed declares. They are created with a table and
+//! updated with each new column, in SQL that SQLite 3.37 and DuckDB understand: one view
+//! that a reader cannot parse would make the whole file unreadable to it. SQLite has no
+//! time zones, so a table contains the UTC offsets of the feed.
+//!
+//! [`mirror::Mirror::listing`] reconstructs an earlier state by undoing the log, newest entry
+//! first. [`mirror::Mirror::back_up`] copies one snapshot and renames the copy after a check.
+//! `docs/database.md` describes every column; Datasette shows the same descriptions.
 #![warn(
     clippy::expect_used,
     clippy::print_stderr,

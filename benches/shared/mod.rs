@@ -1,4 +1,4 @@
-//! What the benches share that run the program: a feed in a process of its own.
+//! Shared by the benches that run the program: a simulated feed in its own process.
 
 #![allow(dead_code, reason = "each bench uses its part")]
 
@@ -12,7 +12,7 @@ use serde::Deserialize;
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_mlsmirror");
 pub const TOKEN: &str = "WFRMLS_BEARER_TOKEN";
 
-/// The simulated feed in a process of its own.
+/// The simulated feed in its own process.
 pub struct Server {
     process: Child,
     pub feed: Announced,
@@ -26,14 +26,14 @@ pub struct Announced {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Both fail only if it has ended already.
+        // Both fail only if the process has already ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
 impl Server {
-    /// `simulate` with these arguments, on a port that the system chooses.
+    /// Starts `simulate` with these arguments, on a port that the system chooses.
     pub fn start(arguments: &[&str]) -> anyhow::Result<Server> {
         let mut process = Command::new(PROGRAM)
             .args(["simulate", "--json", "--port", "0"])
@@ -42,7 +42,7 @@ impl Server {
             .stdout(Stdio::piped())
             .spawn()?;
         let output = process.stdout.take().context("the server has no output")?;
-        // One document, which may stand on several lines.
+        // One document, which may have several lines.
         let mut document = String::new();
         for line in BufReader::new(output).lines() {
             document += &line?;
@@ -53,7 +53,7 @@ impl Server {
         anyhow::bail!("the server did not start: {document}")
     }
 
-    /// Writes a configuration without limits, with this in `[sync]`.
+    /// Writes a configuration without rate limits, with these lines in `[sync]`.
     pub fn configure(&self, folder: &Path, sync: &str) -> anyhow::Result<()> {
         let text = format!(
             "[feed]\nbase_url = \"{}\"\ntoken_env = \"{TOKEN}\"\nrequests_per_minute = 0\n\
@@ -79,7 +79,7 @@ impl Server {
     }
 }
 
-/// The middle and the ends of some figures.
+/// The smallest, median and largest of some measurements.
 pub struct Spread {
     pub least: f64,
     pub median: f64,

@@ -99,7 +99,7 @@ impl MediaDir {
     }
 
     /// Flushes the content of these files, so that it survives a power failure. After an
-    /// error, none of them counts as stored.
+    /// error, treat all of them as lost.
     pub fn flush(&self, files: &[&Incoming]) -> io::Result<()> {
         if files.len() > FLUSHED_ONE_BY_ONE && self.flush_all()? {
             return Ok(());

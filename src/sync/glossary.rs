@@ -3,7 +3,7 @@
 
 use crate::resource::Resource;
 
-/// What a field means, if it is one of these.
+/// Returns the meaning of a field, if the glossary has it.
 pub(super) fn meaning(resource: Resource, field: &str) -> Option<&'static str> {
     let own: &[(&str, &str)] = match resource {
         Resource::Property => PROPERTY,

@@ -95,7 +95,7 @@ impl Mirror {
     }
 }
 
-/// The unfinished copy, beside its destination, under a reserved name. It is locked, so
+/// The unfinished copy, in the folder of its destination, under a reserved name. It is locked, so
 /// that only the file of a crashed process is used again.
 struct Partial {
     path: PathBuf,
@@ -143,7 +143,7 @@ impl Partial {
         Ok(())
     }
 
-    /// Empties the file, and removes SQLite's files beside it.
+    /// Empties the file, and removes the `-wal` and `-shm` files.
     fn clear(&self) -> anyhow::Result<()> {
         for suffix in ["-wal", "-shm", "-journal"] {
             match std::fs::remove_file(with_suffix(&self.path, suffix)) {

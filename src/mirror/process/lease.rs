@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::mirror::Mirror;
 use crate::mirror::transaction::now;
 
-/// What a process holds a lease for.
+/// The purpose of a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lease {
     /// Writing to the mirror while a job runs.

@@ -33,7 +33,7 @@ struct Open {
 }
 
 impl RequestLedger {
-    /// Opens the ledger beside a database, and creates it if it does not exist.
+    /// Opens the ledger of a database, and creates it if it does not exist.
     pub fn open(database: &Path) -> rusqlite::Result<RequestLedger> {
         let path = path(database);
         let connection = open(&path).or_else(|error| match error.sqlite_error_code() {
