@@ -1,12 +1,12 @@
-//! What a sync costs beyond downloading the same pages.
+//! Compares a first sync with a plain download of the same pages.
 //!
-//! `cargo bench --bench first_sync` runs everything as processes of their own
-//! and prints figures: the server, which is the simulated feed without children,
-//! and the sync. The download reads the same pages over one connection and drops
-//! them. Rounds of both take turns, so that what else the machine does meets both.
+//! `cargo bench --bench first_sync` runs the server (the simulated feed without
+//! children) and the sync as separate processes. The plain download reads the same
+//! pages over one connection and drops them. Rounds of both alternate, so that other
+//! load on the machine affects both.
 //!
-//! `-- --listings N --rounds N` choose the size; `-- --large` adds one sync of
-//! ten times as many listings, for its memory.
+//! `-- --listings N --rounds N` set the size; `-- --large` also measures the memory of
+//! a sync that is ten times larger.
 
 #[path = "shared/mod.rs"]
 mod shared;
@@ -24,23 +24,23 @@ const PAGE_SIZE: usize = 200;
 
 #[derive(Parser)]
 struct Wanted {
-    /// How many listings the feed has
+    /// The number of listings
     #[arg(long, default_value_t = 20_000)]
     listings: u64,
-    /// How often everything is measured
+    /// The number of rounds
     #[arg(long, default_value_t = 7)]
     rounds: usize,
     /// Also measure the memory of a sync ten times as large
     #[arg(long)]
     large: bool,
-    /// What cargo adds
+    /// An argument that cargo adds
     #[arg(long, hide = true)]
     bench: bool,
 }
 
 fn main() -> anyhow::Result<()> {
     let wanted = Wanted::parse();
-    // Fails only if a provider is installed already.
+    // This fails only if a provider is already installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let feed = Asked::start(wanted.listings)?;
     let pages = feed.pages()?;
@@ -64,21 +64,21 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The URLs of all pages, and what they hold.
+/// The URLs of all pages, and the number of their bytes and listings.
 struct Pages {
     urls: Vec<String>,
     listings: usize,
     bytes: u64,
 }
 
-/// What a sync came to.
+/// The measurements of one sync.
 struct Sync {
     took: Duration,
     requests: u64,
     peak_rss_bytes: u64,
 }
 
-/// What the feed is asked for.
+/// The simulated feed and its pages.
 struct Asked(Server);
 
 impl Asked {
@@ -87,7 +87,7 @@ impl Asked {
         Ok(Asked(Server::start(&["--bare", "--listings", &listings])?))
     }
 
-    /// Walks the feed once, to learn where its pages begin.
+    /// Reads the feed once to find the URL of each page.
     fn pages(&self) -> anyhow::Result<Pages> {
         #[derive(Deserialize)]
         struct Answer {
@@ -126,7 +126,7 @@ impl Asked {
         }
     }
 
-    /// How long it takes to read all pages over one connection.
+    /// Measures a download of all pages over one connection.
     fn download(&self, pages: &Pages) -> anyhow::Result<Duration> {
         let (runtime, client) = (runtime()?, reqwest::Client::new());
         let started = Instant::now();
@@ -145,7 +145,7 @@ impl Asked {
         Ok(answer.error_for_status()?.bytes().await?.into())
     }
 
-    /// A full sync into the mirror in `folder`.
+    /// Measures a full sync into the mirror in `folder`.
     fn sync(&self, folder: &Path) -> anyhow::Result<Sync> {
         self.0.configure(folder, "resources = [\"Property\"]")?;
         let started = Instant::now();
@@ -170,7 +170,7 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
         .build()
 }
 
-/// The size of the database with nothing left in the write-ahead log.
+/// Returns the size of the database after the write-ahead log is truncated.
 fn database_bytes(folder: &Path) -> anyhow::Result<u64> {
     let path = folder.join("mirror.db");
     let connection = Connection::open(&path)?;

@@ -1,6 +1,5 @@
-//! What one page of 200 listings costs, apart from the network: decoded,
-//! compared with rows that are the same, inserted, and updated with three
-//! fields of every listing changed.
+//! Measures one page of 200 listings without the network: decoding it, comparing it
+//! with equal rows, inserting it, and updating three fields of every listing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +18,7 @@ const LISTINGS: u64 = 200;
 /// The three fields of every listing that change.
 const CHANGED: [&str; 3] = ["PublicRemarks", "MlsStatus", "CrossStreet"];
 
-/// A page as the simulated feed gives it, and what it is a page of.
+/// A page of the simulated feed, with its shape.
 struct Answer {
     body: Vec<u8>,
     metadata: Metadata,
@@ -28,7 +27,7 @@ struct Answer {
 
 impl Answer {
     fn ask() -> anyhow::Result<Answer> {
-        // Fails only if a provider is installed already.
+        // This fails only if a provider is already installed.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let simulator = Simulator::start(Options {
             listings: LISTINGS,
@@ -66,7 +65,7 @@ impl Answer {
         Ok(Page::decode(&self.body, &self.shape)?)
     }
 
-    /// The page after all listings changed.
+    /// Returns the page after all listings changed.
     fn changed(&self) -> anyhow::Result<Page> {
         let mut page = self.page()?;
         for field in CHANGED {
@@ -82,7 +81,7 @@ impl Answer {
     }
 }
 
-/// A mirror in a folder of its own.
+/// A mirror in a temporary folder.
 struct Kept {
     mirror: Mirror,
     run: RunId,
@@ -106,7 +105,7 @@ impl Kept {
         })
     }
 
-    /// Brings all records of the page up to date and returns how many values differed.
+    /// Updates all rows of the page. Returns the number of values that differed.
     fn apply(&mut self, shape: &Shape, page: &Page) -> rusqlite::Result<usize> {
         let tx = self.mirror.write()?;
         let mut rows = tx.rows(shape)?;

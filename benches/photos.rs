@@ -1,9 +1,9 @@
-//! What fetching photos costs beside `curl --parallel` with as many connections.
+//! Compares photo downloads with `curl --parallel` over the same number of connections.
 //!
-//! `cargo bench --bench photos` serves photos of 100 KB in a process of its own and
-//! fetches them in turns: with curl into a folder, and with `sync media`. Needs curl.
+//! `cargo bench --bench photos` serves photos of 100 KB in a separate process. It
+//! downloads them alternately with curl and with `sync media`. It needs curl.
 //!
-//! `-- --photos N --rounds N --bytes N` choose the size.
+//! `-- --photos N --rounds N --bytes N` set the size.
 
 #[path = "shared/mod.rs"]
 mod shared;
@@ -23,23 +23,23 @@ const CONNECTIONS: &str = "8";
 
 #[derive(Parser)]
 struct Wanted {
-    /// How many photos there are at least
+    /// The least number of photos
     #[arg(long, default_value_t = 5_000)]
     photos: u64,
-    /// How large each one is
+    /// The size of each photo in bytes
     #[arg(long, default_value_t = 100_000)]
     bytes: u64,
-    /// How often everything is measured
+    /// The number of rounds
     #[arg(long, default_value_t = 7)]
     rounds: usize,
-    /// What cargo adds
+    /// An argument that cargo adds
     #[arg(long, hide = true)]
     bench: bool,
 }
 
 fn main() -> anyhow::Result<()> {
     let wanted = Wanted::parse();
-    // A simulated listing has three photos on the average.
+    // A simulated listing has three photos on average.
     let listings = (wanted.photos / 3).to_string();
     let bytes = wanted.bytes.to_string();
     let arguments = [
@@ -81,7 +81,7 @@ fn main() -> anyhow::Result<()> {
         "  sync media            {sync}, {} a second",
         megabytes((all / sync.median) as u64)
     );
-    println!("  rate beside curl's    {}", Spread::of(ratios.into_iter()));
+    println!("  rate / rate of curl   {}", Spread::of(ratios.into_iter()));
     println!(
         "  peak memory           {}",
         megabytes(peaks.into_iter().max().unwrap_or(0))
@@ -122,7 +122,7 @@ fn fetch_with_curl(urls: &[String]) -> anyhow::Result<Duration> {
         .arg(&path)
         .current_dir(folder.path())
         .env("NO_PROXY", "127.0.0.1")
-        // Its progress is drawn whether it is silent or not.
+        // curl draws its progress even if it is silent.
         .stderr(Stdio::null())
         .status()
         .context("running curl")?;
@@ -131,8 +131,8 @@ fn fetch_with_curl(urls: &[String]) -> anyhow::Result<Duration> {
     Ok(took)
 }
 
-/// Fetches all photos into a copy of the mirror: how long that took, and the most
-/// memory that it held, in bytes.
+/// Downloads all photos into a copy of the mirror. Returns the duration, and the peak
+/// memory in bytes.
 fn fetch_with_sync(feed: &Server, rows: &Path) -> anyhow::Result<(Duration, u64)> {
     let folder = tempfile::tempdir()?;
     for file in ["mirror.db", "mlsmirror.toml"] {

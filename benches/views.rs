@@ -1,12 +1,13 @@
-//! What the queries of `docs/recipes.md` cost on a large mirror, each read to its end
-//! through a connection of its own: none may take more than 100 ms.
+//! Measures the queries of `docs/recipes.md` on a large mirror. Each query uses a new
+//! connection and reads all rows, and must take at most 100 ms.
 //!
 //! `cargo bench --bench views` mirrors a simulated feed of 200,000 listings, moves its
-//! market 60,000 steps (some 180,000 entries of the log), mirrors that, and runs them.
-//! On two cores of a virtual machine the slowest took 48 ms, most 1 to 2 ms.
+//! market 60,000 steps (about 180,000 entries of the log), syncs again, and runs the
+//! queries. On two cores of a virtual machine the slowest query took 48 ms, and most took
+//! 1 to 2 ms.
 //!
-//! `-- --listings N --steps N --rounds N` choose the size; `-- --mirror FILE` takes a
-//! mirror that is there.
+//! `-- --listings N --steps N --rounds N` set the size; `-- --mirror FILE` uses an
+//! existing mirror.
 
 #[path = "shared/mod.rs"]
 mod shared;
@@ -21,24 +22,24 @@ use shared::{Server, Spread};
 
 const RECIPES: &str = include_str!("../docs/recipes.md");
 
-/// What a reader does not wait for.
+/// The longest acceptable duration of a query.
 const MOST_MS: f64 = 100.0;
 
 #[derive(Parser)]
 struct Wanted {
-    /// How many listings there are
+    /// The number of listings
     #[arg(long, default_value_t = 200_000)]
     listings: u64,
-    /// How often something happens to one of them
+    /// The number of steps of the market
     #[arg(long, default_value_t = 60_000)]
     steps: u64,
-    /// How often every query is run
+    /// The number of rounds per query
     #[arg(long, default_value_t = 7)]
     rounds: usize,
-    /// A mirror to take instead of making one
+    /// Use this mirror instead of a new one
     #[arg(long)]
     mirror: Option<PathBuf>,
-    /// What cargo adds
+    /// An argument that cargo adds
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -80,7 +81,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes a mirror with everything in it that the queries ask for.
+/// Creates a mirror with data for every query.
 fn fill(wanted: &Wanted, folder: &Path) -> anyhow::Result<()> {
     let listings = wanted.listings.to_string();
     let feed = Server::start(&["--listings", &listings, "--photos", "4"])?;
@@ -88,7 +89,7 @@ fn fill(wanted: &Wanted, folder: &Path) -> anyhow::Result<()> {
     feed.run(folder, &["sync"])?;
     let control = feed.feed.base_url.replace("/reso/odata", "/simulator/move");
     let url = format!("{control}?steps={}", wanted.steps);
-    // Fails only if a provider is installed already.
+    // This fails only if a provider is already installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -99,7 +100,7 @@ fn fill(wanted: &Wanted, folder: &Path) -> anyhow::Result<()> {
     })?;
     feed.run(folder, &["sync"])?;
     let db = Connection::open(folder.join("mirror.db"))?;
-    // Photos whose hosts did not have them.
+    // Photos that are missing at their hosts.
     db.execute(
         "UPDATE media SET download_error = 'HTTP 404 ' || (rowid % 3), download_after = deleted_at
          WHERE rowid % 97 = 0",
@@ -120,7 +121,7 @@ fn fill(wanted: &Wanted, folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads all rows of a query: how many there were.
+/// Reads all rows of a query. Returns their number.
 fn run(mirror: &Path, query: &str) -> anyhow::Result<usize> {
     let db = Connection::open_with_flags(mirror, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let mut statement = db.prepare(query).with_context(|| query.to_owned())?;

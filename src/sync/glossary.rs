@@ -1,5 +1,5 @@
-//! What the fields that people ask for most mean, where the feed itself does not say. In
-//! our words, after the RESO Data Dictionary 2.0 and what WFRMLS sends.
+//! Descriptions of the most used fields, for feeds that do not describe them. They follow
+//! the RESO Data Dictionary 2.0 and the values that WFRMLS sends.
 
 use crate::resource::Resource;
 
