@@ -1,4 +1,4 @@
-//! The program as its users meet it: the real binary against a simulated feed, over HTTP.
+//! Tests of the program as its users run it: the real binary against a simulated feed, over HTTP.
 
 mod backup;
 mod brake;
@@ -12,10 +12,10 @@ mod faults;
 mod fields;
 mod full_disk;
 mod full_sync;
-mod house;
 mod incremental;
 mod interruption;
 mod killed;
+mod layout;
 mod listing;
 mod market;
 mod migration;
@@ -38,6 +38,7 @@ mod report_page;
 mod retention;
 mod secrecy;
 mod shared;
+mod source;
 mod stopped;
 mod support;
 mod usage;
