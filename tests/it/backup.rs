@@ -1,4 +1,4 @@
-//! Copies of the database: whole, checked, in their place or not at all.
+//! Copies of the database are complete and checked, or are not written.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,12 +9,12 @@ use crate::interruption::{one_by_one, stall_behind};
 use crate::photo_files::with_photos;
 use crate::support::*;
 
-/// A path beside the mirror.
+/// Returns a path in the folder of the mirror.
 fn beside(mirror: &Mirror, name: &str) -> PathBuf {
     mirror.database_path().with_file_name(name)
 }
 
-/// All that a database holds, but for who syncs it.
+/// Returns the content of a database, except its leases.
 fn content(path: &Path) -> Vec<String> {
     let db = Connection::open(path).unwrap();
     let tables = texts(
@@ -40,7 +40,7 @@ fn a_copy_holds_all_and_replaces_the_one_before() {
     let copies = beside(&mirror, "copies");
     fs::create_dir(&copies).unwrap();
     let copy = copies.join("mirror.db");
-    // What a killed backup left is used again.
+    // A new backup reuses the temporary file of a killed one.
     fs::write(copies.join("mirror.db.mlsmirror-partial"), "half of a page").unwrap();
     fs::write(
         copies.join("mirror.db.mlsmirror-partial-journal"),
@@ -143,7 +143,7 @@ fn what_is_no_copy_of_a_mirror_is_never_replaced() {
     let kept_before = contents();
     for (file, why) in cases {
         mirror.run(&["backup", file]).says(2, &[why]);
-        // A page takes the place of none of these either, but for what is nobody's.
+        // A page replaces none of these files either, except those that are no mirror.
         if !["notes.txt", "other.db", "theirs.db", "busy.db"].contains(&file) {
             mirror.run(&["report", "--html", file]).says(2, &[why]);
         }
@@ -203,7 +203,7 @@ fn a_copy_is_for_those_who_may_read_the_mirror() {
     mirror.sync();
     let private = fs::Permissions::from_mode(0o600);
     fs::set_permissions(mirror.database_path(), private).unwrap();
-    // What a killed backup left had others' leave.
+    // The temporary file of a killed backup had the permissions of another mirror.
     let partial = beside(&mirror, "copy.db.mlsmirror-partial");
     fs::write(&partial, "").unwrap();
     fs::set_permissions(&partial, fs::Permissions::from_mode(0o644)).unwrap();
@@ -221,7 +221,7 @@ fn a_copy_that_fails_leaves_the_one_before() {
     let before = fs::read(beside(&mirror, "copy.db")).unwrap();
     let full = mirror.run_script("ulimit -f 300; \"$0\" backup copy.db");
     full.says(1, &["copy.db could not be made", "as it was"]);
-    // Another that is being made.
+    // Another copy in progress.
     let partial = fs::File::create(beside(&mirror, "copy.db.mlsmirror-partial")).unwrap();
     partial.lock().unwrap();
     mirror

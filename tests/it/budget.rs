@@ -1,4 +1,4 @@
-//! The rate budget, which outlives the process, and the vendor's limit, which is kept.
+//! The rate budget, which all processes share over time, and the vendor's limit.
 
 use std::time::{Duration, Instant};
 
@@ -14,14 +14,14 @@ fn what_one_process_spent_counts_for_the_next() {
     let left = mirror.run(&["status"]);
     let told = format!("{} of 40 this hour", 40 - spent);
     assert!(left.stdout.contains(&told), "{left}");
-    // One that only reads the mirror spends of the same.
+    // A process that only reads the mirror uses the same budget.
     assert_eq!(mirror.run(&["verify", "--sample", "1"]).code, Some(0));
     let spent = feed.request_count();
     let json = mirror.run(&["status", "--json"]).json();
     assert_eq!(json["budget"][0]["sent"], spent);
     assert!((20..40).contains(&spent), "{spent} requests");
 
-    // Several full syncs take more than is left, and wait for the rest of the hour.
+    // Several full syncs need more than the rest of the budget, and wait for the next hour.
     while feed.request_count() + 10 < 40 {
         mirror.sync_full();
     }

@@ -1,4 +1,4 @@
-//! `changes`: the log as it is printed, held against the table itself.
+//! `changes`: compares the printed log with its table.
 
 use std::io::Read;
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use simulator::{Fault, FaultRule, Simulator};
 
 use crate::support::*;
 
-/// A mirror whose log holds every kind of change, and that has no token.
+/// Creates a mirror without a token, whose log holds every kind of change.
 fn moved_mirror(feed: &Simulator) -> Mirror {
     let mut mirror = Mirror::of(feed);
     mirror.sync();
@@ -24,7 +24,7 @@ fn moved_mirror(feed: &Simulator) -> Mirror {
     mirror
 }
 
-/// A mirror with a log of these many made-up changes, one a second, and nothing else.
+/// Creates a mirror that holds only this number of log entries, one per second.
 fn long_log(feed: &Simulator, count: u32) -> Mirror {
     let mut mirror = Mirror::of(feed);
     mirror.sync();
@@ -44,7 +44,7 @@ fn long_log(feed: &Simulator, count: u32) -> Mirror {
     mirror
 }
 
-/// What `--json` and `--csv` print for these arguments: the same rows.
+/// Returns the rows that `--json` and `--csv` both print for these arguments.
 #[track_caller]
 fn printed(mirror: &Mirror, arguments: &[&str]) -> Vec<Json> {
     let ended = mirror.run(&[&["changes", "--json"], arguments].concat());
@@ -68,7 +68,7 @@ fn printed(mirror: &Mirror, arguments: &[&str]) -> Vec<Json> {
     changes
 }
 
-/// The rows of the log that a condition chooses, as JSON.
+/// Returns the log rows of a condition as JSON.
 fn logged(db: &Connection, condition: &str) -> Vec<Json> {
     let sql = format!("SELECT * FROM changes WHERE {condition} ORDER BY id");
     let as_json = |value| match value {
@@ -232,7 +232,7 @@ fn since_takes_dates_timestamps_and_durations() {
     let feed = feed(1);
     let mirror = long_log(&feed, 100);
     let db = Connection::open(mirror.database_path()).unwrap();
-    // The clock was set back once, and the last change is of this hour.
+    // The clock was set back once, and the last change is from this hour.
     db.execute_batch(
         "UPDATE changes SET recorded_at = '2026-03-01 00:01:10' WHERE id = 3;
          UPDATE changes SET recorded_at = datetime('now', '-10 minutes') WHERE id = 100",
@@ -304,7 +304,7 @@ fn reading_changes_nothing_and_goes_on_beside_a_sync() {
     assert!(state() == before, "reading changed a file");
     assert_eq!(feed.request_count(), asked);
 
-    // Another program in the midst of writing.
+    // Another program with an open write transaction.
     let db = Connection::open(mirror.database_path()).unwrap();
     db.execute_batch("BEGIN IMMEDIATE; DELETE FROM changes")
         .unwrap();
@@ -326,7 +326,7 @@ fn reading_changes_nothing_and_goes_on_beside_a_sync() {
     running.wait();
 }
 
-/// The program's `changes` with a stdout to be read at leisure.
+/// Starts `changes` with a stdout that the test reads slowly.
 fn start_reading(mirror: &Mirror, arguments: &[&str]) -> std::process::Child {
     Command::new(env!("CARGO_BIN_EXE_mlsmirror"))
         .arg("changes")
@@ -363,8 +363,8 @@ fn a_reader_who_takes_his_time_holds_nothing_of_the_database() {
     let mut stdout = child.stdout.take().unwrap();
     let mut start = [0; 100];
     stdout.read_exact(&mut start).unwrap();
-    // Its pipe is full, and it waits. What is written meanwhile can be moved to
-    // the file, whole, and is not printed any more.
+    // The pipe is full, and the program waits. Later writes can be checkpointed
+    // meanwhile, and are not printed.
     let db = Connection::open(mirror.database_path()).unwrap();
     db.execute_batch(
         "INSERT INTO changes (run_id, resource, record_key, change, recorded_at)
@@ -399,7 +399,7 @@ fn a_long_log_is_never_in_memory_as_a_whole() {
                 break;
             }
             bytes += read;
-            // Without /proc nothing is known, and a process that has ended is not there.
+            // Without /proc the descriptors are unknown. An ended process has none.
             let text = std::fs::read_to_string(&status).unwrap_or_default();
             let peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
             let number = peak.and_then(|peak| peak.split_whitespace().next()?.parse().ok());

@@ -1,4 +1,4 @@
-//! What the fuzz targets hold every input against, held against their seeds.
+//! Runs the checks of the fuzz targets on their seeds.
 
 #[path = "../../fuzz/checks.rs"]
 mod checks;

@@ -1,4 +1,4 @@
-//! What the feed announces as deleted.
+//! Deletions that the feed announces.
 
 use serde_json::json;
 
@@ -166,7 +166,7 @@ fn what_went_twice_within_a_second_goes_once() {
     mirror.sync();
     feed.advance(chrono::Duration::hours(2));
     let key = feed.listing_keys()[3];
-    // Its stamp is that of its first announcement, and of its second.
+    // The record has the timestamp of its first announcement, and of its second.
     feed.delete("Property", &key.to_string(), true).unwrap();
     feed.bring_back(key).unwrap();
     mirror.sync();

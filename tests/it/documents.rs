@@ -1,4 +1,4 @@
-//! The documents, held against what they describe.
+//! Compares the documents with the program that they describe.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ fn document(name: &str) -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
-/// A mirror with something of everything.
+/// Creates a mirror with records of every kind.
 fn lively() -> Mirror {
     let feed = feed_with(200, |options| options.photos = 2);
     let mirror = with_photos(&feed);
@@ -25,7 +25,7 @@ fn lively() -> Mirror {
     mirror
 }
 
-/// The queries of a document, each of which stands in a block of its own.
+/// Returns the queries of a document. Each has its own code block.
 fn queries(document: &str) -> Vec<&str> {
     let blocks = document.split("```sql\n").skip(1);
     blocks
@@ -65,7 +65,7 @@ fn every_query_of_the_documents_runs() {
     assert!(answered >= 20, "{answered} queries have an answer");
 }
 
-/// The part of a document under a heading that names something.
+/// Returns the section of a document whose heading names something.
 fn section<'d>(document: &'d str, name: &str) -> Option<&'d str> {
     let heading = format!("`{name}`");
     let mut parts = document
@@ -96,7 +96,7 @@ fn the_documents_name_every_table_view_and_column() {
         if name.starts_with('_') || name == "refinery_schema_history" {
             continue;
         }
-        // The tables of records have one section, with what is not the feed's own.
+        // One section describes the columns that all record tables share.
         let is_of_records = ["listings", "media", "open_houses"].contains(&name);
         let described = match is_of_records {
             true => records,
@@ -139,7 +139,7 @@ fn the_documents_say_what_every_verb_prints_as_json() {
 #[test]
 fn datasette_is_told_what_every_table_and_column_holds() {
     let mirror = lively();
-    // A description in which an apostrophe of another code page went astray.
+    // This description lost an apostrophe in a conversion of character sets.
     let astray = Connection::open(mirror.database_path()).unwrap();
     let sql = "UPDATE _fields SET description = 'seller' || char(146) || 's' WHERE field = 'City'";
     assert!(astray.execute(sql, []).unwrap() > 0);
@@ -147,7 +147,7 @@ fn datasette_is_told_what_every_table_and_column_holds() {
     let yaml = mirror.database_path().with_file_name("metadata.yaml");
     mirror.run(&["init", "--datasette"]).says(0, &[]);
     let text = std::fs::read_to_string(&yaml).unwrap();
-    // Each line is a name and a text, both as JSON has them; the spaces before tell of what.
+    // Each line is a name and a text in JSON. The indentation gives the level.
     let named = |line: &str| -> (String, String) {
         let mut values = serde_json::Deserializer::from_str(line.trim()).into_iter::<String>();
         let name = values.next().unwrap().unwrap();
@@ -190,12 +190,12 @@ fn datasette_is_told_what_every_table_and_column_holds() {
             assert!(told.contains_key(&key), "{key:?}");
         }
     }
-    // What YAML takes only in other words (YAML 1.2.2, "Character Set").
+    // YAML must escape these characters (YAML 1.2.2, "Character Set").
     let is_odd = |letter: char| letter.is_control() && letter != '\n';
     assert!(!text.contains(is_odd));
     let city = &told[&("listings".to_owned(), "City".to_owned())];
     assert!(city.starts_with("seller\u{92}s"), "{city}");
-    // Each column of a view by itself.
+    // Selects each column of a view on its own.
     let columns = ["old_price", "new_price", "difference", "percent"];
     let meanings: std::collections::BTreeSet<&str> = columns
         .iter()

@@ -1,4 +1,4 @@
-//! Every kind of bad answer: survived, or told clearly; and the token stays at home.
+//! The mirror survives or reports every kind of bad answer, and never sends its token elsewhere.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use simulator::{Fault, FaultRule, RetryAfter, Simulator};
 
 use crate::support::*;
 
-/// What another try may mend.
+/// Faults that a retry may fix.
 fn passing() -> Vec<Fault> {
     let mut faults: Vec<Fault> = [500, 502, 503, 504, 408].map(Fault::Status).into();
     let pauses = [
@@ -184,7 +184,7 @@ fn an_answer_without_end_is_refused_and_the_next_run_completes() {
     assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
 }
 
-/// Syncs with the fault on pages of listings; nothing may reach `other`.
+/// Syncs with the fault on pages of listings. Fails if a request reaches `other`.
 fn sync_past(other: &Simulator, feed: &Simulator, fault: Fault, profile: &str) -> (Mirror, Ended) {
     feed.fault(FaultRule {
         path_contains: Some("$expand".to_owned()),

@@ -1,13 +1,13 @@
-//! A disk that is full, wherever that happens: the run fails with a message, nothing is
-//! half-applied, and the next one completes.
+//! A disk that becomes full at any point: the run fails with a message and applies nothing
+//! in part, and the next run completes.
 
 use rusqlite::Connection;
 
 use crate::stopped::{Stopped, a_day, empty, followed};
 use crate::support::*;
 
-/// Lets no file grow past a limit, from nothing on in steps of a page, until a run is
-/// clean; each time the next run has to complete what it was for.
+/// Limits the file size, from zero in steps of one page, until a run succeeds. After each
+/// failure, the next run must complete the work.
 fn at_every_size(stopped: &Stopped) {
     let job = stopped.job;
     let mut failures = 0;
@@ -46,9 +46,9 @@ fn the_daemon_survives_it_too() {
         settings.sync =
             "\n[schedule]\nincremental = \"every 1s\"\nmonitor = \"\"\nfull = \"\"\n".to_owned();
     });
-    // A mirror that has its tables, and no room for the feed in them.
+    // A mirror that has its tables, without space for the feed's records.
     mirror.run(&["sync", "deletions"]).says(0, &[]);
-    // The daemon is asked to stop once it has told twice that it failed.
+    // The daemon stops after its second failure.
     let script = "ulimit -f $(($(stat -c %s mirror.db) / 1024)); \"$0\" watch 2> log & daemon=$!
                   for _ in $(seq 600); do
                       [ \"$(grep -c 'could not be written' log)\" -ge 2 ] && break

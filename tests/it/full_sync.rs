@@ -1,4 +1,4 @@
-//! The first full sync, and a second one of a feed that stands still.
+//! The first full sync, and a second one of an unchanged feed.
 
 use rusqlite::types::Value as Sql;
 

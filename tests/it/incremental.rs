@@ -1,4 +1,4 @@
-//! What changed since the watermark, and nothing else.
+//! An incremental sync reads the changes since the watermark, and nothing else.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use crate::moves::{assert_log_tells_the_difference, copy, last_change};
 use crate::support::*;
 use simulator::{Simulator, Spoil};
 
-/// Everything but the runs, to see whether anything was written.
+/// Returns everything but the runs, to detect writes.
 fn all_rows(mirror: &Mirror) -> String {
     let db = mirror.open();
     let log = rows(&db, "SELECT * FROM changes ORDER BY id");

@@ -1,4 +1,4 @@
-//! A sync that is killed or stopped goes on from where it stood.
+//! A sync that was killed or stopped resumes at its checkpoint.
 
 use rusqlite::types::Value as Sql;
 use serde_json::json;
@@ -7,7 +7,7 @@ use simulator::{Fault, FaultRule, RetryAfter, Simulator};
 use crate::moves::{assert_log_tells_the_difference, copy};
 use crate::support::*;
 
-/// Lets so many pages of listings pass; those behind them never end.
+/// Lets this number of listing pages pass. Later pages never end.
 pub fn stall_behind(feed: &Simulator, pages: u64) {
     feed.fault(FaultRule {
         path_contains: Some("$expand".to_owned()),
@@ -16,7 +16,7 @@ pub fn stall_behind(feed: &Simulator, pages: u64) {
     });
 }
 
-/// One page after the other, so that it is known which were read.
+/// Creates a mirror that reads one page at a time, so that the read pages are known.
 pub fn one_by_one(feed: &Simulator) -> Mirror {
     Mirror::with(feed, |settings| settings.set("max_concurrent", 1))
 }
@@ -171,7 +171,7 @@ fn what_is_told_while_a_sweep_lies_interrupted_is_caught_up_with() {
             ..FaultRule::always(Fault::Status(503))
         });
         mirror.run(job).says(if is_reconcile { 3 } else { 1 }, &[]);
-        // All of it where the sweep has been already.
+        // A reconcile has all changes, because the sweep has passed them.
         let keys = feed.listing_keys();
         feed.advance(chrono::Duration::hours(3));
         let price = fields(json!({ "ListPrice": 1_000 }));
@@ -221,7 +221,7 @@ fn what_moves_while_a_sync_lies_interrupted_is_met_by_the_next_ones() {
     });
     running.signal("KILL");
     running.wait();
-    // Behind and before the place where it stood.
+    // One record before the checkpoint and one after it.
     feed.delete("Property", &keys[10].to_string(), false)
         .unwrap();
     feed.delete("Property", &keys[190].to_string(), false)

@@ -1,7 +1,7 @@
-//! Killed at any moment, again and again, while the market moves.
+//! A sync that is killed at random moments, again and again, while the feed changes.
 //!
-//! `MLSMIRROR_KILLS=5000 cargo test --release --test it killed` kills more often, and
-//! `MLSMIRROR_SEED=N` begins with other moments.
+//! `MLSMIRROR_KILLS=5000 cargo test --release --test it killed` kills more often.
+//! `MLSMIRROR_SEED=N` starts with other moments.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -16,7 +16,7 @@ use crate::support::*;
 
 const KILLS: u64 = 200;
 
-/// How often all is brought to an end and compared.
+/// The number of kills before each comparison with the feed.
 const ROUND: u64 = 10;
 
 #[test]
@@ -54,7 +54,7 @@ fn killed_at_any_moment_while_the_market_moves_it_loses_and_invents_nothing() {
                     _ => &["sync"],
                 };
                 let running = mirror.start(job);
-                // A whole sync takes some two tenths of a second.
+                // A whole sync takes about 200 ms.
                 thread::park_timeout(Duration::from_millis(dice.roll(120) as u64));
                 running.signal_if_alive("KILL");
                 killed += u64::from(running.wait().code.is_none());
@@ -65,7 +65,7 @@ fn killed_at_any_moment_while_the_market_moves_it_loses_and_invents_nothing() {
             ends.store(true, Ordering::Relaxed);
             moving.join().unwrap();
         });
-        // Some seconds later nothing is new any more.
+        // Some seconds later, no change is new.
         feed.advance(chrono::Duration::minutes(1));
         mirror.sync();
         let db = mirror.open();

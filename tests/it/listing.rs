@@ -1,4 +1,4 @@
-//! A listing with all that belongs to it, as it is and as it was.
+//! A listing with all its records, now and at an earlier time.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::moves::{Copy, copy, last_change};
 use crate::photo_files::with_photos;
 use crate::support::*;
 
-/// The feed's fields of a record, as text, without the one that is not logged.
+/// Returns the feed's fields of a record as text, without the one field that is not logged.
 type Fields = BTreeMap<String, String>;
 
 fn of_feed(name: &str) -> bool {
@@ -62,7 +62,7 @@ fn children_copied(then: &Copy, listing: &str) -> BTreeMap<(String, String), Fie
         .collect()
 }
 
-/// Lets what was logged behind an entry, and what came with it, have happened at a moment.
+/// Moves the log entries after this one, and their records, to a time.
 fn date(mirror: &Mirror, behind: i64, moment: &str) {
     let db = Connection::open(mirror.database_path()).unwrap();
     db.execute(
@@ -151,7 +151,7 @@ fn a_listing_is_rebuilt_as_it_was_after_every_sync() {
     }
 }
 
-/// A listing that was there once and is not any more.
+/// A listing that existed once and is deleted now.
 fn feed_gone(first: &Copy, keys: &[i64]) -> i64 {
     let listings = first.keys().filter(|(set, _)| set == "Property");
     let mut gone = listings.map(|(_, key)| key.parse().unwrap());
@@ -274,7 +274,7 @@ fn a_listing_that_cannot_be_shown_says_why() {
         .says(2, &["--at", "soon"]);
     mirror.run(&["listing", ""]).says(2, &["<KEY>"]);
 
-    // Removed for good, and a log that was cut.
+    // Deleted for good, and with a purged log.
     feed.advance(chrono::Duration::hours(1));
     feed.edit("Property", &key, fields(json!({ "ListPrice": 1 })))
         .unwrap();
@@ -323,7 +323,7 @@ fn that_it_was_deleted_is_told_also_where_the_log_no_longer_tells_when() {
     mirror.configure(|settings| settings.sync = "\n[retention]\nchanges = \"30d\"\n".to_owned());
     mirror.sync();
     let key = key.to_string();
-    // A day before it came back, by the clock of the mirror.
+    // A day before it came back, by the mirror's clock.
     let before = format!("{restored_at}Z").replace(' ', "T");
     let before: chrono::DateTime<chrono::Utc> = before.parse().unwrap();
     let before = (before - chrono::Duration::days(1)).format("%Y-%m-%dT%H:%M:%SZ");

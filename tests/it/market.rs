@@ -1,8 +1,8 @@
-//! Any moves in any order, with syncs and faults between them: after each sync
-//! that ended well the mirror equals the feed, and the log tells the difference.
+//! Makes random changes in random order, with syncs and faults between them. After each
+//! sync that succeeds, the mirror equals the feed and the log holds the difference.
 //!
-//! `MLSMIRROR_CASES=10000 cargo test --release --test it market` runs more of them,
-//! and `MLSMIRROR_SEED=N` begins at a case that failed.
+//! `MLSMIRROR_CASES=10000 cargo test --release --test it market` runs more cases.
+//! `MLSMIRROR_SEED=N` starts at a case that failed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -22,7 +22,7 @@ use crate::support::*;
 const CASES: u64 = 300;
 const STEPS: usize = 30;
 
-/// Numbers from a seed (SplitMix64).
+/// Random numbers from a seed (SplitMix64).
 pub struct Dice(pub u64);
 
 impl Dice {
@@ -46,13 +46,13 @@ impl Dice {
     }
 }
 
-/// What the feed did that no stamp and no announcement tells.
+/// Changes of the feed that neither a timestamp nor an announcement shows.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Untold {
     Nothing,
-    /// Records went, or came with old stamps.
+    /// Records disappeared, or appeared with old timestamps.
     Keys,
-    /// Fields changed under the same stamp.
+    /// Fields changed without a new timestamp.
     Values,
 }
 
@@ -61,21 +61,21 @@ struct Market {
     feed: Simulator,
     mirror: Mirror,
     config: Config,
-    /// The mirror's end of the feed, opened once as `watch` does.
+    /// The mirror's connection to the feed, opened once as `watch` does.
     client: Feed,
     stop: Stop,
     untold: Untold,
     is_held: bool,
     gone: Vec<i64>,
     trail: Vec<String>,
-    /// The fields that were declared on the way, and how many there ever were.
+    /// The fields declared by the test, and the number of them that ever existed.
     declared: Vec<(&'static str, String)>,
     fields_ever: u64,
-    /// Whether what is declared has changed since the last full sync: what moves
+    /// Whether declarations have changed since the last full sync. A value that moves
     /// between a column and `extra` is not logged.
     has_moving_fields: bool,
     is_reso: bool,
-    /// Whether the files of photos are kept.
+    /// Whether the mirror downloads photos.
     has_files: bool,
 }
 
@@ -176,7 +176,7 @@ impl Market {
         }
     }
 
-    /// A field more in `$metadata`, or one of those less.
+    /// Declares a field in `$metadata`, or removes a declared one.
     fn declare(&mut self) {
         self.has_moving_fields = true;
         if !self.declared.is_empty() && self.dice.coin() {
@@ -184,7 +184,7 @@ impl Market {
             let (set, field) = self.declared.remove(at);
             self.trail.push(format!("undeclare {set} {field}"));
             self.feed.undeclare_field(set, &field).unwrap();
-            // It comes into `extra` as records are read again.
+            // The value moves to `extra` when its record is read again.
             self.is_untold(Untold::Values);
             return;
         }
@@ -211,7 +211,7 @@ impl Market {
             .unwrap();
     }
 
-    /// More records with one stamp than a page holds.
+    /// Edits more records with one timestamp than a page holds.
     fn ties(&mut self, keys: &[i64]) {
         let price = 1_000 + self.dice.roll(1_000_000);
         self.trail.push("edit all".to_owned());
@@ -273,7 +273,7 @@ impl Market {
         }
     }
 
-    /// Moves that become visible late, as long after as an incremental looks back.
+    /// Makes changes that become visible late, within the time that an incremental looks back.
     fn hold_or_release(&mut self) {
         if self.is_held {
             self.trail.push("release".to_owned());
@@ -328,7 +328,7 @@ impl Market {
         if !before.is_empty() && !self.has_moving_fields {
             assert_log_tells_the_difference(&db, since, &before, &after);
         }
-        // One that comes back may have gone before the field was declared.
+        // A record that comes back may have been deleted before the field was declared.
         let moved = format!(
             "SELECT count(*) FROM changes AS found
              WHERE id > {since} AND field LIKE 'Declared%' AND old_value IS NULL
@@ -353,8 +353,8 @@ impl Market {
         if ending != Ending::Done {
             return;
         }
-        // What is not told, and happened to what was read before a sweep was cut
-        // short or is not to be seen yet, waits for the next one.
+        // Silent changes to records that an interrupted sweep had read, or that are not
+        // visible yet, are found by the next sweep.
         match job {
             _ if goes_on || self.is_held => {}
             "full" => {
@@ -365,7 +365,7 @@ impl Market {
             _ => {}
         }
         let is_whole = job == "full" || (job == "all" && !before.is_empty());
-        // Where $metadata does not answer, a sync goes by what it said before.
+        // Without an answer for $metadata, a sync uses the saved one.
         let knows_fields = self.declared.iter().all(|(set, field)| {
             let known = format!(
                 "SELECT count(*) FROM _fields WHERE resource = '{set}' AND field = '{field}'"
@@ -380,7 +380,7 @@ impl Market {
         }
     }
 
-    /// Whether a sweep was cut short that the next one goes on with.
+    /// Returns whether the next sweep resumes an interrupted one.
     fn has_unfinished_sweep(&self) -> bool {
         self.mirror.database_path().exists()
             && number(
@@ -393,7 +393,7 @@ impl Market {
             ) > 0
     }
 
-    /// The rows, once there was a full sync, and the newest entry of the log.
+    /// Returns the rows and the newest log entry, once a full sync has succeeded.
     fn held(&self) -> (Copy, i64) {
         if !self.mirror.database_path().exists() {
             return (Copy::new(), 0);
@@ -434,7 +434,7 @@ impl Market {
     }
 }
 
-/// Tells the case if it fails.
+/// Prints the seed of the case if it fails.
 struct Told(u64);
 
 impl Drop for Told {
@@ -466,7 +466,7 @@ fn whatever_the_market_does_the_mirror_equals_it_and_the_log_tells_how() {
     });
 }
 
-/// One case; tells its seed and what happened if it fails.
+/// Runs one case. Prints its seed and its steps if it fails.
 fn tell(seed: u64) {
     let _told = Told(seed);
     let mut market = Market::new(seed);

@@ -1,4 +1,4 @@
-//! Mirrors of every earlier schema are brought up to date, and lose nothing.
+//! Mirrors of every earlier schema are migrated, and lose nothing.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use crate::photo_files::{assert_files_equal_feed, media_dir};
 use crate::support::*;
 
-/// The files in `fixtures/schema`, each a mirror as a version left it.
+/// Returns the files in `fixtures/schema`. Each is a mirror of one version.
 fn earlier_mirrors() -> BTreeMap<String, String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/schema");
     let files = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
@@ -22,7 +22,7 @@ fn earlier_mirrors() -> BTreeMap<String, String> {
 
 const VERSION: &str = "SELECT max(version) FROM refinery_schema_history";
 
-/// What the database is made of: the mirror's own tables, and all indexes.
+/// Returns the definitions of the mirror's own tables and of all indexes.
 fn schema(db: &Connection) -> Vec<String> {
     texts(
         db,
@@ -59,9 +59,9 @@ fn an_earlier_mirror_becomes_one_of_today_and_loses_nothing() {
             let told = ["earlier version", "mlsmirror sync"];
             mirror.run(&["changes"]).says(2, &told);
         }
-        // Its photos' files are elsewhere, and the folder is not to look unmounted.
+        // The photo files are elsewhere, so the test must not look like an unmounted disk.
         std::fs::create_dir_all(media_dir(&mirror).join("lost+found")).unwrap();
-        // The simulated markets of then and now need not be the same.
+        // The simulated feed may differ from that of the earlier version.
         mirror.sync_ends(0, &["full", "--allow-deletes", "100"]);
         let db = mirror.open();
         assert_eq!(schema(&db), schema(&fresh.open()), "{name}");

@@ -1,4 +1,4 @@
-//! The monitor: each change of status is told once, and told again if that failed.
+//! The monitor reports each status change once, and again if a report failed.
 
 use serde_json::{Value as Json, json};
 
@@ -10,7 +10,7 @@ fn set_status(feed: &Simulator, key: i64, status: &str) {
     feed.edit("Property", &key.to_string(), change).unwrap();
 }
 
-/// A mirror with all rows, and listings of known status and address.
+/// Creates a mirror with all rows, and listings with a known status and address.
 fn filled(feed: &Simulator, monitor: &str) -> Mirror {
     let keys = feed.listing_keys();
     for key in &keys {
@@ -63,7 +63,7 @@ fn each_wanted_change_of_status_is_told_once_with_the_address() {
 
     feed.advance(chrono::Duration::hours(1));
     set_status(&feed, keys[0], "Closed");
-    // What another job found is told too.
+    // The monitor also reports changes that another job found.
     mirror.sync();
     let json = mirror.sync_ends(0, &["monitor", "--json"]).json();
     let told = json["transitions"].as_array().unwrap();
@@ -139,7 +139,7 @@ fn what_cannot_be_printed_the_program_is_told_all_the_same() {
     mirror.run_script(full);
     let told = std::fs::read_to_string(mirror.folder.path().join("told.jsonl")).unwrap();
     assert_eq!(told.lines().count(), 1, "{told}");
-    // Where there is none, it is told again.
+    // Without one, the change is reported again.
     let mirror = filled(&feed, "");
     feed.advance(chrono::Duration::minutes(5));
     set_status(&feed, keys[3], "Expired");

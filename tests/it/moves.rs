@@ -1,4 +1,4 @@
-//! The market moves between two full syncs: rows, reasons, and the log.
+//! Changes between two full syncs: rows, reasons, and the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use rusqlite::types::Value as Sql;
 
 use crate::support::*;
 
-/// Every row, live or not, by resource and key.
+/// Every row, live or deleted, by resource and key.
 pub type Copy = BTreeMap<(String, String), Row>;
 
 pub fn copy(db: &Connection, entity_sets: &[&str]) -> Copy {
@@ -25,7 +25,7 @@ pub fn copy(db: &Connection, entity_sets: &[&str]) -> Copy {
     copy
 }
 
-/// The feed's own fields of the live rows, without the one that is not logged.
+/// Returns the feed's fields of the live rows, without the one field that is not logged.
 fn live_part(copy: &Copy) -> Copy {
     let live = copy
         .iter()
@@ -39,10 +39,10 @@ fn live_part(copy: &Copy) -> Copy {
     .collect()
 }
 
-/// Applies the log behind `since` to `rows`, taking rows that came from `later`.
+/// Applies the log after `since` to `rows`. Takes new rows from `later`.
 ///
-/// `is_one_step`: `later` is what one sync made, so that the stamps in the log are those
-/// of its rows.
+/// `is_one_step`: one sync made `later`, so that timestamps in the log equal those of
+/// its rows.
 fn replay(
     db: &Connection,
     since: i64,
@@ -51,7 +51,7 @@ fn replay(
     is_one_step: bool,
 ) -> Copy {
     let mut held = rows_before.clone();
-    // What came and changed behind that: its first value of a field is not known.
+    // These records appeared and changed later. The first value of the field is unknown.
     let mut known = BTreeSet::new();
     for entry in rows(
         db,
@@ -116,13 +116,13 @@ fn replay(
     held
 }
 
-/// Between two states that one sync lies between.
+/// Compares two states with one sync between them.
 pub fn assert_log_tells_the_difference(db: &Connection, since: i64, before: &Copy, after: &Copy) {
     let told = replay(db, since, before, after, true);
     assert_same_rows(&told, after);
 }
 
-/// Between two states that any number of syncs lie between.
+/// Compares two states with any number of syncs between them.
 pub fn assert_log_tells_all_steps(db: &Connection, since: i64, before: &Copy, after: &Copy) {
     let told = replay(db, since, before, after, false);
     assert_same_rows(&told, after);

@@ -1,4 +1,4 @@
-//! What is printed, and what verbs that change nothing leave behind.
+//! The printed output, and the absence of writes by commands that only read.
 
 use serde_json::Value as Json;
 
@@ -83,7 +83,7 @@ fn init_writes_what_loads_and_never_overwrites() {
     let ended = mirror.run(&["--config", "new.toml", "init"]);
     assert_eq!(ended.code, Some(0), "{ended}");
     let written = std::fs::read_to_string(&path).unwrap();
-    // It gets as far as the token, which comes after the configuration.
+    // The command reaches the token, which it reads after the configuration.
     mirror
         .run(&["--config", "new.toml", "check"])
         .says(2, &["WFRMLS_BEARER_TOKEN is not set"]);
@@ -108,7 +108,7 @@ fn the_demo_needs_nothing_and_leaves_a_mirror() {
     let db = rusqlite::Connection::open(mirror.folder.path().join("demo/mirror.db")).unwrap();
     assert!(live(&db, "Property") > 150);
     assert!(number(&db, "SELECT count(*) FROM changes") > 0);
-    // What it proposes works, without a token.
+    // The proposed configuration works without a token.
     let lines = ended.stdout.lines().map(str::trim);
     let queries = lines.clone().filter(|line| line.starts_with("sqlite3 "));
     let queries: Vec<&str> = queries
@@ -144,7 +144,7 @@ fn completions_are_printed() {
         assert_eq!(ended.code, Some(0), "{ended}");
         assert!(ended.stdout.contains(word), "{ended}");
     }
-    // Bash is what runs the scripts of these tests.
+    // Bash runs the scripts of these tests.
     let loaded = mirror.run_script("source <(\"$0\" completions bash) && complete -p mlsmirror");
     assert_eq!(loaded.code, Some(0), "{loaded}");
 }
@@ -187,13 +187,13 @@ fn every_verb_has_a_man_page() {
 fn colours_are_for_terminals_that_want_them() {
     let feed = feed(1);
     let mirror = Mirror::of(&feed);
-    // Not where the output is no terminal.
+    // The output is not coloured, because it is no terminal.
     for arguments in [&["--help"][..], &["no-such-verb"], &["status"]] {
         let ended = mirror.run(arguments);
         let said = ended.stdout + &ended.stderr;
         assert!(!said.contains('\u{1b}'), "{arguments:?}: {said:?}");
     }
-    // script(1) gives it one.
+    // script(1) provides a terminal.
     let on_terminal = |variables: &str| {
         let script =
             format!("unset NO_COLOR TERM; export {variables}; script -qec \"$0 --help\" /dev/null");
@@ -220,7 +220,7 @@ fn what_cannot_be_printed_is_a_failure() {
     ] {
         let full = mirror.run_script(&format!("\"$0\" {verb} > /dev/full"));
         full.says(1, &["No space left"]);
-        // A reader that has gone is none.
+        // A reader that closed the pipe is no failure.
         let gone = mirror.run_script(&format!("\"$0\" {verb} | true; exit ${{PIPESTATUS[0]}}"));
         gone.says(0, &[]);
     }

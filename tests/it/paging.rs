@@ -1,4 +1,4 @@
-//! Servers that page in their own way.
+//! Servers with their own ways to page.
 
 use crate::support::*;
 

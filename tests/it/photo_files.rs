@@ -1,4 +1,4 @@
-//! What the tests of photos share: what lies in the folder, held against the feed.
+//! Compares the photo folder with the feed, for all tests of photos.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -7,12 +7,12 @@ use simulator::{Fault, FaultRule, Host, Request, Simulator};
 
 use crate::support::*;
 
-/// A mirror that keeps the files of its photos.
+/// Creates a mirror that downloads photos.
 pub fn with_photos(feed: &Simulator) -> Mirror {
     with_photos_and(feed, "", |_| {})
 }
 
-/// The same, with lines for `[media]`, and more.
+/// Creates a mirror that downloads photos, with lines for `[media]` and other changes.
 pub fn with_photos_and(
     feed: &Simulator,
     media: &str,
@@ -29,8 +29,8 @@ pub fn media_dir(mirror: &Mirror) -> PathBuf {
     mirror.folder.path().join("media")
 }
 
-/// Everything below a folder: files with their content, folders with none. Links are
-/// not followed, and come as what they lead to.
+/// Returns all entries below a folder: files with their content, folders without. Links
+/// are not followed, and their content is their target.
 pub fn below(folder: &Path) -> BTreeMap<String, Option<Vec<u8>>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -55,8 +55,8 @@ pub fn below(folder: &Path) -> BTreeMap<String, Option<Vec<u8>>> {
     found
 }
 
-/// Fails unless the folder holds the file of every live photo, byte for byte as the
-/// feed's host gives it now, and nothing else; and the rows say so.
+/// Fails unless the folder holds exactly the files of all live photos, byte for byte as
+/// the feed's host serves them now, and the rows describe them.
 #[track_caller]
 pub fn assert_files_equal_feed(mirror: &Mirror, feed: &Simulator) {
     let db = mirror.open();
@@ -115,7 +115,7 @@ pub fn assert_files_equal_feed(mirror: &Mirror, feed: &Simulator) {
     assert!(!feed.asset_saw_token(), "the asset host saw the token");
 }
 
-/// Fails unless the files in the folder are those that rows of live photos name.
+/// Fails unless the folder holds exactly the files that the rows of live photos name.
 #[track_caller]
 pub fn assert_files_as_named(mirror: &Mirror) {
     let db = mirror.open();
@@ -137,7 +137,7 @@ pub fn assert_files_as_named(mirror: &Mirror) {
     assert_eq!(number(&db, gone), 0, "files of photos that went");
 }
 
-/// A value as text; NULL is "NULL".
+/// Returns a value as text. NULL is "NULL".
 pub fn text_of(value: &rusqlite::types::Value) -> String {
     use rusqlite::types::Value as Sql;
     match value {
@@ -158,7 +158,7 @@ fn sha256(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// The keys of all photos of the feed.
+/// Returns the keys of all photos of the feed.
 pub fn photo_keys(feed: &Simulator) -> Vec<String> {
     let photos = feed.truth("Media");
     photos
@@ -167,7 +167,7 @@ pub fn photo_keys(feed: &Simulator) -> Vec<String> {
         .collect()
 }
 
-/// A fault of the asset host that hits requests which hold this.
+/// Returns a fault of the asset host for requests that contain this text.
 pub fn asset_fault(kind: Fault, part: &str) -> FaultRule {
     FaultRule {
         on: Host::Assets,
@@ -176,12 +176,12 @@ pub fn asset_fault(kind: Fault, part: &str) -> FaultRule {
     }
 }
 
-/// The requests that the asset host got.
+/// Returns the requests to the asset host.
 pub fn asset_requests(feed: &Simulator) -> Vec<Request> {
     feed.requests_to(Host::Assets)
 }
 
-/// `files` of `sync --json`: fetched, unchanged, removed, failed.
+/// Returns `files` of `sync --json`: fetched, unchanged, removed, failed.
 pub fn file_counts(ended: &Ended) -> [u64; 4] {
     let files = &ended.json()["files"];
     ["fetched", "unchanged", "removed", "failed"].map(|name| files[name].as_u64().unwrap())

@@ -1,4 +1,4 @@
-//! The files of photos: what is fetched, in which order, and what is not.
+//! Photo files: the download of each one, their order, and the photos that are left out.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use simulator::{Fault, Simulator};
 use crate::photo_files::*;
 use crate::support::*;
 
-/// What happens to photos in a day, in every way.
+/// Makes the changes of a day to photos, of every kind.
 fn a_day(feed: &Simulator) {
     feed.advance(Duration::hours(3));
     let keys = feed.listing_keys();
@@ -89,7 +89,7 @@ fn a_stamp_that_moved_alone_costs_a_question_and_no_file() {
     feed.advance(Duration::hours(1));
     let key = photo_keys(&feed).remove(0);
     let file = below(&media_dir(&mirror));
-    // The host's own date of the file is the stamp, and its tag goes before that.
+    // The host's date is the version of the file, and its ETag takes precedence.
     let stamp = fields(json!({ "MediaModificationTimestamp": "2026-03-04T19:30:00Z" }));
     feed.edit("Media", &key, stamp).unwrap();
     feed.clear_requests();
@@ -230,7 +230,7 @@ fn refresh_fetches_the_photos_of_its_listings_alone() {
     let of_it = format!("{files} AND listing_key = '{listing}'");
     assert_eq!(number(&mirror.open(), &of_it), photos);
 
-    // What was changed by another hand is found by its hash.
+    // The hash finds a file that another program changed.
     let path = text(
         &mirror.open(),
         &format!("SELECT min(file_path) FROM media WHERE listing_key = '{listing}'"),
@@ -381,7 +381,7 @@ fn verify_holds_files_against_their_hashes() {
         .collect();
     assert_eq!(kinds, ["missing", "changed", "missing"]);
 
-    // The ways out that it names.
+    // The commands that it suggests.
     mirror.sync_ends(0, &["media"]);
     let listing = paths[1].split('/').next().unwrap();
     assert_eq!(mirror.run(&["refresh", listing]).code, Some(0));
@@ -444,8 +444,8 @@ fn what_a_host_said_of_one_url_is_not_asked_of_another() {
     feed.advance(chrono::Duration::hours(1));
     feed.edit("Media", &key, fields).unwrap();
     let ended = mirror.sync_ends(0, &["--json"]);
-    // The bytes are the same, and came all the same: with the other URL's ETag the host
-    // would have said that nothing is new.
+    // The bytes are equal, and were downloaded again: with the ETag of the other URL, the
+    // host would have answered that the file is unchanged.
     assert_eq!(file_counts(&ended), [1, 0, 0, 0], "{ended}");
     let asked = asset_requests(&feed);
     assert_eq!(asked.last().unwrap().status, 200);

@@ -1,5 +1,4 @@
-//! Where files come to lie: whatever keys come from outside, and whatever was planted
-//! in the folder.
+//! Places of files: with any key from the feed, and with any link in the folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::symlink;
@@ -28,7 +27,7 @@ const METADATA: &str = r#"<edmx:Edmx Version="4.0" xmlns:edmx="http://docs.oasis
 <EntitySet Name="Media" EntityType="odd.Media"/></EntityContainer>
 </Schema></edmx:DataServices></edmx:Edmx>"#;
 
-/// Keys that no file system takes as they are, or not all of them.
+/// Returns keys that some file systems or all of them reject.
 fn odd_keys() -> Vec<String> {
     let odd = [
         ".",
@@ -63,7 +62,8 @@ fn odd_keys() -> Vec<String> {
     keys
 }
 
-/// A feed in which every listing and every photo has one of these keys, and the files
+/// Creates a feed whose listings and photos have these keys, with the files of the
+/// simulator.
 /// of the simulated one.
 fn odd_feed(files: &Simulator, keys: &[String]) -> (String, BTreeMap<String, Vec<u8>>) {
     let (mut listings, mut photos, mut contents) = (Vec::new(), Vec::new(), BTreeMap::new());
@@ -135,7 +135,7 @@ fn whatever_the_keys_are_every_file_stays_inside_and_none_is_shared() {
     }
     let on_disk = held.values().flatten().count();
     assert_eq!(on_disk, keys.len());
-    // Beside the configuration there are the database and the folder, and nothing else.
+    // Next to the configuration are only the database and the folder.
     let mut beside: Vec<String> = below(mirror.folder.path()).into_keys().collect();
     beside.retain(|name| !name.starts_with("media/") && !name.starts_with("mirror.db"));
     assert_eq!(beside, ["mlsmirror.toml"]);
@@ -168,7 +168,7 @@ fn a_link_that_was_planted_is_not_followed() {
         let key = key_text(&photos[at]["MediaKey"]);
         (key_text(&photos[at]["ResourceRecordKey"]), key)
     };
-    // One listing's folder leads outside, and so does one photo's file.
+    // The folder of one listing and the file of one photo are links to the outside.
     let (linked, _) = of(0);
     let (listing, key) = of(photos.len() - 1);
     assert_ne!(linked, listing);
@@ -189,7 +189,7 @@ fn a_link_that_was_planted_is_not_followed() {
     assert!(!file.is_symlink(), "the link itself was replaced");
     assert!(std::fs::read(&file).unwrap() == feed.photo_file(&key).unwrap());
 
-    // What a row names is removed, even if it is a link now, and nothing behind it.
+    // Removes the named file, even if it is a link now, and nothing outside.
     std::fs::remove_file(&file).unwrap();
     symlink(&precious, &file).unwrap();
     feed.advance(chrono::Duration::hours(1));

@@ -1,5 +1,4 @@
-//! Files that go: with their rows, by whichever way these go, and on demand those that
-//! nothing names.
+//! Removal of files: with their rows, for every reason, and of unnamed files on request.
 
 use std::os::unix::fs::symlink;
 
@@ -10,7 +9,7 @@ use simulator::Simulator;
 use crate::photo_files::*;
 use crate::support::*;
 
-/// A mirror with all its files, and three listings that have photos.
+/// Creates a mirror with all its files, and returns three listings that have photos.
 fn filled(feed: &Simulator) -> (Mirror, [i64; 3]) {
     let mirror = with_photos_and(feed, "", |settings| {
         settings.sync = format!("max_delete_percent = 100\n{}", settings.sync);
@@ -35,7 +34,7 @@ fn files_go_in_the_run_in_which_their_rows_do_whichever_it_is() {
     ] {
         let feed = feed_with(30, |options| options.photos = 4);
         let (mut mirror, listings) = filled(&feed);
-        // Files go even where none are fetched any more.
+        // Files are removed even if downloads are turned off.
         mirror.configure(|settings| settings.media = false);
         let photos: usize = listings
             .iter()
@@ -124,7 +123,7 @@ fn a_file_that_cannot_be_removed_is_told_and_tried_again() {
         &mirror.open(),
         &format!("SELECT min(file_path) FROM media WHERE listing_key = '{listing}'"),
     );
-    // A folder in the file's place: it is no file to remove.
+    // A folder in place of the file cannot be removed as a file.
     let path = media_dir(&mirror).join(path);
     std::fs::remove_file(&path).unwrap();
     std::fs::create_dir(&path).unwrap();
@@ -135,7 +134,7 @@ fn a_file_that_cannot_be_removed_is_told_and_tried_again() {
     ended.says(3, &["cannot be removed", "the next sync tries again"]);
     assert_eq!(file_counts(&ended)[3], 1);
     assert!(!media_dir(&mirror).join(other.to_string()).exists());
-    // A plain sync has several jobs that try, and tells it once.
+    // Several jobs of a plain sync try to remove the file, and only one reports it.
     let ended = mirror.sync_ends(3, &["--json"]);
     assert_eq!(file_counts(&ended), [0, 0, 0, 1], "{ended}");
     std::fs::remove_dir_all(&path).unwrap();
@@ -161,7 +160,7 @@ fn a_media_dir_that_is_not_mounted_is_not_filled_anew() {
         let ended = mirror.sync_ends(3, &[]);
         ended.says(3, &["is empty", "mount the disk", "sync media"]);
         assert_eq!(feed.asset_requests(), asked, "{ended}");
-        // Mounted again, all is there but for what was deleted meanwhile.
+        // After the mount, the folder holds all files except those deleted meanwhile.
         let _ = std::fs::remove_dir(&dir);
         std::fs::rename(&unmounted, &dir).unwrap();
         mirror.sync();
@@ -230,7 +229,7 @@ fn prune_lists_and_removes_what_no_row_names_and_nothing_else() {
         .json();
     assert_eq!(json["unnamed"].as_array().unwrap().len(), 3);
 
-    // Without being told to, it stays.
+    // Without `--prune`, the file stays.
     mirror.sync_ends(0, &["media"]);
     assert!(below(&dir) == with_strays);
 

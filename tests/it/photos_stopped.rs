@@ -1,5 +1,5 @@
-//! Fetching and removing that is stopped anywhere, and gone on with: the same files as
-//! without a stop, and nothing left over.
+//! Stops the download and removal of photos at any point, and starts again. The files are
+//! the same as without a stop, and no other file is left.
 
 use std::path::Path;
 
@@ -81,7 +81,7 @@ fn asked_to_stop_it_ends_soon_and_keeps_what_came() {
     assert_files_equal_feed(&mirror, &feed);
 }
 
-/// A folder of photos, to be put back as it was.
+/// A copy of a photo folder that can be restored.
 struct Kept(std::collections::BTreeMap<String, Option<Vec<u8>>>);
 
 impl Kept {
@@ -105,16 +105,16 @@ impl Kept {
     }
 }
 
-/// What the rows tell of files.
+/// Returns the file columns of all photos.
 fn told(mirror: &Mirror) -> Vec<String> {
     let told =
         "SELECT \"MediaKey\" || quote(file_path) || quote(file_sha256) FROM media ORDER BY 1";
     texts(&mirror.open(), told)
 }
 
-/// Runs `job` once and keeps what it wrote; then lets only so much of that be in the
-/// database, and goes on: with the folder as it was before, as long as no row tells
-/// otherwise, and as it is behind.
+/// Runs `job` once and keeps its write-ahead log. Then cuts the log at each commit and
+/// runs the job again: with the folder as before while no row has changed, and with the
+/// folder as after the job.
 fn at_every_commit(feed: &Simulator, mirror: &Mirror, job: &[&str], change: impl FnOnce()) {
     let path = mirror.database_path().to_owned();
     let log_path = path.with_extension("db-wal");
@@ -125,7 +125,7 @@ fn at_every_commit(feed: &Simulator, mirror: &Mirror, job: &[&str], change: impl
     assert!(!log_path.exists(), "all is in the one file");
     let (database, files) = (std::fs::read(&path).unwrap(), Kept::of(mirror));
     change();
-    // While somebody reads, what is written stays in the log.
+    // An open read transaction prevents the checkpoint, so that the log keeps all writes.
     let mut reader = mirror.open();
     let reading = reader.transaction().unwrap();
     number(&reading, "SELECT count(*) FROM sync_runs");
@@ -199,8 +199,8 @@ fn removing_killed_at_any_commit_ends_the_same() {
     });
 }
 
-/// The rows as they are when a photo got its name and its process died before it was
-/// told: it is noted as being fetched, and its row knows of no file.
+/// Writes the state of a process that was killed between the rename of a photo and its
+/// commit: the download is noted, and the row has no file.
 fn die_between_name_and_row(mirror: &Mirror, key: &str) {
     let db = rusqlite::Connection::open(mirror.database_path()).unwrap();
     let (listing, stem) = (key.split('_').next().unwrap(), key);

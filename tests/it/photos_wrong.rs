@@ -1,4 +1,4 @@
-//! What goes wrong with photos' files: each is told, tried again, and stops no other.
+//! Photos that fail are reported and retried, and do not stop the others.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,7 +10,7 @@ use simulator::{Fault, FaultRule, Host, RetryAfter, Simulator};
 use crate::photo_files::*;
 use crate::support::*;
 
-/// The one photo of the feed that a test is about, and how many others there are.
+/// Returns the photo that a test is about, and the number of other photos.
 fn one_of(feed: &Simulator) -> (String, i64) {
     let mut keys = photo_keys(feed);
     let key = keys.remove(keys.len() / 2);
@@ -95,7 +95,7 @@ fn a_photo_that_fails_is_told_and_stops_no_other_and_comes_once_it_can() {
             "{fault:?}: {ended}"
         );
         let attempts: u32 = column(&mirror, &key, "download_attempts").parse().unwrap();
-        // What cannot pass is not tried again in the same run.
+        // A permanent failure is not retried in the same run.
         let finals = ["leads nowhere", "private", "not fetched"];
         let is_final = finals.iter().any(|part| words.contains(part));
         let expected = if is_final { 1 } else { 3 };
@@ -130,13 +130,13 @@ fn the_pause_before_a_photo_that_fails_is_tried_again_grows() {
     assert_eq!(feed.asset_requests(), asked, "it pauses: {ended}");
     ended.says(3, &["1 photo will be retried"]);
     for expected in ["2", "4", "8", "16", "24", "24"] {
-        // Asked for by name it does not wait.
+        // A photo of a listing that the command names does not wait.
         mirror.sync_ends(3, &["media"]);
         assert_eq!(column(&mirror, &key, hours), expected);
     }
     assert_eq!(feed.asset_requests(), asked + 6);
     feed.clear_faults();
-    // A new version of it is another matter.
+    // A new version of the photo is downloaded.
     feed.advance(Duration::hours(1));
     feed.replace_photo(&key, false).unwrap();
     mirror.sync();
@@ -162,12 +162,12 @@ fn a_photo_that_its_host_does_not_have_is_told_once_and_not_asked_for_for_ever()
             mirror.sync_ends(0, arguments);
             assert_eq!(feed.asset_requests(), asked, "{arguments:?}");
         }
-        // Some hosts have it later than the feed does: it is looked for again.
+        // Some hosts have the file later than the feed has the row, so it is requested again.
         let later = "strftime('%s', download_after) - strftime('%s', 'now') BETWEEN 3500 AND 3600";
         let later = column(&mirror, &key, later);
         assert_eq!(later, if status == 404 { "1" } else { "NULL" });
         if status == 404 {
-            // Once that time has come, without a word; and then after a longer one.
+            // The sync tries again silently after that time, and then waits longer.
             let sql = "UPDATE media SET download_after = '2020-01-01 00:00:00' WHERE download_after IS NOT NULL";
             let db = rusqlite::Connection::open(mirror.database_path()).unwrap();
             assert_eq!(db.execute(sql, []).unwrap(), 1);
@@ -240,7 +240,7 @@ fn a_file_that_cannot_be_looked_at_is_told() {
         .iter()
         .filter(|key| key.starts_with(listing))
         .count();
-    // The listing's folder is replaced by a link, which is not followed.
+    // A link replaces the folder of the listing, and is not followed.
     let folder = media_dir(&mirror).join(listing);
     let elsewhere = mirror.folder.path().join("elsewhere");
     std::fs::rename(&folder, &elsewhere).unwrap();
@@ -271,7 +271,7 @@ fn a_gone_photo_that_got_a_new_version_comes_on_its_own() {
     assert_files_equal_feed(&mirror, &feed);
 }
 
-/// Gives a photo a URL that its host refuses, as an expired one.
+/// Gives a photo a URL that its host refuses as expired.
 fn let_expire(feed: &Simulator, key: &str) {
     sign_anew(feed, key, "old");
 }
@@ -326,7 +326,7 @@ fn an_expired_url_that_the_feed_does_not_renew_fails() {
     assert_eq!(files(&mirror), others);
     assert_eq!(asset_requests(&feed).len() as i64, others + 2);
 
-    // The feed may be what does not answer.
+    // The feed may also fail to answer.
     feed.fault(FaultRule::always(Fault::Status(503)));
     let ended = mirror.sync_ends(3, &["media"]);
     ended.says(3, &["and the feed gave no other", "503"]);
@@ -471,7 +471,7 @@ fn a_folder_that_cannot_be_used_is_told_and_the_rows_stay_to_be_fetched() {
     mirror.sync();
     assert_files_equal_feed(&mirror, &feed);
 
-    // One listing's folder holds up nobody else.
+    // One broken folder does not stop the other listings.
     let feed = crate::support::feed(6);
     let mirror = with_photos(&feed);
     let listing = feed.truth("Media")[0]["ResourceRecordKey"]
@@ -491,7 +491,7 @@ fn a_folder_that_cannot_be_used_is_told_and_the_rows_stay_to_be_fetched() {
     assert_files_equal_feed(&mirror, &feed);
 }
 
-/// Whether this process may mount a file system of its own.
+/// Returns whether this process may mount a file system.
 fn can_mount(at: &Path) -> bool {
     let try_it = format!("mount -t tmpfs -o size=1m tmpfs '{}'", at.display());
     let tried = Command::new("unshare")
@@ -514,7 +514,7 @@ fn a_full_disk_ends_the_fetching_and_the_next_run_goes_on() {
     }
     let photos = photo_keys(&feed).len() as i64;
     let size = photos * 50_000 / 2;
-    // The mirror sees a small file system; what fits in it stays only as long.
+    // The mirror uses a small file system, which lasts as long as this process.
     let script = format!(
         "mount -t tmpfs -o size={size} tmpfs media && '{}' sync; code=$?; find media -type f -name '*.jpg' | wc -l; exit $code",
         env!("CARGO_BIN_EXE_mlsmirror")

@@ -1,4 +1,4 @@
-//! Keys and stamps held against the feed's: what slipped by is mended.
+//! A reconcile compares keys and timestamps with the feed, and fixes every difference.
 
 use serde_json::json;
 
@@ -16,7 +16,7 @@ fn what_no_stamp_and_no_announcement_told_is_mended() {
         mirror.sync();
         let keys = feed.listing_keys();
         let before = copy(&mirror.open(), &MAIN);
-        // Stamped long before the watermark, or gone without a word.
+        // Changed with a timestamp long before the watermark, or deleted silently.
         let old = feed.now() - chrono::Duration::days(3);
         for key in &keys[3..6] {
             let price = fields(json!({"ListPrice": 4321}));

@@ -1,4 +1,4 @@
-//! Single listings, read anew.
+//! `refresh` reads single listings again.
 
 use serde_json::json;
 

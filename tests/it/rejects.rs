@@ -1,4 +1,4 @@
-//! Records that cannot be stored: kept whole, told, and made up for.
+//! The mirror keeps, reports and later resolves the records that it cannot store.
 
 use rusqlite::types::Value as Sql;
 use serde_json::Value as Json;
@@ -10,7 +10,7 @@ use crate::support::*;
 fn bad_records_beside_good_ones_are_kept_whole_until_they_are_mended() {
     let feed = feed(100);
     let keys = feed.listing_keys();
-    // Within a page, at a page's end and start, and at the very end.
+    // Inside a page, at its start and end, and at the end of the resource.
     let spoiled = [
         (keys[3], Spoil::WrongType),
         (keys[7], Spoil::NoKey),
@@ -33,7 +33,7 @@ fn bad_records_beside_good_ones_are_kept_whole_until_they_are_mended() {
         let run = last_run(&db, "Property");
         assert_eq!(run["status"], Sql::Text("partial".to_owned()));
         assert_eq!(run["rejected"], Sql::Integer(7));
-        // Two of them are the same string, word for word.
+        // Two of them are the same string.
         let kept = texts(
             &db,
             "SELECT payload FROM rejects WHERE resource = 'Property'",
@@ -57,7 +57,7 @@ fn bad_records_beside_good_ones_are_kept_whole_until_they_are_mended() {
         .iter()
         .map(|payload| serde_json::from_str(payload).unwrap())
         .collect();
-    // All fields are there but for the keys, and as they were sent.
+    // All fields except the keys are stored as the feed sent them.
     let is_of = |payload: &Json, record: &Record| {
         record
             .iter()

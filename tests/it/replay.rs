@@ -1,8 +1,9 @@
-//! What a RESO server once answered, served again, must be in the mirror field by field.
+//! Serves the captured answers of a RESO server again, and compares every field of the mirror
+//! with them.
 //!
-//! The answers were captured from the RESO reference server and lie beside the
-//! project; where they do not, these tests say so and pass. What a field's
-//! column must hold is worked out here anew, from `$metadata` and the answers.
+//! The answers come from the RESO reference server and are not part of this repository;
+//! without them, these tests say so and pass. The tests compute the expected columns
+//! themselves, from `$metadata` and the answers.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -20,10 +21,10 @@ use crate::support::serve;
 
 const TOKEN: &str = "a-token-of-the-replay";
 
-/// A day after the answers were captured, whatever the clock here says.
+/// A day after the capture, whatever the local clock shows.
 const DATE: &str = "Tue, 24 Nov 2026 12:00:00 GMT";
 
-/// Where the answers were captured; their links lead there.
+/// The server of the captured answers, which their links name.
 const CAPTURED_AT: &str = "http://127.0.0.1:18080";
 
 const PLAIN: &[(&str, &[&str])] = &[
@@ -129,7 +130,7 @@ impl Captures {
         std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
-    /// The declared type of every field of a resource, by a look at the text.
+    /// Returns the declared type of every field of a resource, by a text search.
     fn types(&self, metadata: &str, resource: &str) -> BTreeMap<String, String> {
         let metadata = self.text(metadata);
         let (_, entity) = metadata
@@ -152,11 +153,11 @@ impl Captures {
     }
 }
 
-/// A server that answers as the captured one did.
+/// A server that gives the captured answers.
 #[derive(Clone)]
 struct Feed {
     metadata: String,
-    /// By resource and by how many records are skipped.
+    /// Pages by resource and by the number of skipped records.
     pages: BTreeMap<(String, u64), String>,
     refused: String,
     no_such_filter: String,
@@ -191,7 +192,7 @@ impl Feed {
         }
     }
 
-    /// All records of a resource that the pages have.
+    /// Returns the records of all pages of a resource.
     fn records(&self, resource: &str) -> Records {
         let (_, _, key) = TABLES
             .into_iter()
@@ -201,7 +202,7 @@ impl Feed {
         by_key(pages.flat_map(|(_, body)| entries(body)), key)
     }
 
-    /// Starts serving and returns the service's root.
+    /// Starts the server and returns its URL.
     fn serve(&self) -> String {
         let feed = self.clone();
         serve(move |root, request| feed.answer(root, request))
@@ -243,7 +244,7 @@ impl Feed {
         }
     }
 
-    /// No answer to this was captured: the count, and the newest records first.
+    /// Returns the count and the newest records, for which no answer was captured.
     fn newest(&self, resource: &str, top: usize) -> Json {
         let pages = self.pages.iter().filter(|((of, _), _)| of == resource);
         let mut records: Vec<Json> = pages.flat_map(|(_, body)| entries(body)).collect();
@@ -298,13 +299,13 @@ fn expanded(listings: &Records, navigation: &str, key: &str) -> Records {
     )
 }
 
-/// What the program made of a feed.
+/// The mirror of a feed.
 struct Mirror {
     connection: Connection,
     _folder: tempfile::TempDir,
 }
 
-/// Syncs twice: the second time finds nothing to do.
+/// Syncs twice. The second sync finds no change.
 fn sync(root: String, resources: &[(&str, &[&str])]) -> Mirror {
     let folder = tempfile::tempdir().expect("a folder");
     let names: Vec<&str> = resources.iter().map(|(resource, _)| *resource).collect();
@@ -338,7 +339,7 @@ fn sync(root: String, resources: &[(&str, &[&str])]) -> Mirror {
 }
 
 impl Mirror {
-    /// Checks every field of every record, and that there is nothing else.
+    /// Fails unless the mirror holds exactly these records, with every field.
     fn holds(&self, captures: &Captures, metadata: &str, expected: &[(&str, Records)]) {
         for (resource, records) in expected {
             let types = captures.types(metadata, resource);
@@ -413,7 +414,7 @@ impl Mirror {
     }
 }
 
-/// Whether a column of the type holds what the feed gave.
+/// Returns whether a column holds the feed's value of a type.
 fn is_stored(value: &Json, edm: &str, stored: &Sql) -> bool {
     if value.is_null() {
         return *stored == Sql::Null;
@@ -438,7 +439,7 @@ fn is_stored(value: &Json, edm: &str, stored: &Sql) -> bool {
     }
 }
 
-/// `2026-01-02T03:04:05.600Z` as `2026-01-02 03:04:05.6`.
+/// Returns `2026-01-02T03:04:05.600Z` as `2026-01-02 03:04:05.6`.
 fn in_utc(stamp: &str) -> String {
     let stamp = stamp
         .strip_suffix('Z')

@@ -1,4 +1,4 @@
-//! `report`: its numbers, held against what the test did to the feed.
+//! `report`: compares its numbers with the changes that the test made in the feed.
 
 use std::collections::BTreeMap;
 
@@ -9,20 +9,20 @@ use simulator::Simulator;
 
 use crate::support::*;
 
-/// How many days a story has; today is the last.
+/// The number of days of a story. Today is the last one.
 const DAYS: u64 = 6;
 
-/// The listings of a feed by status, and the same of each day of a story.
+/// The number of listings by status, now and for each day of a story.
 type Statuses = BTreeMap<String, u64>;
 
-/// A mirror that followed its feed for some days, and what the feed held at their ends.
+/// A mirror that followed its feed for some days, with the feed's counts after each day.
 pub struct Story {
     pub mirror: Mirror,
     pub feed: Simulator,
     today: NaiveDate,
     statuses: Vec<Statuses>,
     prices: [f64; 2],
-    /// The newest run and the newest change of the day before.
+    /// The newest run and the newest change of the previous day.
     known: [i64; 2],
 }
 
@@ -42,7 +42,7 @@ fn statuses(feed: &Simulator) -> Statuses {
     statuses
 }
 
-/// Edits a listing's price by so much.
+/// Changes the price of a listing by this amount.
 fn reprice(feed: &Simulator, key: i64, by: f64) {
     let price = price(feed, key) + by;
     edit(feed, key, json!({ "ListPrice": price }));
@@ -58,8 +58,8 @@ fn set_status(feed: &Simulator, key: i64, status: &str) {
 }
 
 impl Story {
-    /// Six days: the first sync, three price cuts and an increase, two closings, a
-    /// withdrawal, a new listing, one that goes and comes back, and a quiet day.
+    /// Makes six days: the first sync, three price cuts and an increase, two closings, a
+    /// withdrawal, a new listing, a deletion that is undone, and a quiet day.
     pub fn told() -> Story {
         let feed = feed(60);
         let keys = feed.listing_keys();
@@ -98,7 +98,7 @@ impl Story {
         story
     }
 
-    /// Nothing happened yet.
+    /// A day without changes.
     fn of(feed: Simulator) -> Story {
         let keys = feed.listing_keys();
         Story {
@@ -133,12 +133,12 @@ impl Story {
         }
     }
 
-    /// The database, to be changed.
+    /// Opens the database for writing.
     pub fn write(&self) -> Connection {
         Connection::open(self.mirror.database_path()).unwrap()
     }
 
-    /// Fails unless an inventory tells of each day what the feed held at its end.
+    /// Fails unless an inventory has the feed's counts at the end of each day.
     #[track_caller]
     fn assert_inventory(&self, inventory: &Json) {
         let names: Vec<&str> = inventory["statuses"]
@@ -170,7 +170,7 @@ impl Story {
     }
 }
 
-/// The entry of a day in a list.
+/// Returns the entry of a day in a list.
 #[track_caller]
 fn of_day(list: &Json, day: NaiveDate) -> Json {
     let mut entries = list.as_array().unwrap().iter();
@@ -197,7 +197,7 @@ fn each_days_inventory_is_what_the_feed_held_then() {
     let inventory = &report["market"]["inventory"];
     story.assert_inventory(inventory);
     assert_eq!(report["market"]["live"], story.feed.count("Property"));
-    // A part of the span tells the same of its days.
+    // A shorter span has the same numbers for its days.
     let since = story.day(3).to_string();
     let part = story.report(&["--since", &since]);
     let days = part["market"]["inventory"]["days"]
@@ -211,7 +211,7 @@ fn each_days_inventory_is_what_the_feed_held_then() {
         counts.map(|count| count.as_u64().unwrap()).sum()
     };
     assert_eq!(sum(&days[0]), sum(&first));
-    // Before its first full sync a mirror knows nothing of the market.
+    // Before its first full sync, a mirror has no market data.
     let db = story.write();
     let later = format!("{} 06:00:00", story.day(2));
     db.execute(
@@ -287,7 +287,7 @@ fn what_happened_each_day_is_what_the_feed_did() {
         { "from": "Pending", "to": "Closed", "count": 1 },
     ]);
     assert_eq!(market["transitions"], transitions);
-    // Nothing of what was before.
+    // The report shows no earlier day.
     let since = format!("{}T00:00:00Z", story.day(3));
     let market = story.report(&["--since", &since])["market"].clone();
     assert_eq!(market["prices"]["cuts"]["count"], 1);
@@ -378,7 +378,7 @@ fn runs_and_lag_are_those_of_the_table() {
         "started_at": failed, "error": "a cut answer",
     });
     assert_eq!(syncs["failures"], json!([failure]));
-    // Brought up to date at six each day: on the first one 18 hours pass.
+    // Each sync runs at six o'clock, so the first day has a lag of 18 hours.
     for (day, hours) in [(0, 18), (1, 24), (4, 24)] {
         let lag = of_day(&syncs["lag"], story.day(day));
         assert_eq!(lag["lag_seconds"], hours * 3_600, "day {day}");
@@ -454,7 +454,7 @@ fn what_the_log_does_not_hold_is_not_made_up() {
     story
         .mirror
         .configure(|settings| settings.sync = kept.to_owned());
-    // What counts is what was removed, and nothing was yet.
+    // The report depends on purged changes, and none are purged yet.
     let report = story.report(&[]);
     story.assert_inventory(&report["market"]["inventory"]);
     assert_eq!(report["left_out"], json!([]));

@@ -1,4 +1,4 @@
-//! `report --html`: one page, whole or not there, that loads nothing and is well-formed.
+//! `report --html`: one well-formed page that loads nothing and is replaced as a whole.
 
 use std::process::Command;
 
@@ -10,7 +10,7 @@ use simulator::{Fault, FaultRule};
 use crate::report::Story;
 use crate::support::*;
 
-/// The page, and how many elements of each name it has.
+/// A page, and the number of its elements by name.
 struct Page {
     text: String,
     elements: Vec<String>,
@@ -56,7 +56,7 @@ fn page(mirror: &Mirror, arguments: &[&str]) -> Page {
                     assert!(is_text || !value.contains("//"), "{name}={value}");
                 }
                 let name = tag.name().as_ref().to_owned();
-                // HTML closes these two itself.
+                // HTML closes these two elements itself.
                 if !["meta", "br"].contains(&&*name) {
                     open.push(name.clone());
                 }
@@ -81,7 +81,7 @@ fn the_page_is_well_formed_and_shows_charts_and_their_numbers() {
     let charts = page.text.matches("role=\"img\"").count();
     assert_eq!(charts, 5);
     assert_eq!(page.count("desc"), charts);
-    // Each day is pointed at in each, and each chart has a title.
+    // Each chart has a title and a tooltip for each day.
     let report = story.mirror.run(&["report", "--json"]).json();
     let days = report["market"]["days"].as_array().unwrap().len();
     assert!(days >= 6);
@@ -119,7 +119,7 @@ fn no_text_of_the_feed_is_markup() {
         page.text
             .contains("&lt;script src=&quot;//x&quot;&gt;alert('1')")
     );
-    // A terminal is not steered either.
+    // The text must not control a terminal either.
     db.execute("UPDATE listings SET City = 'a' || char(27) || '[2J'", [])
         .unwrap();
     let ended = story.mirror.run(&["report"]);
@@ -164,7 +164,7 @@ fn where_there_is_nothing_it_says_so() {
         assert!(!told.stdout.contains("NaN"), "{told}");
         page(&mirror, &["--since", since]);
     }
-    // No runs at all, and no listings.
+    // A mirror without runs and listings.
     let db = Connection::open(mirror.database_path()).unwrap();
     db.execute_batch("DELETE FROM sync_runs; DELETE FROM listings")
         .unwrap();
@@ -188,7 +188,7 @@ fn the_file_is_replaced_whole_or_left_alone() {
     let mirror = Mirror::of(&feed);
     mirror.sync();
     let folder = mirror.folder.path();
-    // But for what SQLite has beside the mirror while it is read.
+    // SQLite adds its own files next to the mirror while it is read.
     let entries = || {
         let mut names = names_in(folder);
         names.retain(|name| !name.starts_with("mirror.db-"));
@@ -205,7 +205,7 @@ fn the_file_is_replaced_whole_or_left_alone() {
             "folder no/such/folder cannot be used",
         ),
         (".", "is a folder"),
-        // It is not replaced by a file.
+        // A file does not replace it.
         ("/dev/null", "is a device"),
     ] {
         mirror.run(&["report", "--html", file]).says(2, &[told]);
@@ -214,7 +214,7 @@ fn the_file_is_replaced_whole_or_left_alone() {
     assert_eq!(json.json()["exit_code"], 2);
     let written = std::fs::read(folder.join("report.html")).unwrap();
     assert!(written.len() > 8 * 1024, "{}", written.len());
-    // The file by which readers share memory is larger, and is there already.
+    // The shared-memory file of SQLite is larger, and exists already.
     let db = mirror.open();
     number(&db, "SELECT count(*) FROM listings");
     let full = mirror.run_script("trap '' XFSZ; ulimit -f 8; \"$0\" report --html report.html");
@@ -238,7 +238,7 @@ fn the_file_is_replaced_whole_or_left_alone() {
     }
 }
 
-/// A page that shows another one at a phone's width, and writes down what it finds.
+/// A page that shows another one at a phone's width, and writes down its layout.
 fn on_a_phone(page: &str) -> String {
     let escaped = page.replace('&', "&amp;").replace('"', "&quot;");
     format!(
@@ -252,7 +252,7 @@ fn on_a_phone(page: &str) -> String {
     )
 }
 
-/// Runs where there is a browser.
+/// Runs the test only if a browser is installed.
 #[test]
 fn a_browser_shows_it_on_a_phone_and_loads_nothing() {
     if Command::new("chromium").arg("--version").output().is_err() {

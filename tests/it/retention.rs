@@ -1,10 +1,10 @@
-//! What is kept only for so long is gone for good then.
+//! Deleted records, changes and runs are purged after their configured time.
 
 use serde_json::json;
 
 use crate::support::*;
 
-/// Lets everything that was deleted, logged and run have happened so much earlier.
+/// Moves every deletion, change and run this far into the past.
 fn age(mirror: &Mirror, days: i64) {
     let db = rusqlite::Connection::open(mirror.database_path()).unwrap();
     let earlier = |column: &str| format!("{column} = datetime({column}, '-{days} days')");
@@ -75,7 +75,7 @@ fn deleted_listings_are_gone_for_good_with_all_that_told_of_their_content() {
             .any(|part| part == secret.as_bytes());
         assert!(!found, "{file} still holds it");
     }
-    // One that comes back is a new one.
+    // A listing that comes back counts as new.
     feed.advance(chrono::Duration::hours(1));
     feed.bring_back(keys[3]).unwrap();
     mirror.sync();
@@ -105,7 +105,7 @@ fn changes_and_runs_stay_as_long_as_configured_and_what_tells_where_it_stands_st
         (SELECT max(id) FROM sync_runs GROUP BY resource, job = 'deletions') ORDER BY resource, job";
     let stood = texts(&before, watermarks);
     drop(before);
-    // By default runs stay for 400 days, and changes for ever.
+    // By default, runs stay for 400 days, and changes stay forever.
     feed.clear_requests();
     mirror.sync();
     let requests = feed.requests().len();

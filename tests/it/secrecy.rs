@@ -55,7 +55,7 @@ fn the_token_is_in_no_output_and_no_file() {
     }
 }
 
-/// A server that answers everything with this, whatever is asked.
+/// Starts a server that gives this answer to every request.
 fn server(answer: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/odata", listener.local_addr().unwrap());

@@ -1,5 +1,5 @@
-//! The database while others use it: readers are never held up, another writer is
-//! waited for, and the write-ahead log stays small.
+//! The database while others use it: a sync never blocks readers, waits for other writers,
+//! and keeps the write-ahead log small.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -48,7 +48,7 @@ fn eight_readers_beside_a_sync_are_never_told_to_wait() {
 
 #[test]
 fn a_log_that_grew_while_somebody_read_is_cut_once_he_has_gone() {
-    /// Some 9,600 bytes each in the log.
+    /// About 9,600 bytes each in the log.
     const LISTINGS: i64 = 36_000;
     let feed = feed_with(LISTINGS as u64, |options| {
         options.photos = 0;
@@ -61,7 +61,7 @@ fn a_log_that_grew_while_somebody_read_is_cut_once_he_has_gone() {
         settings.set("page_size", 200);
         settings.set("max_concurrent", 1);
     });
-    // So that there is something to read from.
+    // A first record to read.
     feed.set_server(|server| server.metadata_status = Some(401));
     mirror.sync_ends(5, &[]);
     feed.set_server(|server| server.metadata_status = None);
@@ -102,7 +102,7 @@ fn another_programs_lock_is_waited_for_and_named_if_it_stays() {
     let ended = mirror.run(&["sync"]);
     let who = format!("process {} (", std::process::id());
     ended.says(1, &["mirror.db is locked", &who, "write lock for 30 s"]);
-    // Who only reads is not held up.
+    // A command that only reads does not wait.
     assert_eq!(mirror.run(&["status"]).code, Some(0));
     held.execute_batch("ROLLBACK").unwrap();
     mirror.sync();

@@ -1,5 +1,5 @@
-//! Stopped at every request and at every commit, and started again: the same rows
-//! and the same log as without a stop, and nothing twice.
+//! Stops a sync at every request and at every commit, and starts it again. Rows and log
+//! are the same as without a stop, and no change is logged twice.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,12 @@ use simulator::{Fault, FaultRule, Simulator};
 
 use crate::support::*;
 
-/// What a sync is to lead to, however often it was stopped. Times of the local
-/// clock and the numbers of runs are left out.
+/// The expected result of a sync, however often it was stopped. It leaves out times of
+/// the local clock and the ids of runs.
 #[derive(Debug, PartialEq)]
 pub struct Outcome {
     held: BTreeMap<&'static str, Vec<String>>,
-    /// Of each resource, and whether of its deletions.
+    /// The watermarks of each resource and of its deletions.
     watermarks: BTreeMap<String, String>,
 }
 
@@ -70,8 +70,8 @@ impl Outcome {
         }
     }
 
-    /// Fails unless it is what was expected. A sweep that was gone on with catches
-    /// up with what it missed, and may lead further.
+    /// Fails unless the mirror holds the expected result. A resumed sweep also reads the
+    /// changes since its interruption, and its watermark may be newer.
     fn assert_is(&self, expected: &Outcome, may_lead_further: bool, when: &str) {
         for (of, watermark) in &expected.watermarks {
             let found = &self.watermarks[of];
@@ -94,16 +94,16 @@ impl Outcome {
     }
 }
 
-/// A sync that is stopped in every way.
+/// A sync to stop in every way.
 pub struct Stopped {
     feed: Simulator,
     pub job: &'static str,
-    /// The database as it was before.
+    /// The database before the sync.
     before: Vec<u8>,
     expected: Outcome,
-    /// How many requests it made.
+    /// The number of requests of the sync.
     requests: u64,
-    /// What it wrote, one transaction behind the other.
+    /// The write-ahead log of the sync, one transaction after the other.
     log: Vec<u8>,
 }
 
@@ -115,7 +115,7 @@ fn mirror_of(feed: &Simulator) -> Mirror {
 }
 
 impl Stopped {
-    /// Syncs `feed`, lets it change, and syncs it once without a stop.
+    /// Syncs `feed`, changes it, and syncs it once without a stop.
     pub fn at(
         feed: Simulator,
         first: impl FnOnce(&Simulator, &Mirror),
@@ -129,7 +129,7 @@ impl Stopped {
         let log_path = path.with_extension("db-wal");
         assert!(!log_path.exists(), "all is in the one file");
         change(&feed);
-        // While somebody reads, what is written stays in the log.
+        // An open read transaction prevents the checkpoint, so that the log keeps all writes.
         let mut reader = mirror.open();
         let reading = reader.transaction().unwrap();
         number(&reading, "SELECT count(*) FROM sync_runs");
@@ -154,7 +154,7 @@ impl Stopped {
         }
     }
 
-    /// A mirror as it was before, with so much of what was written.
+    /// Creates a mirror as before the sync, with this part of the write-ahead log.
     pub fn mirror(&self, log_bytes: usize) -> Mirror {
         let mirror = mirror_of(&self.feed);
         let path = mirror.database_path();
@@ -170,7 +170,7 @@ impl Stopped {
         Outcome::of(&mirror.open()).assert_is(&self.expected, is_sweep, &when);
     }
 
-    /// The process is killed while it waits for the answer to each of its requests.
+    /// Kills the process while it waits for the answer to each of its requests.
     fn at_every_request(&self) {
         for skip in 0..self.requests {
             let mirror = self.mirror(0);
@@ -190,8 +190,7 @@ impl Stopped {
         }
     }
 
-    /// Only so much of what was written is there: up to each commit, and up to the
-    /// middle of each transaction.
+    /// Cuts the write-ahead log at each commit, and in the middle of each transaction.
     fn at_every_commit(&self) {
         let places = places(&self.log);
         assert!(places.len() > 4, "{places:?}");
@@ -201,7 +200,7 @@ impl Stopped {
     }
 }
 
-/// The ends of the transactions in a write-ahead log, and a place within each
+/// Returns the ends of the transactions in a write-ahead log, and a place within each
 /// (https://www.sqlite.org/fileformat2.html#walformat).
 pub fn places(log: &[u8]) -> Vec<(usize, String)> {
     let number = |at: usize| u32::from_be_bytes(log[at..at + 4].try_into().unwrap()) as usize;
@@ -224,7 +223,7 @@ pub fn places(log: &[u8]) -> Vec<(usize, String)> {
     places
 }
 
-/// What a feed does in a day, in every way that a sync can tell.
+/// Makes the changes of a day, of every kind that a sync can detect.
 pub fn a_day(feed: &Simulator) {
     feed.advance(chrono::Duration::hours(3));
     let keys = feed.listing_keys();
@@ -252,7 +251,7 @@ pub fn a_day(feed: &Simulator) {
     feed.bring_back(1_000_002).unwrap();
 }
 
-/// A mirror that holds all, and one listing that went.
+/// Creates a full mirror, and deletes one listing.
 pub fn followed(feed: &Simulator, mirror: &Mirror) {
     mirror.sync();
     feed.advance(chrono::Duration::hours(1));
@@ -260,7 +259,7 @@ pub fn followed(feed: &Simulator, mirror: &Mirror) {
     mirror.sync();
 }
 
-/// A mirror without a row.
+/// Creates a mirror without rows.
 pub fn empty(feed: &Simulator, mirror: &Mirror) {
     feed.set_server(|server| server.metadata_status = Some(401));
     mirror.sync_ends(5, &[]);
@@ -308,7 +307,7 @@ fn a_reconcile_stopped_anywhere_ends_the_same() {
     stopped.at_every_commit();
 }
 
-/// What a feed does in some hours, all of it announced.
+/// Makes the changes of some hours, all of them announced.
 fn some_hours(feed: &Simulator, first: usize) {
     feed.advance(chrono::Duration::hours(3));
     let keys = feed.listing_keys();

@@ -1,5 +1,5 @@
-//! What is wrong on the command line, in the configuration, or with the files:
-//! the exit code, and a message that says what to do.
+//! Errors in arguments, configuration and files: the exit code, and a message that names
+//! the fix.
 
 use rusqlite::Connection;
 use simulator::{Fault, FaultRule};
@@ -69,7 +69,7 @@ fn without_a_configuration_it_says_how_to_get_one() {
 
 #[test]
 fn a_host_that_does_not_answer_is_a_failure() {
-    // A port that was free a moment ago.
+    // Picks a port that was free a moment ago.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/odata", listener.local_addr().unwrap());
     drop(listener);
@@ -206,7 +206,7 @@ fn a_second_process_is_told_who_syncs_and_changes_nothing() {
         3
     );
 
-    // One that was killed holds nobody up.
+    // A killed sync does not block the next one.
     first.signal("KILL");
     first.wait();
     feed.clear_faults();
@@ -241,7 +241,7 @@ fn a_mirror_that_is_not_made_yet_or_not_whole_is_told_to_readers() {
     mirror.sync();
     let place = mirror.database_path();
     let whole = std::fs::read(place).unwrap();
-    // Claimed by a first sync that goes on.
+    // A first sync that still runs holds the file.
     let id = number(&mirror.open(), "PRAGMA application_id");
     std::fs::remove_file(place).unwrap();
     let new = Connection::open(place).unwrap();

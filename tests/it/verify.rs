@@ -1,4 +1,4 @@
-//! The verify: every difference is named, and none is invented.
+//! `verify` names every difference, and invents no other.
 
 use rusqlite::Connection;
 use serde_json::{Value as Json, json};
@@ -6,12 +6,12 @@ use simulator::{Fault, FaultRule, Spoil};
 
 use crate::support::*;
 
-/// The database, to be written by another hand than the program's.
+/// Opens the database for changes from outside the program.
 fn by_another_hand(mirror: &Mirror) -> Connection {
     Connection::open(mirror.database_path()).unwrap()
 }
 
-/// The differences of one resource, as `verify --json` names them.
+/// Returns the differences of one resource in `verify --json`.
 fn differences(document: &Json, entity_set: &str) -> Vec<Json> {
     let resources = document["resources"].as_array().unwrap();
     let found = resources

@@ -1,4 +1,4 @@
-//! The views for readers, held against the feed.
+//! Compares the views for readers with the feed.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ use simulator::Simulator;
 use crate::photo_files::with_photos;
 use crate::support::*;
 
-/// A value of a row as text; NULL is "NULL".
+/// Returns a value of a row as text. NULL is "NULL".
 fn shown(row: &Row, column: &str) -> String {
     crate::photo_files::text_of(&row[column])
 }
 
-/// The live listings of the feed by key.
+/// Returns the live listings of the feed by key.
 fn listings(feed: &Simulator) -> BTreeMap<String, Record> {
     let all = feed.truth("Property").into_iter();
     all.map(|listing| (key_text(&listing["ListingKey"]), listing))
@@ -93,7 +93,7 @@ fn an_address_is_in_the_form_that_fits() {
         let sql = format!("SELECT address FROM active_listings WHERE ListingKey = '{key}'");
         text(&mirror.open(), &sql)
     };
-    // As the vendor writes it.
+    // In the vendor's spelling.
     assert_eq!(address(keys[0]), "2816 E 4180 S");
     assert_eq!(address(keys[1]), "4122 Zion CV 382");
 }
@@ -194,7 +194,7 @@ fn what_moved_is_in_the_views_of_the_log_the_last_first() {
     assert_eq!(number(&db, ids), number(&db, logged));
 }
 
-/// The next moment behind `now` at which clocks in Denver are set, forward or back.
+/// Returns the next time after `now` at which clocks in Denver change.
 fn clocks_are_set(now: DateTime<Utc>, forward: bool) -> DateTime<Utc> {
     let offset = |at: DateTime<Utc>| {
         let local = Denver.offset_from_utc_datetime(&at.naive_utc());
@@ -270,7 +270,7 @@ fn the_views_of_runs_tell_how_the_syncs_went() {
     feed.set_server(|server| server.metadata_status = None);
     feed.advance(Duration::hours(1));
     mirror.sync();
-    // One that is under way has not ended otherwise than succeeded.
+    // A running sync has not failed.
     let db = Connection::open(mirror.database_path()).unwrap();
     db.execute(
         "INSERT INTO sync_runs (job, resource, status, started_at)
@@ -342,9 +342,9 @@ fn a_mirror_of_any_server_has_the_views_that_its_tables_allow() {
     }
 }
 
-/// DuckDB reads the text of every view when it attaches the file, writes it anew in its
-/// own words, and has SQLite run these: one view that does not outlive that makes every
-/// table unreadable (tried with DuckDB 1.5.5 and its extension `sqlite`).
+/// DuckDB parses every view when it attaches the file, and has SQLite run its own version
+/// of the SQL. One view that it cannot rewrite makes all tables unreadable (tested with
+/// DuckDB 1.5.5 and its extension `sqlite`).
 #[test]
 fn no_view_holds_what_duckdb_cannot_read() {
     let feed = feed_with(20, |options| options.photos = 1);
@@ -357,8 +357,8 @@ fn no_view_holds_what_duckdb_cannot_read() {
     assert_eq!(views.len(), 10);
     for view in views {
         let sql = shown(&view, "sql");
-        // An operator of SQLite alone; a function that is written anew as one of another
-        // schema; a function that is taken for a cast, of which SQLite makes the year.
+        // These are: an operator that only SQLite has; a function that DuckDB puts into another
+        // schema; and a function that DuckDB turns into a cast, which SQLite reads as a year.
         for word in [
             " GLOB ", " trim(", "(trim(", " date(", "(date(", " ISNULL", "==", "->",
         ] {

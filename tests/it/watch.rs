@@ -1,4 +1,4 @@
-//! The daemon: jobs when they are due, one at a time, whatever goes wrong.
+//! The daemon runs each job when it is due, one at a time, and survives every error.
 
 use std::io::Read;
 use std::net::TcpStream;
@@ -10,7 +10,7 @@ use simulator::{Fault, FaultRule, Simulator};
 
 use crate::support::*;
 
-/// A mirror with this in `[schedule]`, and nothing else in it.
+/// Creates a mirror with these lines in `[schedule]`, and no other jobs.
 fn scheduled(feed: &Simulator, schedule: &str) -> Mirror {
     Mirror::with(feed, |settings| settings.sync = schedule_of(schedule))
 }
@@ -24,7 +24,7 @@ fn schedule_of(schedule: &str) -> String {
     lines
 }
 
-/// How many runs of a job there are that ended so.
+/// Returns the number of runs of a job with this status.
 fn runs(mirror: &Mirror, job: &str, status: &str) -> i64 {
     let Ok(db) = Connection::open_with_flags(
         mirror.database_path(),
@@ -43,7 +43,7 @@ fn wait_for_runs(mirror: &Mirror, job: &str, status: &str, count: i64) {
     });
 }
 
-/// Asks the daemon to stop, which it does within 10 seconds and with exit code 0.
+/// Stops the daemon, and fails unless it exits with code 0 within 10 seconds.
 #[track_caller]
 fn stop(running: Running, signal: &str) -> Ended {
     let asked = Instant::now();
@@ -71,7 +71,7 @@ fn watch_fills_an_empty_mirror_at_once_and_then_follows_the_feed() {
     feed.move_market(30);
     let key = feed.listing_keys()[5].to_string();
     feed.delete("Property", &key, true).unwrap();
-    // What began before the market had moved may not have seen all of it.
+    // A run that began before the changes may have read only some of them.
     for job in ["incremental", "deletions"] {
         let so_far = runs(&mirror, job, "succeeded");
         wait_for_runs(&mirror, job, "succeeded", so_far + 6);
@@ -140,7 +140,7 @@ fn refused_credentials_slow_it_down_to_one_try_an_hour() {
     let running = mirror.start(&["watch"]);
     wait_for_runs(&mirror, "incremental", "failed", 3);
     let asked = feed.request_count();
-    // Three of its intervals pass.
+    // Waits for three intervals of the job.
     let until = Instant::now() + Duration::from_secs(3);
     wait_until("three seconds have passed", || Instant::now() > until);
     assert_eq!(feed.request_count(), asked);
@@ -240,7 +240,7 @@ fn the_line_of_monitor_says_how_many_changes_of_status_were_told() {
     let ended = stop(running, "TERM");
     assert!(ended.stderr.contains("was not reported"), "{ended}");
     assert!(!ended.stderr.contains("status change reported"), "{ended}");
-    // What stands in an error does not steer the terminal of the log.
+    // An error text must not control the terminal that shows the log.
     assert!(ended.stderr.contains("no-such"), "{ended}");
     assert!(!ended.stderr.contains('\u{1b}'), "{ended}");
 }
@@ -268,7 +268,7 @@ fn there_is_one_daemon_and_a_sync_by_hand_goes_between_its_jobs() {
     );
     stop(running, "TERM");
 
-    // One that was killed holds nobody up.
+    // A killed daemon does not block the next one.
     let running = mirror.start(&["watch"]);
     wait_until("it watches", || {
         number(
@@ -304,8 +304,8 @@ fn systemd_is_told_that_it_is_ready_and_alive_and_stops() {
             .env("NOTIFY_SOCKET", &path)
             .env("WATCHDOG_USEC", "200000");
     });
-    // Signs of life come between the others at any time, and for ever: which is met first
-    // is chance, and what is met is not told again.
+    // Keep-alive messages arrive at any time between the others. Their order is not
+    // fixed, and a received message is not repeated.
     let wait_for = |wanted: &[&str]| {
         let begun = Instant::now();
         let mut told: Vec<String> = Vec::new();
@@ -349,7 +349,7 @@ fn metrics(port: u16) -> String {
 #[test]
 fn prometheus_is_told_how_it_stands() {
     let feed = feed(20);
-    // A port that was free a moment ago.
+    // Picks a port that was free a moment ago.
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

@@ -1,4 +1,4 @@
-//! The watermark: the feed's own time up to which a resource is mirrored.
+//! The watermark: the feed's time up to which a resource is mirrored.
 
 use chrono::Duration;
 use rusqlite::types::Value as Sql;
@@ -36,7 +36,7 @@ fn a_stamp_in_the_feeds_future_does_not_move_the_watermark() {
         feed.edit_at("Property", &key.to_string(), change, stamp)
             .unwrap();
     };
-    // More of them than a first look at the newest sees.
+    // More records than a first query for the newest one returns.
     for key in &keys[..15] {
         edit(*key, feed.now() + Duration::hours(1));
     }

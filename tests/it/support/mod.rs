@@ -1,5 +1,5 @@
-//! What the tests share: a simulated feed, a folder with a configuration, the program, and
-//! a comparison of a mirror with its feed, which uses no code of the program.
+//! The parts that all tests share: a simulated feed, a folder with a configuration, the
+//! program, and a comparison of a mirror with its feed that uses no code of the program.
 
 mod comparison;
 mod database;
