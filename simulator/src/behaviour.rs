@@ -1,8 +1,8 @@
-//! How the feed is set up, and how its server differs from the plain one.
+//! The switches of the simulated server.
 
 use serde::{Deserialize, Serialize};
 
-/// How answers name the members of an enumeration.
+/// How records name the members of an enumeration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Names {
@@ -13,7 +13,7 @@ pub enum Names {
     Member,
 }
 
-/// Which names the Deleted feed answers to.
+/// The field names of the Deleted feed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeletedNames {
@@ -28,39 +28,39 @@ pub enum DeletedNames {
     Absent,
 }
 
-/// How many requests the service answers; 0 is no limit.
+/// The rate limits of the service; 0 means no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Requests in any minute.
+    /// Requests per minute.
     pub per_minute: u64,
-    /// Requests in any hour.
+    /// Requests per hour.
     pub per_hour: u64,
-    /// Requests in any day.
+    /// Requests per day.
     pub per_day: u64,
-    /// Requests in each window of `window_ms`, for limits that tests can wait for.
+    /// Requests per window of `window_ms`: a limit short enough for tests to wait for.
     pub per_window: u64,
     /// The length of that window, in milliseconds.
     pub window_ms: u64,
 }
 
-/// How the server differs from the plain one.
+/// How the server differs from its default. Control requests set the same names as JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServerBehaviour {
-    /// How many requests it answers.
+    /// The rate limits.
     pub limits: Limits,
-    /// Records a page at most, where the account gets fewer than the page size.
+    /// The page size of an account that gets smaller pages than others.
     pub page_cap: Option<usize>,
-    /// Expanded children a record at most; the others come by their own next link.
+    /// The maximum number of expanded children per record. A next link leads to the rest.
     pub expand_cap: Option<usize>,
-    /// Status that any `$expand` gets.
+    /// The status of any request with `$expand`.
     pub expand_refused: Option<u16>,
-    /// Status that the Media entity set gets.
+    /// The status of requests to the Media entity set.
     pub media_status: Option<u16>,
-    /// Status that an `$expand` of Media gets.
+    /// The status of requests with `$expand=Media`.
     pub media_expand_status: Option<u16>,
-    /// Status that `$metadata` gets.
+    /// The status of `$metadata`.
     pub metadata_status: Option<u16>,
     /// Whether `$metadata` is cut off in the middle.
     pub metadata_cut: bool,
@@ -68,21 +68,21 @@ pub struct ServerBehaviour {
     pub refuse_or: bool,
     /// Whether `$orderby` gets 400.
     pub refuse_orderby: bool,
-    /// Whether 'single-quoted' enumeration values are understood in filters.
+    /// Whether filters may write enumeration values as plain strings.
     pub enumeration_strings: bool,
-    /// How answers name the members of enumerations.
+    /// How records name the members of enumerations.
     pub names: Names,
-    /// Which names the Deleted feed answers to.
+    /// The field names of the Deleted feed.
     pub deleted_names: DeletedNames,
     /// Whether `Entity(KEY)` wraps its record in `value`.
     pub wrap_single: bool,
-    /// Characters that a filter may have.
+    /// The maximum length of a filter, in bytes.
     pub max_filter: usize,
-    /// Whether every field comes, nulls as null, as some servers do.
+    /// Whether records contain every field, as on some servers, with null for empty ones.
     pub every_field: bool,
-    /// Whether fields that are null never come, as some servers do.
+    /// Whether records omit every empty field, as on some servers.
     pub no_nulls: bool,
-    /// How long every answer of the service takes at least.
+    /// The minimum duration of a request to the service, in milliseconds.
     pub latency_ms: u64,
 }
 
@@ -111,13 +111,13 @@ impl Default for ServerBehaviour {
     }
 }
 
-/// A way for a record to come spoiled in answers, until it is mended.
+/// An invalid form of a record, until the record is repaired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Spoil {
     /// Without any of its key fields.
     NoKey,
-    /// With text where its timestamp and its numbers belong.
+    /// With text in its timestamp and decimal fields.
     WrongType,
     /// A string in place of the record.
     NotAnObject,

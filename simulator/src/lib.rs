@@ -1,15 +1,22 @@
-//! A simulated feed: the WFRMLS RESO Web API over HTTP on loopback, with a
-//! market of listings that moves, and with every fault a client must survive.
+//! A simulated RESO Web API feed over HTTP on loopback: the WFRMLS service, with a market
+//! that changes and with every fault that a client must survive.
 //!
-//! The market is a pure function of a seed; only what moved is kept, so that a
-//! million listings start in an instant. Two servers run: the service with the
-//! records, under `/reso/odata`, and the host with the photos on a port of its
-//! own, which must never see the token.
+//! The market is a pure function of a seed. The crate stores only the changes to it, so a
+//! feed of a million listings starts at once. Two servers run: the service with the records,
+//! under `/reso/odata`, and the host with the photos, on a port of its own, which must never
+//! receive the token.
 //!
-//! Read `base`, `listing` and `make_listing` for what the market is made of,
-//! `market` for what is kept of its moves, `filter` to `page` for how a request
-//! is answered, `service`, `faults` and `flow` for how answers go wrong.
-//! The crate depends on no client.
+//! In reading order, where each module imports only from the modules before it:
+//!
+//! - `behaviour`: the switches of the server; `dice`: random numbers without state
+//! - `fields`: entity sets, fields, enumerations, values and their JSON
+//! - `world`: the market at the start
+//! - `makers`: the field values of each record
+//! - `market`: the market as it is now, and its changes
+//! - `odata`: how a request becomes a document
+//! - `options`: the setup of a feed; `http`: the servers, their faults and limits
+//!
+//! The crate does not depend on a client.
 #![warn(
     clippy::expect_used,
     clippy::print_stderr,

@@ -4,37 +4,37 @@ use chrono::{DateTime, Utc};
 
 use crate::behaviour::ServerBehaviour;
 
-/// The vendor caps a page here, whatever `$top` asks.
+/// The vendor's page size, a limit for `$top` too.
 const PAGE_SIZE: usize = 200;
 
-/// What a simulated feed starts with.
+/// The setup of a simulated feed.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Port of the service on 127.0.0.1; 0 lets the system choose.
     pub port: u16,
     /// Port of the asset host on 127.0.0.1; 0 lets the system choose.
     pub asset_port: u16,
-    /// How many listings there are at first. At most 2,900,000: keys have seven digits.
+    /// The number of listings at the start. At most 2,900,000: keys have seven digits.
     pub listings: u64,
-    /// The same seed gives the same market.
+    /// The seed of the market. The same seed creates the same market.
     pub seed: u64,
-    /// The bearer token that the service wants.
+    /// The bearer token that the service accepts.
     pub token: String,
-    /// Records a page at most.
+    /// The maximum number of records per page.
     pub page_size: usize,
-    /// Photos a listing at most; 0 for none.
+    /// The maximum number of photos per listing at the start.
     pub photos: u32,
-    /// Size that a photo file is padded to; 0 leaves it as encoded.
+    /// The size, in bytes, to which smaller photo files are padded.
     pub photo_bytes: usize,
     /// Whether some active listings have open houses.
     pub open_houses: bool,
     /// Whether multi-family listings have unit types, and some houses an ADU.
     pub units: bool,
-    /// Bytes of JSON that a listing is to have, roughly; its remarks make up for the rest.
+    /// The approximate size of a listing's JSON. Longer remarks fill up smaller listings.
     pub bytes_per_listing: usize,
-    /// What time it is.
+    /// The feed's clock.
     pub clock: Clock,
-    /// How the server behaves at first.
+    /// How the server behaves at the start.
     pub server: ServerBehaviour,
 }
 
@@ -61,10 +61,10 @@ impl Default for Options {
 /// The feed's clock.
 #[derive(Clone, Copy, Debug)]
 pub enum Clock {
-    /// The system's.
+    /// The system's clock.
     Real,
-    /// The system's, ahead by this much.
+    /// The system's clock plus this duration.
     Ahead(chrono::Duration),
-    /// Stands at this time until it is advanced.
+    /// A clock that stops at this time until it is advanced.
     At(DateTime<Utc>),
 }

@@ -1,4 +1,4 @@
-//! A field's value, and its JSON text as the feed writes it.
+//! Field values, and their JSON as the service writes it.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -10,10 +10,10 @@ use super::field::Kind;
 use super::json::write_text;
 use crate::behaviour::Names;
 
-/// Decimals are whole numbers of this part of one.
+/// Decimals are stored as multiples of 1 / `DECIMAL_ONE`.
 pub const DECIMAL_ONE: i64 = 10_000;
 
-/// A value of one field of one record.
+/// The value of one field of one record.
 #[derive(Clone, Debug)]
 pub enum Value {
     Null,
@@ -26,11 +26,11 @@ pub enum Value {
     Date(i64),
     /// Milliseconds since 1970, UTC.
     Timestamp(i64),
-    /// Members of an enumeration, as bits by their position.
+    /// Members of an enumeration. Bit `n` selects the member at position `n`.
     Members(&'static Enumeration, u128),
     /// Longitude and latitude.
     Point(f64, f64),
-    /// What an edit gave and the field's type does not fit.
+    /// A value from an edit that does not have the field's type.
     Raw(Box<serde_json::Value>),
 }
 
@@ -45,17 +45,17 @@ impl Value {
         Value::Text(Cow::Owned(text))
     }
 
-    /// A decimal from whole units.
+    /// Returns a decimal from whole units.
     pub fn whole(units: i64) -> Value {
         Value::Decimal(units * DECIMAL_ONE)
     }
 
-    /// A timestamp from seconds.
+    /// Returns a timestamp from seconds since 1970.
     pub fn seconds(seconds: i64) -> Value {
         Value::Timestamp(seconds * 1000)
     }
 
-    /// Reads what an edit gave for a field of this type.
+    /// Returns the value of an edit, for a field of this type.
     pub fn from_json(json: &serde_json::Value, kind: Kind) -> Value {
         use serde_json::Value as Json;
         let read = match (kind, json) {
@@ -76,7 +76,7 @@ impl Value {
         read.unwrap_or_else(|| Value::Raw(Box::new(json.clone())))
     }
 
-    /// How two values of one field order, nulls first; `None` where they do not compare.
+    /// Compares two values, nulls first. Returns `None` if their types differ.
     pub fn order(&self, other: &Value) -> Option<Ordering> {
         Some(match (self, other) {
             (Value::Null, Value::Null) => Ordering::Equal,
@@ -100,7 +100,7 @@ impl Value {
         })
     }
 
-    /// The text that string functions see: texts and enumerations have one.
+    /// Returns the argument of string functions: the text of a text or enumeration value.
     pub fn as_text(&self) -> Option<String> {
         match self {
             Value::Text(text) => Some(text.clone().into_owned()),
@@ -170,7 +170,7 @@ fn write_int(n: i64, out: &mut Vec<u8>) {
     out.extend_from_slice(&digits[at..]);
 }
 
-/// `222500.0`, `0.25`, and a bare `0`, as the service writes them.
+/// Writes decimals as the service does: `222500.0`, `0.25`, but `0`.
 fn write_decimal(n: i64, out: &mut Vec<u8>) {
     if n == 0 {
         return out.push(b'0');
@@ -213,7 +213,7 @@ fn write_date(days: i64, out: &mut Vec<u8>) {
     write_padded(i64::from(date.day()), 2, out);
 }
 
-/// Whole seconds, with milliseconds only where there are any.
+/// Writes whole seconds, and milliseconds unless they are 0.
 fn write_timestamp(ms: i64, out: &mut Vec<u8>) {
     let (seconds, part) = (ms.div_euclid(1000), ms.rem_euclid(1000));
     let (days, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
@@ -231,7 +231,7 @@ fn write_timestamp(ms: i64, out: &mut Vec<u8>) {
     out.push(b'Z');
 }
 
-/// The day that is `days` after 1970-01-01; 1970 itself where chrono has none.
+/// Returns the date `days` after 1970-01-01, or 1970-01-01 if chrono cannot represent it.
 pub fn date_of(days: i64) -> NaiveDate {
     i32::try_from(days)
         .ok()
@@ -239,21 +239,21 @@ pub fn date_of(days: i64) -> NaiveDate {
         .unwrap_or_default()
 }
 
-/// `2026-01-02` as days since 1970.
+/// Parses a date such as `2026-01-02` as days since 1970.
 pub fn parse_date(text: &str) -> Option<i64> {
     NaiveDate::parse_from_str(text, "%Y-%m-%d")
         .ok()
         .map(|date| i64::from(date.to_epoch_days()))
 }
 
-/// `2026-01-02T03:04:05Z`, with or without a fraction, as milliseconds since 1970.
+/// Parses a timestamp such as `2026-01-02T03:04:05Z` as milliseconds since 1970.
 pub fn parse_timestamp(text: &str) -> Option<i64> {
     DateTime::parse_from_rfc3339(text)
         .ok()
         .map(|at| at.timestamp_millis())
 }
 
-/// A decimal number's text in ten-thousandths, cut off below them.
+/// Parses a decimal number as ten-thousandths, and ignores further digits.
 pub fn parse_decimal(text: &str) -> Option<i64> {
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => (-1, digits),

@@ -1,4 +1,4 @@
-//! The host with the photos.
+//! The photo host.
 
 use std::time::SystemTime;
 
@@ -41,7 +41,7 @@ pub fn answer(shared: &Shared, path: &str, headers: &HeaderMap) -> Reply {
     }
 }
 
-/// The version of a photo that the feed holds, and when it last changed.
+/// Returns the version of an existing photo and the time of its last change.
 pub fn photo(shared: &Shared, key: &str) -> Option<(u32, SystemTime)> {
     find(&shared.market(), key)
 }
@@ -60,7 +60,7 @@ fn find(market: &Market, key: &str) -> Option<(u32, SystemTime)> {
     Some((version, changed.into()))
 }
 
-/// Whether the client holds this version already. A tag goes before a date.
+/// Whether the client already has this version. A tag takes precedence over a date.
 fn is_known(headers: &HeaderMap, tag: &str, changed: SystemTime) -> bool {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     match (header("if-none-match"), header("if-modified-since")) {

@@ -1,4 +1,4 @@
-//! Control over HTTP, for a feed that runs as a process of its own.
+//! Control over HTTP, for a feed that runs as a separate process.
 
 use std::sync::atomic::Ordering;
 
@@ -11,10 +11,10 @@ use crate::fields::Set;
 use crate::market::{Moves, trade};
 use crate::odata::pairs;
 
-/// The most that one request moves the market.
+/// The maximum number of moves per request.
 const MAX_STEPS: u32 = 1_000_000;
 
-/// Answers a control request with a status and a document.
+/// Answers a control request. Returns the status and the document.
 pub fn answer(shared: &Shared, method: &str, path: &str, query: &str, body: &[u8]) -> (u16, Json) {
     match act(shared, method, path, query, body) {
         Ok(Some(done)) => (200, done),
@@ -99,7 +99,7 @@ fn act(
     Ok(Some(done))
 }
 
-/// The kind of record of this name.
+/// Returns the entity set with this name.
 pub fn set(name: &str) -> anyhow::Result<Set> {
     Set::named(name).with_context(|| format!("the feed has no entity set `{name}`"))
 }

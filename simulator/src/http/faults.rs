@@ -1,4 +1,4 @@
-//! Faults that are put into answers on purpose.
+//! Faults in responses, and the rules that say which requests they hit.
 
 use std::time::Duration;
 
@@ -7,32 +7,32 @@ use serde::{Deserialize, Serialize};
 
 use crate::dice::mix;
 
-/// Which of the two servers.
+/// One of the two servers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Host {
     /// The service with the records.
     #[default]
     Feed,
-    /// The one with the photos.
+    /// The host with the photos.
     Assets,
 }
 
-/// How a 429 says when to come back.
+/// How a 429 says when the client may retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RetryAfter {
-    /// It does not.
+    /// No header.
     None,
     /// `Retry-After` in seconds.
     Seconds(u64),
-    /// `Retry-After` as a date so many seconds from now.
+    /// `Retry-After` as a date, this number of seconds from now.
     Date(u64),
     /// `X-RateLimit-RetryAfter` in seconds.
     XHeader(u64),
 }
 
-/// What goes wrong.
+/// A fault in a response.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
@@ -40,37 +40,37 @@ pub enum Fault {
     Status(u16),
     /// 429.
     TooMany {
-        /// How it says when to come back.
+        /// How the response says when the client may retry.
         retry_after: RetryAfter,
     },
     /// 200 with a web page.
     HtmlOk,
-    /// 200 with nothing.
+    /// 200 with an empty body.
     EmptyOk,
-    /// 200 with the first half of the document, its length being that of the half.
+    /// 200 with the first half of the document, and the content length of that half.
     HalfDocument,
     /// The connection closes in the middle of the body.
     CutBody,
-    /// The connection closes without an answer.
+    /// The connection closes without a response.
     Reset,
-    /// The answer comes late.
+    /// A delay before the response.
     #[serde(rename = "delay_ms")]
     Delay(#[serde(with = "millis")] Duration),
-    /// Headers and half of the body, then nothing for two minutes.
+    /// Headers and half of the body, then silence for two minutes.
     Stall,
-    /// Headers, and then the body byte by byte, three a second.
+    /// Headers, then three bytes of the body per second.
     Drip,
     /// 200 with a PDF.
     PdfOk,
     /// A redirect to this URL.
     RedirectTo(String),
-    /// The page's next link leads to this URL.
+    /// A page whose next link is this URL.
     ForeignNextLink(String),
-    /// So many bytes of spaces within the document.
+    /// A document with this number of additional spaces.
     Oversized(u64),
     /// The document as text/plain.
     WrongContentType,
-    /// The answer's `Date`.
+    /// A `Date` header with this time.
     DateHeader(#[serde(with = "rfc3339")] DateTime<Utc>),
 }
 
@@ -78,27 +78,27 @@ pub enum Fault {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaultRule {
-    /// What goes wrong.
+    /// The fault.
     pub kind: Fault,
-    /// Only requests whose decoded `path?query` holds this.
+    /// Hits only requests whose decoded `path?query` contains this text.
     #[serde(default)]
     pub path_contains: Option<String>,
-    /// So many matching requests pass first.
+    /// The number of matching requests before the first hit.
     #[serde(default)]
     pub skip: u64,
-    /// Then it hits this many; `u64::MAX` for ever.
+    /// The maximum number of hits.
     #[serde(default = "once")]
     pub times: u64,
-    /// 1 hits every one, 6 a seeded one of six.
+    /// Hits one of this number of matching requests, chosen by the seed.
     #[serde(default = "once")]
     pub one_in: u64,
+    /// The host whose requests the rule hits.
     #[serde(default)]
-    /// On which host.
     pub on: Host,
 }
 
 impl FaultRule {
-    /// A rule that hits the next request to the service.
+    /// Returns a rule that hits the next request to the service.
     pub fn once(kind: Fault) -> FaultRule {
         FaultRule {
             kind,
@@ -110,7 +110,7 @@ impl FaultRule {
         }
     }
 
-    /// A rule that hits every request to the service.
+    /// Returns a rule that hits every request to the service.
     pub fn always(kind: Fault) -> FaultRule {
         FaultRule {
             times: u64::MAX,
@@ -123,7 +123,7 @@ fn once() -> u64 {
     1
 }
 
-/// The rules in force, and how often each was met.
+/// The current rules, with the number of requests that each has matched and hit.
 #[derive(Debug, Default)]
 pub struct Faults {
     rules: Vec<Counted>,
@@ -161,7 +161,7 @@ impl Faults {
         self.rules.clear();
     }
 
-    /// The fault that hits this request: that of the first rule which does.
+    /// Returns the fault of the first rule that hits this request.
     pub fn next(&mut self, host: Host, path_and_query: &str) -> Option<Fault> {
         let seed = self.seed;
         self.rules.iter_mut().enumerate().find_map(|(at, counted)| {

@@ -1,4 +1,4 @@
-//! What a fault does to a response.
+//! The effects of faults on responses.
 
 use std::time::{Duration, SystemTime};
 

@@ -4,17 +4,17 @@ use std::time::{Duration, Instant};
 
 use crate::behaviour::Limits;
 
-/// What the limits say of a request.
+/// The state of the limits after a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reading {
     pub limit: u64,
     pub remaining: u64,
-    /// Until the window that is nearest its limit ends, rounded up.
+    /// The time until the window nearest to its limit ends, rounded up.
     pub reset_seconds: u64,
     pub is_over: bool,
 }
 
-/// Counts requests by fixed windows. Windows are of real time, as the client's waits are.
+/// Counts requests in fixed windows. It uses real time, like a client that waits.
 #[derive(Debug, Default)]
 pub struct Meter {
     windows: Vec<Window>,
@@ -30,7 +30,7 @@ struct Window {
 }
 
 impl Meter {
-    /// Counts a request, unless it is over a limit; none where there are no limits.
+    /// Counts a request unless it exceeds a limit. Returns `None` if there are no limits.
     pub fn count(&mut self, limits: Limits, now: Instant) -> Option<Reading> {
         if limits != self.limits {
             self.limits = limits;

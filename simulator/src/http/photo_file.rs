@@ -1,4 +1,4 @@
-//! Photo files: small, real JPEGs, told apart by a comment that each carries.
+//! Photo files: small, valid JPEGs. A comment makes each file unique.
 
 use std::sync::OnceLock;
 
@@ -9,12 +9,12 @@ use crate::dice::mix;
 
 const WIDTH: usize = 320;
 const HEIGHT: usize = 240;
-/// Different pictures; every photo is one of them, with a comment of its own.
+/// The number of different pictures.
 const SCENES: usize = 12;
-/// A comment segment's bytes at most.
+/// The maximum size of a comment segment.
 const COMMENT: usize = 65_533;
 
-/// The file of a photo at a version; padded to `bytes` where it is smaller.
+/// Returns the file of a photo at a version, padded to `bytes` if it is smaller.
 pub fn render(key: &str, version: u32, bytes: usize) -> anyhow::Result<Vec<u8>> {
     let name = fingerprint(key, version);
     let scene = scene(name as usize % SCENES)?;
@@ -38,7 +38,7 @@ pub fn render(key: &str, version: u32, bytes: usize) -> anyhow::Result<Vec<u8>> 
     Ok(file)
 }
 
-/// A number that differs with the key and with the version.
+/// Returns a number that depends on the key and the version.
 pub fn fingerprint(key: &str, version: u32) -> u64 {
     mix(crate::dice::salt_of(key) ^ u64::from(version))
 }
@@ -59,7 +59,7 @@ fn scene(which: usize) -> anyhow::Result<&'static [u8]> {
     Ok(DRAWN[which].get_or_init(|| drawn))
 }
 
-/// A house before mountains.
+/// Draws a house in front of mountains.
 fn draw(which: usize) -> anyhow::Result<Vec<u8>> {
     let mut pixels = Vec::with_capacity(WIDTH * HEIGHT * 3);
     let hue = mix(which as u64).to_le_bytes();

@@ -1,4 +1,4 @@
-//! A running feed, and what may be done with it.
+//! A running feed, its records and its statistics.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -20,13 +20,13 @@ use crate::market::Row;
 use crate::options::{Clock, Options};
 use crate::world::{Base, MAX_LISTINGS, stride};
 
-/// Threads that answer requests.
+/// The number of threads that answer requests.
 const THREADS: usize = 4;
 
-/// A listing's JSON without its remarks, about, in bytes.
+/// The approximate size of a listing's JSON without its remarks, in bytes.
 const BYTES_BESIDES_REMARKS: usize = 5_600;
 
-/// A feed that runs until it is dropped.
+/// A feed that runs until this value is dropped.
 pub struct Simulator {
     pub(super) shared: Arc<Shared>,
     runtime: Option<tokio::runtime::Runtime>,
@@ -41,7 +41,7 @@ impl Drop for Simulator {
 }
 
 impl Simulator {
-    /// Starts a feed; when this returns, both ports listen on 127.0.0.1.
+    /// Starts a feed. On return, both ports listen on 127.0.0.1.
     pub fn start(options: Options) -> anyhow::Result<Simulator> {
         if options.listings > MAX_LISTINGS {
             bail!(
@@ -63,7 +63,7 @@ impl Simulator {
             offices: (options.listings / 200).clamp(3, 3_000),
             members: (options.listings / 20).clamp(10, 25_000),
             start: start.timestamp(),
-            // Every photo that comes later needs a number below the stride too.
+            // The other half of the numbers is for photos that are added later.
             photos: options.photos.min(stride(Set::Media) as u32 / 2),
             open_houses: options.open_houses,
             units: options.units,
@@ -91,7 +91,7 @@ impl Simulator {
             let listener =
                 tokio::net::TcpListener::from_std(listener).context("listening on loopback")?;
             let listener = listener.tap_io(|connection| {
-                // Without this a small answer may wait for the client's acknowledgement.
+                // Otherwise a small response may wait for an acknowledgement from the client.
                 let _ = connection.set_nodelay(true);
             });
             runtime.spawn(async move { axum::serve(listener, router).await });
@@ -105,54 +105,53 @@ impl Simulator {
         })
     }
 
-    /// The service's root, such as `http://127.0.0.1:40001/reso/odata`.
+    /// Returns the service's root, such as `http://127.0.0.1:40001/reso/odata`.
     pub fn base_url(&self) -> String {
         self.shared.base_url.clone()
     }
 
-    /// The photo host's root, such as `http://127.0.0.1:40002`.
+    /// Returns the photo host's root, such as `http://127.0.0.1:40002`.
     pub fn asset_url(&self) -> String {
         self.shared.asset_url.clone()
     }
 
-    /// The token that the service wants.
+    /// Returns the token that the service accepts.
     pub fn token(&self) -> &str {
         &self.shared.options.token
     }
 
-    /// The feed's time, in whole seconds.
+    /// Returns the feed's time, in whole seconds.
     pub fn now(&self) -> DateTime<Utc> {
         self.shared.now()
     }
 
-    /// Moves the feed's clock.
+    /// Advances the feed's clock.
     pub fn advance(&self, by: chrono::Duration) {
         self.shared.advance(by);
     }
 
-    // What the feed holds.
-
-    /// Every record that an entity set holds now, as it is answered in full, by
-    /// key; records that `spoil` spoiled come sound. Empty for an unknown set.
+    /// Returns every record of an entity set, in full and in the order of keys, without the
+    /// effect of `spoil`. Returns nothing for an unknown set.
     pub fn truth(&self, entity_set: &str) -> Vec<Map<String, Json>> {
         let Some(set) = Set::named(entity_set) else {
             return Vec::new();
         };
         let market = self.shared.market();
-        let ids: Vec<u64> = match set.is_child() {
-            true => (0..market.end(Set::Property))
+        let ids: Vec<u64> = if set.is_child() {
+            (0..market.end(Set::Property))
                 .flat_map(|listing| market.children(set, listing))
-                .collect(),
-            false => (0..market.end(set))
+                .collect()
+        } else {
+            (0..market.end(set))
                 .filter(|&id| market.exists(set, id))
-                .collect(),
+                .collect()
         };
         ids.into_iter()
             .map(|id| Row::new(&market, set, id).to_map())
             .collect()
     }
 
-    /// The children of one kind that a listing has now, as answered, by key.
+    /// Returns a listing's children in an entity set, in full and in the order of keys.
     pub fn truth_children(&self, listing: i64, entity_set: &str) -> Vec<Map<String, Json>> {
         let market = self.shared.market();
         let (Some(index), Some(set)) = (market.base.listing_index(listing), Set::named(entity_set))
@@ -169,33 +168,31 @@ impl Simulator {
             .collect()
     }
 
-    /// The file of a photo that the feed holds, as its host gives it now.
+    /// Returns the current file of a photo.
     pub fn photo_file(&self, media_key: &str) -> anyhow::Result<Vec<u8>> {
         let found = super::assets::photo(&self.shared, media_key);
-        let (version, _) = found.with_context(|| format!("the feed holds no photo {media_key}"))?;
+        let (version, _) = found.with_context(|| format!("the feed has no photo {media_key}"))?;
         render(media_key, version, self.shared.options.photo_bytes)
     }
 
-    /// ListingKeyNumeric of every listing, rising.
+    /// Returns the key of every listing, in ascending order.
     pub fn listing_keys(&self) -> Vec<i64> {
         let market = self.shared.market();
         let ids = (0..market.end(Set::Property)).filter(|&id| market.exists(Set::Property, id));
         ids.map(|id| market.base.listing_key(id)).collect()
     }
 
-    /// How many records an entity set holds.
+    /// Returns the number of records in an entity set.
     pub fn count(&self, entity_set: &str) -> u64 {
         Set::named(entity_set).map_or(0, |set| self.shared.market().count(set))
     }
 
-    // What was asked.
-
-    /// The last 100,000 requests to the service, oldest first.
+    /// Returns the requests to the service among the last 100,000, oldest first.
     pub fn requests(&self) -> Vec<Request> {
         self.requests_to(Host::Feed)
     }
 
-    /// The requests to one of the hosts, among the last 100,000, oldest first.
+    /// Returns the requests to one host among the last 100,000, oldest first.
     pub fn requests_to(&self, host: Host) -> Vec<Request> {
         self.shared
             .log()
@@ -205,48 +202,48 @@ impl Simulator {
             .collect()
     }
 
-    /// Forgets the requests; counts stay.
+    /// Clears the log of requests, but not the counters.
     pub fn clear_requests(&self) {
         self.shared.log().clear();
     }
 
-    /// Requests to the service.
+    /// Returns the number of requests to the service.
     pub fn request_count(&self) -> u64 {
         self.shared.feed.requests.load(Ordering::SeqCst)
     }
 
-    /// Requests to the service that got 429.
+    /// Returns the number of 429 responses of the service.
     pub fn answered_429(&self) -> u64 {
         self.shared.feed.answered_429.load(Ordering::SeqCst)
     }
 
-    /// Requests to the asset host.
+    /// Returns the number of requests to the asset host.
     pub fn asset_requests(&self) -> u64 {
         self.shared.assets.requests.load(Ordering::SeqCst)
     }
 
-    /// Whether any request to the asset host carried an Authorization header.
+    /// Whether any request to the asset host had an Authorization header.
     pub fn asset_saw_token(&self) -> bool {
         self.shared.assets.saw_token.load(Ordering::SeqCst)
     }
 
-    /// Bytes of bodies that the service sent.
+    /// Returns the number of body bytes that the service sent.
     pub fn bytes_sent(&self) -> u64 {
         self.shared.feed.bytes.load(Ordering::SeqCst)
     }
 
-    /// The most requests that the service was answering at one time.
+    /// Returns the maximum number of simultaneous requests to the service.
     pub fn max_concurrent_seen(&self) -> usize {
         self.shared.feed.most_busy.load(Ordering::SeqCst)
     }
 
-    /// The most requests that the asset host was answering at one time.
+    /// Returns the maximum number of simultaneous requests to the asset host.
     pub fn max_concurrent_assets_seen(&self) -> usize {
         self.shared.assets.most_busy.load(Ordering::SeqCst)
     }
 }
 
-/// A listener on a loopback port, and its URL.
+/// Listens on a loopback port. Returns the listener and its URL.
 fn listen(port: u16) -> anyhow::Result<(TcpListener, String)> {
     let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let listener = TcpListener::bind(wanted).with_context(|| format!("listening on {wanted}"))?;

@@ -1,4 +1,4 @@
-//! What the two servers and the one who started them share.
+//! The state that the servers share with the handle of the feed.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -11,29 +11,29 @@ use super::meter::Meter;
 use crate::market::Market;
 use crate::options::{Clock, Options};
 
-/// Requests that are remembered.
+/// The maximum number of logged requests.
 const LOG_LENGTH: usize = 100_000;
 
-/// A request that was answered.
+/// An answered request.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Which host it went to.
+    /// The host that answered it.
     pub host: Host,
     /// Its HTTP method.
     pub method: String,
-    /// Decoded.
+    /// The decoded path.
     pub path: String,
-    /// Decoded; empty where there was none.
+    /// The decoded query, or an empty text.
     pub query: String,
-    /// The status it got.
+    /// The status of the response.
     pub status: u16,
-    /// Whether it carried an Authorization header.
+    /// Whether it had an Authorization header.
     pub had_authorization: bool,
-    /// By the feed's clock.
+    /// The time by the feed's clock.
     pub at: DateTime<Utc>,
 }
 
-/// How much was asked of one server.
+/// The statistics of one server.
 #[derive(Debug, Default)]
 pub struct Tally {
     pub requests: AtomicU64,
@@ -44,7 +44,7 @@ pub struct Tally {
     pub most_busy: AtomicUsize,
 }
 
-/// Everything that a running feed is.
+/// The state of a running feed.
 #[derive(Debug)]
 pub struct Shared {
     pub options: Options,
@@ -102,7 +102,7 @@ impl Shared {
         }
     }
 
-    /// The feed's time, in whole seconds.
+    /// Returns the feed's time, in whole seconds.
     pub fn now(&self) -> DateTime<Utc> {
         match *lock(&self.clock) {
             Clock::Real => Utc::now().trunc_subsecs(0),
@@ -120,7 +120,7 @@ impl Shared {
         };
     }
 
-    /// Remembers an answered request.
+    /// Counts and logs an answered request.
     pub fn record(&self, request: Request) {
         let tally = self.tally(request.host);
         tally.requests.fetch_add(1, Ordering::SeqCst);

@@ -1,4 +1,4 @@
-//! What the makers read, and the signatures of makers.
+//! The facts of records, and the functions that make fields from them.
 
 use crate::fields::{Field, Value};
 use crate::world::{Agent, Branch, Child, Deletion, Fixed, Listing, Term};

@@ -9,7 +9,7 @@ use crate::world::Agent;
 use crate::world::Child;
 use crate::world::words;
 
-/// What makes the field `name` of a child of this kind.
+/// Returns the maker of a field.
 pub fn maker(set: Set, name: &str) -> ChildMaker {
     match set {
         Set::Media => photo(name),
@@ -101,7 +101,7 @@ fn open_house(name: &str) -> ChildMaker {
         "ShowingAgentLastName" => |child, _| Value::text(showing_agent(child).last),
         "ShowingAgentMlsID" => |child, _| Value::owned(showing_agent(child).mls_id()),
         "VirtualURL" => null,
-        // The feed gives the date in UTC: an evening in Utah is the next day's.
+        // The service derives the date from UTC, so an evening in Utah has the next day's date.
         "OpenHouseDate" => |child, _| Value::Date(child.hours().0.div_euclid(86_400)),
         "OpenHouseStartTime" => |child, _| Value::seconds(child.hours().0),
         "OpenHouseEndTime" => |child, _| Value::seconds(child.hours().1),

@@ -12,7 +12,7 @@ use crate::world::{Address, Listing};
 
 type Make = ListingMaker;
 
-/// What makes the field `name` of a listing.
+/// Returns the maker of a field.
 pub fn maker(name: &str, kind: Kind) -> Make {
     make_role::maker(name)
         .or_else(|| identity(name))
@@ -51,13 +51,19 @@ fn identity(name: &str) -> Option<Make> {
         "StatusChangeTimestamp" => {
             |l, _| Value::seconds(before(l, salt!("status change"), 4 * 3_600))
         }
-        "PhotosChangeTimestamp" => |l, _| match l.photos {
-            0 => Value::Null,
-            _ => Value::seconds(before(l, salt!("photos change"), 86_400)),
+        "PhotosChangeTimestamp" => |l, _| {
+            if l.photos == 0 {
+                Value::Null
+            } else {
+                Value::seconds(before(l, salt!("photos change"), 86_400))
+            }
         },
-        "PriceChangeTimestamp" => |l, _| match l.original_price == l.list_price {
-            true => Value::Null,
-            false => Value::seconds(before(l, salt!("price change"), 3 * 86_400)),
+        "PriceChangeTimestamp" => |l, _| {
+            if l.original_price == l.list_price {
+                Value::Null
+            } else {
+                Value::seconds(before(l, salt!("price change"), 3 * 86_400))
+            }
         },
         "OriginalEntryTimestamp" => {
             |l, _| Value::seconds((l.on_market * 86_400 - 3_000).min(l.timestamp))
@@ -79,7 +85,7 @@ fn identity(name: &str) -> Option<Make> {
     })
 }
 
-/// Some seconds before the listing last changed, never more than `at_most`.
+/// Returns a time up to `at_most` seconds before the listing's timestamp.
 fn before(l: &Listing<'_>, salt: u64, at_most: u64) -> i64 {
     let at_most = if l.index >= l.base.listings {
         0
@@ -192,9 +198,12 @@ fn sale(name: &str) -> Option<Make> {
         "Concessions" => |l, field| l.closed.map_or(Value::Null, |_| anything(l.dice, 0, field)),
         "BuyerFinancing" => |l, field| l.closed.map_or(Value::Null, |_| anything(l.dice, 0, field)),
         "ListingService" => |_, field| member(field, "FullService"),
-        "PublicRemarks" => |l, _| match l.dice.chance(salt!("no remarks"), 0.02) {
-            true => Value::Null,
-            false => Value::owned(words::remarks(l.dice, l.base.remarks_length)),
+        "PublicRemarks" => |l, _| {
+            if l.dice.chance(salt!("no remarks"), 0.02) {
+                Value::Null
+            } else {
+                Value::owned(words::remarks(l.dice, l.base.remarks_length))
+            }
         },
         "Inclusions" | "Exclusions" => |l, field| {
             sometimes(l.dice, field, 0.3, || {
@@ -281,22 +290,24 @@ fn building(name: &str) -> Option<Make> {
             _ => Value::Null,
         },
         "AduYN" => |l, _| Value::Flag(l.base.children(crate::fields::Set::Adu, l.index) > 0),
-        "LevelData" => |l, _| match l.has_building() {
-            true => Value::owned(format!(
+        "LevelData" => |l, _| {
+            if !l.has_building() {
+                return Value::Null;
+            }
+            Value::owned(format!(
                 "[{{\"level\":\"Main\",\"beds\":{},\"sqft\":{}}},{{\"level\":\"Bsmt\",\"beds\":{},\"sqft\":{}}}]",
                 l.bedrooms.min(2),
                 l.area * 2 / 3,
                 (l.bedrooms - 2).max(0),
                 l.area / 3
-            )),
-            false => Value::Null,
+            ))
         },
         _ => return None,
     })
 }
 
-/// Fields of mobile homes, businesses and the like stay empty; the others get
-/// something that fits their type.
+/// Makes a field without a rule of its own: a random value of its type. Fields for mobile
+/// homes, businesses and the like are nearly always empty.
 fn rest(name: &str, kind: Kind) -> Make {
     let is_rare = [
         "Serial",

@@ -1,4 +1,4 @@
-//! The fields of agents, offices, lookups, and what describes the service.
+//! The fields of agents, offices, lookups, deletions, and of the service's description.
 
 use super::facts::{AgentMaker, BranchMaker, DeletionMaker, FixedMaker, TermMaker};
 use super::plausible::{ORIGIN, anything, member, sometimes};

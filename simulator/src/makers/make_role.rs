@@ -1,4 +1,4 @@
-//! The fields of a listing that are about its agents and their offices.
+//! The fields of a listing that describe its agents and their offices.
 
 use super::facts::ListingMaker as Make;
 use super::plausible::{anything, member};
@@ -6,7 +6,7 @@ use crate::fields::Value;
 use crate::world::Agent;
 use crate::world::Listing;
 
-/// Somebody who has a part in the sale.
+/// An agent's role in a sale.
 trait Role {
     fn agent<'m>(listing: &Listing<'m>) -> Option<Agent<'m>>;
 }
@@ -40,7 +40,7 @@ impl Role for CoBuys {
     }
 }
 
-/// What makes the field `name`, if it is about somebody who has a part in the sale.
+/// Returns the maker of a field that describes an agent or an office.
 pub fn maker(name: &str) -> Option<Make> {
     None.or_else(|| name.strip_prefix("ListAgent").and_then(agent_of::<Lists>))
         .or_else(|| name.strip_prefix("ListOffice").and_then(office_of::<Lists>))

@@ -1,14 +1,14 @@
-//! Reads a `$filter` by recursive descent, checking names and types as it goes.
+//! A recursive-descent parser for `$filter`. It checks names and types too.
 
 use super::predicate::{Operator, Predicate, Search, Term};
 use super::tokens::{BadQuery, Token, tokens};
 use crate::fields::{Enumeration, Kind, Table};
 use crate::fields::{Value, parse_decimal};
 
-/// Parentheses and `not` may nest this deep: more would be an attack on the stack.
+/// The maximum depth of parentheses and `not`, which protects the stack.
 const MAX_DEPTH: usize = 64;
 
-/// Reads a filter on the records of a table.
+/// Parses a filter on the records of a table.
 pub fn parse(
     filter: &str,
     table: &Table,
@@ -37,7 +37,7 @@ struct Parser<'a> {
     enumeration_strings: bool,
 }
 
-/// A value as it stands in the text, its type still open.
+/// One side of a comparison. A literal gets its type from the other side.
 enum Side {
     Term(Term, Kind),
     Literal(Token),
@@ -140,7 +140,7 @@ impl<'a> Parser<'a> {
         let right = self.text_of(right)?;
         self.expect(&Token::Close)?;
         let search = Predicate::Search(how, left, right);
-        // `contains(…) eq true`, as some clients write it.
+        // Some clients write `contains(…) eq true`.
         let is_equal = match self.peek() {
             Some(Token::Name(name)) if name == "eq" => true,
             Some(Token::Name(name)) if name == "ne" => false,
@@ -160,7 +160,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// A side that string functions can take.
+    /// Returns a side as an argument of string functions.
     fn text_of(&self, side: Side) -> Result<Term, BadQuery> {
         match side {
             Side::Term(term, Kind::Text | Kind::Enumeration(_)) => Ok(term),
@@ -268,7 +268,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// A literal as a value of a field's type.
+    /// Returns a literal as a value of a field's type.
     fn literal(&self, token: &Token, kind: Kind) -> Result<Value, BadQuery> {
         Ok(match (kind, token) {
             (_, Token::Name(name)) if name == "null" => Value::Null,
@@ -302,7 +302,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// A side that stands alone must be true or false itself.
+/// Returns the condition of a side without an operator, which must be a boolean.
 fn truth(side: Side) -> Result<Predicate, BadQuery> {
     match side {
         Side::Term(term, Kind::Boolean) => Ok(Predicate::True(term)),
@@ -337,7 +337,7 @@ fn incompatible() -> BadQuery {
     BadQuery::new("A binary operator with incompatible types was detected")
 }
 
-/// The answer to a name that `$metadata` does not declare.
+/// Returns the error for a name that `$metadata` does not declare.
 pub fn unknown(name: &str) -> BadQuery {
     BadQuery::new(format!("Unknown property '{name}'"))
 }

@@ -1,4 +1,4 @@
-//! What a filter asks of a record.
+//! The conditions of a filter.
 
 use std::cmp::Ordering;
 
@@ -28,7 +28,7 @@ impl Operator {
         })
     }
 
-    /// The operator that says the same with its sides exchanged.
+    /// Returns the operator for exchanged sides.
     pub fn mirrored(self) -> Operator {
         match self {
             Operator::Greater => Operator::Less,
@@ -39,7 +39,7 @@ impl Operator {
         }
     }
 
-    /// Only `eq` and `ne` say anything of a null; a value that does not compare equals nothing.
+    /// Compares two values. Null fulfils only `eq` and `ne`; values of different types are unequal.
     fn holds(self, left: &Value, right: &Value) -> bool {
         let order = left.order(right);
         match self {
@@ -64,7 +64,7 @@ pub enum Search {
 /// A value within a filter.
 #[derive(Clone, Debug)]
 pub enum Term {
-    /// By its place in the table.
+    /// A field, by its position in the table.
     Field(usize),
     Literal(Value),
     Lower(Box<Term>),
@@ -95,10 +95,10 @@ pub enum Predicate {
     Not(Box<Predicate>),
     Compare(Term, Operator, Term),
     In(Term, Vec<Value>),
-    /// Holds all of these members.
+    /// Whether the field at this position contains all these members.
     Has(usize, u128),
     Search(Search, Term, Term),
-    /// A field that is true, or a constant.
+    /// A boolean field, or a constant.
     True(Term),
 }
 
@@ -138,7 +138,7 @@ impl Predicate {
         }
     }
 
-    /// Whether any part of it is an `or`.
+    /// Whether the condition contains an `or`.
     pub fn has_or(&self) -> bool {
         match self {
             Predicate::Any(_) => true,

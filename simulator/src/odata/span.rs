@@ -1,4 +1,4 @@
-//! Which ids a filter can possibly match, read from its conditions on keys.
+//! The ids that a filter can match, by its conditions on keys.
 
 use super::predicate::{Operator, Predicate, Term};
 use crate::fields::{DECIMAL_ONE, Value};
@@ -7,16 +7,16 @@ use crate::market::Market;
 use crate::world::children;
 use crate::world::{Base, stride};
 
-/// Ids to look at.
+/// The ids that a search must check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Span {
-    /// From the first to below the second.
+    /// All ids from the first up to, but without, the second.
     Range(u64, u64),
-    /// These, rising.
+    /// Single ids, ascending.
     Points(Vec<u64>),
 }
 
-/// The ids of a table's records that the filter can match. It may give too many, never too few.
+/// Returns the ids that the filter can match. There may be too many of them, but never too few.
 pub fn span(market: &Market, table: &Table, filter: Option<&Predicate>) -> Span {
     let whole = Span::Range(0, market.end(table.set));
     filter
@@ -24,7 +24,7 @@ pub fn span(market: &Market, table: &Table, filter: Option<&Predicate>) -> Span 
         .map_or(whole.clone(), |span| meet(whole, span))
 }
 
-/// What one condition says of ids; none where it says nothing.
+/// Returns the ids that one condition allows, or `None` if it does not restrict them.
 fn narrow(market: &Market, table: &Table, predicate: &Predicate) -> Option<Span> {
     match predicate {
         Predicate::All(all) => all
@@ -84,7 +84,7 @@ fn condition(
     }
 }
 
-/// The record with this key, or none at all.
+/// Returns the id of the record with this key, or an empty span if there is none.
 fn point(market: &Market, set: Set, value: &Value) -> Option<Span> {
     let key = match value {
         Value::Text(text) => text.clone().into_owned(),
@@ -94,9 +94,9 @@ fn point(market: &Market, set: Set, value: &Value) -> Option<Span> {
     Some(Span::Points(market.id(set, &key).into_iter().collect()))
 }
 
-/// The ids that belong to listings whose key compares so.
+/// Returns the ids that belong to listings whose keys fulfil the comparison.
 fn listings(base: &Base, stride: u64, operator: Operator, value: &Value) -> Option<Span> {
-    // Below and from: the first key that is above is the next whole number's.
+    // `from` is the lowest key at or above the value, `above` the lowest key above it.
     let (from, above) = match value {
         Value::Decimal(n) => {
             let floor = n.div_euclid(DECIMAL_ONE);
@@ -105,7 +105,7 @@ fn listings(base: &Base, stride: u64, operator: Operator, value: &Value) -> Opti
                 floor.saturating_add(1),
             )
         }
-        // Seven digits order as text as they do as numbers; others are left to the filter.
+        // Seven digits order the same as text and as numbers. The filter checks other texts.
         Value::Text(text) if text.len() == 7 => {
             let key = text.parse::<i64>().ok()?;
             (key, key + 1)
@@ -145,7 +145,7 @@ fn meet(a: Span, b: Span) -> Span {
 }
 
 fn join(a: Span, b: Span) -> Span {
-    /// Ranges of one listing's records are cheap to write out.
+    /// The maximum length of a range that is expanded: enough for one listing's children.
     const FEW: u64 = 1024;
     match (points(a, FEW), points(b, FEW)) {
         (Ok(mut a), Ok(b)) => {
@@ -161,7 +161,7 @@ fn join(a: Span, b: Span) -> Span {
     }
 }
 
-/// The span as points, or its ends where it is long.
+/// Returns the ids of a span, or its ends if it is a long range.
 fn points(span: Span, few: u64) -> Result<Vec<u64>, (u64, u64)> {
     match span {
         Span::Points(points) => Ok(points),

@@ -1,8 +1,8 @@
-//! The words of a filter.
+//! The tokens of a filter.
 
 use crate::fields::{parse_date, parse_timestamp};
 
-/// What was asked for cannot be understood or done; the text goes into a 400.
+/// A query that the service cannot parse or does not support. The text is the message of a 400.
 #[derive(Debug, PartialEq, Eq)]
 pub struct BadQuery(pub String);
 
@@ -14,7 +14,7 @@ impl BadQuery {
     }
 }
 
-/// One word of a filter.
+/// One token of a filter.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Token {
     Name(String),
@@ -31,7 +31,7 @@ pub enum Token {
     Comma,
 }
 
-/// Splits a filter into its words.
+/// Splits a filter into tokens.
 pub fn tokens(filter: &str) -> Result<Vec<Token>, BadQuery> {
     let mut found = Vec::new();
     let mut rest = filter.trim_start();
@@ -54,7 +54,7 @@ pub fn tokens(filter: &str) -> Result<Vec<Token>, BadQuery> {
     Ok(found)
 }
 
-/// The text in quotes at the start of `rest`; a doubled quote stands for one.
+/// Splits off the quoted text at the start of `rest`. A doubled quote means one quote.
 fn quoted(rest: &str) -> Result<(String, &str), BadQuery> {
     let mut text = String::new();
     let mut rest = &rest[1..];

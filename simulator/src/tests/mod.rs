@@ -1,8 +1,9 @@
-//! The feed, asked over HTTP as its clients ask it.
+//! Tests of the feed over HTTP, as a client sees it.
 
-mod answers;
-mod harm;
-mod moving;
+mod changes;
+mod damage;
+mod layout;
+mod responses;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json};
@@ -11,7 +12,7 @@ use super::{Clock, Options, Simulator};
 
 type Record = Map<String, Json>;
 
-/// A feed of this many listings whose clock stands.
+/// Starts a feed with this number of listings and a stopped clock.
 fn feed(listings: u64) -> Simulator {
     feed_with(|options| options.listings = listings)
 }
@@ -28,7 +29,7 @@ fn feed_with(change: impl FnOnce(&mut Options)) -> Simulator {
 }
 
 fn client() -> reqwest::Client {
-    // Another test may have been first.
+    // Fails if another test has installed it already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .no_proxy()
@@ -46,7 +47,7 @@ async fn get(feed: &Simulator, url: &str) -> reqwest::Result<reqwest::Response> 
     client().get(url).bearer_auth(feed.token()).send().await
 }
 
-/// The status and the document that a request gets.
+/// Returns the status and the document of a response.
 async fn ask(feed: &Simulator, url: &str) -> (u16, Json) {
     let response = get(feed, url).await.unwrap();
     let status = response.status().as_u16();
@@ -57,7 +58,7 @@ async fn ask(feed: &Simulator, url: &str) -> (u16, Json) {
     )
 }
 
-/// The records of one page.
+/// Returns the records of one page.
 async fn records(feed: &Simulator, url: &str) -> Vec<Record> {
     let (status, page) = ask(feed, url).await;
     assert_eq!(status, 200, "{url}: {page}");
@@ -69,7 +70,7 @@ async fn records(feed: &Simulator, url: &str) -> Vec<Record> {
         .collect()
 }
 
-/// All records, by next links.
+/// Returns all records, by following next links.
 async fn walk(feed: &Simulator, url: &str) -> Vec<Record> {
     let mut all = Vec::new();
     let mut url = Some(url.to_owned());

@@ -1,29 +1,29 @@
-//! The market as it stood when the feed started: pure functions of the seed and
-//! an index. Nothing is kept for a listing, so that a million cost nothing.
+//! The market at the start, as pure functions of the seed and an index. No listing uses
+//! memory, so the market can have millions of them.
 
 use crate::dice::{Dice, salt};
 use crate::fields::Set;
 
-/// The first listing's key, about; keys stay in seven digits, where they order
-/// as texts as they do as numbers.
+/// The lowest possible key of a listing. Keys have seven digits, so that they order the
+/// same as texts and as numbers.
 const FIRST_KEY: i64 = 1_000_000;
-/// How far keys are apart, on average.
+/// The average distance between keys.
 const KEY_STEP: i64 = 3;
 /// The first keys of members and of offices: six and five digits, for the same reason.
 const MEMBER_FIRST_KEY: i64 = 100_000;
 const OFFICE_FIRST_KEY: i64 = 20_000;
-/// Listings that fit in seven digits.
+/// The maximum number of listings whose keys have seven digits.
 pub const MAX_LISTINGS: u64 = 2_900_000;
 
 const SECONDS_A_DAY: i64 = 86_400;
-/// How far back listings were last changed.
+/// The age of the oldest timestamp.
 const HISTORY_SECONDS: f64 = 3.0 * 365.0 * SECONDS_A_DAY as f64;
 
 const KEYS: u64 = salt!("keys");
 const TIMESTAMPS: u64 = salt!("stamps");
 const LISTINGS: u64 = salt!("listings");
 
-/// Records of a listing's children of one kind have numbers below this.
+/// Returns the maximum number of children of this set that a listing can ever have.
 pub const fn stride(set: Set) -> u64 {
     match set {
         Set::Media => 1024,
@@ -34,33 +34,33 @@ pub const fn stride(set: Set) -> u64 {
     }
 }
 
-/// What the market is made from.
+/// The parameters of the market.
 #[derive(Clone, Debug)]
 pub struct Base {
     pub seed: u64,
-    /// Listings at first; those that came later have indexes from here on.
+    /// The number of listings at the start. Listings added later have higher indexes.
     pub listings: u64,
     pub offices: u64,
     pub members: u64,
-    /// When the feed started, in seconds since 1970: nothing at first is newer.
+    /// The start time, in seconds since 1970. No record is newer at the start.
     pub start: i64,
     pub photos: u32,
     pub open_houses: bool,
     pub units: bool,
-    /// Length that remarks are to have.
+    /// The approximate length of remarks.
     pub remarks_length: usize,
-    /// Where photos are.
+    /// The URL of the photo host.
     pub asset_url: String,
 }
 
-/// What stands on a listing's lot.
+/// What kind of property a listing offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dwelling {
     House,
     Townhouse,
     Condo,
     Mobile,
-    /// With this many units, 2 to 4.
+    /// A building with 2 to 4 units.
     Multi(u32),
     Land,
     Farm,
@@ -68,7 +68,7 @@ pub enum Dwelling {
     Rental,
 }
 
-/// Where a listing stands in its sale.
+/// The state of a listing's sale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListingStatus {
     Active,
@@ -86,13 +86,13 @@ impl Base {
         Dice::new(self.seed, LISTINGS, index)
     }
 
-    /// ListingKeyNumeric of the listing at `index`: rising, with gaps.
+    /// Returns the key of the listing at `index`. Keys ascend with gaps.
     pub fn listing_key(&self, index: u64) -> i64 {
         let jitter = Dice::new(self.seed, KEYS, index).roll(0) % KEY_STEP as u64;
         FIRST_KEY + index as i64 * KEY_STEP + jitter as i64
     }
 
-    /// The first index whose key is `key` or more.
+    /// Returns the first index whose key is `key` or higher.
     pub fn first_index_from(&self, key: i64) -> u64 {
         if key <= FIRST_KEY {
             return 0;
@@ -105,14 +105,14 @@ impl Base {
         }
     }
 
-    /// The index of the listing with this key, whether or not there is one yet.
+    /// Returns the index of this key, even if there is no such listing yet.
     pub fn listing_index(&self, key: i64) -> Option<u64> {
         let index = self.first_index_from(key);
         (index < MAX_LISTINGS && self.listing_key(index) == key).then_some(index)
     }
 
-    /// When the listing at `index` had last changed when the feed started, in
-    /// seconds. One of six was touched by a bulk update, most of them in one second.
+    /// Returns the listing's timestamp at the start, in seconds. Bulk updates changed one
+    /// listing of six, most of them in the same second.
     pub fn timestamp(&self, index: u64) -> i64 {
         const BULK: [i64; 8] = [40, 40, 40, 40, 40, 40, 11, 90];
         let dice = Dice::new(self.seed, TIMESTAMPS, index);
@@ -162,11 +162,11 @@ impl Base {
         }
     }
 
-    /// How many children of a kind a listing has to begin with.
+    /// Returns the number of a listing's children at the start.
     pub fn children(&self, set: Set, listing: u64) -> u64 {
         let dice = self.dice(listing);
         match set {
-            // One in twelve has no photo yet.
+            // One listing of twelve has no photo yet.
             Set::Media if self.photos == 0 || dice.chance(salt!("no photos"), 1.0 / 12.0) => 0,
             Set::Media => 1 + dice.below(salt!("photos"), u64::from(self.photos)),
             Set::OpenHouse if self.open_houses && listing < self.listings => {
@@ -189,12 +189,12 @@ impl Base {
         }
     }
 
-    /// The agent of a listing, an index of members.
+    /// Returns the index of a listing's agent among the members.
     pub fn agent(&self, listing: u64, salt: u64) -> u64 {
         self.dice(listing).below(salt, self.members)
     }
 
-    /// The office of a member, an index of offices.
+    /// Returns the index of a member's office.
     pub fn office_of(&self, member: u64) -> u64 {
         Dice::new(self.seed, salt!("office of"), member).below(0, self.offices)
     }

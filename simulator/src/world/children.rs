@@ -1,4 +1,4 @@
-//! What belongs to a listing: photos, open houses, unit types and ADUs.
+//! The children of listings: photos, open houses, unit types and ADUs.
 
 use super::base::{Base, stride};
 use crate::dice::{Dice, salt};
@@ -7,7 +7,7 @@ use crate::fields::date_of;
 use chrono::{Datelike, NaiveDate, Weekday};
 
 const SECONDS_A_DAY: i64 = 86_400;
-/// Where the numbers in keys begin.
+/// The lowest numbers in keys.
 const PHOTO_FIRST_NUMBER: u64 = 2_000_000;
 const OPEN_HOUSE_FIRST_KEY: i64 = 10_000_000;
 const ADU_FIRST_KEY: i64 = 5_000_000;
@@ -17,20 +17,20 @@ const ADU_FIRST_KEY: i64 = 5_000_000;
 pub struct Child<'m> {
     pub base: &'m Base,
     pub set: Set,
-    /// Index of its listing.
+    /// The index of its listing.
     pub listing: u64,
-    /// Its number among the listing's children of its kind, counting those that went.
+    /// Its position among the listing's children, including deleted ones.
     pub serial: u64,
     pub listing_key: i64,
     pub dice: Dice,
-    /// When it last changed of its own, in seconds.
+    /// The timestamp without edits, in seconds.
     pub timestamp: i64,
-    /// When it came, if that was after the feed started.
+    /// The time at which the child was added, if that was after the start.
     pub born: Option<i64>,
 }
 
 impl<'m> Child<'m> {
-    /// `parent_timestamp` is when its listing last changed of its own.
+    /// `parent_timestamp` is the listing's timestamp without edits.
     pub fn new(
         base: &'m Base,
         set: Set,
@@ -40,11 +40,11 @@ impl<'m> Child<'m> {
     ) -> Child<'m> {
         let (listing, serial) = (id / stride(set), id % stride(set));
         let dice = child_dice(base, set, id);
-        let came_with = parent_timestamp.min(base.start);
+        let latest = parent_timestamp.min(base.start);
         let timestamp = match born {
             Some(born) => born,
             None if parent_timestamp > base.start => parent_timestamp,
-            None => came_with - dice.below(salt!("stamp"), 7_200) as i64,
+            None => latest - dice.below(salt!("stamp"), 7_200) as i64,
         };
         Child {
             base,
@@ -58,7 +58,7 @@ impl<'m> Child<'m> {
         }
     }
 
-    /// Its key as text.
+    /// Returns the key as text.
     pub fn key(&self) -> String {
         key(
             self.base,
@@ -67,7 +67,7 @@ impl<'m> Child<'m> {
         )
     }
 
-    /// An open house's beginning and end, in seconds.
+    /// Returns the start and end of an open house, in seconds.
     pub fn hours(&self) -> (i64, i64) {
         let from = self
             .born
@@ -91,7 +91,7 @@ fn child_dice(base: &Base, set: Set, id: u64) -> Dice {
     Dice::new(base.seed, salt!("children").wrapping_add(set as u64), id)
 }
 
-/// The key, as text, of the child with this id.
+/// Returns the key, as text, of the child with this id.
 pub fn key(base: &Base, set: Set, id: u64) -> String {
     let listing = id / stride(set);
     match set {
@@ -113,7 +113,7 @@ pub fn key(base: &Base, set: Set, id: u64) -> String {
     }
 }
 
-/// The id that this key would have, whether or not there is such a child.
+/// Returns the id of this key, even if there is no such child.
 pub fn id_of(base: &Base, set: Set, text: &str) -> Option<u64> {
     let id = match set {
         Set::Media => {
@@ -138,7 +138,7 @@ pub fn id_of(base: &Base, set: Set, text: &str) -> Option<u64> {
     (id / stride(set) < super::base::MAX_LISTINGS && key(base, set, id) == text).then_some(id)
 }
 
-/// The listing that a photo's key names first, or the next one.
+/// Returns the index of the listing whose key starts a photo's key, or of the next listing.
 pub fn first_listing_from_photo_key(base: &Base, text: &str) -> Option<u64> {
     let listing = text.split_once('_').map_or(text, |(listing, _)| listing);
     (listing.len() == 7)
@@ -147,8 +147,8 @@ pub fn first_listing_from_photo_key(base: &Base, text: &str) -> Option<u64> {
         .map(|key| base.first_index_from(key))
 }
 
-/// Seconds that Utah is behind UTC on this day: daylight saving runs from the
-/// second Sunday of March to the first Sunday of November.
+/// Returns the seconds to add to Utah's local time for UTC on this day. Daylight saving time
+/// runs from the second Sunday of March to the first Sunday of November.
 pub fn utah_offset(day: i64) -> i64 {
     let date = date_of(day);
     let sunday =

@@ -1,4 +1,4 @@
-//! A listing's facts, from which all of its fields are made.
+//! The facts of a listing. All its fields follow from them.
 
 use super::base::{Base, Dwelling, ListingStatus};
 use super::people::Agent;
@@ -7,17 +7,17 @@ use crate::dice::{Dice, salt};
 
 const SECONDS_A_DAY: i64 = 86_400;
 
-/// Where a house stands in its street.
+/// A street address.
 #[derive(Clone, Debug)]
 pub enum Address {
-    /// By the grid: 1234 E 4500 S.
+    /// An address in the street grid: 1234 E 4500 S.
     Grid {
         number: i64,
         prefix: &'static str,
         cross: i64,
         suffix: &'static str,
     },
-    /// By the name of its street: 88 N Maple LN #4.
+    /// An address in a named street: 88 N Maple LN #4.
     Named {
         number: i64,
         prefix: Option<&'static str>,
@@ -26,17 +26,16 @@ pub enum Address {
     },
 }
 
-/// A listing as the feed started with it, or as it came later. Its dates, prices
-/// and status agree with each other.
+/// A listing without edits. Its dates, prices and status are consistent.
 #[derive(Clone, Debug)]
 pub struct Listing<'m> {
     pub base: &'m Base,
     pub index: u64,
     pub key: i64,
     pub dice: Dice,
-    /// When it last changed of its own, in seconds.
+    /// The timestamp without edits, in seconds.
     pub timestamp: i64,
-    /// How many photos it has now.
+    /// The number of photos it has now.
     pub photos: u64,
     pub status: ListingStatus,
     pub dwelling: Dwelling,
@@ -63,7 +62,8 @@ pub struct Listing<'m> {
 }
 
 impl<'m> Listing<'m> {
-    /// The listing at `index`; one that came later was `born` at this second.
+    /// Returns the listing at `index`. `born` is the time of its addition, in seconds, if that
+    /// was after the start.
     pub fn new(base: &'m Base, index: u64, born: Option<i64>, photos: u64) -> Listing<'m> {
         let dice = base.dice(index);
         let timestamp = born.unwrap_or_else(|| base.timestamp(index));
@@ -153,7 +153,7 @@ impl<'m> Listing<'m> {
         !matches!(self.dwelling, Dwelling::Land)
     }
 
-    /// Members of `StandardStatus` and of `MlsStatus`.
+    /// Returns the members of `StandardStatus` and `MlsStatus`.
     pub fn status_names(&self) -> (&'static str, &'static str) {
         match self.status {
             ListingStatus::Active => ("Active", "Active"),
@@ -167,7 +167,7 @@ impl<'m> Listing<'m> {
         }
     }
 
-    /// Members of `PropertyType` and of `PropertySubType`.
+    /// Returns the members of `PropertyType` and `PropertySubType`.
     pub fn type_names(&self) -> (&'static str, &'static str) {
         match self.dwelling {
             Dwelling::House => ("Residential", "SingleFamilyResidence"),
@@ -184,7 +184,7 @@ impl<'m> Listing<'m> {
         }
     }
 
-    /// The address in one line.
+    /// Returns the address in one line.
     pub fn one_line(&self) -> String {
         let street = match &self.address {
             Address::Grid {
@@ -227,7 +227,7 @@ impl<'m> Listing<'m> {
     }
 }
 
-/// Log-normal about the middle of the place, in whole thousands, often just below one.
+/// Returns a log-normal price around the place's median, in whole thousands or 100 below.
 fn price(dice: Dice, place: &Place, dwelling: Dwelling) -> i64 {
     let part = match dwelling {
         Dwelling::House => 1.0,

@@ -4,7 +4,7 @@ use super::base::Base;
 use super::places::{BROKERAGES, FIRST_NAMES, LAST_NAMES, Place, place_at};
 use crate::dice::{Dice, salt};
 
-/// An agent, as the feed started with it.
+/// An agent without edits.
 #[derive(Clone, Copy, Debug)]
 pub struct Agent<'m> {
     pub base: &'m Base,
@@ -44,7 +44,7 @@ impl<'m> Agent<'m> {
         phone(self.dice, which)
     }
 
-    /// When it had last changed when the feed started, in seconds.
+    /// Returns the timestamp without edits, in seconds.
     pub fn timestamp(&self) -> i64 {
         self.base.start - 3_600 - self.dice.below(salt!("stamp"), 500 * 86_400) as i64
     }
@@ -54,7 +54,7 @@ impl<'m> Agent<'m> {
     }
 }
 
-/// An office, as the feed started with it.
+/// An office without edits.
 #[derive(Clone, Copy, Debug)]
 pub struct Branch<'m> {
     pub base: &'m Base,
@@ -63,7 +63,7 @@ pub struct Branch<'m> {
     pub dice: Dice,
     pub place: &'static Place,
     pub brokerage: &'static str,
-    /// The first office of a brokerage is its main one.
+    /// The index of the brokerage's main office, its first one.
     pub main: u64,
 }
 
@@ -102,7 +102,7 @@ impl<'m> Branch<'m> {
     }
 }
 
-/// A Utah number that belongs to nobody.
+/// Returns a Utah phone number that is not assigned.
 fn phone(dice: Dice, which: u64) -> String {
     let area = dice.pick(which, &["801", "385", "435"]);
     format!(

@@ -1,11 +1,11 @@
-//! Where things are in Utah.
+//! Cities, streets and names in Utah.
 
 /// A city, as its enumeration members name it.
 #[derive(Debug)]
 pub struct Place {
     /// Member of `City` and `PostalCity`.
     pub city: &'static str,
-    /// The city as people write it.
+    /// The display name of the city.
     pub name: &'static str,
     /// Member of `CountyOrParish`.
     pub county: &'static str,
@@ -14,11 +14,11 @@ pub struct Place {
     pub postal_codes: &'static [&'static str],
     pub longitude: f64,
     pub latitude: f64,
-    /// What a house costs here, in the middle.
+    /// The median price of a house.
     pub median_price: i64,
-    /// How many listings are here, compared to the others.
+    /// The relative number of listings.
     pub share: u64,
-    /// The association of its agents, a member of `AOR`.
+    /// Member of `AOR`: the association of the city's agents.
     pub board: &'static str,
 }
 
@@ -71,7 +71,7 @@ pub const PLACES: &[Place] = places![
     "Vernal", "Vernal", "Uintah", "Uintah", "UintahBasin", ["84078"], -109.529, 40.455, 320_000, 6;
 ];
 
-/// The place of this chance, by the shares.
+/// Returns a place for a random number, weighted by the shares.
 pub fn place_at(chance: u64) -> &'static Place {
     let mut left = chance % PLACES.iter().map(|place| place.share).sum::<u64>();
     for place in PLACES {
@@ -83,7 +83,7 @@ pub fn place_at(chance: u64) -> &'static Place {
     &PLACES[0]
 }
 
-/// Names of streets that are not numbered.
+/// Names of streets outside the numbered grid.
 pub const STREETS: &[&str] = &[
     "Maple",
     "Wasatch",
@@ -111,7 +111,7 @@ pub const STREETS: &[&str] = &[
     "Willow Creek",
 ];
 
-/// Members of `StreetSuffix` that most streets have.
+/// The most frequent members of `StreetSuffix`.
 pub const SUFFIXES: &[&str] = &[
     "LN", "DR", "ST", "AVE", "WAY", "RD", "CIR", "CT", "BLVD", "PL", "CV", "LOOP",
 ];

@@ -1,5 +1,4 @@
-//! Records that are not of the market: lookups, the service's own description,
-//! and the list of what was deleted.
+//! Records outside the market: lookups, the description of the service, and deletions.
 
 use super::base::Base;
 use crate::fields::{Enumeration, Set, enumerations};
@@ -14,7 +13,7 @@ pub struct Term {
 }
 
 impl Term {
-    /// The record at `index`, in the order of the enumerations.
+    /// Returns the record at `index`, in the order of the enumerations.
     pub fn at(index: u64, start: i64) -> Option<Term> {
         let mut left = index as usize;
         for enumeration in enumerations() {
@@ -44,11 +43,11 @@ impl Term {
 #[derive(Clone, Copy, Debug)]
 pub struct Fixed<'m> {
     pub base: &'m Base,
-    /// The resource it describes; none for the data system itself.
+    /// The described resource, or `None` for the data system.
     pub describes: Option<Set>,
 }
 
-/// The resources that Resource lists, in the order of its key.
+/// The resources that Resource lists, in the order of their keys.
 pub const DESCRIBED: [Set; 7] = [
     Set::Lookup,
     Set::Media,

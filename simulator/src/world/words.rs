@@ -1,10 +1,9 @@
-//! What agents write about a house.
+//! Remarks about properties.
 
 use crate::dice::Dice;
 
-/// Sentences of remarks; among them what breaks careless readers: quotes,
-/// backslashes, newlines, tabs, accents, emoji, separators that end a line in
-/// JavaScript, HTML, and something that looks like JSON.
+/// Sentences of remarks. Some contain text that breaks careless readers: quotes, backslashes,
+/// newlines, tabs, accents, emoji, U+2028 (a line separator in JavaScript), HTML and JSON.
 const SENTENCES: &[&str] = &[
     "Beautifully updated home on a quiet street with views of the Wasatch Front.",
     "Don't miss this one \u{2014} the seller says \"bring all offers\"!",
@@ -32,10 +31,10 @@ const SENTENCES: &[&str] = &[
     "Agent is related to the seller.",
 ];
 
-/// Remarks of about `length` characters, at least one sentence, at most 4,000 bytes.
+/// Returns remarks of about `length` bytes: at least one sentence, at most 4,000 bytes.
 pub fn remarks(dice: Dice, length: usize) -> String {
     const SALT: u64 = crate::dice::salt_of("remarks");
-    /// The field holds this many characters at most.
+    /// The maximum length of the field.
     const MAX_LENGTH: usize = 4_000;
     let length = length.min(MAX_LENGTH);
     let mut text = String::with_capacity(length + 160);
@@ -52,7 +51,7 @@ pub fn remarks(dice: Dice, length: usize) -> String {
     text
 }
 
-/// One sentence, for shorter fields.
+/// Returns one sentence, for shorter fields.
 pub fn sentence(dice: Dice, salt: u64) -> &'static str {
     dice.pick(salt, SENTENCES)
 }

@@ -1,4 +1,4 @@
-//! Faults, the asset host, and control over HTTP.
+//! Tests of faults, the asset host and control over HTTP.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use super::super::{Fault, FaultRule, Host, RetryAfter};
 use super::*;
 
 #[tokio::test]
-async fn every_fault_does_its_harm_once() {
+async fn every_fault_damages_one_response() {
     let feed = feed(60);
     let url = "Property?$top=20";
     let sound = get(&feed, url).await.unwrap().text().await.unwrap();
@@ -118,7 +118,7 @@ async fn every_fault_does_its_harm_once() {
 }
 
 #[tokio::test]
-async fn a_rule_hits_whom_and_when_it_says() {
+async fn a_rule_hits_only_matching_requests() {
     let feed = feed(5);
     let rule = FaultRule::once(Fault::Status(500));
     feed.fault(FaultRule {
@@ -147,7 +147,7 @@ async fn a_rule_hits_whom_and_when_it_says() {
 }
 
 #[tokio::test]
-async fn photos_are_real_files_and_never_see_the_token() {
+async fn photos_are_valid_files_and_need_no_token() {
     let feed = feed_with(|options| options.photo_bytes = 100_000);
     let photo = feed.truth("Media")[1].clone();
     let url = photo["MediaURL"].as_str().unwrap();
@@ -206,7 +206,7 @@ async fn photos_are_real_files_and_never_see_the_token() {
 }
 
 #[tokio::test]
-async fn a_resource_may_fail_alone() {
+async fn one_resource_can_fail_while_others_work() {
     let feed = feed(5);
     feed.set_server(|server| {
         server.media_status = Some(504);
@@ -227,7 +227,7 @@ async fn a_resource_may_fail_alone() {
 }
 
 #[tokio::test]
-async fn many_ask_at_once() {
+async fn requests_are_answered_in_parallel() {
     let feed = feed_with(|options| options.server.latency_ms = 60);
     let one = client();
     let url = format!("{}/Property?$top=1", feed.base_url());
@@ -239,7 +239,7 @@ async fn many_ask_at_once() {
 }
 
 #[tokio::test]
-async fn a_feed_on_its_own_is_controlled_over_http() {
+async fn control_requests_change_a_feed() {
     let feed = feed(50);
     let root = feed.base_url().replace("/reso/odata", "/simulator");
     let post = async |path: &str, body: Json| {

@@ -1,4 +1,4 @@
-//! How the market moves.
+//! Tests of changes to the market.
 
 use serde_json::json;
 
@@ -6,13 +6,13 @@ use super::super::{Names, Spoil};
 use super::*;
 
 #[test]
-fn the_same_seed_moves_the_same_way() {
+fn the_same_seed_makes_the_same_changes() {
     let (one, same) = (feed(300), feed(300));
     let other = feed_with(|options| options.seed = 2);
     let truth = |feed: &Simulator| {
         let of = |set: &str| {
             let mut all = feed.truth(set);
-            // The asset host's port is the only thing that differs between runs.
+            // Only the port of the asset host differs between runs.
             all.iter_mut()
                 .for_each(|record| drop(record.shift_remove("MediaURL")));
             all
@@ -36,7 +36,7 @@ fn the_same_seed_moves_the_same_way() {
 }
 
 #[test]
-fn an_edit_sets_fields_and_the_stamp_it_should() {
+fn an_edit_sets_fields_and_the_timestamp() {
     let feed = feed(10);
     let key = feed.listing_keys()[4].to_string();
     feed.advance(chrono::Duration::minutes(5));
@@ -79,7 +79,7 @@ fn an_edit_sets_fields_and_the_stamp_it_should() {
 }
 
 #[tokio::test]
-async fn a_listing_goes_and_returns_with_its_children() {
+async fn a_listing_is_deleted_and_restored_with_its_children() {
     let feed = feed(40);
     let photo = feed.truth("Media")[0].clone();
     let key = photo["ResourceRecordKeyNumeric"].as_i64().unwrap();
@@ -106,7 +106,7 @@ async fn a_listing_goes_and_returns_with_its_children() {
 }
 
 #[tokio::test]
-async fn skipping_by_number_steps_over_what_went() {
+async fn skip_ignores_deleted_listings() {
     let feed = feed(100);
     for key in feed.listing_keys().into_iter().step_by(3) {
         feed.delete("Property", &key.to_string(), false).unwrap();
@@ -129,7 +129,7 @@ async fn skipping_by_number_steps_over_what_went() {
 }
 
 #[tokio::test]
-async fn photos_move_with_or_without_their_listing() {
+async fn photos_change_with_or_without_their_listings_timestamp() {
     let feed = feed(30);
     let key = feed.listing_keys()[9];
     let listing = |feed: &Simulator| feed.truth("Property")[9].clone();
@@ -187,7 +187,7 @@ async fn photos_move_with_or_without_their_listing() {
 }
 
 #[test]
-fn held_moves_are_stamped_early_and_seen_late() {
+fn held_changes_keep_their_timestamps() {
     let feed = feed(10);
     let key = feed.listing_keys()[0];
     let before = feed.truth("Property");
@@ -219,7 +219,7 @@ fn held_moves_are_stamped_early_and_seen_late() {
 }
 
 #[tokio::test]
-async fn a_spoiled_record_comes_spoiled_until_mended() {
+async fn a_spoiled_record_is_invalid_until_repaired() {
     let feed = feed(10);
     let key = feed.listing_keys()[3].to_string();
     let truth = feed.truth("Property");

@@ -1,11 +1,11 @@
-//! Filters, pages, expansion, metadata.
+//! Tests of filters, pages, expansion and metadata.
 
 use serde_json::{Value as Json, json};
 
 use super::super::{DeletedNames, Limits, Names};
 use super::*;
 
-/// Filters, and what they must mean for a listing as answered.
+/// Whether a listing matches a filter.
 type Meaning = fn(&Record) -> bool;
 
 fn text<'a>(record: &'a Record, field: &str) -> &'a str {
@@ -21,7 +21,7 @@ fn is_null(record: &Record, field: &str) -> bool {
 }
 
 #[tokio::test]
-async fn every_filter_finds_what_it_says() {
+async fn every_filter_finds_its_matches() {
     let feed = feed(190);
     let truth = feed.truth("Property");
     let table: &[(&str, Meaning)] = &[
@@ -137,7 +137,7 @@ async fn every_filter_finds_what_it_says() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_understood_gets_400() {
+async fn an_invalid_query_gets_400() {
     let feed = feed(20);
     let deep = format!("{}ListPrice gt 1{}", "(".repeat(5_000), ")".repeat(5_000));
     let filters = [
@@ -192,7 +192,7 @@ async fn what_cannot_be_understood_gets_400() {
 }
 
 #[tokio::test]
-async fn next_links_lead_through_everything_once() {
+async fn next_links_visit_every_record_once() {
     let feed = feed(450);
     for set in [
         "Property",
@@ -214,7 +214,7 @@ async fn next_links_lead_through_everything_once() {
 }
 
 #[tokio::test]
-async fn a_walk_by_keys_sees_what_next_links_see() {
+async fn a_walk_by_keys_sees_every_record() {
     let feed = feed(450);
     feed.set_server(|server| server.page_cap = Some(70));
     let (mut last, mut seen) = (0, Vec::new());
@@ -234,7 +234,7 @@ async fn a_walk_by_keys_sees_what_next_links_see() {
 }
 
 #[tokio::test]
-async fn orders_hold_and_ties_keep_the_order_of_keys() {
+async fn records_come_in_order_and_ties_keep_the_order_of_keys() {
     let feed = feed(150);
     let by = |record: &Record| text(record, "ModificationTimestamp").to_owned();
     let mut truth = feed.truth("Property");
@@ -281,7 +281,7 @@ async fn orders_hold_and_ties_keep_the_order_of_keys() {
 }
 
 #[tokio::test]
-async fn ties_wider_than_a_page_can_be_walked_by_stamp_and_key() {
+async fn ties_larger_than_a_page_can_be_walked_by_timestamp_and_key() {
     let feed = feed(1_800);
     feed.set_server(|server| server.page_cap = Some(100));
     let (mut stamp, mut key, mut seen) = ("2000-01-01T00:00:00Z".to_owned(), 0, 0);
@@ -303,7 +303,7 @@ async fn ties_wider_than_a_page_can_be_walked_by_stamp_and_key() {
 }
 
 #[tokio::test]
-async fn counts_and_totals_are_respected() {
+async fn top_skip_and_count_limit_the_whole_walk() {
     let feed = feed(450);
     let (_, page) = ask(&feed, "Property?$count=true&$top=250").await;
     assert_eq!(page["@odata.count"], 450);
@@ -339,7 +339,7 @@ async fn counts_and_totals_are_respected() {
 }
 
 #[tokio::test]
-async fn expanded_children_are_those_of_their_listing() {
+async fn expanded_children_belong_to_their_listing() {
     let feed = feed(400);
     let (mut adus, mut houses) = (0, 0);
     for listing in walk(
@@ -378,7 +378,7 @@ async fn expanded_children_are_those_of_their_listing() {
 }
 
 #[tokio::test]
-async fn children_beyond_the_cap_come_by_their_own_link() {
+async fn a_next_link_leads_to_children_above_the_cap() {
     let feed = feed(60);
     feed.set_server(|server| server.expand_cap = Some(2));
     let listing = records(&feed, "Property?$expand=Media&$select=ListingKeyNumeric").await;
@@ -395,7 +395,7 @@ async fn children_beyond_the_cap_come_by_their_own_link() {
 }
 
 #[tokio::test]
-async fn one_record_comes_by_its_key() {
+async fn a_record_is_found_by_its_key() {
     let feed = feed(20);
     let key = feed.listing_keys()[7];
     let truth = &feed.truth("Property")[7];
@@ -430,7 +430,7 @@ async fn one_record_comes_by_its_key() {
 }
 
 #[tokio::test]
-async fn only_the_token_opens_the_feed() {
+async fn the_feed_requires_the_token() {
     let feed = feed(5);
     let url = format!("{}/Property", feed.base_url());
     for token in [None, Some("wrong"), Some("")] {
@@ -492,7 +492,7 @@ async fn metadata_declares_every_field_and_follows_changes() {
 }
 
 #[tokio::test]
-async fn enumerations_come_by_the_name_the_account_has() {
+async fn enumerations_have_display_or_member_names() {
     let feed = feed(120);
     let by_member: Vec<Record> = {
         feed.set_server(|server| server.names = Names::Member);
@@ -529,7 +529,7 @@ async fn enumerations_come_by_the_name_the_account_has() {
 }
 
 #[tokio::test]
-async fn listings_agree_with_themselves_and_with_the_others() {
+async fn listings_are_consistent_with_each_other() {
     let feed = feed(600);
     let names = |set: &str, field: &str| {
         feed.truth(set)
@@ -569,7 +569,7 @@ async fn listings_agree_with_themselves_and_with_the_others() {
 }
 
 #[tokio::test]
-async fn limits_are_counted_and_told() {
+async fn rate_limits_are_counted_and_reported() {
     let feed = feed_with(|options| {
         options.listings = 3;
         options.server.limits = Limits {
@@ -600,7 +600,7 @@ async fn limits_are_counted_and_told() {
 }
 
 #[tokio::test]
-async fn deleted_answers_to_the_names_it_has() {
+async fn the_deleted_feed_has_the_chosen_field_names() {
     let feed = feed(10);
     let key = feed.listing_keys()[2].to_string();
     feed.delete("Property", &key, true).unwrap();
@@ -626,7 +626,7 @@ async fn deleted_answers_to_the_names_it_has() {
 }
 
 #[tokio::test]
-async fn a_million_listings_start_in_an_instant() {
+async fn a_million_listings_start_at_once() {
     let began = std::time::Instant::now();
     let feed = feed(1_000_000);
     assert!(began.elapsed().as_millis() < 1_000);
