@@ -53,9 +53,10 @@ impl ChangeTable {
         if let Some(width) = &mut self.listing_width {
             *width = (*width).max(length(&listing));
         }
-        let head = match self.has_head {
-            true => String::new(),
-            false => self.columns("TIME (UTC)", "LISTING", "RECORD") + "CHANGE\n",
+        let head = if self.has_head {
+            String::new()
+        } else {
+            self.columns("TIME (UTC)", "LISTING", "RECORD") + "CHANGE\n"
         };
         self.has_head = true;
         let columns = self.columns(&row.recorded_at, &listing, &record(row));

@@ -29,9 +29,10 @@ const PHOTOS: (&str, &str) = ("photo", "photos");
 /// token.
 pub fn dry_run(config: &Config, prunes: bool, output: &Output) -> anyhow::Result<Exit> {
     let mirror = Mirror::open_to_read(&config.mirror.database)?;
-    let unnamed = match prunes {
-        true => Some(sync::unnamed(config, &mirror)?),
-        false => None,
+    let unnamed = if prunes {
+        Some(sync::unnamed(config, &mirror)?)
+    } else {
+        None
     };
     let plan = Plan {
         media_dir: &config.mirror.media_dir,

@@ -46,9 +46,10 @@ fn steady(lines: &str) -> String {
 /// How much of a long result is gathered before it is sent: a pipe's fill, but
 /// on a terminal no more than a line, for somebody waits for it.
 pub fn gathered_bytes() -> usize {
-    match std::io::stdout().is_terminal() {
-        true => 1,
-        false => 64 * 1024,
+    if std::io::stdout().is_terminal() {
+        1
+    } else {
+        64 * 1024
     }
 }
 

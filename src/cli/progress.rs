@@ -46,9 +46,10 @@ impl<'a> Shown<'a> {
     }
 
     fn start(&self, what: &'static str, total: Option<u64>) -> Current {
-        let bar = match self.bars {
-            true => ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr()),
-            false => ProgressBar::hidden(),
+        let bar = if self.bars {
+            ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr())
+        } else {
+            ProgressBar::hidden()
         };
         let template = match total {
             Some(_) => "{prefix} {bar:30} {human_pos} of {human_len}  {msg}",

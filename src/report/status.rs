@@ -147,9 +147,10 @@ fn look_at(
     let watermark = mirror.watermark(resource)?;
     let current_as_of = mirror.current_as_of(resource)?;
     let tx = mirror.read()?;
-    let (live, deleted) = match tx.has_table(resource)? {
-        true => tx.count_rows(resource)?,
-        false => (0, 0),
+    let (live, deleted) = if tx.has_table(resource)? {
+        tx.count_rows(resource)?
+    } else {
+        (0, 0)
     };
     let since = current_as_of.as_deref().and_then(instant);
     let lag = since.map(|since| (now - since).to_std().unwrap_or_default());

@@ -70,9 +70,10 @@ impl Table {
             .enumerate()
             .map(|(column, (cell, width))| {
                 let cell = printable(cell);
-                match column < self.names {
-                    true => format!("{:width$}", cut(&cell, NAME_WIDTH)),
-                    false => format!("{cell:>width$}"),
+                if column < self.names {
+                    format!("{:width$}", cut(&cell, NAME_WIDTH))
+                } else {
+                    format!("{cell:>width$}")
                 }
             });
         let line = cells.collect::<Vec<_>>().join(gap);
@@ -83,15 +84,17 @@ impl Table {
         let length = |text: &str| text.chars().count();
         let columns = self.head.iter().enumerate().map(|(column, name)| {
             // A name stands beside names that are as long; one of numbers does not.
-            let head = match column < self.names {
-                true => Some(length(name)),
-                false => words(name).iter().map(|word| length(word)).max(),
+            let head = if column < self.names {
+                Some(length(name))
+            } else {
+                words(name).iter().map(|word| length(word)).max()
             };
             let cells = self.rows.iter().filter_map(|row| row.get(column));
             let widest = cells.map(|cell| length(cell)).max().max(head).unwrap_or(0);
-            match column < self.names {
-                true => widest.min(NAME_WIDTH),
-                false => widest,
+            if column < self.names {
+                widest.min(NAME_WIDTH)
+            } else {
+                widest
             }
         });
         columns.collect()

@@ -57,9 +57,10 @@ fn job(job: &JobPerformance) -> Vec<String> {
 /// A share as a percentage, which is 100 % only for all.
 pub fn share(rate: f64) -> String {
     let percent = (rate * 100.0).round();
-    match rate < 1.0 && percent > 99.0 {
-        true => "99%".to_owned(),
-        false => format!("{percent}%"),
+    if rate < 1.0 && percent > 99.0 {
+        "99%".to_owned()
+    } else {
+        format!("{percent}%")
     }
 }
 
@@ -103,9 +104,10 @@ pub fn days(market: &Market, syncs: &Performance, most: usize) -> Table {
 
 /// What stands above the days that bins begin with.
 fn head_of(bins: &[Range<usize>]) -> &'static str {
-    match bins.iter().all(|bin| bin.len() == 1) {
-        true => "day",
-        false => "from",
+    if bins.iter().all(|bin| bin.len() == 1) {
+        "day"
+    } else {
+        "from"
     }
 }
 

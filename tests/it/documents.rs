@@ -98,9 +98,10 @@ fn the_documents_name_every_table_view_and_column() {
         }
         // One section describes the columns that all record tables share.
         let is_of_records = ["listings", "media", "open_houses"].contains(&name);
-        let described = match is_of_records {
-            true => records,
-            false => section(&text, name).unwrap_or_else(|| panic!("no section for {name}")),
+        let described = if is_of_records {
+            records
+        } else {
+            section(&text, name).unwrap_or_else(|| panic!("no section for {name}"))
         };
         let columns = texts(
             &db,

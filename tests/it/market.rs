@@ -295,9 +295,10 @@ impl Market {
         ];
         let kind = self.dice.one(&kinds).unwrap().clone();
         let (skip, times) = (self.dice.roll(8) as u64, 1 + self.dice.roll(3) as u64);
-        let on = match self.has_files && self.dice.coin() {
-            true => Host::Assets,
-            false => Host::Feed,
+        let on = if self.has_files && self.dice.coin() {
+            Host::Assets
+        } else {
+            Host::Feed
         };
         self.trail.push(format!(
             "{kind:?} of {on:?} behind {skip} requests, {times} times"

@@ -26,13 +26,14 @@ pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
 
 /// A resource that does not answer makes the plan one in part.
 pub fn exit(plan: &Plan) -> Exit {
-    match plan
+    if plan
         .resources
         .iter()
         .any(|resource| resource.error.is_some())
     {
-        true => Exit::Partial,
-        false => Exit::Done,
+        Exit::Partial
+    } else {
+        Exit::Done
     }
 }
 

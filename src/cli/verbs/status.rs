@@ -26,9 +26,10 @@ pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     let config = configuration(arguments, output)?;
     let mut mirror = Mirror::open_to_read(&config.mirror.database)?;
     let status = report::status(&config, &mut mirror, Utc::now())?;
-    let exit = match status.needs.is_empty() {
-        true => Exit::Done,
-        false => Exit::Partial,
+    let exit = if status.needs.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Partial
     };
     let document = Document {
         exit_code: exit.code(),

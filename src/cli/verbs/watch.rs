@@ -189,9 +189,10 @@ impl DaemonHost for WatchHost<'_> {
     }
 
     fn notify(&self, config: &Config, transitions: &[Transition]) -> anyhow::Result<()> {
-        let printed = match self.output.json {
-            true => Printed::JsonLines,
-            false => Printed::Lines,
+        let printed = if self.output.json {
+            Printed::JsonLines
+        } else {
+            Printed::Lines
         };
         tell(config, transitions, printed, &self.stop)
     }

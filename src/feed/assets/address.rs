@@ -31,9 +31,10 @@ pub struct PrivateAddress {
 
 fn at(host: &str, address: &IpAddr) -> String {
     let address = address.to_string();
-    match host.trim_matches(['[', ']']) == address {
-        true => format!("{host} is"),
-        false => format!("{host} is at {address},"),
+    if host.trim_matches(['[', ']']) == address {
+        format!("{host} is")
+    } else {
+        format!("{host} is at {address},")
     }
 }
 
@@ -95,12 +96,13 @@ impl Guard {
             Some(Host::Ipv6(address)) => address.into(),
             _ => return Ok(()),
         };
-        match self.allows(address) {
-            true => Ok(()),
-            false => Err(PrivateAddress {
+        if self.allows(address) {
+            Ok(())
+        } else {
+            Err(PrivateAddress {
                 host: url.host_str().unwrap_or_default().to_owned(),
                 address,
-            }),
+            })
         }
     }
 

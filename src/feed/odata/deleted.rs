@@ -82,9 +82,10 @@ impl DeletedNames {
     /// For which resources there is a query of its own; one for all where the
     /// filter need not name them.
     pub fn queries<'r>(&self, resources: &[&'r str]) -> Vec<Option<&'r str>> {
-        match self.names_resource {
-            true => resources.iter().copied().map(Some).collect(),
-            false => vec![None],
+        if self.names_resource {
+            resources.iter().copied().map(Some).collect()
+        } else {
+            vec![None]
         }
     }
 }

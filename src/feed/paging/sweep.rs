@@ -106,9 +106,10 @@ impl Sweep {
             query::eq(MODIFICATION_TIMESTAMP, &moment(stamp)),
             query::gt(&self.shape.paging_field().name, &key.literal()),
         ]);
-        match two_steps {
-            true => ties,
-            false => query::or([later, query::group(&ties)]),
+        if two_steps {
+            ties
+        } else {
+            query::or([later, query::group(&ties)])
         }
     }
 

@@ -82,9 +82,10 @@ impl Axis {
 
     /// How high a number is in the drawing.
     pub fn y(&self, value: f64) -> f64 {
-        let share = match self.is_by_tens {
-            true => (value.max(self.low) / self.low).ln() / (self.high / self.low).ln(),
-            false => (value - self.low) / (self.high - self.low),
+        let share = if self.is_by_tens {
+            (value.max(self.low) / self.low).ln() / (self.high / self.low).ln()
+        } else {
+            (value - self.low) / (self.high - self.low)
         };
         BOTTOM - share.clamp(0.0, 1.0) * (BOTTOM - TOP)
     }

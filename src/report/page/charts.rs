@@ -39,9 +39,10 @@ pub fn inventory(inventory: &Inventory) -> (Chart, bool) {
         .filter(|status| !is_off(&inventory.statuses[*status]))
         .collect();
     let is_part = !on_market.is_empty() && on_market.len() < all.len();
-    let (title, shown) = match is_part {
-        true => ("Listings on the market, by status", on_market),
-        false => ("Listings by status", all),
+    let (title, shown) = if is_part {
+        ("Listings on the market, by status", on_market)
+    } else {
+        ("Listings by status", all)
     };
     let names: Vec<&str> = inventory.days.iter().map(|day| &*day.day).collect();
     let bins = bins(names.len(), BINS);
@@ -54,9 +55,10 @@ pub fn inventory(inventory: &Inventory) -> (Chart, bool) {
     };
     // Those that are fewest share the last colour.
     let mut groups: Vec<(&str, &[usize])> = Vec::new();
-    let alone = match shown.len() > COLOURS {
-        true => COLOURS - 1,
-        false => shown.len(),
+    let alone = if shown.len() > COLOURS {
+        COLOURS - 1
+    } else {
+        shown.len()
     };
     for status in shown[..alone].chunks(1) {
         let name = inventory.statuses[status[0]].as_deref();

@@ -38,9 +38,12 @@ fn request(assets: &Assets, dir: &MediaDir, photo: &Photo) -> Result<PhotoResult
         };
         file.write(chunk)?;
         if !is_image && file.has_head() {
-            file.extension().map_err(|other| match other.is_known {
-                true => Untaken::Other(other.to_string()),
-                false => Untaken::Unfit(other.to_string()),
+            file.extension().map_err(|other| {
+                if other.is_known {
+                    Untaken::Other(other.to_string())
+                } else {
+                    Untaken::Unfit(other.to_string())
+                }
             })?;
             is_image = true;
         }
@@ -53,9 +56,12 @@ fn request(assets: &Assets, dir: &MediaDir, photo: &Photo) -> Result<PhotoResult
             Err(AssetError::Unavailable(empty.to_owned()))
         }
         (Asset::Whole(validators), Some(mut file)) => {
-            file.extension().map_err(|other| match other.is_known {
-                true => AssetError::NoImage(other.to_string()),
-                false => AssetError::Unavailable(other.to_string()),
+            file.extension().map_err(|other| {
+                if other.is_known {
+                    AssetError::NoImage(other.to_string())
+                } else {
+                    AssetError::Unavailable(other.to_string())
+                }
             })?;
             file.close();
             Ok(PhotoResult::Complete(Box::new(file), validators))
