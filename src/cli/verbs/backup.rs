@@ -10,8 +10,9 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use crate::cli::arguments::{Arguments, BackupWanted};
+use crate::cli::arguments::Arguments;
 use crate::cli::exit::{Exit, UsageError};
+use crate::cli::options::BackupOptions;
 use crate::cli::output::Output;
 use crate::cli::place::place;
 use crate::cli::session::{config_path, configuration};
@@ -28,7 +29,7 @@ struct Document<'a> {
     bytes: u64,
 }
 
-pub fn run(arguments: &Arguments, wanted: &BackupWanted, output: &Output) -> anyhow::Result<Exit> {
+pub fn run(arguments: &Arguments, wanted: &BackupOptions, output: &Output) -> anyhow::Result<Exit> {
     let config = configuration(arguments, output)?;
     let mut mirror = Mirror::open_to_read(&config.mirror.database)?;
     let place = place(&config_path(arguments), &config, &wanted.file)?;

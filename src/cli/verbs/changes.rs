@@ -3,14 +3,19 @@
 use std::io::Write;
 use std::ops::ControlFlow;
 
-use crate::cli::arguments::{Arguments, Changes, Kind};
+use crate::cli::arguments::Arguments;
 use crate::cli::change_table::ChangeTable;
 use crate::cli::exit::{Exit, UsageError};
+use crate::cli::options::{ChangeKind, ChangesOptions};
 use crate::cli::output::{Output, gathered_bytes, send, terminal_columns};
 use crate::cli::session::configuration;
 use crate::mirror::{ChangeCategory, ChangeFilter, ChangeReader, ChangeRow, Mirror};
 
-pub fn run(arguments: &Arguments, wanted: &Changes, output: &Output) -> anyhow::Result<Exit> {
+pub fn run(
+    arguments: &Arguments,
+    wanted: &ChangesOptions,
+    output: &Output,
+) -> anyhow::Result<Exit> {
     if wanted.csv && output.json {
         let both = "--csv and --json were both given; give one of them";
         return Err(UsageError(both.to_owned()).into());
@@ -36,14 +41,14 @@ pub fn run(arguments: &Arguments, wanted: &Changes, output: &Output) -> anyhow::
     Ok(printed.exit)
 }
 
-fn filter(wanted: &Changes) -> ChangeFilter {
-    let category = |kind: &Kind| match kind {
-        Kind::New => ChangeCategory::New,
-        Kind::Updated => ChangeCategory::Updated,
-        Kind::Status => ChangeCategory::Status,
-        Kind::Price => ChangeCategory::Price,
-        Kind::Deleted => ChangeCategory::Deleted,
-        Kind::Restored => ChangeCategory::Restored,
+fn filter(wanted: &ChangesOptions) -> ChangeFilter {
+    let category = |kind: &ChangeKind| match kind {
+        ChangeKind::New => ChangeCategory::New,
+        ChangeKind::Updated => ChangeCategory::Updated,
+        ChangeKind::Status => ChangeCategory::Status,
+        ChangeKind::Price => ChangeCategory::Price,
+        ChangeKind::Deleted => ChangeCategory::Deleted,
+        ChangeKind::Restored => ChangeCategory::Restored,
     };
     ChangeFilter {
         since: wanted.since.as_ref().map(|since| since.0.clone()),

@@ -2,11 +2,12 @@
 
 use clap::CommandFactory;
 
-use crate::cli::arguments::{Arguments, Completions};
+use crate::cli::arguments::Arguments;
 use crate::cli::exit::Exit;
+use crate::cli::options::CompletionsOptions;
 use crate::cli::output::{Output, print_as_it_is};
 
-pub fn run(wanted: &Completions, output: &Output) -> anyhow::Result<Exit> {
+pub fn run(wanted: &CompletionsOptions, output: &Output) -> anyhow::Result<Exit> {
     let mut script = Vec::new();
     clap_complete::generate(
         wanted.shell,

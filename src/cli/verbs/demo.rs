@@ -7,9 +7,9 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use super::sync::describe_runs;
-use crate::cli::arguments::Demo;
 use crate::cli::change_table::change;
 use crate::cli::exit::{Exit, UsageError};
+use crate::cli::options::DemoOptions;
 use crate::cli::output::{Output, print};
 use crate::cli::progress::Shown;
 use crate::cli::session::Session;
@@ -35,7 +35,7 @@ struct Document {
     changes: Vec<ChangeCount>,
 }
 
-pub fn run(wanted: &Demo, output: &Output) -> anyhow::Result<Exit> {
+pub fn run(wanted: &DemoOptions, output: &Output) -> anyhow::Result<Exit> {
     let dir = folder(wanted.dir.as_deref())?;
     let started = Instant::now();
     let simulator = Simulator::start(Options {

@@ -3,8 +3,9 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use crate::cli::arguments::{Arguments, Init};
+use crate::cli::arguments::Arguments;
 use crate::cli::exit::{Exit, UsageError};
+use crate::cli::options::InitOptions;
 use crate::cli::output::Output;
 use crate::cli::session::{config_path, configuration};
 use crate::cli::whole_file::{There, write_whole};
@@ -15,14 +16,14 @@ use crate::report;
 /// Where the description for Datasette is written.
 const DATASETTE: &str = "metadata.yaml";
 
-pub fn run(arguments: &Arguments, wanted: &Init, output: &Output) -> anyhow::Result<Exit> {
+pub fn run(arguments: &Arguments, wanted: &InitOptions, output: &Output) -> anyhow::Result<Exit> {
     match wanted.datasette {
         true => describe(arguments, output),
         false => configure(arguments, wanted, output),
     }
 }
 
-fn configure(arguments: &Arguments, wanted: &Init, output: &Output) -> anyhow::Result<Exit> {
+fn configure(arguments: &Arguments, wanted: &InitOptions, output: &Output) -> anyhow::Result<Exit> {
     let path = config_path(arguments);
     let text = template(wanted.profile);
     write_new(&path, &text, "give another name with --config")?;

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::cli::arguments::{Arguments, Listing};
+use crate::cli::arguments::Arguments;
 use crate::cli::change_table::ChangeTable;
 use crate::cli::exit::Exit;
+use crate::cli::options::ListingOptions;
 use crate::cli::output::{Output, terminal_columns};
 use crate::cli::session::configuration;
 use crate::cli::text::{counted, printable, value};
@@ -31,7 +32,11 @@ struct Document<'a> {
     history: &'a [ChangeRow],
 }
 
-pub fn run(arguments: &Arguments, wanted: &Listing, output: &Output) -> anyhow::Result<Exit> {
+pub fn run(
+    arguments: &Arguments,
+    wanted: &ListingOptions,
+    output: &Output,
+) -> anyhow::Result<Exit> {
     let config = configuration(arguments, output)?;
     let mut mirror = Mirror::open_to_read(&config.mirror.database)?;
     let at = wanted.at.as_ref().map(|at| at.0.as_str());

@@ -3,11 +3,12 @@
 use anyhow::Context;
 use clap::CommandFactory;
 
-use crate::cli::arguments::{Arguments, ManPages};
+use crate::cli::arguments::Arguments;
 use crate::cli::exit::{Exit, UsageError};
+use crate::cli::options::ManOptions;
 use crate::cli::output::{Output, print_as_it_is};
 
-pub fn run(wanted: &ManPages, output: &Output) -> anyhow::Result<Exit> {
+pub fn run(wanted: &ManOptions, output: &Output) -> anyhow::Result<Exit> {
     // Its verb `help` has no page of its own for every other verb.
     let command = Arguments::command().disable_help_subcommand(true);
     let Some(dir) = &wanted.dir else {

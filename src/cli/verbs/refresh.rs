@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::sync::give_back_lease;
-use crate::cli::arguments::{Arguments, Refresh};
+use crate::cli::arguments::Arguments;
 use crate::cli::exit::{Exit, UsageError};
+use crate::cli::options::RefreshOptions;
 use crate::cli::output::Output;
 use crate::cli::session::Session;
 use crate::cli::text::counted;
@@ -28,7 +29,11 @@ struct Failed<'a> {
     error: &'a str,
 }
 
-pub fn run(arguments: &Arguments, wanted: &Refresh, output: &Output) -> anyhow::Result<Exit> {
+pub fn run(
+    arguments: &Arguments,
+    wanted: &RefreshOptions,
+    output: &Output,
+) -> anyhow::Result<Exit> {
     let session = Session::open(arguments, output)?;
     let context = session.context(&sync::Unwatched, 0);
     let mut keys: Vec<String> = Vec::new();

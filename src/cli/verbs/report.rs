@@ -7,8 +7,9 @@ use anyhow::Context;
 use chrono::Utc;
 use serde::Serialize;
 
-use crate::cli::arguments::{Arguments, ReportWanted};
+use crate::cli::arguments::Arguments;
 use crate::cli::exit::Exit;
+use crate::cli::options::ReportOptions;
 use crate::cli::output::Output;
 use crate::cli::place::place;
 use crate::cli::session::{config_path, configuration};
@@ -24,7 +25,7 @@ struct Document<'a> {
     report: &'a Report,
 }
 
-pub fn run(arguments: &Arguments, wanted: &ReportWanted, output: &Output) -> anyhow::Result<Exit> {
+pub fn run(arguments: &Arguments, wanted: &ReportOptions, output: &Output) -> anyhow::Result<Exit> {
     let config = configuration(arguments, output)?;
     let html = wanted.html.as_deref();
     let place = html.map(|file| place(&config_path(arguments), &config, file));

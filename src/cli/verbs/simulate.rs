@@ -1,12 +1,12 @@
 //! `simulate`: the simulated feed on its own.
 
-use crate::cli::arguments::Simulate;
 use crate::cli::exit::Exit;
+use crate::cli::options::SimulateOptions;
 use crate::cli::output::Output;
 use crate::cli::signals::wait_for_signal;
 use simulator::{Limits, Options, ServerBehaviour, Simulator};
 
-pub fn run(wanted: &Simulate, output: &Output) -> anyhow::Result<Exit> {
+pub fn run(wanted: &SimulateOptions, output: &Output) -> anyhow::Result<Exit> {
     let limits = Limits {
         per_minute: wanted.requests_per_minute,
         ..Limits::default()

@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use super::check::describe;
 use crate::cli::advice;
-use crate::cli::arguments::{Arguments, Sync, SyncJob};
+use crate::cli::arguments::Arguments;
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::media::{self, describe_files};
+use crate::cli::options::{SyncJob, SyncOptions};
 use crate::cli::output::Output;
 use crate::cli::progress::Shown;
 use crate::cli::session::{Session, configuration};
@@ -41,7 +42,7 @@ struct Document<'a> {
     runs: &'a [RunSummary],
 }
 
-pub fn run(arguments: &Arguments, wanted: &Sync, output: &Output) -> anyhow::Result<Exit> {
+pub fn run(arguments: &Arguments, wanted: &SyncOptions, output: &Output) -> anyhow::Result<Exit> {
     if wanted.dry_run && !matches!(wanted.job, None | Some(SyncJob::Full | SyncJob::Media)) {
         let what = "--dry-run prints the plan of a full sync, or what the job media would do: give it with no job, `full` or `media`";
         return Err(UsageError(what.to_owned()).into());
@@ -113,7 +114,7 @@ struct Done {
 fn do_job(
     context: &Context<'_>,
     mirror: &mut Mirror,
-    wanted: &Sync,
+    wanted: &SyncOptions,
     resources: &[Resource],
     output: &Output,
 ) -> anyhow::Result<Done> {

@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
-use crate::cli::arguments::{Arguments, Verify};
+use crate::cli::arguments::Arguments;
 use crate::cli::exit::Exit;
 use crate::cli::media::describe_unavailable;
+use crate::cli::options::VerifyOptions;
 use crate::cli::output::Output;
 use crate::cli::progress::Shown;
 use crate::cli::session::Session;
@@ -25,7 +26,7 @@ struct Document<'a> {
     verified: &'a Verified,
 }
 
-pub fn run(arguments: &Arguments, wanted: &Verify, output: &Output) -> anyhow::Result<Exit> {
+pub fn run(arguments: &Arguments, wanted: &VerifyOptions, output: &Output) -> anyhow::Result<Exit> {
     let session = Session::open(arguments, output)?;
     let mut mirror = Mirror::open_to_read(&session.config.mirror.database)?;
     let progress = Shown::new(output, &session.config.feed);

@@ -1,0 +1,76 @@
+//! Runs the verb that the command line names, and turns its result into an exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use super::advice::advice;
+use super::arguments::{Arguments, Verb};
+use super::exit::Exit;
+use super::output::{self, Output};
+use super::verbs::{
+    backup, changes, check, completions, demo, init, listing, man, refresh, report, simulate,
+    status, sync, verify, watch,
+};
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return print_help_or_error(&error).into(),
+    };
+    output::log_to_stderr(arguments.quiet, arguments.verbose, arguments.log_format);
+    let output = Output {
+        json: arguments.json,
+        quiet: arguments.quiet,
+    };
+
+    let exit = run(&arguments, &output).unwrap_or_else(|error| {
+        let exit = Exit::of(&error);
+        let error = match advice(&error) {
+            Some(advice) => anyhow::anyhow!("{error:#}; {advice}"),
+            None => error,
+        };
+        output.error(&error, exit);
+        exit
+    });
+    exit.into()
+}
+
+fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
+    match &arguments.verb {
+        Verb::Backup(options) => backup::run(arguments, options, output),
+        Verb::Changes(options) => changes::run(arguments, options, output),
+        Verb::Check => check::run(arguments, output),
+        Verb::Completions(options) => completions::run(options, output),
+        Verb::Demo(options) => demo::run(options, output),
+        Verb::Init(options) => init::run(arguments, options, output),
+        Verb::Listing(options) => listing::run(arguments, options, output),
+        Verb::Man(options) => man::run(options, output),
+        Verb::Refresh(options) => refresh::run(arguments, options, output),
+        Verb::Report(options) => report::run(arguments, options, output),
+        Verb::Simulate(options) => simulate::run(options, output),
+        Verb::Status => status::run(arguments, output),
+        Verb::Sync(options) => sync::run(arguments, options, output),
+        Verb::Verify(options) => verify::run(arguments, options, output),
+        Verb::Watch => watch::run(arguments, output),
+    }
+}
+
+/// Prints the help or version if the user asked for it, or else the usage error.
+fn print_help_or_error(error: &clap::Error) -> Exit {
+    // If printing fails, there is nowhere to report it.
+    let _ = error.print();
+    if !error.use_stderr() {
+        return Exit::Done;
+    }
+
+    if std::env::args_os().any(|argument| argument == "--json") {
+        let text = error.to_string();
+        let text = text.strip_prefix("error: ").unwrap_or(&text);
+        // The usage follows after an empty line.
+        let message = text.split("\n\n").next().unwrap_or(text);
+        output::print_error(message.trim_end(), Exit::Usage);
+    }
+    Exit::Usage
+}

@@ -1,0 +1,244 @@
+//! The arguments and options of each verb.
+
+use std::path::PathBuf;
+
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueEnum};
+use clap_complete::Shell;
+
+use super::since::{Since, since};
+use crate::config::Profile;
+use crate::mirror::StatusChange;
+use crate::resource::Resource;
+
+/// The options of `demo`.
+#[derive(Args, Debug)]
+pub struct DemoOptions {
+    /// Folder for the mirror; it must be empty or not exist yet [default: mlsmirror-demo, or
+    /// mlsmirror-demo-2 and so on if that exists]
+    #[arg(long)]
+    pub dir: Option<PathBuf>,
+    /// Number of listings in the simulated feed
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..=LISTINGS_MAX))]
+    pub listings: u64,
+}
+
+/// The keys of simulated listings have seven digits.
+const LISTINGS_MAX: u64 = 2_900_000;
+
+/// The options of `init`.
+#[derive(Args, Debug)]
+pub struct InitOptions {
+    /// Profile whose defaults to write
+    #[arg(long, value_name = "NAME", default_value_t = Profile::Wfrmls, value_parser = profile())]
+    pub profile: Profile,
+    /// Write metadata.yaml instead: a description of the tables, views and columns for Datasette.
+    /// Never overwrites a file
+    #[arg(long, conflicts_with = "profile")]
+    pub datasette: bool,
+}
+
+fn profile() -> impl TypedValueParser<Value = Profile> {
+    PossibleValuesParser::new(Profile::ALL.map(|profile| profile.name()))
+        .try_map(|name| name.parse::<Profile>())
+}
+
+/// The arguments and options of `sync`.
+#[derive(Args, Debug)]
+pub struct SyncOptions {
+    /// Run only this job; by default, run the jobs that bring the mirror up to date
+    pub job: Option<SyncJob>,
+    /// Sync only these resources; each must be in sync.resources
+    #[arg(long, value_name = "R,…", value_delimiter = ',', value_parser = resource())]
+    pub only: Vec<Resource>,
+    /// Print the plan of a full sync, or of the job media, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Allow up to N deletions for each resource, even above sync.max_delete_percent
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub allow_deletes: u64,
+    /// With the job media: remove files that no row names; with --dry-run, only list them
+    #[arg(long)]
+    pub prune: bool,
+}
+
+fn resource() -> impl TypedValueParser<Value = Resource> {
+    PossibleValuesParser::new(Resource::ALL.map(Resource::entity_set))
+        .try_map(|name| name.parse::<Resource>())
+}
+
+/// A job that `sync` can run on its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SyncJob {
+    /// Read every record of every resource, and soft-delete the records that are missing
+    Full,
+    /// Read the records that changed since the last sync
+    Incremental,
+    /// Soft-delete the records that the feed announces as deleted
+    Deletions,
+    /// Compare all keys and timestamps with the feed, and fix the differences
+    Reconcile,
+    /// Download photo files that are missing or have changed
+    Media,
+    /// Read changed listings, and report the status changes that [monitor] names
+    Monitor,
+}
+
+/// The arguments and options of `refresh`.
+#[derive(Args, Debug)]
+pub struct RefreshOptions {
+    /// ListingKey of each listing to read again
+    #[arg(required = true, value_name = "KEY")]
+    pub keys: Vec<String>,
+    /// Number of listings to request at the same time
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub workers: u16,
+}
+
+/// The options of `verify`.
+#[derive(Args, Debug)]
+pub struct VerifyOptions {
+    /// Number of random records of each resource to compare field by field; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(..=SAMPLE_MAX))]
+    pub sample: u64,
+}
+
+/// No feed has so many records, and the number fits an SQLite integer.
+const SAMPLE_MAX: u64 = 1_000_000_000;
+
+/// The options of `changes`.
+#[derive(Args, Debug)]
+pub struct ChangesOptions {
+    /// Only changes found at or after this time: a date or timestamp (UTC unless it has a zone),
+    /// or how long ago, such as 24h or 7d
+    #[arg(long, value_name = "T", value_parser = since)]
+    pub since: Option<Since>,
+    /// Only changes of this listing, its photos and its open houses
+    #[arg(long, value_name = "KEY")]
+    pub listing: Option<String>,
+    /// Only changes of this resource
+    #[arg(long, value_name = "R", value_parser = resource())]
+    pub resource: Option<Resource>,
+    /// Only changes of this field, spelled exactly
+    #[arg(long, value_name = "F")]
+    pub field: Option<String>,
+    /// Only these kinds of change
+    #[arg(long, value_name = "K,…", value_delimiter = ',')]
+    pub kind: Vec<ChangeKind>,
+    /// Only changes from one status to another, such as 'Active>Pending'. Use quotes, because
+    /// the shell interprets >. You may omit one side: '>Closed'. Case and spaces do not matter
+    #[arg(long, value_name = "CHANGE", value_parser = status_change)]
+    pub transition: Option<StatusChange>,
+    /// Only the newest N changes; 0 for no limit
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub limit: u64,
+    /// Print CSV with a header line
+    #[arg(long)]
+    pub csv: bool,
+}
+
+/// The kinds of change that `changes --kind` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ChangeKind {
+    /// New records
+    New,
+    /// Changes of any field
+    Updated,
+    /// Changes of StandardStatus
+    Status,
+    /// Changes of ListPrice
+    Price,
+    /// Deleted records
+    Deleted,
+    /// Restored records: deleted earlier, and in the feed again
+    Restored,
+}
+
+fn status_change(text: &str) -> Result<StatusChange, String> {
+    let expected = "write it as 'Active>Pending', '>Pending' or 'Active>', in quotes";
+    let (from, to) = text.split_once('>').ok_or(expected)?;
+
+    let status = |text: &str| Some(text.trim().to_owned()).filter(|status| !status.is_empty());
+    let change = StatusChange {
+        from: status(from),
+        to: status(to),
+    };
+    if to.contains('>') || change == StatusChange::default() {
+        return Err(expected.to_owned());
+    }
+    Ok(change)
+}
+
+/// The arguments and options of `listing`.
+#[derive(Args, Debug)]
+pub struct ListingOptions {
+    /// ListingKey of the listing
+    #[arg(value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
+    pub key: String,
+    /// Show the listing as the mirror had it at this time: a date or timestamp (UTC unless it
+    /// has a zone), or how long ago, such as 24h or 7d
+    #[arg(long, value_name = "T", value_parser = since)]
+    pub at: Option<Since>,
+}
+
+/// The options of `report`.
+#[derive(Args, Debug)]
+pub struct ReportOptions {
+    /// Start of the report: a date or timestamp (UTC unless it has a zone), or how long ago,
+    /// such as 24h or 7d
+    #[arg(long, value_name = "T", default_value = "30d", value_parser = since)]
+    pub since: Since,
+    /// Write the report to this file as an HTML page with charts. The page loads nothing from
+    /// the network. An existing file is replaced
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+}
+
+/// The arguments of `backup`.
+#[derive(Args, Debug)]
+pub struct BackupOptions {
+    /// File to write the copy to
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+/// The options of `simulate`.
+#[derive(Args, Debug)]
+pub struct SimulateOptions {
+    /// Port on 127.0.0.1; 0 for any free port
+    #[arg(long, value_name = "P", default_value_t = 8080)]
+    pub port: u16,
+    /// Number of listings at the start
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(0..=LISTINGS_MAX))]
+    pub listings: u64,
+    /// Largest number of photos of a listing
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    pub photos: u32,
+    /// Smallest size of a photo file, in bytes
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub photo_bytes: u32,
+    /// Seed of the random market; the same seed gives the same market
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Serve listings without photos, open houses and other children
+    #[arg(long)]
+    pub bare: bool,
+    /// Answer 429 after this number of requests in a minute; 0 for no limit
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub requests_per_minute: u64,
+}
+
+/// The arguments of `completions`.
+#[derive(Args, Debug)]
+pub struct CompletionsOptions {
+    /// Shell to print completions for
+    pub shell: Shell,
+}
+
+/// The arguments of `man`.
+#[derive(Args, Debug)]
+pub struct ManOptions {
+    /// Folder to write the pages to; it must exist
+    #[arg(value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
