@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use crate::interruption::{one_by_one, stall_behind};
+use crate::interruption::{one_by_one, stall_after};
 use crate::photo_files::with_photos;
 use crate::support::*;
 
@@ -33,7 +33,7 @@ fn content(path: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_copy_holds_all_and_replaces_the_one_before() {
+fn a_backup_holds_every_row_and_replaces_the_previous_one() {
     let feed = feed(40);
     let mirror = Mirror::of(&feed);
     mirror.sync();
@@ -65,10 +65,10 @@ fn a_copy_holds_all_and_replaces_the_one_before() {
 }
 
 #[test]
-fn a_copy_made_while_a_sync_runs_goes_on_where_that_stood() {
+fn a_backup_made_during_a_sync_resumes_at_its_checkpoint() {
     let feed = feed(300);
     let mirror = one_by_one(&feed);
-    stall_behind(&feed, 3);
+    stall_after(&feed, 3);
     let sync = mirror.start(&["sync"]);
     mirror.wait_for_pages("Property", 3);
     let ended = mirror.run(&["backup", "copy.db"]);
@@ -94,7 +94,7 @@ fn a_copy_made_while_a_sync_runs_goes_on_where_that_stood() {
 }
 
 #[test]
-fn what_is_no_copy_of_a_mirror_is_never_replaced() {
+fn a_backup_replaces_no_file_that_is_not_a_backup() {
     let feed = feed_with(5, |options| options.photos = 2);
     let mirror = with_photos(&feed);
     mirror
@@ -162,7 +162,7 @@ fn what_is_no_copy_of_a_mirror_is_never_replaced() {
 }
 
 #[test]
-fn what_has_the_name_of_a_copy_that_is_made_is_no_others() {
+fn a_backup_does_not_use_the_temporary_file_of_another() {
     let feed = feed(5);
     let mut mirror = Mirror::of(&feed);
     mirror.sync();
@@ -195,7 +195,7 @@ fn what_has_the_name_of_a_copy_that_is_made_is_no_others() {
 }
 
 #[test]
-fn a_copy_is_for_those_who_may_read_the_mirror() {
+fn a_backup_has_the_permissions_of_the_mirror() {
     use std::os::unix::fs::PermissionsExt;
 
     let feed = feed(5);
@@ -213,7 +213,7 @@ fn a_copy_is_for_those_who_may_read_the_mirror() {
 }
 
 #[test]
-fn a_copy_that_fails_leaves_the_one_before() {
+fn a_failed_backup_keeps_the_previous_one() {
     let feed = feed(30);
     let mirror = Mirror::of(&feed);
     mirror.sync();

@@ -11,7 +11,7 @@ fn delete(feed: &simulator::Simulator, count: usize) {
 }
 
 #[test]
-fn a_mass_deletion_is_held_back_until_it_is_allowed() {
+fn a_mass_deletion_waits_until_it_is_allowed() {
     let feed = feed(200);
     let mirror = Mirror::of(&feed);
     mirror.sync_full();
@@ -57,7 +57,7 @@ fn a_share_within_the_limit_is_deleted() {
 }
 
 #[test]
-fn a_few_deletions_of_a_small_mirror_are_never_held_back() {
+fn a_few_deletions_in_a_small_mirror_never_wait() {
     let feed = feed(25);
     let mirror = Mirror::of(&feed);
     mirror.sync_full();
@@ -67,7 +67,7 @@ fn a_few_deletions_of_a_small_mirror_are_never_held_back() {
 }
 
 #[test]
-fn a_feed_that_is_suddenly_empty_empties_nothing() {
+fn a_suddenly_empty_feed_does_not_empty_the_mirror() {
     let feed = feed(80);
     let mirror = Mirror::of(&feed);
     mirror.sync_full();

@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 use crate::support::*;
 
 #[test]
-fn what_one_process_spent_counts_for_the_next() {
+fn requests_of_one_process_count_for_the_next() {
     let feed = feed(30);
     let mirror = Mirror::with(&feed, |settings| settings.set("requests_per_hour", 40));
     mirror.sync();
     let spent = feed.request_count();
     assert!((5..40).contains(&spent), "{spent} requests");
     let left = mirror.run(&["status"]);
-    let told = format!("{} of 40 this hour", 40 - spent);
-    assert!(left.stdout.contains(&told), "{left}");
+    let shown = format!("{} of 40 this hour", 40 - spent);
+    assert!(left.stdout.contains(&shown), "{left}");
     // A process that only reads the mirror uses the same budget.
     assert_eq!(mirror.run(&["verify", "--sample", "1"]).code, Some(0));
     let spent = feed.request_count();
@@ -39,7 +39,7 @@ fn what_one_process_spent_counts_for_the_next() {
 }
 
 #[test]
-fn a_pause_that_the_feed_asked_for_holds_for_the_next_process_too() {
+fn the_next_process_keeps_a_pause_that_the_feed_asked_for() {
     use simulator::{Fault, FaultRule, RetryAfter};
     let feed = feed(20);
     let mirror = Mirror::with(&feed, |settings| {
@@ -52,7 +52,7 @@ fn a_pause_that_the_feed_asked_for_holds_for_the_next_process_too() {
     }));
     let running = mirror.start(&["sync"]);
     let asked = feed.request_count();
-    wait_until("it was told to wait", || feed.request_count() > asked);
+    wait_until("the program waits", || feed.request_count() > asked);
     running.signal("TERM");
     running.wait();
     let asked = feed.request_count();
@@ -68,7 +68,7 @@ fn a_pause_that_the_feed_asked_for_holds_for_the_next_process_too() {
 }
 
 #[test]
-fn the_vendors_limit_is_learned_and_kept_and_hardly_more_time_is_taken() {
+fn the_vendors_limit_is_saved_and_kept_with_little_more_time() {
     let feed = feed_with(1_400, |options| {
         options.photos = 0;
         options.open_houses = false;

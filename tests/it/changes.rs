@@ -171,7 +171,7 @@ fn each_condition_prints_the_rows_that_it_names() {
 }
 
 #[test]
-fn what_happens_in_the_feed_is_what_is_told() {
+fn changes_of_the_feed_are_the_printed_changes() {
     let feed = feed(20);
     let mirror = Mirror::of(&feed);
     mirror.sync();
@@ -259,7 +259,7 @@ fn since_takes_dates_timestamps_and_durations() {
 }
 
 #[test]
-fn wrong_words_are_told_and_print_nothing() {
+fn wrong_arguments_are_reported_and_print_no_change() {
     let feed = feed(5);
     let mut mirror = Mirror::of(&feed);
     mirror.token = None;
@@ -287,7 +287,7 @@ fn wrong_words_are_told_and_print_nothing() {
 }
 
 #[test]
-fn reading_changes_nothing_and_goes_on_beside_a_sync() {
+fn reading_changes_writes_nothing_and_works_during_a_sync() {
     let feed = feed(60);
     let mut mirror = moved_mirror(&feed);
     let state = || {
@@ -341,7 +341,7 @@ fn start_reading(mirror: &Mirror, arguments: &[&str]) -> std::process::Child {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_error() {
+fn a_reader_that_closes_the_pipe_is_no_error() {
     let feed = feed(1);
     let mirror = long_log(&feed, 20_000);
     for arguments in [&[][..], &["--json"], &["--csv"]] {
@@ -356,7 +356,7 @@ fn a_reader_that_goes_away_is_no_error() {
 }
 
 #[test]
-fn a_reader_who_takes_his_time_holds_nothing_of_the_database() {
+fn a_slow_reader_holds_no_lock_on_the_database() {
     let feed = feed(1);
     let mirror = long_log(&feed, 20_000);
     let mut child = start_reading(&mirror, &["--csv"]);
@@ -384,7 +384,7 @@ fn a_reader_who_takes_his_time_holds_nothing_of_the_database() {
 }
 
 #[test]
-fn a_long_log_is_never_in_memory_as_a_whole() {
+fn a_long_log_is_never_held_in_memory_as_a_whole() {
     let feed = feed(1);
     let mirror = long_log(&feed, 100_000);
     for arguments in [&[][..], &["--json"], &["--csv"]] {

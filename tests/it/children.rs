@@ -16,7 +16,7 @@ fn a_server_that_refuses_expand_is_asked_for_the_children_on_their_own() {
         assert_eq!(statuses, ["succeeded"], "expand answered {status}");
         assert!(
             !pages_of(&feed, "Media").is_empty(),
-            "the photos came by another way"
+            "the photos were read another way"
         );
     }
 }
@@ -32,7 +32,7 @@ fn a_media_entity_set_that_does_not_answer_is_not_needed() {
 }
 
 #[test]
-fn photos_that_come_by_no_way_leave_the_rest_whole_and_are_made_up_for_later() {
+fn photos_that_cannot_be_read_do_not_stop_the_rest_and_are_read_later() {
     let feed = feed_with(60, |options| {
         options.server.media_status = Some(504);
         options.server.media_expand_status = Some(501);
@@ -76,7 +76,7 @@ fn photos_that_come_by_no_way_leave_the_rest_whole_and_are_made_up_for_later() {
 }
 
 #[test]
-fn expand_that_breaks_midway_is_made_up_for_on_their_own() {
+fn children_are_read_on_their_own_after_expand_fails_midway() {
     use simulator::{Fault, FaultRule};
     let feed = feed(120);
     feed.fault(FaultRule {

@@ -29,7 +29,7 @@ fn metadata_is_read_or_refused() {
 }
 
 #[test]
-fn file_names_are_safe_and_unlike() {
+fn file_names_are_safe_and_distinct() {
     all_of("file_name", checks::file_name);
 }
 

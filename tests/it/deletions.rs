@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::moves::{assert_log_tells_the_difference, copy};
+use crate::moves::{assert_log_equals_the_difference, copy};
 use crate::support::*;
 use simulator::{DeletedNames, Fault, FaultRule, Simulator};
 
@@ -20,7 +20,7 @@ fn reason(mirror: &Mirror, key: i64) -> String {
 }
 
 #[test]
-fn an_announced_listing_goes_with_its_children() {
+fn an_announced_listing_is_deleted_with_its_children() {
     let feed = feed(40);
     let mirror = Mirror::of(&feed);
     mirror.sync();
@@ -49,7 +49,7 @@ fn an_announced_listing_goes_with_its_children() {
         "SELECT DISTINCT source_timestamp FROM changes WHERE change = 'delete'",
     );
     assert_eq!(stamps, [announced]);
-    assert_log_tells_the_difference(&db, 0, &before, &copy(&db, &MAIN));
+    assert_log_equals_the_difference(&db, 0, &before, &copy(&db, &MAIN));
 
     let count = number(&db, "SELECT count(*) FROM changes");
     mirror.sync_ends(0, &["deletions"]);
@@ -60,7 +60,7 @@ fn an_announced_listing_goes_with_its_children() {
 }
 
 #[test]
-fn an_announcement_older_than_the_record_is_void_since_keys_come_back() {
+fn an_announcement_older_than_the_record_is_ignored_because_keys_come_back() {
     for between in [true, false] {
         let feed = feed(30);
         let mirror = Mirror::of(&feed);
@@ -84,7 +84,7 @@ fn an_announcement_older_than_the_record_is_void_since_keys_come_back() {
 }
 
 #[test]
-fn the_names_that_answer_are_found_out_once() {
+fn the_names_that_answer_are_searched_once() {
     for names in [
         DeletedNames::Live,
         DeletedNames::Guide,
@@ -105,7 +105,7 @@ fn the_names_that_answer_are_found_out_once() {
 }
 
 #[test]
-fn a_feed_that_announces_nothing_is_said_and_no_failure() {
+fn a_feed_without_announcements_is_reported_and_is_no_failure() {
     let feed = feed(20);
     feed.set_server(|server| server.deleted_names = DeletedNames::Absent);
     let mirror = Mirror::of(&feed);
@@ -118,7 +118,7 @@ fn a_feed_that_announces_nothing_is_said_and_no_failure() {
 }
 
 #[test]
-fn a_deleted_feed_that_does_not_answer_is_caught_up_with_later() {
+fn announcements_that_could_not_be_read_are_read_later() {
     let feed = feed(30);
     let mirror = Mirror::of(&feed);
     mirror.sync();
@@ -160,7 +160,7 @@ fn more_announcements_than_a_page_are_all_read() {
 }
 
 #[test]
-fn what_went_twice_within_a_second_goes_once() {
+fn a_record_announced_twice_within_a_second_is_deleted_once() {
     let feed = feed(40);
     let mirror = Mirror::of(&feed);
     mirror.sync();
@@ -177,5 +177,5 @@ fn what_went_twice_within_a_second_goes_once() {
     mirror.sync_ends(0, &["deletions"]);
     assert_eq!(reason(&mirror, key), "announced");
     let db = mirror.open();
-    assert_log_tells_the_difference(&db, since, &before, &copy(&db, &MAIN));
+    assert_log_equals_the_difference(&db, since, &before, &copy(&db, &MAIN));
 }

@@ -138,7 +138,7 @@ fn the_documents_say_what_every_verb_prints_as_json() {
 }
 
 #[test]
-fn datasette_is_told_what_every_table_and_column_holds() {
+fn the_datasette_metadata_describes_every_table_and_column() {
     let mirror = lively();
     // This description lost an apostrophe in a conversion of character sets.
     let astray = Connection::open(mirror.database_path()).unwrap();
@@ -162,18 +162,18 @@ fn datasette_is_told_what_every_table_and_column_holds() {
         (name, holds)
     };
     let mut object = String::new();
-    let mut told = std::collections::BTreeMap::new();
+    let mut shown = std::collections::BTreeMap::new();
     for line in text.lines() {
         if line.starts_with("          \"") {
             let (column, holds) = named(line);
             assert!(!holds.is_empty(), "{line}");
-            told.insert((object.clone(), column), holds);
+            shown.insert((object.clone(), column), holds);
         } else if line.starts_with("      \"") {
             object = named(line).0;
         } else if let Some(description) = line.strip_prefix("        description: ") {
             let description: String = serde_json::from_str(description).unwrap();
             assert!(description.len() > 10, "{object}: {description}");
-            told.insert((object.clone(), String::new()), description);
+            shown.insert((object.clone(), String::new()), description);
         }
     }
     let db = mirror.open();
@@ -181,31 +181,31 @@ fn datasette_is_told_what_every_table_and_column_holds() {
                WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'";
     let names = texts(&db, all);
     for name in &names {
-        assert!(told.contains_key(&(name.clone(), String::new())), "{name}");
+        assert!(shown.contains_key(&(name.clone(), String::new())), "{name}");
         if name.starts_with('_') || name == "refinery_schema_history" {
             continue;
         }
         let columns = format!("SELECT name FROM pragma_table_info('{name}')");
         for column in texts(&db, &columns) {
             let key = (name.clone(), column);
-            assert!(told.contains_key(&key), "{key:?}");
+            assert!(shown.contains_key(&key), "{key:?}");
         }
     }
     // YAML must escape these characters (YAML 1.2.2, "Character Set").
     let is_odd = |letter: char| letter.is_control() && letter != '\n';
     assert!(!text.contains(is_odd));
-    let city = &told[&("listings".to_owned(), "City".to_owned())];
+    let city = &shown[&("listings".to_owned(), "City".to_owned())];
     assert!(city.starts_with("seller\u{92}s"), "{city}");
     // Selects each column of a view on its own.
     let columns = ["old_price", "new_price", "difference", "percent"];
     let meanings: std::collections::BTreeSet<&str> = columns
         .iter()
-        .map(|column| told[&("price_changes".to_owned(), (*column).to_owned())].as_str())
+        .map(|column| shown[&("price_changes".to_owned(), (*column).to_owned())].as_str())
         .collect();
     assert_eq!(meanings.len(), columns.len(), "{meanings:?}");
-    let price = &told[&("listings".to_owned(), "ListPrice".to_owned())];
+    let price = &shown[&("listings".to_owned(), "ListPrice".to_owned())];
     assert!(price.starts_with("The price that is asked now"), "{price}");
-    let status = &told[&("active_listings".to_owned(), "StandardStatus".to_owned())];
+    let status = &shown[&("active_listings".to_owned(), "StandardStatus".to_owned())];
     assert!(status.contains("one of Active, "), "{status}");
     mirror
         .run(&["init", "--datasette"])

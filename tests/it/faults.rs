@@ -28,7 +28,7 @@ fn passing() -> Vec<Fault> {
 }
 
 #[test]
-fn one_bad_answer_anywhere_is_asked_again() {
+fn one_bad_answer_anywhere_is_requested_again() {
     let feed = feed_with(45, |options| options.photos = 1);
     for fault in passing() {
         for (place, skip) in [
@@ -84,7 +84,7 @@ fn one_bad_answer_in_six_is_survived() {
 }
 
 #[test]
-fn a_page_of_another_content_type_is_read_all_the_same() {
+fn a_page_with_another_content_type_is_read() {
     let feed = feed(50);
     feed.fault(FaultRule::always(Fault::WrongContentType));
     let mirror = Mirror::of(&feed);
@@ -121,7 +121,7 @@ fn the_pause_that_a_429_asks_for_is_kept_by_the_feeds_clock() {
 }
 
 #[test]
-fn an_answer_that_no_retry_changes_is_asked_for_once_and_the_next_run_completes() {
+fn a_permanent_error_is_not_retried_and_the_next_run_completes() {
     for (status, code) in [(400, 1), (401, 5), (403, 5), (404, 1)] {
         let feed = feed(50);
         feed.fault(FaultRule {
@@ -154,7 +154,7 @@ fn an_answer_that_no_retry_changes_is_asked_for_once_and_the_next_run_completes(
 }
 
 #[test]
-fn a_feed_that_stays_down_is_asked_as_often_as_configured() {
+fn a_feed_that_stays_down_is_retried_as_often_as_configured() {
     let feed = feed(50);
     feed.fault(FaultRule {
         path_contains: Some("$orderby=ListingKeyNumeric".to_owned()),
@@ -229,7 +229,7 @@ fn a_next_link_to_another_host_is_not_followed() {
 }
 
 #[test]
-fn keyset_paging_needs_no_next_link_wherever_it_leads() {
+fn keyset_paging_ignores_the_next_link() {
     let other = feed(30);
     let feed = feed(30);
     let away = format!("{}/Property", other.base_url());
@@ -239,7 +239,7 @@ fn keyset_paging_needs_no_next_link_wherever_it_leads() {
 }
 
 #[test]
-fn metadata_that_breaks_off_is_no_metadata() {
+fn incomplete_metadata_is_refused() {
     let feed = feed(30);
     let mirror = Mirror::of(&feed);
     feed.set_server(|server| server.metadata_cut = true);
@@ -250,7 +250,7 @@ fn metadata_that_breaks_off_is_no_metadata() {
 }
 
 #[test]
-fn one_answer_of_six_goes_wrong_in_every_way_over_ten_syncs_and_then_all_is_equal() {
+fn after_ten_syncs_with_one_bad_answer_in_six_the_mirror_equals_the_feed() {
     let date = |text: &str| Fault::DateHeader(text.parse().unwrap());
     let retries = [
         RetryAfter::None,
@@ -316,7 +316,7 @@ fn one_answer_of_six_goes_wrong_in_every_way_over_ten_syncs_and_then_all_is_equa
         }
         let (hits, asked) = (feed.fault_hits(), feed.request_count());
         println!("{profile}: {codes:?}, {hits} of {asked} answers");
-        assert!(hits * 12 > asked, "{hits} of {asked} answers went wrong");
+        assert!(hits * 12 > asked, "{hits} of {asked} answers were faulty");
         feed.clear_faults();
         mirror.sync();
         assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);

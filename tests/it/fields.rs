@@ -62,7 +62,7 @@ fn a_field_that_is_no_longer_declared_keeps_its_column() {
 }
 
 #[test]
-fn only_selected_fields_are_asked_for_and_kept() {
+fn only_selected_fields_are_requested_and_stored() {
     let feed = feed(60);
     let mirror = Mirror::with(&feed, |settings| {
         settings.sync = "select = { Property = [\"ListPrice\", \"City\"] }".to_owned();

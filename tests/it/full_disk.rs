@@ -40,7 +40,7 @@ fn an_incremental_sync_survives_a_disk_that_is_full_anywhere() {
 }
 
 #[test]
-fn the_daemon_survives_it_too() {
+fn the_daemon_survives_a_full_disk() {
     let feed = feed(200);
     let mirror = Mirror::with(&feed, |settings| {
         settings.sync =

@@ -30,7 +30,7 @@ fn a_full_sync_equals_the_feed_field_by_field_in_all_eight_resources() {
 }
 
 #[test]
-fn a_full_sync_writes_down_what_it_did() {
+fn a_full_sync_records_its_runs() {
     let feed = feed(100);
     let mirror = Mirror::with(&feed, |settings| settings.resources = ALL.to_vec());
     mirror.sync_full();
@@ -74,7 +74,7 @@ fn a_full_sync_writes_down_what_it_did() {
 }
 
 #[test]
-fn a_full_sync_costs_a_request_a_page_and_few_more() {
+fn a_full_sync_costs_one_request_per_page_and_few_more() {
     let feed = feed_with(1_000, |options| options.photos = 2);
     let mirror = Mirror::with(&feed, |settings| settings.set("page_size", 50));
     mirror.sync();
@@ -123,7 +123,7 @@ fn a_second_full_sync_of_an_unchanged_feed_writes_nothing_but_its_runs() {
 }
 
 #[test]
-fn values_spelled_another_way_are_no_change() {
+fn equal_values_with_another_spelling_are_no_change() {
     let feed = feed(60);
     let mirror = Mirror::with(&feed, |settings| settings.resources = ALL.to_vec());
     mirror.sync();
@@ -143,7 +143,7 @@ fn values_spelled_another_way_are_no_change() {
 
 #[test]
 #[should_panic(expected = "3 differences between mirror and feed")]
-fn the_comparison_sees_a_changed_value_a_lost_row_and_one_too_many() {
+fn the_comparison_finds_a_changed_value_a_missing_row_and_an_extra_row() {
     let feed = feed(30);
     let mirror = Mirror::of(&feed);
     mirror.sync();

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::moves::{assert_log_tells_the_difference, copy, last_change};
+use crate::moves::{assert_log_equals_the_difference, copy, last_change};
 use crate::support::*;
 use simulator::{Simulator, Spoil};
 
@@ -26,7 +26,7 @@ fn changed_pages(feed: &Simulator, entity_set: &str) -> usize {
 }
 
 #[test]
-fn changes_are_followed_and_the_log_tells_them() {
+fn changes_are_mirrored_and_logged() {
     let feed = feed(60);
     let mirror = Mirror::of(&feed);
     mirror.sync();
@@ -55,7 +55,7 @@ fn changes_are_followed_and_the_log_tells_them() {
 
     let db = mirror.open();
     assert_mirror_equals_feed(&db, &feed, &MAIN);
-    assert_log_tells_the_difference(&db, 0, &before, &copy(&db, &MAIN));
+    assert_log_equals_the_difference(&db, 0, &before, &copy(&db, &MAIN));
     let runs = "SELECT count(*) FROM sync_runs WHERE job = 'full' AND resource = 'Property'";
     assert_eq!(number(&db, runs), 1);
     let reason = format!(
@@ -67,7 +67,7 @@ fn changes_are_followed_and_the_log_tells_them() {
 }
 
 #[test]
-fn an_idle_sync_writes_no_row_and_asks_little() {
+fn an_idle_sync_writes_no_row_and_sends_few_requests() {
     for profile in ["wfrmls", "reso"] {
         let feed = feed(40);
         let mirror = Mirror::with(&feed, |settings| {
@@ -84,7 +84,7 @@ fn an_idle_sync_writes_no_row_and_asks_little() {
 }
 
 #[test]
-fn ties_wider_than_a_page_are_read_to_their_end() {
+fn more_records_with_one_timestamp_than_a_page_holds_are_all_read() {
     for (profile, refuse_or) in [
         ("wfrmls", false),
         ("wfrmls", true),
@@ -126,7 +126,7 @@ fn ties_wider_than_a_page_are_read_to_their_end() {
 }
 
 #[test]
-fn a_record_that_becomes_visible_late_is_met() {
+fn a_record_that_becomes_visible_late_is_read() {
     let feed = feed(30);
     let mirror = Mirror::of(&feed);
     mirror.sync();
@@ -196,11 +196,11 @@ fn a_listing_that_leaves_the_filter_gets_its_last_values_and_comes_back() {
     mirror.sync();
     let db = mirror.open();
     assert_mirror_equals_part(&db, &feed, &MAIN, is_inside);
-    assert_log_tells_the_difference(&db, last, &before, &copy(&db, &MAIN));
+    assert_log_equals_the_difference(&db, last, &before, &copy(&db, &MAIN));
 }
 
 #[test]
-fn another_filter_or_another_field_reads_all_again_and_invents_no_change() {
+fn another_filter_or_field_selection_reads_all_again_and_logs_no_change() {
     let feed = feed(40);
     let mut mirror = Mirror::with(&feed, |settings| {
         settings.sync = "[sync.select]\nProperty = [\"ListPrice\", \"City\"]\n".to_owned();
@@ -246,7 +246,7 @@ fn a_field_declared_or_undeclared_is_no_change() {
 }
 
 #[test]
-fn a_record_that_could_not_be_stored_holds_the_watermark_until_it_is_mended() {
+fn a_rejected_record_holds_the_watermark_until_it_is_fixed() {
     for spoil in [Spoil::NoKey, Spoil::WrongType, Spoil::NotAnObject] {
         let feed = feed(30);
         let mirror = Mirror::of(&feed);

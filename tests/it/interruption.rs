@@ -4,11 +4,11 @@ use rusqlite::types::Value as Sql;
 use serde_json::json;
 use simulator::{Fault, FaultRule, RetryAfter, Simulator};
 
-use crate::moves::{assert_log_tells_the_difference, copy};
+use crate::moves::{assert_log_equals_the_difference, copy};
 use crate::support::*;
 
 /// Lets this number of listing pages pass. Later pages never end.
-pub fn stall_behind(feed: &Simulator, pages: u64) {
+pub fn stall_after(feed: &Simulator, pages: u64) {
     feed.fault(FaultRule {
         path_contains: Some("$expand".to_owned()),
         skip: pages,
@@ -19,6 +19,28 @@ pub fn stall_behind(feed: &Simulator, pages: u64) {
 /// Creates a mirror that reads one page at a time, so that the read pages are known.
 pub fn one_by_one(feed: &Simulator) -> Mirror {
     Mirror::with(feed, |settings| settings.set("max_concurrent", 1))
+}
+
+/// Starts `sync` and sends it a signal once this number of listing pages is committed.
+fn stop_sync_after(mirror: &Mirror, feed: &Simulator, pages: u64, signal: &str) -> Ended {
+    stall_after(feed, pages);
+    let running = mirror.start(&["sync"]);
+    mirror.wait_for_pages("Property", pages as i64);
+    running.signal(signal);
+    running.wait()
+}
+
+/// Syncs without faults, and fails unless it reads only the rest of the listing pages.
+/// A sync may request the empty last page twice.
+fn sync_the_rest(mirror: &Mirror, feed: &Simulator, rest: std::ops::RangeInclusive<usize>) {
+    feed.clear_faults();
+    feed.clear_requests();
+    mirror.sync();
+    let pages = pages_of(feed, "Property").len();
+    assert!(
+        rest.contains(&pages),
+        "read {pages} pages, expected {rest:?}"
+    );
 }
 
 fn statuses(mirror: &Mirror) -> Vec<String> {
@@ -46,58 +68,33 @@ fn assert_resumed(mirror: &Mirror, feed: &Simulator) {
 }
 
 #[test]
-fn a_killed_sync_goes_on_from_its_checkpoint() {
+fn a_killed_sync_resumes_at_its_checkpoint() {
     let feed = feed(300);
     let mirror = one_by_one(&feed);
-    stall_behind(&feed, 11);
-    let running = mirror.start(&["sync"]);
-    mirror.wait_for_pages("Property", 11);
-    running.signal("KILL");
-    assert_eq!(running.wait().code, None);
+    let ended = stop_sync_after(&mirror, &feed, 11, "KILL");
+    assert_eq!(ended.code, None, "{ended}");
     assert_eq!(live(&mirror.open(), "Property"), 220);
 
-    feed.clear_faults();
-    feed.clear_requests();
-    mirror.sync();
-    let pages = pages_of(&feed, "Property").len();
-    assert!(
-        (4..=6).contains(&pages),
-        "{pages} pages were read, of the 4 that were left and the empty one, asked for twice"
-    );
+    sync_the_rest(&mirror, &feed, 4..=6);
     assert_resumed(&mirror, &feed);
 }
 
 #[test]
-fn a_killed_sync_goes_on_in_every_one_of_its_ranges() {
+fn a_killed_sync_resumes_each_of_its_ranges() {
     let feed = feed(480);
     let mirror = Mirror::of(&feed);
-    stall_behind(&feed, 13);
-    let running = mirror.start(&["sync"]);
-    mirror.wait_for_pages("Property", 13);
-    running.signal("KILL");
-    running.wait();
+    stop_sync_after(&mirror, &feed, 13, "KILL");
 
-    feed.clear_faults();
-    feed.clear_requests();
-    mirror.sync();
-    let pages = pages_of(&feed, "Property").len();
-    assert!(
-        (11..=15).contains(&pages),
-        "{pages} pages were read, of the 11 that were left"
-    );
+    sync_the_rest(&mirror, &feed, 11..=15);
     assert_resumed(&mirror, &feed);
 }
 
 #[test]
-fn a_sync_killed_at_any_page_ends_equal() {
+fn a_sync_killed_at_any_page_resumes_and_equals_the_feed() {
     for pages in 1..5 {
         let feed = feed(100);
         let mirror = one_by_one(&feed);
-        stall_behind(&feed, pages);
-        let running = mirror.start(&["sync"]);
-        mirror.wait_for_pages("Property", pages as i64);
-        running.signal("KILL");
-        running.wait();
+        stop_sync_after(&mirror, &feed, pages, "KILL");
         feed.clear_faults();
         mirror.sync();
         assert_resumed(&mirror, &feed);
@@ -105,35 +102,24 @@ fn a_sync_killed_at_any_page_ends_equal() {
 }
 
 #[test]
-fn a_signal_ends_a_sync_after_the_page_in_hand() {
+fn a_signal_ends_a_sync_after_the_current_page() {
     for (signal, code) in [("TERM", 143), ("INT", 130)] {
         let feed = feed(160);
         let mirror = one_by_one(&feed);
-        stall_behind(&feed, 3);
-        let running = mirror.start(&["sync"]);
-        mirror.wait_for_pages("Property", 3);
-        running.signal(signal);
-        let ended = running.wait();
+        let ended = stop_sync_after(&mirror, &feed, 3, signal);
         assert_eq!(ended.code, Some(code), "{ended}");
         let db = mirror.open();
         assert_eq!(statuses(&mirror), ["interrupted"]);
         assert_eq!(live(&db, "Property"), 60);
         assert_eq!(number(&db, "SELECT count(*) FROM _leases"), 0);
 
-        feed.clear_faults();
-        feed.clear_requests();
-        mirror.sync();
-        let pages = pages_of(&feed, "Property").len();
-        assert!(
-            (5..=7).contains(&pages),
-            "{pages} pages were read, of the 5 that were left and the empty one, asked for twice"
-        );
+        sync_the_rest(&mirror, &feed, 5..=7);
         assert_resumed(&mirror, &feed);
     }
 }
 
 #[test]
-fn a_failed_sync_goes_on_too() {
+fn a_failed_sync_resumes_too() {
     let feed = feed(160);
     let mirror = one_by_one(&feed);
     feed.fault(FaultRule {
@@ -145,19 +131,12 @@ fn a_failed_sync_goes_on_too() {
     });
     mirror.sync_ends(1, &[]);
     assert_eq!(statuses(&mirror), ["failed"]);
-    feed.clear_faults();
-    feed.clear_requests();
-    mirror.sync();
-    let pages = pages_of(&feed, "Property").len();
-    assert!(
-        (3..=5).contains(&pages),
-        "{pages} pages were read, of the 3 that were left and the empty one, asked for twice"
-    );
+    sync_the_rest(&mirror, &feed, 3..=5);
     assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
 }
 
 #[test]
-fn what_is_told_while_a_sweep_lies_interrupted_is_caught_up_with() {
+fn changes_during_an_interrupted_sweep_are_read_when_it_resumes() {
     for job in [&["sync"][..], &["sync", "full"], &["sync", "reconcile"]] {
         let feed = feed(200);
         let mirror = one_by_one(&feed);
@@ -185,7 +164,7 @@ fn what_is_told_while_a_sweep_lies_interrupted_is_caught_up_with() {
 }
 
 #[test]
-fn a_field_declared_while_a_sweep_lies_interrupted_is_read_of_all_records() {
+fn a_field_declared_during_an_interrupted_sweep_is_read_for_all_records() {
     let feed = feed(200);
     let mirror = one_by_one(&feed);
     feed.fault(FaultRule {
@@ -204,7 +183,7 @@ fn a_field_declared_while_a_sweep_lies_interrupted_is_read_of_all_records() {
 }
 
 #[test]
-fn what_moves_while_a_sync_lies_interrupted_is_met_by_the_next_ones() {
+fn silent_changes_during_an_interrupted_sync_are_read_by_the_next_ones() {
     let feed = feed(200);
     let mirror = one_by_one(&feed);
     mirror.sync();
@@ -213,7 +192,7 @@ fn what_moves_while_a_sync_lies_interrupted_is_met_by_the_next_ones() {
     feed.delete("Property", &keys[5].to_string(), false)
         .unwrap();
     feed.move_market(40);
-    stall_behind(&feed, 4);
+    stall_after(&feed, 4);
     let running = mirror.start(&["sync", "full"]);
     wait_until("the second run has read 4 pages", || {
         let run = last_run(&mirror.open(), "Property");
@@ -232,7 +211,7 @@ fn what_moves_while_a_sync_lies_interrupted_is_met_by_the_next_ones() {
     mirror.sync_full();
     let db = mirror.open();
     assert_mirror_equals_feed(&db, &feed, &MAIN);
-    assert_log_tells_the_difference(&db, 0, &before, &copy(&db, &MAIN));
+    assert_log_equals_the_difference(&db, 0, &before, &copy(&db, &MAIN));
     let gone = [5, 10, 190].map(|at| keys[at].to_string()).join("','");
     let logged = format!(
         "SELECT count(*) FROM changes WHERE change = 'delete' AND record_key IN ('{gone}')"
@@ -241,25 +220,14 @@ fn what_moves_while_a_sync_lies_interrupted_is_met_by_the_next_ones() {
 }
 
 #[test]
-fn a_server_that_leads_by_next_links_is_gone_on_with_too() {
+fn a_killed_sync_resumes_with_next_links_too() {
     let feed = feed(160);
     let mirror = Mirror::with(&feed, |settings| {
         settings.set("profile", "\"reso\"");
         settings.set("max_concurrent", 1);
     });
     feed.set_server(|server| server.page_cap = Some(20));
-    stall_behind(&feed, 5);
-    let running = mirror.start(&["sync"]);
-    mirror.wait_for_pages("Property", 5);
-    running.signal("KILL");
-    running.wait();
-    feed.clear_faults();
-    feed.clear_requests();
-    mirror.sync();
-    let pages = pages_of(&feed, "Property").len();
-    assert!(
-        (3..=5).contains(&pages),
-        "{pages} pages were read, of the 3 that were left and the empty one, asked for twice"
-    );
+    stop_sync_after(&mirror, &feed, 5, "KILL");
+    sync_the_rest(&mirror, &feed, 3..=5);
     assert_resumed(&mirror, &feed);
 }

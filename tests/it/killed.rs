@@ -20,7 +20,7 @@ const KILLS: u64 = 200;
 const ROUND: u64 = 10;
 
 #[test]
-fn killed_at_any_moment_while_the_market_moves_it_loses_and_invents_nothing() {
+fn a_sync_killed_at_any_moment_loses_and_invents_no_change() {
     let given = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let kills: u64 = given("MLSMIRROR_KILLS").unwrap_or(KILLS);
     let seed: u64 = given("MLSMIRROR_SEED").unwrap_or(1);

@@ -20,7 +20,7 @@ fn of_feed(name: &str) -> bool {
     is_fields && name != "ModificationTimestamp"
 }
 
-fn told(record: &HeldRecord) -> Fields {
+fn logged_fields(record: &HeldRecord) -> Fields {
     let values = record.values.iter().filter(|(name, _)| of_feed(name));
     let as_sql = |value: &Value| match value {
         Value::Null => Sql::Null,
@@ -46,7 +46,7 @@ fn children_told(whole: &WholeListing) -> BTreeMap<(String, String), Fields> {
     children
         .map(|child| {
             let name = (child.resource.entity_set().to_owned(), child.key.clone());
-            (name, told(child))
+            (name, logged_fields(child))
         })
         .collect()
 }
@@ -130,7 +130,7 @@ fn a_listing_is_rebuilt_as_it_was_after_every_sync() {
                     continue;
                 };
                 let found = found.unwrap_or_else(|error| panic!("{key} at {at}: {error:#}"));
-                assert_eq!(told(&found.listing), copied(row), "{key} at {at}");
+                assert_eq!(logged_fields(&found.listing), copied(row), "{key} at {at}");
                 let is_deleted = row["deleted_at"] != Sql::Null;
                 assert_eq!(found.listing.is_deleted, is_deleted, "{key} at {at}");
                 let then = children_copied(then, key);
@@ -140,7 +140,8 @@ fn a_listing_is_rebuilt_as_it_was_after_every_sync() {
                 deleted += usize::from(is_deleted);
                 children += then.len();
                 let now = held.listing(key, None).unwrap();
-                changed += usize::from(told(&now.listing) != told(&found.listing));
+                changed +=
+                    usize::from(logged_fields(&now.listing) != logged_fields(&found.listing));
             }
         }
         assert!(
@@ -159,7 +160,7 @@ fn feed_gone(first: &Copy, keys: &[i64]) -> i64 {
 }
 
 #[test]
-fn a_photo_that_went_to_another_listing_was_the_first_ones_before() {
+fn a_photo_moved_to_another_listing_is_shown_with_its_earlier_listing_before() {
     let feed = feed_with(6, |options| options.photos = 4);
     let mirror = Mirror::of(&feed);
     mirror.sync();
@@ -185,7 +186,7 @@ fn a_photo_that_went_to_another_listing_was_the_first_ones_before() {
 }
 
 #[test]
-fn it_is_shown_whole_with_photos_open_houses_and_history() {
+fn a_listing_is_shown_with_photos_open_houses_and_history() {
     let feed = feed_with(5, |options| options.photos = 3);
     let mirror = with_photos(&feed);
     let key = feed.listing_keys()[0];
@@ -302,7 +303,7 @@ fn a_listing_that_cannot_be_shown_says_why() {
 }
 
 #[test]
-fn that_it_was_deleted_is_told_also_where_the_log_no_longer_tells_when() {
+fn a_deleted_listing_is_shown_as_deleted_after_its_log_was_purged() {
     let feed = feed(8);
     let mut mirror = Mirror::of(&feed);
     mirror.sync();
@@ -328,9 +329,9 @@ fn that_it_was_deleted_is_told_also_where_the_log_no_longer_tells_when() {
     let before: chrono::DateTime<chrono::Utc> = before.parse().unwrap();
     let before = (before - chrono::Duration::days(1)).format("%Y-%m-%dT%H:%M:%SZ");
     let arguments = ["listing", &key, "--at", &before.to_string()];
-    let told = mirror.run(&[&["--json"], &arguments[..]].concat()).json();
-    assert_eq!(told["is_deleted"], true);
-    assert_eq!(told["deleted_at"], json!(null));
+    let shown = mirror.run(&[&["--json"], &arguments[..]].concat()).json();
+    assert_eq!(shown["is_deleted"], true);
+    assert_eq!(shown["deleted_at"], json!(null));
     mirror.run(&arguments).says(0, &[]);
     let shown = mirror.run(&arguments);
     assert!(

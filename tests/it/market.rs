@@ -15,7 +15,7 @@ use mlsmirror::sync::{self, Context, Ending, Unwatched};
 use serde_json::json;
 use simulator::{Fault, FaultRule, Host, Simulator};
 
-use crate::moves::{Copy, assert_log_tells_the_difference, copy, last_change};
+use crate::moves::{Copy, assert_log_equals_the_difference, copy, last_change};
 use crate::photo_files::{assert_files_as_named, assert_files_equal_feed};
 use crate::support::*;
 
@@ -301,7 +301,7 @@ impl Market {
             Host::Feed
         };
         self.trail.push(format!(
-            "{kind:?} of {on:?} behind {skip} requests, {times} times"
+            "{kind:?} of {on:?} after {skip} requests, {times} times"
         ));
         self.feed.fault(FaultRule {
             skip,
@@ -327,7 +327,7 @@ impl Market {
         assert_files_as_named(&self.mirror);
         let db = self.mirror.open();
         if !before.is_empty() && !self.has_moving_fields {
-            assert_log_tells_the_difference(&db, since, &before, &after);
+            assert_log_equals_the_difference(&db, since, &before, &after);
         }
         // A record that comes back may have been deleted before the field was declared.
         let moved = format!(
@@ -441,13 +441,13 @@ struct Told(u64);
 impl Drop for Told {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            println!("MLSMIRROR_SEED={} tells this case again", self.0);
+            println!("MLSMIRROR_SEED={} runs this case again", self.0);
         }
     }
 }
 
 #[test]
-fn whatever_the_market_does_the_mirror_equals_it_and_the_log_tells_how() {
+fn after_random_changes_the_mirror_equals_the_feed_and_the_log_explains_it() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let first: u64 = number("MLSMIRROR_SEED").unwrap_or(1);
     let cases: u64 = number("MLSMIRROR_CASES").unwrap_or(CASES);

@@ -32,7 +32,7 @@ fn schema(db: &Connection) -> Vec<String> {
 }
 
 #[test]
-fn an_earlier_mirror_becomes_one_of_today_and_loses_nothing() {
+fn a_mirror_of_an_earlier_version_is_migrated_and_loses_nothing() {
     let earlier = earlier_mirrors();
     assert!(!earlier.is_empty());
     let feed = feed(8);
@@ -56,8 +56,8 @@ fn an_earlier_mirror_becomes_one_of_today_and_loses_nothing() {
         let version = number(&db, VERSION);
         drop(db);
         if version < newest_version {
-            let told = ["earlier version", "mlsmirror sync"];
-            mirror.run(&["changes"]).says(2, &told);
+            let shown = ["earlier version", "mlsmirror sync"];
+            mirror.run(&["changes"]).says(2, &shown);
         }
         // The photo files are elsewhere, so the test must not look like an unmounted disk.
         std::fs::create_dir_all(media_dir(&mirror).join("lost+found")).unwrap();

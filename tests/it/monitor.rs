@@ -37,7 +37,7 @@ fn filled(feed: &Simulator, monitor: &str) -> Mirror {
 }
 
 #[test]
-fn each_wanted_change_of_status_is_told_once_with_the_address() {
+fn each_wanted_status_change_is_reported_once_with_the_address() {
     let feed = feed(20);
     let mirror = filled(
         &feed,
@@ -48,12 +48,12 @@ fn each_wanted_change_of_status_is_told_once_with_the_address() {
     set_status(&feed, keys[1], "Active Under Contract");
     set_status(&feed, keys[2], "Withdrawn");
     let ended = mirror.sync_ends(0, &["monitor"]);
-    let told = |part: String| assert!(ended.stdout.contains(&part), "no `{part}`: {ended}");
-    told(format!(
+    let reported = |part: String| assert!(ended.stdout.contains(&part), "no `{part}`: {ended}");
+    reported(format!(
         "listing {}, 1234 S 500 E, Provo: Active → Pending\n",
         keys[0]
     ));
-    told(format!(
+    reported(format!(
         "listing {}, 12 Main ST 4B, Ogden: Active → Active Under Contract\n",
         keys[1]
     ));
@@ -66,13 +66,13 @@ fn each_wanted_change_of_status_is_told_once_with_the_address() {
     // The monitor also reports changes that another job found.
     mirror.sync();
     let json = mirror.sync_ends(0, &["monitor", "--json"]).json();
-    let told = json["transitions"].as_array().unwrap();
-    assert_eq!(told.len(), 1, "{told:?}");
-    let told = (
-        &told[0]["from"],
-        &told[0]["to"],
-        &told[0]["address"],
-        &told[0]["listing_key"],
+    let reported = json["transitions"].as_array().unwrap();
+    assert_eq!(reported.len(), 1, "{reported:?}");
+    let reported = (
+        &reported[0]["from"],
+        &reported[0]["to"],
+        &reported[0]["address"],
+        &reported[0]["listing_key"],
     );
     let key = Json::from(keys[0].to_string());
     let expected = (
@@ -81,16 +81,16 @@ fn each_wanted_change_of_status_is_told_once_with_the_address() {
         &json!("1234 S 500 E"),
         &key,
     );
-    assert_eq!(told, expected);
+    assert_eq!(reported, expected);
 }
 
 #[test]
-fn a_program_is_told_a_json_line_each_and_what_it_fails_at_is_told_again() {
+fn a_command_gets_one_json_line_per_change_and_failed_ones_again() {
     let feed = feed(20);
-    let command = r#"command = ["sh", "-c", "cat >> told.jsonl; test -e works"]"#;
+    let command = r#"command = ["sh", "-c", "cat >> reported.jsonl; test -e works"]"#;
     let mirror = filled(&feed, command);
-    let told = || -> Vec<Json> {
-        let text = std::fs::read_to_string(mirror.folder.path().join("told.jsonl")).unwrap();
+    let reported = || -> Vec<Json> {
+        let text = std::fs::read_to_string(mirror.folder.path().join("reported.jsonl")).unwrap();
         text.lines()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect()
@@ -106,17 +106,20 @@ fn a_program_is_told_a_json_line_each_and_what_it_fails_at_is_told_again() {
             "the next run reports them again",
         ],
     );
-    assert_eq!(told().len(), 1);
+    assert_eq!(reported().len(), 1);
     feed.advance(chrono::Duration::minutes(5));
     set_status(&feed, keys[3], "Expired");
     mirror.sync_ends(3, &["monitor"]);
-    assert_eq!(told().len(), 3, "both are told");
+    assert_eq!(reported().len(), 3, "both are reported");
     std::fs::write(mirror.folder.path().join("works"), "").unwrap();
     mirror.sync_ends(0, &["monitor"]);
     mirror.sync_ends(0, &["monitor"]);
-    let told = told();
-    assert_eq!(told.len(), 5, "and then no more");
-    let last: Vec<&Json> = told[3..].iter().map(|line| &line["listing_key"]).collect();
+    let reported = reported();
+    assert_eq!(reported.len(), 5, "and then no more");
+    let last: Vec<&Json> = reported[3..]
+        .iter()
+        .map(|line| &line["listing_key"])
+        .collect();
     assert_eq!(
         last,
         [&json!(keys[0].to_string()), &json!(keys[3].to_string())]
@@ -130,15 +133,15 @@ fn a_program_is_told_a_json_line_each_and_what_it_fails_at_is_told_again() {
 }
 
 #[test]
-fn what_cannot_be_printed_the_program_is_told_all_the_same() {
+fn the_command_gets_changes_that_cannot_be_printed() {
     let feed = feed(20);
     let keys = feed.listing_keys();
     let full = "\"$0\" sync monitor > /dev/full";
-    let mirror = filled(&feed, r#"command = ["sh", "-c", "cat >> told.jsonl"]"#);
+    let mirror = filled(&feed, r#"command = ["sh", "-c", "cat >> reported.jsonl"]"#);
     set_status(&feed, keys[0], "Pending");
     mirror.run_script(full);
-    let told = std::fs::read_to_string(mirror.folder.path().join("told.jsonl")).unwrap();
-    assert_eq!(told.lines().count(), 1, "{told}");
+    let reported = std::fs::read_to_string(mirror.folder.path().join("reported.jsonl")).unwrap();
+    assert_eq!(reported.lines().count(), 1, "{reported}");
     // Without one, the change is reported again.
     let mirror = filled(&feed, "");
     feed.advance(chrono::Duration::minutes(5));
@@ -149,7 +152,7 @@ fn what_cannot_be_printed_the_program_is_told_all_the_same() {
 }
 
 #[test]
-fn it_asks_for_listings_alone_and_leaves_nothing_out() {
+fn the_monitor_requests_only_listings_and_skips_none() {
     let feed = feed_with(30, |options| options.photos = 5);
     let mirror = Mirror::with(&feed, |settings| settings.resources = ALL.to_vec());
     mirror.sync();
@@ -179,7 +182,7 @@ fn it_asks_for_listings_alone_and_leaves_nothing_out() {
 }
 
 #[test]
-fn it_fills_a_mirror_that_was_never_filled() {
+fn the_monitor_fills_an_empty_mirror() {
     let feed = feed(20);
     let mirror = Mirror::of(&feed);
     mirror.sync_ends(0, &["monitor"]);

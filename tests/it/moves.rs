@@ -64,25 +64,25 @@ fn replay(
             .is_some_and(|row| row["deleted_at"] == Sql::Null);
         match &*name("change") {
             "insert" => {
-                assert!(!held.contains_key(&key), "{key:?} came twice");
+                assert!(!held.contains_key(&key), "{key:?} was inserted twice");
                 let mut row = later[&key].clone();
                 row.insert("deleted_at".to_owned(), Sql::Null);
                 held.insert(key.clone(), row);
             }
             "delete" => {
-                assert!(is_live, "{key:?} went and was not there");
+                assert!(is_live, "{key:?} was deleted and did not exist");
                 held.get_mut(&key)
                     .unwrap()
                     .insert("deleted_at".to_owned(), entry["recorded_at"].clone());
             }
             "restore" => {
-                assert!(!is_live, "{key:?} came back and had not gone");
+                assert!(!is_live, "{key:?} came back and was not deleted");
                 held.get_mut(&key)
                     .unwrap()
                     .insert("deleted_at".to_owned(), Sql::Null);
             }
             "update" => {
-                assert!(is_live, "{key:?} changed and was not there");
+                assert!(is_live, "{key:?} changed and did not exist");
                 let field = name("field");
                 assert_ne!(field, "ModificationTimestamp", "{key:?}");
                 assert_ne!(entry["old_value"], entry["new_value"], "{key:?} {field}");
@@ -117,25 +117,25 @@ fn replay(
 }
 
 /// Compares two states with one sync between them.
-pub fn assert_log_tells_the_difference(db: &Connection, since: i64, before: &Copy, after: &Copy) {
-    let told = replay(db, since, before, after, true);
-    assert_same_rows(&told, after);
+pub fn assert_log_equals_the_difference(db: &Connection, since: i64, before: &Copy, after: &Copy) {
+    let logged = replay(db, since, before, after, true);
+    assert_same_rows(&logged, after);
 }
 
 /// Compares two states with any number of syncs between them.
 pub fn assert_log_tells_all_steps(db: &Connection, since: i64, before: &Copy, after: &Copy) {
-    let told = replay(db, since, before, after, false);
-    assert_same_rows(&told, after);
+    let logged = replay(db, since, before, after, false);
+    assert_same_rows(&logged, after);
 }
 
-fn assert_same_rows(told: &Copy, found: &Copy) {
-    let (told, found) = (live_part(told), live_part(found));
-    let keys: BTreeSet<_> = told.keys().chain(found.keys()).collect();
+fn assert_same_rows(logged: &Copy, found: &Copy) {
+    let (logged, found) = (live_part(logged), live_part(found));
+    let keys: BTreeSet<_> = logged.keys().chain(found.keys()).collect();
     for key in keys {
         assert_eq!(
-            told.get(key),
+            logged.get(key),
             found.get(key),
-            "the log tells another {key:?}"
+            "the log has another {key:?}"
         );
     }
 }
@@ -145,7 +145,7 @@ pub fn last_change(db: &Connection) -> i64 {
 }
 
 #[test]
-fn after_the_market_moved_the_mirror_equals_it_and_the_log_tells_how() {
+fn after_changes_the_mirror_equals_the_feed_and_the_log_explains_it() {
     for seed in [3, 4] {
         println!("seed {seed}");
         let feed = feed_with(200, |options| options.seed = seed);
@@ -168,7 +168,7 @@ fn after_the_market_moved_the_mirror_equals_it_and_the_log_tells_how() {
         let db = mirror.open();
         assert_mirror_equals_feed(&db, &feed, &ALL);
         let between = copy(&db, &ALL);
-        assert_log_tells_the_difference(&db, 0, &before, &between);
+        assert_log_equals_the_difference(&db, 0, &before, &between);
         let logged = number(&db, "SELECT sum(changes_logged) FROM sync_runs");
         assert_eq!(last_change(&db), logged);
         assert!(logged > 100, "{logged} changes for {moved:?}");
@@ -180,7 +180,7 @@ fn after_the_market_moved_the_mirror_equals_it_and_the_log_tells_how() {
         let since = last_change(&db);
         mirror.sync_full();
         assert_mirror_equals_feed(&db, &feed, &ALL);
-        assert_log_tells_the_difference(&db, since, &between, &copy(&db, &ALL));
+        assert_log_equals_the_difference(&db, since, &between, &copy(&db, &ALL));
         let restored =
             "SELECT count(*) FROM changes WHERE change = 'restore' AND resource = 'Property'";
         assert_eq!(number(&db, restored), 7);
@@ -197,7 +197,7 @@ fn reasons(db: &Connection, table: &str, condition: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_is_gone_says_why() {
+fn deleted_rows_have_a_reason() {
     let feed = feed_with(120, |options| options.photos = 5);
     let mirror = Mirror::of(&feed);
     mirror.sync_full();
@@ -329,7 +329,7 @@ fn an_ignored_field_is_mirrored_and_not_logged() {
 }
 
 #[test]
-fn moves_are_followed_whichever_way_records_come() {
+fn changes_are_mirrored_with_every_kind_of_server() {
     type Ask = fn(&mut simulator::ServerBehaviour);
     let ways: [(&str, &str, Ask); 5] = [
         ("children on their own", "wfrmls", |server| {
@@ -367,12 +367,12 @@ fn moves_are_followed_whichever_way_records_come() {
         }
         mirror.sync_full();
         assert_mirror_equals_feed(&db, &feed, &sets);
-        assert_log_tells_the_difference(&db, 0, &before, &copy(&db, &sets));
+        assert_log_equals_the_difference(&db, 0, &before, &copy(&db, &sets));
     }
 }
 
 #[test]
-fn what_leaves_the_filter_leaves_the_mirror_and_comes_back() {
+fn listings_that_leave_the_filter_are_deleted_and_come_back() {
     let feed = feed(150);
     let mirror = Mirror::with(&feed, |settings| {
         settings.sync =
@@ -409,5 +409,5 @@ fn what_leaves_the_filter_leaves_the_mirror_and_comes_back() {
     status(&some[..2], "Active");
     mirror.sync_full();
     equals(&db);
-    assert_log_tells_the_difference(&db, 0, &before, &copy(&db, &MAIN));
+    assert_log_equals_the_difference(&db, 0, &before, &copy(&db, &MAIN));
 }

@@ -49,7 +49,7 @@ fn json_is_one_document_however_it_ends() {
 }
 
 #[test]
-fn a_plan_is_printed_and_nothing_is_made() {
+fn a_dry_run_prints_a_plan_and_writes_nothing() {
     let feed = feed(100);
     let mirror = Mirror::with(&feed, |settings| settings.set("requests_per_minute", 100));
     let before = names_in(mirror.folder.path());
@@ -75,7 +75,7 @@ fn a_plan_is_printed_and_nothing_is_made() {
 }
 
 #[test]
-fn init_writes_what_loads_and_never_overwrites() {
+fn init_writes_a_valid_file_and_never_overwrites() {
     let feed = feed(1);
     let mut mirror = Mirror::of(&feed);
     mirror.token = None;
@@ -98,7 +98,7 @@ fn init_writes_what_loads_and_never_overwrites() {
 }
 
 #[test]
-fn the_demo_needs_nothing_and_leaves_a_mirror() {
+fn the_demo_needs_no_configuration_and_creates_a_mirror() {
     let feed = feed(1);
     let mut mirror = Mirror::of(&feed);
     mirror.token = None;
@@ -205,7 +205,7 @@ fn colours_are_for_terminals_that_want_them() {
 }
 
 #[test]
-fn what_cannot_be_printed_is_a_failure() {
+fn output_that_cannot_be_written_is_a_failure() {
     let feed = feed(5);
     let mirror = Mirror::of(&feed);
     mirror.sync();
@@ -227,7 +227,7 @@ fn what_cannot_be_printed_is_a_failure() {
 }
 
 #[test]
-fn json_is_one_document_also_where_words_are_wrong_or_a_page_is_asked_for() {
+fn json_is_one_document_also_for_wrong_arguments_and_for_a_report_page() {
     let feed = feed(5);
     let mirror = Mirror::of(&feed);
     for arguments in [
@@ -248,7 +248,7 @@ fn json_is_one_document_also_where_words_are_wrong_or_a_page_is_asked_for() {
 }
 
 #[test]
-fn paths_that_are_no_unicode_are_used_and_told() {
+fn paths_that_are_not_unicode_are_used_and_shown() {
     let feed = feed(5);
     let mirror = Mirror::of(&feed);
     mirror.sync();
@@ -266,7 +266,7 @@ fn paths_that_are_no_unicode_are_used_and_told() {
 }
 
 #[test]
-fn what_init_cannot_write_whole_it_does_not_leave() {
+fn init_leaves_no_incomplete_file() {
     let feed = feed(5);
     let mirror = Mirror::of(&feed);
     mirror.sync();
@@ -286,7 +286,7 @@ fn what_init_cannot_write_whole_it_does_not_leave() {
 }
 
 #[test]
-fn what_cannot_be_written_is_told_by_the_name_that_it_was_given() {
+fn a_file_that_cannot_be_written_is_named_as_in_the_arguments() {
     let feed = feed(5);
     let mirror = Mirror::of(&feed);
     let ended = mirror.run(&["--config", "no/new.toml", "init"]);

@@ -55,7 +55,7 @@ fn every_size_of_the_last_page_is_read_to_its_end() {
 }
 
 #[test]
-fn ranges_read_side_by_side_cover_all() {
+fn ranges_read_in_parallel_cover_all_records() {
     let feed = feed(500);
     let mirror = Mirror::with(&feed, |settings| settings.set("max_concurrent", 6));
     mirror.sync();
@@ -65,7 +65,7 @@ fn ranges_read_side_by_side_cover_all() {
 }
 
 #[test]
-fn a_server_that_leads_by_next_links_is_mirrored_too() {
+fn a_server_with_next_links_is_mirrored() {
     let feed = feed(130);
     let mirror = Mirror::with(&feed, |settings| {
         settings.resources = ALL.to_vec();

@@ -106,7 +106,7 @@ pub fn assert_files_equal_feed(mirror: &Mirror, feed: &Simulator) {
     );
     assert!(
         lacks.is_empty() && more.is_empty(),
-        "lacks {lacks:?}, has besides {more:?}"
+        "lacks {lacks:?}, has also {more:?}"
     );
     for (name, content) in &expected {
         assert!(held[name] == *content, "{name} is not as its host gives it");
@@ -128,13 +128,9 @@ pub fn assert_files_as_named(mirror: &Mirror) {
     let held: Vec<String> = held
         .filter_map(|(name, content)| content.map(|_| name))
         .collect();
-    assert_eq!(
-        held,
-        texts(&db, named),
-        "the files, and those that rows name"
-    );
+    assert_eq!(held, texts(&db, named), "the files and their rows differ");
     let gone = "SELECT count(*) FROM media WHERE deleted_at IS NOT NULL AND file_path IS NOT NULL";
-    assert_eq!(number(&db, gone), 0, "files of photos that went");
+    assert_eq!(number(&db, gone), 0, "files of deleted photos");
 }
 
 /// Returns a value as text. NULL is "NULL".

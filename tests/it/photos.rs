@@ -39,7 +39,7 @@ fn a_day(feed: &Simulator) {
 }
 
 #[test]
-fn every_live_photo_is_a_file_byte_for_byte_whatever_happened_to_it() {
+fn every_live_photo_has_an_exact_file_after_any_change() {
     let feed = feed_with(40, |options| options.photos = 6);
     let mirror = with_photos(&feed);
     mirror.sync();
@@ -69,7 +69,7 @@ fn every_live_photo_is_a_file_byte_for_byte_whatever_happened_to_it() {
 }
 
 #[test]
-fn a_sync_with_nothing_to_do_asks_for_no_photo() {
+fn an_idle_sync_requests_no_photo() {
     let feed = feed(40);
     let mirror = with_photos(&feed);
     mirror.sync();
@@ -82,7 +82,7 @@ fn a_sync_with_nothing_to_do_asks_for_no_photo() {
 }
 
 #[test]
-fn a_stamp_that_moved_alone_costs_a_question_and_no_file() {
+fn a_new_timestamp_without_other_changes_costs_one_request_and_no_download() {
     let feed = feed(20);
     let mirror = with_photos(&feed);
     mirror.sync();
@@ -104,7 +104,7 @@ fn a_stamp_that_moved_alone_costs_a_question_and_no_file() {
 }
 
 #[test]
-fn photos_are_photos_by_their_category_or_their_type() {
+fn media_are_photos_by_category_or_type() {
     let feed = feed(20);
     let keys = photo_keys(&feed);
     let kinds = [
@@ -161,7 +161,7 @@ fn the_first_photo_of_each_listing_comes_first_and_newer_listings_before_older()
 }
 
 #[test]
-fn so_many_are_fetched_at_a_time_and_no_more() {
+fn no_more_photos_than_configured_are_downloaded_at_a_time() {
     let feed = feed_with(30, |options| options.photos = 5);
     let mirror = with_photos_and(&feed, "max_concurrent_downloads = 3", |_| {});
     feed.fault(asset_fault(
@@ -174,7 +174,7 @@ fn so_many_are_fetched_at_a_time_and_no_more() {
 }
 
 #[test]
-fn a_host_is_asked_no_oftener_than_configured() {
+fn a_host_gets_no_more_requests_than_configured() {
     let feed = feed(6);
     let photos = photo_keys(&feed).len();
     assert!(photos > 3);
@@ -191,7 +191,7 @@ fn a_host_is_asked_no_oftener_than_configured() {
 }
 
 #[test]
-fn a_file_that_is_missing_or_cut_short_is_fetched_anew() {
+fn a_missing_or_truncated_file_is_downloaded_again() {
     let feed = feed(20);
     let mirror = with_photos(&feed);
     mirror.sync();
@@ -213,7 +213,7 @@ fn a_file_that_is_missing_or_cut_short_is_fetched_anew() {
 }
 
 #[test]
-fn refresh_fetches_the_photos_of_its_listings_alone() {
+fn refresh_downloads_only_the_photos_of_its_listings() {
     let feed = feed_with(20, |options| options.photos = 5);
     let mut mirror = Mirror::of(&feed);
     mirror.sync();
@@ -246,7 +246,7 @@ fn refresh_fetches_the_photos_of_its_listings_alone() {
 }
 
 #[test]
-fn sync_media_fetches_even_where_syncs_do_not() {
+fn sync_media_downloads_even_if_other_syncs_do_not() {
     let feed = feed(20);
     let mirror = Mirror::of(&feed);
     mirror.sync();
@@ -279,7 +279,7 @@ fn sync_media_fetches_even_where_syncs_do_not() {
 }
 
 #[test]
-fn what_sync_media_would_do_is_told_without_doing_it() {
+fn a_dry_run_of_sync_media_shows_its_work_without_doing_it() {
     let feed = feed(20);
     let mirror = Mirror::of(&feed);
     mirror.sync();
@@ -327,7 +327,7 @@ fn listing_photos_shows_each_live_listings_photos_in_order() {
 }
 
 #[test]
-fn verify_holds_files_against_their_hashes() {
+fn verify_compares_files_with_their_hashes() {
     let feed = feed(20);
     let mirror = with_photos(&feed);
     mirror.sync();
@@ -414,7 +414,7 @@ fn the_backlog_outlives_the_process_and_shows_in_status() {
 }
 
 #[test]
-fn photos_come_though_other_fields_are_selected() {
+fn photos_are_downloaded_if_other_fields_are_selected() {
     let feed = feed(6);
     let mirror = with_photos_and(&feed, "", |settings| {
         settings.sync += "[sync.select]\nMedia = [\"ShortDescription\"]\n";
@@ -434,7 +434,7 @@ fn below_files(mirror: &Mirror) -> usize {
 }
 
 #[test]
-fn what_a_host_said_of_one_url_is_not_asked_of_another() {
+fn the_etag_of_one_url_is_not_sent_to_another() {
     let feed = feed(6);
     let mirror = with_photos(&feed);
     mirror.sync();

@@ -98,7 +98,7 @@ fn odd_feed(files: &Simulator, keys: &[String]) -> (String, BTreeMap<String, Vec
 }
 
 #[test]
-fn whatever_the_keys_are_every_file_stays_inside_and_none_is_shared() {
+fn with_any_keys_every_file_is_inside_the_folder_and_has_one_photo() {
     let files = feed_with(40, |options| options.photos = 5);
     let keys = odd_keys();
     let (root, contents) = odd_feed(&files, &keys);
@@ -157,7 +157,7 @@ fn a_media_dir_that_is_a_link_is_used() {
 }
 
 #[test]
-fn a_link_that_was_planted_is_not_followed() {
+fn a_link_placed_by_another_program_is_not_followed() {
     let feed = feed_with(10, |options| options.photos = 4);
     let mirror = with_photos(&feed);
     let outside = tempfile::tempdir().unwrap();
@@ -203,7 +203,7 @@ fn a_link_that_was_planted_is_not_followed() {
 }
 
 #[test]
-fn a_path_that_another_hand_put_into_a_row_leads_nowhere() {
+fn a_path_that_another_program_wrote_into_a_row_is_not_followed() {
     let feed = feed(10);
     let mirror = with_photos(&feed);
     mirror.sync();

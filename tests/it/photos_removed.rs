@@ -25,7 +25,7 @@ fn filled(feed: &Simulator) -> (Mirror, [i64; 3]) {
 }
 
 #[test]
-fn files_go_in_the_run_in_which_their_rows_do_whichever_it_is() {
+fn files_are_removed_in_the_run_that_deletes_their_rows() {
     for (job, announced) in [
         (&[][..], true),
         (&["deletions"], true),
@@ -54,7 +54,7 @@ fn files_go_in_the_run_in_which_their_rows_do_whichever_it_is() {
 }
 
 #[test]
-fn the_file_of_a_photo_that_goes_alone_goes_and_its_folder_stays() {
+fn the_file_of_a_single_deleted_photo_is_removed_and_its_folder_stays() {
     let feed = feed_with(30, |options| options.photos = 4);
     let (mirror, [listing, ..]) = filled(&feed);
     let photos = feed.truth_children(listing, "Media");
@@ -66,7 +66,7 @@ fn the_file_of_a_photo_that_goes_alone_goes_and_its_folder_stays() {
 }
 
 #[test]
-fn the_files_of_a_listing_that_leaves_the_filter_go_and_come_back_with_it() {
+fn the_files_of_a_listing_follow_it_out_of_the_filter_and_back() {
     let feed = feed_with(30, |options| options.photos = 4);
     let mirror = with_photos_and(&feed, "", |settings| {
         settings.sync = format!(
@@ -116,7 +116,7 @@ fn a_listing_that_comes_back_gets_its_files_again() {
 }
 
 #[test]
-fn a_file_that_cannot_be_removed_is_told_and_tried_again() {
+fn a_file_that_cannot_be_removed_is_reported_and_retried() {
     let feed = feed_with(30, |options| options.photos = 4);
     let (mirror, [listing, other, _]) = filled(&feed);
     let path = text(
@@ -143,7 +143,7 @@ fn a_file_that_cannot_be_removed_is_told_and_tried_again() {
 }
 
 #[test]
-fn a_media_dir_that_is_not_mounted_is_not_filled_anew() {
+fn a_media_dir_that_is_not_mounted_is_not_filled_again() {
     let feed = feed_with(12, |options| options.photos = 4);
     let mirror = with_photos(&feed);
     mirror.sync();
@@ -177,7 +177,7 @@ fn a_media_dir_that_is_not_mounted_is_not_filled_anew() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn prune_knows_names_that_are_no_text() {
+fn prune_handles_names_that_are_not_unicode() {
     use std::os::unix::ffi::OsStrExt;
     let feed = feed_with(12, |options| options.photos = 4);
     let mirror = with_photos(&feed);
@@ -192,7 +192,7 @@ fn prune_knows_names_that_are_no_text() {
 }
 
 #[test]
-fn prune_lists_and_removes_what_no_row_names_and_nothing_else() {
+fn prune_lists_and_removes_exactly_the_files_that_no_row_names() {
     let feed = feed_with(30, |options| options.photos = 4);
     let (mirror, [listing, ..]) = filled(&feed);
     let dir = media_dir(&mirror);
@@ -247,7 +247,7 @@ fn prune_lists_and_removes_what_no_row_names_and_nothing_else() {
 }
 
 #[test]
-fn prune_does_not_empty_a_folder_that_is_not_the_mirrors() {
+fn prune_does_not_empty_a_folder_of_another_owner() {
     let feed = feed(20);
     let mirror = with_photos_and(&feed, "", |settings| settings.media = false);
     mirror.sync();

@@ -20,7 +20,7 @@ fn stalled_behind(skip: u64) -> FaultRule {
 }
 
 #[test]
-fn killed_at_any_photo_it_goes_on_and_leaves_nothing_over() {
+fn a_download_killed_at_any_photo_resumes_and_leaves_no_other_file() {
     let feed = feed_with(12, |options| options.photos = 4);
     let photos = photo_keys(&feed).len() as u64;
     for skip in 0..photos {
@@ -45,7 +45,7 @@ fn killed_at_any_photo_it_goes_on_and_leaves_nothing_over() {
 }
 
 #[test]
-fn asked_to_stop_it_ends_soon_and_keeps_what_came() {
+fn a_stopped_download_ends_soon_and_keeps_its_files() {
     let feed = feed_with(12, |options| options.photos = 4);
     let mirror = with_photos(&feed);
     feed.fault(stalled_behind(5));
@@ -106,10 +106,9 @@ impl Kept {
 }
 
 /// Returns the file columns of all photos.
-fn told(mirror: &Mirror) -> Vec<String> {
-    let told =
-        "SELECT \"MediaKey\" || quote(file_path) || quote(file_sha256) FROM media ORDER BY 1";
-    texts(&mirror.open(), told)
+fn file_rows(mirror: &Mirror) -> Vec<String> {
+    let sql = "SELECT \"MediaKey\" || quote(file_path) || quote(file_sha256) FROM media ORDER BY 1";
+    texts(&mirror.open(), sql)
 }
 
 /// Runs `job` once and keeps its write-ahead log. Then cuts the log at each commit and
@@ -118,11 +117,11 @@ fn told(mirror: &Mirror) -> Vec<String> {
 fn at_every_commit(feed: &Simulator, mirror: &Mirror, job: &[&str], change: impl FnOnce()) {
     let path = mirror.database_path().to_owned();
     let log_path = path.with_extension("db-wal");
-    let before = told(mirror);
+    let before = file_rows(mirror);
     let db = rusqlite::Connection::open(&path).unwrap();
     number(&db, "PRAGMA wal_checkpoint(TRUNCATE)");
     drop(db);
-    assert!(!log_path.exists(), "all is in the one file");
+    assert!(!log_path.exists(), "the write-ahead log is empty");
     let (database, files) = (std::fs::read(&path).unwrap(), Kept::of(mirror));
     change();
     // An open read transaction prevents the checkpoint, so that the log keeps all writes.
@@ -143,7 +142,7 @@ fn at_every_commit(feed: &Simulator, mirror: &Mirror, job: &[&str], change: impl
             let _ = std::fs::remove_file(path.with_extension("db-shm"));
             std::fs::write(&path, &database).unwrap();
             std::fs::write(&log_path, &log[..bytes]).unwrap();
-            if state == "before" && told(mirror) != before {
+            if state == "before" && file_rows(mirror) != before {
                 continue;
             }
             files.put_back(&media_dir(mirror));
@@ -155,7 +154,7 @@ fn at_every_commit(feed: &Simulator, mirror: &Mirror, job: &[&str], change: impl
 }
 
 #[test]
-fn fetching_killed_at_any_commit_ends_the_same() {
+fn a_download_killed_at_any_commit_ends_the_same() {
     let feed = feed_with(12, |options| options.photos = 4);
     let mirror = with_photos_and(&feed, "", |settings| settings.media = false);
     mirror.sync();
@@ -163,7 +162,7 @@ fn fetching_killed_at_any_commit_ends_the_same() {
 }
 
 #[test]
-fn replacing_killed_at_any_commit_ends_the_same() {
+fn a_replacement_killed_at_any_commit_ends_the_same() {
     let feed = feed_with(12, |options| options.photos = 4);
     let mut mirror = with_photos(&feed);
     mirror.sync();
@@ -177,7 +176,7 @@ fn replacing_killed_at_any_commit_ends_the_same() {
 }
 
 #[test]
-fn removing_killed_at_any_commit_ends_the_same() {
+fn a_removal_killed_at_any_commit_ends_the_same() {
     let feed = feed_with(12, |options| options.photos = 4);
     let mirror = with_photos(&feed);
     mirror.sync();
@@ -219,7 +218,7 @@ fn die_between_name_and_row(mirror: &Mirror, key: &str) {
 }
 
 #[test]
-fn a_file_that_no_row_was_told_of_goes_with_its_listing() {
+fn a_file_renamed_before_its_commit_is_removed_with_its_listing() {
     let feed = feed_with(12, |options| options.photos = 4);
     let mirror = with_photos(&feed);
     mirror.sync();
@@ -237,7 +236,7 @@ fn a_file_that_no_row_was_told_of_goes_with_its_listing() {
 }
 
 #[test]
-fn a_temporary_file_of_a_dead_process_goes_and_a_whole_one_that_its_row_names_stays() {
+fn the_temporary_file_of_an_ended_process_is_removed_and_a_named_file_stays() {
     let feed = feed_with(12, |options| options.photos = 4);
     let mirror = with_photos(&feed);
     mirror.sync();
@@ -264,7 +263,7 @@ fn a_temporary_file_of_a_dead_process_goes_and_a_whole_one_that_its_row_names_st
 }
 
 #[test]
-fn a_photo_of_another_type_takes_the_place_of_the_one_before() {
+fn a_photo_of_another_type_replaces_the_previous_file() {
     const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR and so on";
     let feed = feed_with(12, |options| options.photos = 4);
     let mirror = with_photos(&feed);

@@ -32,7 +32,7 @@ fn files(mirror: &Mirror) -> i64 {
 }
 
 #[test]
-fn every_file_comes_whole_though_three_of_ten_bodies_are_cut_off() {
+fn every_file_is_complete_with_three_of_ten_bodies_truncated() {
     let feed = feed_with(40, |options| options.photos = 6);
     let mirror = with_photos(&feed);
     feed.fault(FaultRule {
@@ -43,14 +43,14 @@ fn every_file_comes_whole_though_three_of_ten_bodies_are_cut_off() {
     let mut runs = 1;
     while mirror.run(&["sync"]).code != Some(0) {
         runs += 1;
-        assert!(runs < 20, "it does not come to an end");
+        assert!(runs < 20, "the runs do not end");
     }
     assert!(feed.asset_requests() > photo_keys(&feed).len() as u64 * 4 / 3);
     assert_files_equal_feed(&mirror, &feed);
 }
 
 #[test]
-fn a_photo_that_fails_is_told_and_stops_no_other_and_comes_once_it_can() {
+fn a_failed_photo_is_reported_stops_no_other_and_is_downloaded_later() {
     let redirect = |url: &str| Fault::RedirectTo(url.to_owned());
     let cases: [(Fault, &str); 13] = [
         (Fault::CutBody, "broke"),
@@ -114,7 +114,7 @@ fn a_photo_that_fails_is_told_and_stops_no_other_and_comes_once_it_can() {
 }
 
 #[test]
-fn the_pause_before_a_photo_that_fails_is_tried_again_grows() {
+fn the_pause_before_a_retry_of_a_failed_photo_grows() {
     let feed = feed(6);
     let mirror = with_photos_and(&feed, "", |settings| {
         settings.set("retry_delay", "\"1h\"");
@@ -144,7 +144,7 @@ fn the_pause_before_a_photo_that_fails_is_tried_again_grows() {
 }
 
 #[test]
-fn a_photo_that_its_host_does_not_have_is_told_once_and_not_asked_for_for_ever() {
+fn a_photo_missing_at_its_host_is_reported_once_and_not_requested_forever() {
     for status in [404, 410] {
         let feed = feed(6);
         let mirror = with_photos(&feed);
@@ -184,7 +184,7 @@ fn a_photo_that_its_host_does_not_have_is_told_once_and_not_asked_for_for_ever()
 }
 
 #[test]
-fn what_is_another_kind_of_file_is_told_once_and_not_asked_for_at_every_sync() {
+fn a_file_that_is_no_image_is_reported_once_and_not_requested_by_every_sync() {
     let feed = feed(6);
     let mirror = with_photos(&feed);
     let (key, others) = one_of(&feed);
@@ -204,7 +204,7 @@ fn what_is_another_kind_of_file_is_told_once_and_not_asked_for_at_every_sync() {
 }
 
 #[test]
-fn a_host_that_asks_for_a_day_is_left_alone_for_it() {
+fn a_host_that_asks_for_a_day_gets_no_request_for_a_day() {
     let feed = feed(12);
     let mirror = with_photos_and(&feed, "max_concurrent_downloads = 1", |_| {});
     let day = RetryAfter::Seconds(86_400);
@@ -230,7 +230,7 @@ fn a_host_that_asks_for_a_day_is_left_alone_for_it() {
 }
 
 #[test]
-fn a_file_that_cannot_be_looked_at_is_told() {
+fn a_file_that_cannot_be_read_is_reported() {
     let feed = feed(6);
     let mirror = with_photos(&feed);
     mirror.sync();
@@ -258,7 +258,7 @@ fn a_file_that_cannot_be_looked_at_is_told() {
 }
 
 #[test]
-fn a_gone_photo_that_got_a_new_version_comes_on_its_own() {
+fn a_missing_photo_with_a_new_version_is_downloaded() {
     let feed = feed(6);
     let mirror = with_photos(&feed);
     let (key, _) = one_of(&feed);
@@ -283,7 +283,7 @@ fn sign_anew(feed: &Simulator, key: &str, signed: &str) {
 }
 
 #[test]
-fn an_expired_url_is_read_anew_from_the_feed_and_tried_once_more() {
+fn an_expired_url_is_read_again_from_the_feed_and_retried_once() {
     for media_answers in [true, false] {
         let feed = feed(6);
         let mirror = with_photos_and(&feed, "", |settings| settings.media = false);
@@ -333,7 +333,7 @@ fn an_expired_url_that_the_feed_does_not_renew_fails() {
 }
 
 #[test]
-fn a_photo_whose_row_the_feed_does_not_give_anew_fails_and_stays_until_it_is_missed() {
+fn a_photo_missing_in_the_feed_fails_and_stays_until_a_sweep() {
     let feed = feed(6);
     let mirror = with_photos_and(&feed, "", |settings| settings.media = false);
     let (key, others) = one_of(&feed);
@@ -352,7 +352,7 @@ fn a_photo_whose_row_the_feed_does_not_give_anew_fails_and_stays_until_it_is_mis
 }
 
 #[test]
-fn a_host_that_asks_for_a_pause_gets_it() {
+fn a_host_that_asks_for_a_pause_gets_one() {
     let pauses = [
         RetryAfter::Seconds(2),
         RetryAfter::Date(2),
@@ -391,11 +391,14 @@ fn a_file_over_the_limit_is_not_kept() {
         &mirror.open(),
         "SELECT bytes_received FROM sync_runs WHERE job = 'media'",
     );
-    assert_eq!(received, 0, "what is announced to be too large is not read");
+    assert_eq!(
+        received, 0,
+        "a body that is announced as too large is not read"
+    );
 }
 
 #[test]
-fn urls_that_must_not_be_asked_are_refused() {
+fn forbidden_urls_are_refused() {
     let urls = [
         (
             "file:///etc/passwd",
@@ -428,8 +431,8 @@ fn urls_that_must_not_be_asked_are_refused() {
     let ended = mirror.sync_ends(3, &[]);
     ended.says(3, &[&format!("{} photos failed", urls.len())]);
     for (key, (url, words)) in keys.iter().zip(urls) {
-        let told = column(&mirror, key, "download_error");
-        assert!(told.contains(words), "{url}: {told}");
+        let shown = column(&mirror, key, "download_error");
+        assert!(shown.contains(words), "{url}: {shown}");
     }
     assert_eq!(files(&mirror), (keys.len() - urls.len()) as i64);
     assert_eq!(feed.asset_requests() as usize, keys.len() - urls.len());
@@ -458,7 +461,7 @@ fn a_redirect_is_followed_to_another_host_without_the_token() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_used_is_told_and_the_rows_stay_to_be_fetched() {
+fn an_unusable_folder_is_reported_and_its_photos_stay_in_the_queue() {
     let feed = feed(6);
     let mirror = with_photos(&feed);
     std::fs::write(media_dir(&mirror), "in the way").unwrap();
@@ -501,7 +504,7 @@ fn can_mount(at: &Path) -> bool {
 }
 
 #[test]
-fn a_full_disk_ends_the_fetching_and_the_next_run_goes_on() {
+fn a_full_disk_ends_the_downloads_and_the_next_run_resumes() {
     let feed = feed_with(20, |options| {
         options.photos = 5;
         options.photo_bytes = 50_000;
@@ -543,7 +546,7 @@ fn a_full_disk_ends_the_fetching_and_the_next_run_goes_on() {
     );
     assert!(
         (feed.asset_requests() as i64) < photos + 300,
-        "it goes on asking"
+        "later photos are still requested"
     );
     mirror.sync_ends(0, &["media"]);
     assert_files_equal_feed(&mirror, &feed);

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use crate::moves::{assert_log_tells_the_difference, copy};
+use crate::moves::{assert_log_equals_the_difference, copy};
 use crate::support::*;
 use simulator::{Fault, FaultRule};
 
 #[test]
-fn what_no_stamp_and_no_announcement_told_is_mended() {
+fn a_reconcile_fixes_silent_changes() {
     for profile in ["wfrmls", "reso"] {
         let feed = feed(80);
         let mirror = Mirror::with(&feed, |settings| {
@@ -56,7 +56,7 @@ fn what_no_stamp_and_no_announcement_told_is_mended() {
         mirror.sync();
         let db = mirror.open();
         assert_mirror_equals_feed(&db, &feed, &MAIN);
-        assert_log_tells_the_difference(&db, 0, &before, &copy(&db, &MAIN));
+        assert_log_equals_the_difference(&db, 0, &before, &copy(&db, &MAIN));
         let reason = format!(
             "SELECT deleted_reason FROM listings WHERE ListingKey = '{}'",
             keys[10]
@@ -66,7 +66,7 @@ fn what_no_stamp_and_no_announcement_told_is_mended() {
 }
 
 #[test]
-fn what_changes_again_within_a_second_is_not_lost_behind_a_reconcile() {
+fn a_second_change_within_a_second_of_a_reconcile_is_read() {
     let feed = feed(30);
     let mirror = Mirror::of(&feed);
     let key = feed.listing_keys()[4].to_string();
@@ -85,7 +85,7 @@ fn what_changes_again_within_a_second_is_not_lost_behind_a_reconcile() {
 }
 
 #[test]
-fn a_mass_deletion_is_held_back_in_a_reconcile_too() {
+fn a_mass_deletion_waits_in_a_reconcile_too() {
     let feed = feed(100);
     let mirror = Mirror::of(&feed);
     mirror.sync();
@@ -101,7 +101,7 @@ fn a_mass_deletion_is_held_back_in_a_reconcile_too() {
 }
 
 #[test]
-fn a_reconcile_that_is_cut_short_deletes_nothing_and_is_gone_on_with() {
+fn an_interrupted_reconcile_deletes_nothing_and_resumes() {
     let feed = feed(120);
     let mirror = Mirror::of(&feed);
     mirror.sync();

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::*;
 
 #[test]
-fn listings_are_read_anew_each_on_its_own() {
+fn each_listing_is_read_again_on_its_own() {
     let feed = feed(40);
     let mirror = Mirror::of(&feed);
     mirror.sync();

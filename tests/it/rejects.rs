@@ -7,7 +7,7 @@ use simulator::Spoil;
 use crate::support::*;
 
 #[test]
-fn bad_records_beside_good_ones_are_kept_whole_until_they_are_mended() {
+fn bad_records_among_good_ones_are_kept_whole_until_they_are_fixed() {
     let feed = feed(100);
     let keys = feed.listing_keys();
     // Inside a page, at its start and end, and at the end of the resource.
@@ -97,7 +97,7 @@ fn bad_records_beside_good_ones_are_kept_whole_until_they_are_mended() {
 }
 
 #[test]
-fn the_watermark_stays_before_a_record_that_was_rejected() {
+fn the_watermark_stays_before_a_rejected_record() {
     let feed = feed(60);
     let records = feed.truth("Property");
     let middle = records.iter().max_by_key(|record| {
@@ -123,7 +123,7 @@ fn the_watermark_stays_before_a_record_that_was_rejected() {
 }
 
 #[test]
-fn a_rejected_stamp_that_cannot_be_read_leaves_the_watermark_where_it_was() {
+fn a_rejected_unreadable_timestamp_does_not_move_the_watermark() {
     let feed = feed(60);
     let mirror = Mirror::of(&feed);
     mirror.sync_full();
@@ -138,7 +138,7 @@ fn a_rejected_stamp_that_cannot_be_read_leaves_the_watermark_where_it_was() {
     assert_eq!(
         live(&db, "Property"),
         feed.count("Property") as i64,
-        "the spoiled one is still held"
+        "the bad record is still stored"
     );
 }
 
@@ -185,7 +185,7 @@ fn a_bad_photo_does_not_cost_its_listing_or_the_other_photos() {
 }
 
 #[test]
-fn a_record_that_comes_spoiled_later_keeps_its_row() {
+fn a_record_that_is_bad_later_keeps_its_row() {
     let feed = feed(100);
     let mirror = Mirror::of(&feed);
     mirror.sync_full();
@@ -201,6 +201,6 @@ fn a_record_that_comes_spoiled_later_keeps_its_row() {
     mirror.sync_ends(3, &["full"]);
     assert!(
         dump(&mirror.open(), &MAIN) == before,
-        "a row was written or went"
+        "a row was written or deleted"
     );
 }

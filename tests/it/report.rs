@@ -60,7 +60,7 @@ fn set_status(feed: &Simulator, key: i64, status: &str) {
 impl Story {
     /// Makes six days: the first sync, three price cuts and an increase, two closings, a
     /// withdrawal, a new listing, a deletion that is undone, and a quiet day.
-    pub fn told() -> Story {
+    pub fn of_six_days() -> Story {
         let feed = feed(60);
         let keys = feed.listing_keys();
         for key in &keys[..6] {
@@ -151,13 +151,13 @@ impl Story {
             let counts = of_day(&inventory["days"], self.day(day));
             let counts = counts["listings"].as_array().unwrap().iter();
             let counts = counts.map(|count| count.as_u64().unwrap());
-            let mut told: Statuses = names
+            let mut shown: Statuses = names
                 .iter()
                 .map(|name| (*name).to_owned())
                 .zip(counts)
                 .collect();
-            told.retain(|_, count| *count > 0);
-            assert_eq!(told, self.statuses[day as usize], "day {day}");
+            shown.retain(|_, count| *count > 0);
+            assert_eq!(shown, self.statuses[day as usize], "day {day}");
         }
     }
 
@@ -191,8 +191,8 @@ fn median(mut numbers: Vec<f64>) -> f64 {
 }
 
 #[test]
-fn each_days_inventory_is_what_the_feed_held_then() {
-    let story = Story::told();
+fn each_days_inventory_equals_the_feed_on_that_day() {
+    let story = Story::of_six_days();
     let report = story.report(&[]);
     let inventory = &report["market"]["inventory"];
     story.assert_inventory(inventory);
@@ -224,7 +224,7 @@ fn each_days_inventory_is_what_the_feed_held_then() {
 }
 
 #[test]
-fn each_days_inventory_is_so_in_any_market() {
+fn each_days_inventory_equals_the_feed_after_random_changes() {
     for seed in 1..=3 {
         let mut story = Story::of(feed_with(80, |options| options.seed = seed));
         for day in 0..DAYS {
@@ -241,8 +241,8 @@ fn each_days_inventory_is_so_in_any_market() {
 }
 
 #[test]
-fn what_happened_each_day_is_what_the_feed_did() {
-    let story = Story::told();
+fn the_daily_counts_equal_the_changes_of_the_feed() {
+    let story = Story::of_six_days();
     let market = story.report(&["--since", "60d"])["market"].clone();
     let expected = [
         (1, json!({ "new": 1, "price_cuts": 2 })),
@@ -255,8 +255,8 @@ fn what_happened_each_day_is_what_the_feed_did() {
         (5, json!({})),
     ];
     for (day, happened) in expected {
-        let told = of_day(&market["days"], story.day(day));
-        for (name, count) in told.as_object().unwrap() {
+        let shown = of_day(&market["days"], story.day(day));
+        for (name, count) in shown.as_object().unwrap() {
             if name != "day" {
                 let expected = happened.get(name).unwrap_or(&json!(0)).clone();
                 assert_eq!(*count, expected, "{name} on day {day}");
@@ -273,8 +273,8 @@ fn what_happened_each_day_is_what_the_feed_did() {
         20_000.0 / second * 100.0,
         5_000.0 / (first - 10_000.0) * 100.0,
     ]);
-    let told = cuts["median_percent"].as_f64().unwrap();
-    assert!((told - percent).abs() < 1e-9, "{told} for {percent}");
+    let shown = cuts["median_percent"].as_f64().unwrap();
+    assert!((shown - percent).abs() < 1e-9, "{shown} for {percent}");
     assert_eq!(market["prices"]["increases"]["count"], 1);
     assert_eq!(
         market["prices"]["increases"]["total_amount"].as_f64(),
@@ -296,7 +296,7 @@ fn what_happened_each_day_is_what_the_feed_did() {
 
 #[test]
 fn active_listings_are_those_of_the_feed_by_city() {
-    let story = Story::told();
+    let story = Story::of_six_days();
     let active = story.report(&[])["market"]["active"].clone();
     let mut cities: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
     for listing in story.feed.truth("Property") {
@@ -314,7 +314,7 @@ fn active_listings_are_those_of_the_feed_by_city() {
         let days = median(listings.iter().map(|listing| listing.1).collect());
         (listings.len() as u64, prices, days)
     };
-    let told = |group: &Json| {
+    let shown = |group: &Json| {
         (
             group["listings"].as_u64().unwrap(),
             group["median_list_price"].as_f64().unwrap(),
@@ -322,20 +322,20 @@ fn active_listings_are_those_of_the_feed_by_city() {
         )
     };
     let all: Vec<(f64, f64)> = cities.values().flatten().copied().collect();
-    assert_eq!(told(&active["all"]), group(&all));
-    let told_cities = active["cities"].as_array().unwrap();
-    assert_eq!(told_cities.len(), cities.len().min(20));
-    let counts = told_cities.iter().map(|city| told(city).0);
-    assert!(counts.is_sorted_by(|a, b| a >= b), "{told_cities:?}");
-    for city in told_cities {
+    assert_eq!(shown(&active["all"]), group(&all));
+    let shown_cities = active["cities"].as_array().unwrap();
+    assert_eq!(shown_cities.len(), cities.len().min(20));
+    let counts = shown_cities.iter().map(|city| shown(city).0);
+    assert!(counts.is_sorted_by(|a, b| a >= b), "{shown_cities:?}");
+    for city in shown_cities {
         let name = city["city"].as_str().unwrap();
-        assert_eq!(told(city), group(&cities[name]), "{name}");
+        assert_eq!(shown(city), group(&cities[name]), "{name}");
     }
 }
 
 #[test]
 fn runs_and_lag_are_those_of_the_table() {
-    let story = Story::told();
+    let story = Story::of_six_days();
     let db = story.write();
     let failed = format!("{} 07:00:00", story.day(4));
     db.execute(
@@ -347,10 +347,10 @@ fn runs_and_lag_are_those_of_the_table() {
     .unwrap();
     let syncs = story.report(&[])["syncs"].clone();
     let jobs = texts(&db, "SELECT DISTINCT job FROM sync_runs ORDER BY 1");
-    let told: Vec<&Json> = syncs["jobs"].as_array().unwrap().iter().collect();
-    assert_eq!(told.len(), jobs.len());
-    for (job, told) in jobs.iter().zip(told) {
-        assert_eq!(told["job"], **job);
+    let shown: Vec<&Json> = syncs["jobs"].as_array().unwrap().iter().collect();
+    assert_eq!(shown.len(), jobs.len());
+    for (job, shown) in jobs.iter().zip(shown) {
+        assert_eq!(shown["job"], **job);
         let of = format!("FROM sync_runs WHERE job = '{job}'");
         for (name, sql) in [
             ("runs", "count(*)"),
@@ -364,14 +364,17 @@ fn runs_and_lag_are_those_of_the_table() {
             ("bytes_received", "sum(bytes_received)"),
         ] {
             let expected = number(&db, &format!("SELECT {sql} {of}"));
-            assert_eq!(told[name], expected, "{name} of {job}");
+            assert_eq!(shown[name], expected, "{name} of {job}");
         }
         let runs = number(&db, &format!("SELECT count(*) {of}")) as f64;
         let succeeded = number(&db, &format!("SELECT sum(status = 'succeeded') {of}")) as f64;
-        assert_eq!(told["success_rate"].as_f64(), Some(succeeded / runs));
+        assert_eq!(shown["success_rate"].as_f64(), Some(succeeded / runs));
         let durations = texts(&db, &format!("SELECT duration_ms {of}"));
         let durations = durations.iter().map(|ms| ms.parse().unwrap()).collect();
-        assert_eq!(told["median_duration_ms"].as_f64(), Some(median(durations)));
+        assert_eq!(
+            shown["median_duration_ms"].as_f64(),
+            Some(median(durations))
+        );
     }
     let failure = json!({
         "job": "incremental", "resource": "Property", "status": "failed",
@@ -392,7 +395,7 @@ fn runs_and_lag_are_those_of_the_table() {
 
 #[test]
 fn it_fits_a_terminal_of_80_columns() {
-    let story = Story::told();
+    let story = Story::of_six_days();
     let db = story.write();
     db.execute_batch(
         "UPDATE listings SET City = 'A city of a very long name, without any end of it', ListPrice = 123456789;
@@ -414,7 +417,7 @@ fn it_fits_a_terminal_of_80_columns() {
 }
 
 #[test]
-fn what_the_feed_does_not_declare_is_left_out_with_a_word() {
+fn undeclared_fields_are_left_out_with_a_note() {
     let feed = feed(20);
     for field in ["City", "DaysOnMarket"] {
         feed.undeclare_field("Property", field).unwrap();
@@ -442,14 +445,14 @@ fn what_the_feed_does_not_declare_is_left_out_with_a_word() {
     let ended = mirror.run(&["report"]);
     ended.says(0, &[]);
     for field in ["StandardStatus", "ListPrice"] {
-        let told = format!("the feed does not declare {field}");
-        assert!(ended.stdout.contains(&told), "{ended}");
+        let shown = format!("the feed does not declare {field}");
+        assert!(ended.stdout.contains(&shown), "{ended}");
     }
 }
 
 #[test]
-fn what_the_log_does_not_hold_is_not_made_up() {
-    let mut story = Story::told();
+fn days_outside_the_log_have_no_numbers() {
+    let mut story = Story::of_six_days();
     let kept = "\n[retention]\nchanges = \"2d\"\n";
     story
         .mirror
@@ -471,13 +474,13 @@ fn what_the_log_does_not_hold_is_not_made_up() {
         let first = text(&story.write(), first);
         assert!(first >= story.day(DAYS - 3).to_string(), "{first}");
         assert_eq!(market["inventory"]["days"][0]["day"], first);
-        let told = report["left_out"][0].as_str().unwrap();
-        assert!(told.contains("`[retention] changes` removed"), "{told}");
+        let shown = report["left_out"][0].as_str().unwrap();
+        assert!(shown.contains("`[retention] changes` removed"), "{shown}");
         for day in 0..DAYS {
-            let told = of_day(&market["days"], story.day(day));
-            let is_told = story.day(day).to_string() > first;
+            let shown = of_day(&market["days"], story.day(day));
+            let is_shown = story.day(day).to_string() > first;
             for count in ["new", "closed", "deleted", "restored", "price_cuts"] {
-                assert_eq!(told[count].is_u64(), is_told, "{count} of day {day}");
+                assert_eq!(shown[count].is_u64(), is_shown, "{count} of day {day}");
             }
         }
         let cuts = market["days"].as_array().unwrap().iter();
@@ -494,8 +497,8 @@ fn what_the_log_does_not_hold_is_not_made_up() {
 }
 
 #[test]
-fn what_is_not_logged_is_not_told_as_if_it_had_not_happened() {
-    let mut story = Story::told();
+fn changes_that_are_not_logged_are_not_reported_as_zero() {
+    let mut story = Story::of_six_days();
     let ignored = "ignore_fields = [\"StandardStatus\", \"ListPrice\"]";
     story
         .mirror
@@ -506,22 +509,22 @@ fn what_is_not_logged_is_not_told_as_if_it_had_not_happened() {
         assert_eq!(market[section], Json::Null, "{section}");
     }
     for count in ["closed", "withdrawn", "price_cuts", "price_increases"] {
-        let told = of_day(&market["days"], story.day(1));
-        assert_eq!(told[count], Json::Null, "{count}");
+        let shown = of_day(&market["days"], story.day(1));
+        assert_eq!(shown[count], Json::Null, "{count}");
     }
     assert!(market["active"]["all"]["median_list_price"].is_number());
     for (place, field) in ["StandardStatus", "ListPrice"].into_iter().enumerate() {
-        let told = report["left_out"][place].as_str().unwrap();
+        let shown = report["left_out"][place].as_str().unwrap();
         let names = format!("sync.ignore_fields names {field}");
-        assert!(told.contains(&names), "{told}");
+        assert!(shown.contains(&names), "{shown}");
     }
     let quiet = story.mirror.run(&["report", "--since", "0"]);
     assert!(!quiet.stdout.contains("no status changed"), "{quiet}");
 }
 
 #[test]
-fn it_needs_neither_token_nor_rest_and_changes_nothing() {
-    let story = Story::told();
+fn a_report_needs_no_token_works_during_a_sync_and_writes_nothing() {
+    let story = Story::of_six_days();
     let asked = story.feed.request_count();
     let before = std::fs::read(story.mirror.database_path()).unwrap();
     let db = story.write();
@@ -537,7 +540,7 @@ fn it_needs_neither_token_nor_rest_and_changes_nothing() {
 }
 
 #[test]
-fn a_mirror_that_is_not_there_or_too_old_is_told() {
+fn a_missing_or_too_old_mirror_is_reported() {
     let feed = feed(5);
     let mirror = Mirror::of(&feed);
     mirror

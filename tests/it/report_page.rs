@@ -76,7 +76,7 @@ fn page(mirror: &Mirror, arguments: &[&str]) -> Page {
 
 #[test]
 fn the_page_is_well_formed_and_shows_charts_and_their_numbers() {
-    let story = Story::told();
+    let story = Story::of_six_days();
     let page = page(&story.mirror, &[]);
     let charts = page.text.matches("role=\"img\"").count();
     assert_eq!(charts, 5);
@@ -100,7 +100,7 @@ fn the_page_is_well_formed_and_shows_charts_and_their_numbers() {
 
 #[test]
 fn no_text_of_the_feed_is_markup() {
-    let story = Story::told();
+    let story = Story::of_six_days();
     let db = story.write();
     let odd = r#"<script src="//x">alert('1')</script> & "co" http://x"#;
     for sql in [
@@ -141,7 +141,7 @@ fn no_text_of_the_feed_is_markup() {
 }
 
 #[test]
-fn where_there_is_nothing_it_says_so() {
+fn an_empty_page_says_that_it_has_no_data() {
     // A mirror whose first sync was refused.
     let feed = feed(10);
     feed.fault(FaultRule::always(Fault::Status(500)));
@@ -158,24 +158,24 @@ fn where_there_is_nothing_it_says_so() {
 
     mirror.sync();
     for since in ["0", "2999-01-01", "1h"] {
-        let told = mirror.run(&["report", "--since", since]);
-        told.says(0, &[]);
-        assert!(told.stdout.contains("no listing came or went"), "{told}");
-        assert!(!told.stdout.contains("NaN"), "{told}");
+        let shown = mirror.run(&["report", "--since", since]);
+        shown.says(0, &[]);
+        assert!(shown.stdout.contains("no listing came or went"), "{shown}");
+        assert!(!shown.stdout.contains("NaN"), "{shown}");
         page(&mirror, &["--since", since]);
     }
     // A mirror without runs and listings.
     let db = Connection::open(mirror.database_path()).unwrap();
     db.execute_batch("DELETE FROM sync_runs; DELETE FROM listings")
         .unwrap();
-    let told = mirror.run(&["report"]);
-    told.says(0, &[]);
+    let shown = mirror.run(&["report"]);
+    shown.says(0, &[]);
     for part in [
         "no job ran",
         "0 listings in the mirror",
         "no listing is active",
     ] {
-        assert!(told.stdout.contains(part), "no `{part}`: {told}");
+        assert!(shown.stdout.contains(part), "no `{part}`: {shown}");
     }
     let json = mirror.run(&["report", "--json"]).json();
     assert_eq!(json["market"]["days"].as_array().unwrap().len(), 1);
@@ -199,7 +199,7 @@ fn the_file_is_replaced_whole_or_left_alone() {
     assert!(page(&mirror, &[]).text.starts_with("<!DOCTYPE html>"));
     assert_eq!(entries(), before);
 
-    for (file, told) in [
+    for (file, shown) in [
         (
             "no/such/folder/report.html",
             "folder no/such/folder cannot be used",
@@ -208,7 +208,7 @@ fn the_file_is_replaced_whole_or_left_alone() {
         // A file does not replace it.
         ("/dev/null", "is a device"),
     ] {
-        mirror.run(&["report", "--html", file]).says(2, &[told]);
+        mirror.run(&["report", "--html", file]).says(2, &[shown]);
     }
     let json = mirror.run(&["report", "--json", "--html", "no/report.html"]);
     assert_eq!(json.json()["exit_code"], 2);
@@ -259,7 +259,7 @@ fn a_browser_shows_it_on_a_phone_and_loads_nothing() {
         eprintln!("skipped: there is no chromium in PATH");
         return;
     }
-    let story = Story::told();
+    let story = Story::of_six_days();
     let db = story.write();
     let long = "Averyveryveryveryveryveryveryveryveryveryveryverylongword of a city";
     db.execute("UPDATE listings SET City = ?1 WHERE rowid % 2", [long])

@@ -22,7 +22,7 @@ fn age(mirror: &Mirror, days: i64) {
 }
 
 #[test]
-fn deleted_listings_are_gone_for_good_with_all_that_told_of_their_content() {
+fn deleted_listings_are_purged_with_every_trace_of_their_content() {
     let feed = feed(40);
     let mut mirror = Mirror::of(&feed);
     mirror.sync();
@@ -63,7 +63,7 @@ fn deleted_listings_are_gone_for_good_with_all_that_told_of_their_content() {
         "SELECT group_concat(change) FROM changes WHERE listing_key = '{}' AND resource = 'Property'",
         keys[3]
     );
-    assert_eq!(text(&db, &left), "delete", "that it went is still known");
+    assert_eq!(text(&db, &left), "delete", "its deletion is still logged");
     let others = "SELECT count(*) FROM changes WHERE field = 'PublicRemarks'";
     assert_eq!(number(&db, others), 1, "of others all stays");
     assert_mirror_equals_feed(&db, &feed, &MAIN);
@@ -83,7 +83,7 @@ fn deleted_listings_are_gone_for_good_with_all_that_told_of_their_content() {
 }
 
 #[test]
-fn changes_and_runs_stay_as_long_as_configured_and_what_tells_where_it_stands_stays() {
+fn changes_and_runs_are_purged_as_configured_and_the_sync_state_stays() {
     let feed = feed(40);
     let mut mirror = Mirror::of(&feed);
     mirror.sync();
@@ -114,7 +114,7 @@ fn changes_and_runs_stay_as_long_as_configured_and_what_tells_where_it_stands_st
     assert!(fewer_runs < runs, "{fewer_runs} of {runs} runs");
     let newest = texts(&mirror.open(), watermarks);
     assert_eq!(newest, stood, "the watermarks are where they were");
-    assert!(requests < 8, "{requests}: nothing is read anew");
+    assert!(requests < 8, "{requests}: nothing is read again");
     mirror.configure(|settings| settings.sync = "\n[retention]\nchanges = \"1d\"\n".to_owned());
     mirror.sync();
     assert_eq!(counts(&mirror.open())[0], 0);

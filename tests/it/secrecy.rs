@@ -42,10 +42,7 @@ fn the_token_is_in_no_output_and_no_file() {
     let mirror = Mirror::with(&feed, |settings| settings.set("max_retries", 12));
     let ended = mirror.run(&["-vv", "sync"]);
     assert_eq!(ended.code, Some(0), "{ended}");
-    assert!(
-        ended.stderr.contains("GET"),
-        "-vv tells of requests: {ended}"
-    );
+    assert!(ended.stderr.contains("GET"), "-vv logs requests: {ended}");
     assert_hidden(&mirror, &ended);
     for arguments in [
         &["-vv", "check"][..],
@@ -79,7 +76,7 @@ fn reply(mut connection: TcpStream, answer: &str) -> std::io::Result<()> {
 }
 
 #[test]
-fn a_server_that_repeats_the_token_does_not_make_it_show() {
+fn a_token_that_the_server_repeats_is_not_shown() {
     let error = format!("{{\"error\":{{\"message\":\"Bearer {TOKEN} is not good\"}}}}");
     let answers = [
         ("401 Unauthorized", "", error.clone(), 5),

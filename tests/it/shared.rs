@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::support::*;
 
 #[test]
-fn eight_readers_beside_a_sync_are_never_told_to_wait() {
+fn eight_readers_during_a_sync_are_never_blocked() {
     let feed = feed_with(1_500, |options| options.photos = 2);
     let mirror = Mirror::with(&feed, |settings| settings.set("page_size", 50));
     mirror.sync();
@@ -47,7 +47,7 @@ fn eight_readers_beside_a_sync_are_never_told_to_wait() {
 }
 
 #[test]
-fn a_log_that_grew_while_somebody_read_is_cut_once_he_has_gone() {
+fn a_write_ahead_log_that_grew_during_a_read_is_truncated_after_it() {
     /// About 9,600 bytes each in the log.
     const LISTINGS: i64 = 36_000;
     let feed = feed_with(LISTINGS as u64, |options| {
@@ -79,7 +79,7 @@ fn a_log_that_grew_while_somebody_read_is_cut_once_he_has_gone() {
 }
 
 #[test]
-fn another_programs_lock_is_waited_for_and_named_if_it_stays() {
+fn a_sync_waits_for_the_lock_of_another_program_and_names_it() {
     let feed = feed(20);
     let mirror = Mirror::of(&feed);
     mirror.sync();

@@ -127,7 +127,7 @@ impl Stopped {
         let path = mirror.database_path();
         let before = std::fs::read(path).unwrap();
         let log_path = path.with_extension("db-wal");
-        assert!(!log_path.exists(), "all is in the one file");
+        assert!(!log_path.exists(), "the write-ahead log is empty");
         change(&feed);
         // An open read transaction prevents the checkpoint, so that the log keeps all writes.
         let mut reader = mirror.open();
@@ -139,7 +139,7 @@ impl Stopped {
         let log = std::fs::read(&log_path).unwrap();
         assert!(
             std::fs::read(path).unwrap() == before,
-            "the log is all that was written"
+            "the log holds all writes"
         );
         drop(reading);
         let expected = Outcome::of(&mirror.open());
@@ -216,7 +216,7 @@ pub fn places(log: &[u8]) -> Vec<(usize, String)> {
             let within = begun + (end - begun) / 2;
             places.push((within, format!("killed within commit {}", commits + 1)));
             commits += 1;
-            places.push((end, format!("killed behind commit {commits}")));
+            places.push((end, format!("killed after commit {commits}")));
             begun = end;
         }
     }
@@ -322,7 +322,7 @@ fn some_hours(feed: &Simulator, first: usize) {
 }
 
 #[test]
-fn what_changed_while_a_sync_was_stopped_comes_with_the_next_one() {
+fn changes_while_a_sync_was_stopped_are_read_by_the_next_one() {
     for job in ["incremental", "full", "reconcile", "deletions"] {
         let change = |feed: &Simulator| some_hours(feed, 0);
         let stopped = Stopped::at(feed(24), followed, change, job);

@@ -7,7 +7,7 @@ use simulator::{Fault, FaultRule};
 use crate::support::*;
 
 #[test]
-fn without_a_token_it_says_where_to_put_it() {
+fn a_missing_token_is_reported_with_its_variable() {
     let feed = feed(10);
     let mut mirror = Mirror::of(&feed);
     mirror.token = None;
@@ -18,7 +18,7 @@ fn without_a_token_it_says_where_to_put_it() {
 }
 
 #[test]
-fn a_wrong_token_is_told_and_written_down() {
+fn a_wrong_token_is_reported_and_recorded() {
     let feed = feed_with(10, |options| options.token = "another".to_owned());
     let mirror = Mirror::of(&feed);
     mirror.sync_ends(5, &[]).says(
@@ -59,7 +59,7 @@ fn an_unknown_key_is_named_with_its_line() {
 }
 
 #[test]
-fn without_a_configuration_it_says_how_to_get_one() {
+fn a_missing_configuration_is_reported_with_the_command_to_create_one() {
     let feed = feed(10);
     let mirror = Mirror::of(&feed);
     mirror
@@ -80,7 +80,7 @@ fn a_host_that_does_not_answer_is_a_failure() {
 }
 
 #[test]
-fn a_bad_filter_is_told_as_a_matter_of_configuration() {
+fn a_bad_filter_is_reported_as_a_configuration_error() {
     let feed = feed(30);
     let mirror = Mirror::with(&feed, |settings| {
         settings.sync = "filter = { Property = \"NoSuchField eq 1\" }".to_owned();
@@ -91,7 +91,7 @@ fn a_bad_filter_is_told_as_a_matter_of_configuration() {
 }
 
 #[test]
-fn a_filter_mirrors_what_it_matches_and_its_children() {
+fn a_filter_mirrors_its_listings_and_their_children() {
     let feed = feed(150);
     let mirror = Mirror::with(&feed, |settings| {
         settings.sync =
@@ -127,7 +127,7 @@ fn a_selected_field_that_is_not_declared_is_named() {
 }
 
 #[test]
-fn a_database_that_is_no_mirror_is_left_as_it_is() {
+fn a_database_that_is_no_mirror_is_not_changed() {
     let feed = feed(30);
     let other = |mirror: &Mirror| {
         let db = Connection::open(mirror.database_path()).unwrap();
@@ -156,7 +156,7 @@ fn a_database_that_is_no_mirror_is_left_as_it_is() {
             "{message}: it was changed"
         );
         let files = std::fs::read_dir(mirror.folder.path()).unwrap().count();
-        assert_eq!(files, 2, "{message}: something was put beside it");
+        assert_eq!(files, 2, "{message}: a new file is next to it");
     }
     let mirror = Mirror::with(&feed, |settings| settings.database = ".".to_owned());
     mirror
@@ -166,7 +166,7 @@ fn a_database_that_is_no_mirror_is_left_as_it_is() {
 }
 
 #[test]
-fn only_takes_configured_resources() {
+fn the_only_option_takes_configured_resources() {
     let feed = feed(10);
     let mirror = Mirror::of(&feed);
     mirror
@@ -179,7 +179,7 @@ fn only_takes_configured_resources() {
 }
 
 #[test]
-fn a_second_process_is_told_who_syncs_and_changes_nothing() {
+fn a_second_process_names_the_running_sync_and_writes_nothing() {
     let feed = feed(60);
     let mirror = Mirror::with(&feed, |settings| settings.set("max_concurrent", 1));
     feed.fault(FaultRule {
@@ -215,7 +215,7 @@ fn a_second_process_is_told_who_syncs_and_changes_nothing() {
 }
 
 #[test]
-fn wrong_words_are_usage_errors() {
+fn wrong_arguments_are_usage_errors() {
     let feed = feed(1);
     let mirror = Mirror::of(&feed);
     for arguments in [
@@ -235,7 +235,7 @@ fn wrong_words_are_usage_errors() {
 }
 
 #[test]
-fn a_mirror_that_is_not_made_yet_or_not_whole_is_told_to_readers() {
+fn readers_report_a_missing_or_incomplete_mirror() {
     let feed = feed(40);
     let mirror = Mirror::of(&feed);
     mirror.sync();
@@ -267,7 +267,7 @@ fn a_mirror_that_is_not_made_yet_or_not_whole_is_told_to_readers() {
 }
 
 #[test]
-fn a_sync_of_a_clock_that_was_ahead_needs_a_person() {
+fn a_sync_with_a_clock_that_was_ahead_needs_attention() {
     let feed = feed(5);
     let mirror = Mirror::of(&feed);
     mirror.sync();
@@ -280,8 +280,8 @@ fn a_sync_of_a_clock_that_was_ahead_needs_a_person() {
     drop(db);
     let ended = mirror.run(&["status"]);
     assert_eq!(ended.code, Some(3), "{ended}");
-    let told = format!("up to date in the future, at {ahead} UTC");
-    assert!(ended.stdout.contains(&told), "{ended}");
+    let shown = format!("up to date in the future, at {ahead} UTC");
+    assert!(ended.stdout.contains(&shown), "{ended}");
     mirror.sync();
     mirror.run(&["status"]).says(0, &[]);
 }

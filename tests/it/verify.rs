@@ -41,10 +41,10 @@ fn a_mirror_that_equals_the_feed_has_no_difference() {
             settings.set("page_size", 20);
         });
         mirror.sync();
-        let told = verify(&mirror, 0, &[]);
+        let shown = verify(&mirror, 0, &[]);
         assert!(
-            told.stdout.ends_with("The mirror equals the feed.\n"),
-            "{told:?}"
+            shown.stdout.ends_with("The mirror equals the feed.\n"),
+            "{shown:?}"
         );
         let document = verify(&mirror, 0, &["--json", "--sample", "7"]).json();
         assert_eq!(document["equal"], true);
@@ -124,16 +124,16 @@ fn every_difference_is_named() {
         0
     );
 
-    let told = verify(&mirror, 3, &["--sample", "0"]);
+    let shown = verify(&mirror, 3, &["--sample", "0"]);
     for line in [
         format!("listing {gone}: in the mirror, not in the feed"),
         format!("listing {hidden}: in the feed, not in the mirror\n"),
         format!("listing {new}: in the feed, not in the mirror, changed after the last sync"),
     ] {
-        assert!(told.stdout.contains(&line), "{line}: {told:?}");
+        assert!(shown.stdout.contains(&line), "{line}: {shown:?}");
     }
     assert!(
-        !told.stdout.contains("Elsewhere"),
+        !shown.stdout.contains("Elsewhere"),
         "no whole record was asked for"
     );
     mirror.sync_full();
@@ -141,7 +141,7 @@ fn every_difference_is_named() {
 }
 
 #[test]
-fn what_the_filter_leaves_out_is_no_difference() {
+fn records_outside_the_filter_are_no_difference() {
     let feed = feed(80);
     let mirror = Mirror::with(&feed, |settings| {
         settings.sync = "[sync.filter]\nProperty = \"StandardStatus eq \
@@ -179,17 +179,17 @@ fn children_that_come_only_with_their_listings_are_compared_too() {
 }
 
 #[test]
-fn what_was_never_read_or_could_not_be_stored_is_a_difference() {
+fn unread_and_rejected_records_are_differences() {
     let feed = feed(30);
     let mirror = Mirror::of(&feed);
     mirror
         .run(&["verify"])
         .says(2, &["there is no mirror yet", "mlsmirror sync"]);
     mirror.sync_ends(0, &["full", "--only", "Property,Media"]);
-    let told = verify(&mirror, 3, &[]);
+    let shown = verify(&mirror, 3, &[]);
     assert!(
-        told.stdout.contains("OpenHouse: was never read"),
-        "{told:?}"
+        shown.stdout.contains("OpenHouse: was never read"),
+        "{shown:?}"
     );
     let key = feed.listing_keys()[4].to_string();
     feed.advance(chrono::Duration::minutes(5));
@@ -204,7 +204,7 @@ fn what_was_never_read_or_could_not_be_stored_is_a_difference() {
 }
 
 #[test]
-fn a_feed_that_does_not_answer_is_told() {
+fn a_feed_that_does_not_answer_is_reported() {
     let feed = feed(30);
     let mirror = Mirror::of(&feed);
     mirror.sync();

@@ -12,7 +12,7 @@ use crate::photo_files::with_photos;
 use crate::support::*;
 
 /// Returns a value of a row as text. NULL is "NULL".
-fn shown(row: &Row, column: &str) -> String {
+fn value_text(row: &Row, column: &str) -> String {
     crate::photo_files::text_of(&row[column])
 }
 
@@ -43,17 +43,20 @@ fn active_listings_are_those_of_the_feed_the_newest_first() {
     let entered = |listing: &Record| field(listing, "OriginalEntryTimestamp");
     active.sort_by(|(a, one), (b, other)| (entered(other), b).cmp(&(entered(one), a)));
     let rows = rows(&mirror.open(), "SELECT * FROM active_listings");
-    let keys: Vec<String> = rows.iter().map(|row| shown(row, "ListingKey")).collect();
+    let keys: Vec<String> = rows
+        .iter()
+        .map(|row| value_text(row, "ListingKey"))
+        .collect();
     let expected: Vec<String> = active.iter().map(|(key, _)| (*key).clone()).collect();
     assert_eq!(keys, expected);
     let mut with_photo = 0;
     for (row, (key, listing)) in rows.iter().zip(active) {
-        assert_eq!(shown(row, "City"), field(listing, "City"), "{key}");
-        let price: f64 = shown(row, "ListPrice").parse().unwrap();
+        assert_eq!(value_text(row, "City"), field(listing, "City"), "{key}");
+        let price: f64 = value_text(row, "ListPrice").parse().unwrap();
         assert_eq!(Some(price), listing["ListPrice"].as_f64(), "{key}");
         let agent = field(listing, "ListAgentFullName");
-        assert_eq!(shown(row, "ListAgentFullName"), agent, "{key}");
-        let address = shown(row, "address");
+        assert_eq!(value_text(row, "ListAgentFullName"), agent, "{key}");
+        let address = value_text(row, "address");
         assert!(
             address.starts_with(&field(listing, "StreetNumber")),
             "{key}: {address}"
@@ -64,7 +67,7 @@ fn active_listings_are_those_of_the_feed_the_newest_first() {
             format!("{key}/{}.jpg", key_text(&photo["MediaKey"]))
         });
         with_photo += usize::from(first != "NULL");
-        assert_eq!(shown(row, "photo_file"), first, "{key}");
+        assert_eq!(value_text(row, "photo_file"), first, "{key}");
     }
     assert!(with_photo > 5);
 }
@@ -99,7 +102,7 @@ fn an_address_is_in_the_form_that_fits() {
 }
 
 #[test]
-fn what_moved_is_in_the_views_of_the_log_the_last_first() {
+fn the_log_views_show_the_changes_newest_first() {
     let feed = feed(30);
     let mirror = Mirror::of(&feed);
     mirror.sync();
@@ -143,29 +146,29 @@ fn what_moved_is_in_the_views_of_the_log_the_last_first() {
     let of = |key: i64| {
         let found = price
             .iter()
-            .find(|row| shown(row, "ListingKey") == key.to_string());
+            .find(|row| value_text(row, "ListingKey") == key.to_string());
         let row = found.unwrap();
-        ["old_price", "new_price", "difference", "percent"].map(|column| shown(row, column))
+        ["old_price", "new_price", "difference", "percent"].map(|column| value_text(row, column))
     };
     assert_eq!(of(keys[1]), ["400000", "350000", "-50000", "-12.5"]);
     assert_eq!(of(keys[2]), ["0", "100", "100", "NULL"]);
     let status = rows(&db, "SELECT * FROM status_changes");
-    assert_eq!(shown(&status[0], "ListingKey"), keys[1].to_string());
-    assert_eq!(shown(&status[0], "from_status"), "Active");
-    assert_eq!(shown(&status[0], "to_status"), "Pending");
+    assert_eq!(value_text(&status[0], "ListingKey"), keys[1].to_string());
+    assert_eq!(value_text(&status[0], "from_status"), "Active");
+    assert_eq!(value_text(&status[0], "to_status"), "Pending");
     let stamp = format!(
         "SELECT ModificationTimestamp FROM listings WHERE ListingKey = '{}'",
         keys[1]
     );
-    assert_eq!(shown(&status[0], "changed_at"), text(&db, &stamp));
+    assert_eq!(value_text(&status[0], "changed_at"), text(&db, &stamp));
     assert_eq!(
         texts(&db, "SELECT ListingKey FROM new_listings"),
         [new.to_string()]
     );
     let gone = rows(&db, "SELECT * FROM deletions WHERE resource = 'Property'");
     assert_eq!(gone.len(), 1);
-    assert_eq!(shown(&gone[0], "record_key"), keys[3].to_string());
-    assert_eq!(shown(&gone[0], "deleted_reason"), "announced");
+    assert_eq!(value_text(&gone[0], "record_key"), keys[3].to_string());
+    assert_eq!(value_text(&gone[0], "deleted_reason"), "announced");
     let photos = number(
         &db,
         "SELECT count(*) FROM deletions WHERE resource = 'Media'",
@@ -182,11 +185,11 @@ fn what_moved_is_in_the_views_of_the_log_the_last_first() {
         keys[1]
     );
     let history = texts(&db, &history);
-    let told = [
+    let shown = [
         "ListPrice: 400000 → 350000",
         "StandardStatus: Active → Pending",
     ];
-    for what in told {
+    for what in shown {
         assert!(history.iter().any(|line| line == what), "{history:?}");
     }
     let ids = "SELECT count(*) FROM listing_history";
@@ -212,7 +215,7 @@ fn clocks_are_set(now: DateTime<Utc>, forward: bool) -> DateTime<Utc> {
 }
 
 #[test]
-fn open_houses_are_told_by_local_clocks_with_daylight_saving() {
+fn open_houses_are_shown_in_local_time_with_daylight_saving() {
     let feed = feed(12);
     let key = feed.listing_keys()[0];
     let mut expected = Vec::new();
@@ -246,22 +249,23 @@ fn open_houses_are_told_by_local_clocks_with_daylight_saving() {
     let mirror = Mirror::of(&feed);
     mirror.sync();
     let db = mirror.open();
-    let told = rows(&db, "SELECT * FROM upcoming_open_houses");
-    let told: Vec<[String; 4]> = (told.iter())
+    let shown = rows(&db, "SELECT * FROM upcoming_open_houses");
+    let shown: Vec<[String; 4]> = (shown.iter())
         .map(|row| {
-            ["OpenHouseKey", "local_date", "local_start", "local_end"].map(|name| shown(row, name))
+            ["OpenHouseKey", "local_date", "local_start", "local_end"]
+                .map(|name| value_text(row, name))
         })
         .collect();
     let over = over.to_string();
-    assert!(told.iter().all(|house| house[0] != over));
-    let told: Vec<&[String; 4]> = (told.iter())
+    assert!(shown.iter().all(|house| house[0] != over));
+    let shown: Vec<&[String; 4]> = (shown.iter())
         .filter(|house| expected.iter().any(|known| known[0] == house[0]))
         .collect();
-    assert_eq!(told, expected.iter().collect::<Vec<_>>());
+    assert_eq!(shown, expected.iter().collect::<Vec<_>>());
 }
 
 #[test]
-fn the_views_of_runs_tell_how_the_syncs_went() {
+fn the_views_of_runs_show_how_the_syncs_ended() {
     let feed = feed(12);
     let mirror = Mirror::of(&feed);
     mirror.sync();
@@ -290,7 +294,7 @@ fn the_views_of_runs_tell_how_the_syncs_went() {
         &db,
         "SELECT * FROM sync_health WHERE resource = 'Property' AND job = 'full'",
     );
-    let of = |name: &str| shown(&health[0], name);
+    let of = |name: &str| value_text(&health[0], name);
     assert_eq!(
         (of("runs"), of("succeeded"), of("failed")),
         ("2".into(), "1".into(), "1".into())
@@ -356,13 +360,17 @@ fn no_view_holds_what_duckdb_cannot_read() {
     );
     assert_eq!(views.len(), 10);
     for view in views {
-        let sql = shown(&view, "sql");
+        let sql = value_text(&view, "sql");
         // These are: an operator that only SQLite has; a function that DuckDB puts into another
         // schema; and a function that DuckDB turns into a cast, which SQLite reads as a year.
         for word in [
             " GLOB ", " trim(", "(trim(", " date(", "(date(", " ISNULL", "==", "->",
         ] {
-            assert!(!sql.contains(word), "{} holds {word}", shown(&view, "name"));
+            assert!(
+                !sql.contains(word),
+                "{} holds {word}",
+                value_text(&view, "name")
+            );
         }
     }
 }

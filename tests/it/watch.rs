@@ -116,7 +116,7 @@ fn log_lines_are_json_where_that_is_asked_for() {
 }
 
 #[test]
-fn a_job_that_fails_is_tried_again_and_does_not_end_the_daemon() {
+fn a_failed_job_is_retried_and_does_not_end_the_daemon() {
     let feed = feed(20);
     feed.fault(FaultRule::always(Fault::Status(503)));
     let mirror = scheduled(&feed, "incremental = \"every 1s\"");
@@ -206,7 +206,7 @@ fn hangup_reads_the_configuration_again_and_a_wrong_one_changes_nothing() {
 }
 
 #[test]
-fn the_line_of_monitor_says_how_many_changes_of_status_were_told() {
+fn the_monitor_line_has_the_number_of_reported_status_changes() {
     let feed = feed(20);
     let key = feed.listing_keys()[0].to_string();
     let status = |status: &str| fields(serde_json::json!({ "StandardStatus": status }));
@@ -224,8 +224,8 @@ fn the_line_of_monitor_says_how_many_changes_of_status_were_told() {
     wait_for_runs(&mirror, "monitor", "succeeded", before + 2);
     let ended = stop(running, "TERM");
     assert!(ended.stdout.contains("Active → Pending"), "{ended}");
-    let told = ended.stderr.matches("1 status change reported").count();
-    assert_eq!(told, 1, "{ended}");
+    let shown = ended.stderr.matches("1 status change reported").count();
+    assert_eq!(shown, 1, "{ended}");
 
     let mut mirror = mirror;
     mirror.configure(|settings| settings.sync += "command = [\"no-such\\u001b[2J\"]\n");
@@ -246,7 +246,7 @@ fn the_line_of_monitor_says_how_many_changes_of_status_were_told() {
 }
 
 #[test]
-fn there_is_one_daemon_and_a_sync_by_hand_goes_between_its_jobs() {
+fn one_daemon_runs_per_mirror_and_a_manual_sync_runs_between_its_jobs() {
     let feed = feed(20);
     let mirror = scheduled(&feed, "incremental = \"every 1h\"");
     let running = mirror.start(&["watch"]);
@@ -291,7 +291,7 @@ fn there_is_one_daemon_and_a_sync_by_hand_goes_between_its_jobs() {
 }
 
 #[test]
-fn systemd_is_told_that_it_is_ready_and_alive_and_stops() {
+fn systemd_is_notified_of_start_life_and_stop() {
     let feed = feed(20);
     let mirror = scheduled(&feed, "incremental = \"every 1h\"");
     let path = mirror.folder.path().join("notify");
@@ -308,28 +308,28 @@ fn systemd_is_told_that_it_is_ready_and_alive_and_stops() {
     // fixed, and a received message is not repeated.
     let wait_for = |wanted: &[&str]| {
         let begun = Instant::now();
-        let mut told: Vec<String> = Vec::new();
+        let mut shown: Vec<String> = Vec::new();
         let mut buffer = [0; 4096];
-        let has = |told: &[String], one: &str| told.iter().any(|message| message.contains(one));
-        while !wanted.iter().all(|one| has(&told, one)) {
+        let has = |shown: &[String], one: &str| shown.iter().any(|message| message.contains(one));
+        while !wanted.iter().all(|one| has(&shown, one)) {
             let received = socket.recv(&mut buffer);
             let is_late = begun.elapsed() > Duration::from_secs(60);
             match received {
                 Ok(length) if !is_late => {
-                    told.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
+                    shown.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
                 }
-                _ => panic!("of {wanted:?} only {told:?} came"),
+                _ => panic!("expected {wanted:?}, received only {shown:?}"),
             }
         }
-        told
+        shown
     };
     let alive = "WATCHDOG=1";
     wait_for(&["READY=1", alive, "STATUS=waiting for incremental at "]);
     wait_for(&[alive]);
     running.signal("HUP");
-    let told = wait_for(&["RELOADING=1", "READY=1"]);
-    let reloading = told.iter().find(|message| message.contains("RELOADING=1"));
-    assert!(reloading.unwrap().contains("MONOTONIC_USEC="), "{told:?}");
+    let shown = wait_for(&["RELOADING=1", "READY=1"]);
+    let reloading = shown.iter().find(|message| message.contains("RELOADING=1"));
+    assert!(reloading.unwrap().contains("MONOTONIC_USEC="), "{shown:?}");
     running.signal("TERM");
     wait_for(&["STOPPING=1"]);
     assert_eq!(running.wait().code, Some(0));
@@ -347,7 +347,7 @@ fn metrics(port: u16) -> String {
 }
 
 #[test]
-fn prometheus_is_told_how_it_stands() {
+fn prometheus_gets_the_status_of_the_mirror() {
     let feed = feed(20);
     // Picks a port that was free a moment ago.
     let port = std::net::TcpListener::bind("127.0.0.1:0")
@@ -384,7 +384,7 @@ fn prometheus_is_told_how_it_stands() {
 }
 
 #[test]
-fn photos_come_with_what_brings_them_or_at_times_of_their_own() {
+fn photos_are_downloaded_after_each_sync_or_on_their_own_schedule() {
     let feed = feed(20);
     let with_media = |schedule: &str| {
         Mirror::with(&feed, |settings| {

@@ -28,7 +28,7 @@ fn the_watermark_is_the_newest_timestamp_whatever_the_local_clock_says() {
 }
 
 #[test]
-fn a_stamp_in_the_feeds_future_does_not_move_the_watermark() {
+fn a_timestamp_in_the_feeds_future_does_not_move_the_watermark() {
     let feed = feed(60);
     let keys = feed.listing_keys();
     let edit = |key: i64, stamp| {
@@ -55,7 +55,7 @@ fn a_stamp_in_the_feeds_future_does_not_move_the_watermark() {
 }
 
 #[test]
-fn the_watermark_moves_on_with_the_feed_and_stays_when_a_run_fails() {
+fn the_watermark_advances_with_the_feed_and_stays_if_a_run_fails() {
     let feed = feed(60);
     let mirror = Mirror::of(&feed);
     mirror.sync();
