@@ -5,9 +5,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tokio::runtime::Runtime;
 
-use super::http::{Asking, BadBody, Client, FeedError, Ledger, Token, Traffic, Tries};
+use super::http::{BadBody, Client, FeedError, Ledger, RequestOptions, Token, Traffic, Tries};
 use super::odata::{Announced, DeletedBody, DeletedNames, Dialect, Metadata, Page};
-use super::paging::{Position, Step, Sweep, Walking};
+use super::paging::{ParallelReader, Position, Step, Sweep};
 use crate::config;
 use crate::record::Shape;
 use crate::stop::Stop;
@@ -82,10 +82,11 @@ impl Feed {
     /// [`FeedError`]; a document that is not CSDL counts as no usable answer.
     pub fn metadata(&self) -> Result<Metadata, FeedError> {
         let url = self.client.url("$metadata")?;
-        let asking = Asking::METADATA;
-        self.runtime.block_on(self.client.get(&url, asking, |body| {
-            Metadata::parse(body).map_err(|error| BadBody(error.to_string()))
-        }))
+        let options = RequestOptions::METADATA;
+        self.runtime
+            .block_on(self.client.get(&url, options, |body| {
+                Metadata::parse(body).map_err(|error| BadBody(error.to_string()))
+            }))
     }
 
     /// One page.
@@ -99,13 +100,13 @@ impl Feed {
         tries: Tries,
     ) -> Result<Page, FeedError> {
         let url = self.client.url(path_and_query)?;
-        let asking = Asking {
+        let options = RequestOptions {
             tries,
-            ..Asking::RECORDS
+            ..RequestOptions::RECORDS
         };
         self.runtime.block_on(
             self.client
-                .get(&url, asking, |body| Page::decode(body, shape)),
+                .get(&url, options, |body| Page::decode(body, shape)),
         )
     }
 
@@ -134,14 +135,16 @@ impl Feed {
             .query(entity_set, after, skip, self.dialect.timestamps)
             .top(self.page_size.into());
         let url = self.client.url(&query.to_path_and_query())?;
-        let request = self.client.get(&url, Asking::RECORDS, DeletedBody::decode);
+        let request = self
+            .client
+            .get(&url, RequestOptions::RECORDS, DeletedBody::decode);
         let body = self.runtime.block_on(request)?;
         body.read(names, skip, self.page_size)
     }
 
     /// Starts reading a resource from several positions at once.
-    pub fn walk(&self, sweep: Sweep, positions: Vec<(usize, Position)>) -> Walking {
-        Walking::start(&self.runtime, self.client.clone(), sweep, positions)
+    pub fn walk(&self, sweep: Sweep, positions: Vec<(usize, Position)>) -> ParallelReader {
+        ParallelReader::start(&self.runtime, self.client.clone(), sweep, positions)
     }
 
     /// What a [`Sweep`] of `shape` asks for with this feed's page size.

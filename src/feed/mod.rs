@@ -1,7 +1,7 @@
 //! Requests to an MLS's RESO Web API and to the hosts of its photos.
 //!
 //! This is the only module that uses the network. All asynchronous code stays inside:
-//! a caller blocks on a request, or takes pages from a [`Walking`] while the next ones
+//! a caller blocks on a request, or takes pages from a [`ParallelReader`] while the next ones
 //! arrive.
 
 mod assets;
@@ -10,11 +10,11 @@ mod http;
 mod odata;
 mod paging;
 
-pub use assets::{Asset, AssetError, Assets, Take, Untaken, Validators};
+pub use assets::{Asset, AssetError, Assets, RejectedDownload, Validators};
 pub use connection::Feed;
 pub use http::{BadBody, DELAY_LIMIT, FeedError, Ledger, Spent, Token, TokenError, Traffic, Tries};
 pub use odata::{
     Announced, Announcement, DELETED_NAMES, DeletedNames, Dialect, Metadata, Page, Paging,
     ShapeError, Wanted, columns, metadata, query, shape,
 };
-pub use paging::{Cursor, Key, Position, Step, Sweep, Walking};
+pub use paging::{Cursor, Key, ParallelReader, Position, Step, Sweep};

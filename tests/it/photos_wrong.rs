@@ -63,7 +63,7 @@ fn a_failed_photo_is_reported_stops_no_other_and_is_downloaded_later() {
         (Fault::Status(503), "the host answered 503"),
         (
             Fault::Status(302),
-            "the host answered 302 Found, and leads nowhere",
+            "the host answered 302 Found without a valid location",
         ),
         (
             Fault::TooMany {
@@ -74,7 +74,7 @@ fn a_failed_photo_is_reported_stops_no_other_and_is_downloaded_later() {
         (redirect("http://127.0.0.1:1/nobody"), "cannot connect"),
         (
             redirect("file:///etc/passwd"),
-            "`file:` is not fetched, only http and https",
+            "`file:` URLs are not downloaded, only http and https",
         ),
         (
             redirect("http://169.254.169.254/latest/meta-data/"),
@@ -96,7 +96,7 @@ fn a_failed_photo_is_reported_stops_no_other_and_is_downloaded_later() {
         );
         let attempts: u32 = column(&mirror, &key, "download_attempts").parse().unwrap();
         // A permanent failure is not retried in the same run.
-        let finals = ["leads nowhere", "private", "not fetched"];
+        let finals = ["without a valid location", "private", "not downloaded"];
         let is_final = finals.iter().any(|part| words.contains(part));
         let expected = if is_final { 1 } else { 3 };
         assert_eq!(attempts, expected, "{fault:?}");
@@ -402,10 +402,13 @@ fn forbidden_urls_are_refused() {
     let urls = [
         (
             "file:///etc/passwd",
-            "`file:` is not fetched, only http and https",
+            "`file:` URLs are not downloaded, only http and https",
         ),
-        ("ftp://127.0.0.1/a.jpg", "`ftp:` is not fetched"),
-        ("javascript:alert(1)", "`javascript:` is not fetched"),
+        ("ftp://127.0.0.1/a.jpg", "`ftp:` URLs are not downloaded"),
+        (
+            "javascript:alert(1)",
+            "`javascript:` URLs are not downloaded",
+        ),
         (
             "http://10.0.0.1/a.jpg",
             "its host 10.0.0.1 is a private address",
@@ -417,8 +420,8 @@ fn forbidden_urls_are_refused() {
         ),
         ("http://[fd00::1]/a.jpg", "a private address"),
         ("http://0x0a000001/a.jpg", "a private address"),
-        ("no url at all", "its URL is none"),
-        ("/photos/a.jpg", "its URL is none"),
+        ("no url at all", "invalid photo URL"),
+        ("/photos/a.jpg", "invalid photo URL"),
     ];
     let feed = feed(12);
     let mirror = with_photos(&feed);

@@ -1,5 +1,5 @@
-//! Which addresses photos may be fetched from: a feed's records come from outside,
-//! and must not lead into the network that the mirror runs in.
+//! Checks the addresses of photo hosts. A URL in a record must not reach into the private
+//! network of this machine.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -7,23 +7,23 @@ use std::sync::Arc;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
-/// What kind of network an address is in.
+/// The kind of network that an address belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Network {
     Public,
     /// This machine.
     Loopback,
-    /// RFC 1918, RFC 6598 (shared by carriers), RFC 4193.
+    /// RFC 1918, RFC 6598 (carrier-grade NAT), RFC 4193.
     Private,
-    /// One cable, or a cloud's own services.
+    /// The local network segment, or the metadata services of a cloud.
     LinkLocal,
-    /// Multicast, documentation, unspecified and the like: nobody serves there.
-    Nowhere,
+    /// Multicast, documentation, unspecified and the like, which have no servers.
+    Reserved,
 }
 
-/// An address that photos must not be fetched from.
+/// A private address, which photos must not be downloaded from.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("its host {} a private address, where photos are not fetched from", at(.host, .address))]
+#[error("its host {} a private address, and photos are only downloaded from public ones", at(.host, .address))]
 pub struct PrivateAddress {
     host: String,
     address: IpAddr,
@@ -38,17 +38,17 @@ fn at(host: &str, address: &IpAddr) -> String {
     }
 }
 
-/// Lets public addresses through, and those of the network that the feed is in.
+/// Allows public addresses, and addresses of the network that the feed is in.
 #[derive(Clone, Debug)]
-pub struct Guard {
+pub struct AddressFilter {
     /// The networks of the feed's own addresses.
     of_feed: Arc<[Network]>,
-    /// The names of the proxies that are configured: they may be anywhere, and look up
-    /// the names of hosts themselves.
+    /// The hosts of the configured proxies. A proxy can have any address, and looks up the
+    /// names of photo hosts itself.
     proxies: Arc<[String]>,
 }
 
-/// The variables by which proxies are configured.
+/// The environment variables that configure proxies.
 const PROXIES: [&str; 6] = [
     "http_proxy",
     "https_proxy",
@@ -58,38 +58,37 @@ const PROXIES: [&str; 6] = [
     "ALL_PROXY",
 ];
 
-/// The host of a proxy, which may be given without a scheme.
+/// Returns the host of a proxy. The variable may lack a scheme.
 fn proxy_host(variable: &str) -> Option<String> {
     let text = std::env::var(variable).ok()?;
-    let url = Url::parse(&text).ok().filter(Url::has_host);
-    let url = url.or_else(|| Url::parse(&format!("http://{text}")).ok())?;
+    let url = Url::parse(&text)
+        .ok()
+        .filter(Url::has_host)
+        .or_else(|| Url::parse(&format!("http://{text}")).ok())?;
     url.host_str().map(str::to_owned)
 }
 
-impl Guard {
-    /// For a feed. Its name is looked up.
-    pub fn of(feed: &Url) -> Guard {
+impl AddressFilter {
+    /// Returns the filter for a feed. Looks up the feed's name.
+    pub fn of(feed: &Url) -> AddressFilter {
         let addresses: Vec<IpAddr> = match feed.host() {
             Some(Host::Ipv4(address)) => vec![address.into()],
             Some(Host::Ipv6(address)) => vec![address.into()],
-            // A feed without an address has no network of its own.
+            // Without an address, only public addresses are allowed.
             Some(Host::Domain(name)) => (name, 0)
                 .to_socket_addrs()
                 .map(|found| found.map(|address| address.ip()).collect())
                 .unwrap_or_default(),
             None => Vec::new(),
         };
-        Guard {
+        AddressFilter {
             of_feed: addresses.into_iter().map(network).collect(),
             proxies: PROXIES.into_iter().filter_map(proxy_host).collect(),
         }
     }
 
-    /// Whether a URL may be asked, as far as it tells by itself. A name is looked at
-    /// once it is looked up.
-    ///
-    /// # Errors
-    /// [`PrivateAddress`]
+    /// Checks the address in a URL. The addresses of a host name are checked when it is
+    /// looked up.
     pub fn check(&self, url: &Url) -> Result<(), PrivateAddress> {
         let address: IpAddr = match url.host() {
             Some(Host::Ipv4(address)) => address.into(),
@@ -97,36 +96,35 @@ impl Guard {
             _ => return Ok(()),
         };
         if self.allows(address) {
-            Ok(())
-        } else {
-            Err(PrivateAddress {
-                host: url.host_str().unwrap_or_default().to_owned(),
-                address,
-            })
+            return Ok(());
         }
+        Err(PrivateAddress {
+            host: url.host_str().unwrap_or_default().to_owned(),
+            address,
+        })
     }
 
     fn allows(&self, address: IpAddr) -> bool {
         match network(address) {
             Network::Public => true,
-            Network::Nowhere => false,
+            Network::Reserved => false,
             other => self.of_feed.contains(&other),
         }
     }
 }
 
-impl Resolve for Guard {
+impl Resolve for AddressFilter {
     fn resolve(&self, name: Name) -> Resolving {
-        let guard = self.clone();
+        let filter = self.clone();
         Box::pin(async move {
             let host = name.as_str().to_owned();
-            let is_proxy = guard.proxies.contains(&host);
+            let is_proxy = filter.proxies.contains(&host);
             let found: Vec<SocketAddr> =
                 tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
             let allowed: Vec<SocketAddr> = found
                 .iter()
                 .copied()
-                .filter(|address| is_proxy || guard.allows(address.ip()))
+                .filter(|address| is_proxy || filter.allows(address.ip()))
                 .collect();
             match (allowed.is_empty(), found.first()) {
                 (true, Some(refused)) => {
@@ -142,16 +140,16 @@ impl Resolve for Guard {
 fn network(address: IpAddr) -> Network {
     match address {
         IpAddr::V4(address) => network_v4(address),
-        IpAddr::V6(address) => match within(address) {
+        IpAddr::V6(address) => match embedded_v4(address) {
             Some(address) => network_v4(address),
             None => network_v6(address),
         },
     }
 }
 
-/// The IPv4 address that an IPv6 address stands for: mapped, or translated by the
-/// well-known prefix (RFC 6052) or 6to4 (RFC 3056).
-fn within(address: Ipv6Addr) -> Option<Ipv4Addr> {
+/// Returns the IPv4 address in a mapped IPv6 address, or in one with the well-known prefix
+/// (RFC 6052) or a 6to4 prefix (RFC 3056).
+fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let pair = |high: u16, low: u16| {
         let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
         Ipv4Addr::new(a, b, c, d)
@@ -176,7 +174,7 @@ fn network_v4(address: Ipv4Addr) -> Network {
         | (198, 18 | 19, _)
         | (198, 51, 100)
         | (203, 0, 113)
-        | (224.., ..) => Network::Nowhere,
+        | (224.., ..) => Network::Reserved,
         _ => Network::Public,
     }
 }
@@ -186,10 +184,10 @@ fn network_v6(address: Ipv6Addr) -> Network {
         [0, 0, 0, 0, 0, 0, 0, 1] => Network::Loopback,
         [0xfc00..=0xfdff, ..] => Network::Private,
         [0xfe80..=0xfebf, ..] => Network::LinkLocal,
-        // Global unicast (RFC 4291), less documentation (RFC 3849).
-        [0x2001, 0x0db8, ..] => Network::Nowhere,
+        // Global unicast (RFC 4291) except documentation (RFC 3849).
+        [0x2001, 0x0db8, ..] => Network::Reserved,
         [0x2000..=0x3fff, ..] => Network::Public,
-        _ => Network::Nowhere,
+        _ => Network::Reserved,
     }
 }
 
@@ -199,11 +197,11 @@ mod tests {
 
     fn allows(feed: &str, photo: &str) -> bool {
         let url = |text: &str| Url::parse(text).expect("a URL of a test");
-        Guard::of(&url(feed)).check(&url(photo)).is_ok()
+        AddressFilter::of(&url(feed)).check(&url(photo)).is_ok()
     }
 
     #[test]
-    fn photos_come_from_public_addresses_and_from_the_feeds_own_network() {
+    fn photos_are_downloaded_from_public_addresses_and_from_the_network_of_the_feed() {
         let public = "https://93.184.216.34/odata";
         let cases = [
             (public, "https://1.1.1.1/a.jpg", true),

@@ -1,6 +1,9 @@
-//! Downloads photos from their hosts.
+//! Downloads photos from their hosts. A download fails with an [`AssetError`].
 
 mod address;
 mod asset_client;
+mod asset_error;
+mod photo_hosts;
 
-pub use asset_client::{Asset, AssetError, Assets, Take, Untaken, Validators};
+pub use asset_client::{Asset, Assets, Validators};
+pub use asset_error::{AssetError, RejectedDownload};

@@ -1,52 +1,52 @@
-//! What went wrong with a feed, as callers need to tell it apart.
+//! The errors of requests to the feed.
 
 use crate::stop::Signal;
 
-/// A request to the feed that gave no answer to work with.
+/// Why a request to the feed failed.
 #[derive(Debug, thiserror::Error)]
 pub enum FeedError {
-    /// 401 or 403: the feed refused the credentials.
-    #[error("the feed refused the credentials ({status}{}); check the token and that the account may read this resource", said(.message))]
+    /// Status 401 or 403: the feed refused the credentials.
+    #[error("the feed refused the credentials ({status}{}); check the token and that the account may read this resource", with_colon(.message))]
     Unauthorized {
         /// The HTTP status.
         status: u16,
-        /// The server's own words, if it had any.
+        /// The server's message, or an empty text.
         message: String,
     },
-    /// Another status that a retry would not change, such as 400 and 404.
-    #[error("the feed refused the request ({status}{})", said(.message))]
+    /// Another status that a retry does not change, such as 400 or 404.
+    #[error("the feed refused the request ({status}{})", with_colon(.message))]
     Refused {
         /// The HTTP status.
         status: u16,
-        /// The server's own words, if it had any.
+        /// The server's message, or an empty text.
         message: String,
     },
-    /// No usable answer after all tries.
+    /// All tries failed.
     #[error("no usable answer after {tries} {}: {last}", if *.tries == 1 { "try" } else { "tries" })]
     Unavailable {
-        /// How often it was tried.
+        /// The number of tries.
         tries: u32,
-        /// What the last try met.
+        /// The problem of the last try.
         last: String,
-        /// The status of the last answer, if there was one.
+        /// The status of the last response, if any.
         status: Option<u16>,
     },
-    /// The feed asked for a longer pause than a run waits.
+    /// The feed asked for a longer pause than a run waits for.
     #[error(
         "the feed asks to wait {seconds} s, which is longer than a run waits ({limit} s); run it again later"
     )]
-    TooLong {
+    PauseTooLong {
         /// The pause it asked for, in seconds.
         seconds: u64,
         /// The longest pause that a run makes, in seconds.
         limit: u64,
     },
-    /// A redirect or link to another origin, where the token must not go.
+    /// A redirect or link to another origin, which must not receive the token.
     #[error(
-        "the feed pointed to another host, `{0}`, where the token must not go; if the feed has moved, set feed.base_url"
+        "the feed pointed to another host, `{0}`, which must not receive the token; if the feed has moved, set feed.base_url"
     )]
-    Elsewhere(String),
-    /// A body over the size limit.
+    OtherOrigin(String),
+    /// A body that exceeds the size limit.
     #[error(
         "the answer is larger than {limit_bytes} bytes; a smaller feed.page_size makes answers smaller"
     )]
@@ -54,20 +54,20 @@ pub enum FeedError {
         /// The limit in bytes.
         limit_bytes: u64,
     },
-    /// The feed's pages do not lead on.
-    #[error("the feed's pages do not lead on: {0}")]
+    /// The next page cannot be requested.
+    #[error("the feed's pages cannot be followed to their end: {0}")]
     Stuck(String),
     /// The process was asked to stop.
-    #[error("stopped as asked")]
+    #[error("stopped on request")]
     Interrupted(Signal),
 }
 
-/// A body that is not the JSON that was promised. Another try may bring it.
+/// A body that is not the expected document. Another try may succeed.
 #[derive(Debug, thiserror::Error)]
-#[error("the answer is not the JSON that was asked for: {0}")]
+#[error("the body of the response is not valid: {0}")]
 pub struct BadBody(pub String);
 
-fn said(message: &str) -> String {
+fn with_colon(message: &str) -> String {
     if message.is_empty() {
         String::new()
     } else {
@@ -76,22 +76,22 @@ fn said(message: &str) -> String {
 }
 
 impl FeedError {
-    /// Whether asking for less, such as without children, may get an answer.
-    pub fn may_be_what_was_asked(&self) -> bool {
+    /// Returns whether a smaller request, such as one without children, may succeed.
+    pub fn smaller_request_may_succeed(&self) -> bool {
         match self {
             FeedError::Unauthorized { status, .. } => *status == 403,
             FeedError::Refused { .. } => true,
             FeedError::Unavailable { status, .. } => *status != Some(429),
             FeedError::TooLarge { .. }
-            | FeedError::TooLong { .. }
-            | FeedError::Elsewhere(_)
+            | FeedError::PauseTooLong { .. }
+            | FeedError::OtherOrigin(_)
             | FeedError::Stuck(_)
             | FeedError::Interrupted(_) => false,
         }
     }
 
-    /// Whether the feed answered that it will not or cannot do this, so that
-    /// another way of asking may work.
+    /// Returns whether the feed rejects this kind of request, so that another kind may
+    /// succeed.
     pub fn is_refusal(&self) -> bool {
         match self {
             FeedError::Refused { .. } => true,

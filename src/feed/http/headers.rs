@@ -1,22 +1,22 @@
-//! What an answer's headers say of the feed's time and of its patience.
+//! Reads response headers: dates, and pauses that a server asks for.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-/// A header as text, if it is there and is text.
+/// Returns a header as text.
 pub fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// An HTTP date.
+/// Reads an HTTP date.
 pub fn http_date(text: &str) -> Option<DateTime<Utc>> {
     httpdate::parse_http_date(text).ok().map(DateTime::from)
 }
 
-/// Vendors write the reset as unix seconds, as unix milliseconds (Trestle), or
-/// as seconds from now.
+/// Returns the time until a reset. Vendors send it as unix seconds, as unix milliseconds
+/// (Trestle), or as seconds from now.
 pub fn until(reset: u64, feed_time: Option<DateTime<Utc>>) -> Option<Duration> {
     const FIRST_INSTANT_S: u64 = 1_000_000_000;
     const FIRST_INSTANT_MS: u64 = 1_000_000_000_000;
@@ -29,7 +29,7 @@ pub fn until(reset: u64, feed_time: Option<DateTime<Utc>>) -> Option<Duration> {
     Some(Duration::from_millis(at_ms.saturating_sub(now_ms)))
 }
 
-/// The pause that an answer asks for, in seconds or as a date of the feed's clock.
+/// Returns the pause that a response asks for, in seconds or as a date of the feed's clock.
 pub fn asked_pause(headers: &HeaderMap, feed_time: Option<DateTime<Utc>>) -> Option<Duration> {
     let pause = |text: &str| match text.trim().parse::<u64>() {
         Ok(seconds) => until(seconds, feed_time),

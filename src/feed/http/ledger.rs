@@ -1,23 +1,23 @@
-//! The rate budget as it is shared with other processes, earlier and now.
+//! The record of requests that processes with one rate budget share.
 
 use std::time::SystemTime;
 
-/// What other processes did with the budget since they were last asked about.
+/// The part of the budget that other processes used since the last call.
 #[derive(Clone, Debug, Default)]
 pub struct Spent {
-    /// When they sent requests.
+    /// The times of their requests.
     pub requests: Vec<SystemTime>,
-    /// Until when the feed asked for a pause.
+    /// The end of the pause that the feed asked for.
     pub paused_until: Option<SystemTime>,
 }
 
-/// Keeps what was sent for all processes that share a budget. What it cannot keep it
-/// tells nobody: a request does not fail for want of a note.
+/// Stores the requests of all processes that share a budget. An implementation ignores its
+/// own write errors, because a request must not fail for lack of a record.
 pub trait Ledger: Send + Sync {
-    /// Tells what others spent, and lets `take` decide whether a request goes out now;
-    /// if so, notes it. Meanwhile no other process decides.
+    /// Passes the requests of other processes to `take`, which decides whether a request
+    /// is sent now, and stores that request. No other process decides in the meantime.
     fn share(&self, take: &mut dyn FnMut(&Spent) -> bool);
 
-    /// Notes that the feed asked for a pause.
+    /// Stores a pause that the feed asked for.
     fn pause(&self, until: SystemTime);
 }

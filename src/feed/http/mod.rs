@@ -1,20 +1,31 @@
 //! Requests to the feed: the token, retries, limits on size and origin, the rate budget.
+//!
+//! A request fails with a [`FeedError`]. Requests to photo hosts share the rate limiting,
+//! the reading of headers and the limits.
 
+mod body_deadline;
+mod budget;
 mod client;
 mod error;
+mod failure;
 mod headers;
 mod ledger;
+mod limits;
 mod pace;
-mod patience;
+mod request_options;
 mod token;
+mod traffic;
 
-pub use client::{
-    Asking, Client, DELAY_LIMIT, Meter, PAUSE_LIMIT, REDIRECTS_MAX, TOO_MANY_REDIRECTS, Traffic,
-    Tries, http_builder, locked, network_words,
-};
+pub use body_deadline::{BodyDeadline, too_slow};
+pub use client::Client;
 pub use error::{BadBody, FeedError};
+pub use failure::network_problem;
 pub use headers::{asked_pause, header, http_date};
 pub use ledger::{Ledger, Spent};
+pub use limits::{
+    DELAY_LIMIT, PAUSE_LIMIT, REDIRECTS_MAX, TOO_MANY_REDIRECTS, http_builder, locked,
+};
 pub use pace::{Limit, Pace};
-pub use patience::{Patience, too_slow};
+pub use request_options::{RequestOptions, Tries};
 pub use token::{Token, TokenError};
+pub use traffic::{Meter, Traffic};

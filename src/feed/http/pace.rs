@@ -1,29 +1,29 @@
-//! The rate budget: how many requests may go out, and when the next one may.
+//! Computes when the next request may be sent.
 //!
-//! Pure: it is told the time and answers with a pause. Every limit holds over
-//! any window of its length, so that a vendor who counts by the clock's minute
-//! and one who counts over the last sixty seconds are both kept.
+//! This file does no I/O: callers pass the time and receive a pause. A limit holds for
+//! every window of its length. It therefore satisfies vendors that count by calendar
+//! minute and vendors that count over the last sixty seconds.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// A limit of the vendor: so many requests in any such span.
+/// A limit of the vendor: a number of requests in a span of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// How many requests.
+    /// The number of requests.
     pub requests: u32,
-    /// In how long.
+    /// The span.
     pub span: Duration,
 }
 
-/// What the feed's headers said of its own count.
+/// The number of requests that the feed still allows, from its headers.
 #[derive(Clone, Copy, Debug)]
 struct Allowance {
     remaining: u64,
     until: Instant,
 }
 
-/// The requests that went out, held against the limits.
+/// Compares the requests sent with the limits.
 #[derive(Debug, Default)]
 pub struct Pace {
     limits: Vec<Limit>,
@@ -32,13 +32,13 @@ pub struct Pace {
     paused_until: Option<Instant>,
 }
 
-/// Requests may arrive closer together than they left; a window is kept this
-/// much longer (a part of its span, at most [`SLACK_MAX`]).
+/// Requests can arrive closer together than they were sent. Each window is extended by
+/// this part of its span, at most by [`SLACK_MAX`].
 const SLACK_PART: u32 = 60;
 const SLACK_MAX: Duration = Duration::from_secs(1);
 
 impl Pace {
-    /// A budget with nothing spent.
+    /// Returns an unused budget.
     pub fn new(limits: Vec<Limit>) -> Pace {
         Pace {
             limits,
@@ -46,11 +46,8 @@ impl Pace {
         }
     }
 
-    /// Takes one request out of the budget, or says how long to wait before
-    /// asking again.
-    ///
-    /// # Errors
-    /// The pause, where the budget has nothing left at `now`.
+    /// Takes one request out of the budget, or returns the time to wait before the next
+    /// attempt.
     pub fn take(&mut self, now: Instant) -> Result<(), Duration> {
         self.allowance = self.allowance.filter(|allowance| allowance.until > now);
         let free_at = [
@@ -73,15 +70,15 @@ impl Pace {
             .map(|limit| limit.requests as usize)
             .max()
             .unwrap_or(0);
-        self.note(now);
+        self.count(now);
         while self.sent.len() > longest {
             self.sent.pop_front();
         }
         Ok(())
     }
 
-    /// Another process took a request out of the same budget, at that moment.
-    pub fn note(&mut self, sent: Instant) {
+    /// Counts a request that was sent at this time, by this process or another one.
+    pub fn count(&mut self, sent: Instant) {
         let place = self.sent.partition_point(|known| *known <= sent);
         self.sent.insert(place, sent);
     }
@@ -105,20 +102,20 @@ impl Pace {
             .map(|allowance| allowance.until)
     }
 
-    /// The feed said that `remaining` requests are left for the next `reset_in`.
-    pub fn told_remaining(&mut self, now: Instant, remaining: u64, reset_in: Duration) {
-        let told = Allowance {
+    /// Records that the feed allows `remaining` more requests within `reset_in`.
+    pub fn set_remaining(&mut self, now: Instant, remaining: u64, reset_in: Duration) {
+        let allowance = Allowance {
             remaining,
             until: now + reset_in,
         };
-        // Answers overtake each other: within one period the smaller count is the newer.
+        // Responses can arrive out of order. Within one period the smaller count is newer.
         match self.allowance {
             Some(known) if known.until > now && known.remaining < remaining => {}
-            _ => self.allowance = Some(told),
+            _ => self.allowance = Some(allowance),
         }
     }
 
-    /// The feed asked for a pause: nobody sends before it is over.
+    /// Allows no request until the pause is over.
     pub fn pause(&mut self, now: Instant, pause: Duration) {
         let until = now + pause;
         self.paused_until = Some(self.paused_until.map_or(until, |known| known.max(until)));
@@ -136,7 +133,7 @@ mod tests {
         }
     }
 
-    /// Sends as fast as the budget lets it; the times in milliseconds.
+    /// Sends as fast as the budget allows. Returns the times in milliseconds.
     fn send(pace: &mut Pace, start: Instant, count: usize) -> Vec<u128> {
         let mut now = start;
         let mut times = Vec::new();
@@ -150,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_goes_at_once_and_no_window_holds_more_than_the_limit() {
+    fn a_burst_is_sent_at_once_and_no_window_exceeds_the_limit() {
         let times = send(&mut Pace::new(vec![limit(60, 6)]), Instant::now(), 180);
         assert_eq!(times[59], 0, "the burst");
         for window in times.windows(61) {
@@ -161,13 +158,13 @@ mod tests {
         }
         assert!(
             times[179] <= 13_200,
-            "no more than 10 % over the least time: {}",
+            "at most 10 % longer than the shortest time: {}",
             times[179]
         );
     }
 
     #[test]
-    fn the_tightest_limit_rules() {
+    fn the_tightest_limit_decides() {
         let times = send(
             &mut Pace::new(vec![limit(2, 1), limit(3, 60)]),
             Instant::now(),
@@ -178,27 +175,27 @@ mod tests {
     }
 
     #[test]
-    fn what_another_process_sent_counts() {
+    fn requests_of_another_process_count() {
         let start = Instant::now();
         let mut pace = Pace::new(vec![limit(3, 60)]);
         let now = start + Duration::from_secs(50);
-        pace.note(start + Duration::from_secs(40));
-        pace.note(start);
+        pace.count(start + Duration::from_secs(40));
+        pace.count(start);
         assert_eq!(pace.take(now), Ok(()));
-        // Until the oldest of the three is a minute old, and a second more.
+        // Until the oldest of the three is a minute old, plus one second.
         assert_eq!(pace.take(now), Err(Duration::from_secs(11)));
     }
 
     #[test]
-    fn what_the_feed_says_lowers_the_budget() {
+    fn the_count_of_the_feed_lowers_the_budget() {
         let start = Instant::now();
         let mut pace = Pace::new(vec![limit(100, 60)]);
-        pace.told_remaining(start, 2, Duration::from_secs(10));
+        pace.set_remaining(start, 2, Duration::from_secs(10));
         assert_eq!(send(&mut pace, start, 3), [0, 0, 10_000]);
     }
 
     #[test]
-    fn a_pause_holds_everybody_back() {
+    fn a_pause_delays_all_requests() {
         let start = Instant::now();
         let mut pace = Pace::new(Vec::new());
         pace.pause(start, Duration::from_secs(3));

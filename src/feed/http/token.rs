@@ -1,4 +1,4 @@
-//! The bearer token: where it comes from, and that it never shows.
+//! The bearer token, and where it comes from.
 
 use std::fmt;
 use std::process::{Command, Stdio};
@@ -7,7 +7,7 @@ use reqwest::header::HeaderValue;
 
 use crate::config::TokenSource;
 
-/// The bearer token. It has no way to be printed.
+/// The bearer token. It cannot be printed.
 #[derive(Clone)]
 pub struct Token(String);
 
@@ -17,7 +17,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// There is no usable token.
+/// Why there is no usable token.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// The environment variable is not set.
@@ -25,10 +25,10 @@ pub enum TokenError {
         "the environment variable {0} is not set; put the feed's bearer token there (`export {0}=…`), or set feed.token_command"
     )]
     Unset(String),
-    /// The token is empty or has characters that no token has.
+    /// The token is empty or has invalid characters.
     #[error("the token from {0} is empty or not plain text without spaces")]
     Unusable(String),
-    /// The command could not be run or failed.
+    /// The command could not be started, or it failed.
     #[error("feed.token_command `{program}` {what}")]
     Command {
         /// The program.
@@ -39,10 +39,7 @@ pub enum TokenError {
 }
 
 impl Token {
-    /// Fetches the token from where the configuration says that it is.
-    ///
-    /// # Errors
-    /// [`TokenError`], which says what to do.
+    /// Reads the token from the configured source.
     pub fn fetch(source: &TokenSource) -> Result<Token, TokenError> {
         match source {
             TokenSource::Env(name) => match std::env::var(name) {
@@ -54,10 +51,7 @@ impl Token {
         }
     }
 
-    /// A token from text.
-    ///
-    /// # Errors
-    /// [`TokenError::Unusable`] if it cannot stand in a header.
+    /// Checks that text can be sent in a header. `origin` names its source in an error.
     pub fn checked(text: &str, origin: &str) -> Result<Token, TokenError> {
         let text = text.trim();
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -66,14 +60,14 @@ impl Token {
         Ok(Token(text.to_owned()))
     }
 
-    /// The `Authorization` header, marked so that the HTTP library hides it too.
+    /// Returns the `Authorization` header, marked so that the HTTP library does not log it.
     pub fn header(&self) -> Option<HeaderValue> {
         let mut value = HeaderValue::from_str(&format!("Bearer {}", self.0)).ok()?;
         value.set_sensitive(true);
         Some(value)
     }
 
-    /// The text without the token, should a server have echoed it.
+    /// Removes the token from text that a server may have echoed.
     pub fn redact(&self, text: &str) -> String {
         text.replace(&self.0, "…")
     }

@@ -4,4 +4,4 @@ mod position;
 mod sweep;
 
 pub use position::{Cursor, Key, Position};
-pub use sweep::{Step, Sweep, Walking};
+pub use sweep::{ParallelReader, Step, Sweep};

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::position::{Cursor, Key, Position};
-use crate::feed::http::{Asking, Client, FeedError, Tries};
+use crate::feed::http::{Client, FeedError, RequestOptions, Tries};
 use crate::feed::odata::query::{self, Expand, Literal, Precision, Query, timestamp_literal};
 use crate::feed::odata::{Page, Paging};
 use crate::record::Shape;
@@ -178,7 +178,7 @@ impl Sweep {
             return Err(refused);
         };
         let page = self.read(client, &apart).await?;
-        tracing::info!(resource = %self.shape.resource, error = %refused, "asking without `or`");
+        tracing::info!(resource = %self.shape.resource, error = %refused, "options without `or`");
         Ok((Cow::Owned(apart), page))
     }
 
@@ -222,13 +222,13 @@ impl Sweep {
                 (url, Some(self.page_size))
             }
         };
-        let asking = Asking {
+        let options = RequestOptions {
             max_page_size,
             tries: self.tries,
-            ..Asking::RECORDS
+            ..RequestOptions::RECORDS
         };
         let mut page = client
-            .get(&url, asking, |body| Page::decode(body, &self.shape))
+            .get(&url, options, |body| Page::decode(body, &self.shape))
             .await?;
         self.complete_children(client, &mut page).await?;
         Ok(page)
@@ -236,14 +236,14 @@ impl Sweep {
 
     /// Follows the links of children's lists that the server cut.
     async fn complete_children(&self, client: &Client, page: &mut Page) -> Result<(), FeedError> {
-        let asking = Asking::RECORDS;
+        let options = RequestOptions::RECORDS;
         for record in &mut page.records {
             for (children, child) in record.children.iter_mut().zip(&self.shape.children) {
                 let Some(children) = children else { continue };
                 while let Some(link) = children.next_link.take() {
                     let url = client.link(&link)?;
                     let decode = |body: &[u8]| Page::decode(body, &child.shape);
-                    let mut rest = client.get(&url, asking, decode).await?;
+                    let mut rest = client.get(&url, options, decode).await?;
                     for found in &mut rest.records {
                         found.listing_key = Some(record.key.clone());
                     }
@@ -294,19 +294,19 @@ impl Links {
 }
 
 /// Pages on their way. Dropping it ends the reading.
-pub struct Walking {
+pub struct ParallelReader {
     steps: mpsc::Receiver<Result<Step, FeedError>>,
     _walks: JoinSet<()>,
 }
 
-impl Walking {
+impl ParallelReader {
     /// Starts one task per position.
     pub fn start(
         runtime: &Runtime,
         client: Arc<Client>,
         sweep: Sweep,
         positions: Vec<(usize, Position)>,
-    ) -> Walking {
+    ) -> ParallelReader {
         let (sender, steps) = mpsc::channel(PAGES_AHEAD);
         let mut walks = JoinSet::new();
         let sweep = Arc::new(sweep);
@@ -329,14 +329,14 @@ impl Walking {
             };
             walks.spawn_on(reading, runtime.handle());
         }
-        Walking {
+        ParallelReader {
             steps,
             _walks: walks,
         }
     }
 }
 
-impl Iterator for Walking {
+impl Iterator for ParallelReader {
     type Item = Result<Step, FeedError>;
 
     /// The next page of any of the walks, when it is there.

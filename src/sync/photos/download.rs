@@ -1,6 +1,6 @@
 //! Downloads one photo from its host.
 
-use crate::feed::{Asset, AssetError, Assets, Untaken, Validators};
+use crate::feed::{Asset, AssetError, Assets, RejectedDownload, Validators};
 use crate::files::{Incoming, MediaDir, Place};
 use crate::mirror::Photo;
 
@@ -40,9 +40,9 @@ fn request(assets: &Assets, dir: &MediaDir, photo: &Photo) -> Result<PhotoResult
         if !is_image && file.has_head() {
             file.extension().map_err(|other| {
                 if other.is_known {
-                    Untaken::Other(other.to_string())
+                    RejectedDownload::WrongType(other.to_string())
                 } else {
-                    Untaken::Unfit(other.to_string())
+                    RejectedDownload::Unusable(other.to_string())
                 }
             })?;
             is_image = true;
@@ -50,15 +50,15 @@ fn request(assets: &Assets, dir: &MediaDir, photo: &Photo) -> Result<PhotoResult
         Ok(())
     })?;
     match (answer, incoming) {
-        (Asset::Same, _) => Ok(PhotoResult::Unchanged),
-        (Asset::Whole(_), None) => {
+        (Asset::NotModified, _) => Ok(PhotoResult::Unchanged),
+        (Asset::Downloaded(_), None) => {
             let empty = "an empty answer instead of an image";
             Err(AssetError::Unavailable(empty.to_owned()))
         }
-        (Asset::Whole(validators), Some(mut file)) => {
+        (Asset::Downloaded(validators), Some(mut file)) => {
             file.extension().map_err(|other| {
                 if other.is_known {
-                    AssetError::NoImage(other.to_string())
+                    AssetError::NotAnImage(other.to_string())
                 } else {
                     AssetError::Unavailable(other.to_string())
                 }

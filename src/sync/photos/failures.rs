@@ -94,14 +94,14 @@ impl Failures {
         let text = error.to_string();
         match error {
             AssetError::Interrupted(_) => return Ok(Retry::Untried),
-            AssetError::Gone { status } => {
+            AssetError::NotFound { status } => {
                 let after = retry_missing_at(photo).filter(|_| *status != 410);
                 tx.photo_missing(photo, &text, after.as_deref())?;
                 if photo.was_missing {
                     return Ok(Retry::StillMissing);
                 }
             }
-            AssetError::NoImage(_) => {
+            AssetError::NotAnImage(_) => {
                 tx.photo_missing(photo, &text, retry_missing_at(photo).as_deref())?;
                 if photo.was_missing {
                     return Ok(Retry::StillMissing);
@@ -113,7 +113,7 @@ impl Failures {
                 return Ok(Retry::StillMissing);
             }
             // It was not requested.
-            AssetError::Down(_) => {}
+            AssetError::HostDown(_) => {}
             AssetError::AskedToWait {
                 until, was_asked, ..
             } => tx.photo_paused(&photo.key, &text, until, *was_asked)?,
@@ -125,7 +125,7 @@ impl Failures {
             }
             _ => tx.photo_failed(&photo.key, &text, &after(delay, photo.attempts))?,
         }
-        let is_temporary = matches!(error, AssetError::Unavailable(_) | AssetError::Down(_));
+        let is_temporary = matches!(error, AssetError::Unavailable(_) | AssetError::HostDown(_));
         if is_temporary && may_try_again {
             return Ok(Retry::Again);
         }

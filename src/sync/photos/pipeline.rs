@@ -83,7 +83,7 @@ impl<'j, 'a> Pipeline<'j, 'a> {
                 return Ok(());
             }
             self.wait(delay.saturating_mul(1 << self.round.min(16)));
-            self.assets.forget_failures();
+            self.assets.reset_failures();
             self.round += 1;
         }
     }

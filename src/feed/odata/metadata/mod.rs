@@ -148,7 +148,7 @@ impl Metadata {
     /// # Errors
     ///
     /// When the text is not a whole CSDL document with at least one entity
-    /// type; the error says what it was instead. Asking again may help.
+    /// type; the error says what it was instead. RequestOptions again may help.
     pub fn parse(xml: &[u8]) -> Result<Metadata, MetadataError> {
         let read = element::parse(xml).and_then(|root| csdl::read(&root));
         read.map_err(MetadataError::printable)

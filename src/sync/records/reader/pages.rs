@@ -77,12 +77,12 @@ impl Reader<'_> {
         let Some(feed_error) = error.feed() else {
             return Err(error);
         };
-        if !shape.children.is_empty() && feed_error.may_be_what_was_asked() {
+        if !shape.children.is_empty() && feed_error.smaller_request_may_succeed() {
             return self.recover_without_children(error, mirror, shape);
         }
         let is_dead_link = matches!(
             feed_error,
-            FeedError::Refused { .. } | FeedError::Elsewhere(_)
+            FeedError::Refused { .. } | FeedError::OtherOrigin(_)
         );
         if is_dead_link && self.is_at_resumed_link() {
             tracing::warn!(resource = %self.resource, %error, "the saved next link is dead; reading from the start");

@@ -1,0 +1,96 @@
+//! Classifies failed tries: whether another try can succeed, and when.
+
+use std::error::Error;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+
+use super::error::{BadBody, FeedError};
+
+/// Why one try failed.
+pub enum Failure {
+    /// Another try would fail in the same way.
+    Final(FeedError),
+    /// Another try may succeed.
+    Temporary {
+        /// What happened.
+        problem: String,
+        /// The status of the response, if any.
+        status: Option<u16>,
+        /// The pause that the feed asked for, if any.
+        pause: Option<Duration>,
+    },
+}
+
+impl Failure {
+    /// Returns a temporary failure without a status.
+    pub fn temporary(problem: String) -> Failure {
+        Failure::Temporary {
+            problem,
+            status: None,
+            pause: None,
+        }
+    }
+
+    /// Classifies a response by its status.
+    pub fn of_status(status: StatusCode, message: String, pause: Option<Duration>) -> Failure {
+        let code = status.as_u16();
+        match code {
+            401 | 403 => Failure::Final(FeedError::Unauthorized {
+                status: code,
+                message,
+            }),
+            408 | 429 | 500..=599 => Failure::Temporary {
+                problem: if message.is_empty() {
+                    format!("the feed answered {status}")
+                } else {
+                    format!("the feed answered {status}: {message}")
+                },
+                status: Some(code),
+                pause,
+            },
+            _ => Failure::Final(FeedError::Refused {
+                status: code,
+                message,
+            }),
+        }
+    }
+
+    /// Classifies a failure below HTTP.
+    pub fn of_network(error: reqwest::Error) -> Failure {
+        let mut source: Option<&(dyn Error + 'static)> = Some(&error);
+        while let Some(inner) = source {
+            if let Some(FeedError::OtherOrigin(origin)) = inner.downcast_ref::<FeedError>() {
+                return Failure::Final(FeedError::OtherOrigin(origin.clone()));
+            }
+            source = inner.source();
+        }
+
+        let cannot_connect = "cannot connect; check feed.base_url and the network";
+        Failure::temporary(network_problem(&error, cannot_connect))
+    }
+}
+
+impl From<BadBody> for Failure {
+    fn from(bad: BadBody) -> Failure {
+        Failure::temporary(bad.to_string())
+    }
+}
+
+/// Describes a failure below HTTP without its URL. Callers name the resource instead.
+pub fn network_problem(error: &reqwest::Error, cannot_connect: &str) -> String {
+    let kind = if error.is_timeout() {
+        "timed out"
+    } else if error.is_connect() {
+        cannot_connect
+    } else if error.is_redirect() {
+        "too many redirects"
+    } else {
+        "the connection broke"
+    };
+    let mut cause: &dyn Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    format!("{kind} ({cause})")
+}
