@@ -1,4 +1,4 @@
-//! Exit codes, as the contract of the command line lists them.
+//! The exit codes of the command line.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use crate::mirror::{LeaseTaken, NotAMirror};
 use crate::stop::Signal;
 use crate::sync::{Ending, ForeignFolder, Misconfigured};
 
-/// How the process ends.
+/// The ways in which the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     Done,
@@ -20,13 +20,13 @@ pub enum Exit {
     Stopped(Signal),
 }
 
-/// The words on the command line do not fit together.
+/// An invalid combination of arguments, or an argument that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct UsageError(pub String);
 
 impl Exit {
-    /// The exit code.
+    /// Returns the exit code.
     pub fn code(self) -> u8 {
         match self {
             Exit::Done => 0,
@@ -40,7 +40,7 @@ impl Exit {
         }
     }
 
-    /// How a process ends that met this error.
+    /// Returns the exit for an error.
     pub fn of(error: &anyhow::Error) -> Exit {
         if error.is::<ConfigError>()
             || error.is::<TokenError>()

@@ -1,4 +1,7 @@
-//! Printing: results to stdout, everything else to stderr.
+//! Prints results to stdout and everything else to stderr.
+//!
+//! Functions that write to stdout return an error if it cannot be written, for example because
+//! the disk is full. A closed pipe, such as that of `head`, is no error.
 
 use std::io::{ErrorKind, IsTerminal, Write};
 
@@ -10,42 +13,34 @@ use super::arguments::LogFormat;
 use super::exit::Exit;
 use super::text::steers;
 
-/// How results are printed.
+/// The options that say what is printed.
 #[derive(Clone, Copy, Debug)]
 pub struct Output {
-    /// As one JSON document.
+    /// Print the result as one JSON document.
     pub json: bool,
-    /// Nothing but errors on stderr.
+    /// Print only errors on stderr.
     pub quiet: bool,
 }
 
-/// Prints text to stdout, without what would steer a terminal. A reader that has gone,
-/// such as `head`, is no error.
-///
-/// # Errors
-/// What else keeps it from being written, such as a full disk.
+/// Prints text to stdout, without control characters.
 pub fn print(text: &str) -> anyhow::Result<()> {
-    print_as_it_is(steady(text))
+    print_unchanged(without_controls(text))
 }
 
-/// The same for what is no text for people.
-///
-/// # Errors
-/// As [`print`].
-pub fn print_as_it_is(text: impl Into<Vec<u8>>) -> anyhow::Result<()> {
-    let sent = send(&mut text.into());
-    sent.context("writing to standard output")?;
+/// Prints data that programs read to stdout, unchanged.
+pub fn print_unchanged(text: impl Into<Vec<u8>>) -> anyhow::Result<()> {
+    send(&mut text.into()).context("writing to standard output")?;
     Ok(())
 }
 
-/// Lines without what would steer a terminal: the feed's and servers' words stand in them.
-fn steady(lines: &str) -> String {
+/// Replaces control characters, which texts of the feed and of servers may contain.
+fn without_controls(lines: &str) -> String {
     lines.replace(|letter| steers(letter) && letter != '\n', " ")
 }
 
-/// How much of a long result is gathered before it is sent: a pipe's fill, but
-/// on a terminal no more than a line, for somebody waits for it.
-pub fn gathered_bytes() -> usize {
+/// Returns the number of bytes to buffer before a part of a long result is sent: the size of a
+/// pipe's buffer, but a single line on a terminal.
+pub fn buffered_bytes() -> usize {
     if std::io::stdout().is_terminal() {
         1
     } else {
@@ -53,20 +48,17 @@ pub fn gathered_bytes() -> usize {
     }
 }
 
-/// The columns of the terminal that stdout is, if it is one.
+/// Returns the number of columns of stdout, if it is a terminal.
 pub fn terminal_columns() -> Option<usize> {
     let (width, _) = terminal_size::terminal_size_of(std::io::stdout())?;
     Some(width.0.into())
 }
 
-/// Sends what was gathered to stdout; false once its reader has gone, such as `head`.
-///
-/// # Errors
-/// What else keeps it from being written, such as a full disk.
-pub fn send(gathered: &mut Vec<u8>) -> std::io::Result<bool> {
+/// Sends the buffer to stdout and clears it. Returns false if the reader has closed the pipe.
+pub fn send(buffer: &mut Vec<u8>) -> std::io::Result<bool> {
     let mut stdout = std::io::stdout().lock();
-    let sent = stdout.write_all(gathered).and_then(|()| stdout.flush());
-    gathered.clear();
+    let sent = stdout.write_all(buffer).and_then(|()| stdout.flush());
+    buffer.clear();
     match sent {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
         sent => sent.map(|()| true),
@@ -74,33 +66,33 @@ pub fn send(gathered: &mut Vec<u8>) -> std::io::Result<bool> {
 }
 
 impl Output {
-    /// Prints a result: the JSON document, or the text.
+    /// Prints a result as JSON or as text.
     pub fn result(&self, document: &impl Serialize, text: &str) -> anyhow::Result<()> {
         if self.json {
-            print_as_it_is(serde_json::to_string_pretty(document)? + "\n")
+            print_unchanged(serde_json::to_string_pretty(document)? + "\n")
         } else {
             print(text)
         }
     }
 
-    /// Says something on stderr, unless quiet.
+    /// Prints a line to stderr, unless quiet.
     pub fn say(&self, line: &str) {
         if !self.quiet {
             self.log_line(line);
         }
     }
 
-    /// A line of a log on stderr, quiet or not.
+    /// Prints a log line to stderr, even if quiet.
     pub fn log_line(&self, line: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{}", steady(line));
+        let _ = writeln!(std::io::stderr().lock(), "{}", without_controls(line));
     }
 
-    /// Says what went wrong with a part, on stderr, quiet or not.
+    /// Prints an error or a failed part to stderr, even if quiet.
     pub fn complain(&self, line: &str) {
         self.log_line(&format!("mlsmirror: {line}"));
     }
 
-    /// Says what went wrong, also as the JSON document if that was asked for.
+    /// Prints the error that ends the verb, also as the JSON document with `--json`.
     pub fn error(&self, error: &anyhow::Error, exit: Exit) {
         self.complain(&format!("{error:#}"));
         if self.json {
@@ -109,14 +101,14 @@ impl Output {
     }
 }
 
-/// Prints what went wrong as the JSON document.
+/// Prints an error as the JSON document.
 pub fn print_error(error: &str, exit: Exit) {
     let document = serde_json::json!({ "error": error, "exit_code": exit.code() });
-    // If it cannot be printed, stderr and the exit code still tell.
-    let _ = print_as_it_is(format!("{document:#}\n"));
+    // If stdout cannot be written, stderr and the exit code still report the error.
+    let _ = print_unchanged(format!("{document:#}\n"));
 }
 
-/// Sends log lines to stderr: warnings by default.
+/// Sends log lines to stderr, by default only warnings and errors.
 pub fn log_to_stderr(quiet: bool, verbose: u8, format: LogFormat) {
     let level = match (quiet, verbose) {
         (true, _) => "error",
@@ -129,14 +121,14 @@ pub fn log_to_stderr(quiet: bool, verbose: u8, format: LogFormat) {
         .with_writer(std::io::stderr)
         .with_ansi(may_colour())
         .with_target(false);
-    // A second call changes nothing: the first one's settings hold.
+    // It fails only on a second call, after which the first settings stay in force.
     let _ = match format {
         LogFormat::Text => subscriber.try_init(),
         LogFormat::Json => subscriber.json().flatten_event(true).try_init(),
     };
 }
 
-/// Whether stderr may be coloured: on a terminal that can, unless NO_COLOR says not to
+/// Returns whether stderr is a terminal that shows colours and NO_COLOR is not set
 /// (<https://no-color.org>).
 fn may_colour() -> bool {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());

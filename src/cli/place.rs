@@ -1,4 +1,4 @@
-//! Where a verb puts a file that the user names.
+//! The path of an output file that the user names.
 
 use std::path::{Path, PathBuf};
 
@@ -7,12 +7,9 @@ use super::whole_file::folder_of;
 use crate::config::Config;
 use crate::mirror::{DATABASE_SUFFIXES, is_same_file, with_suffix};
 
-/// Where a file that the user names is to be, through links, once it would take the
-/// place of nothing that mlsmirror itself goes by: the mirror, the configuration at
-/// `config_path`, the photos. What is there besides is the verb's to judge.
-///
-/// # Errors
-/// Why no file is put there.
+/// Resolves the path of an output file, and refuses paths that mlsmirror itself uses: the mirror,
+/// the configuration at `config_path` and the photo folder. Whether another existing file may be
+/// replaced is for the verb to decide.
 pub fn place(config_path: &Path, config: &Config, file: &Path) -> Result<PathBuf, UsageError> {
     let shown = file.display();
     let refuse = |why: String| Err(UsageError(why));
@@ -21,15 +18,13 @@ pub fn place(config_path: &Path, config: &Config, file: &Path) -> Result<PathBuf
     }
     if file.is_symlink() && !file.exists() {
         return refuse(format!(
-            "{shown} is a link that leads nowhere; name another file"
+            "{shown} is a link to a missing file; name another file"
         ));
     }
     let place = resolved(file)?;
     let there = std::fs::metadata(&place).ok();
     if there.as_ref().is_some_and(|there| !there.is_file()) {
-        return refuse(format!(
-            "{shown} is a device or the like; name another file"
-        ));
+        return refuse(format!("{shown} is not a regular file; name another file"));
     }
     let is_one = |other: &Path| {
         let other = std::fs::metadata(other).ok();
@@ -46,29 +41,29 @@ pub fn place(config_path: &Path, config: &Config, file: &Path) -> Result<PathBuf
     if is_one(config_path) || resolved(config_path).is_ok_and(|config| config == place) {
         return refuse(format!("{shown} is the configuration; name another file"));
     }
-    // A folder that is not there, in one that is not there either, holds no place.
+    // If neither media_dir nor its parent folder exists, no file can be in it.
     if resolved(&config.mirror.media_dir).is_ok_and(|media_dir| place.starts_with(media_dir)) {
         return refuse(format!(
-            "{shown} is in the folder of photos, where `sync media --prune` removes what is no photo; name a file elsewhere"
+            "{shown} is in media_dir, where `sync media --prune` removes other files; name a file in another folder"
         ));
     }
     Ok(place)
 }
 
-/// A path through links, also that of a file that is not there yet, in a folder that is.
+/// Resolves links in a path. The file itself may be missing, but its folder must exist.
 fn resolved(file: &Path) -> Result<PathBuf, UsageError> {
     if let Ok(place) = std::fs::canonicalize(file) {
         return Ok(place);
     }
     let shown = file.display();
     let Some(name) = file.file_name() else {
-        return Err(UsageError(format!("{shown} names no file")));
+        return Err(UsageError(format!("{shown} is not a file name")));
     };
     let folder = folder_of(file);
     let folder = std::fs::canonicalize(folder).map_err(|error| {
         let folder = folder.display();
         UsageError(format!(
-            "{shown}: the folder {folder} cannot be used ({error}); make it, or name a file elsewhere"
+            "{shown}: the folder {folder} cannot be used ({error}); create it, or name a file in another folder"
         ))
     })?;
     Ok(folder.join(name))

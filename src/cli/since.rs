@@ -1,30 +1,25 @@
-//! A time as people name it on the command line.
+//! Times on the command line: dates, timestamps and durations before now.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config;
 use crate::value::{stored_instant, timestamp};
 
-/// A time in storage form, from which on something is asked for.
+/// A time in storage form, in whole seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Since(pub String);
 
-/// Reads a date, a timestamp, or a duration back from now.
-///
-/// # Errors
-/// What it may look like, if it is none of these.
+/// Parses a date, a timestamp or a duration before now. The error lists the valid forms.
 pub fn since(text: &str) -> Result<Since, String> {
-    before(Utc::now(), text).ok_or_else(|| {
+    parse_at(Utc::now(), text).ok_or_else(|| {
         "give a date (2026-03-01), a timestamp (2026-03-01T12:00:00Z; UTC without a zone), \
-         or a duration back from now (24h, 7d)"
+         or how long ago (24h, 7d)"
             .to_owned()
     })
 }
 
-/// By the second, as the mirror records.
-fn before(now: DateTime<Utc>, text: &str) -> Option<Since> {
+fn parse_at(now: DateTime<Utc>, text: &str) -> Option<Since> {
     if let Some(duration) = config::duration(text) {
-        // No mirror is older than this.
         let earliest = DateTime::UNIX_EPOCH;
         let then = TimeDelta::from_std(duration)
             .ok()
@@ -33,13 +28,13 @@ fn before(now: DateTime<Utc>, text: &str) -> Option<Since> {
         return Some(Since(whole_second(&stored_instant(then))));
     }
     let text = text.trim().replacen(' ', "T", 1);
-    // A whole timestamp, one without seconds, one without a time of day.
+    // A full timestamp, one without seconds, or a date.
     let zone = text.get(16..).unwrap_or_default();
     let without_seconds = text.get(..16).map(|minute| format!("{minute}:00{zone}"));
     let day = format!("{text}T00:00:00");
     let spellings = [Some(text), without_seconds, Some(day)];
     let stored = (spellings.iter().flatten()).find_map(|spelling| timestamp(spelling))?;
-    // What is stored has years of four digits, and is compared as text.
+    // Timestamps are compared as text, which needs years of four digits.
     let has_year = stored.starts_with(|first: char| first.is_ascii_digit());
     has_year.then(|| Since(whole_second(&stored)))
 }
@@ -53,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_read_in_every_spelling_that_people_use() {
+    fn dates_timestamps_and_durations_are_parsed() {
         let now = "2026-03-08T12:30:00.987654321Z".parse().unwrap();
         let cases = [
             ("2026-03-01", Some("2026-03-01 00:00:00")),
@@ -82,7 +77,7 @@ mod tests {
         ];
         for (text, stored) in cases {
             let expected = stored.map(|stored| Since(stored.to_owned()));
-            assert_eq!(before(now, text), expected, "{text}");
+            assert_eq!(parse_at(now, text), expected, "{text}");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use super::output::{print, print_as_it_is};
+use super::output::{print, print_unchanged};
 use super::text::printable;
 use crate::config::Config;
 use crate::mirror::Transition;
@@ -53,7 +53,7 @@ pub fn tell(
                 .collect();
             print(&told)
         }
-        Printed::JsonLines => print_as_it_is(lines.as_str()),
+        Printed::JsonLines => print_unchanged(lines.as_str()),
         Printed::Not => Ok(()),
     };
     let Some(command) = &config.monitor.command else {

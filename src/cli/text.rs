@@ -1,4 +1,4 @@
-//! Numbers, times and sizes as people read them.
+//! Formats counts, values and lists for people.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use crate::value::Value;
 
 pub use crate::report::{bytes, cut, printable, steers, thousands, time};
 
-/// A count with its noun: `1 listing`, `2,000 listings`.
+/// Formats a count with its noun: `1 listing`, `2,000 listings`.
 pub fn counted(number: u64, nouns: (&str, &str)) -> String {
     format!(
         "{} {}",
@@ -15,7 +15,7 @@ pub fn counted(number: u64, nouns: (&str, &str)) -> String {
     )
 }
 
-/// A stored value; one that is not there, or has no letters, is told, too.
+/// Formats a stored value. NULL is `nothing`, and an empty text is `""`.
 pub fn value(value: &Value) -> Cow<'_, str> {
     match value {
         Value::Null => "nothing".into(),
@@ -26,7 +26,7 @@ pub fn value(value: &Value) -> Cow<'_, str> {
     }
 }
 
-/// A list as people write it: `a, b and c`.
+/// Joins a list: `a, b and c`.
 pub fn listed(parts: &[String]) -> String {
     match parts {
         [] => String::new(),

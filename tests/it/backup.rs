@@ -73,7 +73,7 @@ fn a_backup_made_during_a_sync_resumes_at_its_checkpoint() {
     mirror.wait_for_pages("Property", 3);
     let ended = mirror.run(&["backup", "copy.db"]);
     assert_eq!(ended.code, Some(0), "{ended}");
-    assert!(ended.stdout.contains("is copied to copy.db"), "{ended}");
+    assert!(ended.stdout.contains("to copy.db ("), "{ended}");
     sync.signal("KILL");
     sync.wait();
     feed.clear_faults();
@@ -115,22 +115,22 @@ fn a_backup_replaces_no_file_that_is_not_a_backup() {
     drop(other);
     let before = content(mirror.database_path());
     let cases = [
-        ("notes.txt", "no copy that a backup made"),
-        ("other.db", "no copy that a backup made"),
-        ("theirs.db", "no copy that a backup made"),
+        ("notes.txt", "was not written by a backup"),
+        ("other.db", "was not written by a backup"),
+        ("theirs.db", "was not written by a backup"),
         ("mlsmirror.toml", "the configuration"),
-        ("/dev/null", "a device"),
+        ("/dev/null", "is not a regular file"),
         ("mirror.db", "the mirror itself"),
         ("./mirror.db", "the mirror itself"),
         ("linked.db", "the mirror itself"),
         ("mirror.db-wal", "the mirror itself"),
         ("mirror.db-requests", "the mirror itself"),
         ("media", "is a folder"),
-        ("media/copy.db", "in the folder of photos"),
+        ("media/copy.db", "is in media_dir"),
         ("no-such/copy.db", "the folder no-such cannot be used"),
-        ("busy.db", "busy.db-wal is there"),
+        ("busy.db", "busy.db-wal exists"),
         ("..", "is a folder"),
-        ("link.db", "leads nowhere"),
+        ("link.db", "is a link to a missing file"),
     ];
     let kept = [
         "notes.txt",
@@ -150,7 +150,7 @@ fn a_backup_replaces_no_file_that_is_not_a_backup() {
     }
     fs::remove_dir_all(beside(&mirror, "media")).unwrap();
     for arguments in [&["backup", "media"][..], &["report", "--html", "media"]] {
-        mirror.run(arguments).says(2, &["in the folder of photos"]);
+        mirror.run(arguments).says(2, &["is in media_dir"]);
     }
     assert!(contents() == kept_before, "a file was changed");
     assert_eq!(content(mirror.database_path()), before);
@@ -220,7 +220,7 @@ fn a_failed_backup_keeps_the_previous_one() {
     mirror.run(&["backup", "copy.db"]).says(0, &[]);
     let before = fs::read(beside(&mirror, "copy.db")).unwrap();
     let full = mirror.run_script("ulimit -f 300; \"$0\" backup copy.db");
-    full.says(1, &["copy.db could not be made", "as it was"]);
+    full.says(1, &["copy.db could not be written", "unchanged"]);
     // Another copy in progress.
     let partial = fs::File::create(beside(&mirror, "copy.db.mlsmirror-partial")).unwrap();
     partial.lock().unwrap();

@@ -165,7 +165,7 @@ fn each_condition_prints_the_rows_that_it_names() {
     ] {
         assert_eq!(printed(&mirror, arguments), [] as [Json; 0]);
         let ended = mirror.run(&[&["changes"], arguments].concat());
-        ended.says(0, &["no changes that match"]);
+        ended.says(0, &["no matching changes"]);
         assert_eq!(ended.stdout, "");
     }
 }
@@ -177,7 +177,7 @@ fn changes_of_the_feed_are_the_printed_changes() {
     mirror.sync();
     mirror
         .run(&["changes"])
-        .says(0, &["no changes yet; the first full sync logs none"]);
+        .says(0, &["no changes yet; the first full sync does not log any"]);
     let listing = feed.listing_keys()[3].to_string();
     let mut records = feed.truth("Property").into_iter();
     let was = records

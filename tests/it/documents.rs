@@ -209,6 +209,6 @@ fn the_datasette_metadata_describes_every_table_and_column() {
     assert!(status.contains("one of Active, "), "{status}");
     mirror
         .run(&["init", "--datasette"])
-        .says(2, &["metadata.yaml is there already"]);
+        .says(2, &["metadata.yaml already exists"]);
     assert_eq!(std::fs::read_to_string(&yaml).unwrap(), text);
 }

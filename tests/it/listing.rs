@@ -337,7 +337,7 @@ fn a_deleted_listing_is_shown_as_deleted_after_its_log_was_purged() {
     assert!(
         shown
             .stdout
-            .contains("deleted; the log no longer tells when"),
+            .contains("deleted; the time is no longer in the log"),
         "{shown}"
     );
 }

@@ -90,11 +90,11 @@ fn init_writes_a_valid_file_and_never_overwrites() {
 
     mirror
         .run(&["--config", "new.toml", "init", "--profile", "reso"])
-        .says(2, &["new.toml is there already"]);
+        .says(2, &["new.toml already exists"]);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), written);
     mirror
         .run(&["init"])
-        .says(2, &["mlsmirror.toml is there already"]);
+        .says(2, &["mlsmirror.toml already exists"]);
 }
 
 #[test]

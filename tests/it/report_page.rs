@@ -206,7 +206,7 @@ fn the_file_is_replaced_whole_or_left_alone() {
         ),
         (".", "is a folder"),
         // A file does not replace it.
-        ("/dev/null", "is a device"),
+        ("/dev/null", "is not a regular file"),
     ] {
         mirror.run(&["report", "--html", file]).says(2, &[shown]);
     }

@@ -1,4 +1,4 @@
-//! `backup`: a copy of the database, whole and in its place, or none.
+//! `backup`: copies the database to a file that appears complete or not at all.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -21,7 +21,7 @@ use crate::cli::text::bytes;
 use crate::mirror::{Mirror, with_suffix};
 use crate::stop;
 
-/// What `backup --json` prints.
+/// The JSON document of `backup`.
 #[derive(Serialize)]
 struct Document<'a> {
     database: Cow<'a, str>,
@@ -50,11 +50,11 @@ pub fn run(arguments: &Arguments, wanted: &BackupOptions, output: &Output) -> an
     bar.finish_and_clear();
     let done = done.with_context(|| {
         let file = wanted.file.display();
-        format!("{file} could not be made; what was there is as it was")
+        format!("{file} could not be written; an earlier copy is unchanged")
     })?;
-    // Asked after the last page, it is made all the same.
+    // A signal after the last page does not stop the backup.
     let Some(size) = done else {
-        output.complain("stopped; no copy was made");
+        output.complain("stopped; no copy was written");
         return Ok(asked.map_or(Exit::Failed, Exit::Stopped));
     };
     let document = Document {
@@ -63,7 +63,7 @@ pub fn run(arguments: &Arguments, wanted: &BackupOptions, output: &Output) -> an
         bytes: size,
     };
     let text = format!(
-        "{} is copied to {} ({}), and the copy is checked\n",
+        "copied {} to {} ({}) and checked the copy\n",
         config.mirror.database.display(),
         wanted.file.display(),
         bytes(size)
@@ -83,20 +83,18 @@ fn bar(output: &Output) -> ProgressBar {
     bar
 }
 
-/// Why a file is left as it is rather than replaced by a copy, if it is.
+/// Refuses to replace a file that is not an earlier copy, or that a program has open.
 fn refuse_to_replace(file: &Path, place: &Path) -> anyhow::Result<()> {
     let shown = file.display();
     if place.exists() && !may_be_replaced(place)? {
-        let why = format!(
-            "{shown} is there and is no copy that a backup made, so it is left as it is; name another file"
-        );
+        let why = format!("{shown} exists and was not written by a backup; name another file");
         return Err(UsageError(why).into());
     }
     for suffix in ["-wal", "-journal"] {
         let log = with_suffix(place, suffix);
         if std::fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
             let why = format!(
-                "{} is there: a program has {shown} open, or died while it had; name another file, or open and close it with sqlite3 first",
+                "{} exists: a program has {shown} open, or crashed while it did; name another file, or first open and close it with sqlite3",
                 log.display()
             );
             return Err(UsageError(why).into());
@@ -105,7 +103,7 @@ fn refuse_to_replace(file: &Path, place: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether a file is empty, or an earlier copy.
+/// Returns whether a file is empty or an earlier copy.
 fn may_be_replaced(file: &Path) -> anyhow::Result<bool> {
     let mut header = Vec::new();
     let opened = File::open(file);

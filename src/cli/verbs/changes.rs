@@ -1,4 +1,4 @@
-//! `changes`: the change log.
+//! `changes`: prints the change log.
 
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -7,7 +7,7 @@ use crate::cli::arguments::Arguments;
 use crate::cli::change_table::ChangeTable;
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::options::{ChangeKind, ChangesOptions};
-use crate::cli::output::{Output, gathered_bytes, send, terminal_columns};
+use crate::cli::output::{Output, buffered_bytes, send, terminal_columns};
 use crate::cli::session::configuration;
 use crate::mirror::{ChangeCategory, ChangeFilter, ChangeReader, ChangeRow, Mirror};
 
@@ -17,7 +17,7 @@ pub fn run(
     output: &Output,
 ) -> anyhow::Result<Exit> {
     if wanted.csv && output.json {
-        let both = "--csv and --json were both given; give one of them";
+        let both = "--csv and --json cannot be combined";
         return Err(UsageError(both.to_owned()).into());
     }
     let config = configuration(arguments, output)?;
@@ -25,17 +25,17 @@ pub fn run(
     let filter = filter(wanted);
     let changes = mirror.read_changes(&filter)?;
     let form = match (output.json, wanted.csv) {
-        (true, _) => Form::Json { is_first: true },
-        (_, true) => Form::Csv,
-        _ => Form::Table(ChangeTable::new(terminal_columns())),
+        (true, _) => RowFormat::Json { is_first: true },
+        (_, true) => RowFormat::Csv,
+        _ => RowFormat::Table(ChangeTable::new(terminal_columns())),
     };
-    let is_table = matches!(form, Form::Table(_));
+    let is_table = matches!(form, RowFormat::Table(_));
     let printed = print_all(changes, form, output)?;
     if is_table && printed.rows == 0 && printed.exit == Exit::Done {
         output.say(if filter == ChangeFilter::default() {
-            "no changes yet; the first full sync logs none"
+            "no changes yet; the first full sync does not log any"
         } else {
-            "no changes that match"
+            "no matching changes"
         });
     }
     Ok(printed.exit)
@@ -66,69 +66,70 @@ struct Printed {
     exit: Exit,
 }
 
-/// Prints row after row: the log may be larger than the memory.
+/// Prints the rows in parts, because the log may be larger than the memory.
 fn print_all(
     mut changes: ChangeReader<'_>,
-    mut form: Form,
+    mut form: RowFormat,
     output: &Output,
 ) -> anyhow::Result<Printed> {
-    let mut gathered = Vec::new();
-    let enough = gathered_bytes();
+    let mut buffer = Vec::new();
+    let enough = buffered_bytes();
     let (mut rows, mut exit) = (0, Exit::Done);
-    form.begin(&mut gathered)?;
+    form.begin(&mut buffer)?;
     loop {
         let read = changes.read(|row| {
             rows += 1;
-            form.row(row, &mut gathered)?;
-            Ok(match gathered.len() >= enough {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
+            form.row(row, &mut buffer)?;
+            Ok(if buffer.len() >= enough {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
             })
         });
         let is_more = *read.as_ref().unwrap_or(&false);
         if let Err(error) = read {
-            // Not as an error of its own: what was printed is to stay one document.
+            // The error becomes part of the document that is already half printed.
             exit = Exit::of(&error);
             output.complain(&format!("{error:#}"));
-            form.end(Some((&error, exit)), &mut gathered)?;
+            form.end(Some((&error, exit)), &mut buffer)?;
         } else if !is_more {
-            form.end(None, &mut gathered)?;
+            form.end(None, &mut buffer)?;
         }
-        // A reader who has gone wants no more.
-        if !send(&mut gathered)? || !is_more {
+        // `send` returns false if the reader has closed the pipe.
+        if !send(&mut buffer)? || !is_more {
             return Ok(Printed { rows, exit });
         }
     }
 }
 
-/// How rows are written.
-enum Form {
+/// The format of the rows.
+enum RowFormat {
     Table(ChangeTable),
     Json { is_first: bool },
     Csv,
 }
 
-impl Form {
+impl RowFormat {
     fn begin(&mut self, text: &mut Vec<u8>) -> anyhow::Result<()> {
         match self {
-            // A table has its head with its first row.
-            Form::Table(_) => {}
-            Form::Json { .. } => text.extend_from_slice(b"{\n  \"changes\": ["),
-            Form::Csv => csv::Writer::from_writer(text).write_record(ChangeRow::COLUMNS)?,
+            // The table prints its head together with the first row.
+            RowFormat::Table(_) => {}
+            RowFormat::Json { .. } => text.extend_from_slice(b"{\n  \"changes\": ["),
+            RowFormat::Csv => csv::Writer::from_writer(text).write_record(ChangeRow::COLUMNS)?,
         }
         Ok(())
     }
 
     fn row(&mut self, row: &ChangeRow, text: &mut Vec<u8>) -> anyhow::Result<()> {
         match self {
-            Form::Table(table) => text.extend_from_slice(table.row(row).as_bytes()),
-            Form::Json { is_first } => {
+            RowFormat::Table(table) => text.extend_from_slice(table.row(row).as_bytes()),
+            RowFormat::Json { is_first } => {
                 let before: &[u8] = if *is_first { b"\n    " } else { b",\n    " };
                 *is_first = false;
                 text.extend_from_slice(before);
                 serde_json::to_writer(text, row)?;
             }
-            Form::Csv => csv::WriterBuilder::new()
+            RowFormat::Csv => csv::WriterBuilder::new()
                 .has_headers(false)
                 .buffer_capacity(512)
                 .from_writer(text)
@@ -142,7 +143,7 @@ impl Form {
         error: Option<(&anyhow::Error, Exit)>,
         text: &mut Vec<u8>,
     ) -> anyhow::Result<()> {
-        if let Form::Json { is_first } = self {
+        if let RowFormat::Json { is_first } = self {
             text.extend_from_slice(if *is_first { b"]" } else { b"\n  ]" });
             if let Some((error, exit)) = error {
                 let message = serde_json::to_string(&format!("{error:#}"))?;

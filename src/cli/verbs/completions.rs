@@ -1,11 +1,11 @@
-//! `completions`: shell completions.
+//! `completions`: prints shell completions.
 
 use clap::CommandFactory;
 
 use crate::cli::arguments::Arguments;
 use crate::cli::exit::Exit;
 use crate::cli::options::CompletionsOptions;
-use crate::cli::output::{Output, print_as_it_is};
+use crate::cli::output::{Output, print_unchanged};
 
 pub fn run(wanted: &CompletionsOptions, output: &Output) -> anyhow::Result<Exit> {
     let mut script = Vec::new();
@@ -16,9 +16,10 @@ pub fn run(wanted: &CompletionsOptions, output: &Output) -> anyhow::Result<Exit>
         &mut script,
     );
     let script = String::from_utf8(script)?;
-    match output.json {
-        true => output.result(&serde_json::json!({ "script": script }), "")?,
-        false => print_as_it_is(script)?,
+    if output.json {
+        output.result(&serde_json::json!({ "script": script }), "")?;
+    } else {
+        print_unchanged(script)?;
     }
     Ok(Exit::Done)
 }

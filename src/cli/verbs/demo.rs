@@ -1,4 +1,4 @@
-//! `demo`: all of it, against a simulated feed.
+//! `demo`: runs the main jobs against a simulated feed.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -21,11 +21,11 @@ use crate::resource::Resource;
 use crate::sync::{self, Ending};
 use simulator::{Moved, Options, Simulator};
 
-/// How much happens between the two syncs.
+/// The number of events between the two syncs.
 const MOVES: u32 = 200;
 
-/// How many changes are shown.
-const SHOWN: u32 = 8;
+/// The number of changes that are printed.
+const CHANGES_SHOWN: u32 = 8;
 
 #[derive(Serialize)]
 struct Document {
@@ -47,34 +47,31 @@ pub fn run(wanted: &DemoOptions, output: &Output) -> anyhow::Result<Exit> {
     let token = Token::checked(simulator.token(), "the simulated feed")?;
     let session = Session::with(config, token)?;
     let mut mirror = session.open_for_sync()?;
-    let say = |text: &str| match output.json {
-        true => Ok(()),
-        false => print(text),
-    };
+    let say = |text: &str| if output.json { Ok(()) } else { print(text) };
 
     say(&format!(
-        "A simulated feed of {} answers at {}\n\n1. The first sync: everything\n",
+        "A simulated feed of {} is at {}\n\n1. The first sync reads everything:\n",
         counted(wanted.listings, Resource::Property.nouns()),
         simulator.base_url()
     ))?;
-    let first = sync_and_tell(&session, &mut mirror, output)?;
+    let first = sync_and_describe(&session, &mut mirror, output)?;
 
     let moved = simulator.move_market(MOVES);
     say(&format!(
-        "\n2. The market moves: {}\n\n3. The next sync: what changed\n",
+        "\n2. The market moves: {}\n\n3. The next sync reads the changes:\n",
         describe(&moved)
     ))?;
-    let second = sync_and_tell(&session, &mut mirror, output)?;
+    let second = sync_and_describe(&session, &mut mirror, output)?;
     let since = second.first().map_or(0, |run| run.id);
     let changes = mirror.count_changes(since)?;
-    for row in mirror.notable_changes(since, SHOWN)? {
+    for row in mirror.notable_changes(since, CHANGES_SHOWN)? {
         let what = change(&row, CHANGE_WIDTH);
         say(&format!("   listing {}: {what}\n", row.record_key))?;
     }
     mirror.release_lease(Lease::Sync)?;
 
     say(&format!(
-        "\nDone in {}. The simulated feed has ended; the mirror stays: {}. Try:\n\n",
+        "\nDone in {}. The simulated feed has stopped. The mirror is {}. Try:\n\n",
         time(started.elapsed()),
         database.display()
     ))?;
@@ -98,10 +95,10 @@ pub fn run(wanted: &DemoOptions, output: &Output) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Room for a change, in letters.
+/// The width of a printed change, in columns.
 const CHANGE_WIDTH: usize = 60;
 
-/// Each shows another side of the file.
+/// Queries that the user can try on the mirror.
 const QUERIES: [&str; 4] = [
     "SELECT address, City, ListPrice, BedroomsTotal, DaysOnMarket FROM active_listings LIMIT 10",
     "SELECT address, City, old_price, new_price, percent FROM price_changes LIMIT 10",
@@ -109,14 +106,14 @@ const QUERIES: [&str; 4] = [
     "SELECT ListingKey, count(*) AS photos, min(file_path) FROM listing_photos GROUP BY 1 ORDER BY 2 DESC LIMIT 5",
 ];
 
-/// What to run in its folder.
+/// Commands that the user can try in the demo's folder.
 const COMMANDS: [&str; 3] = [
     "mlsmirror report --html report.html     # how the market moved, as a page with charts",
     "mlsmirror changes --kind price,status --limit 20",
     "mlsmirror status",
 ];
 
-fn sync_and_tell(
+fn sync_and_describe(
     session: &Session,
     mirror: &mut Mirror,
     output: &Output,
@@ -142,12 +139,15 @@ fn sync_and_tell(
                 .iter()
                 .filter_map(|run| run.error.clone())
                 .collect();
-            anyhow::bail!("the simulated feed was not mirrored: {}", errors.join("; "))
+            anyhow::bail!(
+                "the simulated feed could not be mirrored: {}",
+                errors.join("; ")
+            )
         }
     }
 }
 
-/// A new folder, or an empty one that was named.
+/// Creates the demo's folder, or checks that an existing one is empty.
 fn folder(named: Option<&Path>) -> anyhow::Result<PathBuf> {
     let dir = match named {
         Some(dir) => dir.to_owned(),
@@ -158,16 +158,16 @@ fn folder(named: Option<&Path>) -> anyhow::Result<PathBuf> {
                 .chain(numbered);
             names
                 .find(|dir| !dir.exists())
-                .context("there are demos without end here")?
+                .context("too many mlsmirror-demo folders here; use --dir")?
         }
     };
     std::fs::create_dir_all(&dir)
-        .with_context(|| format!("making the folder {}", dir.display()))?;
+        .with_context(|| format!("creating the folder {}", dir.display()))?;
     let mut entries =
         std::fs::read_dir(&dir).with_context(|| format!("reading the folder {}", dir.display()))?;
     if entries.next().is_some() {
         let full = format!(
-            "{} is not empty; give a new folder with --dir",
+            "{} is not empty; name a new folder with --dir",
             dir.display()
         );
         return Err(UsageError(full).into());
@@ -175,26 +175,22 @@ fn folder(named: Option<&Path>) -> anyhow::Result<PathBuf> {
     Ok(dir)
 }
 
-/// A configuration such as a user would have, left beside the mirror.
+/// Writes a configuration next to the mirror, and reads it as any verb does.
 fn write_config(dir: &Path, simulator: &Simulator, listings: u64) -> anyhow::Result<Config> {
     let path = dir.join("mlsmirror.toml");
+    let url = url::Url::parse(&simulator.base_url())?;
+    let port = url
+        .port()
+        .context("the simulated feed's address has no port")?;
     let text = format!(
-        "# The demo's feed, which ended with the demo: the mirror is to be looked at, and cannot be\n\
-         # synced any more. For a feed like it, to sync, watch and verify: move mirror.db and media\n\
-         # away, run `mlsmirror simulate --port {port} --listings {listings} --photos {photos}` in\n\
+        "# The demo's feed has stopped with the demo, so this mirror can be read but not synced.\n\
+         # To try sync, watch and verify on a similar feed: move mirror.db and media away, run `mlsmirror simulate --port {port} --listings {listings} --photos {photos}` in\n\
          # another terminal, and `export WFRMLS_BEARER_TOKEN={token}` here.\n\
          [feed]\nprofile = \"wfrmls\"\nbase_url = \"{url}\"\n\
-         # The demo is not held up by the real feed's limits.\n\
+         # The demo does not wait for the real feed's limits.\n\
          requests_per_minute = 0\nrequests_per_hour = 0\nrequests_per_day = 0\n\n\
          [sync]\nresources = [\"Property\", \"Media\", \"OpenHouse\", \"PropertyUnitTypes\", \"Adu\", \
          \"Member\", \"Office\", \"Lookup\"]\n",
-        port = simulator
-            .base_url()
-            .split(':')
-            .nth(2)
-            .and_then(|rest| rest.split('/').next())
-            .unwrap_or("8080"),
-        url = simulator.base_url(),
         photos = Options::default().photos,
         token = simulator.token(),
     );

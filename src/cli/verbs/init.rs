@@ -1,4 +1,4 @@
-//! `init`: a commented configuration, or the description of the mirror for Datasette.
+//! `init`: writes a commented configuration, or a description of the mirror for Datasette.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -8,29 +8,30 @@ use crate::cli::exit::{Exit, UsageError};
 use crate::cli::options::InitOptions;
 use crate::cli::output::Output;
 use crate::cli::session::{config_path, configuration};
-use crate::cli::whole_file::{There, write_whole};
+use crate::cli::whole_file::{Existing, write_whole};
 use crate::config::{Config, TokenSource, template};
 use crate::mirror::Mirror;
 use crate::report;
 
-/// Where the description for Datasette is written.
+/// The name of the description for Datasette.
 const DATASETTE: &str = "metadata.yaml";
 
 pub fn run(arguments: &Arguments, wanted: &InitOptions, output: &Output) -> anyhow::Result<Exit> {
-    match wanted.datasette {
-        true => describe(arguments, output),
-        false => configure(arguments, wanted, output),
+    if wanted.datasette {
+        describe(arguments, output)
+    } else {
+        configure(arguments, wanted, output)
     }
 }
 
 fn configure(arguments: &Arguments, wanted: &InitOptions, output: &Output) -> anyhow::Result<Exit> {
     let path = config_path(arguments);
     let text = template(wanted.profile);
-    write_new(&path, &text, "give another name with --config")?;
-    // The reso profile has no base_url to go by until it is filled in.
+    write_new(&path, &text, "use another name with --config")?;
+    // The reso profile has no base_url, so its configuration is not valid yet.
     let token = match Config::parse(&text, &path).map(|config| config.feed.token) {
         Ok(TokenSource::Env(name)) => format!("put the token into {name}"),
-        _ => "fill in feed.base_url, give the token".to_owned(),
+        _ => "set feed.base_url and the token".to_owned(),
     };
     let next = format!(
         "wrote {}; next: {token}, then run `mlsmirror check`\n",
@@ -51,7 +52,7 @@ fn describe(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     write_new(
         Path::new(DATASETTE),
         &text,
-        "move it away to have it made anew",
+        "move it away to write it again",
     )?;
     let next = format!(
         "wrote {DATASETTE}; next: datasette {} --metadata {DATASETTE}\n",
@@ -61,17 +62,17 @@ fn describe(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Writes a file that is not there yet: whole, or not at all.
+/// Writes a new file; an existing one is an error.
 fn write_new(path: &Path, text: &str, way_out: &str) -> anyhow::Result<()> {
     let written = match path.symlink_metadata() {
-        // Also where nothing may be written.
+        // This is the better message even if the folder is read-only.
         Ok(_) => Err(ErrorKind::AlreadyExists.into()),
-        Err(_) => write_whole(path, text, There::Kept),
+        Err(_) => write_whole(path, text, Existing::Kept),
     };
     written.map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => {
             let there = format!(
-                "{} is there already and is left as it is; {way_out}",
+                "{} already exists and was not changed; {way_out}",
                 path.display()
             );
             UsageError(there).into()

@@ -1,4 +1,4 @@
-//! `listing`: one listing with all that belongs to it, now or in the past.
+//! `listing`: shows one listing with its children and history, now or at an earlier time.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::mirror::{ChangeRow, HeldRecord, Mirror, WholeListing};
 use crate::resource::Resource;
 use crate::value::{Value, instant};
 
-/// What `listing --json` prints.
+/// The JSON document of `listing`.
 #[derive(Serialize)]
 struct Document<'a> {
     listing_key: &'a str,
@@ -25,7 +25,7 @@ struct Document<'a> {
     deleted_at: Option<&'a str>,
     address: Option<&'a str>,
     listing: &'a HeldRecord,
-    /// Under the names of their tables.
+    /// The children by table name.
     #[serde(flatten)]
     children: BTreeMap<&'static str, Vec<&'a HeldRecord>>,
     removed_for_good: usize,
@@ -87,7 +87,7 @@ fn describe(config: &Config, whole: &WholeListing, at: Option<&str>) -> String {
     if listing.is_deleted {
         text += &match listing.deleted_at() {
             Some(at) => format!("deleted at {at} UTC"),
-            None => "deleted; the log no longer tells when".to_owned(),
+            None => "deleted; the time is no longer in the log".to_owned(),
         };
         if let Some(reason) = shown(listing, "deleted_reason") {
             text += &format!(" ({reason})");
@@ -123,11 +123,11 @@ fn describe(config: &Config, whole: &WholeListing, at: Option<&str>) -> String {
     }
     if whole.purged > 0 {
         let count = counted(whole.purged as u64, ("record", "records"));
-        text += &format!("\nremoved for good since: {count} that belonged to it then\n");
+        text += &format!("\n{count} of that time removed by [retention] since\n");
     }
     text += "\nHistory (UTC)\n";
     if whole.history.is_empty() {
-        text += "  nothing has changed since the mirror first held it\n";
+        text += "  no changes since the mirror first stored it\n";
     }
     let mut table = ChangeTable::of_one_listing(terminal_columns());
     for entry in &whole.history {
@@ -165,7 +165,7 @@ fn describe_child(config: &Config, child: &HeldRecord, is_past: bool) -> String 
     parts.join("  ")
 }
 
-/// When an open house is, as clocks show it in the feed's time zone.
+/// Formats the time of an open house in the feed's time zone.
 fn local_time(config: &Config, house: &HeldRecord) -> Option<String> {
     let local = |name| {
         let moment = instant(house.value(name)?.as_text()?)?;
@@ -177,7 +177,7 @@ fn local_time(config: &Config, house: &HeldRecord) -> Option<String> {
     Some(format!("{}{end}", start.format("%a %Y-%m-%d %H:%M")))
 }
 
-/// A column's value as people read it, if it has one.
+/// Formats a column's value, if it has one.
 fn shown(record: &HeldRecord, column: &str) -> Option<String> {
     let held = record.value(column)?;
     Some(printable(&value(held)).into_owned())

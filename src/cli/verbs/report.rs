@@ -1,4 +1,4 @@
-//! `report`: how the syncs did, and how the market moved.
+//! `report`: how the syncs performed and how the market moved.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -13,11 +13,11 @@ use crate::cli::options::ReportOptions;
 use crate::cli::output::Output;
 use crate::cli::place::place;
 use crate::cli::session::{config_path, configuration};
-use crate::cli::whole_file::{There, write_whole};
+use crate::cli::whole_file::{Existing, write_whole};
 use crate::mirror::Mirror;
 use crate::report::{self, Report};
 
-/// What `report --json` prints.
+/// The JSON document of `report`.
 #[derive(Serialize)]
 struct Document<'a> {
     html: Option<Cow<'a, str>>,
@@ -35,7 +35,7 @@ pub fn run(arguments: &Arguments, wanted: &ReportOptions, output: &Output) -> an
     let text = match html.zip(place) {
         Some((file, place)) => {
             let page = report::page(&report);
-            write_whole(&place, &page, There::Replaced).with_context(|| {
+            write_whole(&place, &page, Existing::Replaced).with_context(|| {
                 format!("the report could not be written to {}", file.display())
             })?;
             format!("the report is in {}\n", file.display())

@@ -1,4 +1,4 @@
-//! `simulate`: the simulated feed on its own.
+//! `simulate`: serves the simulated feed.
 
 use crate::cli::exit::Exit;
 use crate::cli::options::SimulateOptions;
@@ -32,17 +32,17 @@ pub fn run(wanted: &SimulateOptions, output: &Output) -> anyhow::Result<Exit> {
         "token": token,
     });
     let text = format!(
-        "a simulated feed of {} answers at {base_url}\n\
+        "a simulated feed of {} is at {base_url}\n\
          its token is {token}; to sync it:\n  \
          [feed]\n  base_url = \"{base_url}\"      # in mlsmirror.toml\n  \
          WFRMLS_BEARER_TOKEN={token} mlsmirror sync\n\
-         it moves with: curl -X POST '{}/simulator/move?steps=100'\n\
-         Ctrl-C ends it\n",
+         to change its records: curl -X POST '{}/simulator/move?steps=100'\n\
+         Ctrl-C stops it\n",
         crate::cli::text::counted(wanted.listings, ("listing", "listings")),
         base_url.trim_end_matches("/reso/odata"),
     );
     output.result(&document, &text)?;
-    // Ending by a signal is how it is meant to end.
+    // A signal is the normal end.
     wait_for_signal()?;
     Ok(Exit::Done)
 }
