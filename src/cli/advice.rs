@@ -1,19 +1,34 @@
-//! The ways out of typed situations. The library returns the situations; only this
-//! file words commands.
+//! What the user can do about an error, a difference or a note.
+//!
+//! The library returns typed errors and values. The commands to run are worded here.
 
 use std::borrow::Cow;
 
 use crate::mirror::{MirrorProblem, NoListing, NotAMirror, is_corrupt};
 use crate::sync::{Advice, Note};
 
-/// Returns what the user can do about an error, if there is more to say than the error
-/// itself does.
+/// A resource has never completed a full sync.
+pub const NEVER_SYNCED: &str = "run `mlsmirror sync`";
+
+/// The filter or the fields of a resource changed after its last full sync.
+pub const SCOPE_CHANGED: &str = "`mlsmirror sync` reads it again";
+
+/// The feed has changes that are newer than the last sync, and nothing else differs.
+pub const BEHIND_FEED: &str = "run `mlsmirror sync` to bring the mirror up to date";
+
+/// The mirror differs from the feed.
+pub const DIFFERS_FROM_FEED: &str = "run `mlsmirror sync reconcile` to fix keys and timestamps, or `mlsmirror sync full` to read all records again";
+
+/// Only photo files are missing or changed.
+pub const PHOTO_FILES_DIFFER: &str = "`mlsmirror sync media` fetches missing files, `mlsmirror refresh LISTING` fetches the missing and changed files of a listing";
+
+/// Returns what the user can do about an error, unless its message says so already.
 pub fn advice(error: &anyhow::Error) -> Option<Cow<'static, str>> {
     if let Some(error) = error.downcast_ref::<NotAMirror>() {
-        return Some(of_mirror(error.problem).into());
+        return Some(for_mirror(error.problem).into());
     }
     if let Some(error) = error.downcast_ref::<NoListing>() {
-        return of_listing(error);
+        return for_listing(error);
     }
     let is_corrupt = error
         .chain()
@@ -25,7 +40,7 @@ pub fn advice(error: &anyhow::Error) -> Option<Cow<'static, str>> {
     )
 }
 
-fn of_mirror(problem: MirrorProblem) -> &'static str {
+fn for_mirror(problem: MirrorProblem) -> &'static str {
     match problem {
         MirrorProblem::Missing => "`mlsmirror sync` creates it",
         MirrorProblem::EarlierVersion => "`mlsmirror sync` brings it up to date",
@@ -34,7 +49,7 @@ fn of_mirror(problem: MirrorProblem) -> &'static str {
     }
 }
 
-fn of_listing(error: &NoListing) -> Option<Cow<'static, str>> {
+fn for_listing(error: &NoListing) -> Option<Cow<'static, str>> {
     match error {
         NoListing::Unknown { key, same_id } => same_id
             .is_empty()

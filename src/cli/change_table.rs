@@ -1,45 +1,45 @@
-//! Changes as a table, of which each row is laid out by itself.
+//! Changes as a table whose rows are printed one at a time.
 
 use std::borrow::Cow;
 
 use super::text::{cut, printable, value};
 use crate::mirror::ChangeRow;
 
-/// Where stdout is no terminal.
+/// The width if stdout is not a terminal.
 const WIDTH: usize = 120;
 
-/// A narrower terminal breaks the lines itself.
-const WIDTH_LEAST: usize = 80;
+/// The minimum width. A narrower terminal wraps the lines.
+const MIN_WIDTH: usize = 80;
 
-/// Room for a resource and the key of a record that is no listing; two
-/// timestamps of a field with a long name still fit behind it.
+/// The width for a resource and the key of a record that is not a listing. Two timestamps
+/// of a field with a long name still fit after it.
 const RECORD_WIDTH: usize = 22;
 
-/// Of a shorter key nothing could be recognised: rather is the column too narrow.
-const KEY_WIDTH_LEAST: usize = 10;
+/// The minimum width of a key. A shorter key is not recognisable, so the line gets longer.
+const MIN_KEY_WIDTH: usize = 10;
 
-/// The least room for both values of a change.
-const VALUES_WIDTH_LEAST: usize = 20;
+/// The minimum width for both values of a change.
+const MIN_VALUES_WIDTH: usize = 20;
 
-/// Lays out changes in columns: time, listing, record, and what changed.
+/// Formats changes in columns: time, listing, record and change.
 pub struct ChangeTable {
     width: usize,
-    /// As wide as the longest key so far; none if all are of one listing.
+    /// The width of the longest key so far; `None` if all changes are of one listing.
     listing_width: Option<usize>,
-    has_head: bool,
+    has_header: bool,
 }
 
 impl ChangeTable {
-    /// For a terminal of so many columns, if there is one.
+    /// Creates a table for a terminal with this number of columns, if there is one.
     pub fn new(columns: Option<usize>) -> ChangeTable {
         ChangeTable {
-            width: columns.unwrap_or(WIDTH).max(WIDTH_LEAST),
+            width: columns.unwrap_or(WIDTH).max(MIN_WIDTH),
             listing_width: Some(7),
-            has_head: false,
+            has_header: false,
         }
     }
 
-    /// For changes of one listing, which is not named on every line.
+    /// Creates a table for the changes of one listing, without a column for its key.
     pub fn of_one_listing(columns: Option<usize>) -> ChangeTable {
         ChangeTable {
             listing_width: None,
@@ -47,24 +47,24 @@ impl ChangeTable {
         }
     }
 
-    /// A row with its line end; the first one with the head above it.
+    /// Returns a row with its line end. The header precedes the first row.
     pub fn row(&mut self, row: &ChangeRow) -> String {
         let listing = printable(row.listing_key.as_deref().unwrap_or(""));
         if let Some(width) = &mut self.listing_width {
             *width = (*width).max(length(&listing));
         }
-        let head = if self.has_head {
+        let header = if self.has_header {
             String::new()
         } else {
             self.columns("TIME (UTC)", "LISTING", "RECORD") + "CHANGE\n"
         };
-        self.has_head = true;
+        self.has_header = true;
         let columns = self.columns(&row.recorded_at, &listing, &record(row));
         let change = change(row, self.width.saturating_sub(length(&columns)));
-        format!("{head}{columns}{change}\n")
+        format!("{header}{columns}{change}\n")
     }
 
-    /// All columns but the last, whose width is what they leave.
+    /// Returns all columns except the last, which has the remaining width.
     fn columns(&self, time: &str, listing: &str, record: &str) -> String {
         let listing = self
             .listing_width
@@ -73,18 +73,18 @@ impl ChangeTable {
     }
 }
 
-/// The resource, and the record's key where it is not the listing's own.
+/// Returns the resource, and the key of a record that is not a listing.
 fn record(row: &ChangeRow) -> String {
     if row.listing_key.as_ref() == Some(&row.record_key) {
         return row.resource.clone();
     }
     let room = RECORD_WIDTH.saturating_sub(length(&row.resource) + 1);
-    let room = room.max(KEY_WIDTH_LEAST);
+    let room = room.max(MIN_KEY_WIDTH);
     let key = printable(&row.record_key);
     format!("{} {}", row.resource, without_middle(&key, room))
 }
 
-/// What changed, in about so many letters.
+/// Describes the change in about this number of characters.
 pub fn change(row: &ChangeRow, room: usize) -> String {
     let Some(field) = &row.field else {
         return match &*row.change {
@@ -100,20 +100,20 @@ pub fn change(row: &ChangeRow, room: usize) -> String {
     format!("{}: {values}", printable(field))
 }
 
-/// Both values, shortened to fit side by side.
+/// Returns both values, shortened to fit in one line.
 fn from_to(old: &str, new: &str, room: usize) -> String {
-    let room = room.max(VALUES_WIDTH_LEAST) - 3;
+    let room = room.max(MIN_VALUES_WIDTH) - 3;
     let (mut old, mut new) = (Cow::from(old), Cow::from(new));
     if length(&old) + length(&new) > room {
-        // How two long texts begin alike tells nothing of what changed.
+        // The common start of two long texts does not show what changed.
         let pairs = old.chars().zip(new.chars());
-        let alike = pairs.take_while(|(old, new)| old == new).count();
-        if alike > room / 4 {
-            let behind = |text: &str| {
-                let rest = text.chars().skip(alike - room / 8);
+        let common = pairs.take_while(|(old, new)| old == new).count();
+        if common > room / 4 {
+            let end_of = |text: &str| {
+                let rest = text.chars().skip(common - room / 8);
                 Cow::from(format!("…{}", rest.collect::<String>()))
             };
-            (old, new) = (behind(&old), behind(&new));
+            (old, new) = (end_of(&old), end_of(&new));
         }
     }
     let half = room / 2;
@@ -130,7 +130,7 @@ fn length(text: &str) -> usize {
     text.chars().count()
 }
 
-/// Keys of one listing's photos differ at their ends.
+/// Shortens a key in its middle: the keys of a listing's photos differ at their ends.
 fn without_middle(key: &str, room: usize) -> Cow<'_, str> {
     let long = length(key);
     if long <= room {

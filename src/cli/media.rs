@@ -1,4 +1,4 @@
-//! `sync media`: what it would do, and the files that no row names.
+//! `sync media`: the text of its results and of `--dry-run`.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::mirror::{Backlog, Job, Mirror, RunSummary};
 use crate::sync::{self, FileCounts, Unnamed};
 
-/// What `sync media --dry-run --json` prints.
+/// The JSON document of `sync media --dry-run`.
 #[derive(Serialize)]
 struct Plan<'a> {
     media_dir: &'a Path,
@@ -25,7 +25,7 @@ struct Plan<'a> {
 const FILES: (&str, &str) = ("file", "files");
 const PHOTOS: (&str, &str) = ("photo", "photos");
 
-/// Tells what `sync media` would do, and changes nothing. It asks nobody, and needs no
+/// Prints what `sync media` would do. Changes nothing, sends no request and needs no
 /// token.
 pub fn dry_run(config: &Config, prunes: bool, output: &Output) -> anyhow::Result<Exit> {
     let mirror = Mirror::open_to_read(&config.mirror.database)?;
@@ -44,7 +44,7 @@ pub fn dry_run(config: &Config, prunes: bool, output: &Output) -> anyhow::Result
     let mut text = describe_backlog(&plan.to_fetch);
     if plan.missing > 0 {
         let missing = counted(plan.missing, FILES);
-        text += &format!("; {missing} not there or not whole, to fetch anew");
+        text += &format!("; {missing} missing or incomplete, to fetch again");
     }
     let removed = counted(plan.to_remove, FILES);
     text += &format!("; {removed} of deleted photos to remove\n");
@@ -55,14 +55,14 @@ pub fn dry_run(config: &Config, prunes: bool, output: &Output) -> anyhow::Result
     Ok(Exit::Done)
 }
 
-/// The photos that are still to fetch, and those that are not to be had.
+/// Describes the photos to download, and those that their hosts do not have.
 pub fn describe_backlog(photos: &Backlog) -> String {
     let mut text = format!("{} to fetch", counted(photos.photos, PHOTOS));
     if photos.failing > 0 {
-        text += &format!(", {} of them failed before", thousands(photos.failing));
+        text += &format!(", of these, {} failed before", thousands(photos.failing));
     }
     if photos.paused > 0 {
-        text += &format!(", {} wait to be tried again", thousands(photos.paused));
+        text += &format!(", {} wait for their next try", thousands(photos.paused));
     }
     if photos.unavailable > 0 {
         text += &format!("; {}", describe_unavailable(photos.unavailable));
@@ -70,12 +70,12 @@ pub fn describe_backlog(photos: &Backlog) -> String {
     text
 }
 
-/// Photos that are not to be had.
+/// Describes the photos that their hosts do not have.
 pub fn describe_unavailable(photos: u64) -> String {
     format!("{} that their hosts do not have", counted(photos, PHOTOS))
 }
 
-/// The files, a line each, under how many they are.
+/// Lists the files, one per line, after a line with their number and size.
 pub fn describe_unnamed(unnamed: &[Unnamed], what: &str) -> String {
     let size = unnamed.iter().map(|file| file.bytes).sum();
     let mut text = format!("{} {what}", counted(unnamed.len() as u64, FILES));
@@ -84,20 +84,24 @@ pub fn describe_unnamed(unnamed: &[Unnamed], what: &str) -> String {
     }
     text.push('\n');
     for file in unnamed {
-        // A name may hold anything, and must not reach the terminal as it is.
+        // Control characters in a name must not reach the terminal.
         text += &format!("  {}\n", file.path.display().to_string().escape_debug());
     }
     text
 }
 
-/// What was done about files beside a run that tells of them itself, in a line;
-/// none if nothing was.
+/// Describes the removed files in one line; `None` if there is nothing to report.
+///
+/// Failed files that a run of the media job reports are not counted again.
 pub fn describe_files(files: &FileCounts, runs: &[RunSummary]) -> Option<String> {
-    let of_files = runs.iter().filter(|run| run.job == Job::Media.as_str());
-    let told = of_files.map(|run| run.rejected as u64).sum::<u64>();
+    let media_runs = runs.iter().filter(|run| run.job == Job::Media.as_str());
+    let failed_in_runs = media_runs.map(|run| run.rejected as u64).sum::<u64>();
     let counts = [
         (files.removed, "removed"),
-        (files.failed.saturating_sub(told), "could not be removed"),
+        (
+            files.failed.saturating_sub(failed_in_runs),
+            "could not be removed",
+        ),
     ];
     let parts: Vec<String> = counts
         .iter()

@@ -1,4 +1,4 @@
-//! Prometheus' metrics over HTTP, while `watch` runs.
+//! Metrics for Prometheus over HTTP, while `watch` runs.
 
 use std::net::{SocketAddr, TcpListener};
 
@@ -13,13 +13,10 @@ use crate::config::Config;
 use crate::mirror::Mirror;
 use crate::report;
 
-/// Prometheus' name for its text format.
+/// The content type of the Prometheus text format.
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Serves `/metrics` on an address, until the process ends.
-///
-/// # Errors
-/// If it cannot listen there.
+/// Serves `/metrics` on an address until the process ends.
 pub fn serve_metrics(address: SocketAddr, config: Config) -> anyhow::Result<()> {
     let listening = || format!("serving metrics on {address} ([watch] metrics)");
     let listener = TcpListener::bind(address).with_context(listening)?;
@@ -35,7 +32,7 @@ pub fn serve_metrics(address: SocketAddr, config: Config) -> anyhow::Result<()> 
                     "/metrics",
                     get(move || {
                         let config = config.clone();
-                        async move { answer(&config) }
+                        async move { response(&config) }
                     }),
                 );
                 let served = match tokio::net::TcpListener::from_std(listener) {
@@ -43,18 +40,18 @@ pub fn serve_metrics(address: SocketAddr, config: Config) -> anyhow::Result<()> 
                     Err(error) => Err(error),
                 };
                 if let Err(error) = served {
-                    tracing::error!(%error, "serving metrics");
+                    tracing::error!(%error, "cannot serve metrics");
                 }
             });
         })?;
     Ok(())
 }
 
-/// One question at a time: it looks at the mirror anew.
-fn answer(config: &Config) -> Response {
-    let looked = Mirror::open_to_read(&config.mirror.database)
+/// Reads the metrics from the mirror for one request.
+fn response(config: &Config) -> Response {
+    let status = Mirror::open_to_read(&config.mirror.database)
         .and_then(|mut mirror| report::status(config, &mut mirror, Utc::now()));
-    match looked {
+    match status {
         Ok(status) => {
             let content_type = [(header::CONTENT_TYPE, CONTENT_TYPE)];
             (content_type, report::metrics(&status)).into_response()

@@ -1,4 +1,4 @@
-//! How a job goes: a bar on a terminal, a line now and then elsewhere.
+//! The progress of a job: a bar on a terminal, otherwise a line every 30 seconds.
 
 use std::cell::RefCell;
 use std::io::IsTerminal;
@@ -14,11 +14,11 @@ use crate::mirror::RunCounts;
 use crate::resource::Resource;
 use crate::sync::{Note, PhotoProgress, Progress, time_at};
 
-/// Between two lines where there is no terminal.
-const LINE_EVERY: Duration = Duration::from_secs(30);
+/// The time between two lines without a terminal.
+const LINE_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Progress on stderr.
-pub struct Shown<'a> {
+/// Shows progress on stderr.
+pub struct ProgressDisplay<'a> {
     output: &'a Output,
     feed: &'a config::Feed,
     bars: bool,
@@ -29,15 +29,15 @@ struct Current {
     bar: ProgressBar,
     total: Option<u64>,
     started: Instant,
-    /// What earlier runs of the same sweep had read when this one began.
-    before: Option<u64>,
+    /// The number of records that earlier runs of the same sweep read.
+    read_before: Option<u64>,
     last_line: Instant,
 }
 
-impl<'a> Shown<'a> {
-    pub fn new(output: &'a Output, feed: &'a config::Feed) -> Shown<'a> {
+impl<'a> ProgressDisplay<'a> {
+    pub fn new(output: &'a Output, feed: &'a config::Feed) -> ProgressDisplay<'a> {
         let bars = std::io::stderr().is_terminal() && !output.quiet;
-        Shown {
+        ProgressDisplay {
             output,
             feed,
             bars,
@@ -64,19 +64,20 @@ impl<'a> Shown<'a> {
             bar,
             total,
             started: now,
-            before: None,
+            read_before: None,
             last_line: now,
         }
     }
 
-    /// The time left: what the speed so far tells, and never less than the rate
-    /// limit takes.
-    fn left(&self, current: &Current, done: u64) -> Option<Duration> {
+    /// Estimates the time left from the speed so far. It is never less than the rate limit
+    /// requires.
+    fn time_left(&self, current: &Current, done: u64) -> Option<Duration> {
         let left = current.total?.saturating_sub(done);
-        let here = done.saturating_sub(current.before?);
-        let by_speed = match here {
-            0 => Duration::ZERO,
-            here => current.started.elapsed().mul_f64(left as f64 / here as f64),
+        let read = done.saturating_sub(current.read_before?);
+        let by_speed = if read == 0 {
+            Duration::ZERO
+        } else {
+            current.started.elapsed().mul_f64(left as f64 / read as f64)
         };
         let requests = left.div_ceil(self.feed.page_size.into());
         let by_rate = time_at(requests, self.feed)
@@ -86,7 +87,7 @@ impl<'a> Shown<'a> {
     }
 }
 
-impl Progress for Shown<'_> {
+impl Progress for ProgressDisplay<'_> {
     fn begin(&self, resource: Resource, total: Option<u64>) {
         if !self.bars {
             let what = match total {
@@ -104,19 +105,19 @@ impl Progress for Shown<'_> {
             return;
         };
         current
-            .before
+            .read_before
             .get_or_insert(done.saturating_sub(counts.records_seen));
-        let left = self.left(current, done);
+        let left = self.time_left(current, done);
         current.bar.set_position(done);
-        let here = done.saturating_sub(current.before.unwrap_or(0)) as f64;
-        let rate = here / current.started.elapsed().as_secs_f64().max(0.001);
+        let read = done.saturating_sub(current.read_before.unwrap_or(0)) as f64;
+        let rate = read / current.started.elapsed().as_secs_f64().max(0.001);
         let left = left
             .map(|left| format!(", {} left", time(left)))
             .unwrap_or_default();
         current
             .bar
-            .set_message(format!("{} a second{left}", thousands(rate as u64)));
-        if !self.bars && current.last_line.elapsed() >= LINE_EVERY {
+            .set_message(format!("{} per second{left}", thousands(rate as u64)));
+        if !self.bars && current.last_line.elapsed() >= LINE_INTERVAL {
             current.last_line = Instant::now();
             self.output
                 .say(&format!("{resource}: {} read{left}", thousands(done)));
@@ -127,7 +128,7 @@ impl Progress for Shown<'_> {
         let PhotoProgress {
             total,
             done,
-            bytes: came,
+            bytes: received,
         } = *progress;
         let mut current = self.current.borrow_mut();
         let current = current.get_or_insert_with(|| {
@@ -138,24 +139,23 @@ impl Progress for Shown<'_> {
             self.start("photos", Some(total))
         });
         let seconds = current.started.elapsed().as_secs_f64().max(0.001);
-        let left = match done {
-            0 => String::new(),
-            done => {
-                let left = total.saturating_sub(done) as f64 / done as f64 * seconds;
-                format!(", {} left", time(Duration::from_secs_f64(left)))
-            }
+        let left = if done == 0 {
+            String::new()
+        } else {
+            let left = total.saturating_sub(done) as f64 / done as f64 * seconds;
+            format!(", {} left", time(Duration::from_secs_f64(left)))
         };
-        let rate = bytes((came as f64 / seconds) as u64);
-        let came = bytes(came);
+        let rate = bytes((received as f64 / seconds) as u64);
+        let received = bytes(received);
         current.bar.set_position(done);
         current
             .bar
-            .set_message(format!("{came}, {rate} a second{left}"));
-        if !self.bars && current.last_line.elapsed() >= LINE_EVERY {
+            .set_message(format!("{received}, {rate} per second{left}"));
+        if !self.bars && current.last_line.elapsed() >= LINE_INTERVAL {
             current.last_line = Instant::now();
             let (done, total) = (thousands(done), thousands(total));
             self.output.say(&format!(
-                "Media: {done} of {total} photos done, {came}{left}"
+                "Media: {done} of {total} photos done, {received}{left}"
             ));
         }
     }
@@ -165,9 +165,9 @@ impl Progress for Shown<'_> {
         let current = current.get_or_insert_with(|| self.start("files", None));
         current.bar.set_position(checked);
         let rate = read as f64 / current.started.elapsed().as_secs_f64().max(0.001);
-        let read = format!("{}, {} a second", bytes(read), bytes(rate as u64));
+        let read = format!("{}, {} per second", bytes(read), bytes(rate as u64));
         current.bar.set_message(read.clone());
-        if !self.bars && current.last_line.elapsed() >= LINE_EVERY {
+        if !self.bars && current.last_line.elapsed() >= LINE_INTERVAL {
             current.last_line = Instant::now();
             let checked = counted(checked, ("file", "files"));
             self.output

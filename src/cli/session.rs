@@ -1,4 +1,4 @@
-//! What verbs begin with: the configuration, and the feed where it is asked.
+//! The start of a verb: the configuration, and the feed if the verb sends requests.
 
 use std::path::PathBuf;
 
@@ -11,13 +11,14 @@ use crate::mirror::Mirror;
 use crate::stop::{self, Stop};
 use crate::sync::{self, Context, Progress};
 
-/// Where the configuration is.
+/// Returns the path of the configuration.
 pub fn config_path(arguments: &Arguments) -> PathBuf {
-    let named = arguments.config.clone();
-    named.unwrap_or_else(|| PathBuf::from("mlsmirror.toml"))
+    let path = arguments.config.clone();
+    path.unwrap_or_else(|| PathBuf::from("mlsmirror.toml"))
 }
 
-/// Reads the configuration, which is all that a verb needs that only reads the mirror.
+/// Reads the configuration and prints its warnings. Verbs that only read the mirror need
+/// nothing else.
 pub fn configuration(arguments: &Arguments, output: &Output) -> anyhow::Result<Config> {
     let config = Config::load(&config_path(arguments))?;
     for warning in config.warnings() {
@@ -26,7 +27,7 @@ pub fn configuration(arguments: &Arguments, output: &Output) -> anyhow::Result<C
     Ok(config)
 }
 
-/// What every verb that asks the feed works with.
+/// The configuration, the feed and the stop signal of a verb that sends requests.
 pub struct Session {
     pub config: Config,
     pub feed: Feed,
@@ -43,7 +44,7 @@ impl Session {
         Ok(session)
     }
 
-    /// With a configuration and a token that are at hand.
+    /// Opens a session with this configuration and token, and listens for signals.
     pub fn with(config: Config, token: Token) -> anyhow::Result<Session> {
         let (stopper, stop) = stop::channel();
         listen_for_signals(stopper, None)?;

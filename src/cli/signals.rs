@@ -6,23 +6,23 @@ use super::exit::Exit;
 use crate::schedule::ReloadSender;
 use crate::stop::{Signal, Stopper};
 
-/// Sent where a file grows past the limit that a shell sets (`ulimit -f`). Unless it is
-/// caught it ends the process; caught, the write fails with a message.
+/// The signal for a file that grows past the limit of the shell (`ulimit -f`). By default
+/// it ends the process. If it is caught, the write fails with a message.
 #[cfg(unix)]
 const SIGXFSZ: i32 = 25;
 
-/// What a daemon does about signals besides.
-pub struct Daemon {
-    /// Told of each SIGHUP.
+/// The additional signal handling of a daemon.
+pub struct DaemonSignals {
+    /// Receives each SIGHUP.
     pub hangup: ReloadSender,
-    /// How long it has to end by itself once it was asked to; then the process ends
-    /// with exit code 0, which loses no more than the page in hand.
+    /// How long the daemon may take to stop. After that the process ends with exit code 0,
+    /// and loses at most the page that it is processing.
     pub grace: Duration,
 }
 
-/// Turns the first SIGINT or SIGTERM into a request to stop; a second one ends
-/// the process at once, which loses no more than the page in hand.
-pub fn listen_for_signals(stopper: Stopper, daemon: Option<Daemon>) -> anyhow::Result<()> {
+/// Turns the first SIGINT or SIGTERM into a request to stop. A second one ends the process
+/// at once, and loses at most the page that it is processing.
+pub fn listen_for_signals(stopper: Stopper, daemon: Option<DaemonSignals>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -35,7 +35,7 @@ pub fn listen_for_signals(stopper: Stopper, daemon: Option<Daemon>) -> anyhow::R
         .spawn(move || {
             runtime.block_on(async {
                 let first = match &daemon {
-                    Some(daemon) => signals.next_but_hangups(&daemon.hangup).await,
+                    Some(daemon) => signals.next_stop(&daemon.hangup).await,
                     None => signals.next().await,
                 };
                 stopper.stop(first);
@@ -71,7 +71,7 @@ struct Signals {
 impl Signals {
     fn new() -> std::io::Result<Signals> {
         use tokio::signal::unix::{SignalKind, signal};
-        // Caught for as long as the process lives.
+        // The signal stays caught until the process ends.
         let _ = signal(SignalKind::from_raw(SIGXFSZ))?;
         Ok(Signals {
             interrupt: signal(SignalKind::interrupt())?,
@@ -86,8 +86,8 @@ impl Signals {
         }
     }
 
-    /// The next signal that asks for a stop; each SIGHUP meanwhile is told.
-    async fn next_but_hangups(&mut self, hangup: &ReloadSender) -> Signal {
+    /// Waits for SIGINT or SIGTERM, and forwards each SIGHUP.
+    async fn next_stop(&mut self, hangup: &ReloadSender) -> Signal {
         use tokio::signal::unix::{SignalKind, signal};
         let Ok(mut hangups) = signal(SignalKind::hangup()) else {
             return self.next().await;
@@ -111,14 +111,14 @@ impl Signals {
     }
 
     async fn next(&mut self) -> Signal {
-        // Without a console to press Ctrl-C in, nobody interrupts.
+        // Without a console there is no Ctrl-C.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
         Signal::Interrupt
     }
 
-    async fn next_but_hangups(&mut self, _: &ReloadSender) -> Signal {
+    async fn next_stop(&mut self, _: &ReloadSender) -> Signal {
         self.next().await
     }
 }

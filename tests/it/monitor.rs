@@ -190,5 +190,5 @@ fn the_monitor_fills_an_empty_mirror() {
     let mirror = Mirror::with(&feed, |settings| settings.resources = vec!["Member"]);
     mirror
         .sync_ends(2, &["monitor"])
-        .says(2, &["lacks Property"]);
+        .says(2, &["add Property to sync.resources"]);
 }

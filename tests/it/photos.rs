@@ -334,7 +334,7 @@ fn verify_compares_files_with_their_hashes() {
     let photos = photo_keys(&feed).len();
     let ended = mirror.run(&["verify"]);
     assert_eq!(ended.code, Some(0), "{ended}");
-    let checked = format!("{photos} files held against their hashes");
+    let checked = format!("{photos} files compared with their hashes");
     assert!(ended.stdout.contains(&checked), "{ended}");
 
     let paths = texts(
@@ -352,9 +352,9 @@ fn verify_compares_files_with_their_hashes() {
     let ended = mirror.run(&["verify"]);
     assert_eq!(ended.code, Some(3), "{ended}");
     for (place, what) in [
-        (0, "is not there"),
-        (1, "holds something else"),
-        (2, "is not there"),
+        (0, "is missing"),
+        (1, "does not match its hash"),
+        (2, "is missing"),
     ] {
         assert!(
             ended.stdout.contains(&format!("{} {what}", paths[place])),

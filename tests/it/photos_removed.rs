@@ -260,7 +260,7 @@ fn prune_does_not_empty_a_folder_of_another_owner() {
     ] {
         mirror
             .sync_ends(2, arguments)
-            .says(2, &["names none of its 1 files", "mirror.media_dir"]);
+            .says(2, &["no row names any of its 1 files", "mirror.media_dir"]);
         assert!(holiday.exists());
     }
     mirror
@@ -268,5 +268,5 @@ fn prune_does_not_empty_a_folder_of_another_owner() {
         .says(2, &["`mlsmirror sync media --prune`"]);
     mirror
         .sync_ends(2, &["media", "--only", "Property"])
-        .says(2, &["lacks Media"]);
+        .says(2, &["add Media to sync.resources"]);
 }

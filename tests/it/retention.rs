@@ -56,7 +56,7 @@ fn deleted_listings_are_purged_with_every_trace_of_their_content() {
     );
     age(&mirror, 2);
     let ended = mirror.sync();
-    assert!(ended.stdout.contains("removed for good"), "{ended}");
+    assert!(ended.stdout.contains("permanently removed"), "{ended}");
     let db = mirror.open();
     assert_eq!(number(&db, deleted), 0);
     let left = format!(

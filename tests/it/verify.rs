@@ -188,7 +188,7 @@ fn unread_and_rejected_records_are_differences() {
     mirror.sync_ends(0, &["full", "--only", "Property,Media"]);
     let shown = verify(&mirror, 3, &[]);
     assert!(
-        shown.stdout.contains("OpenHouse: was never read"),
+        (shown.stdout).contains("OpenHouse: has never completed a full sync"),
         "{shown:?}"
     );
     let key = feed.listing_keys()[4].to_string();

@@ -1,4 +1,4 @@
-//! `check`: does it work, and what will it cost.
+//! `check`: whether the feed answers, and how many requests a full sync needs.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     let plan = sync::check(&session.context(&sync::Unwatched, 0), &resources)?;
     let feed = &session.config.feed;
     let text = format!(
-        "feed {} answers, the token is good\n{}",
+        "feed {} answers and accepts the token\n{}",
         feed.base_url,
         describe(&plan)
     );
@@ -24,20 +24,17 @@ pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     Ok(exit(&plan))
 }
 
-/// A resource that does not answer makes the plan one in part.
+/// Returns the exit code of a plan: [`Exit::Partial`] if a resource does not answer.
 pub fn exit(plan: &Plan) -> Exit {
-    if plan
-        .resources
-        .iter()
-        .any(|resource| resource.error.is_some())
-    {
+    let is_failed = |resource: &ResourcePlan| resource.error.is_some();
+    if plan.resources.iter().any(is_failed) {
         Exit::Partial
     } else {
         Exit::Done
     }
 }
 
-/// The plan as text, a line a resource.
+/// Describes the plan, with one line for each resource.
 pub fn describe(plan: &Plan) -> String {
     let mut text = String::new();
     for resource in &plan.resources {
@@ -51,7 +48,7 @@ pub fn describe(plan: &Plan) -> String {
         total += &format!(", {}", at_rate(seconds, rate));
     }
     if let Some(size) = plan.bytes {
-        total += &format!(", some {} to download", bytes(size));
+        total += &format!(", about {} to download", bytes(size));
     }
     text + &total + "\n"
 }
@@ -59,10 +56,10 @@ pub fn describe(plan: &Plan) -> String {
 fn at_rate(seconds: u64, rate: &str) -> String {
     let (number, unit) = rate.split_once(' ').unwrap_or((rate, ""));
     let number = number.parse().map_or_else(|_| number.to_owned(), thousands);
-    match seconds {
-        0 => format!("within {number} {unit}"),
-        seconds => format!("{} at {number} {unit}", time(Duration::from_secs(seconds))),
+    if seconds == 0 {
+        return format!("within {number} {unit}");
     }
+    format!("{} at {number} {unit}", time(Duration::from_secs(seconds)))
 }
 
 fn describe_resource(plan: &ResourcePlan, whole: &Plan) -> String {
@@ -76,7 +73,9 @@ fn describe_resource(plan: &ResourcePlan, whole: &Plan) -> String {
     };
     let mut line = match (&plan.error, plan.requests) {
         (Some(error), _) => return format!("{}: {error}", plan.resource),
-        _ if plan.with_listings => format!("{count}: with their listings, no request of their own"),
+        _ if plan.with_listings => {
+            format!("{count}: read with their listings, without requests of their own")
+        }
         (None, Some(requests)) => {
             let mut line = format!("{count}: {}", counted(requests, ("request", "requests")));
             if let Some(rate) = whole.rate.as_ref().filter(|_| whole.seconds > Some(0)) {

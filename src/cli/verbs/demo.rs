@@ -11,7 +11,7 @@ use crate::cli::change_table::change;
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::options::DemoOptions;
 use crate::cli::output::{Output, print};
-use crate::cli::progress::Shown;
+use crate::cli::progress::ProgressDisplay;
 use crate::cli::session::Session;
 use crate::cli::text::{counted, listed, time};
 use crate::config::Config;
@@ -122,7 +122,7 @@ fn sync_and_describe(
         quiet: true,
         ..*output
     };
-    let progress = Shown::new(&quiet, &session.config.feed);
+    let progress = ProgressDisplay::new(&quiet, &session.config.feed);
     let context = session.context(&progress, 0);
     let report = sync::up_to_date(&context, mirror, &session.config.sync.resources)?;
     if !output.json {

@@ -1,8 +1,8 @@
-//! `refresh`: single listings, read anew.
+//! `refresh`: reads single listings again.
 
 use serde::Serialize;
 
-use super::sync::give_back_lease;
+use super::sync::release_lease;
 use crate::cli::arguments::Arguments;
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::options::RefreshOptions;
@@ -13,7 +13,7 @@ use crate::mirror::{Job, RunSummary};
 use crate::resource::Resource;
 use crate::sync::{self, FileCounts};
 
-/// What `refresh --json` prints.
+/// The JSON document of `refresh`.
 #[derive(Serialize)]
 struct Document<'a> {
     exit_code: u8,
@@ -44,7 +44,7 @@ pub fn run(
     }
     let resources = &session.config.sync.resources;
     if !resources.contains(&Resource::Property) {
-        let what = "refresh: listings are not mirrored; sync.resources lacks Property";
+        let what = "refresh: listings are not mirrored; add Property to sync.resources";
         return Err(UsageError(what.to_owned()).into());
     }
     let mut mirror = session.open_for_sync()?;
@@ -55,7 +55,7 @@ pub fn run(
         &keys,
         wanted.workers.into(),
     );
-    give_back_lease(&mut mirror);
+    release_lease(&mut mirror);
     let (report, refreshed) = sync::naming_database(&session.config, done)?;
     let exit = Exit::from(&report.ending);
     let failed = refreshed.failed.iter();
@@ -88,14 +88,9 @@ pub fn run(
         text += &format!("{fetched} fetched\n");
     }
     output.result(&document, &text)?;
-    for error in report
-        .runs
-        .iter()
-        .filter(|run| run.job == Job::Media.as_str())
-    {
-        if let Some(error) = &error.error {
-            output.complain(error);
-        }
+    let media_runs = (report.runs.iter()).filter(|run| run.job == Job::Media.as_str());
+    for error in media_runs.filter_map(|run| run.error.as_deref()) {
+        output.complain(error);
     }
     for (key, error) in failed {
         output.complain(&format!("{key}: {error}"));

@@ -1,4 +1,4 @@
-//! `status`: where the mirror stands, and whether it needs a person.
+//! `status`: the state of the mirror, and whether it needs attention.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::cli::text::{bytes, counted, printable, thousands, time};
 use crate::mirror::{LeaseHolder, Mirror};
 use crate::report::{self, Budget, Status};
 
-/// What `status --json` prints.
+/// The JSON document of `status`.
 #[derive(Serialize)]
 struct Document<'a> {
     exit_code: u8,
@@ -42,7 +42,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
 fn describe(status: &Status) -> String {
     let mut text = format!(
         "{:<18}{:>12}{:>12}  {:<20} {:<20}\n",
-        "", "live", "deleted", "feed's time (UTC)", "up to date"
+        "", "live", "deleted", "feed time (UTC)", "up to date"
     );
     for resource in &status.resources {
         let ago = match resource.lag_seconds {
@@ -61,7 +61,7 @@ fn describe(status: &Status) -> String {
     if !status.jobs.is_empty() {
         text += &format!(
             "\n{:<18}{:<21}{:<13}{}\n",
-            "job", "last began (UTC)", "ended", "next (UTC)"
+            "job", "last start (UTC)", "result", "next (UTC)"
         );
     }
     for job in &status.jobs {
@@ -103,10 +103,10 @@ fn describe(status: &Status) -> String {
         None => text += "not watched: `mlsmirror watch` runs the jobs on their schedule\n",
     }
     if let Some(holder) = &status.syncing {
-        text += &by("being synced", holder);
+        text += &by("sync in progress", holder);
     }
     if !status.needs.is_empty() {
-        text += "\nneeds a person:\n";
+        text += "\nneeds attention:\n";
     }
     for need in &status.needs {
         text += &format!("  {need}\n");
@@ -115,13 +115,13 @@ fn describe(status: &Status) -> String {
 }
 
 fn describe_budget(budget: &Budget) -> String {
-    let span = match budget.seconds {
+    let period = match budget.seconds {
         60 => "minute",
         3_600 => "hour",
         _ => "day",
     };
     format!(
-        "{} of {} this {span}",
+        "{} of {} this {period}",
         thousands(budget.left()),
         thousands(budget.limit)
     )

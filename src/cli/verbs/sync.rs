@@ -1,4 +1,4 @@
-//! `sync`: bring the mirror up to date.
+//! `sync`: brings the mirror up to date.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,11 +11,11 @@ use crate::cli::advice;
 use crate::cli::arguments::Arguments;
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::media::{self, describe_files};
+use crate::cli::notify::{PrintFormat, notify};
 use crate::cli::options::{SyncJob, SyncOptions};
 use crate::cli::output::Output;
-use crate::cli::progress::Shown;
+use crate::cli::progress::ProgressDisplay;
 use crate::cli::session::{Session, configuration};
-use crate::cli::tell::{Printed, tell};
 use crate::cli::text::{bytes, counted, listed, thousands, time};
 use crate::mirror::{
     Job, Lease, Mirror, MirrorProblem, NotAMirror, Purged, RunStatus, RunSummary, Transition,
@@ -24,7 +24,7 @@ use crate::mirror::{
 use crate::resource::Resource;
 use crate::sync::{self, Context, DeletedCount, FileCounts, Report, Unnamed};
 
-/// What `sync --json` prints.
+/// The JSON document of `sync`.
 #[derive(Serialize)]
 struct Document<'a> {
     status: &'static str,
@@ -35,7 +35,7 @@ struct Document<'a> {
     /// The files that no row named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pruned: Option<&'a [Unnamed]>,
-    /// The changes of status that were told.
+    /// The status changes that were reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     transitions: Option<&'a [Transition]>,
     purged: Purged,
@@ -44,7 +44,7 @@ struct Document<'a> {
 
 pub fn run(arguments: &Arguments, wanted: &SyncOptions, output: &Output) -> anyhow::Result<Exit> {
     if wanted.dry_run && !matches!(wanted.job, None | Some(SyncJob::Full | SyncJob::Media)) {
-        let what = "--dry-run prints the plan of a full sync, or what the job media would do: give it with no job, `full` or `media`";
+        let what = "--dry-run works without a job, or with the job `full` or `media`";
         return Err(UsageError(what.to_owned()).into());
     }
     if wanted.dry_run && wanted.job == Some(SyncJob::Media) {
@@ -62,27 +62,27 @@ pub fn run(arguments: &Arguments, wanted: &SyncOptions, output: &Output) -> anyh
             .map(|resource| resource.entity_set())
             .collect();
         return Err(UsageError(format!(
-            "--only {other}: not among sync.resources, which are {}",
+            "--only {other}: sync.resources has only {}",
             names.join(", ")
         ))
         .into());
     }
     let chosen = |resource: &Resource| wanted.only.is_empty() || wanted.only.contains(resource);
     let resources: Vec<Resource> = configured.iter().copied().filter(chosen).collect();
-    let progress = Shown::new(output, &session.config.feed);
+    let progress = ProgressDisplay::new(output, &session.config.feed);
     let context = session.context(&progress, wanted.allow_deletes);
     let is_media = wanted.job == Some(SyncJob::Media);
     if is_media && !resources.contains(&Resource::Media) {
-        let what = "sync media: photos are not mirrored; sync.resources (or --only) lacks Media";
+        let what =
+            "sync media: photos are not mirrored; add Media to sync.resources (or to --only)";
         return Err(UsageError(what.to_owned()).into());
     }
     if wanted.job == Some(SyncJob::Monitor) && !resources.contains(&Resource::Property) {
-        let what =
-            "sync monitor: listings are not mirrored; sync.resources (or --only) lacks Property";
+        let what = "sync monitor: listings are not mirrored; add Property to sync.resources (or to --only)";
         return Err(UsageError(what.to_owned()).into());
     }
     if wanted.prune && !is_media {
-        let what = "--prune goes with the job media: `mlsmirror sync media --prune`";
+        let what = "--prune works only with the job media: `mlsmirror sync media --prune`";
         return Err(UsageError(what.to_owned()).into());
     }
     if is_media && !session.config.mirror.database.is_file() {
@@ -97,17 +97,17 @@ pub fn run(arguments: &Arguments, wanted: &SyncOptions, output: &Output) -> anyh
     }
     let mut mirror = session.open_for_sync()?;
     let done = do_job(&context, &mut mirror, wanted, &resources, output);
-    give_back_lease(&mut mirror);
+    release_lease(&mut mirror);
     let done = sync::naming_database(&session.config, done)?;
-    print_done(&done, &session.config.mirror.database, output)
+    print_result(&done, &session.config.mirror.database, output)
 }
 
-/// What was done, and what of it is told besides.
-struct Done {
+/// The report of the job, with the results that only some jobs have.
+struct JobResult {
     report: Report,
     /// The files that no row named.
     pruned: Option<Vec<Unnamed>>,
-    /// The changes of status that were told.
+    /// The status changes that were reported.
     transitions: Option<Vec<Transition>>,
 }
 
@@ -117,8 +117,8 @@ fn do_job(
     wanted: &SyncOptions,
     resources: &[Resource],
     output: &Output,
-) -> anyhow::Result<Done> {
-    let mut told = Vec::new();
+) -> anyhow::Result<JobResult> {
+    let mut reported = Vec::new();
     let report = match wanted.job {
         None => sync::up_to_date(context, mirror, resources)?,
         Some(SyncJob::Full) => sync::full(context, mirror, resources)?,
@@ -127,7 +127,7 @@ fn do_job(
         Some(SyncJob::Incremental) => sync::incremental(context, mirror, resources)?,
         Some(SyncJob::Media) if wanted.prune => {
             let (report, pruned) = sync::prune(context, mirror)?;
-            return Ok(Done {
+            return Ok(JobResult {
                 report,
                 pruned: Some(pruned.files),
                 transitions: None,
@@ -135,30 +135,32 @@ fn do_job(
         }
         Some(SyncJob::Media) => sync::media(context, mirror, WantedPhotos::All)?,
         Some(SyncJob::Monitor) => sync::monitor(context, mirror, resources, &mut |found| {
-            told.extend_from_slice(found);
-            let printed = match output.json {
-                // They stand in the document.
-                true => Printed::Not,
-                false => Printed::Lines,
+            reported.extend_from_slice(found);
+            // With --json, the document has the status changes.
+            let format = if output.json {
+                PrintFormat::None
+            } else {
+                PrintFormat::Text
             };
-            tell(context.config, found, printed, context.stop)
+            notify(context.config, found, format, context.stop)
         })?,
     };
-    Ok(Done {
+    Ok(JobResult {
         report,
         pruned: None,
-        transitions: (wanted.job == Some(SyncJob::Monitor)).then_some(told),
+        transitions: (wanted.job == Some(SyncJob::Monitor)).then_some(reported),
     })
 }
 
-/// A lease that cannot be given back is found dead by the next process.
-pub fn give_back_lease(mirror: &mut Mirror) {
+/// Releases the sync lease. If that fails, the next process finds that the holder has
+/// ended, and takes the lease.
+pub fn release_lease(mirror: &mut Mirror) {
     if let Err(error) = mirror.release_lease(Lease::Sync) {
-        tracing::warn!(%error, "giving back the lease");
+        tracing::warn!(%error, "the sync lease could not be released");
     }
 }
 
-fn print_done(done: &Done, database: &Path, output: &Output) -> anyhow::Result<Exit> {
+fn print_result(done: &JobResult, database: &Path, output: &Output) -> anyhow::Result<Exit> {
     let report = &done.report;
     let exit = Exit::from(&report.ending);
     let mut text: String = describe_runs(&report.runs)
@@ -187,25 +189,25 @@ fn print_done(done: &Done, database: &Path, output: &Output) -> anyhow::Result<E
         runs: &report.runs,
     };
     let printed = output.result(&document, &text);
-    complain_of(report, output);
+    print_errors(report, output);
     printed?;
     Ok(exit)
 }
 
-/// Says what went wrong; for all resources alike only once.
-fn complain_of(report: &Report, output: &Output) {
+/// Prints the errors to stderr. An error that several resources share is printed once.
+fn print_errors(report: &Report, output: &Output) {
     if let Some(error) = &report.cleanup_error {
         output.complain(error);
     }
-    let mut complaints: Vec<(&str, Vec<&str>)> = Vec::new();
+    let mut errors: Vec<(&str, Vec<&str>)> = Vec::new();
     for run in &report.runs {
         let Some(error) = &run.error else { continue };
-        match complaints.iter_mut().find(|(known, _)| known == error) {
+        match errors.iter_mut().find(|(known, _)| known == error) {
             Some((_, resources)) => resources.push(&run.resource),
-            None => complaints.push((error, vec![&run.resource])),
+            None => errors.push((error, vec![&run.resource])),
         }
     }
-    for (error, resources) in complaints {
+    for (error, resources) in errors {
         output.complain(&format!("{}: {error}", resources.join(", ")));
     }
     for advice in &report.advice {
@@ -213,7 +215,7 @@ fn complain_of(report: &Report, output: &Output) {
     }
 }
 
-/// What retention took, in a line; nothing if it took nothing.
+/// Describes in one line what retention purged; empty if it purged nothing.
 fn describe_purged(purged: &Purged) -> String {
     let parts = [
         (purged.rows, ("deleted row", "deleted rows")),
@@ -225,13 +227,13 @@ fn describe_purged(purged: &Purged) -> String {
         .filter(|(count, _)| *count > 0)
         .map(|(count, nouns)| counted(count, nouns))
         .collect();
-    match parts.as_slice() {
-        [] => String::new(),
-        parts => format!("retention: {} removed for good\n", listed(parts)),
+    if parts.is_empty() {
+        return String::new();
     }
+    format!("retention: {} permanently removed\n", listed(&parts))
 }
 
-/// How many rows were deleted, and why.
+/// Describes how many rows were deleted, and why.
 fn describe_deleted(deleted: &[DeletedCount]) -> String {
     let one = |deleted: &DeletedCount| {
         let nouns = deleted
@@ -243,8 +245,8 @@ fn describe_deleted(deleted: &[DeletedCount]) -> String {
     listed(&deleted.iter().map(one).collect::<Vec<_>>())
 }
 
-/// The runs of a sync, a line each. Of several jobs each line names its own, and
-/// what had nothing to do is not told.
+/// Describes the runs of a sync, one per line. With runs of several jobs, each line names
+/// its job, and runs that had nothing to do are left out.
 pub fn describe_runs(runs: &[RunSummary]) -> Vec<String> {
     let jobs: BTreeSet<&str> = runs.iter().map(|run| run.job.as_str()).collect();
     if jobs.len() < 2 {
@@ -260,7 +262,7 @@ pub fn describe_runs(runs: &[RunSummary]) -> Vec<String> {
         .collect()
 }
 
-/// A run in a line: what it came to.
+/// Describes the results of a run in one line.
 fn describe_run(run: &RunSummary) -> String {
     let is = |job: Job| run.job == job.as_str();
     let [inserted, updated, deleted, rejected, read] = match () {

@@ -1,13 +1,14 @@
-//! `verify`: the mirror held against the feed.
+//! `verify`: compares the mirror with the feed.
 
 use serde::Serialize;
 
+use crate::cli::advice;
 use crate::cli::arguments::Arguments;
 use crate::cli::exit::Exit;
 use crate::cli::media::describe_unavailable;
 use crate::cli::options::VerifyOptions;
 use crate::cli::output::Output;
-use crate::cli::progress::Shown;
+use crate::cli::progress::ProgressDisplay;
 use crate::cli::session::Session;
 use crate::cli::text::{bytes, counted, thousands, value};
 use crate::mirror::Mirror;
@@ -16,7 +17,7 @@ use crate::sync::{
     self, Difference, FileDifference, FileDifferenceKind, Verified, VerifiedResource,
 };
 
-/// What `verify --json` prints.
+/// The JSON document of `verify`.
 #[derive(Serialize)]
 struct Document<'a> {
     equal: bool,
@@ -29,7 +30,7 @@ struct Document<'a> {
 pub fn run(arguments: &Arguments, wanted: &VerifyOptions, output: &Output) -> anyhow::Result<Exit> {
     let session = Session::open(arguments, output)?;
     let mut mirror = Mirror::open_to_read(&session.config.mirror.database)?;
-    let progress = Shown::new(output, &session.config.feed);
+    let progress = ProgressDisplay::new(output, &session.config.feed);
     let context = session.context(&progress, 0);
     let resources = &session.config.sync.resources;
     let verified = sync::verify(&context, &mut mirror, resources, wanted.sample)?;
@@ -61,7 +62,7 @@ fn count(verified: &Verified) -> u64 {
 fn describe(verified: &Verified) -> String {
     let mut text = format!(
         "{:<18}{:>12}{:>12}{:>18}\n",
-        "", "in the feed", "mirrored", "compared whole"
+        "", "in the feed", "mirrored", "compared"
     );
     for resource in &verified.resources {
         let feed = resource.feed.map_or("unknown".to_owned(), thousands);
@@ -80,11 +81,11 @@ fn describe(verified: &Verified) -> String {
     if let Some(files) = &verified.files {
         let checked = counted(files.checked, ("file", "files"));
         text += &format!(
-            "photos: {checked} held against their hashes, {}",
+            "photos: {checked} compared with their hashes, {}",
             bytes(files.bytes)
         );
         if files.to_fetch > 0 {
-            text += &format!("; {} still to fetch", thousands(files.to_fetch));
+            text += &format!("; {} to fetch", thousands(files.to_fetch));
         }
         if files.unavailable > 0 {
             text += &format!("; {}", describe_unavailable(files.unavailable));
@@ -102,33 +103,28 @@ fn describe(verified: &Verified) -> String {
     let of_files: u64 = files.sum();
     if differences == of_files && of_files > 0 {
         let differences = counted(of_files, ("difference", "differences"));
-        let missing = "`mlsmirror sync media` fetches missing files";
-        return text
-            + &format!(
-                "{differences}; {missing}, `mlsmirror refresh LISTING` those of a listing, changed ones too\n"
-            );
+        return text + &format!("{differences}; {}\n", advice::PHOTO_FILES_DIFFER);
     }
     if differences == 0 {
         return text + "The mirror equals the feed.\n";
     }
     text += &counted(differences, ("difference", "differences"));
-    let all = verified.resources.iter();
-    let all_behind = all
+    let all_pending = (verified.resources.iter())
         .flat_map(|resource| &resource.differences)
         .all(Difference::is_pending);
-    text += match all_behind {
-        true => "; `mlsmirror sync` brings the mirror up to date\n",
-        false => {
-            "; `mlsmirror sync reconcile` mends keys and timestamps, `mlsmirror sync full` all\n"
-        }
+    let advice = if all_pending {
+        advice::BEHIND_FEED
+    } else {
+        advice::DIFFERS_FROM_FEED
     };
+    text += &format!("; {advice}\n");
     text
 }
 
 fn describe_file(file: &FileDifference) -> String {
     let what = match &file.kind {
-        FileDifferenceKind::Missing => "is not there".to_owned(),
-        FileDifferenceKind::Changed => "holds something else".to_owned(),
+        FileDifferenceKind::Missing => "is missing".to_owned(),
+        FileDifferenceKind::Changed => "does not match its hash".to_owned(),
         FileDifferenceKind::Unreadable { error } => format!("cannot be read: {error}"),
     };
     let listing = file.listing_key.as_deref().unwrap_or("none");
@@ -143,20 +139,26 @@ fn describe_difference(resource: &VerifiedResource, difference: &Difference) -> 
     let noun = name
         .parse()
         .map_or("record", |known: Resource| known.nouns().0);
-    let later = |since_last_sync: &bool| match since_last_sync {
-        true => ", changed after the last sync",
-        false => "",
+    let later = |since_last_sync: &bool| {
+        if *since_last_sync {
+            ", changed after the last sync"
+        } else {
+            ""
+        }
     };
     match difference {
         Difference::NeverRead => {
-            format!("{name}: was never read to its end; `mlsmirror sync` does that")
+            format!(
+                "{name}: has never completed a full sync; {}",
+                advice::NEVER_SYNCED
+            )
         }
         Difference::Scope { what } => {
-            format!("{name}: {what}; `mlsmirror sync` reads it anew")
+            format!("{name}: {what}; {}", advice::SCOPE_CHANGED)
         }
         Difference::Unanswered { error } => format!("{name}: {error}"),
         Difference::Count { counted, read } => format!(
-            "{name}: the feed counts {}, and its pages gave {}",
+            "{name}: the feed counts {}, and its pages contain {}",
             thousands(*counted),
             thousands(*read)
         ),
@@ -174,11 +176,11 @@ fn describe_difference(resource: &VerifiedResource, difference: &Difference) -> 
             feed,
             since_last_sync,
         } => {
-            let stamp = |stamp: &Option<String>| stamp.clone().unwrap_or("none".to_owned());
+            let text = |timestamp: &Option<String>| timestamp.clone().unwrap_or("none".to_owned());
             format!(
                 "{noun} {key}: ModificationTimestamp is {} in the mirror, {} in the feed{}",
-                stamp(mirror),
-                stamp(feed),
+                text(mirror),
+                text(feed),
                 later(since_last_sync)
             )
         }

@@ -12,10 +12,10 @@ use crate::cli::advice;
 use crate::cli::arguments::{Arguments, LogFormat};
 use crate::cli::exit::Exit;
 use crate::cli::metrics::serve_metrics;
+use crate::cli::notify::{PrintFormat, notify};
 use crate::cli::output::Output;
 use crate::cli::session::configuration;
 use crate::cli::signals::{self, listen_for_signals};
-use crate::cli::tell::{Printed, tell};
 use crate::cli::text::{bytes, counted, listed, thousands, time};
 use crate::config::Config;
 use crate::feed::{Feed, Token};
@@ -35,7 +35,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     let config = configuration(arguments, output)?;
     let (stopper, stop) = stop::channel();
     let (hangup, hung_up) = reload_requests();
-    let daemon = signals::Daemon {
+    let daemon = signals::DaemonSignals {
         hangup,
         grace: GRACE,
     };
@@ -189,12 +189,11 @@ impl DaemonHost for WatchHost<'_> {
     }
 
     fn notify(&self, config: &Config, transitions: &[Transition]) -> anyhow::Result<()> {
-        let printed = if self.output.json {
-            Printed::JsonLines
-        } else {
-            Printed::Lines
+        let printed = match self.output.json {
+            true => PrintFormat::JsonLines,
+            false => PrintFormat::Text,
         };
-        tell(config, transitions, printed, &self.stop)
+        notify(config, transitions, printed, &self.stop)
     }
 
     fn ready(&self) {

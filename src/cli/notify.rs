@@ -1,4 +1,4 @@
-//! Telling of changes of status: printed, and given to a program.
+//! Status changes: printed, and passed to `[monitor] command`.
 
 use std::io::{ErrorKind, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -12,62 +12,65 @@ use crate::config::Config;
 use crate::mirror::Transition;
 use crate::stop::Stop;
 
-/// A program that has not ended by then is ended, and what it was told counts as not
-/// told.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long the program may run. After that it is killed, and the status changes count as
+/// not reported.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The same once the process was asked to stop.
-const PATIENCE_AT_END: Duration = Duration::from_secs(4);
+/// How long the program may run after this process is asked to stop.
+const TIMEOUT_AFTER_STOP: Duration = Duration::from_secs(4);
 
-/// How changes of status are printed.
+/// How status changes are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Printed {
-    /// A line each, for people.
-    Lines,
-    /// A JSON document a line.
+pub enum PrintFormat {
+    /// One line of text for each.
+    Text,
+    /// One JSON document per line.
     JsonLines,
-    /// Not here.
-    Not,
+    /// Not printed.
+    None,
 }
 
-/// Prints changes of status, a line each, and gives them to the configured program.
+/// Prints status changes, one per line, and passes them to the configured program.
 ///
 /// # Errors
-/// If the program cannot be run or did not end well; if there is none, and they cannot be
-/// printed.
-pub fn tell(
+/// If the program cannot be run or fails. Without a program: if the status changes cannot
+/// be printed.
+pub fn notify(
     config: &Config,
     transitions: &[Transition],
-    printed: Printed,
+    format: PrintFormat,
     stop: &Stop,
 ) -> anyhow::Result<()> {
     let mut lines = String::new();
     for transition in transitions {
         lines += &format!("{}\n", serde_json::to_string(transition)?);
     }
-    let printed = match printed {
-        Printed::Lines => {
-            let told: String = transitions
+    let printed = match format {
+        PrintFormat::Text => {
+            let text: String = transitions
                 .iter()
                 .map(|transition| format!("{}\n", describe(transition)))
                 .collect();
-            print(&told)
+            print(&text)
         }
-        Printed::JsonLines => print_unchanged(lines.as_str()),
-        Printed::Not => Ok(()),
+        PrintFormat::JsonLines => print_unchanged(lines.as_str()),
+        PrintFormat::None => Ok(()),
     };
     let Some(command) = &config.monitor.command else {
         return printed;
     };
-    // The program is told what cannot be printed, too; once it took that, it is told.
+    // The program gets the status changes even if they cannot be printed. When it accepts
+    // them, they count as reported.
     run(command, &lines, stop)?;
     if let Err(error) = printed {
-        tracing::warn!("changes of status were told to monitor.command alone: {error:#}");
+        tracing::warn!(
+            "status changes could not be printed, but monitor.command accepted them: {error:#}"
+        );
     }
     Ok(())
 }
 
-/// A change of status in a line.
+/// Describes a status change in one line.
 fn describe(transition: &Transition) -> String {
     let status = |status: &Option<String>| status.clone().unwrap_or("nothing".to_owned());
     let mut place = transition.address.clone().unwrap_or_default();
@@ -89,7 +92,7 @@ fn describe(transition: &Transition) -> String {
     printable(&line).into_owned()
 }
 
-/// Runs a program with this on its standard input.
+/// Runs a program with the input on its standard input.
 fn run(command: &[String], input: &str, stop: &Stop) -> anyhow::Result<()> {
     let (program, arguments) = command.split_first().context("monitor.command is empty")?;
     let named = || format!("monitor.command `{program}`");
@@ -102,40 +105,40 @@ fn run(command: &[String], input: &str, stop: &Stop) -> anyhow::Result<()> {
         .with_context(named)?;
     let stdin = child.stdin.take();
     let input = input.as_bytes().to_vec();
-    // It may not read before it has written: neither waits for the other.
-    let writing = std::thread::spawn(move || match stdin {
+    // A program that writes before it reads must not block this process.
+    let writer = std::thread::spawn(move || match stdin {
         Some(mut stdin) => stdin.write_all(&input),
         None => Ok(()),
     });
-    let ended = wait(&mut child, stop).with_context(named)?;
-    let Some(ended) = ended else {
-        let seconds = PATIENCE.as_secs();
-        anyhow::bail!("{} did not end within {seconds} s", named());
+    let status = wait(&mut child, stop).with_context(named)?;
+    let Some(status) = status else {
+        let seconds = TIMEOUT.as_secs();
+        anyhow::bail!("{} did not finish within {seconds} s", named());
     };
-    anyhow::ensure!(ended.success(), "{} failed ({ended})", named());
-    match writing.join() {
-        // It need not read what it does not want.
+    anyhow::ensure!(status.success(), "{} failed ({status})", named());
+    match writer.join() {
+        // The program may end without reading all of its input.
         Ok(Err(error)) if error.kind() != ErrorKind::BrokenPipe => Err(error).with_context(named),
         _ => Ok(()),
     }
 }
 
-/// Waits for a program; none if it had to be ended.
+/// Waits for a program to end. Kills it after the timeout, and returns `None`.
 fn wait(child: &mut Child, stop: &Stop) -> std::io::Result<Option<ExitStatus>> {
-    const LOOK_EVERY: Duration = Duration::from_millis(10);
-    let mut deadline = Instant::now() + PATIENCE;
+    const POLL_INTERVAL: Duration = Duration::from_millis(10);
+    let mut deadline = Instant::now() + TIMEOUT;
     loop {
-        if let Some(ended) = child.try_wait()? {
-            return Ok(Some(ended));
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
         }
         if stop.requested().is_some() {
-            deadline = deadline.min(Instant::now() + PATIENCE_AT_END);
+            deadline = deadline.min(Instant::now() + TIMEOUT_AFTER_STOP);
         }
         if Instant::now() >= deadline {
             child.kill()?;
             child.wait()?;
             return Ok(None);
         }
-        std::thread::sleep(LOOK_EVERY);
+        std::thread::sleep(POLL_INTERVAL);
     }
 }
