@@ -7,6 +7,7 @@ mod arguments;
 mod change_table;
 mod dispatch;
 mod exit;
+mod job_log;
 mod media;
 mod metrics;
 mod notify;
@@ -19,6 +20,8 @@ mod signals;
 mod since;
 mod text;
 mod verbs;
+mod watch_host;
+mod watchdog;
 mod whole_file;
 
 pub use dispatch::main;

@@ -108,11 +108,14 @@ pub fn print_error(error: &str, exit: Exit) {
     let _ = print_unchanged(format!("{document:#}\n"));
 }
 
-/// Sends log lines to stderr, by default only warnings and errors.
+/// The target of the daemon's own log lines. They are shown without `--verbose`.
+pub const WATCH_LOG: &str = "mlsmirror::watch";
+
+/// Sends log lines to stderr: by default warnings, and the daemon's own lines.
 pub fn log_to_stderr(quiet: bool, verbose: u8, format: LogFormat) {
     let level = match (quiet, verbose) {
-        (true, _) => "error",
-        (_, 0) => "mlsmirror=warn,error",
+        (true, _) => "mlsmirror::watch=warn,error",
+        (_, 0) => "mlsmirror::watch=info,mlsmirror=warn,error",
         (_, 1) => "mlsmirror=info,warn",
         _ => "mlsmirror=debug,info",
     };

@@ -1,0 +1,67 @@
+//! The watchdog of systemd: it restarts a daemon that makes no progress.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use sd_notify::NotifyState;
+
+use crate::feed::Feed;
+
+/// How long a daemon may make no progress before the notifications to systemd stop.
+const HANG_TIMEOUT: Duration = Duration::from_secs(900);
+
+/// The progress of the daemon.
+#[derive(Default)]
+pub struct Pulse {
+    /// The number of events so far.
+    beats: AtomicU64,
+    feed: Mutex<Weak<Feed>>,
+}
+
+impl Pulse {
+    /// Counts an event.
+    pub fn beat(&self) {
+        self.beats.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts the traffic of this feed from now on.
+    pub fn set_feed(&self, feed: &Arc<Feed>) {
+        *self.feed() = Arc::downgrade(feed);
+    }
+
+    fn feed(&self) -> MutexGuard<'_, Weak<Feed>> {
+        self.feed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns numbers that change while the daemon makes progress. A wait for the rate
+    /// budget is progress.
+    fn reading(&self) -> (u64, u64) {
+        let feed = self.feed().upgrade();
+        let traffic = feed.map(|feed| feed.traffic()).unwrap_or_default();
+        let feed_beats = traffic.requests + traffic.throttled_ms + traffic.bytes_received;
+        (self.beats.load(Ordering::Relaxed), feed_beats)
+    }
+}
+
+/// Notifies the watchdog of systemd while the daemon makes progress. Does nothing if no
+/// watchdog is enabled.
+pub fn notify_watchdog(pulse: Arc<Pulse>) {
+    let Some(interval) = sd_notify::watchdog_enabled() else {
+        return;
+    };
+    std::thread::spawn(move || {
+        let mut last = (pulse.reading(), Instant::now());
+        loop {
+            let reading = pulse.reading();
+            if reading != last.0 {
+                last = (reading, Instant::now());
+            }
+            if last.1.elapsed() < HANG_TIMEOUT.max(interval) {
+                let _ = sd_notify::notify(&[NotifyState::Watchdog]);
+            }
+            // The manual of sd_watchdog_enabled advises half the interval.
+            std::thread::sleep(interval / 2);
+        }
+    });
+}
