@@ -96,9 +96,9 @@ pub fn metrics(status: &Status) -> String {
     );
     page.value("", status.sizes.media_bytes as f64);
     page.family(
-        "mlsmirror_needs_person",
+        "mlsmirror_needs_attention",
         "gauge",
-        "How many things need a person; see `mlsmirror status`",
+        "How many things need attention; see `mlsmirror status`",
     );
     page.value("", status.needs.len() as f64);
     page.text

@@ -376,7 +376,7 @@ fn prometheus_gets_the_status_of_the_mirror() {
             "mlsmirror_budget_requests_left{{seconds=\"3600\"}} {}",
             1000 - sent
         ),
-        "mlsmirror_needs_person 0",
+        "mlsmirror_needs_attention 0",
         "# TYPE mlsmirror_lag_seconds gauge",
     ] {
         assert!(answer.contains(line), "no `{line}`: {answer}");
