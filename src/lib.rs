@@ -51,10 +51,11 @@
 //! 4. `feed/paging/sweep.rs` runs one task per position and sends the pages to the thread
 //!    of the job.
 //! 5. `sync/records/reader/pages.rs` receives page after page.
-//! 6. `sync/records/reader/state.rs` opens the transaction of the page, and commits it.
+//! 6. `sync/records/reader/resource_reader.rs` opens the transaction of the page, and
+//!    commits it.
 //! 7. `sync/records/apply.rs` loads the row of each record and carries out its plan.
-//! 8. `sync/records/plan.rs` decides without I/O: insert, update, restore or nothing, and
-//!    which changes to log.
+//! 8. `sync/records/record_plan.rs` decides without I/O: insert, update, restore or
+//!    nothing, and which changes to log.
 //! 9. `mirror/rows/row_writer.rs` writes the row.
 //! 10. `mirror/log/change_log.rs` logs the changes. Within a sync, a field that changes and
 //!     changes back leaves no entry.

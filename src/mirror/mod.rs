@@ -8,7 +8,7 @@
 //! which [`is_disk_error`] and [`is_corrupt`] recognize two causes.
 
 mod about;
-mod connection;
+mod database;
 mod log;
 mod objects;
 mod open;
@@ -26,7 +26,7 @@ pub use about::{
     FieldDescription, FieldRow, ListingNow, MarketChange, MarketEvent, MarketFields, TableOrView,
     UtcOffset,
 };
-pub use connection::Mirror;
+pub use database::Mirror;
 pub use log::{
     ChangeCategory, ChangeCount, ChangeFilter, ChangeKind, ChangeLog, ChangeReader, ChangeRow,
     ChangedRecord, NoListing, StatusChange, Transition, WholeListing,

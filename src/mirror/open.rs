@@ -7,7 +7,7 @@ use anyhow::Context;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::mirror::Mirror;
-use crate::mirror::connection::BUSY_TIMEOUT;
+use crate::mirror::database::BUSY_TIMEOUT;
 
 mod embedded {
     refinery::embed_migrations!("migrations");

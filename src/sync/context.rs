@@ -1,7 +1,7 @@
 //! The surroundings of a job.
 
-use super::error::Result;
 use super::progress::Progress;
+use super::sync_error::Result;
 use crate::config::Config;
 use crate::feed::{Feed, FeedError};
 use crate::stop::Stop;

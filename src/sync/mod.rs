@@ -12,10 +12,10 @@
 //! feed are part of a job's [`Report`], unless a function says otherwise.
 
 mod context;
-mod error;
-mod open;
+mod open_for_sync;
 mod outcome;
 mod progress;
+mod sync_error;
 mod time_zone;
 
 mod records;
@@ -37,7 +37,7 @@ pub use jobs::plan::{Plan, ResourcePlan, check, plan, time_at};
 pub use jobs::prune::{ForeignFolder, Pruned, Unnamed, prune, unnamed};
 pub use jobs::reconcile::reconcile;
 pub use jobs::refresh::{Refreshed, refresh};
-pub use open::{
+pub use open_for_sync::{
     DatabaseUnwritable, are_credentials_refused, naming_database, open_for_sync, share_budget,
 };
 pub use outcome::{Advice, DeletedCount, Ending, FileCounts, Misconfigured, Report};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::context::Context;
-use super::error::SyncError;
+use super::sync_error::SyncError;
 use crate::feed::{FeedError, ShapeError};
 use crate::mirror::{Purged, RunStatus, RunSummary};
 use crate::resource::Resource;

@@ -15,13 +15,13 @@ const MODULES: [&str; 12] = [
 
 /// The same inside `sync`, for its files and folders.
 const SYNC: [&str; 11] = [
-    "error",
+    "sync_error",
     "progress",
     "context",
     "outcome",
     "glossary",
     "time_zone",
-    "open",
+    "open_for_sync",
     "records",
     "photos",
     "verify",

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Error, ErrorCode, ffi};
 
-use crate::mirror::connection::BUSY_TIMEOUT;
+use crate::mirror::database::BUSY_TIMEOUT;
 
 /// Returns whether another program has locked the database.
 pub(in crate::mirror) fn is_busy(error: &Error) -> bool {

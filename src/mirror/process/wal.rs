@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::mirror::Mirror;
-use crate::mirror::connection::BUSY_TIMEOUT;
+use crate::mirror::database::BUSY_TIMEOUT;
 use crate::mirror::process::lock_holder::is_busy;
 use crate::mirror::sidecar::with_suffix;
 

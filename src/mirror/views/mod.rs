@@ -6,7 +6,7 @@ mod ensure_views;
 mod listings;
 mod log;
 mod open_houses;
+mod record_table;
 mod runs;
-mod table;
 
-pub(super) use table::Table;
+pub(super) use record_table::Table;

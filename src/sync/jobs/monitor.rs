@@ -10,7 +10,7 @@ use crate::sync::outcome::{Ending, Report, Verdict};
 use crate::sync::photos::cleanup::EmptyFolder;
 use crate::sync::records::changes::read_listing_changes;
 use crate::sync::records::job_run::run_job;
-use crate::sync::records::run::SingleRun;
+use crate::sync::records::run_set::SingleRun;
 
 /// The key in `_state` of the last entry of the log that was reported.
 const REPORTED: &str = "reported_up_to_change";

@@ -9,10 +9,10 @@ use crate::config;
 use crate::feed::{Paging, Position, Tries};
 use crate::resource::Resource;
 use crate::sync::context::Context;
-use crate::sync::error::{Result, SyncError};
 use crate::sync::outcome::{Misconfigured, Verdict, judge};
 use crate::sync::records::catalog::Catalog;
 use crate::sync::records::survey::survey;
+use crate::sync::sync_error::{Result, SyncError};
 
 /// The requests of a full sync.
 #[derive(Clone, Debug, Serialize)]

@@ -5,13 +5,13 @@ use super::whole_job::whole_job;
 use crate::mirror::{Job, Mirror};
 use crate::resource::Resource;
 use crate::sync::context::Context;
-use crate::sync::error::{Result, SyncError};
 use crate::sync::outcome::Report;
 use crate::sync::photos::cleanup::EmptyFolder;
 use crate::sync::progress::Note;
 use crate::sync::records::changes::catch_up_and_announce;
 use crate::sync::records::job_run::{JobRun, run_job};
 use crate::sync::records::reader::Reader;
+use crate::sync::sync_error::{Result, SyncError};
 
 /// Compares keys and timestamps of `resources` with the feed, and repairs differences.
 /// Errors of the feed are in the report.

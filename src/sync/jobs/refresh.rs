@@ -11,14 +11,14 @@ use crate::mirror::{DeletedReason, Job, Mirror, RunStatus, WantedPhotos};
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::sync::context::Context;
-use crate::sync::error::Result;
 use crate::sync::outcome::{Report, Verdict};
 use crate::sync::photos::cleanup::EmptyFolder;
 use crate::sync::photos::download_all::add_photos;
 use crate::sync::records::apply::Apply;
 use crate::sync::records::by_key::fetch;
 use crate::sync::records::job_run::{JobRun, run_job};
-use crate::sync::records::run::{RunEnding, RunSet};
+use crate::sync::records::run_set::{RunEnding, RunSet};
+use crate::sync::sync_error::Result;
 
 /// The result for each key.
 #[derive(Debug, Default)]

@@ -3,10 +3,10 @@
 use super::retention::purge;
 use crate::mirror::Mirror;
 use crate::sync::context::Context;
-use crate::sync::error::{Result, SyncError};
-use crate::sync::open::save_credentials;
+use crate::sync::open_for_sync::save_credentials;
 use crate::sync::outcome::{Ending, Report};
 use crate::sync::photos::cleanup::{EmptyFolder, clear};
+use crate::sync::sync_error::{Result, SyncError};
 
 /// Runs a whole job. Files of deleted rows are removed before it, because a row may
 /// come back whose old file still exists, and after it, because the job deletes rows.

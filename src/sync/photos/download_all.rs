@@ -11,7 +11,7 @@ use crate::mirror::{Job, Mirror, WantedPhotos};
 use crate::resource::Resource;
 use crate::sync::context::Context;
 use crate::sync::outcome::{Advice, Ending, FileCounts, Report, Verdict};
-use crate::sync::records::run::SingleRun;
+use crate::sync::records::run_set::SingleRun;
 
 /// Downloads photos unless the job has failed, and adds the result to its report.
 pub(in crate::sync) fn add_photos(

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use crate::mirror::{Job, Mirror, Photo};
 use crate::resource::Resource;
 use crate::sync::context::Context;
-use crate::sync::error::{Result, SyncError};
 use crate::sync::outcome::{DeletedCount, Ending, Report, Verdict, ending_of, judge};
 use crate::sync::records::apply::Apply;
 use crate::sync::records::by_key::fetch;
 use crate::sync::records::catalog::Catalog;
-use crate::sync::records::run::{RunEnding, RunSet};
+use crate::sync::records::run_set::{RunEnding, RunSet};
+use crate::sync::sync_error::{Result, SyncError};
 
 /// Refetches rows in a run that begins when it is first needed.
 pub(super) struct UrlRenewal<'a> {

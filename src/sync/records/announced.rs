@@ -7,14 +7,14 @@ use super::by_key::fetch;
 use super::catalog::Catalog;
 use super::job_run::JobRun;
 use super::reader::earlier;
-use super::run::{RunEnding, RunSet};
+use super::run_set::{RunEnding, RunSet};
 use crate::feed::{Announced, Announcement, DELETED_NAMES, DeletedNames, FeedError};
 use crate::mirror::{DeletedReason, Job, Mirror, WriteTx};
 use crate::resource::Resource;
 use crate::sync::context::Context;
-use crate::sync::error::{Result, SyncError};
 use crate::sync::outcome::Verdict;
 use crate::sync::progress::Note;
+use crate::sync::sync_error::{Result, SyncError};
 use crate::value::stored_instant;
 
 /// The key in `_state` of the names that the Deleted resource answers to.

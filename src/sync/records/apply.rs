@@ -4,11 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::plan::{
+use super::record_plan::{
     LoadedRecord, LogRules, MissingChildren, RecordPlan, RowEffect, newly_undeclared,
     plan_missing_children, plan_record,
 };
-use super::run::RunSet;
+use super::run_set::RunSet;
 use crate::feed::Page;
 use crate::mirror::{ChangeKind, ChangedRecord, DeletedReason, Job, Rows, WriteTx};
 use crate::record::{Children, Record, Shape};

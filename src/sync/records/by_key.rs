@@ -7,7 +7,7 @@ use crate::feed::{Feed, FeedError, Page, Position, Step, Sweep};
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::stop::Stop;
-use crate::sync::error::Result;
+use crate::sync::sync_error::Result;
 use crate::value::ValueForm;
 
 /// Keys of this many bytes fit in a URL of every known server.

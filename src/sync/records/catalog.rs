@@ -9,8 +9,8 @@ use crate::feed::{Feed, Metadata, ShapeError, Wanted, columns, shape};
 use crate::mirror::{FieldRow, Mirror};
 use crate::record::Shape;
 use crate::resource::Resource;
-use crate::sync::error::{Result, SyncError};
 use crate::sync::glossary::meaning;
+use crate::sync::sync_error::{Result, SyncError};
 
 /// The resources and fields that the feed declares, with the configured selection.
 pub struct Catalog {

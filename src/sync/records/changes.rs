@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use super::announced::apply_announcements;
 use super::job_run::JobRun;
 use super::reader::{Reader, rejected_error};
-use super::run::{RunEnding, RunSet};
+use super::run_set::{RunEnding, RunSet};
 use super::scope::needs_full;
 use super::whole::{WholeRead, read_all, read_whole};
 use crate::feed::FeedError;
 use crate::mirror::{Job, Mirror, RunId, RunStatus};
 use crate::resource::Resource;
-use crate::sync::error::Result;
 use crate::sync::outcome::Verdict;
+use crate::sync::sync_error::Result;
 
 /// Reads the changes of `resources`, and all of those for which changes are not enough.
 pub(in crate::sync) fn read_changes(job: &mut JobRun<'_>, resources: &[Resource]) -> Result<()> {

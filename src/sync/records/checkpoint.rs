@@ -10,7 +10,7 @@ use crate::feed::{Page, Position};
 use crate::mirror::Job;
 use crate::record::{Reject, Shape};
 use crate::resource::Resource;
-use crate::sync::error::Result;
+use crate::sync::sync_error::Result;
 use crate::value::{stored_instant, timestamp};
 
 /// Saved with every page, in the page's transaction.

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::catalog::Catalog;
-use super::run::{RunEnding, RunSet};
+use super::run_set::{RunEnding, RunSet};
 use super::scope::narrow;
 use crate::feed::{FeedError, Traffic};
 use crate::mirror::{Job, Mirror, RunCounts, RunId, RunOutcome, WriteTx};
 use crate::resource::Resource;
 use crate::sync::context::Context;
-use crate::sync::error::{Result, SyncError};
 use crate::sync::outcome::{Advice, DeletedCount, Report, Verdict, ending_of, judge};
+use crate::sync::sync_error::{Result, SyncError};
 
 /// A job on the feed's records while it runs.
 pub(in crate::sync) struct JobRun<'a> {

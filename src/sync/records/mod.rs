@@ -11,10 +11,10 @@ pub(in crate::sync) mod scope;
 pub(in crate::sync) mod survey;
 
 pub(in crate::sync) mod job_run;
-pub(in crate::sync) mod run;
+pub(in crate::sync) mod run_set;
 
 pub(in crate::sync) mod apply;
-mod plan;
+mod record_plan;
 
 pub(in crate::sync) mod reader;
 

@@ -5,8 +5,8 @@ use crate::feed::ShapeError;
 use crate::mirror::{Mirror, Scope};
 use crate::resource::Resource;
 use crate::sync::context::Context;
-use crate::sync::error::Result;
 use crate::sync::progress::Note;
+use crate::sync::sync_error::Result;
 
 /// Returns whether a resource has to be read completely, because it never was, or not
 /// with the filter and the fields that are configured now.

@@ -5,7 +5,7 @@ use super::job_run::JobRun;
 use super::reader::Reader;
 use crate::mirror::{Job, RunId};
 use crate::resource::Resource;
-use crate::sync::error::Result;
+use crate::sync::sync_error::Result;
 
 /// The result of reading one resource completely.
 pub(in crate::sync) enum WholeRead {

@@ -11,12 +11,12 @@ use crate::mirror::{KeyDifferences, Mirror, RunCounts};
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::sync::context::Context;
-use crate::sync::error::{Result, SyncError};
 use crate::sync::outcome::{Misconfigured, Verdict, judge};
 use crate::sync::records::by_key::fetch;
 use crate::sync::records::catalog::Catalog;
 use crate::sync::records::ranges::positions;
 use crate::sync::records::survey::survey;
+use crate::sync::sync_error::{Result, SyncError};
 
 /// Rows that the feed seems to lack are asked for by key, up to this number: more of
 /// them are no accident of paging.

@@ -7,7 +7,7 @@ use crate::files::MediaDir;
 use crate::mirror::{FileRow, Mirror};
 use crate::resource::Resource;
 use crate::sync::context::Context;
-use crate::sync::error::Result;
+use crate::sync::sync_error::Result;
 
 /// The number of rows read at once.
 const ROWS_AT_ONCE: u64 = 500;

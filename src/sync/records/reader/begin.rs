@@ -7,18 +7,18 @@ use std::time::Duration;
 use anyhow::Context as _;
 use chrono::TimeDelta;
 
-use super::state::Reader;
+use super::resource_reader::Reader;
 use crate::feed::{FeedError, Position, Tries};
 use crate::mirror::{Job, Mirror, RunId};
 use crate::resource::Resource;
 use crate::sync::context::Context;
-use crate::sync::error::{Result, SyncError};
 use crate::sync::records::catalog::Catalog;
 use crate::sync::records::checkpoint::Checkpoint;
 use crate::sync::records::job_run::JobRun;
 use crate::sync::records::ranges::positions;
-use crate::sync::records::run::RunSet;
+use crate::sync::records::run_set::RunSet;
 use crate::sync::records::survey::{Survey, survey};
+use crate::sync::sync_error::{Result, SyncError};
 use crate::value::{instant, stored_instant};
 
 impl<'a> Reader<'a> {

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::state::Reader;
+use super::resource_reader::Reader;
 use crate::feed::Step;
 use crate::mirror::Mirror;
 use crate::record::Shape;
-use crate::sync::error::Result;
 use crate::sync::records::by_key::fetch;
+use crate::sync::sync_error::Result;
 
 impl Reader<'_> {
     /// Compares page by page. Records that differ are refetched as soon as their keys

@@ -1,12 +1,12 @@
 //! How the runs of a reader end.
 
-use super::state::Reader;
+use super::resource_reader::Reader;
 use crate::mirror::{Job, RunId, WriteTx};
 use crate::resource::Resource;
-use crate::sync::error::Result;
 use crate::sync::outcome::{Advice, Verdict};
 use crate::sync::records::job_run::{JobRun, failed};
-use crate::sync::records::run::{RunEnding, RunSet};
+use crate::sync::records::run_set::{RunEnding, RunSet};
+use crate::sync::sync_error::Result;
 
 /// Returns the error text for this number of rejected records; none for 0.
 pub(in crate::sync) fn rejected_error(rejected: u64) -> Option<String> {

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use super::state::Reader;
+use super::resource_reader::Reader;
 use crate::feed::{Paging, Position, Tries};
 use crate::mirror::{DeletedReason, Mirror};
 use crate::record::Shape;
 use crate::resource::Resource;
-use crate::sync::error::Result;
 use crate::sync::records::by_key::fetch;
-use crate::sync::records::plan::{DeletionLimit, DeletionPlan, plan_deletions};
+use crate::sync::records::record_plan::{DeletionLimit, DeletionPlan, plan_deletions};
 use crate::sync::records::survey::survey;
+use crate::sync::sync_error::Result;
 
 /// How often a resource whose links skipped records is read again.
 const ROUNDS: u32 = 1;

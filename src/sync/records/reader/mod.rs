@@ -3,11 +3,11 @@
 //!
 //! The files are listed in the order in which they use each other.
 
-mod state;
+mod resource_reader;
 
 mod begin;
 mod compare;
-mod filter;
+mod left_filter;
 mod pages;
 
 mod missing;
@@ -16,4 +16,4 @@ mod end;
 
 pub(in crate::sync) use begin::earlier;
 pub(in crate::sync) use end::rejected_error;
-pub(in crate::sync) use state::Reader;
+pub(in crate::sync) use resource_reader::Reader;

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::state::Reader;
+use super::resource_reader::Reader;
 use crate::feed::{FeedError, Position, Sweep, Tries};
 use crate::mirror::{Job, Mirror};
 use crate::record::Shape;
 use crate::resource::Resource;
-use crate::sync::error::{Result, SyncError};
 use crate::sync::outcome::Verdict;
-use crate::sync::records::run::RunEnding;
+use crate::sync::records::run_set::RunEnding;
+use crate::sync::sync_error::{Result, SyncError};
 
 impl Reader<'_> {
     /// Reads everything that is not read yet. Returns the shape in which it was read.

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::state::Reader;
+use super::resource_reader::Reader;
 use crate::feed::Sweep;
 use crate::mirror::{DeletedReason, Mirror};
 use crate::record::Shape;
-use crate::sync::error::Result;
 use crate::sync::records::by_key::fetch;
+use crate::sync::sync_error::Result;
 
 impl Reader<'_> {
     /// Reads keys and timestamps of all changes, whether they match the filter or not,

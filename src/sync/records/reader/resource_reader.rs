@@ -8,11 +8,11 @@ use crate::mirror::{DeletedReason, Job, Mirror, WriteTx};
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::sync::context::Context;
-use crate::sync::error::Result;
 use crate::sync::records::apply::Apply;
 use crate::sync::records::catalog::Catalog;
 use crate::sync::records::checkpoint::Checkpoint;
-use crate::sync::records::run::RunSet;
+use crate::sync::records::run_set::RunSet;
+use crate::sync::sync_error::Result;
 use crate::value::ValueForm;
 
 /// Reads one resource, with the children that come along.
