@@ -1,5 +1,5 @@
-//! What the mirror says about itself: its status, the report as text and as a page, metrics,
-//! and descriptions for Datasette.
+//! The status of the mirror, the report (values, text and HTML), Prometheus metrics, and the
+//! metadata for Datasette.
 //!
 //! Every function that reads the mirror fails if the database cannot be read.
 

@@ -1,6 +1,7 @@
-//! What many numbers have in common.
+//! Statistics of a list of numbers.
 
-/// The number in the middle, or half way between the two that are; none of none.
+/// Returns the median: the middle number, or the mean of the two middle ones. An empty list
+/// has none.
 pub fn median(numbers: &mut [f64]) -> Option<f64> {
     let upper = numbers.len() / 2;
     if numbers.is_empty() {
@@ -21,7 +22,7 @@ mod tests {
     use super::median;
 
     #[test]
-    fn the_median_is_in_the_middle() {
+    fn the_median_is_the_middle_number_or_the_mean_of_two() {
         assert_eq!(median(&mut []), None);
         assert_eq!(median(&mut [3.0]), Some(3.0));
         assert_eq!(median(&mut [9.0, 1.0, 5.0]), Some(5.0));

@@ -1,4 +1,4 @@
-//! How a mirror stands, and whether it needs a person.
+//! The status of a mirror, and the conditions that need attention.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,108 +13,104 @@ use crate::schedule::ScheduledJob;
 use crate::sync;
 use crate::value::{instant, stored_instant};
 
-/// A resource that was not brought up to date for so many of its intervals needs a
-/// person.
+/// A resource needs attention after this number of intervals without a completed sync.
 const INTERVALS: u32 = 3;
 
-/// A time to come by no more than so many seconds is of clocks that differ.
-const CLOCKS_DIFFER: i64 = 300;
+/// The tolerated difference between two clocks, in seconds.
+const CLOCK_TOLERANCE_SECONDS: i64 = 300;
 
-/// How a mirror stands.
+/// The status of a mirror at one moment.
 #[derive(Clone, Debug, Serialize)]
 pub struct Status {
-    /// Where the database is.
+    /// The path of the database.
     pub database: PathBuf,
-    /// Sizes in bytes.
+    /// The sizes of the database and of the photos.
     pub sizes: Sizes,
     /// The daemon that watches the mirror.
     pub watching: Option<LeaseHolder>,
-    /// The process that syncs it now.
+    /// The process that syncs the mirror now.
     pub syncing: Option<LeaseHolder>,
-    /// The resources.
+    /// The configured resources.
     pub resources: Vec<ResourceStatus>,
-    /// The jobs that ran or are to run.
+    /// The jobs that have run or are scheduled.
     pub jobs: Vec<JobStatus>,
-    /// The photos that are still to fetch.
+    /// The photos to download.
     pub photos: Backlog,
-    /// What is left of the rate budget.
+    /// The requests that the rate limits still allow.
     pub budget: Vec<Budget>,
-    /// What needs a person, a sentence each.
+    /// The conditions that need attention, one sentence each.
     pub needs: Vec<String>,
 }
 
-/// Sizes in bytes.
+/// The sizes of the database and of the photos.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Sizes {
-    /// Of the database, its log included.
+    /// The size of the database and its write-ahead log.
     pub database_bytes: u64,
-    /// How many files photos have.
+    /// The number of photo files.
     pub files: u64,
-    /// Of these files.
+    /// The size of the photo files.
     pub media_bytes: u64,
 }
 
-/// How a resource stands.
+/// The status of a resource.
 #[derive(Clone, Debug, Serialize)]
 pub struct ResourceStatus {
-    /// Its entity set.
+    /// The entity set.
     pub resource: &'static str,
-    /// The feed's own time up to which it is mirrored.
+    /// The feed's time up to which the resource is mirrored.
     pub watermark: Option<String>,
-    /// When it was last brought up to date, UTC.
+    /// When the resource was last brought up to date, UTC.
     pub current_as_of: Option<String>,
-    /// How long ago that was, in seconds.
+    /// The time since then, in seconds.
     pub lag_seconds: Option<u64>,
-    /// Live rows.
+    /// The number of live rows.
     pub live: u64,
-    /// Soft-deleted rows.
+    /// The number of soft-deleted rows.
     pub deleted: u64,
-    /// Records that could not be stored, and still cannot be.
+    /// The number of unresolved rejects.
     pub open_rejects: u64,
 }
 
-/// How a job stands.
+/// The status of a job.
 #[derive(Clone, Debug, Serialize)]
 pub struct JobStatus {
-    /// Its name.
+    /// The name of the job.
     pub job: String,
-    /// When it last began, UTC.
+    /// When the job last started, UTC.
     pub started_at: Option<String>,
-    /// How it ended then: the worst of its resources.
+    /// The worst status among the job's resources in its last run.
     pub status: Option<String>,
-    /// What went wrong then.
+    /// The error of that run.
     pub error: Option<String>,
-    /// When the daemon runs it next, UTC.
+    /// When the daemon runs the job next, UTC.
     pub next_at: Option<String>,
 }
 
-/// What is left of a rate limit.
+/// The use of one rate limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Budget {
-    /// The limit's span in seconds.
+    /// The period of the limit, in seconds.
     pub seconds: u64,
-    /// How many requests it allows.
+    /// The number of requests allowed per period.
     pub limit: u64,
-    /// How many were sent in the last such span, by whichever process.
+    /// The number of requests that all processes sent in the last period.
     pub sent: u64,
 }
 
 impl Budget {
-    /// How many requests are left.
+    /// Returns the number of requests left.
     pub fn left(&self) -> u64 {
         self.limit.saturating_sub(self.sent)
     }
 }
 
-/// Looks at a mirror, at a moment.
-///
-/// # Errors
-/// If it cannot be read.
+/// Returns the status of a mirror.
 pub fn status(config: &Config, mirror: &mut Mirror, now: DateTime<Utc>) -> anyhow::Result<Status> {
     let database = &config.mirror.database;
     let mut resources = Vec::new();
     for &resource in &config.sync.resources {
-        resources.push(look_at(mirror, resource, now)?);
+        resources.push(resource_status(mirror, resource, now)?);
     }
     let watching = mirror.lease_holder(Lease::Watch)?;
     let runs = mirror.last_runs()?;
@@ -139,7 +135,7 @@ pub fn status(config: &Config, mirror: &mut Mirror, now: DateTime<Utc>) -> anyho
     Ok(status)
 }
 
-fn look_at(
+fn resource_status(
     mirror: &mut Mirror,
     resource: Resource,
     now: DateTime<Utc>,
@@ -165,7 +161,8 @@ fn look_at(
     })
 }
 
-/// The jobs that ran or are to run; when they run next is known while a daemon does.
+/// Lists the jobs that have run or are scheduled. The next run is known only while a daemon
+/// watches the mirror.
 fn jobs(config: &Config, runs: &[LastRun], watched_at: Option<DateTime<Utc>>) -> Vec<JobStatus> {
     let mut jobs = Vec::new();
     let scheduled = ScheduledJob::ALL.map(|job| (job.job().as_str(), Some(job)));
@@ -210,7 +207,7 @@ fn budget(config: &Config) -> anyhow::Result<Vec<Budget>> {
     Ok(budgets.collect())
 }
 
-/// What does not get better on its own.
+/// Lists the conditions that do not resolve without the user.
 fn needs(
     config: &Config,
     mirror: &Mirror,
@@ -220,7 +217,7 @@ fn needs(
     let mut needs = Vec::new();
     if sync::are_credentials_refused(mirror)? {
         needs.push(
-            "the feed refuses the credentials: check the token and that the account may read"
+            "the feed refuses the credentials: check the token and the rights of the account"
                 .to_owned(),
         );
     }
@@ -233,20 +230,22 @@ fn needs(
     for resource in &status.resources {
         let name = resource.resource;
         let began = resource.current_as_of.as_deref().and_then(instant);
-        if let Some(began) = began.filter(|began| (*began - now).num_seconds() > CLOCKS_DIFFER) {
+        if let Some(began) =
+            began.filter(|began| (*began - now).num_seconds() > CLOCK_TOLERANCE_SECONDS)
+        {
             needs.push(format!(
-                "{name} was last brought up to date in the future, at {} UTC: this clock was ahead, or is behind now; set it right and run `mlsmirror sync`",
+                "{name} was last brought up to date in the future, at {} UTC: the clock of this machine was or is wrong; set the clock and run `mlsmirror sync`",
                 stored_instant(began)
             ));
         }
         match (resource.lag_seconds, interval) {
             (None, _) => needs.push(format!(
-                "{name} was never read to its end: `mlsmirror sync` does that"
+                "{name} has not completed its first full sync: run `mlsmirror sync`"
             )),
             (Some(lag), Some(interval)) if lag > (interval * INTERVALS).as_secs() => {
                 let hours = lag as f64 / 3_600.0;
                 needs.push(format!(
-                    "{name} was last brought up to date {hours:.1} hours ago, which is over {INTERVALS} of its intervals: see its last runs, and that `mlsmirror watch` runs"
+                    "{name} was last brought up to date {hours:.1} hours ago, more than {INTERVALS} intervals: check that `mlsmirror watch` is running, and the errors in `sync_runs`"
                 ));
             }
             _ => {}

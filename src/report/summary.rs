@@ -1,4 +1,4 @@
-//! A report: how the syncs did, and how the market moved.
+//! The report: the performance of the syncs, and the moves of the market.
 
 use std::collections::BTreeSet;
 
@@ -12,25 +12,22 @@ use crate::config::Config;
 use crate::mirror::{MarketFields, Mirror, ReadTx};
 use crate::value::stored_instant;
 
-/// How the syncs did, and how the market moved.
+/// The performance of the syncs, and the moves of the market.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// From when on it tells, UTC.
+    /// The start of the period, UTC.
     pub since: String,
-    /// When it was made, UTC.
+    /// The end of the period: when the report was made, UTC.
     pub until: String,
-    /// How the syncs did.
+    /// The performance of the syncs.
     pub syncs: Performance,
-    /// How the market moved; None while the mirror has no table of listings.
+    /// The moves of the market; None if the mirror has no table of listings.
     pub market: Option<Market>,
-    /// What is left out and why, a sentence each.
+    /// The omitted parts and the reasons, one sentence each.
     pub left_out: Vec<String>,
 }
 
-/// Reads a report since a time in storage form, all of it as of one moment.
-///
-/// # Errors
-/// If the mirror cannot be read.
+/// Returns the report since a time in storage form. One read transaction reads all of it.
 pub fn report(
     config: &Config,
     mirror: &mut Mirror,
@@ -39,7 +36,7 @@ pub fn report(
 ) -> anyhow::Result<Report> {
     let tx = mirror.read()?;
     let first_run = tx.first_run_at()?;
-    let days = span(since, first_run.as_deref(), now);
+    let days = period(since, first_run.as_deref(), now);
     let syncs = performance(&tx, &config.sync.resources, since, days, now)?;
     let mut left_out = Vec::new();
     let market = match tx.market_fields()? {
@@ -48,11 +45,11 @@ pub fn report(
             let log_begins = tx.log_begins()?;
             let log_begins = log_begins.as_deref();
             let logged = logged(ignored, &tx, fields, days, log_begins)?;
-            left_out = told_left_out(fields, ignored, &logged, log_begins);
+            left_out = omissions(fields, ignored, &logged, log_begins);
             Some(market(&tx, fields, since, days, logged)?)
         }
         None => {
-            left_out.push("there are no listings yet: `mlsmirror sync` fetches them".to_owned());
+            left_out.push("there are no listings yet: run `mlsmirror sync`".to_owned());
             None
         }
     };
@@ -69,15 +66,15 @@ fn whole_second(now: DateTime<Utc>) -> DateTime<Utc> {
     DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now)
 }
 
-/// From the day of `since`, but not from before anything ever ran, to today.
-fn span(since: &str, first_run: Option<&str>, now: DateTime<Utc>) -> Days {
+/// Returns the days from `since` or the first run, whichever is later, to today.
+fn period(since: &str, first_run: Option<&str>, now: DateTime<Utc>) -> Days {
     let today = now.date_naive();
     let first = first_run.and_then(day).unwrap_or(today);
     let since = day(since).unwrap_or(NaiveDate::MIN);
     Days::between(since.max(first).min(today), today)
 }
 
-/// What the change log tells of the days.
+/// Returns which changes of these days the change log has.
 fn logged(
     ignored: &BTreeSet<String>,
     tx: &ReadTx<'_>,
@@ -87,9 +84,10 @@ fn logged(
 ) -> anyhow::Result<Logged> {
     let filled = tx.listings_complete_since()?;
     let place = |day: NaiveDate, most: usize| {
-        let behind = (day - days.day(0)).num_days().max(0);
-        usize::try_from(behind).unwrap_or(most).min(most)
+        let place = (day - days.day(0)).num_days().max(0);
+        usize::try_from(place).unwrap_or(most).min(most)
     };
+
     let begins = log_begins.and_then(day);
     let status = fields.status && !ignored.contains("StandardStatus");
     let filled = filled.as_deref().and_then(day).filter(|_| status);
@@ -99,7 +97,7 @@ fn logged(
         from: begins
             .and_then(|day| day.succ_opt())
             .map_or(0, |day| place(day, days.count())),
-        // The last day is known as it is now.
+        // The current listings are the inventory of the last day.
         inventory_from: filled.map(|filled| {
             let known = begins.map_or(filled, |begins| begins.max(filled));
             place(known, days.count() - 1)
@@ -107,47 +105,48 @@ fn logged(
     })
 }
 
-/// What is left out and why, a sentence each.
-fn told_left_out(
+/// Lists the omitted parts and the reasons.
+fn omissions(
     fields: MarketFields,
     ignored: &BTreeSet<String>,
     logged: &Logged,
     log_begins: Option<&str>,
 ) -> Vec<String> {
     let mut left_out = Vec::new();
-    let mut leave = |is_there: bool, field: &str, what: &str| {
-        if !is_there {
-            left_out.push(format!("the feed does not declare {field}: {what}"));
+    let mut unless_declared = |is_declared: bool, field: &str, omitted: &str| {
+        if !is_declared {
+            left_out.push(format!("the feed does not declare {field}: {omitted}"));
         }
     };
-    leave(
+    unless_declared(
         fields.status,
         "StandardStatus",
-        "no inventory, closings, withdrawals, changes of status or active listings",
+        "no inventory, closings, withdrawals, status changes or active listings",
     );
-    leave(
+    unless_declared(
         fields.price,
         "ListPrice",
         "no price cuts, increases or median prices",
     );
     if fields.status {
-        leave(fields.city, "City", "active listings are not told by city");
-        leave(
+        unless_declared(fields.city, "City", "no active listings by city");
+        unless_declared(
             fields.days_on_market,
             "DaysOnMarket",
-            "no median of the days on market",
+            "no median days on market",
         );
     }
-    for (field, what) in [
+
+    for (field, omitted) in [
         (
             "StandardStatus",
-            "no inventory, closings, withdrawals or changes of status",
+            "no inventory, closings, withdrawals or status changes",
         ),
         ("ListPrice", "no price cuts or increases"),
     ] {
         if ignored.contains(field) {
             left_out.push(format!(
-                "sync.ignore_fields names {field}, whose changes are not in the log: {what}"
+                "sync.ignore_fields names {field}, so the log has no changes of it: {omitted}"
             ));
         }
     }
@@ -155,12 +154,12 @@ fn told_left_out(
         && logged.from > 0
     {
         left_out.push(format!(
-            "`[retention] changes` removed what was logged before {begins} UTC: what happened on that day or before is not told"
+            "`[retention] changes` removed the log before {begins} UTC: no changes of that day or earlier"
         ));
     }
     if logged.status && logged.inventory_from.is_none() {
         left_out.push(
-            "the listings were never read to their end: no inventory; `mlsmirror sync` goes on"
+            "Property has not completed its first full sync: no inventory; run `mlsmirror sync`"
                 .to_owned(),
         );
     }

@@ -1,4 +1,4 @@
-//! A report for a terminal.
+//! The report as text for a terminal.
 
 use super::market::Market;
 use super::performance::Performance;
@@ -7,25 +7,25 @@ use super::table::{Table, WIDTH};
 use super::tables;
 use super::words::{printable, short_time, thousands};
 
-/// So many lines of days fit on a screen.
+/// The greatest number of rows in a table by day.
 const DAYS: usize = 32;
 
-/// So many cities, errors and transitions, if these are told one by one.
+/// The greatest number of cities, and of transitions in a list.
 const SHOWN: usize = 10;
 
-/// Errors, which are long.
+/// The greatest number of failed runs. Their errors take several lines.
 const FAILURES: usize = 5;
 
-/// Writes a report for a terminal of 80 columns.
+/// Returns a report as text for a terminal of 80 columns.
 pub fn text(report: &Report) -> String {
     let mut text = format!(
-        "{} to {}\nAll times are UTC; changes count when the mirror found them (recorded_at).\n",
+        "{} to {}\nAll times are UTC. A change counts when the mirror found it (recorded_at).\n",
         report.since, report.until
     );
     add_syncs(&mut text, report);
     match &report.market {
         Some(market) => add_market(&mut text, report, market),
-        None => text += "\nThe market\n",
+        None => text += "\nMarket\n",
     }
     if !report.left_out.is_empty() {
         text += "\n";
@@ -37,18 +37,18 @@ pub fn text(report: &Report) -> String {
 }
 
 fn add_syncs(text: &mut String, report: &Report) {
-    *text += "\nThe syncs\n";
+    *text += "\nSyncs\n";
     if report.syncs.jobs.is_empty() {
-        *text += "no job ran in this time\n";
+        *text += "no job ran in this period\n";
     } else {
         *text += &tables::jobs(&report.syncs).text();
-        *text += "(a run for each resource; ok: ended as succeeded; waited: for the rate limits)\n";
+        *text += "(one run per resource; ok: succeeded; waited: for the rate limits)\n";
     }
     if let Some(longest) = longest_lag_sentence(&report.syncs) {
         *text += &format!("{longest}\n");
     }
     if !report.syncs.failures.is_empty() {
-        *text += "\nThe newest runs that did not do all\n";
+        *text += "\nLatest runs that did not succeed\n";
     }
     for failure in report.syncs.failures.iter().take(FAILURES) {
         *text += &format!(
@@ -61,14 +61,14 @@ fn add_syncs(text: &mut String, report: &Report) {
     }
 }
 
-/// The longest that a resource waited, in a sentence.
+/// Returns a sentence on the longest lag of the period.
 pub fn longest_lag_sentence(syncs: &Performance) -> Option<String> {
     let days = syncs.lag.iter();
     let (seconds, day) = days
         .filter_map(|day| Some((day.lag_seconds?, day)))
         .max_by_key(|(seconds, _)| *seconds)?;
     Some(format!(
-        "Longest without being brought up to date: {} for {}, on {}",
+        "Longest lag: {}, {}, on {}",
         day.resource.unwrap_or_default(),
         short_time(seconds as f64),
         day.day
@@ -77,7 +77,7 @@ pub fn longest_lag_sentence(syncs: &Performance) -> Option<String> {
 
 fn add_market(text: &mut String, report: &Report, market: &Market) {
     *text += &format!(
-        "\nThe market: {} listings in the mirror now\n",
+        "\nMarket: {} listings in the mirror now\n",
         thousands(market.live)
     );
     if let Some(inventory) = &market.inventory {
@@ -88,32 +88,32 @@ fn add_market(text: &mut String, report: &Report, market: &Market) {
         );
     }
     if market.is_quiet() {
-        let mut told = "no listing came or went".to_owned();
+        let mut unchanged = "no listing was added, deleted or restored".to_owned();
         if market.transitions.is_some() {
-            told += ", no status changed";
+            unchanged += ", no status changed";
         }
         if market.prices.is_some() {
-            told += ", no price changed";
+            unchanged += ", no price changed";
         }
-        *text += &format!("\n{told} in this time\n");
+        *text += &format!("\n{}", wrapped(&(unchanged + " in this period"), ""));
     } else {
         let days = tables::days(market, &report.syncs, DAYS);
-        add(text, "By day", &days);
+        add(text, "Changes by day", &days);
     }
     if let Some(prices) = tables::prices(market).filter(|_| market.has_prices()) {
-        add(text, "Changes of price", &prices);
+        add(text, "Price changes", &prices);
     }
     if let Some(transitions) = &market.transitions
         && !transitions.is_empty()
     {
         let matrix = tables::transitions(transitions);
         if matrix.fits() {
-            add(text, "Changes of status", &matrix);
+            add(text, "Status changes", &matrix);
         } else {
             let list = tables::transition_list(transitions, SHOWN);
-            add(text, "Changes of status", &list);
+            add(text, "Status changes", &list);
             if transitions.len() > SHOWN {
-                *text += &format!("and {} kinds more: --json\n", transitions.len() - SHOWN);
+                *text += &format!("and {} more: --json\n", transitions.len() - SHOWN);
             }
         }
     }
@@ -130,7 +130,7 @@ fn add(text: &mut String, title: &str, table: &Table) {
     *text += &format!("\n{title}\n{}", table.text());
 }
 
-/// A long sentence in lines that fit.
+/// Wraps a sentence at the width of a terminal.
 fn wrapped(sentence: &str, indent: &str) -> String {
     let (mut text, mut line) = (String::new(), indent.to_owned());
     for word in printable(sentence).split_whitespace() {

@@ -160,7 +160,7 @@ fn an_empty_page_says_that_it_has_no_data() {
     for since in ["0", "2999-01-01", "1h"] {
         let shown = mirror.run(&["report", "--since", since]);
         shown.says(0, &[]);
-        assert!(shown.stdout.contains("no listing came or went"), "{shown}");
+        assert!(shown.stdout.contains("no listing was added"), "{shown}");
         assert!(!shown.stdout.contains("NaN"), "{shown}");
         page(&mirror, &["--since", since]);
     }
