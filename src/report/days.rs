@@ -1,13 +1,13 @@
-//! The days of a span, all UTC.
+//! The days of a period, in UTC.
 
 use std::ops::Range;
 
 use chrono::{Days as CountOfDays, NaiveDate};
 
-/// How many days a bin may have, so that not too many bins are shown.
+/// The possible widths of a bin, in days.
 const BIN_WIDTHS: [usize; 6] = [1, 7, 28, 91, 364, 3_640];
 
-/// Days one after another.
+/// Consecutive days, at least one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Days {
     first: NaiveDate,
@@ -15,7 +15,8 @@ pub struct Days {
 }
 
 impl Days {
-    /// From one day to another, both included; at least the last.
+    /// Returns the days from `first` to `last`, both included. If `last` is earlier, it is
+    /// the only day.
     pub fn between(first: NaiveDate, last: NaiveDate) -> Days {
         let days = (last - first).num_days();
         Days {
@@ -24,37 +25,37 @@ impl Days {
         }
     }
 
-    /// How many there are: at least one.
+    /// Returns the number of days.
     pub fn count(self) -> usize {
         self.count
     }
 
-    /// Which of them a stored time is on: none if it is before them. What is later than
-    /// all of them, by a clock that was set back since, is on the last.
+    /// Returns the index of the day of a stored time; None for an earlier time. A later time
+    /// counts to the last day, because the clock may have been set back.
     pub fn place(self, stored: &str) -> Option<usize> {
         let day = day(stored)?;
         let place = usize::try_from((day - self.first).num_days()).ok()?;
         Some(place.min(self.count - 1))
     }
 
-    /// The name of a day, `YYYY-MM-DD`.
+    /// Returns the day at an index as `YYYY-MM-DD`.
     pub fn name(self, place: usize) -> String {
         self.day(place).to_string()
     }
 
-    /// A day.
+    /// Returns the day at an index.
     pub fn day(self, place: usize) -> NaiveDate {
         let day = self.first.checked_add_days(CountOfDays::new(place as u64));
         day.unwrap_or(NaiveDate::MAX)
     }
 }
 
-/// The day of a stored time.
+/// Returns the day of a stored time.
 pub fn day(stored: &str) -> Option<NaiveDate> {
     NaiveDate::parse_from_str(stored.get(..10)?, "%Y-%m-%d").ok()
 }
 
-/// So many days as at most so many bins of equal width, of which the last one is whole.
+/// Groups days into at most `most` bins of equal width. Only the first bin can be shorter.
 pub fn bins(days: usize, most: usize) -> Vec<Range<usize>> {
     let fits = |width: &&usize| days.div_ceil(**width) <= most;
     let width = BIN_WIDTHS.iter().find(fits).copied().unwrap_or(days);
@@ -70,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_are_counted_from_the_first_and_none_is_behind_the_last() {
+    fn a_time_after_the_last_day_counts_to_the_last_day() {
         let at = |text| day(text).unwrap_or_default();
         let days = Days::between(at("2026-02-27"), at("2026-03-02"));
         assert_eq!(days.count(), 4);
@@ -83,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn bins_hold_every_day_once_and_are_not_too_many() {
+    fn bins_contain_each_day_once_and_respect_the_limit() {
         for (days, most, widths) in [(1, 32, 1), (31, 32, 1), (33, 32, 7), (4_000, 32, 364)] {
             let bins = bins(days, most);
             assert!(bins.len() <= most, "{days}");

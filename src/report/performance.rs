@@ -1,4 +1,4 @@
-//! How the syncs did.
+//! The performance of the syncs.
 
 use std::collections::BTreeMap;
 
@@ -11,102 +11,99 @@ use crate::mirror::{ReadTx, RunRow};
 use crate::resource::Resource;
 use crate::value::instant;
 
-/// So many errors are told, the newest.
+/// The greatest number of failures in a report.
 const FAILURES: usize = 20;
 
-/// How the syncs did.
+/// The performance of the syncs in a period.
 #[derive(Clone, Debug, Serialize)]
 pub struct Performance {
-    /// By job, in the order of their names.
+    /// The performance of each job, by name.
     pub jobs: Vec<JobPerformance>,
-    /// Runs that did not do all they were for, the newest first.
+    /// Runs that did not succeed, the newest first.
     pub failures: Vec<Failure>,
-    /// How far the mirror was behind, for each day of the span.
+    /// The longest lag of each day.
     pub lag: Vec<LagDay>,
-    /// How long runs took, for each day and job that had any.
+    /// The longest run of each day and job that had runs.
     pub durations: Vec<DurationDay>,
 }
 
-/// How the runs of a job did: a run for each resource.
+/// The performance of a job. The job has one run per resource.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct JobPerformance {
     /// The job.
     pub job: String,
-    /// How many runs began.
+    /// The number of started runs.
     pub runs: u64,
-    /// Those that did all they were for.
+    /// Runs that succeeded.
     pub succeeded: u64,
-    /// Those that left something out.
+    /// Runs that completed with omissions.
     pub partial: u64,
-    /// Those that could not go on.
+    /// Runs that failed.
     pub failed: u64,
-    /// Those that were stopped.
+    /// Runs that were interrupted.
     pub interrupted: u64,
-    /// Those under way.
+    /// Runs in progress.
     pub running: u64,
-    /// The share of those that ended which succeeded, from 0 to 1.
+    /// The share of the ended runs that succeeded, from 0 to 1.
     pub success_rate: Option<f64>,
-    /// How long they took, in the middle, in milliseconds.
+    /// The median duration of the ended runs, in milliseconds.
     pub median_duration_ms: Option<f64>,
-    /// How long the longest took, in milliseconds.
+    /// The longest duration, in milliseconds.
     pub longest_duration_ms: Option<u64>,
-    /// Records that came.
+    /// The number of received records.
     pub records_seen: u64,
-    /// Records that came, by the time of the runs that ended.
+    /// The received records of the ended runs, divided by their durations.
     pub records_per_second: Option<f64>,
-    /// Requests sent, retries among them.
+    /// The number of requests, including retries.
     pub requests: u64,
-    /// Requests sent again.
+    /// The number of retries.
     pub retries: u64,
-    /// Time spent waiting for the rate limits, in milliseconds.
+    /// The time spent waiting for the rate limits, in milliseconds.
     pub throttled_ms: u64,
-    /// Bytes of bodies received, after decompression.
+    /// The bytes of the received bodies, after decompression.
     pub bytes_received: u64,
 }
 
-/// A run that did not do all that it was for.
+/// A run that did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Failure {
     /// The job.
     pub job: String,
     /// The entity set.
     pub resource: String,
-    /// How it ended.
+    /// The status of the run.
     pub status: String,
-    /// When it began, UTC.
+    /// When the run started, UTC.
     pub started_at: String,
-    /// What went wrong.
+    /// The error of the run.
     pub error: Option<String>,
 }
 
-/// The longest time on a day since a resource was brought up to date.
+/// The longest lag of a day: the time since a resource was last brought up to date.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LagDay {
     /// The day, UTC.
     pub day: String,
-    /// How long, in seconds; null where none had ever been brought up to date.
+    /// The lag in seconds; null before the first completed sync.
     pub lag_seconds: Option<u64>,
-    /// The resource that waited so long.
+    /// The resource with this lag.
     pub resource: Option<&'static str>,
 }
 
-/// How long the runs of a job took that began on a day.
+/// The duration of a job's runs that started on a day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DurationDay {
     /// The day, UTC.
     pub day: String,
     /// The job.
     pub job: String,
-    /// How many of them ended.
+    /// The number of ended runs.
     pub runs: u64,
-    /// How long the longest took, in milliseconds.
+    /// The longest duration, in milliseconds.
     pub longest_ms: u64,
 }
 
-/// Reads how the syncs did since a time in storage form.
-///
-/// # Errors
-/// If the mirror cannot be read.
+/// Returns the performance of the syncs since a time in storage form.
 pub fn performance(
     tx: &ReadTx<'_>,
     resources: &[Resource],
@@ -139,9 +136,10 @@ pub fn performance(
             });
         }
     })?;
+
     let jobs = jobs
         .into_iter()
-        .map(|(name, (job, took, records))| job.told(name, took, records));
+        .map(|(name, (job, took, records))| job.with_rates(name, took, records));
     let durations = durations
         .into_iter()
         .map(|((place, job), (runs, longest_ms))| DurationDay {
@@ -152,9 +150,9 @@ pub fn performance(
         });
     let mut lag = Vec::new();
     for &resource in resources {
-        let moments = tx.up_to_date_times(resource, since)?;
-        let moments: Vec<DateTime<Utc>> = moments.iter().filter_map(|at| instant(at)).collect();
-        lag.push((resource.entity_set(), lags(&moments, days, now)));
+        let stored = tx.up_to_date_times(resource, since)?;
+        let times: Vec<DateTime<Utc>> = stored.iter().filter_map(|at| instant(at)).collect();
+        lag.push((resource.entity_set(), lags(&times, days, now)));
     }
     Ok(Performance {
         jobs: jobs.collect(),
@@ -176,17 +174,18 @@ pub fn performance(
     })
 }
 
-/// The longest time that had passed on each day since the last of these moments.
-fn lags(moments: &[DateTime<Utc>], days: Days, now: DateTime<Utc>) -> Vec<Option<u64>> {
+/// Returns the longest lag of each day, for a resource that was brought up to date at these
+/// times.
+fn lags(times: &[DateTime<Utc>], days: Days, now: DateTime<Utc>) -> Vec<Option<u64>> {
     let mut lags: Vec<Option<u64>> = vec![None; days.count()];
-    let ends = moments.iter().skip(1).copied().chain([now]);
-    for (begin, end) in moments.iter().zip(ends) {
+    let ends = times.iter().skip(1).copied().chain([now]);
+    for (begin, end) in times.iter().zip(ends) {
         let place = |at: &DateTime<Utc>| (at.date_naive() - days.day(0)).num_days();
         for day in place(begin).max(0)..=place(&end).min(days.count() as i64 - 1) {
             let day_ends = days.day(day as usize + 1).and_time(Default::default());
-            let waited = (end.min(day_ends.and_utc()) - begin).num_seconds();
+            let seconds = (end.min(day_ends.and_utc()) - begin).num_seconds();
             let lag = &mut lags[day as usize];
-            *lag = (*lag).max(Some(waited.max(0) as u64));
+            *lag = (*lag).max(Some(seconds.max(0) as u64));
         }
     }
     lags
@@ -214,7 +213,7 @@ impl JobPerformance {
         }
     }
 
-    fn told(mut self, job: String, mut took_ms: Vec<f64>, records: u64) -> JobPerformance {
+    fn with_rates(mut self, job: String, mut took_ms: Vec<f64>, records: u64) -> JobPerformance {
         let share = |part: f64, whole: f64| (whole > 0.0).then(|| part / whole);
         let seconds = took_ms.iter().sum::<f64>() / 1e3;
         let ended = self.runs - self.running;
@@ -232,22 +231,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lag_is_what_had_passed_on_each_day_at_most() {
+    fn the_lag_of_a_day_is_the_longest_time_since_the_last_sync() {
         let at = |text| instant(text).unwrap_or_default();
         let date = |text| day(text).unwrap_or_default();
         let days = Days::between(date("2026-03-01"), date("2026-03-04"));
         let now = at("2026-03-04 01:00:00");
         let hour = 3_600;
-        let moments = [
+        let times = [
             at("2026-02-28 22:00:00"),
             at("2026-03-01 01:00:00"),
             at("2026-03-01 02:00:00"),
             at("2026-03-03 02:00:00"),
         ];
         let expected = [22, 46, 48, 23].map(|hours| Some(hours * hour));
-        assert_eq!(lags(&moments, days, now), expected);
+        assert_eq!(lags(&times, days, now), expected);
         let expected = [None, None, Some(22 * hour), Some(23 * hour)];
-        assert_eq!(lags(&moments[3..], days, now), expected);
+        assert_eq!(lags(&times[3..], days, now), expected);
         assert_eq!(lags(&[], days, now), [None; 4]);
     }
 }

@@ -1,26 +1,26 @@
-//! Tables of text, and how a terminal shows them.
+//! Tables, and their text for a terminal.
 
 use super::words::{cut, printable};
 
-/// The columns of the narrowest terminal that people still use.
+/// The width of a terminal, in characters.
 pub const WIDTH: usize = 80;
 
-/// A longer name is cut.
+/// The greatest length of a name, in characters. Longer names are cut.
 const NAME_WIDTH: usize = 24;
 
-/// A table: its first columns hold names, the others numbers.
+/// A table. Its first columns contain names, the others numbers.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
     /// The names of the columns.
     pub head: Vec<String>,
-    /// How many columns hold names.
+    /// The number of columns with names.
     pub names: usize,
-    /// A row's cells.
+    /// The cells of each row.
     pub rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    /// An empty table whose first column holds names.
+    /// Returns an empty table whose first column contains names.
     pub fn new(head: &[&str]) -> Table {
         Table {
             head: head.iter().map(|name| (*name).to_owned()).collect(),
@@ -29,12 +29,12 @@ impl Table {
         }
     }
 
-    /// Whether it fits into a terminal.
+    /// Returns whether the table fits into a terminal.
     pub fn fits(&self) -> bool {
         self.widths().iter().sum::<usize>() + self.head.len().saturating_sub(1) <= WIDTH
     }
 
-    /// Its lines, each with its end, under a head of several where names are long.
+    /// Returns the table as text. A long column name takes several lines.
     pub fn text(&self) -> String {
         let widths = self.widths();
         let wide = widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
@@ -45,9 +45,8 @@ impl Table {
         let mut text = String::new();
         for line in 0..height {
             let cells = head.iter().map(|lines| {
-                // They stand on the line above the first row.
-                let above = height - lines.len();
-                line.checked_sub(above)
+                // Column names are aligned at the bottom.
+                line.checked_sub(height - lines.len())
                     .and_then(|line| lines.get(line))
                     .map_or("", String::as_str)
             });
@@ -83,7 +82,7 @@ impl Table {
     fn widths(&self) -> Vec<usize> {
         let length = |text: &str| text.chars().count();
         let columns = self.head.iter().enumerate().map(|(column, name)| {
-            // A name stands beside names that are as long; one of numbers does not.
+            // Numbers are narrow, so only the names of their columns are split into lines.
             let head = if column < self.names {
                 Some(length(name))
             } else {
@@ -101,7 +100,7 @@ impl Table {
     }
 }
 
-/// The words of a name in lines of so many letters.
+/// Splits a name into lines of at most `width` characters, if its words allow it.
 fn lines(name: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in words(name) {
@@ -116,14 +115,13 @@ fn lines(name: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// The words of a name: by spaces, and by capitals within, as in ActiveUnderContract.
+/// Splits a name into words, at spaces and before capitals, as in ActiveUnderContract.
 fn words(name: &str) -> Vec<String> {
     let mut words = Vec::new();
     for part in printable(name).split_whitespace() {
         let mut word = String::new();
         for letter in part.chars() {
-            let begins = letter.is_uppercase() && word.ends_with(char::is_lowercase);
-            if begins {
+            if letter.is_uppercase() && word.ends_with(char::is_lowercase) {
                 words.push(std::mem::take(&mut word));
             }
             word.push(letter);
@@ -141,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_name_stands_on_several_lines_above_its_numbers() {
+    fn a_long_column_name_is_split_into_lines() {
         let mut table = Table::new(&["end of day", "ActiveUnderContract", "Coming Soon"]);
         table
             .rows

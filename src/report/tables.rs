@@ -1,4 +1,4 @@
-//! The tables of a report, which a terminal and a page show alike.
+//! The tables of a report, for the text and for the page.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -9,15 +9,15 @@ use super::performance::{JobPerformance, Performance};
 use super::table::Table;
 use super::words::{bytes, rounded, short_number, short_time, thousands};
 
-/// More statuses than these are told together.
+/// The greatest number of statuses with a column of their own in a terminal.
 const STATUSES: usize = 8;
 
-/// How a status is called, or its absence.
+/// Returns the name of a status, or `(none)`.
 pub fn status_name(status: Option<&str>) -> &str {
     status.unwrap_or("(none)")
 }
 
-/// The runs of each job.
+/// Returns the performance of each job.
 pub fn jobs(syncs: &Performance) -> Table {
     let mut table = Table::new(&[
         "job",
@@ -25,7 +25,7 @@ pub fn jobs(syncs: &Performance) -> Table {
         "ok",
         "median time",
         "longest time",
-        "records a second",
+        "records per second",
         "requests",
         "retries",
         "waited",
@@ -54,7 +54,7 @@ fn job(job: &JobPerformance) -> Vec<String> {
     ]
 }
 
-/// A share as a percentage, which is 100 % only for all.
+/// Formats a share as a percentage. Only a share of 1 gives `100%`.
 pub fn share(rate: f64) -> String {
     let percent = (rate * 100.0).round();
     if rate < 1.0 && percent > 99.0 {
@@ -64,7 +64,7 @@ pub fn share(rate: f64) -> String {
     }
 }
 
-/// What happened on each day, or in each few days.
+/// Returns the changes by day, or by bin of days if there are more than `most` days.
 pub fn days(market: &Market, syncs: &Performance, most: usize) -> Table {
     let (status, price) = (market.transitions.is_some(), market.prices.is_some());
     let bins = bins(market.days.len(), most);
@@ -102,7 +102,7 @@ pub fn days(market: &Market, syncs: &Performance, most: usize) -> Table {
     table
 }
 
-/// What stands above the days that bins begin with.
+/// Returns the name of the column with the first day of each bin.
 fn head_of(bins: &[Range<usize>]) -> &'static str {
     if bins.iter().all(|bin| bin.len() == 1) {
         "day"
@@ -111,18 +111,18 @@ fn head_of(bins: &[Range<usize>]) -> &'static str {
     }
 }
 
-/// A count of some days together, as far as it is known.
+/// Returns the sum of a count over days; None if the count of every day is unknown.
 pub fn sum(days: &[MarketDay], count: fn(&MarketDay) -> Option<u64>) -> Option<u64> {
     days.iter().filter_map(count).reduce(|sum, more| sum + more)
 }
 
-/// The longest lag within some days.
+/// Returns the longest lag within a range of days.
 pub fn longest_lag(syncs: &Performance, days: Range<usize>) -> Option<u64> {
     let days = syncs.lag.get(days)?;
     days.iter().filter_map(|day| day.lag_seconds).max()
 }
 
-/// How long the longest run of each job took in each bin of days, in seconds.
+/// Returns the duration of the longest run of each job in each bin, in seconds.
 pub fn longest_runs<'s>(
     syncs: &'s Performance,
     bins: &[Range<usize>],
@@ -144,7 +144,7 @@ pub fn longest_runs<'s>(
     jobs.collect()
 }
 
-/// The same as a table.
+/// Returns the longest runs of each job by day, or by bin of days.
 pub fn durations(syncs: &Performance, most: usize) -> Table {
     let bins = bins(syncs.lag.len(), most);
     let jobs = longest_runs(syncs, &bins);
@@ -162,8 +162,8 @@ pub fn durations(syncs: &Performance, most: usize) -> Table {
     table
 }
 
-/// Listings by status at the end of each day, or of each few days, for a terminal: the
-/// statuses with fewest listings are told together where they do not fit.
+/// Returns the listings by status and day for a terminal. If the table is too wide, the
+/// statuses with the fewest listings share one column.
 pub fn fitting_inventory(inventory: &Inventory, most: usize) -> Table {
     let mut shown = inventory.statuses.len().min(STATUSES);
     loop {
@@ -175,8 +175,8 @@ pub fn fitting_inventory(inventory: &Inventory, most: usize) -> Table {
     }
 }
 
-/// Listings by status at the end of each day, or of each few days; after so many
-/// statuses the others are told together.
+/// Returns the listings by status at the end of each day or bin of days. All statuses after
+/// the first `shown` share one column.
 pub fn inventory(inventory: &Inventory, shown: usize, most: usize) -> Table {
     let names = inventory.statuses.iter().take(shown);
     let mut head = vec!["end of"];
@@ -207,10 +207,10 @@ pub fn inventory(inventory: &Inventory, shown: usize, most: usize) -> Table {
     table
 }
 
-/// Changes of price in both directions.
+/// Returns the price changes in both directions.
 pub fn prices(market: &Market) -> Option<Table> {
     let prices = market.prices.as_ref()?;
-    let mut table = Table::new(&["price", "count", "median", "median percent", "all together"]);
+    let mut table = Table::new(&["price", "count", "median", "median percent", "total"]);
     let row = |name: &str, moves: &PriceMoves| {
         let percent = moves.median_percent;
         let percent = percent.map(|percent| format!("{}%", rounded(percent)));
@@ -229,7 +229,7 @@ pub fn prices(market: &Market) -> Option<Table> {
     Some(table)
 }
 
-/// The active listings of at most so many cities, under those of all.
+/// Returns the active listings in total and by city, for at most `most` cities.
 pub fn cities(market: &Market, most: usize) -> Option<Table> {
     let active = market.active.as_ref()?;
     let mut table = Table::new(&["city", "active", "median price", "median days on market"]);
@@ -249,7 +249,7 @@ pub fn cities(market: &Market, most: usize) -> Option<Table> {
     Some(table)
 }
 
-/// From which status (down) to which (across) listings went.
+/// Returns the status changes as a matrix: a row per old status, a column per new one.
 pub fn transitions(transitions: &[TransitionCount]) -> Table {
     let ends = |end: fn(&TransitionCount) -> &Option<String>| {
         let mut ends: Vec<&Option<String>> = Vec::new();
@@ -277,7 +277,7 @@ pub fn transitions(transitions: &[TransitionCount]) -> Table {
     table
 }
 
-/// The same, one below the other, for where there are too many for a matrix.
+/// Returns the status changes as a list, for when a matrix is too wide.
 pub fn transition_list(transitions: &[TransitionCount], most: usize) -> Table {
     let mut table = Table::new(&["from", "to", "count"]);
     table.names = 2;

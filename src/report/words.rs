@@ -1,9 +1,9 @@
-//! Numbers, times and sizes as people read them.
+//! Formats numbers, durations, sizes and received text for people.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// `1731072` as `1,731,072`.
+/// Formats `1731072` as `1,731,072`.
 pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -16,13 +16,12 @@ pub fn thousands(number: u64) -> String {
     text
 }
 
-/// A time in its two largest units: `1 h 27 min`, `12 s`, `0.8 s`.
+/// Formats a duration in its two largest units: `1 h 27 min`, `12 s`, `0.8 s`.
 pub fn time(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
         0..10 => format!("{:.1} s", duration.as_secs_f64()),
         10..60 => format!("{seconds} s"),
-        // Rounded: nobody plans by the second here.
         60..600 => format!("{} min {} s", seconds / 60, seconds % 60),
         _ => {
             let minutes = (seconds + 30) / 60;
@@ -35,7 +34,7 @@ pub fn time(duration: Duration) -> String {
     }
 }
 
-/// A size in the largest unit that fits: `1.4 GB`.
+/// Formats a size in its largest unit: `1.4 GB`.
 pub fn bytes(bytes: u64) -> String {
     let units = [("GB", 1e9), ("MB", 1e6), ("KB", 1e3)];
     let fitting = units.into_iter().find(|(_, size)| bytes as f64 >= *size);
@@ -45,7 +44,7 @@ pub fn bytes(bytes: u64) -> String {
     }
 }
 
-/// A time for a column of a table: `1h27m`, `12s`, `0.8s`, `13ms`.
+/// Formats a duration for a column of a table: `1h27m`, `12s`, `0.8s`, `13ms`.
 pub(super) fn short_time(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match whole {
@@ -66,7 +65,7 @@ fn two(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {
     }
 }
 
-/// A number for a column of a table: whole, or in thousands or millions.
+/// Formats a number for a column of a table: whole, in millions or in billions.
 pub(super) fn short_number(number: u64) -> String {
     match number {
         0..1_000_000 => thousands(number),
@@ -75,12 +74,12 @@ pub(super) fn short_number(number: u64) -> String {
     }
 }
 
-/// A number that need not be whole: the larger, the fewer digits behind the point.
+/// Formats a number. Only a fraction below 100 has a decimal.
 pub(super) fn rounded(number: f64) -> String {
     let sign = if number < 0.0 { "-" } else { "" };
     let size = number.abs();
     match size {
-        // No price is so high, and no number of so many digits is read.
+        // No real price is this high, and nobody reads that many digits.
         _ if size >= 1e15 => format!("{number:.1e}"),
         _ if size >= 100.0 || size == size.trunc() => {
             format!("{sign}{}", thousands(size.round() as u64))
@@ -89,14 +88,15 @@ pub(super) fn rounded(number: f64) -> String {
     }
 }
 
-/// Whether a letter steers a terminal, or turns the direction of what stands behind it
-/// (Unicode Standard Annex 9, "Explicit Directional Embeddings", "Overrides", "Isolates").
+/// Returns whether a character controls a terminal, or changes the direction of the text
+/// after it (Unicode Standard Annex 9, "Explicit Directional Embeddings", "Overrides",
+/// "Isolates").
 pub fn steers(letter: char) -> bool {
-    let turns = matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    letter.is_control() || turns
+    let is_directional = matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    letter.is_control() || is_directional
 }
 
-/// A text of the feed, without what would steer a terminal.
+/// Replaces the characters of a received text that control a terminal with spaces.
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(steers) {
         return text.into();
@@ -104,7 +104,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     text.replace(steers, " ").into()
 }
 
-/// A text that is not longer than so many letters.
+/// Cuts a text to at most `room` characters.
 pub fn cut(text: &str, room: usize) -> Cow<'_, str> {
     if text.chars().count() <= room {
         return text.into();
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_written_as_people_read_them() {
+    fn numbers_durations_and_sizes_are_readable() {
         assert_eq!(thousands(0), "0");
         assert_eq!(thousands(999), "999");
         assert_eq!(thousands(1_731_072), "1,731,072");

@@ -7,44 +7,44 @@ use serde::Serialize;
 use crate::mirror::ListingNow;
 use crate::report::statistics::median;
 
-/// So many cities are told, those with most active listings.
+/// The greatest number of cities in a report.
 const CITIES: usize = 20;
 
 /// The active listings.
 #[derive(Clone, Debug, Serialize)]
 pub struct Active {
-    /// All of them.
+    /// All active listings.
     pub all: Group,
-    /// Those of the cities that have most of them; None without City.
+    /// The cities with the most active listings; None if the feed does not declare City.
     pub cities: Option<Vec<CityGroup>>,
 }
 
-/// Some active listings.
+/// A group of active listings.
 #[derive(Clone, Debug, Serialize)]
 pub struct Group {
-    /// How many.
+    /// The number of listings.
     pub listings: u64,
-    /// Their ListPrice, in the middle.
+    /// The median ListPrice.
     pub median_list_price: Option<f64>,
-    /// Their DaysOnMarket, in the middle, as the feed last said.
+    /// The median DaysOnMarket, as the feed last sent it.
     pub median_days_on_market: Option<f64>,
 }
 
 /// The active listings of a city.
 #[derive(Clone, Debug, Serialize)]
 pub struct CityGroup {
-    /// The city; null for those without.
+    /// The city; null for listings without one.
     pub city: Option<String>,
-    /// Its listings.
+    /// The listings of the city.
     #[serde(flatten)]
     pub group: Group,
 }
 
-/// Gathers the active listings of each city.
+/// Collects the active listings by city.
 #[derive(Default)]
 pub struct Cities(HashMap<Option<Box<str>>, Numbers>);
 
-/// Numbers of active listings.
+/// The numbers of a group of active listings.
 #[derive(Default)]
 struct Numbers {
     listings: u64,
@@ -53,7 +53,7 @@ struct Numbers {
 }
 
 impl Cities {
-    /// Notes an active listing.
+    /// Adds an active listing.
     pub fn add(&mut self, listing: &ListingNow<'_>) {
         let city: Option<Box<str>> = listing.city.map(Into::into);
         let numbers = self.0.entry(city).or_default();
@@ -62,8 +62,8 @@ impl Cities {
         numbers.days_on_market.extend(listing.days_on_market);
     }
 
-    /// All of them, and those of single cities if these are known.
-    pub fn told(self, by_city: bool) -> Active {
+    /// Returns the active listings, in total and, if `by_city`, for each city.
+    pub fn active(self, by_city: bool) -> Active {
         let mut all = Numbers::default();
         let mut groups = Vec::new();
         for (city, mut numbers) in self.0 {
@@ -73,20 +73,20 @@ impl Cities {
                 .extend_from_slice(&numbers.days_on_market);
             groups.push(CityGroup {
                 city: city.map(String::from),
-                group: numbers.told(),
+                group: numbers.group(),
             });
         }
         groups.sort_by(|a, b| (b.group.listings, &a.city).cmp(&(a.group.listings, &b.city)));
         groups.truncate(CITIES);
         Active {
-            all: all.told(),
+            all: all.group(),
             cities: by_city.then_some(groups),
         }
     }
 }
 
 impl Numbers {
-    fn told(&mut self) -> Group {
+    fn group(&mut self) -> Group {
         Group {
             listings: self.listings,
             median_list_price: median(&mut self.prices),

@@ -1,108 +1,108 @@
-//! How the market moved, as values.
+//! The values of the market section of a report.
 
 use serde::Serialize;
 
 use super::active::Active;
 use crate::resource::folded_status;
 
-/// How the market moved, as far as the feed declares the fields that tell it.
+/// The moves of the market. A part is None if the feed does not declare its field.
 #[derive(Clone, Debug, Serialize)]
 pub struct Market {
-    /// Listings that the mirror holds now.
+    /// The number of live listings now.
     pub live: u64,
-    /// Listings by StandardStatus, day by day.
+    /// The listings by StandardStatus and day.
     pub inventory: Option<Inventory>,
-    /// What happened on each day of the span.
+    /// The changes of each day.
     pub days: Vec<MarketDay>,
-    /// Changes of ListPrice.
+    /// The changes of ListPrice.
     pub prices: Option<Prices>,
     /// The active listings now.
     pub active: Option<Active>,
-    /// Changes of StandardStatus, the most frequent first.
+    /// The changes of StandardStatus, the most frequent first.
     pub transitions: Option<Vec<TransitionCount>>,
 }
 
-/// Listings by StandardStatus, day by day.
+/// The listings by StandardStatus and day.
 #[derive(Clone, Debug, Serialize)]
 pub struct Inventory {
-    /// The statuses as the feed spells them, those with most listings now first; null
-    /// for listings without one, and for those whose rows were forgotten.
+    /// The statuses in the feed's spelling, the one with the most listings now first. Null
+    /// stands for listings without a status and for purged listings.
     pub statuses: Vec<Option<String>>,
-    /// From the day on which the mirror first held all listings.
+    /// The days since the first full sync of the listings.
     pub days: Vec<InventoryDay>,
 }
 
-/// The listings at the end of a day; of the last day, now.
+/// The listings at the end of a day. The last day has the current listings.
 #[derive(Clone, Debug, Serialize)]
 pub struct InventoryDay {
     /// The day, UTC.
     pub day: String,
-    /// How many of each of the statuses, in their order.
+    /// The number of listings of each status, in the order of the statuses.
     pub listings: Vec<u64>,
 }
 
-/// What happened on a day, by when the mirror found it; None where the log does not tell:
-/// what was recorded then was removed since, or the field is not declared or not logged.
+/// The number of changes that the mirror found on a day. A count is None if retention removed
+/// the log of that day, or if the field is not declared or not logged.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct MarketDay {
     /// The day, UTC.
     pub day: String,
-    /// Listings that came.
+    /// New listings.
     pub new: Option<u64>,
-    /// Listings that went to Closed.
+    /// Status changes to Closed.
     pub closed: Option<u64>,
-    /// Listings that went to Withdrawn.
+    /// Status changes to Withdrawn.
     pub withdrawn: Option<u64>,
-    /// Listings that were deleted.
+    /// Deleted listings.
     pub deleted: Option<u64>,
-    /// Listings that came back.
+    /// Restored listings.
     pub restored: Option<u64>,
-    /// Prices that fell.
+    /// Price cuts.
     pub price_cuts: Option<u64>,
-    /// Prices that rose.
+    /// Price increases.
     pub price_increases: Option<u64>,
 }
 
-/// Changes of ListPrice.
+/// The changes of ListPrice.
 #[derive(Clone, Debug, Serialize)]
 pub struct Prices {
-    /// Those to a lower one.
+    /// Changes to a lower price.
     pub cuts: PriceMoves,
-    /// Those to a higher one.
+    /// Changes to a higher price.
     pub increases: PriceMoves,
 }
 
-/// Changes of ListPrice in one direction.
+/// The changes of ListPrice in one direction.
 #[derive(Clone, Debug, Serialize)]
 pub struct PriceMoves {
-    /// How many.
+    /// The number of changes.
     pub count: u64,
-    /// By how much, in the middle.
+    /// The median amount.
     pub median_amount: Option<f64>,
-    /// By how much, all together.
+    /// The total amount.
     pub total_amount: f64,
-    /// By how much of the price before, in the middle, in percent.
+    /// The median amount in percent of the old price.
     pub median_percent: Option<f64>,
 }
 
-/// How often listings went from one status to another.
+/// The number of changes from one status to another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TransitionCount {
-    /// The status before, as the feed spells it; null for none.
+    /// The old status in the feed's spelling; null for none.
     pub from: Option<String>,
-    /// The status after.
+    /// The new status.
     pub to: Option<String>,
-    /// How often.
+    /// The number of changes.
     pub count: u64,
 }
 
-/// Whether a status is this one, in either feed's spelling.
+/// Returns whether two statuses are the same, with or without spaces between the words.
 pub fn is_status(status: Option<&str>, name: &str) -> bool {
     status.is_some_and(|status| folded_status(status).eq(folded_status(name)))
 }
 
 impl Market {
-    /// Whether nothing happened, of which the log tells all.
+    /// Returns whether the log is complete and has no change.
     pub fn is_quiet(&self) -> bool {
         let is_none = |count: Option<u64>| count == Some(0);
         let mut days = self.days.iter();
@@ -111,7 +111,7 @@ impl Market {
             && days.all(|day| is_none(day.new) && is_none(day.deleted) && is_none(day.restored))
     }
 
-    /// Whether any price changed.
+    /// Returns whether a price changed.
     pub fn has_prices(&self) -> bool {
         let prices = self.prices.as_ref();
         prices.is_some_and(|prices| prices.cuts.count + prices.increases.count > 0)
@@ -123,7 +123,7 @@ mod tests {
     use super::is_status;
 
     #[test]
-    fn a_status_is_the_same_in_either_spelling() {
+    fn the_spelling_of_a_status_does_not_matter() {
         for spelling in ["Active Under Contract", "ActiveUnderContract"] {
             assert!(is_status(Some(spelling), "Active Under Contract"));
             assert!(!is_status(Some(spelling), "Active"));

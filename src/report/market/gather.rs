@@ -1,4 +1,4 @@
-//! Gathers how the market moved from the change log and the listings.
+//! Collects the moves of the market from the change log and the listings.
 
 use std::collections::HashMap;
 
@@ -11,23 +11,20 @@ use crate::mirror::{ListingNow, MarketChange, MarketEvent, MarketFields, ReadTx}
 use crate::report::days::Days;
 use crate::report::statistics::median;
 
-/// What the change log tells of a span.
+/// The coverage of the change log within a period.
 #[derive(Clone, Copy, Debug)]
 pub struct Logged {
-    /// Changes of StandardStatus.
+    /// Whether the log has changes of StandardStatus.
     pub status: bool,
-    /// Changes of ListPrice.
+    /// Whether the log has changes of ListPrice.
     pub price: bool,
-    /// The first day of which it tells all; those before it are left out.
+    /// The first day with a complete log. The report omits the changes of earlier days.
     pub from: usize,
-    /// The first day at whose end the inventory is known, if any is.
+    /// The first day with a known inventory at its end, if any.
     pub inventory_from: Option<usize>,
 }
 
-/// Reads how the market moved since a time in storage form, as far as the log tells.
-///
-/// # Errors
-/// If the mirror cannot be read.
+/// Returns the moves of the market since a time in storage form.
 pub fn market(
     tx: &ReadTx<'_>,
     fields: MarketFields,
@@ -36,12 +33,12 @@ pub fn market(
     logged: Logged,
 ) -> anyhow::Result<Market> {
     let mut gathering = Gathering::new(fields, logged, days);
-    tx.read_market_changes(since, |change| gathering.note(&change))?;
-    tx.read_listings(fields, |listing| gathering.see(&listing))?;
+    tx.read_market_changes(since, |change| gathering.add_change(&change))?;
+    tx.read_listings(fields, |listing| gathering.add_listing(&listing))?;
     Ok(gathering.market())
 }
 
-/// What is gathered of the log and the listings.
+/// The data collected so far.
 struct Gathering {
     fields: MarketFields,
     logged: Logged,
@@ -55,7 +52,7 @@ struct Gathering {
     cities: Cities,
 }
 
-/// Changes of price, each by amount and percent.
+/// Price changes by amount and by percent.
 #[derive(Default)]
 struct Moves {
     amounts: Vec<f64>,
@@ -65,16 +62,16 @@ struct Moves {
 impl Gathering {
     fn new(fields: MarketFields, logged: Logged, span: Days) -> Gathering {
         let days = (0..span.count()).map(|place| {
-            let none_yet = |is_logged: bool| (is_logged && place >= logged.from).then_some(0);
+            let zero_if = |is_logged: bool| (is_logged && place >= logged.from).then_some(0);
             MarketDay {
                 day: span.name(place),
-                new: none_yet(true),
-                closed: none_yet(logged.status),
-                withdrawn: none_yet(logged.status),
-                deleted: none_yet(true),
-                restored: none_yet(true),
-                price_cuts: none_yet(logged.price),
-                price_increases: none_yet(logged.price),
+                new: zero_if(true),
+                closed: zero_if(logged.status),
+                withdrawn: zero_if(logged.status),
+                deleted: zero_if(true),
+                restored: zero_if(true),
+                price_cuts: zero_if(logged.price),
+                price_increases: zero_if(logged.price),
             }
         });
         Gathering {
@@ -91,14 +88,14 @@ impl Gathering {
         }
     }
 
-    fn note(&mut self, change: &MarketChange<'_>) {
+    fn add_change(&mut self, change: &MarketChange<'_>) {
         let Some(place) = self.span.place(change.recorded_at) else {
             return;
         };
         if self.logged.inventory_from.is_some() {
-            self.walk.note(change.key, place, change.event);
+            self.walk.add_change(change.key, place, change.event);
         }
-        // Of a day that is not told as a whole nothing is.
+        // The log of this day is incomplete.
         if place < self.logged.from {
             return;
         }
@@ -129,15 +126,15 @@ impl Gathering {
         }
     }
 
-    fn see(&mut self, listing: &ListingNow<'_>) {
+    fn add_listing(&mut self, listing: &ListingNow<'_>) {
         self.live += u64::from(listing.is_live);
         if self.logged.inventory_from.is_some() {
-            self.walk.see(listing.key, listing.is_live, listing.status);
+            self.walk
+                .add_listing(listing.key, listing.is_live, listing.status);
         }
-        if !listing.is_live || !is_status(listing.status, "Active") {
-            return;
+        if listing.is_live && is_status(listing.status, "Active") {
+            self.cities.add(listing);
         }
-        self.cities.add(listing);
     }
 
     fn market(self) -> Market {
@@ -148,8 +145,8 @@ impl Gathering {
             Inventory {
                 statuses: counts.statuses,
                 days: days
-                    .map(|(behind, listings)| InventoryDay {
-                        day: span.name(first + behind),
+                    .map(|(index, listings)| InventoryDay {
+                        day: span.name(first + index),
                         listings,
                     })
                     .collect(),
@@ -160,10 +157,10 @@ impl Gathering {
             inventory,
             days: self.days,
             prices: logged.price.then(|| Prices {
-                cuts: self.cuts.told(),
-                increases: self.increases.told(),
+                cuts: self.cuts.summary(),
+                increases: self.increases.summary(),
             }),
-            active: fields.status.then(|| self.cities.told(fields.city)),
+            active: fields.status.then(|| self.cities.active(fields.city)),
             transitions: logged.status.then(|| transitions(self.transitions)),
         }
     }
@@ -175,10 +172,10 @@ impl Moves {
         self.percents.push(by / from * 100.0);
     }
 
-    fn told(mut self) -> PriceMoves {
+    fn summary(mut self) -> PriceMoves {
         PriceMoves {
             count: self.amounts.len() as u64,
-            // The sum of none is -0.
+            // The sum of an empty list is -0. Adding zero turns it into 0.
             total_amount: self.amounts.iter().sum::<f64>() + 0.0,
             median_amount: median(&mut self.amounts),
             median_percent: median(&mut self.percents),

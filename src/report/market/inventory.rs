@@ -1,15 +1,14 @@
-//! How many listings had which status, day by day: today's counts, walked back
-//! through the log. Pure.
+//! Computes the listings by status on past days: starts from the current listings and undoes
+//! the logged changes, the newest first. Pure.
 
 use std::collections::HashMap;
 
 use crate::mirror::MarketEvent;
 
-/// A status by its place among [`Statuses`].
+/// The index of a status in [`Statuses`].
 type StatusId = u32;
 
-/// The statuses that were met, each once. None is that of a listing without one, and of
-/// one whose row was forgotten.
+/// The distinct statuses. None stands for listings without a status and for purged listings.
 #[derive(Default)]
 struct Statuses {
     names: Vec<Option<Box<str>>>,
@@ -18,7 +17,7 @@ struct Statuses {
 
 impl Statuses {
     fn id(&mut self, name: Option<&str>) -> StatusId {
-        // There are few, and most are looked for often.
+        // Most lookups are for a few statuses. A short linear search is faster than a hash.
         let known = self.names.iter().take(16);
         if let Some(place) = known.into_iter().position(|own| own.as_deref() == name) {
             return place as StatusId;
@@ -32,62 +31,61 @@ impl Statuses {
     }
 }
 
-/// What the log says of a record.
+/// A logged change of a listing.
 struct Step {
     record: u32,
     day: u32,
-    what: What,
+    kind: StepKind,
 }
 
-enum What {
-    Came,
-    Went,
-    Returned,
+enum StepKind {
+    /// The listing was inserted or restored.
+    Added,
+    Deleted,
     StatusWas(StatusId),
 }
 
 #[derive(Clone, Copy)]
-struct Standing {
+struct ListingState {
     is_live: bool,
     status: StatusId,
 }
 
-/// Gathers what is needed to walk back: first the log, newest first, then the listings.
+/// Collects the logged changes, the newest first, then the current listings.
 #[derive(Default)]
 pub struct WalkBack {
     statuses: Statuses,
     records: HashMap<Box<str>, u32>,
-    standings: Vec<Standing>,
+    states: Vec<ListingState>,
     steps: Vec<Step>,
     now: Vec<i64>,
 }
 
-/// How many listings had which status at the end of each day.
+/// The number of listings by status at the end of each day.
 pub struct Counts {
-    /// The statuses, those with most listings now first.
+    /// The statuses, the one with the most listings now first.
     pub statuses: Vec<Option<String>>,
-    /// For each day, the listings of each status.
+    /// The listings of each status, for each day.
     pub days: Vec<Vec<u64>>,
 }
 
 impl WalkBack {
-    /// Notes an entry of the log, of a day. Each is to be older than the one before.
-    pub fn note(&mut self, key: &str, day: usize, event: MarketEvent<'_>) {
-        let what = match event {
-            MarketEvent::Inserted => What::Came,
-            MarketEvent::Deleted => What::Went,
-            MarketEvent::Restored => What::Returned,
-            MarketEvent::Status(from, _) => What::StatusWas(self.statuses.id(from)),
+    /// Adds a logged change. The changes must come in order, the newest first.
+    pub fn add_change(&mut self, key: &str, day: usize, event: MarketEvent<'_>) {
+        let kind = match event {
+            MarketEvent::Inserted | MarketEvent::Restored => StepKind::Added,
+            MarketEvent::Deleted => StepKind::Deleted,
+            MarketEvent::Status(from, _) => StepKind::StatusWas(self.statuses.id(from)),
             MarketEvent::Price(..) => return,
         };
         let record = match self.records.get(key) {
             Some(record) => *record,
             None => {
-                let record = self.standings.len() as u32;
+                let record = self.states.len() as u32;
                 self.records.insert(key.into(), record);
-                // Unless the listings say otherwise: it was forgotten for good.
+                // A purged listing keeps this state, because it has no row.
                 let status = self.statuses.id(None);
-                self.standings.push(Standing {
+                self.states.push(ListingState {
                     is_live: false,
                     status,
                 });
@@ -95,11 +93,11 @@ impl WalkBack {
             }
         };
         let day = day as u32;
-        self.steps.push(Step { record, day, what });
+        self.steps.push(Step { record, day, kind });
     }
 
-    /// Notes how a listing stands now.
-    pub fn see(&mut self, key: &str, is_live: bool, status: Option<&str>) {
+    /// Adds a listing in its current state.
+    pub fn add_listing(&mut self, key: &str, is_live: bool, status: Option<&str>) {
         if !is_live && self.records.is_empty() {
             return;
         }
@@ -112,57 +110,64 @@ impl WalkBack {
             self.now[place] += 1;
         }
         if let Some(record) = self.records.get(key) {
-            self.standings[*record as usize] = Standing { is_live, status };
+            self.states[*record as usize] = ListingState { is_live, status };
         }
     }
 
-    /// Walks back from the end of the last of so many days to the end of the one at
-    /// `first`.
+    /// Returns the counts of the days from `first` to the last of `days` days.
     pub fn counts(mut self, first: usize, days: usize) -> Counts {
-        let mut moved: HashMap<(u32, StatusId), i64> = HashMap::new();
-        let mut count = |day: u32, status: StatusId, by: i64| {
-            *moved.entry((day, status)).or_default() += by;
-        };
-        for step in &self.steps {
-            let standing = &mut self.standings[step.record as usize];
-            match step.what {
-                What::Came | What::Returned => {
-                    if standing.is_live {
-                        count(step.day, standing.status, 1);
-                    }
-                    standing.is_live = false;
-                }
-                What::Went => {
-                    if !standing.is_live {
-                        count(step.day, standing.status, -1);
-                    }
-                    standing.is_live = true;
-                }
-                What::StatusWas(before) => {
-                    if standing.is_live {
-                        count(step.day, standing.status, 1);
-                        count(step.day, before, -1);
-                    }
-                    standing.status = before;
-                }
-            }
-        }
+        let deltas = self.undo();
         let mut now = self.now;
         now.resize(self.statuses.names.len(), 0);
+
         let mut counts = Vec::new();
         for day in (first..days).rev() {
             counts.push(now.clone());
             for (status, listings) in now.iter_mut().enumerate() {
                 let key = (day as u32, status as StatusId);
-                *listings -= moved.get(&key).copied().unwrap_or(0);
+                *listings -= deltas.get(&key).copied().unwrap_or(0);
             }
         }
         counts.reverse();
         order(self.statuses.names, counts)
     }
+
+    /// Undoes all changes. Returns by how much they changed the count of each status on each
+    /// day.
+    fn undo(&mut self) -> HashMap<(u32, StatusId), i64> {
+        let mut deltas: HashMap<(u32, StatusId), i64> = HashMap::new();
+        let mut count = |day: u32, status: StatusId, by: i64| {
+            *deltas.entry((day, status)).or_default() += by;
+        };
+        for step in &self.steps {
+            let state = &mut self.states[step.record as usize];
+            match step.kind {
+                StepKind::Added => {
+                    if state.is_live {
+                        count(step.day, state.status, 1);
+                    }
+                    state.is_live = false;
+                }
+                StepKind::Deleted => {
+                    if !state.is_live {
+                        count(step.day, state.status, -1);
+                    }
+                    state.is_live = true;
+                }
+                StepKind::StatusWas(before) => {
+                    if state.is_live {
+                        count(step.day, state.status, 1);
+                        count(step.day, before, -1);
+                    }
+                    state.status = before;
+                }
+            }
+        }
+        deltas
+    }
 }
 
-/// Leaves out what never was, and puts what is most first.
+/// Sorts the statuses by their current listings. Removes statuses without listings on any day.
 fn order(names: Vec<Option<Box<str>>>, counts: Vec<Vec<i64>>) -> Counts {
     let last = counts.last().cloned().unwrap_or_default();
     let mut shown: Vec<usize> = (0..names.len())
@@ -186,14 +191,17 @@ fn order(names: Vec<Option<Box<str>>>, counts: Vec<Vec<i64>>) -> Counts {
 mod tests {
     use super::*;
 
-    /// The counts of `Active`, `Pending` and none, for each day.
-    fn walked(log: &[(&str, usize, MarketEvent<'_>)], now: &[(&str, bool, &str)]) -> Vec<[u64; 3]> {
+    /// Returns the counts of `Active`, `Pending` and None for each day.
+    fn daily_counts(
+        log: &[(&str, usize, MarketEvent<'_>)],
+        now: &[(&str, bool, &str)],
+    ) -> Vec<[u64; 3]> {
         let mut walk = WalkBack::default();
         for (key, day, event) in log.iter().rev() {
-            walk.note(key, *day, *event);
+            walk.add_change(key, *day, *event);
         }
         for (key, is_live, status) in now {
-            walk.see(key, *is_live, Some(status));
+            walk.add_listing(key, *is_live, Some(status));
         }
         let counts = walk.counts(0, 4);
         let of = |day: &Vec<u64>, name: Option<&str>| {
@@ -215,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_went_came_back_and_changed_is_undone() {
+    fn inserts_deletes_restores_and_status_changes_are_undone() {
         let pending = MarketEvent::Status(Some("Active"), Some("Pending"));
         let log = [
             ("a", 1, pending),
@@ -231,29 +239,29 @@ mod tests {
             ("c", true, "Active"),
         ];
         let expected = [[2, 0, 0], [2, 1, 0], [1, 1, 0], [2, 1, 0]];
-        assert_eq!(walked(&log, &now), expected);
+        assert_eq!(daily_counts(&log, &now), expected);
     }
 
     #[test]
-    fn a_status_that_changes_while_a_listing_is_gone_counts_nowhere() {
+    fn a_status_change_of_a_deleted_listing_is_not_counted() {
         let log = [
             ("a", 1, MarketEvent::Deleted),
             ("a", 2, MarketEvent::Status(Some("Active"), Some("Pending"))),
             ("a", 3, MarketEvent::Restored),
         ];
         let expected = [[1, 0, 0], [0, 0, 0], [0, 0, 0], [0, 1, 0]];
-        assert_eq!(walked(&log, &[("a", true, "Pending")]), expected);
+        assert_eq!(daily_counts(&log, &[("a", true, "Pending")]), expected);
     }
 
     #[test]
-    fn a_forgotten_listing_had_no_status_that_is_known() {
+    fn the_status_of_a_purged_listing_is_unknown() {
         let log = [("a", 2, MarketEvent::Deleted)];
         let expected = [[1, 0, 1], [1, 0, 1], [1, 0, 0], [1, 0, 0]];
-        assert_eq!(walked(&log, &[("b", true, "Active")]), expected);
+        assert_eq!(daily_counts(&log, &[("b", true, "Active")]), expected);
     }
 
     #[test]
-    fn an_odd_log_gives_no_negative_counts() {
+    fn an_inconsistent_log_gives_no_negative_counts() {
         let log = [
             ("a", 1, MarketEvent::Deleted),
             ("a", 2, MarketEvent::Deleted),
@@ -262,6 +270,6 @@ mod tests {
         ];
         let expected = [[1, 0, 0], [1, 0, 0], [0, 0, 0], [1, 0, 0]];
         let now = [("a", false, "Active"), ("b", true, "Active")];
-        assert_eq!(walked(&log, &now), expected);
+        assert_eq!(daily_counts(&log, &now), expected);
     }
 }

@@ -1,7 +1,8 @@
-//! How the market moved: listings by status, new and closed listings, prices.
+//! The moves of the market: listings by status, new and closed listings, price changes.
 //!
-//! [`figures`] holds the types of the report, [`gather`] fills them from the change log and
-//! the listings, with [`inventory`] for past days and [`active`] for today's active listings.
+//! [`figures`] has the types of the report. [`gather`] fills them from the change log and the
+//! listings. [`inventory`] computes the listings by status on past days, [`active`] the
+//! current active listings by city.
 
 mod active;
 mod figures;
