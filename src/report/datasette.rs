@@ -1,4 +1,4 @@
-//! What the file holds, described for Datasette
+//! Describes the tables, views and columns of a mirror as Datasette metadata
 //! (<https://docs.datasette.io/en/stable/metadata.html>).
 
 use std::collections::BTreeMap;
@@ -8,17 +8,13 @@ use super::words::printable;
 use crate::mirror::{FieldDescription, Mirror, TableOrView};
 use crate::resource::Resource;
 
-/// Where tables, views and columns are described; so they are nowhere else.
+/// The document that describes the tables, views and columns.
 const DOCUMENT: &str = include_str!("../../docs/database.md");
 
-/// Longer lists of an enumeration's members are in `_lookups` alone.
+/// The greatest number of members in the description of an enumeration. `_lookups` has all.
 const MEMBERS: usize = 12;
 
-/// Writes the `metadata.yaml` of a mirror. Texts are written as JSON has them, which
-/// YAML 1.2 takes as they are.
-///
-/// # Errors
-/// If the mirror cannot be read.
+/// Returns the `metadata.yaml` of a mirror. Texts are JSON strings, which YAML 1.2 includes.
 pub fn datasette_metadata(mirror: &Mirror) -> anyhow::Result<String> {
     let file = mirror.path().file_name().unwrap_or_default();
     let stem = mirror.path().file_stem().unwrap_or_default();
@@ -47,13 +43,13 @@ pub fn datasette_metadata(mirror: &Mirror) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// The resource whose records a table holds.
+/// Returns the resource of a table.
 fn of_table(name: &str) -> Option<Resource> {
     let mut all = Resource::ALL.into_iter();
     all.find(|resource| resource.table() == name)
 }
 
-/// The columns of which something is known.
+/// Returns the columns that have a description.
 fn columns<'o>(
     object: &'o TableOrView,
     documented: &Documented<'_>,
@@ -62,7 +58,7 @@ fn columns<'o>(
     let resource = of_table(&object.name).map(Resource::entity_set);
     let described = object.columns.iter().filter_map(|column| {
         let own = documented.column(&object.name, column);
-        // Columns of views are mostly those of listings.
+        // Most columns of the views are fields of listings.
         let of_feed = || {
             let mut notes = notes.iter().filter(|note| note.field == *column);
             let is_its = |note: &&FieldDescription| Some(note.resource.as_str()) == resource;
@@ -83,7 +79,7 @@ fn columns<'o>(
     described.collect()
 }
 
-/// What a field means, what it holds, and of what.
+/// Returns the description of a field, with its type or its members.
 fn explained(note: &FieldDescription) -> String {
     let kind = match (note.members.as_slice(), note.edm_type.strip_prefix("Edm.")) {
         ([], Some(plain)) => plain.to_owned(),
@@ -97,8 +93,8 @@ fn explained(note: &FieldDescription) -> String {
     }
 }
 
-/// A text between quotes, as JSON has it, but for what YAML does not take as it is
-/// (YAML 1.2.2, "Character Set").
+/// Returns a text as a JSON string. Escapes in addition the characters that YAML does not
+/// allow (YAML 1.2.2, "Character Set").
 fn quoted(text: &str) -> String {
     let mut quoted = String::new();
     for letter in serde_json::Value::from(text).to_string().chars() {
@@ -117,11 +113,11 @@ fn quoted(text: &str) -> String {
     quoted
 }
 
-/// What the document says of tables, views, and the mirror's own columns.
+/// The descriptions in the document.
 #[derive(Default)]
 struct Documented<'d> {
     objects: BTreeMap<&'d str, String>,
-    /// By table; those that every table of records has, by "".
+    /// By table and column. The table "" has the columns that all tables of records share.
     columns: BTreeMap<(&'d str, &'d str), String>,
 }
 
@@ -163,7 +159,7 @@ impl<'d> Documented<'d> {
     fn description(&self, name: &str) -> String {
         match of_table(name) {
             Some(resource) => {
-                format!("The feed's {resource}; where deleted_at is NULL, what it holds now")
+                format!("The feed's {resource} records. A row is live if deleted_at is NULL")
             }
             None => self.objects.get(name).cloned().unwrap_or_default(),
         }
@@ -175,19 +171,19 @@ impl<'d> Documented<'d> {
     }
 }
 
-/// What stands between backquotes.
+/// Returns the texts between backquotes.
 fn code(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).collect()
 }
 
-/// A first sentence, or what stands before a list of columns.
+/// Returns the first sentence, or the text before a list of columns.
 fn first_sentence(text: &str) -> String {
     let before = text.split(": `").next().unwrap_or(text).replace('\n', " ");
     let sentence = before.split(". ").next().unwrap_or(&before);
     plain(sentence).trim_end_matches('.').to_owned()
 }
 
-/// A text without what is meant for a page.
+/// Returns a text without Markdown quotes.
 fn plain(text: &str) -> String {
     text.trim().replace('`', "")
 }

@@ -1,41 +1,41 @@
-//! The axis of a chart: where numbers are from bottom to top.
+//! The vertical axis of a chart.
 
-/// Where a plot is in its drawing.
+/// The top edge of the plot.
 pub const TOP: f64 = 34.0;
-/// Where it ends.
+/// The bottom edge of the plot.
 pub const BOTTOM: f64 = 224.0;
 
-/// What is measured.
+/// The unit of the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// Things.
+    /// A number of items.
     Count,
-    /// Time, in seconds.
+    /// A duration in seconds.
     Seconds,
 }
 
-/// Where numbers are from bottom to top.
+/// A linear or logarithmic axis.
 pub struct Axis {
     low: f64,
     high: f64,
-    /// The numbers that are written beside it.
+    /// The numbers next to the axis.
     pub ticks: Vec<f64>,
     is_by_tens: bool,
 }
 
-/// Steps between ticks of time, in seconds.
+/// The possible steps between the ticks of a linear axis of durations, in seconds.
 const TIMES: [f64; 19] = [
     1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_800.0, 3_600.0, 7_200.0,
     10_800.0, 21_600.0, 43_200.0, 86_400.0, 172_800.0,
 ];
 
-/// Ticks by tens, in seconds, at times that people know.
+/// The ticks of a logarithmic axis of durations, in seconds. Each is a familiar duration.
 const TENS: [f64; 10] = [
     0.001, 0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3_600.0, 36_000.0, 360_000.0,
 ];
 
 impl Axis {
-    /// From a whole step below to a whole step above, with some four steps.
+    /// Returns a linear axis of about four steps that begins and ends at a whole step.
     pub fn even((low, high): (f64, f64), unit: Unit) -> Axis {
         let reach = (high - low).max(1.0);
         let by_number = || {
@@ -50,7 +50,7 @@ impl Axis {
                 let mut known = TIMES.into_iter();
                 known
                     .find(|step| reach / step <= 5.0)
-                    // Whole weeks from here on.
+                    // Longer steps are whole weeks.
                     .unwrap_or_else(|| (reach / 5.0 / 604_800.0).ceil() * 604_800.0)
             }
         };
@@ -66,7 +66,7 @@ impl Axis {
         }
     }
 
-    /// In steps of about ten times the one before, for times from a moment to days.
+    /// Returns a logarithmic axis. Each tick is about ten times the one before.
     pub fn by_tens((low, high): (f64, f64)) -> Axis {
         let below = TENS.iter().rposition(|tick| *tick <= low).unwrap_or(0);
         let first = below.min(TENS.len() - 2);
@@ -80,7 +80,7 @@ impl Axis {
         }
     }
 
-    /// How high a number is in the drawing.
+    /// Returns the vertical position of a number.
     pub fn y(&self, value: f64) -> f64 {
         let share = if self.is_by_tens {
             (value.max(self.low) / self.low).ln() / (self.high / self.low).ln()
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_axis_ends_at_whole_steps_whatever_it_is_to_show() {
+    fn an_axis_begins_and_ends_at_a_whole_step() {
         let cases = [
             ((0.0, 0.0), Unit::Count, 0.0, 1.0),
             ((0.0, 3.0), Unit::Count, 0.0, 3.0),

@@ -57,7 +57,7 @@ pub struct Chart {
     pub description: String,
     /// The name of each bin, shown when it is pointed at.
     pub bins: Vec<String>,
-    /// The label of each bin below the axis. Only those that fit are shown.
+    /// The label of each bin. The axis shows only as many as fit.
     pub labels: Vec<String>,
     /// The numbers.
     pub series: Vec<Series>,
@@ -144,7 +144,7 @@ impl Chart {
         }
     }
 
-    /// Writes as many labels as fit below the axis, the last one always.
+    /// Writes every n-th label below the axis. The last one is always written.
     fn labels(&self) -> Markup {
         let count = self.labels.len();
         let step = count.div_ceil(5).max(1);

@@ -11,11 +11,11 @@ use crate::report::market::{Inventory, Market, MarketDay, is_status};
 use crate::report::performance::Performance;
 use crate::report::tables::{longest_lag, longest_runs, status_name, sum};
 
-/// More bins than these would be thinner than a line on a phone.
+/// The greatest number of bins. More would be thinner than a line on a phone.
 pub const BINS: usize = 100;
 
-/// The statuses of listings that are on no market (RESO Data Dictionary,
-/// StandardStatus): in a mirror they only become more, and would hide the others.
+/// The statuses of listings off the market (RESO Data Dictionary, StandardStatus). Their
+/// number only grows, so a chart with them would hide the other statuses.
 const OFF_MARKET: [&str; 7] = [
     "Canceled",
     "Closed",
@@ -26,8 +26,8 @@ const OFF_MARKET: [&str; 7] = [
     "Withdrawn",
 ];
 
-/// Listings on the market by status, all of them if none is on the market, and whether
-/// those off the market were left out.
+/// Returns the chart of the listings on the market by status, and whether it omits listings
+/// off the market. If no listing is on the market, the chart shows all listings.
 pub fn inventory(inventory: &Inventory) -> (Chart, bool) {
     let is_off = |name: &Option<String>| {
         let name = name.as_deref();
@@ -53,7 +53,7 @@ pub fn inventory(inventory: &Inventory) -> (Chart, bool) {
             .filter_map(|status| day.listings.get(*status));
         Some(counts.sum::<u64>() as f64)
     };
-    // Those that are fewest share the last colour.
+    // The statuses with the fewest listings share the last colour.
     let mut groups: Vec<(&str, &[usize])> = Vec::new();
     let alone = if shown.len() > COLOURS {
         COLOURS - 1
@@ -75,7 +75,7 @@ pub fn inventory(inventory: &Inventory) -> (Chart, bool) {
         id: "inventory",
         title: title.to_owned(),
         description: describe(
-            "How many listings had each status at the end of each day",
+            "The number of listings by status at the end of each day",
             &names,
         ),
         series: series.collect(),
@@ -86,7 +86,8 @@ pub fn inventory(inventory: &Inventory) -> (Chart, bool) {
     (chart, is_part)
 }
 
-/// What came above the axis, what left the market below it.
+/// Returns the chart of the new listings above the axis, and the closed and withdrawn ones
+/// below it.
 pub fn moves(market: &Market) -> Chart {
     let up = |count: fn(&MarketDay) -> Option<u64>| sums(market, count, 1.0);
     let down = |count: fn(&MarketDay) -> Option<u64>| sums(market, count, -1.0);
@@ -107,7 +108,7 @@ pub fn moves(market: &Market) -> Chart {
     )
 }
 
-/// Prices that fell, above the axis, and those that rose, below it.
+/// Returns the chart of the price cuts above the axis, and the price increases below it.
 pub fn prices(market: &Market) -> Chart {
     let cuts = sums(market, |day| day.price_cuts, 1.0);
     let increases = sums(market, |day| day.price_increases, -1.0);
@@ -116,7 +117,7 @@ pub fn prices(market: &Market) -> Chart {
     over_market(market, "prices", "Price cuts and increases", what, series)
 }
 
-/// The longest time that a resource was not brought up to date.
+/// Returns the chart of the longest lag of each day.
 pub fn lag(syncs: &Performance) -> Chart {
     let names: Vec<&str> = syncs.lag.iter().map(|day| &*day.day).collect();
     let bins = bins(names.len(), BINS);
@@ -125,7 +126,7 @@ pub fn lag(syncs: &Performance) -> Chart {
         id: "lag",
         title: "Longest lag of the mirror".to_owned(),
         description: describe(
-            "The longest time that a resource was not brought up to date",
+            "The longest time since a resource was last brought up to date",
             &names,
         ),
         series: vec![series("lag", 6, bins.iter().map(longest))],
@@ -135,7 +136,7 @@ pub fn lag(syncs: &Performance) -> Chart {
     }
 }
 
-/// How long the longest run of each job took.
+/// Returns the chart of the longest run of each job.
 pub fn durations(syncs: &Performance) -> Chart {
     let names: Vec<&str> = syncs.lag.iter().map(|day| &*day.day).collect();
     let bins = bins(names.len(), BINS);
@@ -145,7 +146,7 @@ pub fn durations(syncs: &Performance) -> Chart {
         id: "durations",
         title: "Longest run of each job".to_owned(),
         description: describe(
-            "How long the longest run of each job took, each step about ten times the one before",
+            "The duration of the longest run of each job, on a logarithmic axis",
             &names,
         ),
         series: jobs.collect(),
@@ -174,7 +175,7 @@ fn over_market(
     }
 }
 
-/// A count of each bin's days, up or down.
+/// Returns the sum of a count over each bin, multiplied by `sign`.
 fn sums(market: &Market, count: fn(&MarketDay) -> Option<u64>, sign: f64) -> Vec<Option<f64>> {
     let bins = bins(market.days.len(), BINS).into_iter();
     bins.map(|bin| Some(sum(&market.days[bin], count)? as f64 * sign))
@@ -189,17 +190,17 @@ fn series(name: &str, colour: usize, values: impl IntoIterator<Item = Option<f64
     }
 }
 
-/// A sentence that names the days, too.
+/// Returns the description of a chart with its first and last day.
 fn describe(what: &str, names: &[&str]) -> String {
     match (names.first(), names.last()) {
         (Some(first), Some(last)) => {
-            format!("{what}, {first} to {last}, UTC; the numbers are in a table below.")
+            format!("{what}, {first} to {last}, UTC. A table below has the numbers.")
         }
         _ => format!("{what}."),
     }
 }
 
-/// An empty chart over bins of these days.
+/// Returns an empty chart over bins of these days.
 fn over(names: &[&str], bins: &[Range<usize>]) -> Chart {
     let is_long = names.len() > 366;
     let label = |day: NaiveDate| {
