@@ -204,7 +204,7 @@ fn the_datasette_metadata_describes_every_table_and_column() {
         .collect();
     assert_eq!(meanings.len(), columns.len(), "{meanings:?}");
     let price = &shown[&("listings".to_owned(), "ListPrice".to_owned())];
-    assert!(price.starts_with("The price that is asked now"), "{price}");
+    assert!(price.starts_with("Current list price"), "{price}");
     let status = &shown[&("active_listings".to_owned(), "StandardStatus".to_owned())];
     assert!(status.contains("one of Active, "), "{status}");
     mirror
