@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::text::{cut, printable, value};
+use super::display_text::{cut, printable, value};
 use crate::mirror::ChangeRow;
 
 /// The width if stdout is not a terminal.

@@ -1,8 +1,8 @@
 //! The log line of a job that ended.
 
 use super::arguments::LogFormat;
+use super::display_text::{bytes, counted, listed, printable, thousands, time};
 use super::output::WATCH_LOG;
-use super::text::{bytes, counted, listed, printable, thousands, time};
 use crate::mirror::{Job, RunCounts, RunStatus, RunSummary};
 use crate::schedule::{EndedJob, JobOutcome};
 use crate::sync::Report;

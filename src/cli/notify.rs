@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
+use super::display_text::printable;
 use super::output::{print, print_unchanged};
-use super::text::printable;
 use crate::config::Config;
 use crate::mirror::Transition;
 use crate::stop::Stop;

@@ -10,8 +10,8 @@ use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
 use super::arguments::LogFormat;
+use super::display_text::steers;
 use super::exit::Exit;
-use super::text::steers;
 
 /// The options that say what is printed.
 #[derive(Clone, Copy, Debug)]

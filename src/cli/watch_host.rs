@@ -8,11 +8,11 @@ use sd_notify::NotifyState;
 
 use super::advice;
 use super::arguments::Arguments;
+use super::display_text::printable;
 use super::job_log::log_job;
 use super::notify::{PrintFormat, notify};
 use super::output::{Output, WATCH_LOG};
 use super::session::configuration;
-use super::text::printable;
 use super::watchdog::Pulse;
 use crate::config::Config;
 use crate::feed::{Feed, Token};

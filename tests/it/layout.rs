@@ -264,6 +264,27 @@ fn files_with_impl_blocks_of_one_type_call_in_one_direction() {
 }
 
 #[test]
+fn no_two_files_of_a_crate_share_a_name() {
+    let mut found = Vec::new();
+    for of in crates() {
+        let mut names: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for file in of.files.iter().filter(|file| {
+            // A verb may have the name of the module that does its work.
+            let is_verb = file.path.starts_with("cli/verbs");
+            !file.is_test() && file.stem() != "mod" && !is_verb
+        }) {
+            names
+                .entry(file.stem())
+                .or_default()
+                .push(file.path.display().to_string());
+        }
+        let shared = names.into_values().filter(|paths| paths.len() > 1);
+        found.extend(shared.map(|paths| paths.join(", ")));
+    }
+    assert_none(found);
+}
+
+#[test]
 fn only_feed_uses_http_and_only_mirror_uses_sql() {
     assert_none(holding(&["reqwest"], &["feed/"]));
 

@@ -141,10 +141,10 @@ impl Source {
     /// Returns whether a method of a type is called: on `self`, or by the name of the type.
     pub fn calls(&self, type_name: &str, method: &str) -> bool {
         let own = ["self", "Self", type_name];
-        self.tokens.windows(3).any(|call| {
-            own.contains(&call[0].as_str())
-                && [".", "::"].contains(&call[1].as_str())
-                && call[2] == method
+        self.tokens.windows(4).any(|call| {
+            // `self.name` without parentheses is a field.
+            let is_path = call[1] == "::" || (call[1] == "." && call[3] == "(");
+            own.contains(&call[0].as_str()) && is_path && call[2] == method
         })
     }
 

@@ -11,13 +11,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::cli::arguments::Arguments;
+use crate::cli::display_text::bytes;
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::options::BackupOptions;
 use crate::cli::output::Output;
-use crate::cli::place::place;
+use crate::cli::output_path::place;
 use crate::cli::session::{config_path, configuration};
 use crate::cli::signals::listen_for_signals;
-use crate::cli::text::bytes;
 use crate::mirror::{Mirror, with_suffix};
 use crate::stop;
 

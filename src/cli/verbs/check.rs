@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::cli::arguments::Arguments;
+use crate::cli::display_text::{bytes, counted, thousands, time};
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::session::Session;
-use crate::cli::text::{bytes, counted, thousands, time};
 use crate::resource::Resource;
 use crate::sync::{self, Plan, ResourcePlan};
 

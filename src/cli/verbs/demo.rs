@@ -8,12 +8,12 @@ use serde::Serialize;
 
 use super::sync::describe_runs;
 use crate::cli::change_table::change;
+use crate::cli::display_text::{counted, listed, time};
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::options::DemoOptions;
 use crate::cli::output::{Output, print};
-use crate::cli::progress::ProgressDisplay;
+use crate::cli::progress_display::ProgressDisplay;
 use crate::cli::session::Session;
-use crate::cli::text::{counted, listed, time};
 use crate::config::Config;
 use crate::feed::Token;
 use crate::mirror::{ChangeCount, Lease, Mirror, RunSummary};

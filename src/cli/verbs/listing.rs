@@ -6,11 +6,11 @@ use serde::Serialize;
 
 use crate::cli::arguments::Arguments;
 use crate::cli::change_table::ChangeTable;
+use crate::cli::display_text::{counted, printable, value};
 use crate::cli::exit::Exit;
 use crate::cli::options::ListingOptions;
 use crate::cli::output::{Output, terminal_columns};
 use crate::cli::session::configuration;
-use crate::cli::text::{counted, printable, value};
 use crate::config::Config;
 use crate::mirror::{ChangeRow, HeldRecord, Mirror, WholeListing};
 use crate::resource::Resource;

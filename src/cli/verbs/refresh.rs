@@ -4,11 +4,11 @@ use serde::Serialize;
 
 use super::sync::release_lease;
 use crate::cli::arguments::Arguments;
+use crate::cli::display_text::counted;
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::options::RefreshOptions;
 use crate::cli::output::Output;
 use crate::cli::session::Session;
-use crate::cli::text::counted;
 use crate::mirror::{Job, RunSummary};
 use crate::resource::Resource;
 use crate::sync::{self, FileCounts};

@@ -11,7 +11,7 @@ use crate::cli::arguments::Arguments;
 use crate::cli::exit::Exit;
 use crate::cli::options::ReportOptions;
 use crate::cli::output::Output;
-use crate::cli::place::place;
+use crate::cli::output_path::place;
 use crate::cli::session::{config_path, configuration};
 use crate::cli::whole_file::{Existing, write_whole};
 use crate::mirror::Mirror;

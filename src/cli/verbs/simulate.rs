@@ -38,7 +38,7 @@ pub fn run(wanted: &SimulateOptions, output: &Output) -> anyhow::Result<Exit> {
          WFRMLS_BEARER_TOKEN={token} mlsmirror sync\n\
          to change its records: curl -X POST '{}/simulator/move?steps=100'\n\
          Ctrl-C stops it\n",
-        crate::cli::text::counted(wanted.listings, ("listing", "listings")),
+        crate::cli::display_text::counted(wanted.listings, ("listing", "listings")),
         base_url.trim_end_matches("/reso/odata"),
     );
     output.result(&document, &text)?;

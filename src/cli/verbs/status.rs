@@ -6,11 +6,11 @@ use chrono::Utc;
 use serde::Serialize;
 
 use crate::cli::arguments::Arguments;
+use crate::cli::display_text::{bytes, counted, printable, thousands, time};
 use crate::cli::exit::Exit;
-use crate::cli::media::describe_backlog;
 use crate::cli::output::Output;
+use crate::cli::photo_text::describe_backlog;
 use crate::cli::session::configuration;
-use crate::cli::text::{bytes, counted, printable, thousands, time};
 use crate::mirror::{LeaseHolder, Mirror};
 use crate::report::{self, Budget, Status};
 

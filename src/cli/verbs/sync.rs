@@ -9,14 +9,14 @@ use serde::Serialize;
 use super::check::describe;
 use crate::cli::advice;
 use crate::cli::arguments::Arguments;
+use crate::cli::display_text::{bytes, counted, listed, thousands, time};
 use crate::cli::exit::{Exit, UsageError};
-use crate::cli::media::{self, describe_files};
 use crate::cli::notify::{PrintFormat, notify};
 use crate::cli::options::{SyncJob, SyncOptions};
 use crate::cli::output::Output;
-use crate::cli::progress::ProgressDisplay;
+use crate::cli::photo_text::{self, describe_files};
+use crate::cli::progress_display::ProgressDisplay;
 use crate::cli::session::{Session, configuration};
-use crate::cli::text::{bytes, counted, listed, thousands, time};
 use crate::mirror::{
     Job, Lease, Mirror, MirrorProblem, NotAMirror, Purged, RunStatus, RunSummary, Transition,
     WantedPhotos,
@@ -48,7 +48,7 @@ pub fn run(arguments: &Arguments, wanted: &SyncOptions, output: &Output) -> anyh
         return Err(UsageError(what.to_owned()).into());
     }
     if wanted.dry_run && wanted.job == Some(SyncJob::Media) {
-        return media::dry_run(&configuration(arguments, output)?, wanted.prune, output);
+        return photo_text::dry_run(&configuration(arguments, output)?, wanted.prune, output);
     }
     let session = Session::open(arguments, output)?;
     let configured = &session.config.sync.resources;
@@ -174,7 +174,7 @@ fn print_result(done: &JobResult, database: &Path, output: &Output) -> anyhow::R
         text += &format!("{files}\n");
     }
     if let Some(pruned) = &done.pruned {
-        text += &media::describe_unnamed(pruned, "that no row named");
+        text += &photo_text::describe_unnamed(pruned, "that no row named");
     }
     text += &describe_purged(&report.purged);
     let document = Document {

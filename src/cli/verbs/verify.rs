@@ -4,13 +4,13 @@ use serde::Serialize;
 
 use crate::cli::advice;
 use crate::cli::arguments::Arguments;
+use crate::cli::display_text::{bytes, counted, thousands, value};
 use crate::cli::exit::Exit;
-use crate::cli::media::describe_unavailable;
 use crate::cli::options::VerifyOptions;
 use crate::cli::output::Output;
-use crate::cli::progress::ProgressDisplay;
+use crate::cli::photo_text::describe_unavailable;
+use crate::cli::progress_display::ProgressDisplay;
 use crate::cli::session::Session;
-use crate::cli::text::{bytes, counted, thousands, value};
 use crate::mirror::Mirror;
 use crate::resource::Resource;
 use crate::sync::{

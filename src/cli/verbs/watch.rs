@@ -7,7 +7,7 @@ use sd_notify::NotifyState;
 
 use crate::cli::arguments::Arguments;
 use crate::cli::exit::Exit;
-use crate::cli::metrics::serve_metrics;
+use crate::cli::metrics_server::serve_metrics;
 use crate::cli::output::Output;
 use crate::cli::session::configuration;
 use crate::cli::signals::{DaemonSignals, listen_for_signals};

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::advice;
+use super::display_text::{bytes, counted, thousands, time};
 use super::output::Output;
-use super::text::{bytes, counted, thousands, time};
 use crate::config;
 use crate::mirror::RunCounts;
 use crate::resource::Resource;

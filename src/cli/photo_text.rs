@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::display_text::{bytes, counted, listed, thousands};
 use super::exit::Exit;
 use super::output::Output;
-use super::text::{bytes, counted, listed, thousands};
 use crate::config::Config;
 use crate::mirror::{Backlog, Job, Mirror, RunSummary};
 use crate::sync::{self, FileCounts, Unnamed};
