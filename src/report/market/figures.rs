@@ -25,8 +25,8 @@ pub struct Market {
 /// The listings by StandardStatus and day.
 #[derive(Clone, Debug, Serialize)]
 pub struct Inventory {
-    /// The statuses in the feed's spelling, the one with the most listings now first. Null
-    /// stands for listings without a status and for purged listings.
+    /// The statuses in the feed's spelling, the one with the most listings now first. Listings
+    /// without a status and purged listings have null.
     pub statuses: Vec<Option<String>>,
     /// The days since the first full sync of the listings.
     pub days: Vec<InventoryDay>,

@@ -8,7 +8,7 @@ use crate::mirror::MarketEvent;
 /// The index of a status in [`Statuses`].
 type StatusId = u32;
 
-/// The distinct statuses. None stands for listings without a status and for purged listings.
+/// The distinct statuses. Listings without a status and purged listings have None.
 #[derive(Default)]
 struct Statuses {
     names: Vec<Option<Box<str>>>,

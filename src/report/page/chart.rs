@@ -57,7 +57,7 @@ pub struct Chart {
     pub description: String,
     /// The name of each bin, shown when it is pointed at.
     pub bins: Vec<String>,
-    /// The label of each bin. The axis shows only as many as fit.
+    /// The label of each bin. The axis omits labels that do not fit.
     pub labels: Vec<String>,
     /// The numbers.
     pub series: Vec<Series>,
