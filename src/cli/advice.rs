@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use crate::mirror::{MirrorProblem, NoListing, NotAMirror, is_corrupt};
+use crate::report::Condition;
 use crate::sync::{Advice, Note};
 
 /// A resource has never completed a full sync.
@@ -87,4 +88,20 @@ pub fn note(note: &Note) -> String {
         Note::NotReconciled(_) => format!("{note}; `mlsmirror sync full` reads it"),
         Note::ReadsAll(..) | Note::MissingFiles(..) => note.to_string(),
     }
+}
+
+/// Returns a condition that needs attention with the way to resolve it.
+pub fn condition(condition: &Condition) -> String {
+    let way_out = match condition {
+        Condition::CredentialsRefused => "check the token and the rights of the account",
+        Condition::InFuture(..) => {
+            "the clock of this machine was or is wrong; set the clock and run `mlsmirror sync`"
+        }
+        Condition::NeverSynced(_) => NEVER_SYNCED,
+        Condition::Late { .. } => {
+            "check that `mlsmirror watch` is running, and the errors in `sync_runs`"
+        }
+        Condition::OpenRejects(..) => "see `rejects`",
+    };
+    format!("{condition}: {way_out}")
 }

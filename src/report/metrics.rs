@@ -75,7 +75,7 @@ const GAUGES: [Gauge; 12] = [
     Gauge {
         name: "mlsmirror_needs_attention",
         help: "Number of conditions that need attention; see `mlsmirror status`",
-        samples: |status| total(status.needs.len() as u64),
+        samples: |status| total(status.conditions.len() as u64),
     },
 ];
 

@@ -3,6 +3,7 @@
 //!
 //! Every function that reads the mirror fails if the database cannot be read.
 
+mod condition;
 mod datasette;
 mod days;
 mod market;
@@ -17,6 +18,7 @@ mod tables;
 mod text;
 mod words;
 
+pub use condition::Condition;
 pub use datasette::datasette_metadata;
 pub use market::{
     Active, CityGroup, Group, Inventory, InventoryDay, Market, MarketDay, PriceMoves, Prices,

@@ -6,12 +6,13 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::condition::Condition;
 use crate::config::{Config, When};
 use crate::mirror::{Backlog, LastRun, Lease, LeaseHolder, Mirror, RequestLedger};
 use crate::resource::Resource;
 use crate::schedule::ScheduledJob;
 use crate::sync;
-use crate::value::{instant, stored_instant};
+use crate::value::instant;
 
 /// A resource needs attention after this number of intervals without a completed sync.
 const INTERVALS: u32 = 3;
@@ -38,8 +39,9 @@ pub struct Status {
     pub photos: Backlog,
     /// The requests that the rate limits still allow.
     pub budget: Vec<Budget>,
-    /// The conditions that need attention, one sentence each.
-    pub needs: Vec<String>,
+    /// The conditions that need attention. The command line adds advice to them.
+    #[serde(skip)]
+    pub conditions: Vec<Condition>,
 }
 
 /// The sizes of the database and of the photos.
@@ -116,7 +118,8 @@ pub fn status(config: &Config, mirror: &mut Mirror, now: DateTime<Utc>) -> anyho
     let runs = mirror.last_runs()?;
     let jobs = jobs(config, &runs, watching.is_some().then_some(now));
     let (files, media_bytes) = mirror.media_size()?;
-    let mut status = Status {
+    let conditions = conditions(config, mirror, &resources, now)?;
+    Ok(Status {
         database: database.clone(),
         sizes: Sizes {
             database_bytes: std::fs::metadata(database)?.len() + mirror.wal_bytes(),
@@ -129,10 +132,8 @@ pub fn status(config: &Config, mirror: &mut Mirror, now: DateTime<Utc>) -> anyho
         jobs,
         photos: mirror.photo_backlog()?,
         budget: budget(config)?,
-        needs: Vec::new(),
-    };
-    status.needs = needs(config, mirror, &status, now)?;
-    Ok(status)
+        conditions,
+    })
 }
 
 fn resource_status(
@@ -208,57 +209,58 @@ fn budget(config: &Config) -> anyhow::Result<Vec<Budget>> {
 }
 
 /// Lists the conditions that do not resolve without the user.
-fn needs(
+fn conditions(
     config: &Config,
     mirror: &Mirror,
-    status: &Status,
+    resources: &[ResourceStatus],
     now: DateTime<Utc>,
-) -> anyhow::Result<Vec<String>> {
-    let mut needs = Vec::new();
+) -> anyhow::Result<Vec<Condition>> {
+    let mut conditions = Vec::new();
     if sync::are_credentials_refused(mirror)? {
-        needs.push(
-            "the feed refuses the credentials: check the token and the rights of the account"
-                .to_owned(),
-        );
+        conditions.push(Condition::CredentialsRefused);
     }
+
     let schedule = &config.schedule;
     let follows = match schedule.incremental {
         When::Never => &schedule.full,
         _ => &schedule.incremental,
     };
     let interval = follows.interval(now, schedule.timezone);
-    for resource in &status.resources {
-        let name = resource.resource;
-        let began = resource.current_as_of.as_deref().and_then(instant);
-        if let Some(began) =
-            began.filter(|began| (*began - now).num_seconds() > CLOCK_TOLERANCE_SECONDS)
+    for resource in resources {
+        conditions.extend(resource.conditions(interval, now));
+    }
+    Ok(conditions)
+}
+
+impl ResourceStatus {
+    /// Lists the conditions of a resource that is synced at this interval, if any.
+    fn conditions(&self, interval: Option<Duration>, now: DateTime<Utc>) -> Vec<Condition> {
+        let resource = self.resource;
+        let mut conditions = Vec::new();
+        let current_as_of = self.current_as_of.as_deref().and_then(instant);
+        if let Some(at) = current_as_of
+            && (at - now).num_seconds() > CLOCK_TOLERANCE_SECONDS
         {
-            needs.push(format!(
-                "{name} was last brought up to date in the future, at {} UTC: the clock of this machine was or is wrong; set the clock and run `mlsmirror sync`",
-                stored_instant(began)
-            ));
+            conditions.push(Condition::InFuture(resource, at));
         }
-        match (resource.lag_seconds, interval) {
-            (None, _) => needs.push(format!(
-                "{name} has not completed its first full sync: run `mlsmirror sync`"
-            )),
-            (Some(lag), Some(interval)) if lag > (interval * INTERVALS).as_secs() => {
-                let hours = lag as f64 / 3_600.0;
-                needs.push(format!(
-                    "{name} was last brought up to date {hours:.1} hours ago, more than {INTERVALS} intervals: check that `mlsmirror watch` is running, and the errors in `sync_runs`"
-                ));
+
+        match (self.lag_seconds, interval) {
+            (None, _) => conditions.push(Condition::NeverSynced(resource)),
+            (Some(lag_seconds), Some(interval))
+                if lag_seconds > (interval * INTERVALS).as_secs() =>
+            {
+                conditions.push(Condition::Late {
+                    resource,
+                    lag_seconds,
+                    intervals: INTERVALS,
+                });
             }
             _ => {}
         }
-        match resource.open_rejects {
-            0 => {}
-            1 => needs.push(format!(
-                "{name}: 1 record could not be stored: see `rejects`"
-            )),
-            many => needs.push(format!(
-                "{name}: {many} records could not be stored: see `rejects`"
-            )),
+
+        if self.open_rejects > 0 {
+            conditions.push(Condition::OpenRejects(resource, self.open_rejects));
         }
+        conditions
     }
-    Ok(needs)
 }

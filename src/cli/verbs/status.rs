@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::Utc;
 use serde::Serialize;
 
+use crate::cli::advice::condition;
 use crate::cli::arguments::Arguments;
 use crate::cli::display_text::{bytes, counted, printable, thousands, time};
 use crate::cli::exit::Exit;
@@ -20,13 +21,15 @@ struct Document<'a> {
     exit_code: u8,
     #[serde(flatten)]
     status: &'a Status,
+    needs: &'a [String],
 }
 
 pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     let config = configuration(arguments, output)?;
     let mut mirror = Mirror::open_to_read(&config.mirror.database)?;
     let status = report::status(&config, &mut mirror, Utc::now())?;
-    let exit = if status.needs.is_empty() {
+    let needs: Vec<String> = status.conditions.iter().map(condition).collect();
+    let exit = if needs.is_empty() {
         Exit::Done
     } else {
         Exit::Partial
@@ -34,12 +37,13 @@ pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     let document = Document {
         exit_code: exit.code(),
         status: &status,
+        needs: &needs,
     };
-    output.result(&document, &describe(&status))?;
+    output.result(&document, &describe(&status, &needs))?;
     Ok(exit)
 }
 
-fn describe(status: &Status) -> String {
+fn describe(status: &Status, needs: &[String]) -> String {
     let mut text = format!(
         "{:<18}{:>12}{:>12}  {:<20} {:<20}\n",
         "", "live", "deleted", "feed time (UTC)", "up to date"
@@ -105,10 +109,10 @@ fn describe(status: &Status) -> String {
     if let Some(holder) = &status.syncing {
         text += &by("sync in progress", holder);
     }
-    if !status.needs.is_empty() {
+    if !needs.is_empty() {
         text += "\nneeds attention:\n";
     }
-    for need in &status.needs {
+    for need in needs {
         text += &format!("  {need}\n");
     }
     text
