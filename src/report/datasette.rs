@@ -1,15 +1,15 @@
 //! Describes the tables, views and columns of a mirror as Datasette metadata
 //! (<https://docs.datasette.io/en/stable/metadata.html>).
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::words::printable;
 use crate::mirror::{FieldDescription, Mirror, TableOrView};
 use crate::resource::Resource;
 
-/// The document that describes the tables, views and columns.
-const DOCUMENT: &str = include_str!("../../docs/database.md");
+/// One description per line: table or view, column, description. The column is empty in the
+/// line of a table or view. The table `*` has the columns that all tables of records share.
+const DESCRIPTIONS: &str = include_str!("datasette.tsv");
 
 /// The greatest number of members in the description of an enumeration. `_lookups` has all.
 const MEMBERS: usize = 12;
@@ -20,7 +20,6 @@ pub fn datasette_metadata(mirror: &Mirror) -> anyhow::Result<String> {
     let stem = mirror.path().file_stem().unwrap_or_default();
     let (file, stem) = (file.to_string_lossy(), stem.to_string_lossy());
     let file = printable(&file);
-    let documented = Documented::read(DOCUMENT);
     let notes = mirror.field_descriptions()?;
     let mut text = format!(
         "# Describes {file} to Datasette:\n#   datasette {file} --metadata metadata.yaml\n\
@@ -30,9 +29,9 @@ pub fn datasette_metadata(mirror: &Mirror) -> anyhow::Result<String> {
     );
     for object in mirror.tables_and_views()? {
         let _ = writeln!(text, "      {}:", quoted(&object.name));
-        let description = documented.description(&object.name);
+        let description = table_description(&object.name);
         let _ = writeln!(text, "        description: {}", quoted(&description));
-        let columns = columns(&object, &documented, &notes);
+        let columns = columns(&object, &notes);
         if !columns.is_empty() {
             text += "        columns:\n";
         }
@@ -49,15 +48,33 @@ fn of_table(name: &str) -> Option<Resource> {
     all.find(|resource| resource.table() == name)
 }
 
+fn table_description(name: &str) -> String {
+    match of_table(name) {
+        Some(resource) => {
+            format!("The feed's {resource} records. A row is live if deleted_at is NULL")
+        }
+        None => described(name, "").unwrap_or_default().to_owned(),
+    }
+}
+
+/// Returns the description of a column, or of a table if the column is empty.
+fn described(table: &str, column: &str) -> Option<&'static str> {
+    let prefix = format!("{table}\t{column}\t");
+    DESCRIPTIONS
+        .lines()
+        .find_map(|line| line.strip_prefix(&*prefix))
+}
+
 /// Returns the columns that have a description.
-fn columns<'o>(
-    object: &'o TableOrView,
-    documented: &Documented<'_>,
-    notes: &[FieldDescription],
-) -> Vec<(&'o str, String)> {
+fn columns<'o>(object: &'o TableOrView, notes: &[FieldDescription]) -> Vec<(&'o str, String)> {
     let resource = of_table(&object.name).map(Resource::entity_set);
     let described = object.columns.iter().filter_map(|column| {
-        let own = documented.column(&object.name, column);
+        let table = if resource.is_some() {
+            "*"
+        } else {
+            &object.name
+        };
+        let own = described(table, column);
         // Most columns of the views are fields of listings.
         let of_feed = || {
             let mut notes = notes.iter().filter(|note| note.field == *column);
@@ -111,79 +128,4 @@ fn quoted(text: &str) -> String {
         }
     }
     quoted
-}
-
-/// The descriptions in the document.
-#[derive(Default)]
-struct Documented<'d> {
-    objects: BTreeMap<&'d str, String>,
-    /// By table and column. The table "" has the columns that all tables of records share.
-    columns: BTreeMap<(&'d str, &'d str), String>,
-}
-
-impl<'d> Documented<'d> {
-    fn read(document: &'d str) -> Documented<'d> {
-        let mut documented = Documented::default();
-        for section in document.split("\n#") {
-            let (heading, body) = section.split_once('\n').unwrap_or((section, ""));
-            let names = code(heading);
-            let prose = body.split("\n\n").find(|part| !part.trim().is_empty());
-            let first = first_sentence(prose.unwrap_or_default());
-            for name in &names {
-                documented.objects.insert(name, first.clone());
-            }
-            for row in body.lines().filter_map(|line| line.strip_prefix("| ")) {
-                let Some((named, holds)) = row.trim_end_matches('|').split_once(" | ") else {
-                    continue;
-                };
-                let holds = plain(holds);
-                for name in code(named) {
-                    match names.first() {
-                        _ if holds.is_empty() => {}
-                        Some(table) => {
-                            documented.columns.insert((table, name), holds.clone());
-                        }
-                        None if heading.ends_with("own tables") => {
-                            documented.objects.insert(name, holds.clone());
-                        }
-                        None => {
-                            documented.columns.insert(("", name), holds.clone());
-                        }
-                    }
-                }
-            }
-        }
-        documented
-    }
-
-    fn description(&self, name: &str) -> String {
-        match of_table(name) {
-            Some(resource) => {
-                format!("The feed's {resource} records. A row is live if deleted_at is NULL")
-            }
-            None => self.objects.get(name).cloned().unwrap_or_default(),
-        }
-    }
-
-    fn column<'a>(&'a self, table: &'a str, column: &'a str) -> Option<&'a str> {
-        let table = of_table(table).map_or(table, |_| "");
-        self.columns.get(&(table, column)).map(String::as_str)
-    }
-}
-
-/// Returns the texts between backquotes.
-fn code(text: &str) -> Vec<&str> {
-    text.split('`').skip(1).step_by(2).collect()
-}
-
-/// Returns the first sentence, or the text before a list of columns.
-fn first_sentence(text: &str) -> String {
-    let before = text.split(": `").next().unwrap_or(text).replace('\n', " ");
-    let sentence = before.split(". ").next().unwrap_or(&before);
-    plain(sentence).trim_end_matches('.').to_owned()
-}
-
-/// Returns a text without Markdown quotes.
-fn plain(text: &str) -> String {
-    text.trim().replace('`', "")
 }

@@ -111,23 +111,54 @@ pub fn performance(
     days: Days,
     now: DateTime<Utc>,
 ) -> anyhow::Result<Performance> {
-    let mut jobs: BTreeMap<String, (JobPerformance, Vec<f64>, u64)> = BTreeMap::new();
-    let mut durations: BTreeMap<(usize, String), (u64, u64)> = BTreeMap::new();
-    let mut failures = Vec::new();
-    tx.read_runs(since, |run| {
-        if let (Some(place), Some(took)) = (days.place(&run.started_at), run.duration_ms) {
-            let of_day = durations.entry((place, run.job.clone())).or_default();
-            *of_day = (of_day.0 + 1, of_day.1.max(took));
+    let mut runs = Runs::default();
+    tx.read_runs(since, |run| runs.add(run, days))?;
+
+    let mut lag = Vec::new();
+    for &resource in resources {
+        let stored = tx.up_to_date_times(resource, since)?;
+        let times: Vec<DateTime<Utc>> = stored.iter().filter_map(|at| instant(at)).collect();
+        lag.push((resource.entity_set(), lags(&times, days, now)));
+    }
+
+    Ok(Performance {
+        failures: runs.failures,
+        lag: (0..days.count())
+            .map(|place| longest_lag(&lag, place, days))
+            .collect(),
+        durations: duration_days(runs.durations, days),
+        jobs: runs.jobs.into_values().map(JobRuns::performance).collect(),
+    })
+}
+
+/// The runs read so far.
+#[derive(Default)]
+struct Runs {
+    jobs: BTreeMap<String, JobRuns>,
+    /// The number of ended runs and the longest duration, by day and job.
+    durations: BTreeMap<(usize, String), (u64, u64)>,
+    failures: Vec<Failure>,
+}
+
+/// The runs of a job. The durations and the records are those of the ended runs.
+#[derive(Default)]
+struct JobRuns {
+    performance: JobPerformance,
+    durations_ms: Vec<f64>,
+    records: u64,
+}
+
+impl Runs {
+    fn add(&mut self, run: RunRow, days: Days) {
+        if let (Some(place), Some(duration_ms)) = (days.place(&run.started_at), run.duration_ms) {
+            let of_day = self.durations.entry((place, run.job.clone())).or_default();
+            *of_day = (of_day.0 + 1, of_day.1.max(duration_ms));
         }
-        let (job, took, records) = jobs.entry(run.job.clone()).or_default();
-        job.add(&run);
-        if let Some(duration_ms) = run.duration_ms {
-            took.push(duration_ms as f64);
-            *records = records.saturating_add(run.records_seen);
-        }
+        self.jobs.entry(run.job.clone()).or_default().add(&run);
+
         let is_failure = ["partial", "failed", "interrupted"].contains(&run.status.as_str());
-        if is_failure && failures.len() < FAILURES {
-            failures.push(Failure {
+        if is_failure && self.failures.len() < FAILURES {
+            self.failures.push(Failure {
                 job: run.job,
                 resource: run.resource,
                 status: run.status,
@@ -135,43 +166,54 @@ pub fn performance(
                 error: run.error,
             });
         }
-    })?;
+    }
+}
 
-    let jobs = jobs
-        .into_iter()
-        .map(|(name, (job, took, records))| job.with_rates(name, took, records));
-    let durations = durations
-        .into_iter()
+impl JobRuns {
+    fn add(&mut self, run: &RunRow) {
+        self.performance.add(run);
+        if let Some(duration_ms) = run.duration_ms {
+            self.durations_ms.push(duration_ms as f64);
+            self.records = self.records.saturating_add(run.records_seen);
+        }
+    }
+
+    fn performance(mut self) -> JobPerformance {
+        let share = |part: f64, whole: f64| (whole > 0.0).then(|| part / whole);
+        let seconds = self.durations_ms.iter().sum::<f64>() / 1e3;
+        let runs = self.performance;
+        JobPerformance {
+            success_rate: share(runs.succeeded as f64, (runs.runs - runs.running) as f64),
+            records_per_second: share(self.records as f64, seconds),
+            median_duration_ms: median(&mut self.durations_ms),
+            ..runs
+        }
+    }
+}
+
+fn duration_days(durations: BTreeMap<(usize, String), (u64, u64)>, days: Days) -> Vec<DurationDay> {
+    let durations = durations.into_iter();
+    durations
         .map(|((place, job), (runs, longest_ms))| DurationDay {
             day: days.name(place),
             job,
             runs,
             longest_ms,
-        });
-    let mut lag = Vec::new();
-    for &resource in resources {
-        let stored = tx.up_to_date_times(resource, since)?;
-        let times: Vec<DateTime<Utc>> = stored.iter().filter_map(|at| instant(at)).collect();
-        lag.push((resource.entity_set(), lags(&times, days, now)));
+        })
+        .collect()
+}
+
+/// Returns the longest lag of all resources on a day.
+fn longest_lag(lag: &[(&'static str, Vec<Option<u64>>)], place: usize, days: Days) -> LagDay {
+    let longest = lag
+        .iter()
+        .filter_map(|(resource, lags)| Some((lags[place]?, *resource)))
+        .max_by_key(|(seconds, _)| *seconds);
+    LagDay {
+        day: days.name(place),
+        lag_seconds: longest.map(|(seconds, _)| seconds),
+        resource: longest.map(|(_, resource)| resource),
     }
-    Ok(Performance {
-        jobs: jobs.collect(),
-        failures,
-        durations: durations.collect(),
-        lag: (0..days.count())
-            .map(|place| {
-                let worst = lag
-                    .iter()
-                    .filter_map(|(resource, lags)| Some((lags[place]?, *resource)))
-                    .max_by_key(|(seconds, _)| *seconds);
-                LagDay {
-                    day: days.name(place),
-                    lag_seconds: worst.map(|(seconds, _)| seconds),
-                    resource: worst.map(|(_, resource)| resource),
-                }
-            })
-            .collect(),
-    })
 }
 
 /// Returns the longest lag of each day, for a resource that was brought up to date at these
@@ -193,6 +235,9 @@ fn lags(times: &[DateTime<Utc>], days: Days, now: DateTime<Utc>) -> Vec<Option<u
 
 impl JobPerformance {
     fn add(&mut self, run: &RunRow) {
+        if self.job.is_empty() {
+            self.job = run.job.clone();
+        }
         self.runs += 1;
         match run.status.as_str() {
             "succeeded" => self.succeeded += 1,
@@ -211,17 +256,6 @@ impl JobPerformance {
         ] {
             *sum = sum.saturating_add(more);
         }
-    }
-
-    fn with_rates(mut self, job: String, mut took_ms: Vec<f64>, records: u64) -> JobPerformance {
-        let share = |part: f64, whole: f64| (whole > 0.0).then(|| part / whole);
-        let seconds = took_ms.iter().sum::<f64>() / 1e3;
-        let ended = self.runs - self.running;
-        self.job = job;
-        self.success_rate = share(self.succeeded as f64, ended as f64);
-        self.records_per_second = share(records as f64, seconds);
-        self.median_duration_ms = median(&mut took_ms);
-        self
     }
 }
 

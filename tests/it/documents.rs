@@ -118,6 +118,23 @@ fn the_documents_name_every_table_view_and_column() {
 }
 
 #[test]
+fn datasette_shows_the_column_descriptions_of_the_document() {
+    let text = document("docs/database.md").replace('`', "");
+    let descriptions = document("src/report/datasette.tsv");
+    for line in descriptions.lines() {
+        let parts: Vec<&str> = line.split('\t').collect();
+        let [table, column, description] = parts[..] else {
+            panic!("three parts: {line}");
+        };
+        let is_column = !column.is_empty();
+        assert!(
+            !is_column || text.contains(&format!("| {description} |")),
+            "{table}.{column}: {description}"
+        );
+    }
+}
+
+#[test]
 fn the_documents_say_what_every_verb_prints_as_json() {
     let text = document("docs/json.md");
     let headings: Vec<&str> = text
