@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use crate::mirror::{MirrorProblem, NoListing, NotAMirror, is_corrupt};
-use crate::report::Condition;
+use crate::report::{Condition, Omission};
 use crate::sync::{Advice, Note};
 
 /// A resource has never completed a full sync.
@@ -104,4 +104,14 @@ pub fn condition(condition: &Condition) -> String {
         Condition::OpenRejects(..) => "see `rejects`",
     };
     format!("{condition}: {way_out}")
+}
+
+/// Returns the reason for an omitted part of a report with the command that helps, if any.
+pub fn omission(omission: &Omission) -> String {
+    match omission {
+        Omission::NoListings | Omission::NeverSynced => format!("{omission}; {NEVER_SYNCED}"),
+        Omission::Undeclared(..) | Omission::Ignored(..) | Omission::LogRemoved(_) => {
+            omission.to_string()
+        }
+    }
 }

@@ -8,6 +8,7 @@ mod datasette;
 mod days;
 mod market;
 mod metrics;
+mod omission;
 mod page;
 mod performance;
 mod statistics;
@@ -25,6 +26,7 @@ pub use market::{
     TransitionCount,
 };
 pub use metrics::metrics;
+pub use omission::Omission;
 pub use page::page;
 pub use performance::{DurationDay, Failure, JobPerformance, LagDay, Performance};
 pub use status::{Budget, JobStatus, ResourceStatus, Sizes, Status, status};

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::days::{Days, day};
 use super::market::{Logged, Market, market};
+use super::omission::Omission;
 use super::performance::{Performance, performance};
 use crate::config::Config;
 use crate::mirror::{MarketFields, Mirror, ReadTx};
@@ -23,8 +24,9 @@ pub struct Report {
     pub syncs: Performance,
     /// The moves of the market; None if the mirror has no table of listings.
     pub market: Option<Market>,
-    /// The omitted parts and the reasons, one sentence each.
-    pub left_out: Vec<String>,
+    /// The omitted parts and the reasons. The command line adds advice to them.
+    #[serde(skip)]
+    pub omissions: Vec<Omission>,
 }
 
 /// Returns the report since a time in storage form. One read transaction reads all of it.
@@ -38,18 +40,18 @@ pub fn report(
     let first_run = tx.first_run_at()?;
     let days = period(since, first_run.as_deref(), now);
     let syncs = performance(&tx, &config.sync.resources, since, days, now)?;
-    let mut left_out = Vec::new();
+    let mut omitted = Vec::new();
     let market = match tx.market_fields()? {
         Some(fields) => {
             let ignored = &config.sync.ignore_fields;
             let log_begins = tx.log_begins()?;
             let log_begins = log_begins.as_deref();
             let logged = logged(ignored, &tx, fields, days, log_begins)?;
-            left_out = omissions(fields, ignored, &logged, log_begins);
+            omitted = omissions(fields, ignored, &logged, log_begins);
             Some(market(&tx, fields, since, days, logged)?)
         }
         None => {
-            left_out.push("there are no listings yet: run `mlsmirror sync`".to_owned());
+            omitted.push(Omission::NoListings);
             None
         }
     };
@@ -58,7 +60,7 @@ pub fn report(
         until: stored_instant(whole_second(now)),
         syncs,
         market,
-        left_out,
+        omissions: omitted,
     })
 }
 
@@ -111,57 +113,55 @@ fn omissions(
     ignored: &BTreeSet<String>,
     logged: &Logged,
     log_begins: Option<&str>,
-) -> Vec<String> {
-    let mut left_out = Vec::new();
-    let mut unless_declared = |is_declared: bool, field: &str, omitted: &str| {
-        if !is_declared {
-            left_out.push(format!("the feed does not declare {field}: {omitted}"));
-        }
-    };
-    unless_declared(
-        fields.status,
-        "StandardStatus",
-        "no inventory, closings, withdrawals, status changes or active listings",
-    );
-    unless_declared(
-        fields.price,
-        "ListPrice",
-        "no price cuts, increases or median prices",
-    );
-    if fields.status {
-        unless_declared(fields.city, "City", "no active listings by city");
-        unless_declared(
-            fields.days_on_market,
-            "DaysOnMarket",
-            "no median days on market",
-        );
-    }
-
-    for (field, omitted) in [
+) -> Vec<Omission> {
+    let mut omissions = undeclared(fields);
+    let of_log = [
         (
             "StandardStatus",
-            "no inventory, closings, withdrawals or status changes",
+            "inventory, closings, withdrawals or status changes",
         ),
-        ("ListPrice", "no price cuts or increases"),
-    ] {
+        ("ListPrice", "price cuts or increases"),
+    ];
+    for (field, parts) in of_log {
         if ignored.contains(field) {
-            left_out.push(format!(
-                "sync.ignore_fields names {field}, so the log has no changes of it: {omitted}"
-            ));
+            omissions.push(Omission::Ignored(field, parts));
         }
     }
     if let Some(begins) = log_begins
         && logged.from > 0
     {
-        left_out.push(format!(
-            "`[retention] changes` removed the log before {begins} UTC: no changes of that day or earlier"
-        ));
+        omissions.push(Omission::LogRemoved(begins.to_owned()));
     }
     if logged.status && logged.inventory_from.is_none() {
-        left_out.push(
-            "Property has not completed its first full sync: no inventory; run `mlsmirror sync`"
-                .to_owned(),
-        );
+        omissions.push(Omission::NeverSynced);
     }
-    left_out
+    omissions
+}
+
+/// Lists the parts omitted because the feed does not declare a field. Without StandardStatus
+/// there are no active listings, so City and DaysOnMarket do not matter.
+fn undeclared(fields: MarketFields) -> Vec<Omission> {
+    let status = fields.status;
+    let needed = [
+        (
+            status,
+            "StandardStatus",
+            "inventory, closings, withdrawals, status changes or active listings",
+        ),
+        (
+            fields.price,
+            "ListPrice",
+            "price cuts, increases or median prices",
+        ),
+        (fields.city || !status, "City", "active listings by city"),
+        (
+            fields.days_on_market || !status,
+            "DaysOnMarket",
+            "median days on market",
+        ),
+    ];
+    let missing = needed.into_iter().filter(|(is_declared, ..)| !is_declared);
+    missing
+        .map(|(_, field, parts)| Omission::Undeclared(field, parts))
+        .collect()
 }

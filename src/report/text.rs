@@ -1,6 +1,6 @@
 //! The report as text for a terminal.
 
-use super::market::Market;
+use super::market::{Market, TransitionCount};
 use super::performance::Performance;
 use super::summary::Report;
 use super::table::{Table, WIDTH};
@@ -16,8 +16,8 @@ const SHOWN: usize = 10;
 /// The greatest number of failed runs. Their errors take several lines.
 const FAILURES: usize = 5;
 
-/// Returns a report as text for a terminal of 80 columns.
-pub fn text(report: &Report) -> String {
+/// Returns a report as text for a terminal of 80 columns, with these notes on omitted parts.
+pub fn text(report: &Report, left_out: &[String]) -> String {
     let mut text = format!(
         "{} to {}\nAll times are UTC. A change counts when the mirror found it (recorded_at).\n",
         report.since, report.until
@@ -27,11 +27,11 @@ pub fn text(report: &Report) -> String {
         Some(market) => add_market(&mut text, report, market),
         None => text += "\nMarket\n",
     }
-    if !report.left_out.is_empty() {
+    if !left_out.is_empty() {
         text += "\n";
     }
-    for left_out in &report.left_out {
-        text += &wrapped(left_out, "");
+    for note in left_out {
+        text += &wrapped(note, "");
     }
     text
 }
@@ -103,19 +103,8 @@ fn add_market(text: &mut String, report: &Report, market: &Market) {
     if let Some(prices) = tables::prices(market).filter(|_| market.has_prices()) {
         add(text, "Price changes", &prices);
     }
-    if let Some(transitions) = &market.transitions
-        && !transitions.is_empty()
-    {
-        let matrix = tables::transitions(transitions);
-        if matrix.fits() {
-            add(text, "Status changes", &matrix);
-        } else {
-            let list = tables::transition_list(transitions, SHOWN);
-            add(text, "Status changes", &list);
-            if transitions.len() > SHOWN {
-                *text += &format!("and {} more: --json\n", transitions.len() - SHOWN);
-            }
-        }
+    if let Some(transitions) = &market.transitions {
+        add_transitions(text, transitions);
     }
     match (&market.active, tables::cities(market, SHOWN)) {
         (Some(active), Some(cities)) if active.all.listings > 0 => {
@@ -123,6 +112,23 @@ fn add_market(text: &mut String, report: &Report, market: &Market) {
         }
         (Some(_), _) => *text += "\nno listing is active now\n",
         _ => {}
+    }
+}
+
+fn add_transitions(text: &mut String, transitions: &[TransitionCount]) {
+    if transitions.is_empty() {
+        return;
+    }
+    let matrix = tables::transitions(transitions);
+    if matrix.fits() {
+        add(text, "Status changes", &matrix);
+        return;
+    }
+
+    let list = tables::transition_list(transitions, SHOWN);
+    add(text, "Status changes", &list);
+    if transitions.len() > SHOWN {
+        *text += &format!("and {} more: --json\n", transitions.len() - SHOWN);
     }
 }
 

@@ -7,6 +7,7 @@ use anyhow::Context;
 use chrono::Utc;
 use serde::Serialize;
 
+use crate::cli::advice::omission;
 use crate::cli::arguments::Arguments;
 use crate::cli::exit::Exit;
 use crate::cli::options::ReportOptions;
@@ -23,6 +24,7 @@ struct Document<'a> {
     html: Option<Cow<'a, str>>,
     #[serde(flatten)]
     report: &'a Report,
+    left_out: &'a [String],
 }
 
 pub fn run(arguments: &Arguments, wanted: &ReportOptions, output: &Output) -> anyhow::Result<Exit> {
@@ -32,19 +34,21 @@ pub fn run(arguments: &Arguments, wanted: &ReportOptions, output: &Output) -> an
     let place = place.transpose()?;
     let mut mirror = Mirror::open_to_read(&config.mirror.database)?;
     let report = report::report(&config, &mut mirror, &wanted.since.0, Utc::now())?;
+    let left_out: Vec<String> = report.omissions.iter().map(omission).collect();
     let text = match html.zip(place) {
         Some((file, place)) => {
-            let page = report::page(&report);
+            let page = report::page(&report, &left_out);
             write_whole(&place, &page, Existing::Replaced).with_context(|| {
                 format!("the report could not be written to {}", file.display())
             })?;
             format!("the report is in {}\n", file.display())
         }
-        None => report::text(&report),
+        None => report::text(&report, &left_out),
     };
     let document = Document {
         html: html.map(Path::to_string_lossy),
         report: &report,
+        left_out: &left_out,
     };
     output.result(&document, &text)?;
     Ok(Exit::Done)

@@ -29,20 +29,11 @@ const OFF_MARKET: [&str; 7] = [
 /// Returns the chart of the listings on the market by status, and whether it omits listings
 /// off the market. If no listing is on the market, the chart shows all listings.
 pub fn inventory(inventory: &Inventory) -> (Chart, bool) {
-    let is_off = |name: &Option<String>| {
-        let name = name.as_deref();
-        OFF_MARKET.iter().any(|off| is_status(name, off))
-    };
-    let all: Vec<usize> = (0..inventory.statuses.len()).collect();
-    let on_market = all.iter().copied();
-    let on_market: Vec<usize> = on_market
-        .filter(|status| !is_off(&inventory.statuses[*status]))
-        .collect();
-    let is_part = !on_market.is_empty() && on_market.len() < all.len();
-    let (title, shown) = if is_part {
-        ("Listings on the market, by status", on_market)
+    let (shown, is_part) = shown_statuses(inventory);
+    let title = if is_part {
+        "Listings on the market, by status"
     } else {
-        ("Listings by status", all)
+        "Listings by status"
     };
     let names: Vec<&str> = inventory.days.iter().map(|day| &*day.day).collect();
     let bins = bins(names.len(), BINS);
@@ -53,21 +44,7 @@ pub fn inventory(inventory: &Inventory) -> (Chart, bool) {
             .filter_map(|status| day.listings.get(*status));
         Some(counts.sum::<u64>() as f64)
     };
-    // The statuses with the fewest listings share the last colour.
-    let mut groups: Vec<(&str, &[usize])> = Vec::new();
-    let alone = if shown.len() > COLOURS {
-        COLOURS - 1
-    } else {
-        shown.len()
-    };
-    for status in shown[..alone].chunks(1) {
-        let name = inventory.statuses[status[0]].as_deref();
-        groups.push((status_name(name), status));
-    }
-    if alone < shown.len() {
-        groups.push(("others", &shown[alone..]));
-    }
-    let groups = groups.into_iter().enumerate();
+    let groups = colour_groups(inventory, &shown).into_iter().enumerate();
     let series = groups.map(|(colour, (name, statuses))| {
         series(name, colour, bins.iter().map(|bin| sum(statuses, bin)))
     });
@@ -84,6 +61,38 @@ pub fn inventory(inventory: &Inventory) -> (Chart, bool) {
         ..over(&names, &bins)
     };
     (chart, is_part)
+}
+
+/// Returns the statuses to show, and whether other statuses are omitted.
+fn shown_statuses(inventory: &Inventory) -> (Vec<usize>, bool) {
+    let all = 0..inventory.statuses.len();
+    let is_on_market = |status: &usize| {
+        let name = inventory.statuses[*status].as_deref();
+        !OFF_MARKET.iter().any(|off| is_status(name, off))
+    };
+    let on_market: Vec<usize> = all.clone().filter(is_on_market).collect();
+    if on_market.is_empty() || on_market.len() == all.len() {
+        (all.collect(), false)
+    } else {
+        (on_market, true)
+    }
+}
+
+/// Groups the statuses by colour. Those with the fewest listings share the last colour.
+fn colour_groups<'i>(inventory: &'i Inventory, shown: &'i [usize]) -> Vec<(&'i str, &'i [usize])> {
+    let alone = if shown.len() > COLOURS {
+        COLOURS - 1
+    } else {
+        shown.len()
+    };
+    let (alone, others) = shown.split_at(alone);
+    let name = |status: usize| status_name(inventory.statuses[status].as_deref());
+    let groups = alone.chunks(1).map(|status| (name(status[0]), status));
+    let mut groups: Vec<(&str, &[usize])> = groups.collect();
+    if !others.is_empty() {
+        groups.push(("others", others));
+    }
+    groups
 }
 
 /// Returns the chart of the new listings above the axis, and the closed and withdrawn ones

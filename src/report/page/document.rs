@@ -25,8 +25,8 @@ const STATUSES: usize = 24;
 /// Every city of a report is shown.
 const CITIES: usize = usize::MAX;
 
-/// Renders a report as one HTML page.
-pub fn page(report: &Report) -> String {
+/// Renders a report as one HTML page, with these notes on omitted parts.
+pub fn page(report: &Report, left_out: &[String]) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -45,7 +45,7 @@ pub fn page(report: &Report) -> String {
                         "All days and times are UTC. A change counts at the time when the mirror found it (recorded_at)."
                     }
                 }
-                main { (tiles(report)) (market_section(report)) (sync_section(&report.syncs)) }
+                main { (tiles(report)) (market_section(report, left_out)) (sync_section(&report.syncs)) }
             }
         }
     };
@@ -100,10 +100,10 @@ fn sync_tiles(syncs: &Performance) -> Vec<(&'static str, String)> {
     tiles
 }
 
-fn market_section(report: &Report) -> Markup {
+fn market_section(report: &Report, left_out: &[String]) -> Markup {
     html! {
         h2 { "Market" }
-        @for reason in &report.left_out { p { (reason) } }
+        @for note in left_out { p { (note) } }
         @if let Some(market) = &report.market {
             div class="parts" {
                 (inventory_chart(market))
