@@ -1,4 +1,4 @@
-//! A connection to one feed.
+//! A connection to one feed. A request fails with a [`FeedError`].
 
 use std::sync::Arc;
 
@@ -21,15 +21,12 @@ pub struct Feed {
     runtime: Runtime,
 }
 
-/// Requests are decoded where they are received: two threads keep two cores
-/// busy and more would only hold more pages in memory.
+/// The number of threads that receive and decode pages. More threads would only hold more
+/// pages in memory.
 const THREADS: usize = 2;
 
 impl Feed {
-    /// A connection to the configured feed. Nothing is sent yet.
-    ///
-    /// # Errors
-    /// If the process cannot start threads or the HTTP library.
+    /// Returns a connection to the configured feed. Sends no request.
     pub fn open(settings: &config::Feed, token: Token, stop: Stop) -> anyhow::Result<Feed> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(THREADS)
@@ -45,54 +42,46 @@ impl Feed {
         })
     }
 
-    /// How this server differs from others.
+    /// Returns the particulars of this server.
     pub fn dialect(&self) -> &'static Dialect {
         self.dialect
     }
 
-    /// How many records are asked for at once.
+    /// Returns the number of records per page.
     pub fn page_size(&self) -> u32 {
         self.page_size
     }
 
-    /// How many requests may be under way at once.
+    /// Returns the largest number of requests at the same time.
     pub fn max_concurrent(&self) -> usize {
         self.max_concurrent
     }
 
-    /// What went over the wire so far.
+    /// Returns the traffic up to now.
     pub fn traffic(&self) -> Traffic {
         self.client.traffic()
     }
 
-    /// Shares the rate budget with other processes, from the next request on. Without
-    /// limits there is no budget to share.
+    /// Shares the rate budget with other processes, from the next request on.
     pub fn share_budget(&self, ledger: Arc<dyn Ledger>) {
         self.client.share_budget(ledger);
     }
 
-    /// The feed's own time, from the `Date` header of its newest answer.
+    /// Returns the feed's time, from the `Date` header of its newest response.
     pub fn date(&self) -> Option<DateTime<Utc>> {
         self.client.date()
     }
 
-    /// The feed's `$metadata`.
-    ///
-    /// # Errors
-    /// [`FeedError`]; a document that is not CSDL counts as no usable answer.
+    /// Reads the feed's `$metadata`.
     pub fn metadata(&self) -> Result<Metadata, FeedError> {
         let url = self.client.url("$metadata")?;
-        let options = RequestOptions::METADATA;
+        let decode =
+            |body: &[u8]| Metadata::parse(body).map_err(|error| BadBody(error.to_string()));
         self.runtime
-            .block_on(self.client.get(&url, options, |body| {
-                Metadata::parse(body).map_err(|error| BadBody(error.to_string()))
-            }))
+            .block_on(self.client.get(&url, RequestOptions::METADATA, decode))
     }
 
-    /// One page.
-    ///
-    /// # Errors
-    /// [`FeedError`] when no try gave a usable answer.
+    /// Reads one page.
     pub fn page(
         &self,
         path_and_query: &str,
@@ -104,26 +93,23 @@ impl Feed {
             tries,
             ..RequestOptions::RECORDS
         };
-        self.runtime.block_on(
-            self.client
-                .get(&url, options, |body| Page::decode(body, shape)),
-        )
+        let decode = |body: &[u8]| Page::decode(body, shape);
+        self.runtime
+            .block_on(self.client.get(&url, options, decode))
     }
 
-    /// The page at one position of a sweep.
-    ///
-    /// # Errors
-    /// [`FeedError`] when no try gave a usable answer.
+    /// Reads the page at one position of a sweep.
     pub fn step(&self, sweep: &Sweep, walk: usize, from: &Position) -> Result<Step, FeedError> {
-        self.runtime.block_on(sweep.step(&self.client, walk, from))
+        self.runtime
+            .block_on(Step::read(sweep, &self.client, walk, from))
     }
 
     /// Reads a page of the records that were deleted after a time in storage form, without
     /// the first `skip`. `entity_set` is none for all entity sets.
     ///
     /// # Errors
-    /// [`FeedError`]. A refusal can mean that the server uses other names, or has no
-    /// such resource.
+    /// [`FeedError`]. A refusal can mean that the server uses other names or has no such
+    /// resource.
     pub fn announced(
         &self,
         names: &DeletedNames,
@@ -142,12 +128,14 @@ impl Feed {
         body.read(names, skip, self.page_size)
     }
 
-    /// Starts reading a resource from several positions at once.
+    /// Starts to read a sweep from several positions at once. Each position has the number
+    /// of its walk.
     pub fn walk(&self, sweep: Sweep, positions: Vec<(usize, Position)>) -> ParallelReader {
         ParallelReader::start(&self.runtime, self.client.clone(), sweep, positions)
     }
 
-    /// What a [`Sweep`] of `shape` asks for with this feed's page size.
+    /// Returns a sweep of the records that match a filter. With `select`, it requests only
+    /// the fields of the shape.
     pub fn sweep(&self, shape: Arc<Shape>, filter: Option<String>, select: bool) -> Sweep {
         Sweep {
             shape,

@@ -1,4 +1,4 @@
-//! The feed's announcements of what was deleted.
+//! The `Deleted` resource, in which a feed announces deletions.
 
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
@@ -7,52 +7,52 @@ use super::query::{self, Literal, Order, Precision, Query, timestamp_literal};
 use crate::feed::http::{BadBody, FeedError};
 use crate::value::timestamp;
 
-/// The entity set, which WFRMLS does not declare in `$metadata`.
+/// The name of the entity set. WFRMLS does not declare it in `$metadata`.
 const ENTITY_SET: &str = "Deleted";
 
-/// By which names a server's Deleted resource answers.
+/// The field names of a server's `Deleted` resource.
 #[derive(Debug, PartialEq, Eq)]
 pub struct DeletedNames {
-    /// What these names are called where they are remembered.
+    /// The identifier of these names in the mirror's state.
     pub name: &'static str,
-    /// The field with the resource's name; none where only listings are announced.
+    /// The field with the resource's name. None if the server announces only listings.
     resource: Option<&'static str>,
     key: &'static str,
-    stamp: &'static str,
-    /// Whether the resource has to be named in the filter.
-    names_resource: bool,
+    timestamp: &'static str,
+    /// Whether the filter must name the resource.
+    needs_resource: bool,
 }
 
-/// The names that are known, in the order in which they are tried: what the live
-/// WFRMLS service answers to, and what clients' guides to it show.
+/// The known names, in the order in which they are tried. They come from the live WFRMLS
+/// service and from the guides of its clients.
 pub static DELETED_NAMES: [DeletedNames; 4] = [
     DeletedNames {
         name: "live",
         resource: Some("resource"),
         key: "primary_key",
-        stamp: "ts",
-        names_resource: false,
+        timestamp: "ts",
+        needs_resource: false,
     },
     DeletedNames {
         name: "resource",
         resource: Some("ResourceName"),
         key: "ResourceRecordKey",
-        stamp: "DeletedDateTime",
-        names_resource: false,
+        timestamp: "DeletedDateTime",
+        needs_resource: false,
     },
     DeletedNames {
         name: "guide",
         resource: None,
         key: "ListingId",
-        stamp: "DeletedDate",
-        names_resource: false,
+        timestamp: "DeletedDate",
+        needs_resource: false,
     },
     DeletedNames {
         name: "live by resource",
         resource: Some("resource"),
         key: "primary_key",
-        stamp: "ts",
-        names_resource: true,
+        timestamp: "ts",
+        needs_resource: true,
     },
 ];
 
@@ -70,19 +70,22 @@ impl DeletedNames {
         let of_set = entity_set
             .zip(self.resource)
             .map(|(entity_set, field)| query::eq(field, &Literal::Text(entity_set.to_owned())));
-        let filter = [of_set.unwrap_or_default(), query::gt(self.stamp, &after)];
+        let filter = [
+            of_set.unwrap_or_default(),
+            query::gt(self.timestamp, &after),
+        ];
         let query = Query::of(ENTITY_SET)
             .filter(query::and(filter))
-            .order_by(self.stamp, Order::Asc)
+            .order_by(self.timestamp, Order::Asc)
             .order_by(self.key, Order::Asc)
             .count();
         if skip > 0 { query.skip(skip) } else { query }
     }
 
-    /// For which resources there is a query of its own; one for all where the
-    /// filter need not name them.
+    /// Returns the entity sets that need a query of their own. None stands for one query for
+    /// all entity sets.
     pub fn queries<'r>(&self, resources: &[&'r str]) -> Vec<Option<&'r str>> {
-        if self.names_resource {
+        if self.needs_resource {
             resources.iter().copied().map(Some).collect()
         } else {
             vec![None]
@@ -90,30 +93,30 @@ impl DeletedNames {
     }
 }
 
-/// That a record was deleted.
+/// The announcement that a record was deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announcement {
-    /// The entity set it was in.
+    /// The entity set of the record.
     pub resource: String,
-    /// Its key.
+    /// The key of the record.
     pub key: String,
-    /// When, in storage form.
-    pub stamp: String,
+    /// The time of the deletion, in storage form.
+    pub timestamp: String,
 }
 
 /// A page of announcements.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Announced {
-    /// Those that can be read.
+    /// The valid announcements.
     pub announcements: Vec<Announcement>,
-    /// The stamps of those that cannot, as far as they have one.
+    /// The timestamps of the other entries. None for an entry without a timestamp.
     pub unreadable: Vec<Option<String>>,
-    /// Whether nothing lies behind this page.
+    /// Whether this is the last page.
     pub is_last: bool,
 }
 
 impl Announced {
-    /// How many entries the page had.
+    /// Returns the number of entries in the page.
     pub fn entries(&self) -> usize {
         self.announcements.len() + self.unreadable.len()
     }
@@ -168,7 +171,7 @@ impl DeletedBody {
     }
 }
 
-/// Reads one entry; of one that is no announcement, its stamp at least.
+/// Reads one entry. The error is the timestamp of an invalid entry, if it has one.
 fn announcement(names: &DeletedNames, entry: &Json) -> Result<Announcement, Option<String>> {
     let none = Map::new();
     let fields = entry.as_object().unwrap_or(&none);
@@ -177,19 +180,19 @@ fn announcement(names: &DeletedNames, entry: &Json) -> Result<Announcement, Opti
         Some(Json::Number(number)) => Some(number.to_string()),
         _ => None,
     };
-    let stamp = text(names.stamp)
+    let timestamp = text(names.timestamp)
         .and_then(|text| timestamp(&text))
         .map(String::from);
     let resource = match names.resource {
         Some(name) => text(name),
         None => Some("Property".to_owned()),
     };
-    match (resource, text(names.key), stamp) {
-        (Some(resource), Some(key), Some(stamp)) => Ok(Announcement {
+    match (resource, text(names.key), timestamp) {
+        (Some(resource), Some(key), Some(timestamp)) => Ok(Announcement {
             resource,
             key,
-            stamp,
+            timestamp,
         }),
-        (_, _, stamp) => Err(stamp),
+        (_, _, timestamp) => Err(timestamp),
     }
 }

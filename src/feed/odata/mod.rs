@@ -1,4 +1,4 @@
-//! OData: `$metadata`, query text, and the records in a response.
+//! OData: `$metadata`, queries, and the records in a response.
 
 mod deleted;
 mod dialect;

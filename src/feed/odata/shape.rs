@@ -1,4 +1,4 @@
-//! From `$metadata` to the fields that the mirror takes.
+//! Derives the fields that the mirror stores from `$metadata`.
 
 use std::collections::BTreeMap;
 
@@ -8,24 +8,24 @@ use crate::record::{ChildShape, FieldShape, Shape};
 use crate::resource::{MODIFICATION_TIMESTAMP, PHOTOS_COUNT, Resource};
 use crate::value::ValueForm;
 
-/// What is wanted of a resource.
+/// The fields and children to request.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
-    /// The fields of resources; one that is not in here is wanted whole.
+    /// The selected fields by resource. All fields of other resources are requested.
     pub select: &'a BTreeMap<Resource, Vec<String>>,
-    /// The child resources to ask for in the same request.
+    /// The child resources to request with `$expand`.
     pub expand: &'a [Resource],
 }
 
-/// `$metadata` does not have what is wanted.
+/// Why `$metadata` does not satisfy the configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ShapeError {
-    /// The server has no such resource.
+    /// It declares no such resource.
     #[error(
-        "$metadata declares no {0}; take it out of sync.resources if this account does not have it"
+        "$metadata declares no {0}; remove it from sync.resources if this account cannot read it"
     )]
     Undeclared(Resource),
-    /// It has it without the key that the mirror goes by.
+    /// It declares the resource without its key.
     #[error("$metadata declares {resource} without its key {key}")]
     Keyless {
         /// The resource.
@@ -33,7 +33,7 @@ pub enum ShapeError {
         /// The key.
         key: &'static str,
     },
-    /// A selected field is not declared.
+    /// It does not declare a selected field.
     #[error("[sync.select] {resource}: $metadata declares no field `{field}`")]
     NoSuchField {
         /// The resource.
@@ -73,7 +73,7 @@ fn field_shape(field: &Field) -> FieldShape {
     }
 }
 
-/// The names of the mirror's own columns, which no field may take.
+/// The names of the mirror's own columns. A field must not have one of these names.
 const OWN_COLUMNS: [&str; 16] = [
     "listing_key",
     "extra",
@@ -93,12 +93,9 @@ const OWN_COLUMNS: [&str; 16] = [
     "file_last_modified",
 ];
 
-/// The fields of a resource that are columns of its table: all that are
-/// declared, but for a name that SQLite, which ignores case in names, could not
-/// tell from another column. Such a field is kept in `extra`.
-///
-/// # Errors
-/// [`ShapeError`] if the resource is not declared or has no key.
+/// Returns the declared fields of a resource that are columns of its table. SQLite ignores
+/// case in names, so a field that differs from another column only by case has no column.
+/// The mirror keeps such a field in `extra`.
 pub fn columns(metadata: &Metadata, resource: Resource) -> Result<Vec<FieldShape>, ShapeError> {
     let entity = entity(metadata, resource)?;
     let mut taken: Vec<String> = OWN_COLUMNS.iter().map(|name| (*name).to_owned()).collect();
@@ -124,11 +121,8 @@ fn entity(metadata: &Metadata, resource: Resource) -> Result<&EntityType, ShapeE
         .ok_or(ShapeError::Undeclared(resource))
 }
 
-/// The shape of a resource's records as this feed declares them.
-///
-/// # Errors
-/// [`ShapeError`] if the resource is not declared, has no key, or has no field
-/// that is wanted. A child that cannot be expanded is left out of the shape.
+/// Returns the shape of a resource's records. It has only the children that the feed can
+/// expand.
 pub fn shape(
     metadata: &Metadata,
     dialect: &Dialect,
@@ -136,66 +130,80 @@ pub fn shape(
     wanted: Wanted<'_>,
 ) -> Result<Shape, ShapeError> {
     let entity = entity(metadata, resource)?;
-    let mut fields = columns(metadata, resource)?;
-    let keyless = || ShapeError::Keyless {
-        resource,
-        key: resource.key(),
-    };
     let paging = match dialect.paging {
         Paging::Keyset => entity.key.first().map_or(resource.key(), String::as_str),
         Paging::NextLink => resource.key(),
     };
     let select = wanted.select.get(&resource);
+    let mut fields = columns(metadata, resource)?;
     if let Some(select) = select {
-        let missing = select
-            .iter()
-            .find(|name| !fields.iter().any(|field| field.name == **name));
-        if let Some(field) = missing {
-            return Err(ShapeError::NoSuchField {
-                resource,
-                field: field.clone(),
-            });
-        }
+        check_selected(resource, &fields, select)?;
         fields.retain(|field| {
-            select.contains(&field.name)
-                || field.name == paging
-                || field.name == resource.key()
-                || field.name == MODIFICATION_TIMESTAMP
-                || (resource == Resource::Property && field.name == PHOTOS_COUNT)
-                || resource.parent_fields().contains(&field.name.as_str())
+            select.contains(&field.name) || field.name == paging || is_required(resource, field)
         });
     }
+
     let ignored = entity
         .navigation
         .iter()
         .map(|navigation| navigation.name.clone())
         .collect();
-    let keeps_extra = select.is_none();
-    let mut shape =
-        Shape::new(resource, fields, paging, ignored, keeps_extra).ok_or_else(keyless)?;
+    let mut shape = Shape::new(resource, fields, paging, ignored, select.is_none()).ok_or(
+        ShapeError::Keyless {
+            resource,
+            key: resource.key(),
+        },
+    )?;
     for &child in wanted.expand {
-        let target = metadata.entity_of_set(child.entity_set());
-        let navigation = target.and_then(|target| {
-            entity
-                .navigation
-                .iter()
-                .find(|navigation| navigation.target == target.name)
-        });
-        if let Some(navigation) = navigation {
-            let child = self::shape(
-                metadata,
-                dialect,
-                child,
-                Wanted {
-                    expand: &[],
-                    ..wanted
-                },
-            )?;
+        if let Some(name) = navigation_to(metadata, entity, child) {
+            let wanted = Wanted {
+                expand: &[],
+                ..wanted
+            };
             shape.children.push(ChildShape {
-                name: navigation.name.clone(),
-                shape: child,
+                name: name.to_owned(),
+                shape: self::shape(metadata, dialect, child, wanted)?,
             });
         }
     }
     Ok(shape)
+}
+
+fn check_selected(
+    resource: Resource,
+    fields: &[FieldShape],
+    select: &[String],
+) -> Result<(), ShapeError> {
+    let missing = select
+        .iter()
+        .find(|name| !fields.iter().any(|field| field.name == **name));
+    match missing {
+        None => Ok(()),
+        Some(field) => Err(ShapeError::NoSuchField {
+            resource,
+            field: field.clone(),
+        }),
+    }
+}
+
+/// Returns whether the mirror needs a field, even if it is not selected.
+fn is_required(resource: Resource, field: &FieldShape) -> bool {
+    field.name == resource.key()
+        || field.name == MODIFICATION_TIMESTAMP
+        || (resource == Resource::Property && field.name == PHOTOS_COUNT)
+        || resource.parent_fields().contains(&field.name.as_str())
+}
+
+/// Returns the navigation property that leads to a child resource, if any.
+fn navigation_to<'m>(
+    metadata: &Metadata,
+    entity: &'m EntityType,
+    child: Resource,
+) -> Option<&'m str> {
+    let target = metadata.entity_of_set(child.entity_set())?;
+    let navigation = entity
+        .navigation
+        .iter()
+        .find(|navigation| navigation.target == target.name)?;
+    Some(&navigation.name)
 }

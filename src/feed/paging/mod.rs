@@ -1,7 +1,18 @@
 //! Reads a resource page by page: by key, by (timestamp, key) or by next link.
+//!
+//! A [`Sweep`] says which records are read. A walk reads them from one [`Position`] to the
+//! end, and each page of a walk is a [`Step`].
 
+mod advance;
+mod key;
+mod link_circles;
+mod parallel_reader;
 mod position;
+mod step;
 mod sweep;
 
-pub use position::{Cursor, Key, Position};
-pub use sweep::{ParallelReader, Step, Sweep};
+pub use key::{Cursor, Key};
+pub use parallel_reader::ParallelReader;
+pub use position::Position;
+pub use step::Step;
+pub use sweep::Sweep;

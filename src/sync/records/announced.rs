@@ -144,8 +144,11 @@ impl Announcing<'_> {
         let mut doubtful: Vec<(Resource, &Announcement)> = Vec::new();
         let write = mirror.write()?;
         for announcement in &page.announcements {
-            if now.as_ref().is_none_or(|now| announcement.stamp <= *now) {
-                self.newest = self.newest.take().max(Some(announcement.stamp.clone()));
+            if now
+                .as_ref()
+                .is_none_or(|now| announcement.timestamp <= *now)
+            {
+                self.newest = self.newest.take().max(Some(announcement.timestamp.clone()));
             }
             let Ok(resource) = announcement.resource.parse::<Resource>() else {
                 continue;
@@ -198,7 +201,7 @@ impl Announcing<'_> {
         if self.catalog.key_shape(resource)?.has_timestamp() {
             held = write.live_timestamp(resource, key)?.flatten();
         }
-        let announced = announcement.stamp.as_str();
+        let announced = announcement.timestamp.as_str();
         let was_read = (run.watermark_before.as_deref()).is_some_and(|before| announced <= before);
         Ok(match held.as_deref() {
             Some(held) if announced < held => Meaning::Void,
@@ -256,7 +259,7 @@ impl Announcing<'_> {
             listings_filtered: self.catalog.filter(Resource::Property).is_some(),
             missing: Default::default(),
         };
-        let announced = Some(announcement.stamp.as_str());
+        let announced = Some(announcement.timestamp.as_str());
         apply.delete(
             resource,
             &announcement.key,

@@ -1,15 +1,29 @@
-//! The meaning of CSDL elements: names are resolved, bases merged.
+//! Reads the declarations in CSDL: resolves names and adds the fields of base types.
 
 use std::collections::{HashMap, HashSet};
 
-use super::edm::{collection_of, primitive, unqualified};
-use super::element::Element;
-use super::{
-    Edm, EntitySet, EntityType, Enumeration, Field, Member, Metadata, MetadataError, Navigation,
+use super::declarations::{
+    EntitySet, EntityType, Enumeration, Field, Member, Metadata, Navigation,
 };
+use super::edm::{Edm, collection_of, primitive, unqualified};
+use super::element::{self, Element};
+use super::metadata_error::MetadataError;
 
-/// Reads the declarations of a document by its root element.
-pub(super) fn read(root: &Element) -> Result<Metadata, MetadataError> {
+impl Metadata {
+    /// Reads a `$metadata` document.
+    ///
+    /// # Errors
+    /// [`MetadataError`] if the text is not a complete CSDL document with at least one
+    /// entity type. Another request may return one.
+    pub fn parse(xml: &[u8]) -> Result<Metadata, MetadataError> {
+        element::parse(xml)
+            .and_then(|root| read(&root))
+            .map_err(MetadataError::printable)
+    }
+}
+
+/// Reads the declarations below the root element.
+fn read(root: &Element) -> Result<Metadata, MetadataError> {
     let document = Document::of(root);
     let mut metadata = Metadata::default();
     for schema in &document.schemas {
@@ -49,10 +63,10 @@ pub(super) fn read(root: &Element) -> Result<Metadata, MetadataError> {
 /// The declarations of a document, by their qualified names.
 struct Document<'a> {
     schemas: Vec<&'a Element>,
-    /// Namespaces by their aliases.
+    /// The namespaces by their aliases.
     aliases: HashMap<&'a str, &'a str>,
     types: HashMap<String, &'a Element>,
-    /// Annotations that stand apart from what they annotate, by their target.
+    /// Annotations outside of the annotated element, by their target.
     annotations: HashMap<String, Vec<&'a Element>>,
 }
 
@@ -97,7 +111,7 @@ impl<'a> Document<'a> {
         )
     }
 
-    /// A qualified name with its alias replaced by the namespace.
+    /// Replaces the alias in a qualified name by its namespace.
     fn qualified(&self, name: &str) -> String {
         let (path, rest) = name.split_at(name.find('/').unwrap_or(name.len()));
         match path.rsplit_once('.') {
@@ -118,10 +132,11 @@ impl<'a> Document<'a> {
         };
         for (qualified, element) in self.lineage(qualified) {
             for key in element.all("Key") {
-                let parts = key
+                entity.key = key
                     .all("PropertyRef")
-                    .filter_map(|part| part.attribute("Name"));
-                entity.key = parts.map(str::to_owned).collect();
+                    .filter_map(|part| part.attribute("Name"))
+                    .map(str::to_owned)
+                    .collect();
             }
             for property in element.all("Property") {
                 let Some(field) = self.field(property, &qualified) else {
@@ -136,7 +151,7 @@ impl<'a> Document<'a> {
         entity
     }
 
-    /// A type with its bases, the topmost first; a circle of bases is cut.
+    /// Returns a type and its base types, the topmost first. Stops at a circle.
     fn lineage(&self, qualified: &str) -> Vec<(String, &'a Element)> {
         let mut lineage = Vec::new();
         let mut seen = HashSet::new();
@@ -156,7 +171,7 @@ impl<'a> Document<'a> {
 
     fn field(&self, property: &Element, owner: &str) -> Option<Field> {
         let name = property.attribute("Name")?;
-        // CSDL 4.01, 7.1: without a type it is text.
+        // CSDL 4.01, 7.1: the default type is text.
         let edm_type = property.attribute("Type").unwrap_or("Edm.String");
         let resolved = self.resolved(edm_type);
         let note = |terms| self.annotation(property, &format!("{owner}/{name}"), terms);
@@ -190,19 +205,18 @@ impl<'a> Document<'a> {
         members.collect()
     }
 
-    /// The text of the first of the terms that annotates an element, by the
-    /// last part of their names; what stands inside goes before what stands apart.
+    /// Returns the text of the first term that annotates an element. Terms are compared by the
+    /// last part of their names. Annotations inside the element take precedence.
     fn annotation(&self, element: &Element, target: &str, terms: &[&str]) -> Option<String> {
-        let apart = self.annotations.get(target);
-        let apart = apart.into_iter().flatten().copied();
-        let known: Vec<&Element> = element.all("Annotation").chain(apart).collect();
+        let outside = self.annotations.get(target).into_iter().flatten().copied();
+        let known: Vec<&Element> = element.all("Annotation").chain(outside).collect();
         terms.iter().find_map(|term| {
             let named = |note: &&&Element| note.attribute("Term").map(unqualified) == Some(*term);
             known.iter().filter(named).find_map(|note| text_of(note))
         })
     }
 
-    /// What a declared type comes down to.
+    /// Resolves a declared type.
     fn resolved(&self, edm_type: &str) -> Resolved<'a> {
         let element_type = collection_of(edm_type);
         let mut resolved = self.resolved_single(element_type.unwrap_or(edm_type));
@@ -246,11 +260,11 @@ impl<'a> Document<'a> {
     }
 }
 
-/// What a declared type comes down to.
+/// A resolved type.
 struct Resolved<'a> {
     edm: Edm,
     enumeration: Option<String>,
-    /// The type definition, whose facets a field takes over.
+    /// The type definition, whose facets apply to the field.
     element: Option<&'a Element>,
 }
 
@@ -275,7 +289,7 @@ fn is_flags(enumeration: &Element) -> bool {
     enumeration.attribute("IsFlags") == Some("true")
 }
 
-/// The text of an annotation: its attribute, or its `String` element.
+/// Returns the text of an annotation: its attribute, or its `String` element.
 fn text_of(annotation: &Element) -> Option<String> {
     let attribute = annotation.attribute("String");
     let child = || {
@@ -290,7 +304,7 @@ fn text_of(annotation: &Element) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// A facet that is a number; `max` and `variable` are none.
+/// Returns a facet that is a number. Returns none for `max` and `variable`.
 fn facet_of(element: &Element, facet: &str) -> Option<u32> {
     element.attribute(facet)?.trim().parse().ok()
 }

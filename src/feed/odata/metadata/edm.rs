@@ -1,18 +1,56 @@
-//! The names of types.
+//! The types of OData, and their names.
 
-use super::Edm;
+use serde::{Deserialize, Serialize};
 
-/// The type of a collection's values; None for a single value.
+/// The kinds of types that a mirror distinguishes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Edm {
+    /// `SByte`, `Byte`, `Int16`, `Int32`, `Int64`.
+    Int,
+    /// `Decimal`.
+    Decimal,
+    /// `Single`, `Double`.
+    Double,
+    /// `Boolean`.
+    Boolean,
+    /// `Date`.
+    Date,
+    /// `TimeOfDay`.
+    TimeOfDay,
+    /// `DateTimeOffset`.
+    DateTimeOffset,
+    /// `Duration`.
+    Duration,
+    /// `Guid`.
+    Guid,
+    /// `String`.
+    String,
+    /// `Binary`, `Stream`.
+    Binary,
+    /// `Geography…`, `Geometry…`.
+    Geography,
+    /// An enumeration.
+    Enumeration {
+        /// Whether a value can combine several members.
+        flags: bool,
+    },
+    /// A complex type, or a type that the document does not declare.
+    Complex,
+    /// Several values of any type.
+    Collection,
+}
+
+/// Returns the type of a collection's values, or none for a type that is no collection.
 pub(super) fn collection_of(edm_type: &str) -> Option<&str> {
     edm_type.strip_prefix("Collection(")?.strip_suffix(')')
 }
 
-/// A name without its namespace.
+/// Returns a name without its namespace.
 pub(super) fn unqualified(name: &str) -> &str {
     name.rsplit_once('.').map_or(name, |(_, last)| last)
 }
 
-/// The kind of a type that OData itself defines.
+/// Returns the kind of a type that OData defines.
 pub(super) fn primitive(name: &str) -> Option<Edm> {
     Some(match name.strip_prefix("Edm.")? {
         "SByte" | "Byte" | "Int16" | "Int32" | "Int64" => Edm::Int,

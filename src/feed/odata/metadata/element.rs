@@ -1,15 +1,15 @@
-//! XML as a tree of elements: as much of it as CSDL needs.
+//! Parses XML into a tree of elements, to the extent that CSDL needs.
 
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 
-use super::MetadataError;
+use super::metadata_error::MetadataError;
 
-/// CSDL nests some ten deep; a document that goes deeper is none, and a tree
-/// without a bound could exhaust the stack when it is dropped.
+/// The largest depth of elements. CSDL has about ten levels. Without a limit, dropping a deep
+/// tree could overflow the stack.
 const DEEPEST: usize = 64;
 
-/// An element by its local name, without namespaces.
+/// An element. Names have no namespace prefix.
 #[derive(Debug, Default)]
 pub(super) struct Element {
     pub(super) name: String,
@@ -19,19 +19,19 @@ pub(super) struct Element {
 }
 
 impl Element {
-    /// The value of an attribute.
+    /// Returns the value of an attribute.
     pub(super) fn attribute(&self, name: &str) -> Option<&str> {
         let found = self.attributes.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str())
     }
 
-    /// The children by that name.
+    /// Returns the children with this name.
     pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Element> {
         self.children.iter().filter(move |child| child.name == name)
     }
 }
 
-/// Reads a whole CSDL document into its root element.
+/// Parses a complete CSDL document into its root element.
 pub(super) fn parse(xml: &[u8]) -> Result<Element, MetadataError> {
     let text = text_of(xml)?;
     let mut reader = Reader::from_str(text);
@@ -43,7 +43,7 @@ pub(super) fn parse(xml: &[u8]) -> Result<Element, MetadataError> {
         let malformed = |problem: String| MetadataError::Malformed { at, problem };
         let event = match event {
             Ok(event) => event,
-            // Mid-tag, quick-xml reports what is missing as a syntax error.
+            // quick-xml reports the end of the document inside a tag as a syntax error.
             Err(quick_xml::Error::Syntax(_)) if !open.is_empty() => {
                 return Err(cut_short(text, &open));
             }
@@ -87,12 +87,12 @@ pub(super) fn parse(xml: &[u8]) -> Result<Element, MetadataError> {
     root.ok_or_else(|| MetadataError::NotCsdl("text without an element".to_owned()))
 }
 
-/// The text of a document which might be XML.
+/// Returns the text of a document, if it can be XML.
 fn text_of(xml: &[u8]) -> Result<&str, MetadataError> {
     let xml = xml.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(xml);
     let text = match std::str::from_utf8(xml) {
         Ok(text) => text,
-        // Cut within a character: the rest tells where it was cut.
+        // A cut inside a character. The parser finds the open element.
         Err(error) if error.error_len().is_none() => {
             std::str::from_utf8(&xml[..error.valid_up_to()]).unwrap_or_default()
         }
@@ -106,7 +106,7 @@ fn text_of(xml: &[u8]) -> Result<&str, MetadataError> {
     }
 }
 
-/// CSDL's root is `Edmx`; anything else is another document.
+/// Checks that the root element is `Edmx`, as in CSDL.
 fn require_root(name: &str) -> Result<(), MetadataError> {
     match name {
         "Edmx" => Ok(()),
@@ -136,7 +136,7 @@ fn element_of(start: &BytesStart<'_>) -> Result<Element, String> {
     for attribute in start.attributes() {
         let attribute = attribute.map_err(|error| error.to_string())?;
         let name = attribute.key.local_name().into_inner().to_owned();
-        // An entity that XML does not define stays as it is written.
+        // An entity that XML does not define is kept as written.
         let value = match attribute.normalized_value(XmlVersion::Explicit1_0) {
             Ok(value) => value.into_owned(),
             Err(_) => attribute.value.to_string(),
@@ -162,8 +162,8 @@ fn add_text(part: &str, open: &mut [Element]) -> Result<(), String> {
     Ok(())
 }
 
-/// What a reference in text stands for; one that XML does not define stays as
-/// it is written. Nothing is ever expanded more than once.
+/// Returns the character of a reference. A reference that XML does not define is kept as
+/// written. The result is not expanded again.
 fn resolved(reference: &BytesRef<'_>) -> String {
     if let Ok(Some(character)) = reference.resolve_char_ref() {
         return character.to_string();

@@ -21,7 +21,7 @@ fn property(attributes: &str) -> Field {
 }
 
 #[test]
-fn every_edm_type_has_its_kind() {
+fn every_edm_type_has_a_kind() {
     let cases = [
         ("Edm.SByte", Edm::Int),
         ("Edm.Byte", Edm::Int),
@@ -57,7 +57,7 @@ fn every_edm_type_has_its_kind() {
 }
 
 #[test]
-fn facets_are_read_in_any_order_and_words_are_no_numbers() {
+fn facets_are_read_in_any_order_and_words_are_ignored() {
     let field =
         property(r#"Scale="2" Name="F" Precision="14" Nullable="false" Type="Edm.Decimal""#);
     assert_eq!(
@@ -75,7 +75,7 @@ fn facets_are_read_in_any_order_and_words_are_no_numbers() {
 }
 
 #[test]
-fn a_field_names_its_enumeration_by_type_or_annotation() {
+fn the_enumeration_of_a_field_comes_from_its_type_or_annotation() {
     assert_eq!(
         property(r#"Name="F" Type="A.City""#).enumeration.as_deref(),
         Some("City")
@@ -98,7 +98,7 @@ fn a_field_names_its_enumeration_by_type_or_annotation() {
 }
 
 #[test]
-fn a_type_has_the_key_and_fields_of_its_bases_first() {
+fn a_type_has_the_key_of_its_base_and_the_fields_of_its_base_first() {
     let metadata = parse(
         r#"<Schema Namespace="X"><EntityType Name="P" BaseType="B.Base">
             <Property Name="Own"/><NavigationProperty Name="Media" Type="Collection(B.Media)"/>
@@ -162,7 +162,7 @@ fn members_have_their_numbers_and_display_names() {
 }
 
 #[test]
-fn a_set_is_found_by_its_own_name_or_its_types() {
+fn a_set_is_found_by_its_name_or_by_its_type() {
     let metadata = parse(
         r#"<Schema Namespace="M"><EntityType Name="Listing"/><EntityType Name="Media"/>
         <EntityContainer Name="C"><EntitySet EntityType="M.Listing" Name="Property"/></EntityContainer>
@@ -179,7 +179,7 @@ fn a_set_is_found_by_its_own_name_or_its_types() {
 }
 
 #[test]
-fn what_is_not_csdl_is_named() {
+fn a_document_that_is_not_csdl_is_described() {
     let cases: [(&str, &str); 11] = [
         ("", "$metadata is empty"),
         (" \n", "$metadata is empty"),
@@ -262,7 +262,7 @@ fn metadata_survives_json() {
     );
 }
 
-/// A document of a real service, where the checkout has them beside it.
+/// Reads a document of a real service. Returns none if the checkout does not have it.
 fn shared(name: &str) -> Option<Metadata> {
     let root = std::env::var_os("CARGO_MANIFEST_DIR")?;
     let path = PathBuf::from(root).join("../shared").join(name);

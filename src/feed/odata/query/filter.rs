@@ -1,18 +1,16 @@
-//! `$filter` expressions, not yet percent-encoded.
+//! `$filter` expressions, before percent-encoding.
 
 use std::fmt;
 
-/// A value in a filter; `Display` writes it as OData has it.
+/// A value in a filter. `Display` writes it in OData syntax.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Literal {
     /// A whole number.
     Int(i64),
-    /// Text, which is quoted and its quotes doubled.
+    /// Text. It is quoted, and quotes inside are doubled.
     Text(String),
-    /// A timestamp as [`timestamp_literal`] gives it; never quoted.
+    /// A timestamp from [`timestamp_literal`], without quotes.
     Timestamp(String),
-    /// What stands as it is: an enumeration's `Ns.Enum'Member'`, a decimal, `null`.
-    Raw(String),
 }
 
 impl fmt::Display for Literal {
@@ -20,38 +18,33 @@ impl fmt::Display for Literal {
         match self {
             Literal::Int(number) => write!(f, "{number}"),
             Literal::Text(text) => write!(f, "'{}'", text.replace('\'', "''")),
-            Literal::Timestamp(text) | Literal::Raw(text) => f.write_str(text),
+            Literal::Timestamp(text) => f.write_str(text),
         }
     }
 }
 
-/// `field eq value`.
+/// Returns `field eq value`.
 pub fn eq(field: &str, value: &Literal) -> String {
     format!("{field} eq {value}")
 }
 
-/// `field gt value`.
+/// Returns `field gt value`.
 pub fn gt(field: &str, value: &Literal) -> String {
     format!("{field} gt {value}")
 }
 
-/// `field ge value`.
+/// Returns `field ge value`.
 pub fn ge(field: &str, value: &Literal) -> String {
     format!("{field} ge {value}")
 }
 
-/// `field lt value`.
-pub fn lt(field: &str, value: &Literal) -> String {
-    format!("{field} lt {value}")
-}
-
-/// `field le value`.
+/// Returns `field le value`.
 pub fn le(field: &str, value: &Literal) -> String {
     format!("{field} le {value}")
 }
 
-/// Whether the field is one of the values, as `or` of `eq`: `in` came with
-/// OData 4.01 and older servers refuse it. No values match no record.
+/// Matches records whose field has one of the values. It joins `eq` terms with `or`, because
+/// servers before OData 4.01 reject `in`. An empty list matches no record.
 pub fn is_in(field: &str, values: &[Literal]) -> String {
     match values {
         [] => "false".to_owned(),
@@ -59,8 +52,8 @@ pub fn is_in(field: &str, values: &[Literal]) -> String {
     }
 }
 
-/// An expression that somebody else wrote, made safe to join: `(text)`.
-/// Empty text stays empty, which [`and`] leaves out.
+/// Puts an expression in parentheses, so that it can be joined with others. Returns empty
+/// text for empty text, which [`and`] skips.
 pub fn group(expression: &str) -> String {
     match expression.trim() {
         "" => String::new(),
@@ -68,13 +61,13 @@ pub fn group(expression: &str) -> String {
     }
 }
 
-/// All of the parts; empty ones are left out. Parts with an `or` of their own
-/// must come from [`or`] or [`group`].
+/// Joins parts with `and` and skips empty parts. A part that contains `or` must come from
+/// [`or`] or [`group`].
 pub fn and<S: AsRef<str>>(parts: impl IntoIterator<Item = S>) -> String {
     joined(parts, " and ").0
 }
 
-/// Any of the parts, in parentheses when there are several.
+/// Joins parts with `or`. The result has parentheses if there are several parts.
 pub fn or<S: AsRef<str>>(parts: impl IntoIterator<Item = S>) -> String {
     match joined(parts, " or ") {
         (text, 2..) => format!("({text})"),
@@ -82,7 +75,7 @@ pub fn or<S: AsRef<str>>(parts: impl IntoIterator<Item = S>) -> String {
     }
 }
 
-/// The parts that say something, and how many they are.
+/// Joins the parts that are not empty, and counts them.
 fn joined<S: AsRef<str>>(parts: impl IntoIterator<Item = S>, word: &str) -> (String, usize) {
     let mut text = String::new();
     let mut count = 0;
@@ -100,25 +93,24 @@ fn joined<S: AsRef<str>>(parts: impl IntoIterator<Item = S>, word: &str) -> (Str
     (text, count)
 }
 
-/// How fine a timestamp is written.
+/// The precision of timestamps in a filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
-    /// With the fraction that it has, if any.
+    /// With the stored fraction, if any.
     AsStored,
-    /// With exactly three digits, for servers that compare timestamps as text.
-    /// Finer ones are cut off, never rounded up.
+    /// With exactly three digits, for servers that compare timestamps as text. Further
+    /// digits are cut off, because rounding up would skip records.
     Millis,
 }
 
-/// A timestamp in storage form, `2026-01-02 03:04:05[.fff]` in UTC, as an OData
-/// literal: `2026-01-02T03:04:05Z`. Text of another form passes through with
-/// the same replacements.
+/// Returns the OData literal of a timestamp in storage form: `2026-01-02T03:04:05Z` for
+/// `2026-01-02 03:04:05[.fff]` in UTC. Applies the same replacements to other text.
 pub fn timestamp_literal(stored: &str, precision: Precision) -> String {
-    let moment = stored.trim().trim_end_matches('Z').replacen(' ', "T", 1);
+    let time = stored.trim().trim_end_matches('Z').replacen(' ', "T", 1);
     match precision {
-        Precision::AsStored => format!("{moment}Z"),
+        Precision::AsStored => format!("{time}Z"),
         Precision::Millis => {
-            let (second, fraction) = moment.split_once('.').unwrap_or((&moment, ""));
+            let (second, fraction) = time.split_once('.').unwrap_or((&time, ""));
             let digits: String = fraction.chars().take(3).collect();
             format!("{second}.{digits:0<3}Z")
         }

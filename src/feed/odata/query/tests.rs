@@ -5,7 +5,7 @@ fn text(value: &str) -> Literal {
 }
 
 #[test]
-fn a_query_writes_its_options_encoded_and_readable() {
+fn a_query_encodes_its_options_and_stays_readable() {
     let cases = [
         (Query::of("Property"), "Property"),
         (Query::of("Property").filter("  "), "Property"),
@@ -28,17 +28,8 @@ fn a_query_writes_its_options_encoded_and_readable() {
             "Property?$orderby=ModificationTimestamp,ListingKey%20desc&$select=ListingKey,ListPrice",
         ),
         (
-            Query::of("Property").expand([
-                Expand {
-                    name: "Media".into(),
-                    select: vec!["MediaKey".into(), "MediaURL".into()],
-                },
-                Expand {
-                    name: "OpenHouse".into(),
-                    select: vec![],
-                },
-            ]),
-            "Property?$expand=Media($select=MediaKey,MediaURL),OpenHouse",
+            Query::of("Property").expand(["Media".to_owned(), "OpenHouse".to_owned()]),
+            "Property?$expand=Media,OpenHouse",
         ),
         (
             Query::of("Property").filter(eq("City", &text("O'Neil & Söhne+=#%"))),
@@ -60,24 +51,7 @@ fn a_query_writes_its_options_encoded_and_readable() {
 }
 
 #[test]
-fn a_record_is_named_by_its_key() {
-    let cases = [
-        (KeyLiteral::Int(1234), "Property(1234)"),
-        (KeyLiteral::Text("1234".into()), "Property('1234')"),
-        (KeyLiteral::Text("a'b".into()), "Property('a''b')"),
-        (
-            KeyLiteral::Text("a/b?c#d e%+".into()),
-            "Property('a%2Fb%3Fc%23d%20e%25%2B')",
-        ),
-        (KeyLiteral::Text("é".into()), "Property('%C3%A9')"),
-    ];
-    for (key, expected) in cases {
-        assert_eq!(entity("Property", &key), expected);
-    }
-}
-
-#[test]
-fn filters_join_without_changing_what_their_parts_mean() {
+fn joined_filters_keep_the_meaning_of_their_parts() {
     let after = Literal::Timestamp("2026-01-02T03:04:05Z".into());
     let tie = and([eq("M", &after), gt("K", &text("a'b"))]);
     let cases = [
@@ -95,7 +69,6 @@ fn filters_join_without_changing_what_their_parts_mean() {
             "(M gt 2026-01-02T03:04:05Z or M eq 2026-01-02T03:04:05Z and K gt 'a''b')",
         ),
         (or(["a eq 1"]), "a eq 1"),
-        (lt("a", &Literal::Raw("null".into())), "a lt null"),
         (is_in("K", &[]), "false"),
         (is_in("K", &[Literal::Int(1)]), "K eq 1"),
         (
@@ -109,7 +82,7 @@ fn filters_join_without_changing_what_their_parts_mean() {
 }
 
 #[test]
-fn timestamps_are_written_as_the_server_compares_them() {
+fn timestamps_have_the_precision_that_the_server_compares() {
     let cases = [
         (
             "2026-01-02 03:04:05",

@@ -223,8 +223,8 @@ fn resumed(
     for position in &mut checkpoint.positions {
         match position {
             Position::Changes { since, after, .. } => {
-                let cursor = after.as_ref().map(|cursor| cursor.stamp.as_str());
-                let again = cursor.and_then(|stamp| earlier(stamp, overlap));
+                let cursor = after.as_ref().map(|cursor| cursor.timestamp.as_str());
+                let again = cursor.and_then(|timestamp| earlier(timestamp, overlap));
                 *position = Position::since(again.unwrap_or_default().max(since.clone()));
             }
             // Records may have changed since the end was reached. Where nothing had

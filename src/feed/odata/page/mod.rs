@@ -1,0 +1,10 @@
+//! Decodes the body of a response into records in storage form.
+
+mod entry;
+mod name_hints;
+mod record_builder;
+mod records_page;
+mod rejects;
+mod seeds;
+
+pub use records_page::Page;

@@ -1,0 +1,115 @@
+//! Builds a record from its decoded members.
+
+use std::collections::BTreeMap;
+
+use super::entry::{Entry, RejectReason, RejectedChild};
+use crate::record::{Children, Record, Shape};
+use crate::value::Value;
+
+/// The members of a record that is being decoded.
+pub struct RecordBuilder {
+    /// The values of the declared fields.
+    pub values: Vec<Value>,
+    /// The values of undeclared fields.
+    pub extra: BTreeMap<String, serde_json::Value>,
+    /// The expanded lists of children.
+    pub children: Vec<Option<Vec<Entry>>>,
+    /// The next links of those lists.
+    pub next_links: Vec<Option<String>>,
+    /// The first value with a wrong type.
+    pub problem: Option<String>,
+}
+
+impl RecordBuilder {
+    /// Returns a record without members.
+    pub fn new(shape: &Shape) -> RecordBuilder {
+        RecordBuilder {
+            values: vec![Value::Null; shape.fields.len()],
+            extra: BTreeMap::new(),
+            children: shape.children.iter().map(|_| None).collect(),
+            next_links: vec![None; shape.children.len()],
+            problem: None,
+        }
+    }
+
+    /// Returns the record, or the reason why it is rejected.
+    pub fn build(mut self, shape: &Shape) -> Entry {
+        let key = shape.key_of(&self.values);
+        let paging = shape.paging_value(&self.values).clone();
+        let missing = |name: &str| format!("the record has no {name}");
+        let (key, reason) = match (key, self.problem.take()) {
+            (key, Some(problem)) => (key, problem),
+            (None, None) => (None, missing(shape.resource.key())),
+            (key, None) if matches!(paging, Value::Null) => {
+                (key, missing(&shape.paging_field().name))
+            }
+            (Some(key), None) => return self.valid(shape, key, paging),
+        };
+        let reason = RejectReason {
+            key,
+            modified: shape.modified_of(&self.values).map(Box::from),
+            reason,
+        };
+        Entry::rejected(paging, reason)
+    }
+
+    fn valid(self, shape: &Shape, key: Box<str>, paging: Value) -> Entry {
+        let mut rejected_children = Vec::new();
+        let children = self
+            .children
+            .into_iter()
+            .zip(self.next_links)
+            .enumerate()
+            .map(|(child, (entries, next_link))| {
+                let (list, rejected) = child_list(child, &key, entries?, next_link);
+                rejected_children.extend(rejected);
+                Some(list)
+            })
+            .collect();
+        let extra = (!self.extra.is_empty())
+            .then(|| serde_json::Value::from_iter(self.extra).to_string().into());
+        let record = Record {
+            listing_key: shape.parent_of(&self.values),
+            key,
+            values: self.values,
+            extra,
+            children,
+        };
+        Entry {
+            paging,
+            record: Ok(record),
+            rejected_children,
+        }
+    }
+}
+
+/// Separates the entries of one list of children into records and rejects.
+fn child_list(
+    child: usize,
+    listing_key: &str,
+    entries: Vec<Entry>,
+    next_link: Option<String>,
+) -> (Children, Vec<RejectedChild>) {
+    let mut list = Children {
+        next_link,
+        ..Children::default()
+    };
+    let mut rejected = Vec::new();
+    for (index, entry) in entries.into_iter().enumerate() {
+        match entry.record {
+            Ok(mut record) => {
+                record.listing_key = Some(listing_key.into());
+                list.records.push(record);
+            }
+            Err(reason) => {
+                list.note_reject(reason.key.as_deref());
+                rejected.push(RejectedChild {
+                    child,
+                    entry: index,
+                    reason,
+                });
+            }
+        }
+    }
+    (list, rejected)
+}

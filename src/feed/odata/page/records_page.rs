@@ -1,0 +1,115 @@
+//! One page of records.
+
+use serde::de::DeserializeSeed;
+
+use super::entry::Entry;
+use super::name_hints::NameHints;
+use super::rejects::collect_rejects;
+use super::seeds::{PageBody, PageSeed};
+use crate::feed::http::BadBody;
+use crate::record::{Record, Reject, Shape};
+use crate::value::Value;
+
+/// One page of a resource.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// The valid records, in the order of the response.
+    pub records: Vec<Record>,
+    /// The invalid records of the resource and of its children.
+    pub rejects: Vec<Reject>,
+    /// The number of entries in the page, valid or not.
+    pub entries: usize,
+    /// The link to the next page, if the response has one.
+    pub next_link: Option<String>,
+    /// The number of records that match the query, if the query asks for it.
+    pub count: Option<u64>,
+    /// The paging key of the last entry that has one, valid or not.
+    pub last_paging: Value,
+    /// The number of entries after that one. They have no paging key.
+    pub keyless_tail: usize,
+    /// The ModificationTimestamp and the paging key of the last entry that has both.
+    pub last_change: Option<(Box<str>, Value)>,
+    /// The number of entries after that one.
+    pub changeless_tail: usize,
+}
+
+impl Page {
+    /// Decodes a body.
+    ///
+    /// # Errors
+    /// [`BadBody`] if the body is not JSON, is incomplete, or is not an OData response.
+    pub fn decode(body: &[u8], shape: &Shape) -> Result<Page, BadBody> {
+        // One check of the whole body is much cheaper than one check per text.
+        let text = std::str::from_utf8(body).map_err(|error| {
+            let is_cut = error.error_len().is_none();
+            BadBody(describe(body, is_cut, || "it is not UTF-8".to_owned()))
+        })?;
+        let page_body = parse(text, shape)?;
+        let entries = page_body
+            .entries
+            .ok_or_else(|| BadBody("it has no `value`".to_owned()))?;
+
+        let mut page = Page {
+            entries: entries.len(),
+            next_link: page_body.next_link,
+            count: page_body.count,
+            ..Page::default()
+        };
+        if entries.iter().any(Entry::has_rejects) {
+            page.rejects = collect_rejects(text, shape, &entries)?;
+        }
+        page.find_last_keys(shape, &entries);
+        page.records = entries
+            .into_iter()
+            .filter_map(|entry| entry.record.ok())
+            .collect();
+        Ok(page)
+    }
+
+    fn find_last_keys(&mut self, shape: &Shape, entries: &[Entry]) {
+        let paging_of = |entry: &Entry| match &entry.paging {
+            Value::Null => None,
+            paging => Some(paging.clone()),
+        };
+        let keys = entries.iter().rev().map(paging_of);
+        self.keyless_tail = keys.clone().take_while(Option::is_none).count();
+        self.last_paging = keys.flatten().next().unwrap_or_default();
+
+        let change_of = |entry: &Entry| Some((entry.modified(shape)?.into(), paging_of(entry)?));
+        let changes = entries.iter().rev().map(change_of);
+        self.changeless_tail = changes.clone().take_while(Option::is_none).count();
+        self.last_change = changes.flatten().next();
+    }
+
+    /// Returns whether the page has no next link and contains all records that match.
+    /// Without a count, only an empty page is the last one.
+    pub fn is_last(&self) -> bool {
+        let entries = self.entries as u64;
+        self.next_link.is_none() && self.count.map_or(entries == 0, |count| count <= entries)
+    }
+}
+
+fn parse(text: &str, shape: &Shape) -> Result<PageBody, BadBody> {
+    let hints = NameHints::new(shape);
+    let seed = PageSeed {
+        shape,
+        hints: &hints,
+    };
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    seed.deserialize(&mut deserializer)
+        .and_then(|page| deserializer.end().map(|()| page))
+        .map_err(|error| {
+            let place = || format!("line {} column {}", error.line(), error.column());
+            BadBody(describe(text.as_bytes(), error.is_eof(), place))
+        })
+}
+
+/// Describes an invalid body without quoting it.
+fn describe(body: &[u8], is_cut: bool, otherwise: impl Fn() -> String) -> String {
+    match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        None => "it is empty".to_owned(),
+        Some(b'<') => "it is a web page".to_owned(),
+        Some(_) if is_cut => format!("it is incomplete and ends after {} bytes", body.len()),
+        Some(_) => otherwise(),
+    }
+}

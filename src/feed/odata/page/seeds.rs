@@ -1,0 +1,250 @@
+//! The serde seeds that decode a response. They know the shape of the records.
+
+use std::fmt;
+
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::entry::Entry;
+use super::name_hints::{MemberName, NameHints, find_member};
+use super::record_builder::RecordBuilder;
+use crate::record::Shape;
+use crate::value::canonical;
+
+/// The members of an OData response that a page needs.
+pub struct PageBody {
+    /// The elements of `value`.
+    pub entries: Option<Vec<Entry>>,
+    /// The link to the next page.
+    pub next_link: Option<String>,
+    /// The number of records that match the query.
+    pub count: Option<u64>,
+}
+
+/// Decodes a response.
+#[derive(Clone, Copy)]
+pub struct PageSeed<'s> {
+    /// The shape of the records.
+    pub shape: &'s Shape,
+    /// The order of fields in earlier records.
+    pub hints: &'s NameHints,
+}
+
+impl<'de> DeserializeSeed<'de> for PageSeed<'_> {
+    type Value = PageBody;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<PageBody, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for PageSeed<'_> {
+    type Value = PageBody;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an OData response")
+    }
+
+    /// Only `value` contains records.
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<PageBody, A::Error> {
+        let mut body = PageBody {
+            entries: None,
+            next_link: None,
+            count: None,
+        };
+        while let Some(name) = members.next_key::<String>()? {
+            match name.as_str() {
+                "value" => body.entries = Some(members.next_value_seed(EntriesSeed(self))?),
+                "@odata.nextLink" | "@nextLink" => body.next_link = members.next_value()?,
+                "@odata.count" | "@count" => body.count = members.next_value()?,
+                "error" => return Err(A::Error::custom("an error instead of records")),
+                _ => {
+                    members.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(body)
+    }
+}
+
+/// Decodes a list of records.
+struct EntriesSeed<'s>(PageSeed<'s>);
+
+impl<'de> DeserializeSeed<'de> for EntriesSeed<'_> {
+    type Value = Vec<Entry>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<Entry>, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for EntriesSeed<'_> {
+    type Value = Vec<Entry>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of records")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<Entry>, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = items.next_element_seed(RecordSeed(self.0))? {
+            entries.push(entry);
+        }
+        Ok(entries)
+    }
+}
+
+/// Decodes one record. An invalid record is an entry with a reason, and not an error.
+struct RecordSeed<'s>(PageSeed<'s>);
+
+impl<'de> DeserializeSeed<'de> for RecordSeed<'_> {
+    type Value = Entry;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Entry, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for RecordSeed<'_> {
+    type Value = Entry;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a record")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Entry, E> {
+        Ok(Entry::not_an_object())
+    }
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Entry, E> {
+        Ok(Entry::not_an_object())
+    }
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Entry, E> {
+        Ok(Entry::not_an_object())
+    }
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Entry, E> {
+        Ok(Entry::not_an_object())
+    }
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Entry, E> {
+        Ok(Entry::not_an_object())
+    }
+    fn visit_str<E: Error>(self, _: &str) -> Result<Entry, E> {
+        Ok(Entry::not_an_object())
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Entry, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Entry::not_an_object())
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Entry, A::Error> {
+        self.record(&mut members)
+    }
+}
+
+impl RecordSeed<'_> {
+    /// Decodes the members of a record.
+    fn record<'de, A: MapAccess<'de>>(self, members: &mut A) -> Result<Entry, A::Error> {
+        let PageSeed { shape, hints } = self.0;
+        let mut record = RecordBuilder::new(shape);
+        let mut before = shape.fields.len();
+        while let Some(known) = members.next_key_seed(NameSeed {
+            page: self.0,
+            before,
+        })? {
+            match known {
+                MemberName::Field(at) => {
+                    let field = &shape.fields[at];
+                    match members.next_value_seed(field.form)? {
+                        Ok(value) => record.values[at] = value,
+                        Err(mistyped) => {
+                            record
+                                .problem
+                                .get_or_insert_with(|| format!("{} {mistyped}", field.name));
+                        }
+                    }
+                    before = at;
+                }
+                MemberName::Child(at) => {
+                    let child = &shape.children[at];
+                    let page = PageSeed {
+                        shape: &child.shape,
+                        hints: &hints.children[at],
+                    };
+                    let entries = members.next_value_seed(ChildSeed(page))?;
+                    record.children[at] = entries;
+                }
+                MemberName::ChildNextLink(at) => record.next_links[at] = members.next_value()?,
+                MemberName::Ignored => {
+                    members.next_value::<IgnoredAny>()?;
+                }
+                MemberName::Undeclared(name) => {
+                    let value: serde_json::Value = members.next_value()?;
+                    if shape.keeps_extra && !value.is_null() {
+                        record.extra.insert(name, canonical(value));
+                    }
+                }
+            }
+        }
+        Ok(record.build(shape))
+    }
+}
+
+/// Decodes an expanded navigation property. Null counts as an empty list, and a single
+/// object as a list of one.
+struct ChildSeed<'s>(PageSeed<'s>);
+
+impl<'de> DeserializeSeed<'de> for ChildSeed<'_> {
+    type Value = Option<Vec<Entry>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ChildSeed<'_> {
+    type Value = Option<Vec<Entry>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of records")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(Some(Vec::new()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Self::Value, A::Error> {
+        EntriesSeed(self.0).visit_seq(items).map(Some)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        RecordSeed(self.0)
+            .record(&mut members)
+            .map(|entry| Some(vec![entry]))
+    }
+}
+
+/// Decodes the name of a member.
+struct NameSeed<'s> {
+    page: PageSeed<'s>,
+    /// The index of the field before it.
+    before: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for NameSeed<'_> {
+    type Value = MemberName;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<MemberName, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for NameSeed<'_> {
+    type Value = MemberName;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<MemberName, E> {
+        let PageSeed { shape, hints } = self.page;
+        Ok(find_member(shape, hints, self.before, name))
+    }
+}

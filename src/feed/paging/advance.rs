@@ -1,0 +1,267 @@
+//! Computes the position after a page.
+
+use std::cmp::Ordering;
+
+use super::key::{Cursor, Key};
+use super::position::Position;
+use crate::feed::http::FeedError;
+use crate::feed::odata::Page;
+
+/// A longer row of records without a key is treated as an error of the server.
+const KEYLESS_MAX: u64 = 10_000;
+
+/// Returns the position after a page that was read at `from`.
+///
+/// # Errors
+/// [`FeedError::Stuck`] if the page does not continue after `from`, because the server
+/// ignores the filter.
+pub fn advance(from: &Position, page: &Page) -> Result<Position, FeedError> {
+    match from {
+        Position::Finished => Ok(Position::Finished),
+        Position::NextLink { next_link } => match &page.next_link {
+            None => Ok(Position::Finished),
+            // The same link again is followed only if it returns records. Trestle uses
+            // one URL for all pages.
+            link if page.entries == 0 && link == next_link => Ok(Position::Finished),
+            link => Ok(Position::NextLink {
+                next_link: link.clone(),
+            }),
+        },
+        Position::Keyset { .. } if page.entries == 0 => Ok(Position::Finished),
+        Position::Keyset { after, up_to, skip } => {
+            advance_keyset(after.as_ref(), up_to.as_ref(), *skip, page)
+        }
+        Position::Changes {
+            since,
+            after,
+            skip,
+            two_steps,
+        } => {
+            let cursor = advance_cursor(after.as_ref(), *skip, *two_steps, page)?;
+            Ok(match cursor {
+                None => Position::Finished,
+                Some((after, skip)) => Position::Changes {
+                    since: since.clone(),
+                    after,
+                    skip,
+                    two_steps: *two_steps,
+                },
+            })
+        }
+    }
+}
+
+fn advance_keyset(
+    after: Option<&Key>,
+    up_to: Option<&Key>,
+    skip: u64,
+    page: &Page,
+) -> Result<Position, FeedError> {
+    let position = |after: Option<Key>, skip: u64| Position::Keyset {
+        after,
+        up_to: up_to.cloned(),
+        skip,
+    };
+    let Some(last) = Key::of(&page.last_paging) else {
+        return Ok(position(after.cloned(), add_skipped(skip, page.entries)?));
+    };
+
+    if up_to == Some(&last) {
+        return Ok(Position::Finished);
+    }
+    if after.is_some_and(|after| !after.may_precede(&last)) {
+        return Err(filter_ignored());
+    }
+    Ok(position(Some(last), page.keyless_tail as u64))
+}
+
+/// Returns the cursor after a page of changes and the number of records to skip after it.
+/// Returns none at the end.
+fn advance_cursor(
+    after: Option<&Cursor>,
+    skip: u64,
+    two_steps: bool,
+    page: &Page,
+) -> Result<Option<(Option<Cursor>, u64)>, FeedError> {
+    if page.is_last() {
+        let first_step = after.filter(|cursor| two_steps && cursor.key.is_some());
+        return Ok(first_step.map(|cursor| {
+            let whole_timestamp = Cursor {
+                timestamp: cursor.timestamp.clone(),
+                key: None,
+            };
+            (Some(whole_timestamp), 0)
+        }));
+    }
+    if page.entries == 0 {
+        return Err(FeedError::Stuck(
+            "a page is empty, but its count says that more records follow".to_owned(),
+        ));
+    }
+
+    let last = page.last_change.as_ref();
+    let Some((timestamp, key)) =
+        last.and_then(|(timestamp, value)| Some((timestamp, Key::of(value)?)))
+    else {
+        return Ok(Some((after.cloned(), add_skipped(skip, page.entries)?)));
+    };
+    let continues = after.is_none_or(|after| match after.timestamp.as_str().cmp(timestamp) {
+        Ordering::Less => true,
+        Ordering::Equal => after
+            .key
+            .as_ref()
+            .is_none_or(|after| after.may_precede(&key)),
+        Ordering::Greater => false,
+    });
+    if !continues {
+        return Err(filter_ignored());
+    }
+    let cursor = Cursor {
+        timestamp: timestamp.to_string(),
+        key: Some(key),
+    };
+    Ok(Some((Some(cursor), page.changeless_tail as u64)))
+}
+
+/// Adds the entries of a page without any key to the records to skip.
+fn add_skipped(skip: u64, entries: usize) -> Result<u64, FeedError> {
+    let skip = skip + entries as u64;
+    if skip > KEYLESS_MAX {
+        return Err(FeedError::Stuck(format!(
+            "{skip} records in a row have no key"
+        )));
+    }
+    Ok(skip)
+}
+
+fn filter_ignored() -> FeedError {
+    FeedError::Stuck(
+        "a page starts at the same place as the page before; the server seems to ignore $filter"
+            .to_owned(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Value;
+
+    fn links(entries: usize, next_link: Option<&str>) -> Page {
+        Page {
+            entries,
+            next_link: next_link.map(str::to_owned),
+            ..Page::default()
+        }
+    }
+
+    fn keys(entries: usize, last: i64, keyless_tail: usize) -> Page {
+        Page {
+            entries,
+            last_paging: Value::Integer(last),
+            keyless_tail,
+            ..Page::default()
+        }
+    }
+
+    fn keyset(after: i64, up_to: i64, skip: u64) -> Position {
+        let number = |key| Some(Key::Number(key));
+        Position::Keyset {
+            after: number(after),
+            up_to: number(up_to),
+            skip,
+        }
+    }
+
+    #[test]
+    fn a_short_page_is_not_the_last_and_the_end_of_the_range_is() {
+        let short = advance(&keyset(10, 50, 0), &keys(1, 11, 0));
+        assert_eq!(short.ok(), Some(keyset(11, 50, 0)));
+        let end = advance(&keyset(11, 50, 0), &keys(1, 50, 0));
+        assert_eq!(end.ok(), Some(Position::Finished));
+        let empty = advance(&keyset(11, 50, 0), &Page::default());
+        assert_eq!(empty.ok(), Some(Position::Finished));
+    }
+
+    #[test]
+    fn records_without_a_key_are_skipped() {
+        let tail = advance(&keyset(10, 50, 0), &keys(5, 12, 2));
+        assert_eq!(tail.ok(), Some(keyset(12, 50, 2)));
+        let none = advance(
+            &keyset(12, 50, 2),
+            &Page {
+                entries: 3,
+                ..Page::default()
+            },
+        );
+        assert_eq!(none.ok(), Some(keyset(12, 50, 5)));
+    }
+
+    fn changes(after: Option<(&str, i64)>, two_steps: bool) -> Position {
+        Position::Changes {
+            since: "2026-01-01 00:00:00".to_owned(),
+            after: after.map(|(timestamp, key)| Cursor {
+                timestamp: timestamp.to_owned(),
+                key: (key > 0).then_some(Key::Number(key)),
+            }),
+            skip: 0,
+            two_steps,
+        }
+    }
+
+    fn changed(entries: usize, count: u64, last: (&str, i64)) -> Page {
+        Page {
+            entries,
+            count: Some(count),
+            last_change: Some((last.0.into(), Value::Integer(last.1))),
+            ..Page::default()
+        }
+    }
+
+    #[test]
+    fn changes_end_when_the_count_shows_no_more_records() {
+        let (first, later) = ("2026-01-01 00:00:00", "2026-01-02 00:00:00");
+        let more = advance(&changes(None, false), &changed(2, 5, (first, 7)));
+        assert_eq!(more.ok(), Some(changes(Some((first, 7)), false)));
+        let end = advance(
+            &changes(Some((first, 7)), false),
+            &changed(3, 3, (later, 4)),
+        );
+        assert_eq!(end.ok(), Some(Position::Finished));
+        let back = advance(
+            &changes(Some((later, 4)), false),
+            &changed(3, 9, (first, 8)),
+        );
+        assert!(back.is_err());
+    }
+
+    #[test]
+    fn in_two_steps_the_end_of_a_timestamp_is_followed_by_later_records() {
+        let (first, later) = ("2026-01-01 00:00:00", "2026-01-02 00:00:00");
+        let ties = advance(&changes(Some((first, 7)), true), &changed(0, 0, (first, 0)));
+        assert_eq!(ties.ok(), Some(changes(Some((first, 0)), true)));
+        let end = advance(&changes(Some((first, 0)), true), &changed(1, 1, (later, 1)));
+        assert_eq!(end.ok(), Some(Position::Finished));
+    }
+
+    #[test]
+    fn a_server_that_ignores_the_filter_causes_an_error_and_no_loop() {
+        assert!(advance(&keyset(10, 50, 0), &keys(1, 10, 0)).is_err());
+    }
+
+    #[test]
+    fn an_empty_page_with_a_link_is_followed_unless_it_is_the_same_link() {
+        let at = |link: &str| Position::NextLink {
+            next_link: Some(link.to_owned()),
+        };
+        assert_eq!(advance(&at("a"), &links(0, Some("b"))).ok(), Some(at("b")));
+        assert_eq!(advance(&at("a"), &links(5, Some("a"))).ok(), Some(at("a")));
+        assert_eq!(
+            advance(&at("a"), &links(0, Some("a"))).ok(),
+            Some(Position::Finished)
+        );
+        assert_eq!(
+            advance(&at("a"), &links(5, None)).ok(),
+            Some(Position::Finished)
+        );
+    }
+}

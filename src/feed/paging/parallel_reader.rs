@@ -1,0 +1,79 @@
+//! Reads a sweep from several positions at once.
+
+use std::sync::Arc;
+
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::link_circles::FollowedLinks;
+use super::position::Position;
+use super::step::Step;
+use super::sweep::Sweep;
+use crate::feed::http::{Client, FeedError};
+
+/// The number of decoded pages that can wait for the caller. One keeps the caller busy
+/// without holding more pages in memory.
+const PAGES_AHEAD: usize = 1;
+
+/// Returns the pages of several walks in the order of their arrival. Dropping it stops all
+/// walks.
+pub struct ParallelReader {
+    steps: mpsc::Receiver<Result<Step, FeedError>>,
+    _walks: JoinSet<()>,
+}
+
+impl ParallelReader {
+    /// Starts one walk per position. Each position has the number of its walk.
+    pub fn start(
+        runtime: &Runtime,
+        client: Arc<Client>,
+        sweep: Sweep,
+        positions: Vec<(usize, Position)>,
+    ) -> ParallelReader {
+        let (sender, steps) = mpsc::channel(PAGES_AHEAD);
+        let mut walks = JoinSet::new();
+        let sweep = Arc::new(sweep);
+        for (walk, position) in positions {
+            let (client, sweep, sender) = (client.clone(), sweep.clone(), sender.clone());
+            let task = async move { read_all(&sweep, &client, walk, position, &sender).await };
+            walks.spawn_on(task, runtime.handle());
+        }
+        ParallelReader {
+            steps,
+            _walks: walks,
+        }
+    }
+}
+
+impl Iterator for ParallelReader {
+    type Item = Result<Step, FeedError>;
+
+    /// Waits for the next page of any walk.
+    fn next(&mut self) -> Option<Self::Item> {
+        self.steps.blocking_recv()
+    }
+}
+
+/// Reads one walk to its end, or to its first error.
+async fn read_all(
+    sweep: &Sweep,
+    client: &Client,
+    walk: usize,
+    mut from: Position,
+    sender: &mpsc::Sender<Result<Step, FeedError>>,
+) {
+    let mut links = FollowedLinks::default();
+    while !from.is_finished() {
+        let step = Step::read(sweep, client, walk, &from)
+            .await
+            .and_then(|step| links.check(&step).map(|()| step));
+        from = match &step {
+            Ok(step) => step.to.clone(),
+            Err(_) => Position::Finished,
+        };
+        if sender.send(step).await.is_err() {
+            return;
+        }
+    }
+}
