@@ -46,10 +46,11 @@
 //! From the bytes of the HTTP response to the commit:
 //!
 //! 1. `feed/http/client.rs` sends the request, retries it, and returns the body.
-//! 2. `feed/odata/page.rs` decodes the body into records in storage form and rejects.
-//! 3. `feed/paging/position.rs` computes the position after the page.
-//! 4. `feed/paging/sweep.rs` runs one task per position and sends the pages to the thread
-//!    of the job.
+//! 2. `feed/odata/page/records_page.rs` decodes the body into records in storage form and
+//!    rejects.
+//! 3. `feed/paging/advance.rs` computes the position after the page.
+//! 4. `feed/paging/parallel_reader.rs` runs one task per position and sends the pages to
+//!    the thread of the job.
 //! 5. `sync/records/reader/pages.rs` receives page after page.
 //! 6. `sync/records/reader/resource_reader.rs` opens the transaction of the page, and
 //!    commits it.

@@ -135,6 +135,20 @@ fn uses(source: &Source, used: &Source) -> String {
     format!("{} uses {}", source.path.display(), used.path.display())
 }
 
+/// Returns the files that each file uses, through imports, paths and methods.
+fn uses_of_files(of: &Crate) -> Vec<BTreeSet<usize>> {
+    let mut uses: Vec<_> = (0..of.files.len()).map(|index| of.used_by(index)).collect();
+    for (caller, called, _) in method_calls(of) {
+        uses[caller].insert(called);
+    }
+    for (index, source) in of.files.iter().enumerate() {
+        if source.is_test() {
+            uses[index].clear();
+        }
+    }
+    uses
+}
+
 /// A type: the file that defines it, and its name.
 type Type = (usize, String);
 
@@ -187,6 +201,36 @@ fn method_calls(of: &Crate) -> Vec<(usize, usize, String)> {
         }
     }
     calls
+}
+
+/// Returns the files that are reached from one file.
+fn reached(uses: &[BTreeSet<usize>], from: usize) -> BTreeSet<usize> {
+    let mut reached = BTreeSet::new();
+    let mut open = vec![from];
+    while let Some(file) = open.pop() {
+        open.extend(
+            uses[file]
+                .iter()
+                .copied()
+                .filter(|used| reached.insert(*used)),
+        );
+    }
+    reached
+}
+
+#[test]
+fn no_files_use_each_other_in_a_circle() {
+    let mut found = Vec::new();
+    for of in crates() {
+        let uses = uses_of_files(&of);
+        for (file, used_by_file) in uses.iter().enumerate() {
+            let circle = used_by_file
+                .iter()
+                .filter(|used| reached(&uses, **used).contains(&file));
+            found.extend(circle.map(|used| self::uses(&of.files[file], &of.files[*used])));
+        }
+    }
+    assert_none(found);
 }
 
 #[test]
@@ -258,6 +302,35 @@ fn files_with_impl_blocks_of_one_type_call_in_one_direction() {
                     "{caller} calls {method} of {called}, which calls {back}"
                 ));
             }
+        }
+    }
+    assert_none(found);
+}
+
+#[test]
+fn mod_files_hold_modules_and_imports_only() {
+    let mut found = Vec::new();
+    for of in crates() {
+        for source in of
+            .files
+            .iter()
+            .filter(|file| file.is_module_file() && !file.is_test())
+        {
+            let items = [
+                "fn",
+                "struct",
+                "enum",
+                "trait",
+                "impl",
+                "const",
+                "static",
+                "type",
+                "macro_rules",
+            ];
+            let held = items
+                .iter()
+                .filter(|item| source.tokens.iter().any(|token| token == *item));
+            found.extend(held.map(|item| format!("{} holds `{item}`", source.path.display())));
         }
     }
     assert_none(found);

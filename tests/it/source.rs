@@ -50,6 +50,11 @@ impl Source {
         first.trim_end_matches(".rs")
     }
 
+    /// Returns whether the file only declares and exports modules.
+    pub fn is_module_file(&self) -> bool {
+        ["mod", "lib"].contains(&self.stem())
+    }
+
     /// Returns whether the file holds unit tests and nothing else.
     pub fn is_test(&self) -> bool {
         self.path

@@ -4,7 +4,7 @@ mod entry;
 mod name_hints;
 mod record_builder;
 mod records_page;
-mod rejects;
+mod reject_texts;
 mod seeds;
 
 pub use records_page::Page;

@@ -4,7 +4,7 @@ use serde::de::DeserializeSeed;
 
 use super::entry::Entry;
 use super::name_hints::NameHints;
-use super::rejects::collect_rejects;
+use super::reject_texts::collect_rejects;
 use super::seeds::{PageBody, PageSeed};
 use crate::feed::http::BadBody;
 use crate::record::{Record, Reject, Shape};
