@@ -86,7 +86,7 @@ pub fn note(note: &Note) -> String {
             format!("{note}; `mlsmirror sync reconcile` finds deleted records")
         }
         Note::NotReconciled(_) => format!("{note}; `mlsmirror sync full` reads it"),
-        Note::ReadsAll(..) | Note::MissingFiles(..) => note.to_string(),
+        Note::NotDeclared(_) | Note::ReadsAll(..) | Note::MissingFiles(..) => note.to_string(),
     }
 }
 

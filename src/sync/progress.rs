@@ -30,6 +30,8 @@ pub enum Note {
     NoAnnouncements,
     /// All records of a resource are read, for this reason.
     ReadsAll(Resource, &'static str),
+    /// The feed does not declare this resource of children, which is left out.
+    NotDeclared(Resource),
     /// The resource cannot be compared by its keys.
     NotReconciled(Resource),
     /// This number of files in this folder is missing or damaged, and is downloaded again.
@@ -42,6 +44,12 @@ impl fmt::Display for Note {
             Note::NoAnnouncements => write!(f, "Deleted: this feed announces no deletions"),
             Note::ReadsAll(resource, reason) => {
                 write!(f, "{resource}: {reason}; reading all of it")
+            }
+            Note::NotDeclared(resource) => {
+                write!(
+                    f,
+                    "{resource}: this feed does not declare it; leaving it out"
+                )
             }
             Note::NotReconciled(resource) => {
                 write!(

@@ -61,9 +61,28 @@ fn a_few_deletions_in_a_small_mirror_never_wait() {
     let feed = feed(25);
     let mirror = Mirror::of(&feed);
     mirror.sync_full();
-    delete(&feed, 19);
+    delete(&feed, 12);
     mirror.sync_full();
     assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    delete(&feed, 7);
+    mirror
+        .sync_ends(3, &["full"])
+        .says(3, &["7 of 13 listings"]);
+    assert_eq!(live(&mirror.open(), "Property"), 13);
+}
+
+#[test]
+fn with_a_limit_of_0_no_unannounced_deletion_passes() {
+    let feed = feed(25);
+    let mirror = Mirror::with(&feed, |settings| {
+        settings.sync = "max_delete_percent = 0".to_owned();
+    });
+    mirror.sync_full();
+    delete(&feed, 1);
+    mirror
+        .sync_ends(3, &["full"])
+        .says(3, &["1 of 25 listings"]);
+    assert_eq!(live(&mirror.open(), "Property"), 25);
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod interruption;
 mod killed;
 mod layout;
 mod listing;
+mod lying;
 mod market;
 mod migration;
 mod monitor;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::key::{Cursor, Key};
+use crate::feed::odata::Paging;
 
 /// The position of a walk: where its next page starts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,18 @@ pub enum Position {
 }
 
 impl Position {
+    /// Returns the start of a whole resource.
+    pub fn start(paging: Paging) -> Position {
+        match paging {
+            Paging::Keyset => Position::Keyset {
+                after: None,
+                up_to: None,
+                skip: 0,
+            },
+            Paging::NextLink => Position::NextLink { next_link: None },
+        }
+    }
+
     /// Returns the position before all records that changed at or after a time, in storage
     /// form.
     pub fn since(time: String) -> Position {

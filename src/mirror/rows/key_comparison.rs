@@ -57,14 +57,9 @@ impl Mirror {
     }
 
     /// Returns the number of collected records that belong into the mirror. A child
-    /// does if its listing is live. `listings_filtered` says that the mirror does not
-    /// hold all listings.
-    pub fn wanted_in_feed(
-        &self,
-        resource: Resource,
-        listings_filtered: bool,
-    ) -> rusqlite::Result<u64> {
-        let wanted = self.wanted(resource, listings_filtered)?;
+    /// does if its listing is live. `has_listings` is whether the mirror holds listings.
+    pub fn wanted_in_feed(&self, resource: Resource, has_listings: bool) -> rusqlite::Result<u64> {
+        let wanted = self.wanted(resource, has_listings)?;
         let sql = format!("SELECT count(*) FROM temp.in_feed AS f WHERE {wanted}");
         self.connection
             .query_row(&sql, [], |row| row.get::<_, i64>(0))
@@ -75,12 +70,12 @@ impl Mirror {
     pub fn compare_keys(
         &self,
         shape: &Shape,
-        listings_filtered: bool,
+        has_listings: bool,
     ) -> rusqlite::Result<KeyDifferences> {
         let resource = shape.resource;
         let table = resource.table();
         let key = quoted(resource.key());
-        let wanted = self.wanted(resource, listings_filtered)?;
+        let wanted = self.wanted(resource, has_listings)?;
         let missing = format!(
             "SELECT f.record_key, f.timestamp FROM temp.in_feed AS f
              WHERE {wanted} AND NOT EXISTS (
@@ -152,11 +147,11 @@ impl Mirror {
 
     /// Returns the SQL condition for the collected records `f` that belong into the
     /// mirror.
-    fn wanted(&self, resource: Resource, listings_filtered: bool) -> rusqlite::Result<String> {
+    fn wanted(&self, resource: Resource, has_listings: bool) -> rusqlite::Result<String> {
         if !resource.is_child() {
             return Ok("true".to_owned());
         }
-        let otherwise = !listings_filtered;
+        let otherwise = !has_listings;
         let listings: bool = self.connection.query_row(
             "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'listings')",
             [],

@@ -17,8 +17,12 @@ pub fn deletions(
     resources: &[Resource],
 ) -> anyhow::Result<Report> {
     whole_job(context, mirror, EmptyFolder::Refuse, |mirror| {
-        run_job(context, mirror, Job::Deletions, resources, |job| {
-            apply_announcements(job, resources)
-        })
+        run_job(
+            context,
+            mirror,
+            Job::Deletions,
+            resources,
+            apply_announcements,
+        )
     })
 }

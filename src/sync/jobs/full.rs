@@ -18,7 +18,7 @@ pub fn full(
     resources: &[Resource],
 ) -> anyhow::Result<Report> {
     whole_job(context, mirror, EmptyFolder::Refuse, |mirror| {
-        run_job(context, mirror, Job::Full, resources, |job| {
+        run_job(context, mirror, Job::Full, resources, |job, resources| {
             read_all(job, resources)?;
             catch_up_and_announce(job, resources)
         })

@@ -19,9 +19,7 @@ pub fn incremental(
     resources: &[Resource],
 ) -> anyhow::Result<Report> {
     whole_job(context, mirror, EmptyFolder::Refuse, |mirror| {
-        run_job(context, mirror, Job::Incremental, resources, |job| {
-            read_changes(job, resources)
-        })
+        run_job(context, mirror, Job::Incremental, resources, read_changes)
     })
 }
 
@@ -33,13 +31,19 @@ pub fn up_to_date(
     resources: &[Resource],
 ) -> anyhow::Result<Report> {
     whole_job(context, mirror, EmptyFolder::Refuse, |mirror| {
-        let mut report = run_job(context, mirror, Job::Incremental, resources, |job| {
-            read_changes(job, resources)?;
-            if job.must_end() {
-                return Ok(());
-            }
-            apply_announcements(job, resources)
-        })?;
+        let mut report = run_job(
+            context,
+            mirror,
+            Job::Incremental,
+            resources,
+            |job, resources| {
+                read_changes(job, resources)?;
+                if job.must_end() {
+                    return Ok(());
+                }
+                apply_announcements(job, resources)
+            },
+        )?;
         if downloads_photos(context, resources) {
             add_photos(&mut report, context, mirror, WantedPhotos::Due)?;
         }

@@ -29,9 +29,13 @@ pub fn monitor(
 ) -> anyhow::Result<Report> {
     let since = reported_so_far(mirror)?;
     let mut report = whole_job(context, mirror, EmptyFolder::Refuse, |mirror| {
-        run_job(context, mirror, Job::Incremental, resources, |job| {
-            read_listing_changes(job, resources)
-        })
+        run_job(
+            context,
+            mirror,
+            Job::Incremental,
+            resources,
+            read_listing_changes,
+        )
     })?;
 
     let run = SingleRun::begin(mirror, Job::Monitor, Resource::Property)?;

@@ -6,10 +6,11 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::config;
-use crate::feed::{Paging, Position, Tries};
+use crate::feed::{Position, Tries};
 use crate::resource::Resource;
 use crate::sync::context::Context;
 use crate::sync::outcome::{Misconfigured, Verdict, judge};
+use crate::sync::progress::Note;
 use crate::sync::records::catalog::Catalog;
 use crate::sync::records::survey::survey;
 use crate::sync::sync_error::{Result, SyncError};
@@ -73,6 +74,10 @@ fn make(context: &Context<'_>, resources: &[Resource], read_pages: bool) -> Resu
     let catalog = Catalog::ask_only(context.feed, &context.config.sync)?;
     let mut plans = Vec::new();
     for &resource in resources {
+        if resource.is_child() && !catalog.declares(resource) {
+            context.progress.note(&Note::NotDeclared(resource));
+            continue;
+        }
         let mut planning = Planning::new(context, &catalog, resources, resource);
         let is_child = planning.plan.with_listings;
         match planning.ask(read_pages && !is_child) {
@@ -174,14 +179,7 @@ impl<'a> Planning<'a> {
     fn read_page(&mut self, count: Option<u64>) -> Result<()> {
         let feed = self.context.feed;
         let shape = self.catalog.shape(self.resource, &self.children)?;
-        let start = match feed.dialect().paging {
-            Paging::Keyset => Position::Keyset {
-                after: None,
-                up_to: None,
-                skip: 0,
-            },
-            Paging::NextLink => Position::NextLink { next_link: None },
-        };
+        let start = Position::start(feed.dialect().paging);
         self.plan.fields = Some(shape.fields.len());
         let filter = self.catalog.filter(self.resource).map(str::to_owned);
         let sweep = feed.sweep(shape, filter, self.catalog.selects(self.resource));

@@ -21,20 +21,26 @@ pub fn reconcile(
     resources: &[Resource],
 ) -> anyhow::Result<Report> {
     whole_job(context, mirror, EmptyFolder::Refuse, |mirror| {
-        run_job(context, mirror, Job::Reconcile, resources, |job| {
-            for &resource in resources {
-                if job.must_end() {
-                    break;
+        run_job(
+            context,
+            mirror,
+            Job::Reconcile,
+            resources,
+            |job, resources| {
+                for &resource in resources {
+                    if job.must_end() {
+                        break;
+                    }
+                    // An ADU names no listing: it is reachable only through its listing.
+                    if resource == Resource::Adu {
+                        context.progress.note(&Note::NotReconciled(resource));
+                        continue;
+                    }
+                    reconcile_one(job, resource)?;
                 }
-                // An ADU names no listing: it is reachable only through its listing.
-                if resource == Resource::Adu {
-                    context.progress.note(&Note::NotReconciled(resource));
-                    continue;
-                }
-                reconcile_one(job, resource)?;
-            }
-            catch_up_and_announce(job, resources)
-        })
+                catch_up_and_announce(job, resources)
+            },
+        )
     })
 }
 

@@ -57,9 +57,13 @@ pub fn refresh(
         .filter(|resource| *resource == Resource::Property || resource.is_child())
         .collect();
     let report = whole_job(context, mirror, EmptyFolder::Refuse, |mirror| {
-        let mut report = run_job(context, mirror, Job::Refresh, &with_listings, |job| {
-            refresh_all(job, &with_listings, keys, workers, &mut refreshed)
-        })?;
+        let mut report = run_job(
+            context,
+            mirror,
+            Job::Refresh,
+            &with_listings,
+            |job, resources| refresh_all(job, resources, keys, workers, &mut refreshed),
+        )?;
         if downloads_photos(context, resources) {
             let wanted = WantedPhotos::Of(&refreshed.succeeded);
             add_photos(&mut report, context, mirror, wanted)?;
@@ -195,13 +199,7 @@ fn store(
     if !is_live && *is_outside {
         return Err(anyhow::anyhow!("it is outside of the configured filter").into());
     }
-    let mut apply = Apply {
-        write: &write,
-        runs,
-        ignore_fields: &job.context.config.sync.ignore_fields,
-        listings_filtered: job.catalog.filter(listings).is_some(),
-        missing: Default::default(),
-    };
+    let mut apply = Apply::new(job.context, runs, &write);
     for page in pages {
         apply.page(shape, page)?;
     }
@@ -210,8 +208,10 @@ fn store(
     } else if *is_outside {
         apply.delete(listings, key, DeletedReason::Scope, None)?;
     }
+    let unlisted = std::mem::take(&mut apply.unlisted);
     runs.save(&write, job.context.feed.traffic(), None)?;
     write.commit()?;
+    delete_unlisted(job, runs, unlisted)?;
 
     match pages.iter().flat_map(|page| &page.rejects).next() {
         Some(reject) => Err(anyhow::anyhow!(
@@ -222,6 +222,37 @@ fn store(
         .into()),
         None => Ok(()),
     }
+}
+
+/// Deletes children that their listing no longer lists, if their own resource lacks them,
+/// too.
+fn delete_unlisted(
+    job: &mut JobRun<'_>,
+    runs: &mut RunSet,
+    unlisted: Vec<(Resource, String)>,
+) -> Result<()> {
+    let (feed, stop) = (job.context.feed, job.context.stop);
+    for (child, key) in unlisted {
+        let keys = Arc::new(job.catalog.key_shape(child)?);
+        let sweep = feed.sweep(keys, None, true);
+        let absent = match fetch(feed, stop, &sweep, std::slice::from_ref(&key), |_| Ok(())) {
+            Ok(absent) => absent,
+            Err(error) if error.is_refusal() => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let write = job.mirror.write()?;
+        write.unmark_missing(child, &key)?;
+        if !absent.is_empty() {
+            Apply::new(job.context, runs, &write).delete(
+                child,
+                &key,
+                DeletedReason::Replaced,
+                None,
+            )?;
+        }
+        write.commit()?;
+    }
+    Ok(())
 }
 
 /// Ends the runs. The watermarks stay: single listings say nothing about the others.

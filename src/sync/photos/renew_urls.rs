@@ -140,13 +140,7 @@ impl RowUpdates<'_, '_> {
         apply: impl FnOnce(&mut Apply<'_>) -> rusqlite::Result<()>,
     ) -> Result<()> {
         let write = mirror.write()?;
-        apply(&mut Apply {
-            write: &write,
-            runs: self.runs,
-            ignore_fields: &self.context.config.sync.ignore_fields,
-            listings_filtered: self.catalog.filter(Resource::Property).is_some(),
-            missing: BTreeSet::new(),
-        })?;
+        apply(&mut Apply::new(self.context, self.runs, &write))?;
         let traffic = self.context.feed.traffic();
         self.runs.save(&write, traffic, None)?;
         Ok(write.commit()?)

@@ -252,13 +252,7 @@ impl Announcing<'_> {
         resource: Resource,
         announcement: &Announcement,
     ) -> rusqlite::Result<()> {
-        let mut apply = Apply {
-            write,
-            runs: &mut self.runs,
-            ignore_fields: &self.context.config.sync.ignore_fields,
-            listings_filtered: self.catalog.filter(Resource::Property).is_some(),
-            missing: Default::default(),
-        };
+        let mut apply = Apply::new(self.context, &mut self.runs, write);
         let announced = Some(announcement.timestamp.as_str());
         apply.delete(
             resource,

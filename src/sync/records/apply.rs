@@ -5,14 +5,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::record_plan::{
-    LoadedRecord, LogRules, MissingChildren, RecordPlan, RowEffect, newly_undeclared,
-    plan_missing_children, plan_record,
+    LoadedRecord, LogRules, MissingChildren, RecordPlan, RowEffect, newest_versions,
+    newly_undeclared, plan_missing_children, plan_record,
 };
 use super::run_set::RunSet;
 use crate::feed::Page;
 use crate::mirror::{ChangeKind, ChangedRecord, DeletedReason, Job, Rows, WriteTx};
 use crate::record::{Children, Record, Shape};
 use crate::resource::{PHOTOS_COUNT, Resource};
+use crate::sync::context::Context;
 use crate::value::Value;
 
 /// Applies pages within one transaction.
@@ -23,13 +24,38 @@ pub(in crate::sync) struct Apply<'a> {
     pub runs: &'a mut RunSet,
     /// Fields whose changes are not logged.
     pub ignore_fields: &'a BTreeSet<String>,
-    /// Whether the mirror holds only some of the listings.
-    pub listings_filtered: bool,
+    /// Whether the mirror holds listings, so that it holds only children of live ones.
+    pub has_listings: bool,
     /// The resources that have records noted as missing.
     pub missing: BTreeSet<Resource>,
+    /// Whether a record that is older than its row replaces it.
+    pub accepts_older: bool,
+    /// Records that were not written because they are older than their rows.
+    pub older: Vec<(Resource, String)>,
+    /// Children that their listing no longer lists, though the list may be incomplete.
+    pub unlisted: Vec<(Resource, String)>,
 }
 
-impl Apply<'_> {
+impl<'a> Apply<'a> {
+    /// Creates the state of a transaction. Records that are older than their rows replace
+    /// them; set [`Apply::accepts_older`] to change that.
+    pub fn new(
+        context: &'a Context<'_>,
+        runs: &'a mut RunSet,
+        write: &'a WriteTx<'a>,
+    ) -> Apply<'a> {
+        Apply {
+            write,
+            runs,
+            ignore_fields: &context.config.sync.ignore_fields,
+            has_listings: context.config.sync.resources.contains(&Resource::Property),
+            missing: BTreeSet::new(),
+            accepts_older: true,
+            older: Vec::new(),
+            unlisted: Vec::new(),
+        }
+    }
+
     /// Applies a page: its records, their children, and its rejects.
     pub fn page(&mut self, shape: &Shape, page: &Page) -> rusqlite::Result<()> {
         let write = self.write;
@@ -48,7 +74,7 @@ impl Apply<'_> {
         }
 
         let may_resolve = write.open_rejects(shape.resource)? > 0;
-        for record in &page.records {
+        for record in newest_versions(shape, &page.records) {
             self.record(shape, &mut rows, record, may_resolve)?;
             let lists = record.children.iter().zip(&shape.children);
             for ((list, child), rows) in lists.zip(&mut children) {
@@ -67,11 +93,12 @@ impl Apply<'_> {
         Ok(())
     }
 
-    /// Removes children from a page that the mirror does not hold.
-    pub fn remove_unwanted(&self, shape: &Shape, page: &mut Page) -> rusqlite::Result<()> {
+    /// Removes children from a page that the mirror does not hold. Returns their number.
+    pub fn remove_unwanted(&self, shape: &Shape, page: &mut Page) -> rusqlite::Result<u64> {
         if !shape.resource.is_child() {
-            return Ok(());
+            return Ok(0);
         }
+        let before = page.records.len();
         let mut wanted = Vec::with_capacity(page.records.len());
         for record in page.records.drain(..) {
             if self.is_wanted(&record)? {
@@ -79,17 +106,16 @@ impl Apply<'_> {
             }
         }
         page.records = wanted;
-        Ok(())
+        Ok((before - page.records.len()) as u64)
     }
 
-    /// Returns whether the mirror holds a child: not if its listing is deleted, and not
-    /// if the filter leaves its listing out.
+    /// Returns whether the mirror holds a child: only if its listing is live.
     fn is_wanted(&self, record: &Record) -> rusqlite::Result<bool> {
         let Some(listing) = &record.listing_key else {
             return Ok(true);
         };
         let is_live = self.write.listing_is_live(listing)?;
-        Ok(is_live.unwrap_or(!self.listings_filtered))
+        Ok(is_live.unwrap_or(!self.has_listings))
     }
 
     /// Updates the row of one record.
@@ -108,6 +134,7 @@ impl Apply<'_> {
             logs: run.logs,
             new_fields: &run.new_fields,
             ignore_fields: self.ignore_fields,
+            accepts_older: self.accepts_older,
         };
         let plan = plan_record(shape, record, loaded, &rules);
 
@@ -134,6 +161,10 @@ impl Apply<'_> {
         let subject = subject(shape, record);
         match plan.effect {
             RowEffect::Unchanged => run.counts.unchanged += 1,
+            RowEffect::Confirm => {
+                let key = record.key.to_string();
+                self.older.push((shape.resource, key));
+            }
             RowEffect::Insert => {
                 rows.insert(record)?;
                 run.counts.inserted += 1;
@@ -168,28 +199,32 @@ impl Apply<'_> {
     ) -> rusqlite::Result<()> {
         let resource = shape.resource;
         let may_resolve = self.write.open_rejects(resource)? > 0;
-        for child in &list.records {
+        for child in newest_versions(shape, &list.records) {
             self.record(shape, rows, child, may_resolve)?;
         }
 
         let live = self.write.live_children(resource, &parent.key)?;
-        let may_be_empty = agrees_with_empty(parent_shape, parent, resource);
-        match plan_missing_children(list, live, may_be_empty) {
-            MissingChildren::Missing(keys) => self.children_missing(parent, resource, keys),
-            MissingChildren::Contradicted(held) => {
-                tracing::warn!(
-                    listing = &*parent.key,
-                    held,
-                    "the feed lists no photos for a listing whose {PHOTOS_COUNT} is not 0; keeping the photos"
-                );
-                Ok(())
-            }
+        let counted = count_of_children(parent_shape, parent, resource);
+        match plan_missing_children(list, live, counted) {
+            MissingChildren::Deleted(keys) => self.children_deleted(parent, resource, keys),
+            MissingChildren::Unlisted(keys) => self.children_unlisted(resource, keys),
         }
+    }
+
+    /// Notes children that their listing no longer lists. The reader asks the feed for
+    /// them by key before it deletes them.
+    fn children_unlisted(&mut self, resource: Resource, keys: Vec<String>) -> rusqlite::Result<()> {
+        for key in keys {
+            self.write.mark_missing(self.runs.job(), resource, &key)?;
+            self.missing.insert(resource);
+            self.unlisted.push((resource, key));
+        }
+        Ok(())
     }
 
     /// Deletes children that are not in their listing's list. A full sync deletes them
     /// at its end, if they are not seen elsewhere and are not too many.
-    fn children_missing(
+    fn children_deleted(
         &mut self,
         parent: &Record,
         resource: Resource,
@@ -310,11 +345,12 @@ fn subject<'r>(shape: &Shape, record: &'r Record) -> ChangedRecord<'r> {
     }
 }
 
-/// Returns whether the listing's own fields agree with an empty list of children. Only
-/// photos are counted by their listing.
-fn agrees_with_empty(shape: &Shape, listing: &Record, child: Resource) -> bool {
-    child != Resource::Media
-        || shape
-            .position(PHOTOS_COUNT)
-            .is_none_or(|at| listing.values[at] == Value::Integer(0))
+/// Returns the number of children in the listing's own fields. Listings count only their
+/// photos.
+fn count_of_children(shape: &Shape, listing: &Record, child: Resource) -> Option<usize> {
+    let position = shape.position(PHOTOS_COUNT)?;
+    match listing.values[position] {
+        Value::Integer(count) if child == Resource::Media => usize::try_from(count).ok(),
+        _ => None,
+    }
 }

@@ -106,6 +106,11 @@ impl Catalog {
         shape(&self.metadata, self.dialect, Resource::Property, wanted).map(Arc::new)
     }
 
+    /// Returns whether the feed declares a resource.
+    pub fn declares(&self, resource: Resource) -> bool {
+        !matches!(self.key_shape(resource), Err(ShapeError::Undeclared(_)))
+    }
+
     /// Returns how the feed pages.
     pub fn paging(&self) -> crate::feed::Paging {
         self.dialect.paging

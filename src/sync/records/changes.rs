@@ -8,12 +8,12 @@ use super::job_run::JobRun;
 use super::reader::{Reader, rejected_error};
 use super::run_set::{RunEnding, RunSet};
 use super::scope::needs_full;
-use super::whole::{WholeRead, read_all, read_whole};
-use crate::feed::FeedError;
+use super::whole::{WholeRead, read_all, read_whole, why_separate};
+use crate::feed::{FeedError, Position, Sweep, Tries};
 use crate::mirror::{Job, Mirror, RunId, RunStatus};
 use crate::resource::Resource;
 use crate::sync::outcome::Verdict;
-use crate::sync::sync_error::Result;
+use crate::sync::sync_error::{Result, SyncError};
 
 /// Reads the changes of `resources`, and all of those for which changes are not enough.
 pub(in crate::sync) fn read_changes(job: &mut JobRun<'_>, resources: &[Resource]) -> Result<()> {
@@ -107,19 +107,50 @@ fn needs_whole_read(job: &mut JobRun<'_>, group: &Group) -> Result<bool> {
         if job.must_end() {
             return Ok(false);
         }
-        if let WholeRead::Failed(_) = read {
+        if matches!(read, WholeRead::Failed(_)) && comes_along(job, group.resource, child)? {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
+/// Returns whether the feed sends a child with its listings, by the first of them. A child
+/// that comes neither way does not make its listings be read completely.
+fn comes_along(job: &JobRun<'_>, listings: Resource, child: Resource) -> Result<bool> {
+    let shape = job.catalog.shape(listings, &[child])?;
+    if shape.children.is_empty() {
+        return Ok(false);
+    }
+    let sweep = Sweep {
+        tries: Tries::Once,
+        page_size: 1,
+        ..job.context.feed.sweep(shape, None, true)
+    };
+    let start = Position::start(job.context.feed.dialect().paging);
+    match job.context.feed.step(&sweep, 0, &start) {
+        Ok(step) => {
+            let mut lists = step.page.records.iter().flat_map(|record| &record.children);
+            Ok(lists.any(Option::is_some))
+        }
+        Err(error) => {
+            let error = SyncError::from(error);
+            if error.ends_job(false) {
+                return Err(error);
+            }
+            Ok(false)
+        }
+    }
+}
+
 /// Reads the changes of a resource with its children, and then of each child itself.
 fn read_group(job: &mut JobRun<'_>, group: &Group) -> Result<()> {
     let resource = group.resource;
-    // $expand sends all children, so that a child with a filter is read separately.
-    let unfiltered = |child: &Resource| job.catalog.filter(*child).is_none();
-    let children: Vec<Resource> = group.children.iter().copied().filter(unfiltered).collect();
+    let mut children = Vec::new();
+    for &child in &group.children {
+        if why_separate(job, child)?.is_none() {
+            children.push(child);
+        }
+    }
     let runs = job.runs(Job::Incremental, resource);
     let mut reader = match Reader::begin(job, resource, &children, runs) {
         Ok(reader) => reader,
@@ -162,7 +193,7 @@ pub(in crate::sync) fn read_listing_changes(
     }
     let mut children = Vec::new();
     for &child in resources.iter().filter(|child| child.is_child()) {
-        if job.catalog.filter(child).is_none() && job.mirror.has_finished_full(child)? {
+        if why_separate(job, child)?.is_none() && job.mirror.has_finished_full(child)? {
             children.push(child);
         }
     }
@@ -244,6 +275,7 @@ fn read_and_find_left(reader: &mut Reader<'_>, mirror: &mut Mirror) -> Result<()
         reader.note_changed(mirror)?;
     }
     let shape = reader.read_all(mirror)?;
+    reader.confirm_changes(mirror)?;
     if is_filtered {
         let unseen = mirror.read()?.missing(reader.job(), reader.resource)?;
         reader.leave_filter(mirror, &shape, &unseen)?;

@@ -1,6 +1,6 @@
 //! The position of an unfinished run: where the next one resumes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
@@ -38,7 +38,21 @@ pub struct Checkpoint {
     /// Keys of records that differ and will be refetched.
     #[serde(default)]
     pub pending: Vec<String>,
+    /// The number of children read that the mirror does not hold.
+    #[serde(default)]
+    pub unwanted: u64,
+    /// Keys of records, by resource, that came older than their rows. The feed has to
+    /// confirm them.
+    #[serde(default)]
+    pub older: DoubtfulKeys,
+    /// Keys of children, by resource, that their listing no longer lists. The feed has to
+    /// confirm that they are deleted.
+    #[serde(default)]
+    pub unlisted: DoubtfulKeys,
 }
+
+/// Keys of records, by resource, about which the feed is asked again.
+pub type DoubtfulKeys = BTreeMap<String, BTreeSet<String>>;
 
 impl Checkpoint {
     /// Creates the checkpoint of a reading that has read nothing yet.
@@ -56,6 +70,9 @@ impl Checkpoint {
             first_run: None,
             keyless: false,
             pending: Vec::new(),
+            unwanted: 0,
+            older: BTreeMap::new(),
+            unlisted: BTreeMap::new(),
         }
     }
 
@@ -175,6 +192,9 @@ mod tests {
             first_run: None,
             keyless: false,
             pending: Vec::new(),
+            unwanted: 0,
+            older: BTreeMap::new(),
+            unlisted: BTreeMap::new(),
         }
     }
 

@@ -10,6 +10,7 @@ use crate::mirror::{Job, Mirror, RunCounts, RunId, RunOutcome, WriteTx};
 use crate::resource::Resource;
 use crate::sync::context::Context;
 use crate::sync::outcome::{Advice, DeletedCount, Report, Verdict, ending_of, judge};
+use crate::sync::progress::Note;
 use crate::sync::sync_error::{Result, SyncError};
 
 /// A job on the feed's records while it runs.
@@ -40,7 +41,7 @@ pub(in crate::sync) fn run_job(
     mirror: &mut Mirror,
     job: Job,
     resources: &[Resource],
-    run: impl FnOnce(&mut JobRun<'_>) -> Result<()>,
+    run: impl FnOnce(&mut JobRun<'_>, &[Resource]) -> Result<()>,
 ) -> Result<Report> {
     let mut ended = EndedRuns {
         traffic: context.feed.traffic(),
@@ -48,20 +49,35 @@ pub(in crate::sync) fn run_job(
     };
     match Catalog::ask(context.feed, mirror, &context.config.sync) {
         Ok(catalog) => {
-            catalog.store(mirror, resources)?;
-            narrow(&catalog, mirror, resources)?;
+            let resources = declared(context, &catalog, resources);
+            catalog.store(mirror, &resources)?;
+            narrow(&catalog, mirror, &resources)?;
             let mut job_run = JobRun {
                 context,
                 catalog: &catalog,
                 mirror,
                 ended,
             };
-            run(&mut job_run)?;
+            run(&mut job_run, &resources)?;
             ended = job_run.ended;
         }
         Err(error) => ended.fail(context, mirror, job, resources, &error.of_resource()?)?,
     }
     ended.report(context, mirror)
+}
+
+/// Returns the resources without children that the feed does not declare: many feeds have
+/// no open houses.
+fn declared(context: &Context<'_>, catalog: &Catalog, resources: &[Resource]) -> Vec<Resource> {
+    let mut declared = Vec::with_capacity(resources.len());
+    for &resource in resources {
+        if resource.is_child() && !catalog.declares(resource) {
+            context.progress.note(&Note::NotDeclared(resource));
+        } else {
+            declared.push(resource);
+        }
+    }
+    declared
 }
 
 impl JobRun<'_> {

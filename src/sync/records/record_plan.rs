@@ -1,6 +1,6 @@
 //! What to do with one record or one list of children, decided without I/O.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::de::DeserializeSeed;
 use serde_json::{Map, Value as Json};
@@ -25,6 +25,9 @@ pub(super) enum RowEffect {
     Unchanged,
     Update,
     Restore,
+    /// Nothing is written: the record is older than its row, so that the feed has to
+    /// confirm it first.
+    Confirm,
 }
 
 /// What to do with one record.
@@ -50,6 +53,25 @@ pub(super) struct LogRules<'a> {
     pub new_fields: &'a BTreeSet<String>,
     /// Fields that the configuration leaves out.
     pub ignore_fields: &'a BTreeSet<String>,
+    /// Whether a record that is older than its row replaces it. A stale replica or cache
+    /// sends such records.
+    pub accepts_older: bool,
+}
+
+/// Returns the records of a page without older versions of the same record. Of versions
+/// with the same timestamp, the last one counts.
+pub(super) fn newest_versions<'r>(shape: &Shape, records: &'r [Record]) -> Vec<&'r Record> {
+    let mut newest: HashMap<&str, &Record> = HashMap::with_capacity(records.len());
+    for record in records {
+        let is_older = newest.get(&*record.key).is_some_and(|known| {
+            shape.modified_of(&record.values) < shape.modified_of(&known.values)
+        });
+        if !is_older {
+            newest.insert(&record.key, record);
+        }
+    }
+    let is_newest = |record: &&Record| std::ptr::eq(newest[&*record.key], *record);
+    records.iter().filter(is_newest).collect()
 }
 
 /// Decides what to do with a record of the feed.
@@ -72,6 +94,16 @@ pub(super) fn plan_record(
             changes,
         } => (deleted, moved, changes),
     };
+    let is_older = changes.iter().any(|change| {
+        shape.is_timestamp(change.position)
+            && change.old.as_text() > shape.modified_of(&record.values)
+    });
+    if is_older && !rules.accepts_older {
+        return RecordPlan {
+            effect: RowEffect::Confirm,
+            logged: Vec::new(),
+        };
+    }
     let effect = if deleted.is_some() {
         RowEffect::Restore
     } else if moved || !changes.is_empty() {
@@ -210,23 +242,23 @@ fn is_equal(held: &Value, sent: &Json) -> bool {
 /// What to do with the children that a listing no longer has.
 #[derive(Debug, PartialEq)]
 pub(super) enum MissingChildren {
-    /// These live children are not in the list.
-    Missing(Vec<String>),
-    /// The list is empty, but the listing itself says that it has children: the given
-    /// number of live children stays.
-    Contradicted(usize),
+    /// These live children are not in the list, and the list is complete.
+    Deleted(Vec<String>),
+    /// These live children are not in the list, which may be incomplete.
+    Unlisted(Vec<String>),
 }
 
-/// Compares the list of children of one listing with the mirror's live ones.
-/// `may_be_empty` is whether the listing's own fields agree with an empty list.
+/// Compares the list of children of one listing with the mirror's live ones. `counted` is
+/// the number of children in the listing's own fields: a list of another length may be
+/// incomplete, and so may a list without a count.
 pub(super) fn plan_missing_children(
     list: &Children,
     live: Vec<String>,
-    may_be_empty: bool,
+    counted: Option<usize>,
 ) -> MissingChildren {
     // A child without a key may be any of the children that seem to be missing.
     if list.rejected_without_key {
-        return MissingChildren::Missing(Vec::new());
+        return MissingChildren::Unlisted(Vec::new());
     }
     let listed: HashSet<&str> = (list.records.iter().map(|child| &*child.key))
         .chain(list.rejected_keys.iter().map(|key| &**key))
@@ -235,10 +267,11 @@ pub(super) fn plan_missing_children(
         .into_iter()
         .filter(|key| !listed.contains(key.as_str()))
         .collect();
-    if listed.is_empty() && !missing.is_empty() && !may_be_empty {
-        return MissingChildren::Contradicted(missing.len());
+    if counted == Some(listed.len()) {
+        MissingChildren::Deleted(missing)
+    } else {
+        MissingChildren::Unlisted(missing)
     }
-    MissingChildren::Missing(missing)
 }
 
 /// How many deletions a full sync or a reconcile may make.
@@ -258,14 +291,14 @@ pub(super) enum DeletionPlan {
     HoldBack,
 }
 
-/// Up to this many deletions are never held back: of a small mirror, a few percent is
-/// one listing.
+/// Up to this many deletions are not held back, unless they are more than half of the
+/// rows: of a small mirror, a few percent is one listing.
 const SMALL_DELETION_ROWS: u64 = 20;
 
 /// Decides whether `missing` of `live` rows may be deleted.
 pub(super) fn plan_deletions(missing: u64, live: u64, limit: &DeletionLimit) -> DeletionPlan {
-    let exceeds =
-        missing > SMALL_DELETION_ROWS && missing as f64 * 100.0 > limit.percent * live as f64;
+    let is_small = missing <= SMALL_DELETION_ROWS && missing * 2 <= live && limit.percent > 0.0;
+    let exceeds = !is_small && missing as f64 * 100.0 > limit.percent * live as f64;
     if exceeds && missing > limit.allowed {
         DeletionPlan::HoldBack
     } else {
@@ -316,6 +349,7 @@ mod tests {
             logs: true,
             new_fields: &new_fields,
             ignore_fields: &ignore_fields,
+            accepts_older: false,
         };
         let loaded = LoadedRecord {
             held,
@@ -377,34 +411,63 @@ mod tests {
     }
 
     #[test]
-    fn children_that_are_not_listed_are_missing_unless_the_list_is_doubtful() {
+    fn children_that_are_not_listed_are_deleted_only_if_the_list_is_complete() {
         let live = || vec!["a".to_owned(), "b".to_owned()];
         let mut list = Children {
             records: vec![record("a", 1)],
             ..Children::default()
         };
-        let missing = MissingChildren::Missing(vec!["b".to_owned()]);
-        assert_eq!(plan_missing_children(&list, live(), false), missing);
+        let b = || vec!["b".to_owned()];
+        let counted = plan_missing_children(&list, live(), Some(1));
+        assert_eq!(counted, MissingChildren::Deleted(b()));
+        for other in [None, Some(2)] {
+            let doubtful = plan_missing_children(&list, live(), other);
+            assert_eq!(doubtful, MissingChildren::Unlisted(b()));
+        }
         list.rejected_without_key = true;
-        let nothing = MissingChildren::Missing(Vec::new());
-        assert_eq!(plan_missing_children(&list, live(), false), nothing);
+        let nothing = MissingChildren::Unlisted(Vec::new());
+        assert_eq!(plan_missing_children(&list, live(), Some(1)), nothing);
         let empty = Children::default();
-        let contradicted = MissingChildren::Contradicted(2);
-        assert_eq!(plan_missing_children(&empty, live(), false), contradicted);
-        let all = MissingChildren::Missing(live());
-        assert_eq!(plan_missing_children(&empty, live(), true), all);
+        let all = plan_missing_children(&empty, live(), Some(0));
+        assert_eq!(all, MissingChildren::Deleted(live()));
+    }
+
+    #[test]
+    fn the_newest_version_of_a_record_counts() {
+        let older = Record {
+            values: vec![
+                Value::Text("7".into()),
+                Value::Integer(1),
+                Value::Text("2026-01-01 00:00:00".into()),
+            ],
+            ..record("7", 1)
+        };
+        let records = [record("6", 2), record("7", 3), older, record("7", 4)];
+        let prices: Vec<&Value> = newest_versions(&shape(), &records)
+            .into_iter()
+            .map(|record| &record.values[1])
+            .collect();
+        assert_eq!(prices, [&Value::Integer(2), &Value::Integer(4)]);
+    }
+
+    #[test]
+    fn a_record_older_than_its_row_has_to_be_confirmed() {
+        let newer = (2, Value::Text("2026-01-03 00:00:00".into()));
+        assert_eq!(
+            plan(held(None, &[newer]), &[], &[]).effect,
+            RowEffect::Confirm
+        );
     }
 
     #[test]
     fn many_deletions_are_held_back_unless_they_are_allowed() {
-        let plan = |missing, live, allowed| {
-            let limit = DeletionLimit {
-                percent: 10.0,
-                allowed,
-            };
-            plan_deletions(missing, live, &limit)
+        let plan_at = |percent, missing, live, allowed| {
+            plan_deletions(missing, live, &DeletionLimit { percent, allowed })
         };
-        assert_eq!(plan(20, 20, 0), DeletionPlan::Delete);
+        let plan = |missing, live, allowed| plan_at(10.0, missing, live, allowed);
+        assert_eq!(plan_at(0.0, 1, 300, 0), DeletionPlan::HoldBack);
+        assert_eq!(plan(20, 40, 0), DeletionPlan::Delete);
+        assert_eq!(plan(20, 39, 0), DeletionPlan::HoldBack);
         assert_eq!(plan(30, 300, 0), DeletionPlan::Delete);
         assert_eq!(plan(31, 300, 0), DeletionPlan::HoldBack);
         assert_eq!(plan(31, 300, 30), DeletionPlan::HoldBack);

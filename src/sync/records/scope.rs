@@ -2,7 +2,7 @@
 
 use super::catalog::Catalog;
 use crate::feed::ShapeError;
-use crate::mirror::{Mirror, Scope};
+use crate::mirror::{Mirror, Scope, WriteTx};
 use crate::resource::Resource;
 use crate::sync::context::Context;
 use crate::sync::progress::Note;
@@ -19,8 +19,10 @@ pub(in crate::sync) fn needs_full(
     if !mirror.has_finished_full(resource)? || mirror.watermark(resource)?.is_none() {
         return Ok(true);
     }
+    let is_incomplete = mirror.state(&incomplete(resource))?.as_deref() == Some(INCOMPLETE);
     let reason = match (mirror.scope(resource)?, catalog.scope(resource)) {
         (_, Err(_)) => return Ok(false),
+        _ if is_incomplete => "its pages lacked records that the feed counts",
         (None, _) => "it is not known with which fields it was read",
         (Some(held), Ok(wanted)) if held.filter != wanted.filter => "its filter has changed",
         (Some(held), Ok(wanted)) if !wanted.fields.is_subset(&held.fields) => "it has new fields",
@@ -29,6 +31,28 @@ pub(in crate::sync) fn needs_full(
     };
     context.progress.note(&Note::ReadsAll(resource, reason));
     Ok(true)
+}
+
+/// The value in `_state` for a resource whose last full sync lacked counted records.
+const INCOMPLETE: &str = "incomplete";
+
+/// Returns the key in `_state` of whether the last full sync of a resource was complete.
+fn incomplete(resource: Resource) -> String {
+    format!("full_sync:{resource}")
+}
+
+/// Saves whether a full sync of a resource lacked records that the feed counts.
+pub(super) fn save_incomplete(
+    write: &WriteTx<'_>,
+    resource: Resource,
+    is_incomplete: bool,
+) -> rusqlite::Result<()> {
+    let value = if is_incomplete {
+        INCOMPLETE
+    } else {
+        "complete"
+    };
+    write.set_state(&incomplete(resource), value)
 }
 
 /// Removes fields that are no longer selected from the mirror's scopes: if they are

@@ -3,9 +3,11 @@
 
 use super::job_run::JobRun;
 use super::reader::Reader;
+use crate::feed::Tries;
 use crate::mirror::{Job, RunId};
 use crate::resource::Resource;
-use crate::sync::sync_error::Result;
+use crate::sync::records::survey::survey;
+use crate::sync::sync_error::{Result, SyncError};
 
 /// The result of reading one resource completely.
 pub(in crate::sync) enum WholeRead {
@@ -13,6 +15,8 @@ pub(in crate::sync) enum WholeRead {
     Complete {
         run: Option<RunId>,
         separate: Vec<(Resource, String)>,
+        /// Whether its pages lacked records that the feed counts.
+        is_incomplete: bool,
     },
     /// It was not read, for this reason.
     Failed(String),
@@ -28,19 +32,97 @@ pub(in crate::sync) fn read_all(job: &mut JobRun<'_>, resources: &[Resource]) ->
         if job.must_end() {
             return Ok(());
         }
-        // $expand sends all children, so that a child with a filter is read separately.
-        let (filtered, children): (Vec<Resource>, Vec<Resource>) = resources
-            .iter()
-            .filter(|child| resource == Resource::Property && child.is_child())
-            .partition(|child| job.catalog.filter(**child).is_some());
+        let mut children = Vec::new();
+        let mut own = Vec::new();
+        for &child in resources.iter().filter(|child| child.is_child()) {
+            if resource != Resource::Property {
+                continue;
+            }
+            match why_separate(job, child)? {
+                Some(why) => own.push((child, why.to_owned())),
+                None => children.push(child),
+            }
+        }
         let read = read_whole(job, resource, &children)?;
-        if let WholeRead::Complete { run, mut separate } = read {
-            let why = "it has its own filter";
-            separate.extend(filtered.iter().map(|&child| (child, why.to_owned())));
+        if let WholeRead::Complete {
+            run,
+            mut separate,
+            is_incomplete,
+        } = read
+        {
+            for child in children.into_iter().filter(|_| !is_incomplete) {
+                let is_separate = separate.iter().any(|(of, _)| *of == child);
+                if !is_separate && !job.must_end() && lacks_children(job, child)? {
+                    own.push((child, EXPAND_WHY.to_owned()));
+                }
+            }
+            separate.append(&mut own);
             read_separately(job, run, separate)?;
         }
     }
     Ok(())
+}
+
+/// Returns why a child is always read separately, if it is.
+pub(in crate::sync) fn why_separate(
+    job: &JobRun<'_>,
+    child: Resource,
+) -> Result<Option<&'static str>> {
+    if job.catalog.filter(child).is_some() {
+        // $expand sends all children.
+        return Ok(Some("it has its own filter"));
+    }
+    let known = job.mirror.state(&expand_state(child))?;
+    Ok((known.as_deref() == Some(EXPAND_LACKS)).then_some(EXPAND_WHY))
+}
+
+/// The value in `_state` for a child of which $expand lacks records.
+const EXPAND_LACKS: &str = "lacks records";
+
+/// Why such a child is read separately.
+const EXPAND_WHY: &str = "$expand lacks records of it";
+
+/// Returns the key in `_state` of whether $expand sends all records of a child.
+fn expand_state(child: Resource) -> String {
+    format!("expand:{child}")
+}
+
+/// Returns whether the child's own resource counts more records than came with the
+/// listings. With a filter of listings, the counts cannot be compared.
+fn lacks_children(job: &mut JobRun<'_>, child: Resource) -> Result<bool> {
+    if child == Resource::Adu || job.catalog.filter(Resource::Property).is_some() {
+        return Ok(false);
+    }
+    let keys = job.catalog.key_shape(child)?;
+    let counted = match survey(job.context.feed, &keys, None, Tries::Once) {
+        Ok(survey) => survey.count,
+        Err(error) => {
+            let error = SyncError::from(error);
+            if error.ends_job(false) {
+                return Err(error);
+            }
+            None
+        }
+    };
+    let live = live_rows(job, child)?;
+    Ok(counted.is_some_and(|counted| counted > live))
+}
+
+fn live_rows(job: &mut JobRun<'_>, resource: Resource) -> Result<u64> {
+    let read = job.mirror.read()?;
+    Ok(if read.has_table(resource)? {
+        read.live_rows(resource)?
+    } else {
+        0
+    })
+}
+
+/// Remembers that $expand lacks records of a child, so that later runs read it separately.
+fn note_expand_lacks(job: &mut JobRun<'_>, child: Resource) -> Result<()> {
+    tracing::warn!(%child, "$expand lacks records that the resource itself has; reading it separately from now on");
+    let write = job.mirror.write()?;
+    write.set_state(&expand_state(child), EXPAND_LACKS)?;
+    Ok(write.commit()?)
 }
 
 /// Reads children that did not come with their listings. A child that cannot be read
@@ -54,8 +136,15 @@ fn read_separately(
         if job.must_end() {
             return Ok(());
         }
-        let WholeRead::Failed(own) = read_whole(job, child, &[])? else {
-            continue;
+        let live = live_rows(job, child)?;
+        let own = match read_whole(job, child, &[])? {
+            WholeRead::Failed(own) => own,
+            WholeRead::Complete { .. } => {
+                if why == EXPAND_WHY && live_rows(job, child)? > live {
+                    note_expand_lacks(job, child)?;
+                }
+                continue;
+            }
         };
         if job.must_end() {
             return Ok(());
@@ -91,6 +180,7 @@ pub(in crate::sync) fn read_whole(
     };
     let is_resumed = reader.is_resumed;
     let result = reader.read_and_delete_missing(job.mirror);
+    let is_incomplete = reader.is_incomplete;
     let separate = std::mem::take(&mut reader.separate);
     let run = reader.runs.get(resource).map(|run| run.id);
     let finished = reader.finish(job, &result);
@@ -104,5 +194,9 @@ pub(in crate::sync) fn read_whole(
     if is_resumed {
         job.note_resumed(resource);
     }
-    Ok(WholeRead::Complete { run, separate })
+    Ok(WholeRead::Complete {
+        run,
+        separate,
+        is_incomplete,
+    })
 }

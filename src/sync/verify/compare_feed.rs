@@ -58,12 +58,16 @@ fn compare_resources(
     let has_listings = resources.contains(&Resource::Property);
     let mut verified = Vec::new();
     for &resource in resources {
+        if resource.is_child() && !catalog.declares(resource) {
+            continue;
+        }
         let mut comparison = Comparison {
             context,
             catalog: &catalog,
             resource,
             with_listings: has_listings && resource == Resource::Adu,
-            listings_filtered: catalog.filter(Resource::Property).is_some(),
+            has_listings: context.config.sync.resources.contains(&Resource::Property)
+                && mirror.has_finished_full(Resource::Property)?,
             watermark: mirror.watermark(resource)?,
             feed: None,
             sampled: 0,
@@ -93,7 +97,7 @@ struct Comparison<'a> {
     resource: Resource,
     /// Whether its records are read with their listings.
     with_listings: bool,
-    listings_filtered: bool,
+    has_listings: bool,
     watermark: Option<String>,
     feed: Option<u64>,
     sampled: u64,
@@ -117,12 +121,12 @@ impl Comparison<'_> {
         } else {
             self.read_keys(mirror, &keys)?;
         }
-        let mut found = mirror.compare_keys(&keys, self.listings_filtered)?;
+        let mut found = mirror.compare_keys(&keys, self.has_listings)?;
         if !self.with_listings && !found.extra.is_empty() && found.extra.len() <= ASKED_AGAIN_MAX {
             self.ask_again(mirror, &keys, &found.extra)?;
-            found = mirror.compare_keys(&keys, self.listings_filtered)?;
+            found = mirror.compare_keys(&keys, self.has_listings)?;
         }
-        self.feed = Some(mirror.wanted_in_feed(resource, self.listings_filtered)?);
+        self.feed = Some(mirror.wanted_in_feed(resource, self.has_listings)?);
         let asked = self.note_keys(&found);
         if has_all_fields && sample > 0 {
             self.compare_whole(mirror, sample, asked)?;

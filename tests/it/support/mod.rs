@@ -6,6 +6,7 @@ mod database;
 mod feed;
 mod mirror;
 mod process;
+mod proxy;
 mod server;
 
 pub use comparison::*;
@@ -13,4 +14,5 @@ pub use database::*;
 pub use feed::*;
 pub use mirror::*;
 pub use process::*;
+pub use proxy::*;
 pub use server::*;

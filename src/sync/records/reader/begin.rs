@@ -82,6 +82,11 @@ impl<'a> Reader<'a> {
                 Position::NextLink { next_link } => next_link.clone(),
                 _ => None,
             });
+        // A reconcile refetches by key what its pages showed to differ, which is a second
+        // answer.
+        let has_listings = context.config.sync.resources.contains(&Resource::Property)
+            && job.mirror.has_finished_full(Resource::Property)?;
+        let runs_accept_older = runs.job() == Job::Reconcile;
         Ok(Reader {
             context,
             catalog,
@@ -91,6 +96,9 @@ impl<'a> Reader<'a> {
             separate,
             left_out: Vec::new(),
             held_back: None,
+            is_incomplete: false,
+            accepts_older: runs_accept_older,
+            has_listings,
             is_resumed,
             resumed_link,
         })

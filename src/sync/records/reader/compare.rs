@@ -31,9 +31,11 @@ impl Reader<'_> {
     fn compare(&mut self, mirror: &mut Mirror, keys: &Shape, mut step: Step) -> Result<()> {
         let resource = self.resource;
         let write = mirror.write()?;
-        self.note_seen(&write, keys, &step)?;
-        self.apply_in(&write)
+        let unwanted = self
+            .apply_in(&write)
             .remove_unwanted(keys, &mut step.page)?;
+        self.checkpoint.unwanted += unwanted;
+        self.note_seen(&write, keys, &step)?;
         let mut same = 0;
         for record in &step.page.records {
             let held = write.live_timestamp(resource, &record.key)?;

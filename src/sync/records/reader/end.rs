@@ -6,6 +6,7 @@ use crate::resource::Resource;
 use crate::sync::outcome::{Advice, Verdict};
 use crate::sync::records::job_run::{JobRun, failed};
 use crate::sync::records::run_set::{RunEnding, RunSet};
+use crate::sync::records::scope::save_incomplete;
 use crate::sync::sync_error::Result;
 
 /// Returns the error text for this number of rejected records; none for 0.
@@ -60,6 +61,8 @@ impl Reader<'_> {
         write.clear_sweep(self.job(), resource)?;
         if self.job() == Job::Full {
             write.save_scope(resource, &self.catalog.scope(resource)?)?;
+            let is_incomplete = resource == self.resource && self.is_incomplete;
+            save_incomplete(write, resource, is_incomplete)?;
         }
         if let Some(first_run) = self.checkpoint.first_run {
             self.resolve_unseen(write, resource, RunId::from_number(first_run))?;

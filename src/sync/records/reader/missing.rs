@@ -8,6 +8,7 @@ use crate::mirror::{DeletedReason, Mirror};
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::sync::records::by_key::fetch;
+use crate::sync::records::ranges::positions;
 use crate::sync::records::record_plan::{DeletionLimit, DeletionPlan, plan_deletions};
 use crate::sync::records::survey::survey;
 use crate::sync::sync_error::Result;
@@ -20,6 +21,7 @@ impl<'a> Reader<'a> {
     pub fn read_and_delete_missing(&mut self, mirror: &mut Mirror) -> Result<()> {
         let shape = self.read_all(mirror)?;
         self.reread_skipped(mirror, |reader, mirror| reader.read(mirror, &shape))?;
+        self.confirm_older(mirror)?;
         self.delete_missing(mirror, &shape)
     }
 
@@ -38,17 +40,26 @@ impl<'a> Reader<'a> {
         mirror: &mut Mirror,
         reread: impl Fn(&mut Reader<'a>, &mut Mirror) -> Result<()>,
     ) -> Result<()> {
-        if self.context.feed.dialect().paging != Paging::NextLink || self.checkpoint.keyless {
+        if self.checkpoint.keyless {
             return Ok(());
         }
         let keys = self.catalog.key_shape(self.resource)?;
         let filter = self.catalog.filter(self.resource);
         for round in 0..=ROUNDS {
+            let seen = self.seen(mirror)?;
+            // By key, no page skips records: a count that the pages agree with is enough.
+            let is_by_key = self.context.feed.dialect().paging == Paging::Keyset;
+            if is_by_key && self.checkpoint.count.is_none_or(|count| count <= seen) {
+                return Ok(());
+            }
             let counted = survey(self.context.feed, &keys, filter, Tries::Configured)?.count;
             let Some(count) = counted else { return Ok(()) };
-            let seen = mirror.count_seen(self.job(), self.resource)?;
             let has_shrunk = self.checkpoint.count.is_some_and(|before| count < before);
-            if count <= seen && (!has_shrunk || round == ROUNDS) {
+            let may_have_skipped = has_shrunk && !is_by_key && round < ROUNDS;
+            if count <= seen && !may_have_skipped {
+                return Ok(());
+            }
+            if self.ignores_filter(count)? {
                 return Ok(());
             }
             if round == ROUNDS {
@@ -57,20 +68,58 @@ impl<'a> Reader<'a> {
                 self.left_out.push(format!(
                     "the feed counts {count} {nouns}, and its pages gave {seen}, read {times} times"
                 ));
+                self.is_incomplete = true;
                 return Ok(());
             }
             tracing::info!(resource = %self.resource, count, seen, "reading again: pages skipped records");
             self.checkpoint.count = Some(count);
-            self.checkpoint.positions = vec![Position::NextLink { next_link: None }];
+            self.checkpoint.read = 0;
+            self.checkpoint.unwanted = 0;
+            self.checkpoint.positions = self.start()?;
             reread(self, mirror)?;
         }
         Ok(())
+    }
+
+    /// Returns the number of records that were seen.
+    fn seen(&self, mirror: &Mirror) -> Result<u64> {
+        Ok(match self.context.feed.dialect().paging {
+            Paging::Keyset => self.checkpoint.read,
+            Paging::NextLink => {
+                mirror.count_seen(self.job(), self.resource)? + self.checkpoint.unwanted
+            }
+        })
+    }
+
+    fn start(&self) -> Result<Vec<Position>> {
+        let keys = self.catalog.key_shape(self.resource)?;
+        let filter = self.catalog.filter(self.resource);
+        Ok(positions(
+            self.context.feed,
+            &keys,
+            filter,
+            self.checkpoint.count,
+        )?)
+    }
+
+    /// Returns whether the server's count ignores the configured filter, so that it says
+    /// nothing about the pages.
+    fn ignores_filter(&self, count: u64) -> Result<bool> {
+        if self.catalog.filter(self.resource).is_none() {
+            return Ok(false);
+        }
+        let keys = self.catalog.key_shape(self.resource)?;
+        let all = survey(self.context.feed, &keys, None, Tries::Configured)?.count;
+        Ok(all == Some(count))
     }
 
     /// Deletes rows that were not seen, unless they are too many: of the resource
     /// itself, and then of the children that came along.
     fn delete_missing(&mut self, mirror: &mut Mirror, shape: &Arc<Shape>) -> Result<()> {
         let resource = self.resource;
+        if self.is_incomplete {
+            return self.forget_missing(mirror);
+        }
         let is_complete = !self.checkpoint.keyless && self.left_out.is_empty();
         if is_complete && !self.is_in_numeric_order(shape) {
             let write = mirror.write()?;
@@ -88,6 +137,18 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// Forgets which rows seem to be missing: pages that lack counted records prove nothing.
+    fn forget_missing(&self, mirror: &mut Mirror) -> Result<()> {
+        let write = mirror.write()?;
+        for resource in [self.resource]
+            .into_iter()
+            .chain(self.checkpoint.expanded())
+        {
+            write.clear_sweep(self.job(), resource)?;
+        }
+        Ok(write.commit()?)
+    }
+
     fn delete_missing_of(
         &mut self,
         mirror: &mut Mirror,
@@ -100,7 +161,9 @@ impl<'a> Reader<'a> {
         if missing.is_empty() || self.holds_back(mirror, resource, missing.len() as u64)? {
             return Ok(());
         }
-        if is_doubtful {
+        if resource != self.resource {
+            self.confirm_unlisted(mirror, resource)?;
+        } else if is_doubtful {
             self.confirm_missing(mirror, shape, &missing)?;
         }
         if resource == self.resource && self.catalog.filter(resource).is_some() {

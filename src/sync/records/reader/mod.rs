@@ -7,6 +7,7 @@ mod resource_reader;
 
 mod begin;
 mod compare;
+mod confirm;
 mod left_filter;
 mod pages;
 

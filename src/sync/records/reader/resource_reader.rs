@@ -1,6 +1,6 @@
 //! The reader of one resource, and how it applies one page.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::feed::{Key, Paging, Position, Step, Sweep};
@@ -10,7 +10,7 @@ use crate::resource::Resource;
 use crate::sync::context::Context;
 use crate::sync::records::apply::Apply;
 use crate::sync::records::catalog::Catalog;
-use crate::sync::records::checkpoint::Checkpoint;
+use crate::sync::records::checkpoint::{Checkpoint, DoubtfulKeys};
 use crate::sync::records::run_set::RunSet;
 use crate::sync::sync_error::Result;
 use crate::value::ValueForm;
@@ -29,6 +29,12 @@ pub(in crate::sync) struct Reader<'a> {
     pub left_out: Vec<String>,
     /// The number of deletions that were held back.
     pub held_back: Option<u64>,
+    /// Whether the feed counts records that its pages do not have.
+    pub is_incomplete: bool,
+    /// Whether a record that is older than its row replaces it.
+    pub(super) accepts_older: bool,
+    /// Whether the mirror holds all listings, so that it holds only children of live ones.
+    pub(super) has_listings: bool,
     /// Whether this continues an unfinished run.
     pub is_resumed: bool,
     /// The next link of the unfinished run.
@@ -51,11 +57,9 @@ impl Reader<'_> {
     /// Returns how to apply pages in a transaction.
     pub(super) fn apply_in<'w>(&'w mut self, write: &'w WriteTx<'w>) -> Apply<'w> {
         Apply {
-            write,
-            runs: &mut self.runs,
-            ignore_fields: &self.context.config.sync.ignore_fields,
-            listings_filtered: self.catalog.filter(Resource::Property).is_some(),
-            missing: BTreeSet::new(),
+            accepts_older: self.accepts_older,
+            has_listings: self.has_listings,
+            ..Apply::new(self.context, &mut self.runs, write)
         }
     }
 
@@ -93,13 +97,18 @@ impl Reader<'_> {
     ) -> Result<()> {
         let write = mirror.write()?;
         let mut apply = self.apply_in(&write);
-        apply.remove_unwanted(shape, &mut step.page)?;
+        let unwanted = apply.remove_unwanted(shape, &mut step.page)?;
         apply.page(shape, &step.page)?;
         if let Some(reason) = reason {
             for record in &step.page.records {
                 apply.delete(shape.resource, &record.key, reason, None)?;
             }
         }
+        let older = std::mem::take(&mut apply.older);
+        let unlisted = std::mem::take(&mut apply.unlisted);
+        note(&mut self.checkpoint.older, older);
+        note(&mut self.checkpoint.unlisted, unlisted);
+        self.checkpoint.unwanted += unwanted;
         if self.job() == Job::Incremental {
             self.note_newest(shape, &step);
         } else {
@@ -188,6 +197,13 @@ impl Reader<'_> {
         let counts = self.runs.counts(self.resource);
         let read = self.checkpoint.read;
         self.context.progress.page(self.resource, &counts, read);
+    }
+}
+
+fn note(keys_of: &mut DoubtfulKeys, found: Vec<(Resource, String)>) {
+    for (resource, key) in found {
+        let keys = keys_of.entry(resource.entity_set().to_owned());
+        keys.or_default().insert(key);
     }
 }
 

@@ -1,0 +1,116 @@
+//! Asks the feed by key about records whose first answer proves nothing: children that
+//! their listing no longer lists, and records that came older than their rows.
+
+use std::sync::Arc;
+
+use super::resource_reader::Reader;
+use crate::feed::Sweep;
+use crate::mirror::{DeletedReason, Mirror};
+use crate::record::Shape;
+use crate::resource::Resource;
+use crate::sync::records::by_key::fetch;
+use crate::sync::sync_error::Result;
+
+impl Reader<'_> {
+    /// Returns how to ask for records of a resource by key.
+    fn sweep_by_key(&self, resource: Resource) -> Result<(Arc<Shape>, Sweep)> {
+        let shape = self.catalog.shape(resource, &[])?;
+        let filter = self.catalog.filter(resource).map(str::to_owned);
+        let select = self.catalog.selects(resource);
+        Ok((
+            shape.clone(),
+            self.context.feed.sweep(shape, filter, select),
+        ))
+    }
+
+    /// Confirms the doubtful answers of an incremental sync.
+    pub fn confirm_changes(&mut self, mirror: &mut Mirror) -> Result<()> {
+        self.confirm_older(mirror)?;
+        self.delete_unlisted_children(mirror)
+    }
+
+    /// Confirms records that came older than their rows. The second answer is applied
+    /// whatever its age.
+    pub(super) fn confirm_older(&mut self, mirror: &mut Mirror) -> Result<()> {
+        let (feed, stop) = (self.context.feed, self.context.stop);
+        for (name, keys) in self.checkpoint.older.clone() {
+            let Ok(resource) = name.parse::<Resource>() else {
+                continue;
+            };
+            let keys: Vec<String> = keys.into_iter().collect();
+            let (shape, sweep) = self.sweep_by_key(resource)?;
+            tracing::info!(%resource, records = keys.len(), "confirming records that came older than before");
+            let accepted_older = std::mem::replace(&mut self.accepts_older, true);
+            let fetched = fetch(feed, stop, &sweep, &keys, |step| {
+                self.apply(mirror, &shape, step)
+            });
+            self.accepts_older = accepted_older;
+            match fetched {
+                Ok(_) => {}
+                Err(error) if error.is_refusal() => {
+                    let (_, nouns) = resource.nouns();
+                    let count = keys.len();
+                    self.left_out.push(format!(
+                        "{count} {nouns} came older than before, and could not be confirmed: {error}"
+                    ));
+                }
+                Err(error) => return Err(error),
+            }
+            self.checkpoint.older.remove(&name);
+        }
+        Ok(())
+    }
+
+    /// Deletes children that their listing no longer lists, if the child's own resource
+    /// lacks them, too.
+    pub(super) fn delete_unlisted_children(&mut self, mirror: &mut Mirror) -> Result<()> {
+        for child in self.checkpoint.expanded() {
+            self.confirm_unlisted(mirror, child)?;
+            let write = mirror.write()?;
+            for key in write.missing(self.job(), child)? {
+                let mut apply = self.apply_in(&write);
+                apply.delete(child, &key, DeletedReason::Replaced, None)?;
+            }
+            write.clear_sweep(self.job(), child)?;
+            self.save(&write)?;
+            write.commit()?;
+        }
+        Ok(())
+    }
+
+    /// Asks for unlisted children by key. If the child's own resource does not answer,
+    /// none of them is deleted.
+    pub(super) fn confirm_unlisted(&mut self, mirror: &mut Mirror, child: Resource) -> Result<()> {
+        let unlisted = self.checkpoint.unlisted.remove(child.entity_set());
+        // An ADU can be asked for only with its listing.
+        let Some(unlisted) = unlisted.filter(|_| child != Resource::Adu) else {
+            return Ok(());
+        };
+        let mut keys = mirror.read()?.missing(self.job(), child)?;
+        keys.retain(|key| unlisted.contains(key));
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let (feed, stop) = (self.context.feed, self.context.stop);
+        let (shape, sweep) = self.sweep_by_key(child)?;
+        let fetched = fetch(feed, stop, &sweep, &keys, |step| {
+            self.apply(mirror, &shape, step)
+        });
+        match fetched {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_refusal() => {
+                let (_, nouns) = child.nouns();
+                let count = keys.len();
+                self.left_out.push(format!(
+                    "{count} {nouns} are no longer listed, and {child} does not say whether they are deleted: {error}"
+                ));
+                let write = mirror.write()?;
+                for key in &keys {
+                    write.unmark_missing(child, key)?;
+                }
+                Ok(write.commit()?)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}

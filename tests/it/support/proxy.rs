@@ -1,0 +1,171 @@
+//! A proxy that changes the answers of a simulated feed, for servers that behave otherwise.
+
+use std::sync::{Arc, Mutex, mpsc::channel};
+use std::thread;
+
+use axum::{Router, body::Body, extract::Request as HttpRequest, response::Response};
+use serde_json::Value as Json;
+use simulator::Simulator;
+
+/// One answer of the feed.
+pub struct Answer {
+    /// The decoded path and query of the request.
+    pub request: String,
+    pub status: u16,
+    pub body: Json,
+}
+
+impl Answer {
+    /// Returns the records of a page.
+    pub fn records(&mut self) -> &mut Vec<Json> {
+        self.body["value"].as_array_mut().unwrap()
+    }
+
+    /// Returns whether the request is for a page or a count of this entity set.
+    pub fn is_of(&self, entity_set: &str) -> bool {
+        let path = self.request.split('?').next().unwrap_or_default();
+        path.ends_with(&format!("/{entity_set}"))
+    }
+}
+
+type Change = dyn FnMut(&mut Answer) + Send;
+
+/// A running proxy. Its changes can be replaced.
+#[derive(Clone)]
+pub struct Proxy {
+    pub base_url: String,
+    change: Arc<Mutex<Box<Change>>>,
+    hidden: Arc<Mutex<Vec<String>>>,
+}
+
+impl Proxy {
+    /// Starts a proxy in front of a feed. `change` receives every JSON answer.
+    pub fn of(feed: &Simulator, change: impl FnMut(&mut Answer) + Send + 'static) -> Proxy {
+        let change: Arc<Mutex<Box<Change>>> = Arc::new(Mutex::new(Box::new(change)));
+        let (sender, receiver) = channel();
+        let hidden = Arc::new(Mutex::new(Vec::new()));
+        let upstream = Upstream {
+            base_url: feed.base_url(),
+            change: change.clone(),
+            hidden: hidden.clone(),
+        };
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(serve(upstream, sender));
+        });
+        let base_url = receiver.recv().unwrap();
+        Proxy {
+            base_url,
+            change,
+            hidden,
+        }
+    }
+
+    /// Replaces the change.
+    pub fn change(&self, change: impl FnMut(&mut Answer) + Send + 'static) {
+        *self.change.lock().unwrap() = Box::new(change);
+    }
+
+    /// Removes an entity set from `$metadata`, with the navigation to it.
+    pub fn hide(&self, entity_set: &str) {
+        self.hidden.lock().unwrap().push(entity_set.to_owned());
+    }
+}
+
+#[derive(Clone)]
+struct Upstream {
+    base_url: String,
+    change: Arc<Mutex<Box<Change>>>,
+    hidden: Arc<Mutex<Vec<String>>>,
+}
+
+impl Upstream {
+    /// Returns `$metadata` without hidden entity sets and the navigations to them.
+    fn hide(&self, metadata: &str) -> String {
+        let mut metadata = metadata.to_owned();
+        for set in &*self.hidden.lock().unwrap() {
+            for element in ["EntitySet", "EntityType", "NavigationProperty"] {
+                let start = format!("<{element} Name=\"{set}\"");
+                while let Some(from) = metadata.find(&start) {
+                    let rest = &metadata[from..];
+                    let head = rest.find('>').unwrap();
+                    let end = if rest[..head].ends_with('/') {
+                        head + 1
+                    } else {
+                        let close = format!("</{element}>");
+                        rest.find(&close).unwrap() + close.len()
+                    };
+                    metadata.replace_range(from..from + end, "");
+                }
+            }
+        }
+        metadata
+    }
+}
+
+async fn serve(upstream: Upstream, sender: std::sync::mpsc::Sender<String>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let url = url::Url::parse(&upstream.base_url).unwrap();
+    let upstream_origin = url.origin().ascii_serialization();
+    sender.send(format!("{origin}{}", url.path())).unwrap();
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let router = Router::new().fallback(move |request: HttpRequest| {
+        let (client, upstream) = (client.clone(), upstream.clone());
+        let (origin, upstream_origin) = (origin.clone(), upstream_origin.clone());
+        async move { forward(request, &client, &upstream, &origin, &upstream_origin).await }
+    });
+    axum::serve(listener, router).await.unwrap();
+}
+
+async fn forward(
+    request: HttpRequest,
+    client: &reqwest::Client,
+    upstream: &Upstream,
+    origin: &str,
+    upstream_origin: &str,
+) -> Response {
+    let path = request.uri().path_and_query().unwrap().to_string();
+    let mut headers = request.headers().clone();
+    headers.remove("host");
+    headers.remove("accept-encoding");
+    let url = format!("{upstream_origin}{path}");
+    let answer = client.get(&url).headers(headers).send().await.unwrap();
+    let status = answer.status().as_u16();
+    let mut response = Response::builder();
+    for name in ["date", "content-type", "odata-version", "retry-after"] {
+        if let Some(value) = answer.headers().get(name) {
+            response = response.header(name, value);
+        }
+    }
+    let text = answer.text().await.unwrap();
+    let Ok(body) = serde_json::from_str::<Json>(&text) else {
+        let text = upstream.hide(&text);
+        return response.status(status).body(Body::from(text)).unwrap();
+    };
+    let request = percent_decoded(&path);
+    let mut answer = Answer {
+        request,
+        status,
+        body,
+    };
+    (upstream.change.lock().unwrap())(&mut answer);
+    let text = answer.body.to_string().replace(upstream_origin, origin);
+    response
+        .status(answer.status)
+        .body(Body::from(text))
+        .unwrap()
+}
+
+fn percent_decoded(path: &str) -> String {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let pairs = url::form_urlencoded::parse(query.as_bytes());
+    let query: Vec<String> = pairs
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    format!("{path}?{}", query.join("&"))
+}
