@@ -203,3 +203,75 @@ fn a_child_resource_that_metadata_does_not_declare_is_left_out() {
     mirror.sync();
     assert_mirror_equals_feed(&mirror.open(), &feed, &["Property", "Media"]);
 }
+
+/// Reverses the records of every page.
+fn reverse(answer: &mut Answer) {
+    if answer.is_of("Property") || answer.is_of("Media") || answer.is_of("OpenHouse") {
+        answer.records().reverse();
+    }
+}
+
+#[test]
+fn a_server_that_ignores_orderby_is_read_by_its_links_or_reported() {
+    let feed = feed(90);
+    let proxy = Proxy::of(&feed, reverse);
+    let mirror = Mirror::at(&proxy.base_url, |_| {});
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    touch_all(&feed);
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
+fn a_photo_that_another_listing_lists_stays_with_its_own() {
+    let feed = feed(40);
+    let proxy = Proxy::of(&feed, |_| {});
+    let mirror = Mirror::at(&proxy.base_url, |_| {});
+    mirror.sync();
+    let keys = feed.listing_keys();
+    let foreign = keys
+        .iter()
+        .flat_map(|key| feed.truth_children(*key, "Media"))
+        .next()
+        .unwrap();
+    touch_all(&feed);
+    proxy.change(move |answer| {
+        if !answer.request.contains("$expand=") {
+            return;
+        }
+        for record in answer.records() {
+            if let Some(list) = record["Media"].as_array_mut() {
+                list.push(json!(foreign));
+            }
+        }
+    });
+    mirror.sync();
+    let db = mirror.open();
+    assert_mirror_equals_feed(&db, &feed, &MAIN);
+    let logged = "SELECT count(*) FROM changes WHERE resource = 'Media'";
+    assert_eq!(number(&db, logged), 0);
+}
+
+#[test]
+fn pages_that_repeat_under_new_links_end_with_an_error() {
+    let feed = feed(90);
+    let proxy = Proxy::of(&feed, |_| {});
+    let mirror = Mirror::at(&proxy.base_url, |settings| {
+        settings.resources = vec!["Property"];
+        settings.set("profile", "\"reso\"");
+    });
+    let mut number_of_links = 0;
+    proxy.change(move |answer| {
+        if answer.is_of("Property") && answer.body.get("@odata.nextLink").is_some() {
+            number_of_links += 1;
+            assert!(number_of_links < 50, "the links are followed without end");
+            let link = answer.body["@odata.nextLink"].as_str().unwrap();
+            let link = link.split("$skip").next().unwrap().to_owned();
+            answer.body["@odata.nextLink"] = json!(format!("{link}$skiptoken={number_of_links}"));
+        }
+    });
+    let ended = mirror.run(&["sync"]);
+    assert_ne!(ended.code, Some(0), "{ended}");
+    ended.says(ended.code.unwrap(), &["circle"]);
+}

@@ -374,3 +374,26 @@ fn no_view_holds_what_duckdb_cannot_read() {
         }
     }
 }
+
+#[test]
+fn a_trigger_that_drops_a_write_fails_the_sync_with_its_name() {
+    let feed = feed(20);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    let key = feed.listing_keys()[2];
+    let db = rusqlite::Connection::open(mirror.database_path()).unwrap();
+    db.execute_batch(&format!(
+        "CREATE TRIGGER keep_price BEFORE UPDATE ON listings
+         WHEN NEW.ListingKey = '{key}' BEGIN SELECT RAISE(IGNORE); END"
+    ))
+    .unwrap();
+    feed.advance(chrono::Duration::hours(1));
+    let price = fields(serde_json::json!({"ListPrice": 1.0}));
+    feed.edit("Property", &key.to_string(), price).unwrap();
+    mirror
+        .sync_ends(1, &[])
+        .says(1, &["keep_price", "listings"]);
+    db.execute_batch("DROP TRIGGER keep_price").unwrap();
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}

@@ -57,6 +57,9 @@ pub enum FeedError {
     /// The next page cannot be requested.
     #[error("the feed's pages cannot be followed to their end: {0}")]
     Stuck(String),
+    /// The server does not obey `$orderby`, so that pages cannot be read by it.
+    #[error("the server does not obey $orderby: {0}")]
+    Unordered(String),
     /// The process was asked to stop.
     #[error("stopped on request")]
     Interrupted(Signal),
@@ -86,6 +89,7 @@ impl FeedError {
             | FeedError::PauseTooLong { .. }
             | FeedError::OtherOrigin(_)
             | FeedError::Stuck(_)
+            | FeedError::Unordered(_)
             | FeedError::Interrupted(_) => false,
         }
     }

@@ -10,5 +10,7 @@ mod shape;
 pub use deleted::{Announced, Announcement, DELETED_NAMES, DeletedBody, DeletedNames};
 pub use dialect::{Dialect, Paging};
 pub use metadata::Metadata;
+#[cfg(test)]
+pub use page::LastChange;
 pub use page::Page;
 pub use shape::{ShapeError, Wanted, columns, shape};

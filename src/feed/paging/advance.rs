@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use super::key::{Cursor, Key};
 use super::position::Position;
+use super::sweep::next_shown;
 use crate::feed::http::FeedError;
 use crate::feed::odata::Page;
 
@@ -18,25 +19,39 @@ const KEYLESS_MAX: u64 = 10_000;
 pub fn advance(from: &Position, page: &Page) -> Result<Position, FeedError> {
     match from {
         Position::Finished => Ok(Position::Finished),
-        Position::NextLink { next_link } => match &page.next_link {
-            None => Ok(Position::Finished),
-            // The same link again is followed only if it returns records. Trestle uses
-            // one URL for all pages.
-            link if page.entries == 0 && link == next_link => Ok(Position::Finished),
-            link => Ok(Position::NextLink {
-                next_link: link.clone(),
-            }),
-        },
+        Position::NextLink { next_link } => Ok(match following_link(next_link, page) {
+            None => Position::Finished,
+            next_link => Position::NextLink { next_link },
+        }),
+        Position::ChangeLinks { since, next_link } => Ok(match following_link(next_link, page) {
+            None => Position::Finished,
+            next_link => Position::ChangeLinks {
+                since: since.clone(),
+                next_link,
+            },
+        }),
         Position::Keyset { .. } if page.entries == 0 => Ok(Position::Finished),
+        Position::Keyset { .. } if !page.keys_ascend => Err(unordered("the key")),
         Position::Keyset { after, up_to, skip } => {
             advance_keyset(after.as_ref(), up_to.as_ref(), *skip, page)
         }
+        Position::Ties { timestamp, after } => advance_ties(timestamp, after.as_ref(), page),
         Position::Changes {
             since,
             after,
             skip,
             two_steps,
         } => {
+            if page.entries > 0 && !page.timestamps_ascend {
+                return Err(unordered("ModificationTimestamp"));
+            }
+            // The same records again: the server compares with more digits than it shows.
+            if let Some(timestamp) = repeated_ties(after.as_ref(), page) {
+                return Ok(Position::Ties {
+                    timestamp,
+                    after: None,
+                });
+            }
             let cursor = advance_cursor(after.as_ref(), *skip, *two_steps, page)?;
             Ok(match cursor {
                 None => Position::Finished,
@@ -49,6 +64,48 @@ pub fn advance(from: &Position, page: &Page) -> Result<Position, FeedError> {
             })
         }
     }
+}
+
+/// Returns the link to follow after a page. The same link again is followed only if it
+/// returns records: Trestle uses one URL for all pages.
+fn following_link(from: &Option<String>, page: &Page) -> Option<String> {
+    let link = page.next_link.clone();
+    link.filter(|_| page.entries > 0 || page.next_link != *from)
+}
+
+/// Returns the cursor's timestamp if the page ends at or before the cursor's key within the
+/// same shown timestamp, although more records match.
+fn repeated_ties(after: Option<&Cursor>, page: &Page) -> Option<String> {
+    let (cursor, last) = (after?, page.last_change.as_ref()?);
+    let (Some(key), Some(last_key)) = (&cursor.key, Key::of(&last.key)) else {
+        return None;
+    };
+    let is_repeated = *cursor.timestamp == *last.timestamp && !key.may_precede(&last_key);
+    (is_repeated && !page.is_last()).then(|| cursor.timestamp.clone())
+}
+
+/// Advances within the records that show one timestamp. After the last of them, the changes
+/// from the next timestamp on follow.
+fn advance_ties(timestamp: &str, after: Option<&Key>, page: &Page) -> Result<Position, FeedError> {
+    if page.entries == 0 {
+        let next = next_shown(timestamp)
+            .ok_or_else(|| FeedError::Stuck(format!("{timestamp} is not a timestamp")))?;
+        return Ok(Position::since(next));
+    }
+    if !page.keys_ascend {
+        return Err(unordered("the key"));
+    }
+    match Key::of(&page.last_paging) {
+        Some(last) if after.is_none_or(|after| after.may_precede(&last)) => Ok(Position::Ties {
+            timestamp: timestamp.to_owned(),
+            after: Some(last),
+        }),
+        _ => Err(filter_ignored()),
+    }
+}
+
+fn unordered(by: &str) -> FeedError {
+    FeedError::Unordered(format!("a page is not in the order of {by}"))
 }
 
 fn advance_keyset(
@@ -88,6 +145,7 @@ fn advance_cursor(
         return Ok(first_step.map(|cursor| {
             let whole_timestamp = Cursor {
                 timestamp: cursor.timestamp.clone(),
+                sent: cursor.sent.clone(),
                 key: None,
             };
             (Some(whole_timestamp), 0)
@@ -100,24 +158,25 @@ fn advance_cursor(
     }
 
     let last = page.last_change.as_ref();
-    let Some((timestamp, key)) =
-        last.and_then(|(timestamp, value)| Some((timestamp, Key::of(value)?)))
-    else {
+    let Some((last, key)) = last.and_then(|last| Some((last, Key::of(&last.key)?))) else {
         return Ok(Some((after.cloned(), add_skipped(skip, page.entries)?)));
     };
-    let continues = after.is_none_or(|after| match after.timestamp.as_str().cmp(timestamp) {
-        Ordering::Less => true,
-        Ordering::Equal => after
-            .key
-            .as_ref()
-            .is_none_or(|after| after.may_precede(&key)),
-        Ordering::Greater => false,
-    });
+    let continues = after.is_none_or(
+        |after| match after.timestamp.as_str().cmp(&last.timestamp) {
+            Ordering::Less => true,
+            Ordering::Equal => after
+                .key
+                .as_ref()
+                .is_none_or(|after| after.may_precede(&key)),
+            Ordering::Greater => false,
+        },
+    );
     if !continues {
         return Err(filter_ignored());
     }
     let cursor = Cursor {
-        timestamp: timestamp.to_string(),
+        timestamp: last.timestamp.to_string(),
+        sent: last.sent.as_deref().map(str::to_owned),
         key: Some(key),
     };
     Ok(Some((Some(cursor), page.changeless_tail as u64)))
@@ -144,12 +203,15 @@ fn filter_ignored() -> FeedError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::feed::odata::LastChange;
     use crate::value::Value;
 
     fn links(entries: usize, next_link: Option<&str>) -> Page {
         Page {
             entries,
             next_link: next_link.map(str::to_owned),
+            keys_ascend: true,
+            timestamps_ascend: true,
             ..Page::default()
         }
     }
@@ -159,6 +221,8 @@ mod tests {
             entries,
             last_paging: Value::Integer(last),
             keyless_tail,
+            keys_ascend: true,
+            timestamps_ascend: true,
             ..Page::default()
         }
     }
@@ -190,6 +254,8 @@ mod tests {
             &keyset(12, 50, 2),
             &Page {
                 entries: 3,
+                keys_ascend: true,
+                timestamps_ascend: true,
                 ..Page::default()
             },
         );
@@ -201,6 +267,7 @@ mod tests {
             since: "2026-01-01 00:00:00".to_owned(),
             after: after.map(|(timestamp, key)| Cursor {
                 timestamp: timestamp.to_owned(),
+                sent: None,
                 key: (key > 0).then_some(Key::Number(key)),
             }),
             skip: 0,
@@ -212,7 +279,13 @@ mod tests {
         Page {
             entries,
             count: Some(count),
-            last_change: Some((last.0.into(), Value::Integer(last.1))),
+            last_change: Some(LastChange {
+                timestamp: last.0.into(),
+                sent: None,
+                key: Value::Integer(last.1),
+            }),
+            keys_ascend: true,
+            timestamps_ascend: true,
             ..Page::default()
         }
     }

@@ -49,6 +49,10 @@ pub struct Cursor {
     /// The ModificationTimestamp, in storage form.
     #[serde(rename = "stamp")]
     pub timestamp: String,
+    /// The same timestamp as the server wrote it. Some servers compare timestamps as text, so
+    /// that it is sent back unchanged.
+    #[serde(default)]
+    pub sent: Option<String>,
     /// The key. None means that all records with this timestamp have been read.
     pub key: Option<Key>,
 }

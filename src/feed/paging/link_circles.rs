@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use super::position::Position;
 use super::step::Step;
 use crate::feed::http::FeedError;
 use crate::value::Value;
@@ -15,20 +14,18 @@ pub struct FollowedLinks {
 }
 
 impl FollowedLinks {
-    /// Records the link of a step, and returns an error if it was followed before. A link
-    /// may repeat if each response has another page: Trestle uses one URL for all pages.
+    /// Records the link of a step. Returns an error if the page is the same as the one
+    /// before, or if the link was followed before. A link may repeat if each response has
+    /// another page: Trestle uses one URL for all pages.
     pub fn check(&mut self, step: &Step) -> Result<(), FeedError> {
-        let Position::NextLink {
-            next_link: Some(link),
-        } = &step.to
-        else {
+        let Some(link) = step.to.next_link() else {
             return Ok(());
         };
-
-        let is_same_page = step.page.entries > 0 && step.page.last_paging == self.last_paging;
-        self.last_paging = step.page.last_paging.clone();
-        let is_new = self.followed.insert(link.clone());
-        if is_new || (step.from == step.to && !is_same_page) {
+        let last = step.page.last_paging.clone();
+        let is_same_page = last != Value::Null && last == self.last_paging;
+        self.last_paging = last;
+        let is_new = self.followed.insert(link.to_owned());
+        if !is_same_page && (is_new || step.from == step.to) {
             return Ok(());
         }
         Err(FeedError::Stuck("the next links form a circle".to_owned()))

@@ -35,6 +35,23 @@ pub enum Position {
         /// timestamp are then read first, and later records in a second step.
         two_steps: bool,
     },
+    /// All changes from a start time on, by next links, in any order. This is the way for a
+    /// server that does not obey `$orderby`.
+    ChangeLinks {
+        /// The start time, in storage form.
+        since: String,
+        /// The link, or none at the start.
+        next_link: Option<String>,
+    },
+    /// In the order of keys, within all records that show one timestamp. A server may
+    /// compare timestamps with more digits than it shows, so that no filter on the shown
+    /// timestamp continues after a record.
+    Ties {
+        /// The timestamp that the records show, in storage form.
+        timestamp: String,
+        /// The last key that was read.
+        after: Option<Key>,
+    },
     /// At the end.
     Finished,
 }
@@ -78,6 +95,16 @@ impl Position {
                 skip: *skip,
                 two_steps: true,
             }),
+            _ => None,
+        }
+    }
+
+    /// Returns the link of the next page, if there is one.
+    pub fn next_link(&self) -> Option<&str> {
+        match self {
+            Position::NextLink { next_link } | Position::ChangeLinks { next_link, .. } => {
+                next_link.as_deref()
+            }
             _ => None,
         }
     }

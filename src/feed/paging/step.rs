@@ -31,7 +31,7 @@ impl Step {
     ) -> Result<Step, FeedError> {
         let (from, mut page) = read_with_fallback(sweep, client, from).await?;
         let may_hide_more = match &*from {
-            Position::Keyset { .. } => page.entries == 0,
+            Position::Keyset { .. } | Position::Ties { .. } => page.entries == 0,
             Position::Changes { .. } => page.entries == 0 && page.count != Some(0),
             _ => false,
         };
@@ -46,10 +46,7 @@ impl Step {
 
         let to = advance(&from, &page)?;
         // Checks the link now, so that no checkpoint stores an invalid one.
-        if let Position::NextLink {
-            next_link: Some(link),
-        } = &to
-        {
+        if let Some(link) = to.next_link() {
             client.link(link)?;
         }
         Ok(Step {
@@ -100,6 +97,17 @@ async fn read_page(sweep: &Sweep, client: &Client, from: &Position) -> Result<Pa
             let url = client.url(&query.to_path_and_query())?;
             (url, by_links.then_some(sweep.page_size))
         }
+        Position::ChangeLinks { since, next_link } => {
+            let url = match next_link {
+                Some(link) => client.link(link)?,
+                None => client.url(&sweep.change_links_query(since).to_path_and_query())?,
+            };
+            (url, Some(sweep.page_size))
+        }
+        Position::Ties { timestamp, after } => {
+            let query = sweep.ties_query(timestamp, after.as_ref());
+            (client.url(&query.to_path_and_query())?, None)
+        }
         // Every request needs the page size, because links do not contain it.
         Position::NextLink { next_link } => {
             let url = match next_link {
@@ -140,7 +148,7 @@ async fn complete_children(
                 }
 
                 for found in &mut rest.records {
-                    found.listing_key = Some(record.key.clone());
+                    found.listing_key.get_or_insert_with(|| record.key.clone());
                 }
                 for reject in &rest.rejects {
                     children.note_reject(reject.key.as_deref());

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+
 use super::key::{Cursor, Key};
 use crate::feed::http::Tries;
 use crate::feed::odata::Paging;
 use crate::feed::odata::query::{self, Literal, Precision, Query, timestamp_literal};
 use crate::record::Shape;
 use crate::resource::MODIFICATION_TIMESTAMP;
+use crate::value::instant;
 
 /// A set of records of one resource, and how to request them.
 #[derive(Clone, Debug)]
@@ -91,23 +94,87 @@ impl Sweep {
         if skip > 0 { query.skip(skip) } else { query }
     }
 
+    /// Returns the query for the first page of changes by next links.
+    pub(super) fn change_links_query(&self, since: &str) -> Query {
+        let filter = self.filter.as_deref().map(query::group);
+        let changed = query::ge(MODIFICATION_TIMESTAMP, &self.time(since));
+        self.unordered_query()
+            .filter(query::and([filter.unwrap_or_default(), changed]))
+    }
+
+    /// Returns the query for a page of records that show one timestamp, by key.
+    pub(super) fn ties_query(&self, timestamp: &str, after: Option<&Key>) -> Query {
+        let field = &self.shape.paging_field().name;
+        let end = next_shown(timestamp);
+        let parts = [
+            self.filter.as_deref().map(query::group),
+            Some(query::ge(MODIFICATION_TIMESTAMP, &self.time(timestamp))),
+            end.map(|end| query::lt(MODIFICATION_TIMESTAMP, &self.time(&end))),
+            after.map(|key| query::gt(field, &key.literal())),
+        ];
+        self.query()
+            .top(self.page_size.into())
+            .filter(query::and(parts.into_iter().flatten()))
+    }
+
+    fn time(&self, stored: &str) -> Literal {
+        Literal::Timestamp(timestamp_literal(stored, self.timestamps))
+    }
+
     /// Returns the filter for the changes after a cursor, or from a start time on.
     fn rest_filter(&self, since: &str, after: Option<&Cursor>, two_steps: bool) -> String {
-        let time = |stored: &str| Literal::Timestamp(timestamp_literal(stored, self.timestamps));
-        let Some(Cursor { timestamp, key }) = after else {
-            return query::ge(MODIFICATION_TIMESTAMP, &time(since));
+        let Some(cursor) = after else {
+            return query::ge(MODIFICATION_TIMESTAMP, &self.time(since));
         };
-        let later = query::gt(MODIFICATION_TIMESTAMP, &time(timestamp));
+        let Cursor { key, .. } = cursor;
+        let timestamp = match &cursor.sent {
+            Some(sent) => Literal::Timestamp(sent.clone()),
+            None => self.time(&cursor.timestamp),
+        };
+        let later = query::gt(MODIFICATION_TIMESTAMP, &timestamp);
         let Some(key) = key else { return later };
 
         let ties = query::and([
-            query::eq(MODIFICATION_TIMESTAMP, &time(timestamp)),
+            query::eq(MODIFICATION_TIMESTAMP, &timestamp),
             query::gt(&self.shape.paging_field().name, &key.literal()),
         ]);
         if two_steps {
             ties
         } else {
             query::or([later, query::group(&ties)])
+        }
+    }
+}
+
+/// Returns the next timestamp with the same number of digits, in storage form: one second
+/// later, or one millisecond later, and so on.
+pub(super) fn next_shown(timestamp: &str) -> Option<String> {
+    let digits = timestamp
+        .split_once('.')
+        .map_or(0, |(_, fraction)| fraction.len());
+    let step = TimeDelta::nanoseconds(10_i64.pow(9_u32.checked_sub(digits as u32)?));
+    let next = instant(timestamp)?.checked_add_signed(step)?;
+    let mut text = next.format("%Y-%m-%d %H:%M:%S").to_string();
+    if digits > 0 {
+        let nanoseconds = format!("{:09}", next.timestamp_subsec_nanos());
+        text.push('.');
+        text.push_str(&nanoseconds[..digits]);
+    }
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next_shown;
+
+    #[test]
+    fn the_next_timestamp_has_the_same_digits() {
+        for (timestamp, next) in [
+            ("2026-12-31 23:59:59", "2027-01-01 00:00:00"),
+            ("2026-01-01 00:00:00.999", "2026-01-01 00:00:01.000"),
+            ("2026-01-01 00:00:00.660765", "2026-01-01 00:00:00.660766"),
+        ] {
+            assert_eq!(next_shown(timestamp).as_deref(), Some(next));
         }
     }
 }

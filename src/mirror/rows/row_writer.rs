@@ -1,6 +1,6 @@
 //! Inserts, updates and restores rows.
 
-use rusqlite::CachedStatement;
+use rusqlite::{CachedStatement, Connection};
 
 use super::row_comparison::{RowReader, StoredRow, filled_columns};
 use crate::mirror::WriteTx;
@@ -11,6 +11,7 @@ use crate::value::ValueRef;
 
 /// Compares, inserts and updates the rows of one resource, within one transaction.
 pub struct Rows<'t> {
+    connection: &'t Connection,
     shape: &'t Shape,
     reader: RowReader<'t>,
     insert: CachedStatement<'t>,
@@ -47,6 +48,7 @@ impl WriteTx<'_> {
         }
         let prepare = |sql: String| self.transaction.prepare_cached(&sql);
         Ok(Rows {
+            connection: &self.transaction,
             shape,
             reader: self.row_reader(shape)?,
             insert: prepare(format!(
@@ -74,8 +76,8 @@ impl Rows<'_> {
     pub fn insert(&mut self, record: &Record) -> rusqlite::Result<()> {
         let next = bind(&mut self.insert, self.shape, record)?;
         self.insert.raw_bind_parameter(next, self.now)?;
-        self.insert.raw_execute()?;
-        Ok(())
+        let changed = self.insert.raw_execute()?;
+        self.require_written(changed)
     }
 
     /// Overwrites a row with a record, and makes it live.
@@ -83,9 +85,38 @@ impl Rows<'_> {
         let next = bind(&mut self.update, self.shape, record)?;
         self.update.raw_bind_parameter(next, self.now)?;
         self.update.raw_bind_parameter(next + 1, &*record.key)?;
-        self.update.raw_execute()?;
-        Ok(())
+        let changed = self.update.raw_execute()?;
+        self.require_written(changed)
     }
+
+    /// Returns an error that names the triggers of the table if a statement wrote no row:
+    /// only a trigger of the user's own can cause that.
+    fn require_written(&self, changed: usize) -> rusqlite::Result<()> {
+        if changed > 0 {
+            return Ok(());
+        }
+        let table = self.shape.resource.table();
+        let triggers = self
+            .connection
+            .prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1")?
+            .query_map([table], |row| row.get(0))?
+            .collect::<rusqlite::Result<Vec<String>>>()?;
+        let error = DroppedWrite {
+            table,
+            triggers: triggers.join(", "),
+        };
+        Err(rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+    }
+}
+
+/// A trigger of the user's own dropped a write.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "a row of {table} was not written; a trigger drops it ({triggers}): remove or correct the trigger"
+)]
+struct DroppedWrite {
+    table: &'static str,
+    triggers: String,
 }
 
 /// Binds the filled columns and returns the number of the next parameter.

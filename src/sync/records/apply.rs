@@ -2,6 +2,7 @@
 //!
 //! Each record is loaded, planned and written, in this order.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::record_plan::{
@@ -200,7 +201,8 @@ impl<'a> Apply<'a> {
         let resource = shape.resource;
         let may_resolve = self.write.open_rejects(resource)? > 0;
         for child in newest_versions(shape, &list.records) {
-            self.record(shape, rows, child, may_resolve)?;
+            let child = self.owned_by(parent, child)?;
+            self.record(shape, rows, &child, may_resolve)?;
         }
 
         let live = self.write.live_children(resource, &parent.key)?;
@@ -209,6 +211,30 @@ impl<'a> Apply<'a> {
             MissingChildren::Deleted(keys) => self.children_deleted(parent, resource, keys),
             MissingChildren::Unlisted(keys) => self.children_unlisted(resource, keys),
         }
+    }
+
+    /// Returns a listed child with the key of its listing. A child may name another listing
+    /// than the one that lists it; it belongs to the listing that it names, if the mirror
+    /// knows that listing.
+    fn owned_by<'r>(
+        &self,
+        parent: &Record,
+        child: &'r Record,
+    ) -> rusqlite::Result<Cow<'r, Record>> {
+        let named = child
+            .listing_key
+            .as_deref()
+            .filter(|named| **named != *parent.key);
+        let Some(named) = named else {
+            return Ok(Cow::Borrowed(child));
+        };
+        if self.write.listing_is_live(named)?.is_some() {
+            return Ok(Cow::Borrowed(child));
+        }
+        Ok(Cow::Owned(Record {
+            listing_key: Some(parent.key.clone()),
+            ..child.clone()
+        }))
     }
 
     /// Notes children that their listing no longer lists. The reader asks the feed for

@@ -38,6 +38,9 @@ pub struct Checkpoint {
     /// Keys of records that differ and will be refetched.
     #[serde(default)]
     pub pending: Vec<String>,
+    /// Whether the server does not obey `$orderby`, so that pages are read by next links.
+    #[serde(default)]
+    pub by_links: bool,
     /// The number of children read that the mirror does not hold.
     #[serde(default)]
     pub unwanted: u64,
@@ -70,6 +73,7 @@ impl Checkpoint {
             first_run: None,
             keyless: false,
             pending: Vec::new(),
+            by_links: false,
             unwanted: 0,
             older: BTreeMap::new(),
             unlisted: BTreeMap::new(),
@@ -192,6 +196,7 @@ mod tests {
             first_run: None,
             keyless: false,
             pending: Vec::new(),
+            by_links: false,
             unwanted: 0,
             older: BTreeMap::new(),
             unlisted: BTreeMap::new(),

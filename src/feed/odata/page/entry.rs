@@ -7,6 +7,8 @@ use crate::value::Value;
 pub struct Entry {
     /// The paging key, or null.
     pub paging: Value,
+    /// The ModificationTimestamp as the server wrote it, if the entry has one.
+    pub sent_timestamp: Option<Box<str>>,
     /// The record, or the reason why it is rejected.
     pub record: Result<Record, RejectReason>,
     /// The rejected children of a valid record.
@@ -50,6 +52,7 @@ impl Entry {
     pub fn rejected(paging: Value, reason: RejectReason) -> Entry {
         Entry {
             paging,
+            sent_timestamp: None,
             record: Err(reason),
             rejected_children: Vec::new(),
         }

@@ -7,4 +7,6 @@ mod records_page;
 mod reject_texts;
 mod seeds;
 
+#[cfg(test)]
+pub use records_page::LastChange;
 pub use records_page::Page;

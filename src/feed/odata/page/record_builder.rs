@@ -16,6 +16,8 @@ pub struct RecordBuilder {
     pub children: Vec<Option<Vec<Entry>>>,
     /// The next links of those lists.
     pub next_links: Vec<Option<String>>,
+    /// The ModificationTimestamp as the server wrote it.
+    pub sent_timestamp: Option<Box<str>>,
     /// The first value with a wrong type.
     pub problem: Option<String>,
 }
@@ -28,12 +30,21 @@ impl RecordBuilder {
             extra: BTreeMap::new(),
             children: shape.children.iter().map(|_| None).collect(),
             next_links: vec![None; shape.children.len()],
+            sent_timestamp: None,
             problem: None,
         }
     }
 
     /// Returns the record, or the reason why it is rejected.
     pub fn build(mut self, shape: &Shape) -> Entry {
+        let sent_timestamp = self.sent_timestamp.take();
+        Entry {
+            sent_timestamp,
+            ..self.entry(shape)
+        }
+    }
+
+    fn entry(mut self, shape: &Shape) -> Entry {
         let key = shape.key_of(&self.values);
         let paging = shape.paging_value(&self.values).clone();
         let missing = |name: &str| format!("the record has no {name}");
@@ -77,6 +88,7 @@ impl RecordBuilder {
         };
         Entry {
             paging,
+            sent_timestamp: None,
             record: Ok(record),
             rejected_children,
         }
@@ -98,7 +110,7 @@ fn child_list(
     for (index, entry) in entries.into_iter().enumerate() {
         match entry.record {
             Ok(mut record) => {
-                record.listing_key = Some(listing_key.into());
+                record.listing_key.get_or_insert_with(|| listing_key.into());
                 list.records.push(record);
             }
             Err(reason) => {

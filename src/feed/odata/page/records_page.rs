@@ -10,6 +10,17 @@ use crate::feed::http::BadBody;
 use crate::record::{Record, Reject, Shape};
 use crate::value::Value;
 
+/// The place of a record in the order of (ModificationTimestamp, key).
+#[derive(Clone, Debug)]
+pub struct LastChange {
+    /// The ModificationTimestamp in storage form.
+    pub timestamp: Box<str>,
+    /// The same timestamp as the server wrote it.
+    pub sent: Option<Box<str>>,
+    /// The paging key.
+    pub key: Value,
+}
+
 /// One page of a resource.
 #[derive(Debug, Default)]
 pub struct Page {
@@ -27,10 +38,14 @@ pub struct Page {
     pub last_paging: Value,
     /// The number of entries after that one. They have no paging key.
     pub keyless_tail: usize,
-    /// The ModificationTimestamp and the paging key of the last entry that has both.
-    pub last_change: Option<(Box<str>, Value)>,
+    /// The last entry that has a ModificationTimestamp and a paging key.
+    pub last_change: Option<LastChange>,
     /// The number of entries after that one.
     pub changeless_tail: usize,
+    /// Whether the numeric paging keys ascend. Servers sort text keys in different ways.
+    pub keys_ascend: bool,
+    /// Whether the timestamps never descend.
+    pub timestamps_ascend: bool,
 }
 
 impl Page {
@@ -75,10 +90,21 @@ impl Page {
         self.keyless_tail = keys.clone().take_while(Option::is_none).count();
         self.last_paging = keys.flatten().next().unwrap_or_default();
 
-        let change_of = |entry: &Entry| Some((entry.modified(shape)?.into(), paging_of(entry)?));
+        let change_of = |entry: &Entry| {
+            Some(LastChange {
+                timestamp: entry.modified(shape)?.into(),
+                sent: entry.sent_timestamp.clone(),
+                key: paging_of(entry)?,
+            })
+        };
         let changes = entries.iter().rev().map(change_of);
         self.changeless_tail = changes.clone().take_while(Option::is_none).count();
         self.last_change = changes.flatten().next();
+
+        let keys = entries.iter().map(|entry| &entry.paging);
+        self.keys_ascend = keys.is_sorted_by(|one, next| may_follow(one, next));
+        let timestamps = entries.iter().filter_map(|entry| entry.modified(shape));
+        self.timestamps_ascend = timestamps.is_sorted();
     }
 
     /// Returns whether the page has no next link and contains all records that match.
@@ -86,6 +112,15 @@ impl Page {
     pub fn is_last(&self) -> bool {
         let entries = self.entries as u64;
         self.next_link.is_none() && self.count.map_or(entries == 0, |count| count <= entries)
+    }
+}
+
+/// Returns whether a paging key may come after another one. Equal keys are the same record
+/// twice.
+fn may_follow(one: &Value, next: &Value) -> bool {
+    match (one, next) {
+        (Value::Integer(one), Value::Integer(next)) => one <= next,
+        _ => true,
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use super::entry::Entry;
 use super::name_hints::{MemberName, NameHints, find_member};
@@ -152,7 +153,14 @@ impl RecordSeed<'_> {
             match known {
                 MemberName::Field(at) => {
                     let field = &shape.fields[at];
-                    match members.next_value_seed(field.form)? {
+                    let value = if shape.is_timestamp(at) {
+                        let raw: &RawValue = members.next_value()?;
+                        record.sent_timestamp = serde_json::from_str(raw.get()).ok();
+                        field.form.deserialize(raw).map_err(A::Error::custom)?
+                    } else {
+                        members.next_value_seed(field.form)?
+                    };
+                    match value {
                         Ok(value) => record.values[at] = value,
                         Err(mistyped) => {
                             record

@@ -33,6 +33,11 @@ pub fn gt(field: &str, value: &Literal) -> String {
     format!("{field} gt {value}")
 }
 
+/// Returns `field lt value`.
+pub fn lt(field: &str, value: &Literal) -> String {
+    format!("{field} lt {value}")
+}
+
 /// Returns `field ge value`.
 pub fn ge(field: &str, value: &Literal) -> String {
     format!("{field} ge {value}")

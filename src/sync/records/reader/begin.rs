@@ -75,13 +75,8 @@ impl<'a> Reader<'a> {
         let separate = not_expanded
             .map(|&child| (child, "listings have no such navigation".to_owned()))
             .collect();
-        let resumed_link = checkpoint
-            .positions
-            .iter()
-            .find_map(|position| match position {
-                Position::NextLink { next_link } => next_link.clone(),
-                _ => None,
-            });
+        let mut links = checkpoint.positions.iter().filter_map(Position::next_link);
+        let resumed_link = links.next().map(str::to_owned);
         // A reconcile refetches by key what its pages showed to differ, which is a second
         // answer.
         let has_listings = context.config.sync.resources.contains(&Resource::Property)
@@ -234,6 +229,10 @@ fn resumed(
                 let cursor = after.as_ref().map(|cursor| cursor.timestamp.as_str());
                 let again = cursor.and_then(|timestamp| earlier(timestamp, overlap));
                 *position = Position::since(again.unwrap_or_default().max(since.clone()));
+            }
+            Position::ChangeLinks { since, .. } => *position = Position::since(since.clone()),
+            Position::Ties { timestamp, .. } => {
+                *position = Position::since(earlier(timestamp, overlap)?);
             }
             // Records may have changed since the end was reached. Where nothing had
             // changed, the reading starts again.

@@ -48,7 +48,7 @@ impl<'a> Reader<'a> {
         for round in 0..=ROUNDS {
             let seen = self.seen(mirror)?;
             // By key, no page skips records: a count that the pages agree with is enough.
-            let is_by_key = self.context.feed.dialect().paging == Paging::Keyset;
+            let is_by_key = self.paging() == Paging::Keyset;
             if is_by_key && self.checkpoint.count.is_none_or(|count| count <= seen) {
                 return Ok(());
             }
@@ -83,7 +83,7 @@ impl<'a> Reader<'a> {
 
     /// Returns the number of records that were seen.
     fn seen(&self, mirror: &Mirror) -> Result<u64> {
-        Ok(match self.context.feed.dialect().paging {
+        Ok(match self.paging() {
             Paging::Keyset => self.checkpoint.read,
             Paging::NextLink => {
                 mirror.count_seen(self.job(), self.resource)? + self.checkpoint.unwanted
@@ -92,6 +92,9 @@ impl<'a> Reader<'a> {
     }
 
     fn start(&self) -> Result<Vec<Position>> {
+        if self.paging() == Paging::NextLink {
+            return Ok(vec![Position::start(Paging::NextLink)]);
+        }
         let keys = self.catalog.key_shape(self.resource)?;
         let filter = self.catalog.filter(self.resource);
         Ok(positions(
@@ -128,7 +131,7 @@ impl<'a> Reader<'a> {
         }
         // Links may skip records, and a resumed sweep has not seen records that other
         // jobs added since it began.
-        let paging = self.context.feed.dialect().paging;
+        let paging = self.paging();
         let is_doubtful = paging == Paging::NextLink || self.is_resumed;
         self.delete_missing_of(mirror, resource, DeletedReason::Missing, shape, is_doubtful)?;
         for child in self.checkpoint.expanded() {

@@ -80,6 +80,11 @@ impl Reader<'_> {
         if !shape.children.is_empty() && feed_error.smaller_request_may_succeed() {
             return self.recover_without_children(error, mirror, shape);
         }
+        if matches!(feed_error, FeedError::Unordered(_)) && !self.checkpoint.by_links {
+            tracing::warn!(resource = %self.resource, %error, "reading by next links");
+            self.read_by_links();
+            return Ok(shape);
+        }
         let is_dead_link = matches!(
             feed_error,
             FeedError::Refused { .. } | FeedError::OtherOrigin(_)
@@ -93,9 +98,31 @@ impl Reader<'_> {
         Err(error)
     }
 
+    /// Starts again by next links.
+    fn read_by_links(&mut self) {
+        let since = self
+            .checkpoint
+            .positions
+            .iter()
+            .find_map(|position| match position {
+                Position::Changes { since, .. } => Some(since.clone()),
+                Position::Ties { timestamp, .. } => Some(timestamp.clone()),
+                _ => None,
+            });
+        self.checkpoint.by_links = true;
+        self.checkpoint.read = 0;
+        self.checkpoint.positions = vec![match since {
+            Some(since) => Position::ChangeLinks {
+                since,
+                next_link: None,
+            },
+            None => Position::NextLink { next_link: None },
+        }];
+    }
+
     fn is_at_resumed_link(&self) -> bool {
         self.checkpoint.open().iter().any(|(_, position)| {
-            matches!(position, Position::NextLink { next_link: Some(link) } if self.resumed_link.as_ref() == Some(link))
+            position.next_link().is_some() && position.next_link() == self.resumed_link.as_deref()
         })
     }
 

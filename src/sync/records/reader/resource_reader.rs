@@ -47,6 +47,15 @@ impl Reader<'_> {
         self.runs.job()
     }
 
+    /// Returns how the resource is paged.
+    pub(super) fn paging(&self) -> Paging {
+        if self.checkpoint.by_links {
+            Paging::NextLink
+        } else {
+            self.context.feed.dialect().paging
+        }
+    }
+
     /// Returns what to ask the feed for, in this shape.
     pub fn sweep(&self, shape: &Arc<Shape>) -> Sweep {
         let filter = self.catalog.filter(self.resource).map(str::to_owned);
@@ -171,8 +180,7 @@ impl Reader<'_> {
 
     /// Returns whether the feed sends records in the order of a numeric key.
     pub(super) fn is_in_numeric_order(&self, shape: &Shape) -> bool {
-        self.context.feed.dialect().paging == Paging::Keyset
-            && shape.paging_field().form == ValueForm::Integer
+        self.paging() == Paging::Keyset && shape.paging_field().form == ValueForm::Integer
     }
 
     /// Moves the checkpoint past a page, and saves it.
