@@ -3,10 +3,10 @@
 //! In order, each module uses only those before it:
 //!
 //! 1. `context`, `error`, `outcome`, `progress`, `open`: what all jobs share
-//! 2. [`records`]: reads the records of one resource, and applies them
+//! 2. `records`: reads the records of one resource, and applies them
 //! 3. `photos`: downloads and removes the files of photos
 //! 4. `verify`: compares the mirror with the feed, and the files with their hashes
-//! 5. [`jobs`]: one thin file per job
+//! 5. `jobs`: one thin file per job
 //!
 //! Functions that return `anyhow::Result` return errors of the database. Errors of the
 //! feed are part of a job's [`Report`], unless a function says otherwise.
