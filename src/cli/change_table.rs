@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::display_text::{cut, printable, value};
+use super::display_text::{at_left, cut, end, printable, start, value, width};
 use crate::mirror::ChangeRow;
 
 /// The width if stdout is not a terminal.
@@ -50,8 +50,8 @@ impl ChangeTable {
     /// Returns a row with its line end. The header precedes the first row.
     pub fn row(&mut self, row: &ChangeRow) -> String {
         let listing = printable(row.listing_key.as_deref().unwrap_or(""));
-        if let Some(width) = &mut self.listing_width {
-            *width = (*width).max(length(&listing));
+        if let Some(widest) = &mut self.listing_width {
+            *widest = (*widest).max(width(&listing));
         }
         let header = if self.has_header {
             String::new()
@@ -60,7 +60,7 @@ impl ChangeTable {
         };
         self.has_header = true;
         let columns = self.columns(&row.recorded_at, &listing, &record(row));
-        let change = change(row, self.width.saturating_sub(length(&columns)));
+        let change = change(row, self.width.saturating_sub(width(&columns)));
         format!("{header}{columns}{change}\n")
     }
 
@@ -68,8 +68,8 @@ impl ChangeTable {
     fn columns(&self, time: &str, listing: &str, record: &str) -> String {
         let listing = self
             .listing_width
-            .map_or(String::new(), |width| format!("{listing:width$}  "));
-        format!("{time:19}  {listing}{record:RECORD_WIDTH$}  ")
+            .map_or(String::new(), |widest| at_left(listing, widest) + "  ");
+        format!("{time:19}  {listing}{}  ", at_left(record, RECORD_WIDTH))
     }
 }
 
@@ -78,13 +78,13 @@ fn record(row: &ChangeRow) -> String {
     if row.listing_key.as_ref() == Some(&row.record_key) {
         return row.resource.clone();
     }
-    let room = RECORD_WIDTH.saturating_sub(length(&row.resource) + 1);
+    let room = RECORD_WIDTH.saturating_sub(width(&row.resource) + 1);
     let room = room.max(MIN_KEY_WIDTH);
     let key = printable(&row.record_key);
     format!("{} {}", row.resource, without_middle(&key, room))
 }
 
-/// Describes the change in about this number of characters.
+/// Describes the change in about this number of columns.
 pub fn change(row: &ChangeRow, room: usize) -> String {
     let Some(field) = &row.field else {
         return match &*row.change {
@@ -94,7 +94,7 @@ pub fn change(row: &ChangeRow, room: usize) -> String {
             other => printable(other).into_owned(),
         };
     };
-    let room = room.saturating_sub(length(field) + 2);
+    let room = room.saturating_sub(width(field) + 2);
     let (old, new) = (value(&row.old_value), value(&row.new_value));
     let values = from_to(&printable(&old), &printable(&new), room);
     format!("{}: {values}", printable(field))
@@ -104,48 +104,47 @@ pub fn change(row: &ChangeRow, room: usize) -> String {
 fn from_to(old: &str, new: &str, room: usize) -> String {
     let room = room.max(MIN_VALUES_WIDTH) - 3;
     let (mut old, mut new) = (Cow::from(old), Cow::from(new));
-    if length(&old) + length(&new) > room {
+    if width(&old) + width(&new) > room {
         // The common start of two long texts does not show what changed.
-        let pairs = old.chars().zip(new.chars());
-        let common = pairs.take_while(|(old, new)| old == new).count();
-        if common > room / 4 {
-            let end_of = |text: &str| {
-                let rest = text.chars().skip(common - room / 8);
-                Cow::from(format!("…{}", rest.collect::<String>()))
-            };
+        let common = common_start(&old, &new);
+        if width(common) > room / 4 {
+            let skipped = common.len() - end(common, room / 8).len();
+            let end_of = |text: &str| Cow::from(format!("…{}", text.split_at(skipped).1));
             (old, new) = (end_of(&old), end_of(&new));
         }
     }
     let half = room / 2;
-    let old_room = match (length(&old), length(&new)) {
+    let old_room = match (width(&old), width(&new)) {
         (_, new) if new < half => room - new,
         (old, _) if old < half => old,
         _ => half,
     };
-    let new_room = room - old_room.min(length(&old));
+    let new_room = room - old_room.min(width(&old));
     format!("{} → {}", cut(&old, old_room), cut(&new, new_room))
 }
 
-fn length(text: &str) -> usize {
-    text.chars().count()
+/// Returns the start that both texts share.
+fn common_start<'a>(old: &'a str, new: &str) -> &'a str {
+    let pairs = old.chars().zip(new.chars());
+    let common = pairs.take_while(|(old, new)| old == new);
+    let length = common.map(|(letter, _)| letter.len_utf8()).sum();
+    old.split_at(length).0
 }
 
 /// Shortens a key in its middle: the keys of a listing's photos differ at their ends.
 fn without_middle(key: &str, room: usize) -> Cow<'_, str> {
-    let long = length(key);
-    if long <= room {
+    if width(key) <= room {
         return key.into();
     }
     let first = (room - 1) / 2;
     let last = room - 1 - first;
-    let start: String = key.chars().take(first).collect();
-    let end: String = key.chars().skip(long - last).collect();
-    format!("{start}…{end}").into()
+    format!("{}…{}", start(key, first), end(key, last)).into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::Value;
 
     #[test]
     fn long_values_are_shortened_to_what_differs() {
@@ -169,5 +168,31 @@ mod tests {
             "16119…6.jpg"
         );
         assert_eq!(printable("a\tb\u{1b}[2Jc"), "a b [2Jc");
+    }
+
+    #[test]
+    fn rows_with_wide_characters_line_up_and_fit_the_terminal() {
+        let change = |listing: &str, old: &str, new: &str| ChangeRow {
+            recorded_at: "2026-03-01 10:00:00".to_owned(),
+            resource: "Property".to_owned(),
+            record_key: listing.to_owned(),
+            listing_key: Some(listing.to_owned()),
+            change: "update".to_owned(),
+            field: Some("City".to_owned()),
+            old_value: Value::Text(old.into()),
+            new_value: Value::Text(new.into()),
+            id: 1,
+            run_id: 1,
+            source_timestamp: None,
+        };
+        let mut table = ChangeTable::new(Some(80));
+        let rows = table.row(&change("東京-100", "Sandy", &"東".repeat(40)))
+            + &table.row(&change("1000007", "🏡", "Sandy"));
+        let expected = "\
+TIME (UTC)           LISTING   RECORD                  CHANGE
+2026-03-01 10:00:00  東京-100  Property                City: Sandy → 東東東東東…
+2026-03-01 10:00:00  1000007   Property                City: 🏡 → Sandy
+";
+        assert_eq!(rows, expected);
     }
 }

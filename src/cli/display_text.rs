@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use crate::value::Value;
 
-pub use crate::report::{bytes, cut, printable, steers, thousands, time};
+pub use crate::report::{
+    at_left, bytes, cut, end, printable, start, steers, thousands, time, width,
+};
 
 /// Formats a count with its noun: `1 listing`, `2,000 listings`.
 pub fn counted(number: u64, nouns: (&str, &str)) -> String {

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::words::printable;
+use super::terminal_text::printable;
 use crate::mirror::{FieldDescription, Mirror, TableOrView};
 use crate::resource::Resource;
 

@@ -16,6 +16,7 @@ mod status;
 mod summary;
 mod table;
 mod tables;
+mod terminal_text;
 mod text;
 mod words;
 
@@ -31,5 +32,6 @@ pub use page::page;
 pub use performance::{DurationDay, Failure, JobPerformance, LagDay, Performance};
 pub use status::{Budget, JobStatus, ResourceStatus, Sizes, Status, status};
 pub use summary::{Report, report};
+pub use terminal_text::{at_left, cut, end, printable, start, steers, width};
 pub use text::text;
-pub use words::{bytes, cut, printable, steers, thousands, time};
+pub use words::{bytes, thousands, time};

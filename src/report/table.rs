@@ -1,11 +1,11 @@
 //! Tables, and their text for a terminal.
 
-use super::words::{cut, printable};
+use super::terminal_text::{at_left, at_right, cut, printable, width};
 
-/// The width of a terminal, in characters.
+/// The width of a terminal, in columns.
 pub const WIDTH: usize = 80;
 
-/// The greatest length of a name, in characters. Longer names are cut.
+/// The greatest width of a name, in columns. Longer names are cut.
 const NAME_WIDTH: usize = 24;
 
 /// A table. Its first columns contain names, the others numbers.
@@ -40,7 +40,7 @@ impl Table {
         let wide = widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
         let gap = if wide <= WIDTH { "  " } else { " " };
         let head = self.head.iter().zip(&widths);
-        let head: Vec<Vec<String>> = head.map(|(name, width)| lines(name, *width)).collect();
+        let head: Vec<Vec<String>> = head.map(|(name, room)| lines(name, *room)).collect();
         let height = head.iter().map(Vec::len).max().unwrap_or(0);
         let mut text = String::new();
         for line in 0..height {
@@ -64,32 +64,29 @@ impl Table {
         widths: &[usize],
         gap: &str,
     ) -> String {
-        let cells = cells
-            .zip(widths)
-            .enumerate()
-            .map(|(column, (cell, width))| {
-                let cell = printable(cell);
-                if column < self.names {
-                    format!("{:width$}", cut(&cell, NAME_WIDTH))
-                } else {
-                    format!("{cell:>width$}")
-                }
-            });
+        let cells = cells.zip(widths).enumerate().map(|(column, (cell, room))| {
+            let cell = printable(cell);
+            if column < self.names {
+                at_left(&cut(&cell, NAME_WIDTH), *room)
+            } else {
+                at_right(&cell, *room)
+            }
+        });
         let line = cells.collect::<Vec<_>>().join(gap);
         format!("{}\n", line.trim_end())
     }
 
     fn widths(&self) -> Vec<usize> {
-        let length = |text: &str| text.chars().count();
+        let shown = |text: &str| width(&printable(text));
         let columns = self.head.iter().enumerate().map(|(column, name)| {
             // Numbers are narrow, so only the names of their columns are split into lines.
             let head = if column < self.names {
-                Some(length(name))
+                Some(shown(name))
             } else {
-                words(name).iter().map(|word| length(word)).max()
+                words(name).iter().map(|word| width(word)).max()
             };
             let cells = self.rows.iter().filter_map(|row| row.get(column));
-            let widest = cells.map(|cell| length(cell)).max().max(head).unwrap_or(0);
+            let widest = cells.map(|cell| shown(cell)).max().max(head).unwrap_or(0);
             if column < self.names {
                 widest.min(NAME_WIDTH)
             } else {
@@ -100,12 +97,12 @@ impl Table {
     }
 }
 
-/// Splits a name into lines of at most `width` characters, if its words allow it.
-fn lines(name: &str, width: usize) -> Vec<String> {
+/// Splits a name into lines of at most `room` columns, if its words allow it.
+fn lines(name: &str, room: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in words(name) {
         match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+            Some(line) if width(line) + 1 + width(&word) <= room => {
                 line.push(' ');
                 line.push_str(&word);
             }
@@ -148,5 +145,27 @@ mod tests {
                         end of day  Contract    Soon\n2026-03-01         7   1,234\n";
         assert_eq!(table.text(), expected);
         assert!(table.fits());
+    }
+
+    #[test]
+    fn columns_line_up_under_wide_characters() {
+        let mut table = Table::new(&["city", "都市 Active"]);
+        for (city, count) in [("Sandy", "7"), ("東京", "12"), ("🏡 Ōsaka", "1,234")] {
+            table.rows.push(vec![city.to_owned(), count.to_owned()]);
+        }
+        let expected = "            都市\ncity      Active\nSandy          7\n\
+                        東京          12\n🏡 Ōsaka   1,234\n";
+        assert_eq!(table.text(), expected);
+    }
+
+    #[test]
+    fn a_long_name_of_wide_characters_is_cut_to_the_width_of_names() {
+        let mut table = Table::new(&["city", "listings"]);
+        table.rows.push(vec!["東".repeat(20), "7".to_owned()]);
+        let expected = format!(
+            "city                      listings\n{}…          7\n",
+            "東".repeat(11)
+        );
+        assert_eq!(table.text(), expected);
     }
 }

@@ -5,7 +5,8 @@ use super::performance::Performance;
 use super::summary::Report;
 use super::table::{Table, WIDTH};
 use super::tables;
-use super::words::{printable, short_time, thousands};
+use super::terminal_text::{printable, width};
+use super::words::{short_time, thousands};
 
 /// The greatest number of rows in a table by day.
 const DAYS: usize = 32;
@@ -141,7 +142,7 @@ fn wrapped(sentence: &str, indent: &str) -> String {
     let (mut text, mut line) = (String::new(), indent.to_owned());
     for word in printable(sentence).split_whitespace() {
         let is_first = line.trim().is_empty();
-        if !is_first && line.chars().count() + 1 + word.chars().count() > WIDTH {
+        if !is_first && width(&line) + 1 + width(word) > WIDTH {
             text += &format!("{line}\n");
             line = indent.to_owned();
         } else if !is_first {

@@ -1,6 +1,5 @@
-//! Formats numbers, durations, sizes and received text for people.
+//! Formats numbers, durations and sizes for people.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 /// Formats `1731072` as `1,731,072`.
@@ -88,31 +87,6 @@ pub(super) fn rounded(number: f64) -> String {
     }
 }
 
-/// Returns whether a character controls a terminal, or changes the direction of the text
-/// after it (Unicode Standard Annex 9, "Explicit Directional Embeddings", "Overrides",
-/// "Isolates").
-pub fn steers(letter: char) -> bool {
-    let is_directional = matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    letter.is_control() || is_directional
-}
-
-/// Replaces the characters of a received text that control a terminal with spaces.
-pub fn printable(text: &str) -> Cow<'_, str> {
-    if !text.contains(steers) {
-        return text.into();
-    }
-    text.replace(steers, " ").into()
-}
-
-/// Cuts a text to at most `room` characters.
-pub fn cut(text: &str, room: usize) -> Cow<'_, str> {
-    if text.chars().count() <= room {
-        return text.into();
-    }
-    let kept: String = text.chars().take(room.saturating_sub(1)).collect();
-    format!("{}…", kept.trim_end()).into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,7 +128,5 @@ mod tests {
         assert_eq!(rounded(4.26), "4.3");
         assert_eq!(rounded(-12_000.4), "-12,000");
         assert_eq!(rounded(1e308), "1.0e308");
-        assert_eq!(printable("a\u{1b}[2J \u{202e}b\u{9b}"), "a [2J  b ");
-        assert_eq!(cut("Salt Lake City", 10), "Salt Lake…");
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::cli::arguments::Arguments;
 use crate::cli::change_table::ChangeTable;
-use crate::cli::display_text::{counted, printable, value};
+use crate::cli::display_text::{at_left, counted, printable, value, width};
 use crate::cli::exit::Exit;
 use crate::cli::options::ListingOptions;
 use crate::cli::output::{Output, terminal_columns};
@@ -97,14 +97,10 @@ fn describe(config: &Config, whole: &WholeListing, at: Option<&str>) -> String {
     text += "\nFields\n";
     let fields = listing.values.iter();
     let fields: Vec<(&str, &Value)> = fields.map(|(name, value)| (&**name, value)).collect();
-    let width = fields.iter().map(|(name, _)| name.chars().count()).max();
+    let widest = fields.iter().map(|(name, _)| width(&printable(name))).max();
     for (name, held) in fields {
-        let width = width.unwrap_or(0);
-        text += &format!(
-            "  {:width$}  {}\n",
-            printable(name),
-            printable(&value(held))
-        );
+        let name = at_left(&printable(name), widest.unwrap_or(0));
+        text += &format!("  {name}  {}\n", printable(&value(held)));
     }
     for resource in children() {
         let of = of(resource, whole);

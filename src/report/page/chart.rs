@@ -4,7 +4,8 @@ use maud::{Markup, html};
 
 use super::axis::{Axis, BOTTOM, TOP, Unit};
 use super::outline::{closed, length, mark, open};
-use crate::report::words::{cut, short_number, short_time};
+use crate::report::terminal_text::cut;
+use crate::report::words::{short_number, short_time};
 
 /// The size of a drawing in its own units. A phone shows it at three quarters, where its
 /// text is still legible.

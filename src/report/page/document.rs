@@ -10,8 +10,9 @@ use crate::report::performance::{JobPerformance, Performance};
 use crate::report::summary::Report;
 use crate::report::table::Table;
 use crate::report::tables;
+use crate::report::terminal_text::steers;
 use crate::report::text::longest_lag_sentence;
-use crate::report::words::{short_time, steers, thousands};
+use crate::report::words::{short_time, thousands};
 
 /// The page loads nothing and runs no script, whatever it contains.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
