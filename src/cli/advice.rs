@@ -1,12 +1,15 @@
-//! What the user can do about an error, a difference or a note.
+//! Advice: the next step after an error, a difference or a note.
 //!
 //! The library returns typed errors and values. The commands to run are worded here.
 
 use std::borrow::Cow;
+use std::path::Path;
 
-use crate::mirror::{MirrorProblem, NoListing, NotAMirror, is_corrupt};
+use crate::config::ConfigError;
+use crate::feed::TokenError;
+use crate::mirror::{CorruptCopy, MirrorProblem, NoListing, NotAMirror, is_corrupt};
 use crate::report::{Condition, Omission};
-use crate::sync::{Advice, Note};
+use crate::sync::{Advice, DatabaseUnwritable, Note};
 
 /// A resource has never completed a full sync.
 pub const NEVER_SYNCED: &str = "run `mlsmirror sync`";
@@ -25,11 +28,33 @@ pub const PHOTO_FILES_DIFFER: &str = "`mlsmirror sync media` fetches missing fil
 
 /// Returns what the user can do about an error, unless its message says so already.
 pub fn advice(error: &anyhow::Error) -> Option<Cow<'static, str>> {
+    if let Some(ConfigError::Missing { .. }) = error.downcast_ref() {
+        return Some("`mlsmirror init` writes one".into());
+    }
+    if let Some(TokenError::Unset(name)) = error.downcast_ref() {
+        return Some(for_token(name).into());
+    }
     if let Some(error) = error.downcast_ref::<NotAMirror>() {
         return Some(for_mirror(error.problem).into());
     }
     if let Some(error) = error.downcast_ref::<NoListing>() {
         return for_listing(error);
+    }
+    for_database(error)
+}
+
+fn for_token(variable: &str) -> String {
+    format!("put the feed's bearer token there (`export {variable}=…`), or set feed.token_command")
+}
+
+fn for_database(error: &anyhow::Error) -> Option<Cow<'static, str>> {
+    if error.is::<DatabaseUnwritable>() {
+        return Some(
+            "free space on its disk, or repair it, and run the command again: it resumes".into(),
+        );
+    }
+    if let Some(CorruptCopy { mirror, .. }) = error.downcast_ref() {
+        return Some(for_corrupt_copy(mirror).into());
     }
     let is_corrupt = error
         .chain()
@@ -38,6 +63,13 @@ pub fn advice(error: &anyhow::Error) -> Option<Cow<'static, str>> {
     is_corrupt.then_some(
         "the database is damaged: restore a copy that `mlsmirror backup` made, or move the file away and sync again"
             .into(),
+    )
+}
+
+fn for_corrupt_copy(mirror: &Path) -> String {
+    format!(
+        "if `sqlite3 {} 'PRAGMA integrity_check'` reports the same, restore an earlier copy, or remove the mirror and sync again",
+        mirror.display()
     )
 }
 

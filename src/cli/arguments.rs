@@ -134,8 +134,9 @@ pub enum Verb {
     /// For each job: runs, success rate, durations, records, requests and errors; also how far
     /// the mirror was behind the feed. For listings: inventory by status and day, new, closed
     /// and withdrawn listings, price cuts, status changes, and active listings by city. Days
-    /// and times are UTC, and are those at which the mirror found a change. Needs no token and
-    /// changes nothing; you can run it during a sync.
+    /// and times are UTC, and are those at which the mirror found a change. The lists of cities
+    /// and status changes are cut; with --json they are complete. Needs no token and changes
+    /// nothing; you can run it during a sync.
     #[command(
         after_help = "Examples:\n  mlsmirror report\n  mlsmirror report --since 7d --html report.html\n  mlsmirror report --since 2026-01-01 --json"
     )]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file does not exist.
-    #[error("{}: no such file; `mlsmirror init` writes one", .path.display())]
+    #[error("{}: no such file", .path.display())]
     Missing {
         /// The path of the file.
         path: PathBuf,

@@ -36,7 +36,8 @@ pub use photos::{
     Backlog, FetchedFile, FileRow, HeldFile, InterruptedDownload, Photo, WantedPhotos,
 };
 pub use process::{
-    Lease, LeaseHolder, LeaseTaken, RequestLedger, is_corrupt, is_disk_error, is_same_file,
+    CorruptCopy, Lease, LeaseHolder, LeaseTaken, RequestLedger, is_corrupt, is_disk_error,
+    is_same_file,
 };
 pub use rows::{DeletedReason, HeldRecord, KeyDifferences, RowReader, Rows, Scope, StoredRow};
 pub use runs::{Job, LastRun, Purged, RunCounts, RunId, RunOutcome, RunRow, RunStatus, RunSummary};

@@ -74,7 +74,7 @@ const GAUGES: [Gauge; 12] = [
     },
     Gauge {
         name: "mlsmirror_needs_attention",
-        help: "Number of conditions that need attention; see `mlsmirror status`",
+        help: "Number of conditions that need attention",
         samples: |status| total(status.conditions.len() as u64),
     },
 ];

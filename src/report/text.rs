@@ -129,7 +129,7 @@ fn add_transitions(text: &mut String, transitions: &[TransitionCount]) {
     let list = tables::transition_list(transitions, SHOWN);
     add(text, "Status changes", &list);
     if transitions.len() > SHOWN {
-        *text += &format!("and {} more: --json\n", transitions.len() - SHOWN);
+        *text += &format!("and {} more\n", transitions.len() - SHOWN);
     }
 }
 

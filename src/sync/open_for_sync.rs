@@ -62,10 +62,7 @@ pub(super) fn save_credentials(mirror: &mut Mirror, ending: &Ending) -> rusqlite
 
 /// The disk of the database caused the error.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "{} could not be written; free space on its disk, or repair it, and run the command again: it resumes",
-    .0.display()
-)]
+#[error("{} could not be written", .0.display())]
 pub struct DatabaseUnwritable(pub PathBuf);
 
 /// Adds [`DatabaseUnwritable`] to an error that the disk of the database caused.

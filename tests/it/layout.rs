@@ -415,3 +415,15 @@ fn only_the_command_line_prints() {
     ];
     assert_none(holding(&words, &["cli/", "feed/odata/metadata/tests.rs"]));
 }
+
+#[test]
+fn only_the_command_line_words_commands_and_options() {
+    let words = [
+        "`mlsmirror ",
+        "--json",
+        "`--",
+        "run the command",
+        "`sqlite3 ",
+    ];
+    assert_none(holding(&words, &["cli/", "report/datasette.rs"]));
+}

@@ -12,7 +12,14 @@ fn a_missing_token_is_reported_with_its_variable() {
     let mut mirror = Mirror::of(&feed);
     mirror.token = None;
     let ended = mirror.run(&["sync"]);
-    ended.says(2, &["WFRMLS_BEARER_TOKEN is not set", "feed.token_command"]);
+    ended.says(
+        2,
+        &[
+            "WFRMLS_BEARER_TOKEN is not set; put the feed's bearer token there",
+            "`export WFRMLS_BEARER_TOKEN=…`",
+            "feed.token_command",
+        ],
+    );
     assert_eq!(feed.request_count(), 0);
     assert!(!mirror.database_path().exists());
 }
@@ -62,9 +69,10 @@ fn an_unknown_key_is_named_with_its_line() {
 fn a_missing_configuration_is_reported_with_the_command_to_create_one() {
     let feed = feed(10);
     let mirror = Mirror::of(&feed);
-    mirror
-        .run(&["--config", "nowhere.toml", "sync"])
-        .says(2, &["nowhere.toml: no such file", "mlsmirror init"]);
+    mirror.run(&["--config", "nowhere.toml", "sync"]).says(
+        2,
+        &["nowhere.toml: no such file; `mlsmirror init` writes one"],
+    );
 }
 
 #[test]
@@ -282,6 +290,14 @@ fn a_sync_with_a_clock_that_was_ahead_needs_attention() {
     assert_eq!(ended.code, Some(3), "{ended}");
     let shown = format!("up to date in the future, at {ahead} UTC");
     assert!(ended.stdout.contains(&shown), "{ended}");
+    let json = mirror.run(&["status", "--json"]).json();
+    let sentences = json["needs_attention"].as_array().expect("a list");
+    assert!(
+        sentences
+            .iter()
+            .any(|sentence| sentence.as_str().unwrap().contains(&shown)),
+        "{json}"
+    );
     mirror.sync();
     mirror.run(&["status"]).says(0, &[]);
 }

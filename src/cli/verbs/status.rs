@@ -21,15 +21,15 @@ struct Document<'a> {
     exit_code: u8,
     #[serde(flatten)]
     status: &'a Status,
-    needs: &'a [String],
+    needs_attention: &'a [String],
 }
 
 pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     let config = configuration(arguments, output)?;
     let mut mirror = Mirror::open_to_read(&config.mirror.database)?;
     let status = report::status(&config, &mut mirror, Utc::now())?;
-    let needs: Vec<String> = status.conditions.iter().map(condition).collect();
-    let exit = if needs.is_empty() {
+    let needs_attention: Vec<String> = status.conditions.iter().map(condition).collect();
+    let exit = if needs_attention.is_empty() {
         Exit::Done
     } else {
         Exit::Partial
@@ -37,13 +37,13 @@ pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     let document = Document {
         exit_code: exit.code(),
         status: &status,
-        needs: &needs,
+        needs_attention: &needs_attention,
     };
-    output.result(&document, &describe(&status, &needs))?;
+    output.result(&document, &describe(&status, &needs_attention))?;
     Ok(exit)
 }
 
-fn describe(status: &Status, needs: &[String]) -> String {
+fn describe(status: &Status, needs_attention: &[String]) -> String {
     let mut text = format!(
         "{:<18}{:>12}{:>12}  {:<20} {:<20}\n",
         "", "live", "deleted", "feed time (UTC)", "up to date"
@@ -109,11 +109,11 @@ fn describe(status: &Status, needs: &[String]) -> String {
     if let Some(holder) = &status.syncing {
         text += &by("sync in progress", holder);
     }
-    if !needs.is_empty() {
+    if !needs_attention.is_empty() {
         text += "\nneeds attention:\n";
     }
-    for need in needs {
-        text += &format!("  {need}\n");
+    for sentence in needs_attention {
+        text += &format!("  {sentence}\n");
     }
     text
 }

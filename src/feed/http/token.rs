@@ -21,9 +21,7 @@ impl fmt::Debug for Token {
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// The environment variable is not set.
-    #[error(
-        "the environment variable {0} is not set; put the feed's bearer token there (`export {0}=…`), or set feed.token_command"
-    )]
+    #[error("the environment variable {0} is not set")]
     Unset(String),
     /// The token is empty or has invalid characters.
     #[error("the token from {0} is empty or not plain text without spaces")]
@@ -33,7 +31,7 @@ pub enum TokenError {
     Command {
         /// The program.
         program: String,
-        /// What went wrong.
+        /// Its failure, as the rest of a sentence.
         what: String,
     },
 }

@@ -14,6 +14,16 @@ use crate::mirror::{Mirror, with_suffix};
 /// The number of pages that are copied between two calls of `each`: about 16 MB.
 const PAGES_AT_ONCE: i32 = 1_000;
 
+/// The copy is corrupt, and possibly the mirror as well.
+#[derive(Debug, thiserror::Error)]
+#[error("the copy is corrupt ({check})")]
+pub struct CorruptCopy {
+    /// The first problem that SQLite's integrity check found in the copy.
+    check: String,
+    /// The path of the mirror.
+    pub mirror: PathBuf,
+}
+
 impl Mirror {
     /// Copies the mirror, as it is at one moment, to a file. The copy is checked before
     /// it replaces an existing file. Syncs may write at the same time. `each` receives
@@ -75,11 +85,10 @@ impl Mirror {
         let check: String = copy
             .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
             .with_context(|| format!("checking {}", to.display()))?;
-        anyhow::ensure!(
-            check == "ok",
-            "the copy is corrupt ({check}); if PRAGMA integrity_check in `sqlite3 {}` finds the same, restore an earlier copy, or remove the mirror and sync again",
-            self.path.display()
-        );
+        if check != "ok" {
+            let mirror = self.path.clone();
+            return Err(CorruptCopy { check, mirror }.into());
+        }
         copy.close()
             .map_err(|(_, error)| error)
             .with_context(writing)?;

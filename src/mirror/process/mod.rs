@@ -7,7 +7,7 @@ mod lock_holder;
 mod request_ledger;
 mod wal;
 
-pub use backup::is_same_file;
+pub use backup::{CorruptCopy, is_same_file};
 pub use lease::{Lease, LeaseHolder, LeaseTaken};
 pub(super) use lock_holder::name_lock_holder;
 pub use lock_holder::{is_corrupt, is_disk_error};
