@@ -118,7 +118,10 @@ pub fn note(note: &Note) -> String {
             format!("{note}; `mlsmirror sync reconcile` finds deleted records")
         }
         Note::NotReconciled(_) => format!("{note}; `mlsmirror sync full` reads it"),
-        Note::NotDeclared(_) | Note::ReadsAll(..) | Note::MissingFiles(..) => note.to_string(),
+        Note::UnknownAnnounced(_)
+        | Note::NotDeclared(_)
+        | Note::ReadsAll(..)
+        | Note::MissingFiles(..) => note.to_string(),
     }
 }
 

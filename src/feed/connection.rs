@@ -6,7 +6,9 @@ use chrono::{DateTime, Utc};
 use tokio::runtime::Runtime;
 
 use super::http::{BadBody, Client, FeedError, Ledger, RequestOptions, Token, Traffic, Tries};
-use super::odata::{Announced, DeletedBody, DeletedNames, Dialect, Metadata, Page};
+use super::odata::{
+    Announced, DeletedBody, DeletedNames, DeletedPosition, Dialect, Metadata, Page,
+};
 use super::paging::{ParallelReader, Position, Step, Sweep};
 use crate::config;
 use crate::record::Shape;
@@ -104,8 +106,8 @@ impl Feed {
             .block_on(Step::read(sweep, &self.client, walk, from))
     }
 
-    /// Reads a page of the records that were deleted after a time in storage form, without
-    /// the first `skip`. `entity_set` is none for all entity sets.
+    /// Reads the page at a position, of the records that were deleted after a time in storage
+    /// form. `entity_set` is none for all entity sets.
     ///
     /// # Errors
     /// [`FeedError`]. A refusal can mean that the server uses other names or has no such
@@ -115,17 +117,17 @@ impl Feed {
         names: &DeletedNames,
         entity_set: Option<&str>,
         after: &str,
-        skip: u64,
+        position: &DeletedPosition,
     ) -> Result<Announced, FeedError> {
         let query = names
-            .query(entity_set, after, skip, self.dialect.timestamps)
+            .query(entity_set, after, position, self.dialect.timestamps)
             .top(self.page_size.into());
         let url = self.client.url(&query.to_path_and_query())?;
         let request = self
             .client
             .get(&url, RequestOptions::RECORDS, DeletedBody::decode);
         let body = self.runtime.block_on(request)?;
-        body.read(names, skip, self.page_size)
+        body.read(names, position, self.page_size)
     }
 
     /// Starts to read a sweep from several positions at once. Each position has the number

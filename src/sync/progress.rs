@@ -28,6 +28,9 @@ pub trait Progress {
 pub enum Note {
     /// The feed has no list of deleted records.
     NoAnnouncements,
+    /// The feed announces deletions under these resource names, which the mirror does not
+    /// know.
+    UnknownAnnounced(String),
     /// All records of a resource are read, for this reason.
     ReadsAll(Resource, &'static str),
     /// The feed does not declare this resource of children, which is left out.
@@ -42,6 +45,10 @@ impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Note::NoAnnouncements => write!(f, "Deleted: this feed announces no deletions"),
+            Note::UnknownAnnounced(names) => write!(
+                f,
+                "Deleted: the feed announces deletions of unknown resources: {names}; skipping them"
+            ),
             Note::ReadsAll(resource, reason) => {
                 write!(f, "{resource}: {reason}; reading all of it")
             }

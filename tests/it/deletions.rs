@@ -112,9 +112,32 @@ fn a_feed_without_announcements_is_reported_and_is_no_failure() {
     mirror.sync();
     let ended = mirror.sync_ends(0, &["deletions"]);
     assert!(ended.stderr.contains("announces no deletions"), "{ended}");
-    let status = "SELECT status FROM sync_runs WHERE job = 'deletions' AND resource = 'Property'
-                  ORDER BY id DESC LIMIT 1";
-    assert_eq!(text(&mirror.open(), status), "succeeded");
+    let runs = "SELECT count(*) FROM sync_runs WHERE job = 'deletions'";
+    assert_eq!(number(&mirror.open(), runs), 0, "nothing was read");
+}
+
+#[test]
+fn a_refused_deleted_resource_is_asked_for_once_a_day() {
+    let feed = feed(20);
+    feed.set_server(|server| server.deleted_names = DeletedNames::Absent);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    mirror.sync();
+    assert_eq!(asked_for_deleted(&feed), 1);
+    feed.advance(chrono::Duration::hours(23));
+    mirror.sync();
+    assert_eq!(asked_for_deleted(&feed), 1);
+    feed.advance(chrono::Duration::hours(2));
+    mirror.sync();
+    assert_eq!(asked_for_deleted(&feed), 2);
+
+    feed.set_server(|server| server.deleted_names = DeletedNames::Live);
+    mirror.sync_ends(0, &["deletions"]);
+    let key = feed.listing_keys()[4];
+    feed.advance(chrono::Duration::hours(1));
+    feed.delete("Property", &key.to_string(), true).unwrap();
+    mirror.sync();
+    assert_eq!(reason(&mirror, key), "announced");
 }
 
 #[test]
@@ -178,4 +201,214 @@ fn a_record_announced_twice_within_a_second_is_deleted_once() {
     assert_eq!(reason(&mirror, key), "announced");
     let db = mirror.open();
     assert_log_equals_the_difference(&db, since, &before, &copy(&db, &MAIN));
+}
+
+/// Returns the requests for records by their keys.
+fn asked_by_key(feed: &Simulator, entity_set: &str) -> usize {
+    let asked = feed.requests().into_iter();
+    asked
+        .filter(|request| request.path.ends_with(&format!("/{entity_set}")))
+        .filter(|request| is_by_key(&request.query.replace("%20", " ")))
+        .count()
+}
+
+/// Returns whether a query is for records by their keys.
+fn is_by_key(query: &str) -> bool {
+    query.contains("Key eq ") || query.contains("KeyNumeric eq ")
+}
+
+/// Deletes this number of listings, each within its own second.
+fn delete_one_by_one(feed: &Simulator, count: usize) {
+    for key in feed.listing_keys().into_iter().step_by(2).take(count) {
+        feed.advance(chrono::Duration::seconds(1));
+        feed.delete("Property", &key.to_string(), true).unwrap();
+    }
+}
+
+#[test]
+fn announced_deletions_are_confirmed_in_batches() {
+    let feed = feed(200);
+    let mirror = Mirror::with(&feed, |settings| settings.set("page_size", 200));
+    mirror.sync();
+    feed.advance(chrono::Duration::hours(2));
+    delete_one_by_one(&feed, 60);
+    feed.clear_requests();
+    mirror.sync_ends(0, &["deletions"]);
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    let asked = asked_by_key(&feed, "Property");
+    assert!((1..=4).contains(&asked), "{asked} requests by key");
+}
+
+/// Announces the deletion of a listing that the feed still has.
+fn announce(answer: &mut Answer, key: i64, at: &str) {
+    if answer.is_of("Deleted") {
+        let announcement =
+            json!({"resource": "Property", "primary_key": key.to_string(), "ts": at});
+        answer.records().push(announcement);
+    }
+}
+
+#[test]
+fn an_announcement_dated_in_the_far_future_deletes_nothing() {
+    let feed = feed(30);
+    let key = feed.listing_keys()[7];
+    let proxy = Proxy::of(&feed, move |answer| {
+        announce(answer, key, "2097-01-01T00:00:00Z");
+    });
+    let mirror = Mirror::at(&proxy.base_url, |_| {});
+    for _ in 0..3 {
+        mirror.sync();
+        feed.advance(chrono::Duration::hours(1));
+    }
+    let db = mirror.open();
+    assert_mirror_equals_feed(&db, &feed, &MAIN);
+    assert_eq!(number(&db, "SELECT count(*) FROM changes"), 0);
+}
+
+#[test]
+fn a_record_that_was_announced_and_still_exists_is_updated() {
+    let feed = feed(30);
+    let proxy = Proxy::of(&feed, |_| {});
+    let mirror = Mirror::at(&proxy.base_url, |_| {});
+    mirror.sync();
+    let key = feed.listing_keys()[7];
+    feed.advance(chrono::Duration::hours(1));
+    let price = fields(json!({"ListPrice": 4_321}));
+    feed.edit("Property", &key.to_string(), price).unwrap();
+    let at = feed.now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    proxy.change(move |answer| announce(answer, key, &at));
+    mirror.sync_ends(0, &["deletions"]);
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
+fn an_answer_by_key_that_is_an_error_deletes_nothing() {
+    let broken: [fn(&mut Answer); 4] = [
+        |answer| answer.status = 500,
+        |answer| answer.status = 404,
+        |answer| answer.body["value"] = json!([{"error": {"message": "a timeout"}}]),
+        |answer| {
+            answer.body["value"] = json!([{"ListingKey": "5", "ListingKeyNumeric": 5}]);
+        },
+    ];
+    for (at, broken) in broken.into_iter().enumerate() {
+        let feed = feed(30);
+        let proxy = Proxy::of(&feed, |_| {});
+        let mirror = Mirror::at(&proxy.base_url, |_| {});
+        mirror.sync();
+        feed.advance(chrono::Duration::hours(2));
+        delete_one_by_one(&feed, 3);
+        proxy.change(move |answer| {
+            if answer.is_of("Property") && is_by_key(&answer.request) {
+                broken(answer);
+            }
+        });
+        let ended = mirror.sync_ends(3, &["deletions"]);
+        ended.says(3, &["3 announced deletions could not be confirmed"]);
+        assert_eq!(live(&mirror.open(), "Property"), 30, "answer {at}");
+        proxy.change(|_| {});
+        mirror.sync();
+        assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    }
+}
+
+/// Renames the resources of announcements.
+fn rename(answer: &mut Answer, name: impl Fn(&str) -> String) {
+    if answer.is_of("Deleted") {
+        for record in answer.records() {
+            record["resource"] = json!(name(record["resource"].as_str().unwrap()));
+        }
+    }
+}
+
+#[test]
+fn resources_are_announced_in_any_case_and_in_the_plural() {
+    let names: [fn(&str) -> String; 3] = [
+        |name| name.to_lowercase(),
+        |name| name.to_uppercase(),
+        |name| match name {
+            "Property" => "Properties".to_owned(),
+            name => format!("{name}s"),
+        },
+    ];
+    for name in names {
+        let feed = feed(30);
+        let proxy = Proxy::of(&feed, move |answer| rename(answer, name));
+        let mirror = Mirror::at(&proxy.base_url, |_| {});
+        mirror.sync();
+        feed.advance(chrono::Duration::hours(2));
+        delete_one_by_one(&feed, 3);
+        let photo = feed.truth("Media")[0]["MediaKey"].clone();
+        feed.remove_photo(photo.as_str().unwrap(), true, true)
+            .unwrap();
+        mirror.sync_ends(0, &["deletions"]);
+        let db = mirror.open();
+        for set in ["Property", "Media"] {
+            assert_eq!(live(&db, set), feed.count(set) as i64, "{set}");
+        }
+    }
+}
+
+#[test]
+fn an_unknown_resource_name_is_reported_once() {
+    let feed = feed(30);
+    let proxy = Proxy::of(&feed, |answer| rename(answer, |_| "Auction".to_owned()));
+    let mirror = Mirror::at(&proxy.base_url, |_| {});
+    mirror.sync();
+    feed.advance(chrono::Duration::hours(2));
+    delete_one_by_one(&feed, 1);
+    let ended = mirror.sync();
+    assert!(ended.stderr.contains("Auction"), "{ended}");
+    let ended = mirror.sync();
+    assert!(!ended.stderr.contains("Auction"), "{ended}");
+}
+
+#[test]
+fn announcements_are_paged_by_their_timestamp() {
+    let feed = feed(120);
+    let proxy = Proxy::of(&feed, |answer| {
+        let skip = answer.request.split("$skip=").nth(1);
+        let skip = skip.map(|skip| skip.split('&').next().unwrap().parse::<u64>().unwrap());
+        if answer.is_of("Deleted") && skip.is_some_and(|skip| skip > 20) {
+            answer.status = 400;
+            answer.body = json!({"error": {"message": "$skip cannot exceed 20"}});
+        }
+    });
+    let mirror = Mirror::at(&proxy.base_url, |_| {});
+    mirror.sync();
+    feed.advance(chrono::Duration::hours(2));
+    delete_one_by_one(&feed, 60);
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
+fn an_announcement_without_a_key_is_kept_until_a_sweep_has_finished() {
+    let feed = feed(30);
+    let proxy = Proxy::of(&feed, |_| {});
+    let mirror = Mirror::at(&proxy.base_url, |_| {});
+    mirror.sync();
+    feed.advance(chrono::Duration::hours(2));
+    delete_one_by_one(&feed, 2);
+    proxy.change(|answer| {
+        if answer.is_of("Deleted")
+            && let Some(first) = answer.records().first_mut()
+        {
+            first["primary_key"] = json!(null);
+        }
+    });
+    let kept = "SELECT count(*) FROM rejects";
+    for _ in 0..2 {
+        mirror
+            .sync_ends(3, &[])
+            .says(3, &["Property: 1 record could not be stored"]);
+        assert_eq!(number(&mirror.open(), kept), 1);
+        assert_eq!(live(&mirror.open(), "Property"), 29);
+        feed.advance(chrono::Duration::minutes(5));
+    }
+    mirror.sync_ends(0, &["reconcile"]);
+    mirror.sync();
+    let db = mirror.open();
+    assert_mirror_equals_feed(&db, &feed, &MAIN);
+    assert_eq!(number(&db, kept), 1);
 }

@@ -60,6 +60,10 @@ pub enum FeedError {
     /// The server does not obey `$orderby`, so that pages cannot be read by it.
     #[error("the server does not obey $orderby: {0}")]
     Unordered(String),
+    /// The answer to a request by key has other records, so that it does not show which keys
+    /// the feed lacks.
+    #[error("the answer to a request by key has other records")]
+    NotByKey,
     /// The process was asked to stop.
     #[error("stopped on request")]
     Interrupted(Signal),
@@ -90,6 +94,7 @@ impl FeedError {
             | FeedError::OtherOrigin(_)
             | FeedError::Stuck(_)
             | FeedError::Unordered(_)
+            | FeedError::NotByKey
             | FeedError::Interrupted(_) => false,
         }
     }
@@ -98,7 +103,7 @@ impl FeedError {
     /// succeed.
     pub fn is_refusal(&self) -> bool {
         match self {
-            FeedError::Refused { .. } => true,
+            FeedError::Refused { .. } | FeedError::NotByKey => true,
             FeedError::Unavailable { status, .. } => status.is_some_and(|status| status >= 500),
             _ => false,
         }

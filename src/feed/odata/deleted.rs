@@ -1,10 +1,11 @@
 //! The `Deleted` resource, in which a feed announces deletions.
 
 use serde::Deserialize;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 use super::query::{self, Literal, Order, Precision, Query, timestamp_literal};
 use crate::feed::http::{BadBody, FeedError};
+use crate::resource::Resource;
 use crate::value::timestamp;
 
 /// The name of the entity set. WFRMLS does not declare it in `$metadata`.
@@ -57,29 +58,34 @@ pub static DELETED_NAMES: [DeletedNames; 4] = [
 ];
 
 impl DeletedNames {
-    /// Returns the query for the records that were deleted after a time in storage form,
-    /// without the first `skip`. `entity_set` is none for all entity sets.
+    /// Returns the query for the page at a position, of the records that were deleted after
+    /// a time in storage form. `entity_set` is none for all entity sets.
     pub fn query(
         &self,
         entity_set: Option<&str>,
         after: &str,
-        skip: u64,
+        position: &DeletedPosition,
         timestamps: Precision,
     ) -> Query {
-        let after = Literal::Timestamp(timestamp_literal(after, timestamps));
         let of_set = entity_set
             .zip(self.resource)
             .map(|(entity_set, field)| query::eq(field, &Literal::Text(entity_set.to_owned())));
-        let filter = [
-            of_set.unwrap_or_default(),
-            query::gt(self.timestamp, &after),
-        ];
+        let time = match &position.from {
+            Some(from) => query::ge(self.timestamp, &Literal::Timestamp(from.clone())),
+            None => {
+                let after = Literal::Timestamp(timestamp_literal(after, timestamps));
+                query::gt(self.timestamp, &after)
+            }
+        };
         let query = Query::of(ENTITY_SET)
-            .filter(query::and(filter))
+            .filter(query::and([of_set.unwrap_or_default(), time]))
             .order_by(self.timestamp, Order::Asc)
             .order_by(self.key, Order::Asc)
             .count();
-        if skip > 0 { query.skip(skip) } else { query }
+        match position.skip {
+            0 => query,
+            skip => query.skip(skip),
+        }
     }
 
     /// Returns the entity sets that need a query of their own. None stands for one query for
@@ -96,29 +102,85 @@ impl DeletedNames {
 /// The announcement that a record was deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announcement {
-    /// The entity set of the record.
+    /// The name of the resource, as the feed writes it.
     pub resource: String,
     /// The key of the record.
     pub key: String,
     /// The time of the deletion, in storage form.
-    pub timestamp: String,
+    pub timestamp: Option<String>,
+}
+
+impl Announcement {
+    /// Returns the resource, if the mirror knows it. Servers write the name in any case, and
+    /// in the singular or the plural.
+    pub fn resource(&self) -> Option<Resource> {
+        resource_named(&self.resource)
+    }
+}
+
+fn resource_named(name: &str) -> Option<Resource> {
+    let named = singular(name);
+    let is_named = |resource: &Resource| singular(resource.entity_set()) == named;
+    Resource::ALL.into_iter().find(is_named)
+}
+
+/// Returns the name of a resource in lower case and in the singular.
+fn singular(name: &str) -> String {
+    let name = name.to_ascii_lowercase();
+    if let Some(stem) = name.strip_suffix("ies") {
+        return format!("{stem}y");
+    }
+    name.strip_suffix('s').unwrap_or(&name).to_owned()
+}
+
+/// An entry of `Deleted` that does not show which record was deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeylessAnnouncement {
+    /// The name of the resource, if the entry has one.
+    pub resource: Option<String>,
+    /// The whole entry.
+    pub payload: String,
+}
+
+impl KeylessAnnouncement {
+    /// Returns the resource, as [`Announcement::resource`] does.
+    pub fn resource(&self) -> Option<Resource> {
+        self.resource.as_deref().and_then(resource_named)
+    }
+}
+
+/// The position of a page of announcements.
+///
+/// Pages continue at the timestamp of their last entry, because servers limit `$skip`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeletedPosition {
+    /// The timestamp at which the page starts, as the server wrote it. None for the first
+    /// page.
+    from: Option<String>,
+    /// The number of entries to skip from there.
+    skip: u64,
 }
 
 /// A page of announcements.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Announced {
     /// The valid announcements.
     pub announcements: Vec<Announcement>,
-    /// The timestamps of the other entries. None for an entry without a timestamp.
-    pub unreadable: Vec<Option<String>>,
-    /// Whether this is the last page.
-    pub is_last: bool,
+    /// The other entries.
+    pub keyless: Vec<KeylessAnnouncement>,
+    /// The position of the next page. None after the last page.
+    pub next: Option<DeletedPosition>,
 }
 
 impl Announced {
-    /// Returns the number of entries in the page.
-    pub fn entries(&self) -> usize {
-        self.announcements.len() + self.unreadable.len()
+    /// Removes the entries of the previous page. Returns whether all entries were among
+    /// them.
+    pub fn remove_repeated(&mut self, before: &Announced) -> bool {
+        let entries = self.announcements.len() + self.keyless.len();
+        self.announcements
+            .retain(|one| !before.announcements.contains(one));
+        self.keyless.retain(|one| !before.keyless.contains(one));
+        entries > 0 && self.announcements.is_empty() && self.keyless.is_empty()
     }
 }
 
@@ -138,17 +200,17 @@ impl DeletedBody {
         serde_json::from_slice(body).map_err(|error| BadBody(error.to_string()))
     }
 
-    /// Reads the entries. `skip` and `page_size` are those of the request.
+    /// Reads the entries of the page at a position.
     ///
     /// # Errors
     /// [`FeedError::Stuck`] if the page is empty although the count says that more follow.
     pub fn read(
         &self,
         names: &DeletedNames,
-        skip: u64,
+        position: &DeletedPosition,
         page_size: u32,
     ) -> Result<Announced, FeedError> {
-        let read = skip + self.value.len() as u64;
+        let read = position.skip + self.value.len() as u64;
         let is_empty = self.value.is_empty();
         if is_empty && self.count.is_some_and(|count| count > read) {
             let problem = "a page of Deleted is empty, but its count says that more follow";
@@ -157,42 +219,75 @@ impl DeletedBody {
 
         let is_full = self.value.len() >= page_size as usize;
         let has_more = self.next_link.is_some() || self.count.is_none_or(|count| count > read);
-        let mut page = Announced {
-            is_last: is_empty || !(has_more || is_full),
-            ..Announced::default()
-        };
+        let mut page = Announced::default();
+        if !is_empty && (has_more || is_full) {
+            page.next = Some(self.next(names, position));
+        }
         for entry in &self.value {
             match announcement(names, entry) {
                 Ok(announcement) => page.announcements.push(announcement),
-                Err(timestamp) => page.unreadable.push(timestamp),
+                Err(keyless) => page.keyless.push(keyless),
             }
         }
         Ok(page)
     }
+
+    /// Returns the position of the next page: at the last timestamp, or after all entries if
+    /// they share one timestamp or are not in the order of timestamps.
+    fn next(&self, names: &DeletedNames, position: &DeletedPosition) -> DeletedPosition {
+        let sent = |entry: &Json| text(entry, names.timestamp);
+        let entries = self.value.len() as u64;
+        let times: Vec<Option<String>> = (self.value.iter().map(sent))
+            .map(|sent| sent.as_deref().and_then(timestamp).map(String::from))
+            .collect();
+        let was_unordered = position.from.is_none() && position.skip > 0;
+        let is_ordered = times.is_sorted() && !was_unordered;
+        let has_one_time = times.first() == times.last();
+
+        let last = times.last().and_then(Option::as_ref);
+        match last.and_then(|_| self.value.last().and_then(sent)) {
+            Some(last) if is_ordered && !has_one_time => DeletedPosition {
+                from: Some(last),
+                skip: 0,
+            },
+            Some(last) if is_ordered && position.from.is_none() => DeletedPosition {
+                from: Some(last),
+                skip: entries,
+            },
+            _ => DeletedPosition {
+                from: position.from.clone(),
+                skip: position.skip + entries,
+            },
+        }
+    }
 }
 
-/// Reads one entry. The error is the timestamp of an invalid entry, if it has one.
-fn announcement(names: &DeletedNames, entry: &Json) -> Result<Announcement, Option<String>> {
-    let none = Map::new();
-    let fields = entry.as_object().unwrap_or(&none);
-    let text = |name: &str| match fields.get(name) {
-        Some(Json::String(text)) if !text.is_empty() => Some(text.clone()),
-        Some(Json::Number(number)) => Some(number.to_string()),
-        _ => None,
-    };
-    let timestamp = text(names.timestamp)
-        .and_then(|text| timestamp(&text))
-        .map(String::from);
+/// Reads one entry. The error is an entry that does not show which record was deleted.
+fn announcement(names: &DeletedNames, entry: &Json) -> Result<Announcement, KeylessAnnouncement> {
     let resource = match names.resource {
-        Some(name) => text(name),
+        Some(name) => text(entry, name),
         None => Some("Property".to_owned()),
     };
-    match (resource, text(names.key), timestamp) {
-        (Some(resource), Some(key), Some(timestamp)) => Ok(Announcement {
+    match (resource, text(entry, names.key)) {
+        (Some(resource), Some(key)) => Ok(Announcement {
             resource,
             key,
-            timestamp,
+            timestamp: text(entry, names.timestamp)
+                .and_then(|text| timestamp(&text))
+                .map(String::from),
         }),
-        (_, _, timestamp) => Err(timestamp),
+        (resource, _) => Err(KeylessAnnouncement {
+            resource,
+            payload: entry.to_string(),
+        }),
+    }
+}
+
+/// Returns a field of an entry as text, if it has a value.
+fn text(entry: &Json, field: &str) -> Option<String> {
+    match entry.get(field)? {
+        Json::String(text) if !text.is_empty() => Some(text.clone()),
+        Json::Number(number) => Some(number.to_string()),
+        _ => None,
     }
 }

@@ -7,7 +7,10 @@ mod page;
 pub mod query;
 mod shape;
 
-pub use deleted::{Announced, Announcement, DELETED_NAMES, DeletedBody, DeletedNames};
+pub use deleted::{
+    Announced, Announcement, DELETED_NAMES, DeletedBody, DeletedNames, DeletedPosition,
+    KeylessAnnouncement,
+};
 pub use dialect::{Dialect, Paging};
 pub use metadata::Metadata;
 #[cfg(test)]

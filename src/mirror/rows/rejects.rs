@@ -57,6 +57,32 @@ impl WriteTx<'_> {
         Ok(())
     }
 
+    /// Returns whether the same text was kept before, whether it is resolved or not.
+    pub fn has_kept(&self, reject: &Reject) -> rusqlite::Result<bool> {
+        self.transaction
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM rejects WHERE resource = ?1 AND payload = ?2)",
+            )?
+            .query_row([reject.resource.entity_set(), &reject.payload], |row| {
+                row.get(0)
+            })
+    }
+
+    /// Resolves the announcements without a key that runs before `since` kept: a finished
+    /// sweep finds the deleted records by itself.
+    pub fn resolve_announcements(&self, resource: Resource, since: RunId) -> rusqlite::Result<()> {
+        self.transaction.execute(
+            "UPDATE rejects SET resolved_at = :now
+             WHERE resource = :resource AND run_id < :since AND resolved_at IS NULL
+               AND record_key IS NULL
+               AND (SELECT job FROM sync_runs WHERE id = rejects.run_id) = 'deletions'",
+            named_params! {
+                ":now": self.now, ":resource": resource.entity_set(), ":since": since.0,
+            },
+        )?;
+        Ok(())
+    }
+
     /// Resolves the rejects of a record that has been stored.
     pub fn resolve_rejects(&self, resource: Resource, key: &str) -> rusqlite::Result<()> {
         self.transaction

@@ -7,7 +7,7 @@ use crate::sync::context::Context;
 use crate::sync::outcome::Report;
 use crate::sync::photos::cleanup::EmptyFolder;
 use crate::sync::photos::download_all::add_photos;
-use crate::sync::records::announced::apply_announcements;
+use crate::sync::records::announced::apply_announcements_daily;
 use crate::sync::records::changes::read_changes;
 use crate::sync::records::job_run::run_job;
 
@@ -41,7 +41,7 @@ pub fn up_to_date(
                 if job.must_end() {
                     return Ok(());
                 }
-                apply_announcements(job, resources)
+                apply_announcements_daily(job, resources)
             },
         )?;
         if downloads_photos(context, resources) {

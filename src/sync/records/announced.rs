@@ -1,24 +1,41 @@
-//! Applies the deletions that the feed announces in its Deleted resource.
+//! Applies the deletions that the feed announces in its Deleted resource. The feed is asked
+//! by key for every announced record before anything is deleted.
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::apply::Apply;
-use super::by_key::fetch;
+use super::announced_keys::{AnnouncedKeys, Confirming};
 use super::catalog::Catalog;
+use super::deleted_resource::{
+    save_names, save_refusal, save_unknown, saved_names, was_refused_today,
+};
 use super::job_run::JobRun;
-use super::reader::earlier;
+use super::reader::{earlier, rejected_error};
 use super::run_set::{RunEnding, RunSet};
-use crate::feed::{Announced, Announcement, DELETED_NAMES, DeletedNames, FeedError};
-use crate::mirror::{DeletedReason, Job, Mirror, WriteTx};
+use crate::feed::{
+    Announced, DELETED_NAMES, DeletedNames, DeletedPosition, FeedError, KeylessAnnouncement,
+};
+use crate::mirror::{Job, Mirror, WriteTx};
+use crate::record::Reject;
 use crate::resource::Resource;
 use crate::sync::context::Context;
 use crate::sync::outcome::Verdict;
 use crate::sync::progress::Note;
-use crate::sync::sync_error::{Result, SyncError};
+use crate::sync::sync_error::Result;
 use crate::value::stored_instant;
 
-/// The key in `_state` of the names that the Deleted resource answers to.
-const NAMES: &str = "deleted_names";
+/// Reads the announcements as [`apply_announcements`] does, unless the feed refused the
+/// Deleted resource within a day.
+pub(in crate::sync) fn apply_announcements_daily(
+    job: &mut JobRun<'_>,
+    resources: &[Resource],
+) -> Result<()> {
+    if let Some(now) = job.context.feed.date()
+        && was_refused_today(job.mirror, now)?
+    {
+        return Ok(());
+    }
+    apply_announcements(job, resources)
+}
 
 /// Reads the announcements of those `resources` that were read completely once.
 pub(in crate::sync) fn apply_announcements(
@@ -51,12 +68,19 @@ pub(in crate::sync) fn apply_announcements(
         context: job.context,
         catalog: job.catalog,
         runs,
+        owner,
         after,
         newest: None,
-        unreadable: Vec::new(),
+        unknown: BTreeSet::new(),
+        unconfirmed: BTreeMap::new(),
     };
     match announcing.read(job.mirror) {
-        Ok(()) => announcing.finish(job),
+        Ok(true) => announcing.finish(job),
+        Ok(false) => {
+            job.context.progress.note(&Note::NoAnnouncements);
+            save_refusal(job.mirror, job.context.feed.date())?;
+            job.discard(announcing.runs)
+        }
         Err(error) => job.end_failed(announcing.runs, &error.of_resource()?),
     }
 }
@@ -66,200 +90,169 @@ struct Announcing<'a> {
     context: &'a Context<'a>,
     catalog: &'a Catalog,
     runs: RunSet,
+    /// The first resource. It gets the announcements that name no resource.
+    owner: Resource,
     /// Announcements are read from this timestamp on.
     after: String,
     /// The newest timestamp that is not in the feed's future.
     newest: Option<String>,
-    /// The timestamps of announcements that could not be read.
-    unreadable: Vec<Option<String>>,
-}
-
-/// What an announcement means for the mirror.
-enum Meaning {
-    /// Nothing: the row is deleted already, or the record came back since.
-    Void,
-    /// The feed has to be asked whether it still has the record.
-    Doubtful,
-    /// The record is deleted.
-    Deleted,
+    /// Names of resources that the mirror does not know.
+    unknown: BTreeSet<String>,
+    /// Why announced deletions of a resource could not be confirmed.
+    unconfirmed: BTreeMap<Resource, String>,
 }
 
 impl Announcing<'_> {
     /// Reads the announcements under the names that the feed answers to. The names that
-    /// answered last are tried first.
-    fn read(&mut self, mirror: &mut Mirror) -> Result<()> {
-        let saved = mirror.state(NAMES)?;
+    /// answered last are tried first. Returns false if the feed answers to none.
+    fn read(&mut self, mirror: &mut Mirror) -> Result<bool> {
+        let saved = saved_names(mirror)?;
         let is_known = |names: &&DeletedNames| saved.as_deref() == Some(names.name);
         let known = DELETED_NAMES.iter().find(is_known);
         let others = DELETED_NAMES.iter().filter(|names| Some(*names) != known);
         for names in known.into_iter().chain(others) {
-            let Err(error) = self.read_named(mirror, names) else {
-                return Ok(());
-            };
-            match error.feed() {
-                Some(FeedError::Refused { status: 400, .. }) => {}
-                Some(FeedError::Refused { .. }) => break,
-                Some(FeedError::Unavailable {
-                    status: Some(501), ..
-                }) => break,
-                _ => return Err(error),
+            match self.read_named(mirror, names) {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                Err(error) => match error.feed() {
+                    Some(FeedError::Refused { status: 404, .. }) => return Ok(false),
+                    Some(FeedError::Unauthorized { status: 403, .. }) => return Ok(false),
+                    Some(FeedError::Unavailable {
+                        status: Some(501), ..
+                    }) => return Ok(false),
+                    _ => return Err(error),
+                },
             }
         }
-        self.context.progress.note(&Note::NoAnnouncements);
-        Ok(())
+        Ok(false)
     }
 
-    /// Reads all pages of a server that answers to these names.
-    fn read_named(&mut self, mirror: &mut Mirror, names: &'static DeletedNames) -> Result<()> {
+    /// Reads all pages of a server that answers to these names. Returns false if it refuses
+    /// the first page.
+    fn read_named(&mut self, mirror: &mut Mirror, names: &'static DeletedNames) -> Result<bool> {
         let resources = self.runs.resources();
         let sets: Vec<&str> = (resources.iter())
             .map(|resource| resource.entity_set())
             .collect();
+        let mut has_answered = false;
         for of in names.queries(&sets) {
-            let mut skip = 0;
+            let mut next = Some(DeletedPosition::default());
             let mut before = Announced::default();
-            loop {
-                let page = self.context.feed.announced(names, of, &self.after, skip)?;
-                if page.entries() > 0 && page == before {
+            while let Some(position) = next {
+                let asked = self
+                    .context
+                    .feed
+                    .announced(names, of, &self.after, &position);
+                let mut page = match asked {
+                    Err(FeedError::Refused { status: 400, .. }) if !has_answered => {
+                        return Ok(false);
+                    }
+                    asked => asked?,
+                };
+                if !has_answered {
+                    save_names(mirror, names)?;
+                    has_answered = true;
+                }
+                if page.remove_repeated(&before) && page.next.as_ref() == Some(&position) {
                     let what = "Deleted sends the same page again; it seems to ignore $skip";
                     return Err(FeedError::Stuck(what.to_owned()).into());
                 }
-                save_names(mirror, names)?;
                 self.apply(mirror, &page)?;
                 self.context.check_stop()?;
-                if page.is_last {
-                    break;
-                }
-                skip += page.entries() as u64;
+                next = page.next.take();
                 before = page;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// Applies a page: first the certain announcements in one transaction, and then the
-    /// doubtful ones.
+    /// Applies a page: confirms its announcements of live rows, and keeps the announcements
+    /// that name no record.
     fn apply(&mut self, mirror: &mut Mirror, page: &Announced) -> Result<()> {
-        let now = self.context.feed.date().map(stored_instant);
-        let mut doubtful: Vec<(Resource, &Announcement)> = Vec::new();
-        let write = mirror.write()?;
+        self.note_newest(page);
+        let mut announced: BTreeMap<Resource, AnnouncedKeys> = BTreeMap::new();
+        let read = mirror.read()?;
         for announcement in &page.announcements {
-            if now
-                .as_ref()
-                .is_none_or(|now| announcement.timestamp <= *now)
-            {
-                self.newest = self.newest.take().max(Some(announcement.timestamp.clone()));
-            }
-            let Ok(resource) = announcement.resource.parse::<Resource>() else {
+            let Some(resource) = announcement.resource() else {
+                self.unknown.insert(announcement.resource.clone());
                 continue;
             };
-            let meaning = self.meaning(&write, resource, announcement)?;
             let Some(run) = self.runs.get_mut(resource) else {
                 continue;
             };
-            run.counts.records_seen += 1;
-            match meaning {
-                Meaning::Void => run.counts.unchanged += 1,
-                Meaning::Doubtful => doubtful.push((resource, announcement)),
-                Meaning::Deleted => self.delete(&write, resource, announcement)?,
+            if read.is_live(resource, &announcement.key)? {
+                let times = announced.entry(resource).or_default();
+                let time = times.entry(announcement.key.clone()).or_default();
+                *time = time.take().max(announcement.timestamp.clone());
+            } else {
+                run.counts.records_seen += 1;
+                run.counts.unchanged += 1;
             }
+        }
+        drop(read);
+
+        for (resource, keys) in announced {
+            let mut confirming = Confirming {
+                context: self.context,
+                catalog: self.catalog,
+                runs: &mut self.runs,
+            };
+            if let Some(why) = confirming.confirm(mirror, resource, &keys)? {
+                self.unconfirmed.entry(resource).or_insert(why);
+            }
+        }
+        let write = mirror.write()?;
+        for keyless in &page.keyless {
+            self.keep(&write, keyless)?;
         }
         for resource in self.runs.resources() {
             if let Some(run) = self.runs.get_mut(resource) {
                 run.counts.pages += 1;
             }
         }
-        self.unreadable.extend(page.unreadable.iter().cloned());
-        self.save(&write)?;
-        write.commit()?;
-
-        for resource in self.runs.resources() {
-            let own = doubtful.iter().filter(|(of, _)| *of == resource);
-            let own: Vec<&Announcement> = own.map(|(_, announcement)| *announcement).collect();
-            self.confirm(mirror, resource, &own)?;
-        }
-        Ok(())
-    }
-
-    /// Decides what an announcement means. A key can be created again: an announcement
-    /// that is older than the record's timestamp is void. An announcement that was read
-    /// before, or is as old as the record, proves nothing.
-    fn meaning(
-        &self,
-        write: &WriteTx<'_>,
-        resource: Resource,
-        announcement: &Announcement,
-    ) -> Result<Meaning> {
-        let Some(run) = self.runs.get(resource) else {
-            return Ok(Meaning::Void);
-        };
-        let key = &announcement.key;
-        if !write.is_live(resource, key)? {
-            return Ok(Meaning::Void);
-        }
-        let mut held = None;
-        if self.catalog.key_shape(resource)?.has_timestamp() {
-            held = write.live_timestamp(resource, key)?.flatten();
-        }
-        let announced = announcement.timestamp.as_str();
-        let was_read = (run.watermark_before.as_deref()).is_some_and(|before| announced <= before);
-        Ok(match held.as_deref() {
-            Some(held) if announced < held => Meaning::Void,
-            Some(held) if announced == held => Meaning::Doubtful,
-            _ if was_read => Meaning::Doubtful,
-            _ => Meaning::Deleted,
-        })
-    }
-
-    /// Asks the feed whether it still has records whose announcement is doubtful.
-    fn confirm(
-        &mut self,
-        mirror: &mut Mirror,
-        resource: Resource,
-        doubtful: &[&Announcement],
-    ) -> Result<()> {
-        if doubtful.is_empty() {
-            return Ok(());
-        }
-        let (feed, stop) = (self.context.feed, self.context.stop);
-        let sweep = feed.sweep(Arc::new(self.catalog.key_shape(resource)?), None, true);
-        let keys: Vec<String> = doubtful.iter().map(|one| one.key.clone()).collect();
-        let absent = match fetch(feed, stop, &sweep, &keys, |_| Ok(())) {
-            Ok(absent) => absent,
-            Err(SyncError::Feed(error @ FeedError::Refused { .. })) => {
-                tracing::info!(%resource, %error, "keeping announced records that are live here");
-                return Ok(());
-            }
-            Err(error) => return Err(error),
-        };
-        let write = mirror.write()?;
-        for announcement in doubtful {
-            let key = &announcement.key;
-            // A record that was deleted twice is announced twice.
-            if absent.contains(key) && write.is_live(resource, key)? {
-                self.delete(&write, resource, announcement)?;
-            } else if let Some(run) = self.runs.get_mut(resource) {
-                run.counts.unchanged += 1;
-            }
-        }
         self.save(&write)?;
         Ok(write.commit()?)
     }
 
-    fn delete(
-        &mut self,
-        write: &WriteTx<'_>,
-        resource: Resource,
-        announcement: &Announcement,
-    ) -> rusqlite::Result<()> {
-        let mut apply = Apply::new(self.context, &mut self.runs, write);
-        let announced = Some(announcement.timestamp.as_str());
-        apply.delete(
+    fn note_newest(&mut self, page: &Announced) {
+        let now = self.context.feed.date().map(stored_instant);
+        let times = page
+            .announcements
+            .iter()
+            .filter_map(|one| one.timestamp.as_ref());
+        let newest = times
+            .filter(|time| now.as_ref().is_none_or(|now| *time <= now))
+            .max();
+        self.newest = self.newest.take().max(newest.cloned());
+    }
+
+    /// Keeps an announcement that does not name its record, once.
+    fn keep(&mut self, write: &WriteTx<'_>, keyless: &KeylessAnnouncement) -> Result<()> {
+        let resource = match (keyless.resource(), &keyless.resource) {
+            (Some(resource), _) => resource,
+            (None, None) => self.owner,
+            (None, Some(name)) => {
+                self.unknown.insert(name.clone());
+                return Ok(());
+            }
+        };
+        let Some(run) = self.runs.get_mut(resource) else {
+            return Ok(());
+        };
+        let reject = Reject {
             resource,
-            &announcement.key,
-            DeletedReason::Announced,
-            announced,
-        )
+            key: None,
+            reason: "the announcement of a deletion does not name its record".to_owned(),
+            payload: keyless.payload.clone(),
+        };
+        run.counts.records_seen += 1;
+        if write.has_kept(&reject)? {
+            run.counts.unchanged += 1;
+        } else {
+            run.counts.rejected += 1;
+            write.save_reject(run.id, &reject)?;
+        }
+        Ok(())
     }
 
     fn save(&mut self, write: &WriteTx<'_>) -> rusqlite::Result<()> {
@@ -268,43 +261,31 @@ impl Announcing<'_> {
     }
 
     fn finish(mut self, job: &mut JobRun<'_>) -> Result<()> {
-        let unreadable = self.unreadable.len();
-        let verdict = if unreadable == 0 {
-            Verdict::Done
-        } else {
-            Verdict::Partial
-        };
-        let error = (unreadable > 0).then(|| {
-            format!(
-                "{unreadable} announcements of deletions could not be read; they are read again"
-            )
-        });
-        job.end_runs(&mut self.runs, None, |_, runs| {
+        let unknown = save_unknown(job.mirror, &self.unknown)?;
+        if !unknown.is_empty() {
+            let note = Note::UnknownAnnounced(unknown.join(", "));
+            self.context.progress.note(&note);
+        }
+        job.end_runs(&mut self.runs, None, |write, runs| {
             let mut endings = Vec::new();
             for resource in runs.resources() {
+                let unconfirmed = self.unconfirmed.remove(&resource);
                 let before = runs
                     .get(resource)
                     .and_then(|run| run.watermark_before.clone());
-                let newest = self.newest.clone().max(before.clone());
-                let watermark = match self.unreadable.iter().min() {
-                    None => newest,
-                    Some(None) => before,
-                    Some(oldest) => newest.min(oldest.clone()),
+                let watermark = match unconfirmed {
+                    None => self.newest.clone().max(before),
+                    Some(_) => before,
                 };
-                let ending = RunEnding::new(verdict, error.clone()).at(watermark);
-                endings.push((resource, ending));
+                let rejected = rejected_error(write.open_rejects(resource)?);
+                let problems: Vec<String> = unconfirmed.into_iter().chain(rejected).collect();
+                let ending = match problems.as_slice() {
+                    [] => RunEnding::new(Verdict::Done, None),
+                    problems => RunEnding::new(Verdict::Partial, Some(problems.join("; "))),
+                };
+                endings.push((resource, ending.at(watermark)));
             }
             Ok(endings)
         })
     }
-}
-
-/// Saves the names that the Deleted resource answers to.
-fn save_names(mirror: &mut Mirror, names: &DeletedNames) -> Result<()> {
-    if mirror.state(NAMES)?.as_deref() == Some(names.name) {
-        return Ok(());
-    }
-    let write = mirror.write()?;
-    write.set_state(NAMES, names.name)?;
-    Ok(write.commit()?)
 }

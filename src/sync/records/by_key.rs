@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::feed::query::{self, Literal};
 use crate::feed::{Feed, FeedError, Page, Position, Step, Sweep};
-use crate::record::Shape;
+use crate::record::{Reject, Shape};
 use crate::resource::Resource;
 use crate::stop::Stop;
 use crate::sync::sync_error::Result;
@@ -19,6 +19,10 @@ const BY_KEY: usize = usize::MAX;
 /// Fetches the records with these keys in the largest requests that the server takes,
 /// and passes each page to `each`. Returns the keys that the feed does not have, after
 /// asking for each of them twice.
+///
+/// # Errors
+/// [`FeedError::NotByKey`] if an answer has other records: it does not show which keys the
+/// feed lacks.
 pub fn fetch(
     feed: &Feed,
     stop: &Stop,
@@ -40,7 +44,7 @@ pub fn fetch(
         while !missing.is_empty() && times_empty < 2 {
             let step = match ask(feed, sweep, &missing) {
                 Ok(step) => step,
-                Err(FeedError::Refused { .. }) if batch.len() > 1 => {
+                Err(FeedError::Refused { .. } | FeedError::NotByKey) if batch.len() > 1 => {
                     at_once = 1;
                     break;
                 }
@@ -80,7 +84,19 @@ fn ask(feed: &Feed, sweep: &Sweep, keys: &[&str]) -> Result<Step, FeedError> {
         ..sweep.clone()
     };
     let start = Position::NextLink { next_link: None };
-    feed.step(&sweep, BY_KEY, &start)
+    let step = feed.step(&sweep, BY_KEY, &start)?;
+    if has_others(&step.page, sweep.shape.resource, keys) {
+        return Err(FeedError::NotByKey);
+    }
+    Ok(step)
+}
+
+/// Returns whether a page has records of the resource other than those with these keys.
+/// Servers may compare keys without case.
+fn has_others(page: &Page, resource: Resource, keys: &[&str]) -> bool {
+    let is_keyless = |reject: &Reject| reject.resource == resource && reject.key.is_none();
+    let is_asked = |found: &&str| keys.iter().any(|key| key.eq_ignore_ascii_case(found));
+    page.rejects.iter().any(is_keyless) || !keys_of(page, resource).iter().all(is_asked)
 }
 
 /// Returns the filter for records with one of these keys.

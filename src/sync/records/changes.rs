@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::announced::apply_announcements;
+use super::announced::apply_announcements_daily;
 use super::job_run::JobRun;
 use super::reader::{Reader, rejected_error};
 use super::run_set::{RunEnding, RunSet};
@@ -84,7 +84,7 @@ pub(in crate::sync) fn catch_up_and_announce(
 ) -> Result<()> {
     catch_up(job, resources)?;
     if job.has_resumed(resources) && !job.must_end() {
-        apply_announcements(job, resources)?;
+        apply_announcements_daily(job, resources)?;
     }
     Ok(())
 }

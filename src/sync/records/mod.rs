@@ -18,6 +18,9 @@ mod record_plan;
 
 pub(in crate::sync) mod reader;
 
+mod announced_keys;
+pub(in crate::sync) mod deleted_resource;
+
 pub(in crate::sync) mod announced;
 pub(in crate::sync) mod changes;
 pub(in crate::sync) mod whole;

@@ -98,6 +98,9 @@ impl Reader<'_> {
         match self.job() {
             Job::Incremental => write.resolve_unseen_keyless_rejects(resource, since),
             // Keys and timestamps do not show whether a record can be stored now.
+            Job::Reconcile if self.left_out.is_empty() => {
+                write.resolve_announcements(resource, since)
+            }
             Job::Reconcile => Ok(()),
             _ => write.resolve_unseen_rejects(resource, since),
         }
