@@ -34,8 +34,8 @@
 //! - Every value passes through a [`value::ValueForm`] before it is stored or compared.
 //! - Requests depend only on the feed's clock. The local clock only dates what the mirror
 //!   did.
-//! - A record that cannot be stored is kept completely as a reject, and the watermark does
-//!   not move past it.
+//! - A record that cannot be stored is kept completely as a reject, and every sync tries it
+//!   again.
 //! - A sweep that did not finish deletes nothing.
 //! - The token cannot be printed, and it is never sent to a photo host.
 //! - A row names a file only after the file is complete and has its final name. A download
@@ -88,8 +88,8 @@
 //!
 //! With a filter, the sync first reads the keys and timestamps of all changes. A live row
 //! that does not match the filter any more gets its last values and is soft-deleted. The
-//! watermark moves to the newest timestamp that is not in the future of the feed, and never
-//! past a reject. Finally, the sync applies the announced deletions, which have a watermark
+//! watermark moves to the newest timestamp that is not in the future of the feed. Rejected
+//! records are read again by their keys or timestamps. Finally, the sync applies the announced deletions, which have a watermark
 //! of their own.
 //!
 //! [`sync::reconcile`] repairs differences that have no timestamp and no announcement.

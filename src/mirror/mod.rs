@@ -39,7 +39,9 @@ pub use process::{
     CorruptCopy, Lease, LeaseHolder, LeaseTaken, RequestLedger, is_corrupt, is_disk_error,
     is_same_file,
 };
-pub use rows::{DeletedReason, HeldRecord, KeyDifferences, RowReader, Rows, Scope, StoredRow};
+pub use rows::{
+    DeletedReason, HeldRecord, KeyDifferences, OpenReject, RowReader, Rows, Scope, StoredRow,
+};
 pub use runs::{Job, LastRun, Purged, RunCounts, RunId, RunOutcome, RunRow, RunStatus, RunSummary};
 pub use sidecar::{DATABASE_SUFFIXES, with_suffix};
 pub use transaction::{ReadTx, WriteTx};

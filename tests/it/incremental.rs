@@ -246,7 +246,7 @@ fn a_field_declared_or_undeclared_is_no_change() {
 }
 
 #[test]
-fn a_rejected_record_holds_the_watermark_until_it_is_fixed() {
+fn a_rejected_record_is_read_again_until_it_is_fixed() {
     for spoil in [Spoil::NoKey, Spoil::WrongType, Spoil::NotAnObject] {
         let feed = feed(30);
         let mirror = Mirror::of(&feed);
@@ -274,6 +274,11 @@ fn a_rejected_record_holds_the_watermark_until_it_is_fixed() {
         mirror.sync_ends(3, &[]);
         assert_eq!(number(&mirror.open(), open), 1);
         feed.repair("Property", &keys[1].to_string()).unwrap();
+        if spoil == Spoil::NotAnObject {
+            // Neither a key nor a timestamp shows which record it is.
+            mirror.sync_ends(3, &[]);
+            mirror.sync_full();
+        }
         mirror.sync();
         let db = mirror.open();
         assert_eq!(number(&db, open), 0);

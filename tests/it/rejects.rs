@@ -2,7 +2,7 @@
 
 use rusqlite::types::Value as Sql;
 use serde_json::Value as Json;
-use simulator::Spoil;
+use simulator::{Simulator, Spoil};
 
 use crate::support::*;
 
@@ -96,50 +96,112 @@ fn bad_records_among_good_ones_are_kept_whole_until_they_are_fixed() {
     );
 }
 
-#[test]
-fn the_watermark_stays_before_a_rejected_record() {
-    let feed = feed(60);
-    let records = feed.truth("Property");
-    let middle = records.iter().max_by_key(|record| {
-        let stamp = stored_timestamp(record["ModificationTimestamp"].as_str().unwrap());
-        (stamp < newest_timestamp(&feed, "Property")).then_some(stamp)
-    });
-    let record = middle.unwrap();
-    let stamp = stored_timestamp(record["ModificationTimestamp"].as_str().unwrap());
-    let key = record["ListingKey"].as_str().unwrap();
-    feed.spoil("Property", key, Spoil::NoKey).unwrap();
-    let mirror = Mirror::of(&feed);
-    mirror.sync_ends(3, &["full"]);
-    let after = last_run(&mirror.open(), "Property")["watermark_after"].clone();
-    assert!(
-        after == Sql::Null || as_text(&after) <= stamp.as_str(),
-        "{after:?} is past {stamp}"
-    );
+const OPEN: &str = "SELECT count(*) FROM rejects WHERE resolved_at IS NULL";
 
-    feed.repair("Property", key).unwrap();
-    mirror.sync_full();
-    let after = last_run(&mirror.open(), "Property")["watermark_after"].clone();
-    assert_eq!(after, Sql::Text(newest_timestamp(&feed, "Property")));
+/// Returns the number of requests for listings.
+fn asked_for_listings(feed: &Simulator) -> usize {
+    let asked = feed.requests().into_iter();
+    asked
+        .filter(|request| request.path.ends_with("/Property"))
+        .count()
+}
+
+/// Changes this number of listings, after some hours.
+fn change(feed: &Simulator, keys: &[i64]) {
+    feed.advance(chrono::Duration::hours(3));
+    for key in keys {
+        let price = fields(serde_json::json!({"ListPrice": 1_000 + key}));
+        feed.edit("Property", &key.to_string(), price).unwrap();
+    }
 }
 
 #[test]
-fn a_rejected_unreadable_timestamp_does_not_move_the_watermark() {
-    let feed = feed(60);
-    let mirror = Mirror::of(&feed);
-    mirror.sync_full();
-    let before = last_run(&mirror.open(), "Property")["watermark_after"].clone();
-    feed.advance(chrono::Duration::hours(2));
-    feed.move_market(10);
-    let key = feed.listing_keys()[30].to_string();
-    feed.spoil("Property", &key, Spoil::WrongType).unwrap();
-    mirror.sync_ends(3, &["full"]);
-    let db = mirror.open();
-    assert_eq!(last_run(&db, "Property")["watermark_after"], before);
-    assert_eq!(
-        live(&db, "Property"),
-        feed.count("Property") as i64,
-        "the bad record is still stored"
-    );
+fn the_watermark_does_not_wait_for_rejected_records() {
+    for spoil in [Spoil::WrongType, Spoil::NoKey, Spoil::NotAnObject] {
+        let feed = feed(120);
+        let keys = feed.listing_keys();
+        let mirror = Mirror::of(&feed);
+        mirror.sync();
+        change(&feed, &keys[..1]);
+        feed.spoil("Property", &keys[0].to_string(), spoil).unwrap();
+        mirror.sync_ends(3, &[]);
+        change(&feed, &keys[10..]);
+        mirror.sync_ends(3, &[]);
+        let after = last_run(&mirror.open(), "Property")["watermark_after"].clone();
+        assert_eq!(after, Sql::Text(newest_timestamp(&feed, "Property")));
+
+        feed.advance(chrono::Duration::hours(3));
+        feed.clear_requests();
+        mirror
+            .sync_ends(3, &[])
+            .says(3, &["Property: 1 record could not be stored"]);
+        let asked = asked_for_listings(&feed);
+        assert!(asked <= 10, "{spoil:?}: {asked} requests for listings");
+        assert_eq!(number(&mirror.open(), OPEN), 1);
+
+        feed.repair("Property", &keys[0].to_string()).unwrap();
+        if spoil == Spoil::NotAnObject {
+            mirror.sync_full();
+        }
+        mirror.sync();
+        let db = mirror.open();
+        assert_eq!(number(&db, OPEN), 0);
+        assert_mirror_equals_feed(&db, &feed, &MAIN);
+    }
+}
+
+#[test]
+fn a_rejected_record_that_was_deleted_is_resolved() {
+    for spoil in [Spoil::WrongType, Spoil::NoKey] {
+        let feed = feed(30);
+        let key = feed.listing_keys()[3].to_string();
+        feed.spoil("Property", &key, spoil).unwrap();
+        let mirror = Mirror::of(&feed);
+        mirror.sync_ends(3, &[]);
+        feed.advance(chrono::Duration::hours(3));
+        feed.delete("Property", &key, true).unwrap();
+        mirror.sync();
+        let db = mirror.open();
+        assert_eq!(number(&db, OPEN), 0);
+        assert_mirror_equals_feed(&db, &feed, &MAIN);
+    }
+}
+
+#[test]
+fn children_come_with_a_listing_that_could_not_be_stored_before() {
+    for refused in [None, Some(400)] {
+        let feed = feed(40);
+        feed.set_server(|server| server.expand_refused = refused);
+        let key = feed.listing_keys()[3].to_string();
+        feed.spoil("Property", &key, Spoil::WrongType).unwrap();
+        let mirror = Mirror::of(&feed);
+        mirror.sync_ends(3, &[]);
+        change(&feed, &feed.listing_keys()[10..]);
+        mirror.sync_ends(3, &[]);
+        feed.advance(chrono::Duration::hours(3));
+        feed.repair("Property", &key).unwrap();
+        mirror.sync();
+        assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    }
+}
+
+#[test]
+fn a_photo_that_could_not_be_stored_comes_later() {
+    for refused in [None, Some(404)] {
+        let feed = feed(40);
+        let photo = feed.truth("Media")[7]["MediaKey"].clone();
+        let photo = photo.as_str().unwrap();
+        feed.spoil("Media", photo, Spoil::WrongType).unwrap();
+        feed.set_server(|server| server.media_status = refused);
+        let mirror = Mirror::of(&feed);
+        mirror.sync_ends(3, &[]);
+        change(&feed, &feed.listing_keys()[10..]);
+        mirror.sync_ends(3, &[]);
+        feed.advance(chrono::Duration::hours(3));
+        feed.repair("Media", photo).unwrap();
+        mirror.sync();
+        assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    }
 }
 
 #[test]

@@ -31,6 +31,9 @@ pub struct Sweep {
     pub tries: Tries,
 }
 
+/// The length of a timestamp with milliseconds, in storage form.
+const MILLIS_LEN: usize = "2026-01-02 03:04:05.678".len();
+
 impl Sweep {
     /// Returns a query for the resource in the order of its paging key.
     pub fn query(&self) -> Query {
@@ -102,14 +105,30 @@ impl Sweep {
             .filter(query::and([filter.unwrap_or_default(), changed]))
     }
 
+    /// Returns the sweep of only the records that show a timestamp, in storage form. A server
+    /// may compare timestamps with more digits than it shows.
+    pub fn showing(&self, timestamp: &str) -> Sweep {
+        let shown = match self.timestamps {
+            Precision::AsStored => timestamp,
+            Precision::Millis => timestamp.get(..MILLIS_LEN).unwrap_or(timestamp),
+        };
+        let end = next_shown(shown);
+        let parts = [
+            self.filter.as_deref().map(query::group),
+            Some(query::ge(MODIFICATION_TIMESTAMP, &self.time(shown))),
+            end.map(|end| query::lt(MODIFICATION_TIMESTAMP, &self.time(&end))),
+        ];
+        Sweep {
+            filter: Some(query::and(parts.into_iter().flatten())),
+            ..self.clone()
+        }
+    }
+
     /// Returns the query for a page of records that show one timestamp, by key.
     pub(super) fn ties_query(&self, timestamp: &str, after: Option<&Key>) -> Query {
         let field = &self.shape.paging_field().name;
-        let end = next_shown(timestamp);
         let parts = [
-            self.filter.as_deref().map(query::group),
-            Some(query::ge(MODIFICATION_TIMESTAMP, &self.time(timestamp))),
-            end.map(|end| query::lt(MODIFICATION_TIMESTAMP, &self.time(&end))),
+            self.showing(timestamp).filter,
             after.map(|key| query::gt(field, &key.literal())),
         ];
         self.query()

@@ -14,6 +14,7 @@ mod sweep_staging;
 pub use held_record::HeldRecord;
 pub(super) use held_record::rows_where;
 pub use key_comparison::KeyDifferences;
+pub use rejects::OpenReject;
 pub use row_comparison::{RowReader, StoredRow};
 pub use row_deletion::DeletedReason;
 pub use row_writer::Rows;

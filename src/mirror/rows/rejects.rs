@@ -6,6 +6,17 @@ use crate::mirror::{Mirror, ReadTx, RunId, WriteTx};
 use crate::record::Reject;
 use crate::resource::Resource;
 
+/// A record that cannot be stored yet.
+#[derive(Clone, Debug)]
+pub struct OpenReject {
+    /// Its row in `rejects`.
+    pub id: i64,
+    /// The record's key, if it has one.
+    pub key: Option<String>,
+    /// The whole record as received.
+    pub payload: String,
+}
+
 impl ReadTx<'_> {
     /// Returns the number of unresolved rejects of a resource.
     pub fn open_rejects(&self, resource: Resource) -> rusqlite::Result<u64> {
@@ -94,23 +105,14 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// Resolves the rejects without a key that incremental runs before `since` stored.
-    /// A sequence of runs over the same changes, which began with `since`, has finished
-    /// without seeing them again: the feed no longer sends them in that form.
-    pub fn resolve_unseen_keyless_rejects(
-        &self,
-        resource: Resource,
-        since: RunId,
-    ) -> rusqlite::Result<()> {
-        self.transaction.execute(
-            "UPDATE rejects SET resolved_at = :now
-             WHERE resource = :resource AND run_id < :since AND resolved_at IS NULL
-               AND record_key IS NULL
-               AND (SELECT job FROM sync_runs WHERE id = rejects.run_id) = 'incremental'",
-            named_params! {
-                ":now": self.now, ":resource": resource.entity_set(), ":since": since.0,
-            },
+    /// Resolves these rejects, except those that a run from `since` on has seen again.
+    pub fn resolve_unseen(&self, ids: &[i64], since: i64) -> rusqlite::Result<()> {
+        let mut resolve = self.transaction.prepare_cached(
+            "UPDATE rejects SET resolved_at = :now WHERE id = :id AND run_id < :since",
         )?;
+        for id in ids {
+            resolve.execute(named_params! { ":now": self.now, ":id": id, ":since": since })?;
+        }
         Ok(())
     }
 
@@ -129,21 +131,28 @@ impl WriteTx<'_> {
 }
 
 impl Mirror {
-    /// Returns the keys of the unresolved rejects that no run from `since` on has seen.
-    pub fn unseen_reject_keys(
+    /// Returns the unresolved rejects that no run from `since` on has seen, the ones that
+    /// were tried last at the end.
+    pub fn unseen_rejects(
         &self,
         resource: Resource,
         since: i64,
-    ) -> rusqlite::Result<Vec<String>> {
+    ) -> rusqlite::Result<Vec<OpenReject>> {
         self.connection
             .prepare(
-                "SELECT DISTINCT record_key FROM rejects
+                "SELECT id, record_key, payload FROM rejects
                  WHERE resource = :resource AND run_id < :since AND resolved_at IS NULL
-                   AND record_key IS NOT NULL ORDER BY record_key",
+                 ORDER BY run_id, id",
             )?
             .query_map(
                 named_params! { ":resource": resource.entity_set(), ":since": since },
-                |row| row.get(0),
+                |row| {
+                    Ok(OpenReject {
+                        id: row.get(0)?,
+                        key: row.get(1)?,
+                        payload: row.get(2)?,
+                    })
+                },
             )?
             .collect()
     }

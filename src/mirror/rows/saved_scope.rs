@@ -34,20 +34,6 @@ impl Mirror {
             fields: serde_json::from_str(&fields).unwrap_or_default(),
         }))
     }
-
-    /// Returns whether a full sync or a reconcile rejected a record without a key. Only
-    /// another complete read finds such a record again.
-    pub fn has_keyless_rejects(&self, resource: Resource) -> rusqlite::Result<bool> {
-        self.connection.query_row(
-            "SELECT EXISTS (
-                 SELECT 1 FROM rejects
-                 WHERE resource = ?1 AND resolved_at IS NULL AND record_key IS NULL
-                   AND (SELECT job FROM sync_runs WHERE id = rejects.run_id)
-                       IN ('full', 'reconcile'))",
-            [resource.entity_set()],
-            |row| row.get(0),
-        )
-    }
 }
 
 impl ReadTx<'_> {

@@ -128,16 +128,6 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// Resets a finished run's watermark to the one before the run, so that the same
-    /// changes are read again.
-    pub fn reset_watermark(&self, run: RunId) -> rusqlite::Result<()> {
-        self.transaction.execute(
-            "UPDATE sync_runs SET watermark_after = watermark_before WHERE id = ?1",
-            [run.0],
-        )?;
-        Ok(())
-    }
-
     /// Finishes a run. Its counts and checkpoint have been saved before.
     pub fn finish_run(&self, run: RunId, outcome: &RunOutcome) -> rusqlite::Result<()> {
         let seconds = outcome.duration.as_secs_f64();

@@ -13,8 +13,8 @@ use crate::value::ValueForm;
 /// Keys of this many bytes fit in a URL of every known server.
 const URL_KEYS_BYTES: usize = 3_000;
 
-/// The walk number of pages that are fetched by key.
-const BY_KEY: usize = usize::MAX;
+/// The walk number of pages that are not part of a walk through the resource.
+pub const BY_KEY: usize = usize::MAX;
 
 /// Fetches the records with these keys in the largest requests that the server takes,
 /// and passes each page to `each`. Returns the keys that the feed does not have, after
@@ -77,7 +77,7 @@ fn keys_of(page: &Page, resource: Resource) -> HashSet<&str> {
 }
 
 fn ask(feed: &Feed, sweep: &Sweep, keys: &[&str]) -> Result<Step, FeedError> {
-    let any = any_of(&sweep.shape, keys);
+    let any = any_of(&sweep.shape, sweep.shape.resource.key(), keys);
     let filter = sweep.filter.as_deref().map(query::group);
     let sweep = Sweep {
         filter: Some(query::and([filter.unwrap_or_default(), any])),
@@ -99,9 +99,8 @@ fn has_others(page: &Page, resource: Resource, keys: &[&str]) -> bool {
     page.rejects.iter().any(is_keyless) || !keys_of(page, resource).iter().all(is_asked)
 }
 
-/// Returns the filter for records with one of these keys.
-fn any_of(shape: &Shape, keys: &[&str]) -> String {
-    let field = shape.resource.key();
+/// Returns the filter for records whose field has one of these keys.
+pub fn any_of(shape: &Shape, field: &str, keys: &[&str]) -> String {
     let is_number = shape
         .position(field)
         .is_some_and(|at| shape.fields[at].form == ValueForm::Integer);

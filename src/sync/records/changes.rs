@@ -1,8 +1,6 @@
 //! Reads the changes since the watermark: of listings with their children, and then of
 //! each child itself, since a photo can change without its listing.
 
-use std::collections::BTreeMap;
-
 use super::announced::apply_announcements_daily;
 use super::job_run::JobRun;
 use super::reader::{Reader, rejected_error};
@@ -174,7 +172,6 @@ fn read_group(job: &mut JobRun<'_>, group: &Group) -> Result<()> {
             child,
             comes_along: read.along.contains(&child),
             listings: read.run,
-            has_rejects: read.rejected.contains_key(child.entity_set()),
         };
         changes.read(job, runs)?;
     }
@@ -205,35 +202,25 @@ pub(in crate::sync) fn read_listing_changes(
     let mut read = read_to_end(reader, job)?;
     for child in read.runs.resources() {
         let runs = job.split(&mut read.runs, child);
-        let has_rejects = read.rejected.contains_key(child.entity_set());
-        end_child(job, child, runs, read.run.filter(|_| has_rejects))?;
+        end_child(job, child, runs)?;
     }
     Ok(())
 }
 
 /// Ends the run of a child after only the records that came with listings were read.
-/// `held_listings` is the run of the listings if one of these records was rejected.
-fn end_child(
-    job: &mut JobRun<'_>,
-    child: Resource,
-    mut runs: RunSet,
-    held_listings: Option<RunId>,
-) -> Result<()> {
+fn end_child(job: &mut JobRun<'_>, child: Resource, mut runs: RunSet) -> Result<()> {
     let counts = runs.counts(child);
     // Where an earlier run of the child's own changes resumes.
     let checkpoint = runs.get(child).and_then(|run| run.checkpoint.clone());
     let is_idle = counts.records_seen + counts.deleted == 0;
-    if is_idle && held_listings.is_none() && checkpoint.is_none() {
+    if is_idle && checkpoint.is_none() {
         return job.discard(runs);
     }
     let mut ending = RunEnding::new(Verdict::Done, None);
     if checkpoint.is_some() {
         ending.status = RunStatus::Interrupted;
     }
-    job.end_runs(&mut runs, checkpoint.as_deref(), |write, _| {
-        if let Some(run) = held_listings {
-            write.reset_watermark(run)?;
-        }
+    job.end_runs(&mut runs, checkpoint.as_deref(), |_, _| {
         Ok(vec![(child, ending)])
     })
 }
@@ -244,8 +231,6 @@ struct ChangesRead {
     runs: RunSet,
     /// The children that came along.
     along: Vec<Resource>,
-    /// The resources with rejected records.
-    rejected: BTreeMap<String, Option<String>>,
     /// The run of the resource itself.
     run: Option<RunId>,
 }
@@ -254,18 +239,12 @@ struct ChangesRead {
 fn read_to_end(mut reader: Reader<'_>, job: &mut JobRun<'_>) -> Result<ChangesRead> {
     let result = read_and_find_left(&mut reader, job.mirror);
     let along = reader.checkpoint.expanded();
-    let rejected = reader.checkpoint.rejected.clone();
     let run = reader.runs.get(reader.resource).map(|run| run.id);
     let runs = reader.finish(job, &result)?;
     if let Err(error) = result {
         error.of_resource()?;
     }
-    Ok(ChangesRead {
-        runs,
-        along,
-        rejected,
-        run,
-    })
+    Ok(ChangesRead { runs, along, run })
 }
 
 /// Reads the changes, and finds records that left the filter.
@@ -275,12 +254,13 @@ fn read_and_find_left(reader: &mut Reader<'_>, mirror: &mut Mirror) -> Result<()
         reader.note_changed(mirror)?;
     }
     let shape = reader.read_all(mirror)?;
+    reader.retry_rejects(mirror, &shape)?;
     reader.confirm_changes(mirror)?;
     if is_filtered {
         let unseen = mirror.read()?.missing(reader.job(), reader.resource)?;
         reader.leave_filter(mirror, &shape, &unseen)?;
     }
-    reader.retry_rejects(mirror, &shape)
+    Ok(())
 }
 
 /// Reads the changes of a child after those of its listings.
@@ -290,8 +270,6 @@ struct ChildChanges {
     comes_along: bool,
     /// The run of the listings.
     listings: Option<RunId>,
-    /// Whether one of its records was rejected there.
-    has_rejects: bool,
 }
 
 impl ChildChanges {
@@ -330,18 +308,13 @@ impl ChildChanges {
         Ok(())
     }
 
-    /// Ends the run of the child with the watermark of its listings. If one of its
-    /// records was rejected, the listings' watermark stays, so that they are read again.
+    /// Ends the run of the child with the watermark of its listings.
     fn inherit_from_listings(&self, job: &mut JobRun<'_>, mut runs: RunSet) -> Result<()> {
         let summary = self.listings.map(|run| job.mirror.run_summary(run));
         let watermark = summary
             .transpose()?
-            .and_then(|summary| summary.watermark_after)
-            .filter(|_| !self.has_rejects);
+            .and_then(|summary| summary.watermark_after);
         job.end_runs(&mut runs, None, |write, _| {
-            if let Some(run) = self.listings.filter(|_| self.has_rejects) {
-                write.reset_watermark(run)?;
-            }
             let error = rejected_error(write.open_rejects(self.child)?);
             let verdict = match error {
                 None => Verdict::Done,

@@ -11,7 +11,7 @@ use crate::mirror::Job;
 use crate::record::{Reject, Shape};
 use crate::resource::Resource;
 use crate::sync::sync_error::Result;
-use crate::value::{stored_instant, timestamp};
+use crate::value::stored_instant;
 
 /// Saved with every page, in the page's transaction.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,9 +28,6 @@ pub struct Checkpoint {
     pub read: u64,
     /// The newest timestamp of each resource, asked before the first page.
     pub newest: BTreeMap<String, String>,
-    /// For each resource with rejects, the oldest of their timestamps; `None` where a
-    /// reject's timestamp cannot be read.
-    pub rejected: BTreeMap<String, Option<String>>,
     /// The run that began the reading.
     pub first_run: Option<i64>,
     /// Whether a record was rejected that has no key.
@@ -69,7 +66,6 @@ impl Checkpoint {
             count: None,
             read: 0,
             newest: BTreeMap::new(),
-            rejected: BTreeMap::new(),
             first_run: None,
             keyless: false,
             pending: Vec::new(),
@@ -103,20 +99,7 @@ impl Checkpoint {
 
     /// Notes rejected records.
     pub fn note_rejects(&mut self, rejects: &[Reject]) {
-        for reject in rejects {
-            self.keyless |= reject.key.is_none();
-            // Children are not stored without their listing.
-            if reject.resource == Resource::Property {
-                for child in &self.expand {
-                    self.rejected.insert(child.clone(), None);
-                }
-            }
-            let found = timestamp_of(reject);
-            self.rejected
-                .entry(reject.resource.entity_set().to_owned())
-                .and_modify(|oldest| *oldest = oldest.take().min(found.clone()))
-                .or_insert(found);
-        }
+        self.keyless |= rejects.iter().any(|reject| reject.key.is_none());
     }
 
     /// Notes the newest timestamp of a page that was read in the order of timestamps.
@@ -135,8 +118,8 @@ impl Checkpoint {
     }
 
     /// Returns the watermark of a resource after the run has finished: the feed's time up
-    /// to which it is mirrored, never past a rejected record. An incremental sync never
-    /// moves it back; a full sync does if the feed's newest timestamp is older than before.
+    /// to which it is mirrored, except for rejected records. An incremental sync never moves
+    /// it back; a full sync does if the feed's newest timestamp is older than before.
     pub fn watermark(
         &self,
         job: Job,
@@ -144,85 +127,12 @@ impl Checkpoint {
         before: Option<String>,
     ) -> Option<String> {
         let found = self.newest.get(resource.entity_set()).cloned();
-        let newest = match job {
-            Job::Incremental => found.max(before.clone()),
+        match job {
+            Job::Incremental => found.max(before),
             // Comparing timestamps misses a record that changed twice within one second;
             // the next incremental sync reads it.
-            Job::Reconcile => before.clone(),
-            _ => found.or(before.clone()),
-        };
-        match self.rejected.get(resource.entity_set()) {
-            None => newest,
-            Some(None) => before,
-            Some(Some(oldest)) => newest.map(|newest| newest.min(oldest.clone())),
+            Job::Reconcile => before,
+            _ => found.or(before),
         }
-    }
-}
-
-/// Returns the ModificationTimestamp in the text of a rejected record, if it can be read.
-fn timestamp_of(reject: &Reject) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Timestamped {
-        #[serde(rename = "ModificationTimestamp")]
-        modified: String,
-    }
-    let record: Timestamped = serde_json::from_str(&reject.payload).ok()?;
-    timestamp(&record.modified).map(String::from)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn reject(payload: &str) -> Reject {
-        let payload = payload.to_owned();
-        Reject {
-            resource: Resource::Property,
-            key: None,
-            reason: String::new(),
-            payload,
-        }
-    }
-
-    fn checkpoint() -> Checkpoint {
-        Checkpoint {
-            asked: String::new(),
-            positions: Vec::new(),
-            expand: Vec::new(),
-            count: None,
-            read: 0,
-            newest: [("Property".to_owned(), "2026-03-01 00:00:00".to_owned())].into(),
-            rejected: BTreeMap::new(),
-            first_run: None,
-            keyless: false,
-            pending: Vec::new(),
-            by_links: false,
-            unwanted: 0,
-            older: BTreeMap::new(),
-            unlisted: BTreeMap::new(),
-        }
-    }
-
-    #[test]
-    fn the_watermark_never_passes_a_record_that_was_rejected() {
-        let before = Some("2026-01-01 00:00:00".to_owned());
-        let mut checkpoint = checkpoint();
-        let watermark = |checkpoint: &Checkpoint| {
-            checkpoint.watermark(Job::Full, Resource::Property, before.clone())
-        };
-        assert_eq!(
-            watermark(&checkpoint).as_deref(),
-            Some("2026-03-01 00:00:00")
-        );
-        checkpoint.note_rejects(&[
-            reject(r#"{"ModificationTimestamp":"2026-02-02T00:00:00Z"}"#),
-            reject(r#"{"ModificationTimestamp":"2026-02-03T00:00:00Z"}"#),
-        ]);
-        assert_eq!(
-            watermark(&checkpoint).as_deref(),
-            Some("2026-02-02 00:00:00")
-        );
-        checkpoint.note_rejects(&[reject("7")]);
-        assert_eq!(watermark(&checkpoint), before);
     }
 }

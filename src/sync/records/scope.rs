@@ -26,7 +26,6 @@ pub(in crate::sync) fn needs_full(
         (None, _) => "it is not known with which fields it was read",
         (Some(held), Ok(wanted)) if held.filter != wanted.filter => "its filter has changed",
         (Some(held), Ok(wanted)) if !wanted.fields.is_subset(&held.fields) => "it has new fields",
-        _ if mirror.has_keyless_rejects(resource)? => "a record without a key could not be stored",
         _ => return Ok(false),
     };
     context.progress.note(&Note::ReadsAll(resource, reason));

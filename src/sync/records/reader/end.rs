@@ -96,7 +96,7 @@ impl Reader<'_> {
         since: RunId,
     ) -> rusqlite::Result<()> {
         match self.job() {
-            Job::Incremental => write.resolve_unseen_keyless_rejects(resource, since),
+            Job::Incremental => Ok(()),
             // Keys and timestamps do not show whether a record can be stored now.
             Job::Reconcile if self.left_out.is_empty() => {
                 write.resolve_announcements(resource, since)

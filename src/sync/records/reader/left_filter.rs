@@ -1,4 +1,4 @@
-//! Records that leave the configured filter, and rejects that are tried again.
+//! Records that leave the configured filter.
 
 use std::sync::Arc;
 
@@ -54,34 +54,5 @@ impl Reader<'_> {
             self.apply_and_delete(mirror, shape, step, Some(DeletedReason::Scope))
         })?;
         Ok(())
-    }
-
-    /// Refetches rejected records that this run has not seen.
-    pub fn retry_rejects(&mut self, mirror: &mut Mirror, shape: &Arc<Shape>) -> Result<()> {
-        let Some(first_run) = self.checkpoint.first_run else {
-            return Ok(());
-        };
-        let keys = mirror.unseen_reject_keys(self.resource, first_run)?;
-        if keys.is_empty() {
-            return Ok(());
-        }
-        let (feed, stop) = (self.context.feed, self.context.stop);
-        let sweep = self.sweep(shape);
-        let fetched = fetch(feed, stop, &sweep, &keys, |step| {
-            self.apply(mirror, shape, step)
-        });
-        let absent = match fetched {
-            Ok(absent) => absent,
-            Err(error) if error.is_refusal() => {
-                tracing::info!(resource = %self.resource, %error, "refetching rejected records");
-                return Ok(());
-            }
-            Err(error) => return Err(error),
-        };
-        let write = mirror.write()?;
-        for key in absent {
-            write.resolve_rejects(self.resource, &key)?;
-        }
-        Ok(write.commit()?)
     }
 }

@@ -10,6 +10,7 @@ mod compare;
 mod confirm;
 mod left_filter;
 mod pages;
+mod retry;
 
 mod missing;
 
