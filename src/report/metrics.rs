@@ -48,6 +48,11 @@ const GAUGES: [Gauge; 12] = [
         samples: job_statuses,
     },
     Gauge {
+        name: "mlsmirror_budget_requests_left",
+        help: "Number of requests left within the period of a rate limit",
+        samples: requests_left,
+    },
+    Gauge {
         name: "mlsmirror_photos_to_fetch",
         help: "Number of photos to download",
         samples: |status| total(status.photos.photos),
@@ -56,11 +61,6 @@ const GAUGES: [Gauge; 12] = [
         name: "mlsmirror_photos_failing",
         help: "Number of photos to download whose last download failed",
         samples: |status| total(status.photos.failing),
-    },
-    Gauge {
-        name: "mlsmirror_budget_requests_left",
-        help: "Number of requests left within the period of a rate limit",
-        samples: requests_left,
     },
     Gauge {
         name: "mlsmirror_database_bytes",
