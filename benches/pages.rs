@@ -51,6 +51,7 @@ impl Answer {
         let wanted = Wanted {
             select: &Default::default(),
             expand: &[],
+            held: &Default::default(),
         };
         let dialect = Dialect::of(Profile::Wfrmls);
         let shape = Arc::new(shape(&metadata, dialect, Resource::Property, wanted)?);
@@ -93,7 +94,12 @@ impl Kept {
         let folder = tempfile::tempdir()?;
         let mut mirror = Mirror::open(&folder.path().join("mirror.db"))?;
         let tx = mirror.write()?;
-        let fields = columns(&answer.metadata, Resource::Property)?;
+        let wanted = Wanted {
+            select: &Default::default(),
+            expand: &[],
+            held: &Default::default(),
+        };
+        let fields = columns(&answer.metadata, Resource::Property, wanted)?;
         let paging = answer.shape.paging_field().name.clone();
         tx.ensure_table(Resource::Property, &fields, Some(&paging))?;
         let run = tx.start_run(Job::Full, Resource::Property, None, None)?;

@@ -19,6 +19,7 @@ static SHAPE: LazyLock<Arc<Shape>> = LazyLock::new(|| {
     let wanted = Wanted {
         select: &Default::default(),
         expand: &[Resource::Media],
+        held: &Default::default(),
     };
     let dialect = Dialect::of(Profile::Wfrmls);
     let shape = shape(&metadata, dialect, Resource::Property, wanted);
@@ -63,11 +64,12 @@ pub fn metadata(input: &[u8]) {
             let wanted = Wanted {
                 select: &Default::default(),
                 expand: &[],
+                held: &Default::default(),
             };
             if let Err(error) = shape(&metadata, dialect, resource, wanted) {
                 assert_is_message(&error.to_string());
             }
-            let Ok(columns) = columns(&metadata, resource) else {
+            let Ok(columns) = columns(&metadata, resource, wanted) else {
                 continue;
             };
             // SQLite ignores the case of names.

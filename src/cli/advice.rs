@@ -121,6 +121,7 @@ pub fn note(note: &Note) -> String {
         Note::UnknownAnnounced(_)
         | Note::NotDeclared(_)
         | Note::ReadsAll(..)
+        | Note::FieldsInExtra(..)
         | Note::MissingFiles(..) => note.to_string(),
     }
 }

@@ -10,6 +10,12 @@ impl Mirror {
     pub fn has_table(&self, resource: Resource) -> rusqlite::Result<bool> {
         has_table(&self.connection, resource)
     }
+
+    /// Returns the names of the columns of the resource's table; none if it does not
+    /// exist.
+    pub fn columns(&self, resource: Resource) -> rusqlite::Result<Vec<String>> {
+        columns(&self.connection, resource.table())
+    }
 }
 
 impl ReadTx<'_> {

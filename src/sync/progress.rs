@@ -35,6 +35,8 @@ pub enum Note {
     ReadsAll(Resource, &'static str),
     /// The feed does not declare this resource of children, which is left out.
     NotDeclared(Resource),
+    /// This number of declared fields of a resource has no column.
+    FieldsInExtra(Resource, usize),
     /// The resource cannot be compared by its keys.
     NotReconciled(Resource),
     /// This number of files in this folder is missing or damaged, and is downloaded again.
@@ -56,6 +58,17 @@ impl fmt::Display for Note {
                 write!(
                     f,
                     "{resource}: this feed does not declare it; leaving it out"
+                )
+            }
+            Note::FieldsInExtra(resource, count) => {
+                let fields = if *count == 1 {
+                    "declared field has"
+                } else {
+                    "declared fields have"
+                };
+                write!(
+                    f,
+                    "{resource}: {count} {fields} no column; `extra` keeps the values"
                 )
             }
             Note::NotReconciled(resource) => {

@@ -5,6 +5,7 @@ mod brake;
 mod budget;
 mod changes;
 mod children;
+mod columns;
 mod corpora;
 mod deletions;
 mod documents;

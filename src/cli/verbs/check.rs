@@ -6,6 +6,7 @@ use crate::cli::arguments::Arguments;
 use crate::cli::display_text::{bytes, counted, thousands, time};
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
+use crate::cli::progress_display::ProgressDisplay;
 use crate::cli::session::Session;
 use crate::resource::Resource;
 use crate::sync::{self, Plan, ResourcePlan};
@@ -13,8 +14,9 @@ use crate::sync::{self, Plan, ResourcePlan};
 pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     let session = Session::open(arguments, output)?;
     let resources = session.config.sync.resources.clone();
-    let plan = sync::check(&session.context(&sync::Unwatched, 0), &resources)?;
     let feed = &session.config.feed;
+    let progress = ProgressDisplay::new(output, feed);
+    let plan = sync::check(&session.context(&progress, 0), &resources)?;
     let text = format!(
         "feed {} answers and accepts the token\n{}",
         feed.base_url,

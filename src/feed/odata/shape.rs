@@ -1,6 +1,6 @@
 //! Derives the fields that the mirror stores from `$metadata`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::dialect::{Dialect, Paging};
 use super::metadata::{Edm, EntityType, Field, Metadata};
@@ -15,6 +15,8 @@ pub struct Wanted<'a> {
     pub select: &'a BTreeMap<Resource, Vec<String>>,
     /// The child resources to request with `$expand`.
     pub expand: &'a [Resource],
+    /// The columns that the tables already have.
+    pub held: &'a BTreeMap<Resource, Vec<String>>,
 }
 
 /// Why `$metadata` does not satisfy the configuration.
@@ -93,26 +95,72 @@ const OWN_COLUMNS: [&str; 16] = [
     "file_last_modified",
 ];
 
-/// Returns the declared fields of a resource that are columns of its table. SQLite ignores
-/// case in names, so a field that differs from another column only by case has no column.
-/// The mirror keeps such a field in `extra`.
-pub fn columns(metadata: &Metadata, resource: Resource) -> Result<Vec<FieldShape>, ShapeError> {
+/// The largest number of columns of a table. SQLite allows 2,000 in a table and in the
+/// result of a query, which may add some.
+const MOST_COLUMNS: usize = 1_990;
+
+/// Returns the declared fields of a resource that are columns of its table. The mirror
+/// keeps the other fields in `extra`: a table has no room for more than
+/// [`MOST_COLUMNS`], and SQLite ignores case in names. Of fields whose names differ only
+/// by case, the one with the RESO name has the column.
+pub fn columns(
+    metadata: &Metadata,
+    resource: Resource,
+    wanted: Wanted<'_>,
+) -> Result<Vec<FieldShape>, ShapeError> {
     let entity = entity(metadata, resource)?;
-    let mut taken: Vec<String> = OWN_COLUMNS.iter().map(|name| (*name).to_owned()).collect();
-    let mut columns = Vec::with_capacity(entity.fields.len());
+    let selected = wanted.select.get(&resource).map_or(&[][..], Vec::as_slice);
+    let is_needed = |name: &str| {
+        let mut others = entity.key.iter().chain(selected);
+        is_required(resource, name) || others.any(|other| other == name)
+    };
+    let mut chosen: HashMap<String, &Field> = HashMap::with_capacity(entity.fields.len());
     for field in &entity.fields {
-        let folded = field.name.to_ascii_lowercase();
-        if !taken.contains(&folded) {
-            taken.push(folded);
-            columns.push(field_shape(field));
+        let rank = |field: &Field| (!is_needed(&field.name), !is_pascal_case(&field.name));
+        let place = chosen.entry(field.name.to_ascii_lowercase());
+        let known = place.or_insert(field);
+        if rank(field) < rank(known) {
+            *known = field;
         }
     }
+    for own in OWN_COLUMNS {
+        chosen.remove(own);
+    }
+
+    let mut fields: Vec<&Field> = (entity.fields.iter())
+        .filter(|field| {
+            let chosen = chosen.get(&field.name.to_ascii_lowercase());
+            chosen.is_some_and(|chosen| chosen.name == field.name)
+        })
+        .collect();
+    let held = wanted.held.get(&resource).into_iter().flatten();
+    let held: HashSet<String> = held
+        .map(|name| name.to_ascii_lowercase())
+        .filter(|name| !OWN_COLUMNS.contains(&name.as_str()))
+        .collect();
+    let room = MOST_COLUMNS.saturating_sub(OWN_COLUMNS.len() + held.len());
+    let mut new = fields.clone();
+    new.retain(|field| !held.contains(&field.name.to_ascii_lowercase()));
+    // Names with an underscore are a vendor's own.
+    new.sort_by_key(|field| (!is_needed(&field.name), field.name.contains('_')));
+    let without_room = new.iter().skip(room).map(|field| field.name.as_str());
+    let without_room: HashSet<&str> = without_room.collect();
+    fields.retain(|field| !without_room.contains(field.name.as_str()));
+
+    let columns: Vec<FieldShape> = fields.into_iter().map(field_shape).collect();
     let key = resource.key();
     if columns.iter().any(|column| column.name == key) {
         Ok(columns)
     } else {
         Err(ShapeError::Keyless { resource, key })
     }
+}
+
+/// Returns whether a name is spelled as the names of the RESO Data Dictionary are, such as
+/// `ListPrice`.
+fn is_pascal_case(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_uppercase())
+        && name.contains(|letter: char| letter.is_ascii_lowercase())
 }
 
 fn entity(metadata: &Metadata, resource: Resource) -> Result<&EntityType, ShapeError> {
@@ -130,16 +178,20 @@ pub fn shape(
     wanted: Wanted<'_>,
 ) -> Result<Shape, ShapeError> {
     let entity = entity(metadata, resource)?;
+    let select = wanted.select.get(&resource);
+    let mut fields = columns(metadata, resource, wanted)?;
+    // A key whose name differs from a RESO name only by case is not the key.
+    let declared = (entity.key.first().map(String::as_str))
+        .filter(|name| fields.iter().any(|field| field.name == **name));
     let paging = match dialect.paging {
-        Paging::Keyset => entity.key.first().map_or(resource.key(), String::as_str),
+        Paging::Keyset => declared.unwrap_or(resource.key()),
         Paging::NextLink => resource.key(),
     };
-    let select = wanted.select.get(&resource);
-    let mut fields = columns(metadata, resource)?;
     if let Some(select) = select {
         check_selected(resource, &fields, select)?;
         fields.retain(|field| {
-            select.contains(&field.name) || field.name == paging || is_required(resource, field)
+            let name = &field.name;
+            select.contains(name) || name == paging || is_required(resource, name)
         });
     }
 
@@ -187,11 +239,11 @@ fn check_selected(
 }
 
 /// Returns whether the mirror needs a field, even if it is not selected.
-fn is_required(resource: Resource, field: &FieldShape) -> bool {
-    field.name == resource.key()
-        || field.name == MODIFICATION_TIMESTAMP
-        || (resource == Resource::Property && field.name == PHOTOS_COUNT)
-        || resource.parent_fields().contains(&field.name.as_str())
+fn is_required(resource: Resource, name: &str) -> bool {
+    name == resource.key()
+        || name == MODIFICATION_TIMESTAMP
+        || (resource == Resource::Property && name == PHOTOS_COUNT)
+        || resource.parent_fields().contains(&name)
 }
 
 /// Returns the navigation property that leads to a child resource, if any.

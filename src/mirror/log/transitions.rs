@@ -45,11 +45,13 @@ impl Mirror {
             return Ok(Vec::new());
         };
         let sql = format!(
-            "SELECT changes.id, record_key, CAST(old_value AS TEXT), CAST(new_value AS TEXT),
-                    source_timestamp, recorded_at, {address} AS address, {city}, {price}
-             FROM changes LEFT JOIN listings ON listings.\"ListingKey\" = record_key
-             WHERE changes.id > :after AND resource = 'Property' AND change = 'update'
-               AND field = 'StandardStatus' ORDER BY changes.id",
+            "SELECT changes.id, changes.record_key, CAST(changes.old_value AS TEXT),
+                    CAST(changes.new_value AS TEXT), changes.source_timestamp,
+                    changes.recorded_at, {address} AS address, {city}, {price}
+             FROM changes LEFT JOIN listings ON listings.\"ListingKey\" = changes.record_key
+             WHERE changes.id > :after AND changes.resource = 'Property'
+               AND changes.change = 'update' AND changes.field = 'StandardStatus'
+             ORDER BY changes.id",
             address = listings.address(),
             city = listings.column("City"),
             price = listings.column("ListPrice"),

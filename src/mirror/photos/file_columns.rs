@@ -36,8 +36,6 @@ pub(in crate::mirror) struct PhotoSql {
     /// The condition that a photo's host answered last that the file does not exist.
     /// Must equal the condition of the index `media_unavailable`.
     pub unavailable: String,
-    /// The condition that a row of `media` is a photo.
-    pub is_photo: String,
     has_order: bool,
 }
 
@@ -73,18 +71,7 @@ impl PhotoSql {
         let source = format!(
             "quote(listing_key) || ' ' || quote({timestamp}) || ' ' || quote(\"MediaURL\")"
         );
-        // Several categories are one text, or a JSON list.
-        let plain = "lower(replace(replace(replace(replace(\"MediaCategory\", '[', ''), ']', ''), '\"', ''), ', ', ','))";
-        let category = format!("instr(',' || {plain} || ',', ',photo,') > 0");
-        let media_type = format!(
-            "lower(\"MediaType\") IN ({IMAGE_TYPES}) OR lower(substr(\"MediaType\", 1, 6)) = 'image/'"
-        );
-        let is_photo = match (has("MediaCategory"), has("MediaType")) {
-            (true, true) => format!("{category} OR {media_type}"),
-            (true, false) => category,
-            (false, true) => media_type,
-            (false, false) => return None,
-        };
+        let is_photo = is_photo(columns, "")?;
         Some(PhotoSql {
             to_fetch: format!(
                 "deleted_at IS NULL AND file_source IS NOT {source} AND \"MediaURL\" <> '' AND ({is_photo})"
@@ -92,7 +79,6 @@ impl PhotoSql {
             unavailable: format!(
                 "deleted_at IS NULL AND file_source IS {source} AND download_error IS NOT NULL"
             ),
-            is_photo,
             source,
             has_order: has("Order"),
         })
@@ -106,6 +92,26 @@ impl PhotoSql {
         } else {
             "0".to_owned()
         }
+    }
+}
+
+/// Returns the condition that a row of `media` is a photo, or None if no column shows it.
+/// `table` is a prefix with a dot.
+pub(in crate::mirror) fn is_photo(columns: &[String], table: &str) -> Option<String> {
+    let has = |name: &str| columns.iter().any(|column| column == name);
+    // Several categories are one text, or a JSON list.
+    let plain = format!(
+        "lower(replace(replace(replace(replace({table}\"MediaCategory\", '[', ''), ']', ''), '\"', ''), ', ', ','))"
+    );
+    let category = format!("instr(',' || {plain} || ',', ',photo,') > 0");
+    let media_type = format!(
+        "lower({table}\"MediaType\") IN ({IMAGE_TYPES}) OR lower(substr({table}\"MediaType\", 1, 6)) = 'image/'"
+    );
+    match (has("MediaCategory"), has("MediaType")) {
+        (true, true) => Some(format!("{category} OR {media_type}")),
+        (true, false) => Some(category),
+        (false, true) => Some(media_type),
+        (false, false) => None,
     }
 }
 

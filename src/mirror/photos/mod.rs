@@ -11,6 +11,6 @@ mod named_files;
 mod photo_queue;
 
 pub use downloads::{FetchedFile, HeldFile, InterruptedDownload, Photo};
-pub(in crate::mirror) use file_columns::{PhotoSql, file_columns, is_file_column};
+pub(in crate::mirror) use file_columns::{PhotoSql, file_columns, is_file_column, is_photo};
 pub use named_files::FileRow;
 pub use photo_queue::{Backlog, WantedPhotos};

@@ -1,7 +1,7 @@
 //! Views of current listings, photos and deletions.
 
 use super::Table;
-use crate::mirror::photos::PhotoSql;
+use crate::mirror::photos::{PhotoSql, is_photo};
 use crate::mirror::sql::quoted;
 
 /// The columns that come first in views of listings.
@@ -157,14 +157,13 @@ pub(super) fn deletions(listings: &Table, others: &[Table]) -> String {
 /// Returns the view of the photos of live listings, in their order, with their files.
 pub(super) fn photos(media: &Table) -> String {
     // If photos cannot be distinguished from other media, the view is empty.
-    let is_photo =
-        PhotoSql::for_columns(&media.columns).map_or("false".to_owned(), |sql| sql.is_photo);
+    let is_photo = is_photo(&media.columns, "media.").unwrap_or("false".to_owned());
     format!(
         "SELECT media.listing_key AS \"ListingKey\", {order}, media.file_path, media.file_bytes,\n       \
          media.downloaded_at, media.download_error, {}\n\
          FROM media JOIN listings ON listings.\"ListingKey\" = media.listing_key\n\
          WHERE media.deleted_at IS NULL AND listings.deleted_at IS NULL AND ({is_photo})\n\
-         ORDER BY media.listing_key, \"Order\", media.\"MediaKey\"",
+         ORDER BY media.listing_key, {place}, media.\"MediaKey\"",
         media.columns(&[
             "MediaKey",
             "ShortDescription",
@@ -172,5 +171,6 @@ pub(super) fn photos(media: &Table) -> String {
             "MediaURL",
         ]),
         order = media.column("Order"),
+        place = media.value("Order"),
     )
 }

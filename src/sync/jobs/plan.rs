@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::config;
 use crate::feed::{Position, Tries};
+use crate::mirror::Mirror;
 use crate::resource::Resource;
 use crate::sync::context::Context;
 use crate::sync::outcome::{Misconfigured, Verdict, judge};
@@ -71,13 +72,15 @@ pub fn check(context: &Context<'_>, resources: &[Resource]) -> anyhow::Result<Pl
 }
 
 fn make(context: &Context<'_>, resources: &[Resource], read_pages: bool) -> Result<Plan> {
-    let catalog = Catalog::ask_only(context.feed, &context.config.sync)?;
+    let mirror = Mirror::open_to_read(&context.config.mirror.database).ok();
+    let catalog = Catalog::ask_only(context.feed, mirror.as_ref(), &context.config.sync)?;
     let mut plans = Vec::new();
     for &resource in resources {
         if resource.is_child() && !catalog.declares(resource) {
             context.progress.note(&Note::NotDeclared(resource));
             continue;
         }
+        catalog.note_fields_without_column(context, resource);
         let mut planning = Planning::new(context, &catalog, resources, resource);
         let is_child = planning.plan.with_listings;
         match planning.ask(read_pages && !is_child) {

@@ -1,5 +1,6 @@
 //! The feed's `$metadata`: read, saved, and turned into tables.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -7,9 +8,11 @@ use anyhow::Context as _;
 use crate::config;
 use crate::feed::{Feed, Metadata, ShapeError, Wanted, columns, shape};
 use crate::mirror::{FieldRow, Mirror};
-use crate::record::Shape;
+use crate::record::{FieldShape, Shape};
 use crate::resource::Resource;
+use crate::sync::context::Context;
 use crate::sync::glossary::meaning;
+use crate::sync::progress::Note;
 use crate::sync::sync_error::{Result, SyncError};
 
 /// The resources and fields that the feed declares, with the configured selection.
@@ -17,6 +20,8 @@ pub struct Catalog {
     metadata: Metadata,
     settings: config::Sync,
     dialect: &'static crate::feed::Dialect,
+    /// The columns that the tables have.
+    held: BTreeMap<Resource, Vec<String>>,
 }
 
 impl Catalog {
@@ -34,7 +39,11 @@ impl Catalog {
             },
             Err(error) => return Err(SyncError::Metadata(error)),
         };
-        Ok(Catalog::of(metadata, feed, settings))
+        let mut catalog = Catalog::of(metadata, feed, settings);
+        for resource in Resource::ALL {
+            catalog.held.insert(resource, mirror.columns(resource)?);
+        }
+        Ok(catalog)
     }
 
     fn of(metadata: Metadata, feed: &Feed, settings: &config::Sync) -> Catalog {
@@ -46,13 +55,23 @@ impl Catalog {
             metadata,
             settings,
             dialect: feed.dialect(),
+            held: BTreeMap::new(),
         }
     }
 
-    /// Reads the feed's `$metadata` without a mirror.
-    pub fn ask_only(feed: &Feed, settings: &config::Sync) -> Result<Catalog> {
-        let metadata = feed.metadata().map_err(SyncError::Metadata)?;
-        Ok(Catalog::of(metadata, feed, settings))
+    /// Reads the feed's `$metadata`. A mirror that does not exist yet has no columns.
+    pub fn ask_only(
+        feed: &Feed,
+        mirror: Option<&Mirror>,
+        settings: &config::Sync,
+    ) -> Result<Catalog> {
+        match mirror {
+            Some(mirror) => Catalog::ask(feed, mirror, settings),
+            None => {
+                let metadata = feed.metadata().map_err(SyncError::Metadata)?;
+                Ok(Catalog::of(metadata, feed, settings))
+            }
+        }
     }
 
     /// Returns the shape of a resource's records, with these children expanded.
@@ -64,10 +83,7 @@ impl Catalog {
         resource: Resource,
         children: &[Resource],
     ) -> Result<Arc<Shape>, ShapeError> {
-        let wanted = Wanted {
-            select: &self.settings.select,
-            expand: children,
-        };
+        let wanted = self.wanted(&self.settings.select, children);
         shape(&self.metadata, self.dialect, resource, wanted).map(Arc::new)
     }
 
@@ -77,15 +93,8 @@ impl Catalog {
     /// [`ShapeError`] if the feed does not declare the resource.
     pub fn key_shape(&self, resource: Resource) -> Result<Shape, ShapeError> {
         let select = [(resource, Vec::new())].into();
-        shape(
-            &self.metadata,
-            self.dialect,
-            resource,
-            Wanted {
-                select: &select,
-                expand: &[],
-            },
-        )
+        let wanted = self.wanted(&select, &[]);
+        shape(&self.metadata, self.dialect, resource, wanted)
     }
 
     /// Returns the shape of a listing's key with one child expanded: the child's key and
@@ -99,11 +108,40 @@ impl Catalog {
         if !whole {
             select.insert(child, Vec::new());
         }
-        let wanted = Wanted {
-            select: &select,
-            expand: &[child],
-        };
+        let expand = [child];
+        let wanted = self.wanted(&select, &expand);
         shape(&self.metadata, self.dialect, Resource::Property, wanted).map(Arc::new)
+    }
+
+    fn wanted<'a>(
+        &'a self,
+        select: &'a BTreeMap<Resource, Vec<String>>,
+        expand: &'a [Resource],
+    ) -> Wanted<'a> {
+        Wanted {
+            select,
+            expand,
+            held: &self.held,
+        }
+    }
+
+    /// Returns the fields of a resource that are columns of its table.
+    fn columns(&self, resource: Resource) -> Result<Vec<FieldShape>, ShapeError> {
+        let wanted = self.wanted(&self.settings.select, &[]);
+        columns(&self.metadata, resource, wanted)
+    }
+
+    /// Notes how many declared fields of a resource have no column, if any.
+    pub fn note_fields_without_column(&self, context: &Context<'_>, resource: Resource) {
+        let declared = self.metadata.entity_of_set(resource.entity_set());
+        let (Some(entity), Ok(columns)) = (declared, self.columns(resource)) else {
+            return;
+        };
+        let count = entity.fields.len() - columns.len();
+        if count > 0 {
+            let note = Note::FieldsInExtra(resource, count);
+            context.progress.note(&note);
+        }
     }
 
     /// Returns whether the feed declares a resource.
@@ -136,13 +174,13 @@ impl Catalog {
         let tx = mirror.write()?;
         let mut has_tables = true;
         for &resource in resources {
-            has_tables &= columns(&self.metadata, resource).is_err() || tx.has_table(resource)?;
+            has_tables &= self.columns(resource).is_err() || tx.has_table(resource)?;
         }
         if is_known && has_tables {
             return Ok(());
         }
         for &resource in resources {
-            let Ok(fields) = columns(&self.metadata, resource) else {
+            let Ok(fields) = self.columns(resource) else {
                 continue;
             };
             let paging = self

@@ -74,6 +74,7 @@ fn declared(context: &Context<'_>, catalog: &Catalog, resources: &[Resource]) ->
         if resource.is_child() && !catalog.declares(resource) {
             context.progress.note(&Note::NotDeclared(resource));
         } else {
+            catalog.note_fields_without_column(context, resource);
             declared.push(resource);
         }
     }

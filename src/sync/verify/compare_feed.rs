@@ -54,7 +54,7 @@ fn compare_resources(
     resources: &[Resource],
     sample: u64,
 ) -> Result<Vec<VerifiedResource>> {
-    let catalog = Catalog::ask_only(context.feed, &context.config.sync)?;
+    let catalog = Catalog::ask(context.feed, mirror, &context.config.sync)?;
     let has_listings = resources.contains(&Resource::Property);
     let mut verified = Vec::new();
     for &resource in resources {

@@ -29,13 +29,14 @@ impl Answer {
 }
 
 type Change = dyn FnMut(&mut Answer) + Send;
+type Declare = dyn FnMut(String) -> String + Send;
 
 /// A running proxy. Its changes can be replaced.
 #[derive(Clone)]
 pub struct Proxy {
     pub base_url: String,
     change: Arc<Mutex<Box<Change>>>,
-    hidden: Arc<Mutex<Vec<String>>>,
+    declare: Arc<Mutex<Box<Declare>>>,
 }
 
 impl Proxy {
@@ -43,11 +44,11 @@ impl Proxy {
     pub fn of(feed: &Simulator, change: impl FnMut(&mut Answer) + Send + 'static) -> Proxy {
         let change: Arc<Mutex<Box<Change>>> = Arc::new(Mutex::new(Box::new(change)));
         let (sender, receiver) = channel();
-        let hidden = Arc::new(Mutex::new(Vec::new()));
+        let declare: Arc<Mutex<Box<Declare>>> = Arc::new(Mutex::new(Box::new(|text| text)));
         let upstream = Upstream {
             base_url: feed.base_url(),
             change: change.clone(),
-            hidden: hidden.clone(),
+            declare: declare.clone(),
         };
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -60,7 +61,7 @@ impl Proxy {
         Proxy {
             base_url,
             change,
-            hidden,
+            declare,
         }
     }
 
@@ -69,41 +70,43 @@ impl Proxy {
         *self.change.lock().unwrap() = Box::new(change);
     }
 
+    /// Replaces the change of `$metadata`.
+    pub fn declare(&self, change: impl FnMut(String) -> String + Send + 'static) {
+        *self.declare.lock().unwrap() = Box::new(change);
+    }
+
     /// Removes an entity set from `$metadata`, with the navigation to it.
     pub fn hide(&self, entity_set: &str) {
-        self.hidden.lock().unwrap().push(entity_set.to_owned());
+        let entity_set = entity_set.to_owned();
+        self.declare(move |metadata| without(metadata, &entity_set));
     }
+}
+
+/// Returns `$metadata` without an entity set and the navigations to it.
+fn without(mut metadata: String, set: &str) -> String {
+    for element in ["EntitySet", "EntityType", "NavigationProperty"] {
+        let start = format!("<{element} Name=\"{set}\"");
+        let other = format!("<{element} EntityType=\"Odata.Models.{set}\"");
+        while let Some(from) = metadata.find(&start).or_else(|| metadata.find(&other)) {
+            let rest = &metadata[from..];
+            let head = rest.find('>').unwrap();
+            let end = if rest[..head].ends_with('/') {
+                head + 1
+            } else {
+                let close = format!("</{element}>");
+                rest.find(&close).unwrap() + close.len()
+            };
+            metadata.replace_range(from..from + end, "");
+        }
+    }
+    metadata
 }
 
 #[derive(Clone)]
 struct Upstream {
     base_url: String,
     change: Arc<Mutex<Box<Change>>>,
-    hidden: Arc<Mutex<Vec<String>>>,
-}
-
-impl Upstream {
-    /// Returns `$metadata` without hidden entity sets and the navigations to them.
-    fn hide(&self, metadata: &str) -> String {
-        let mut metadata = metadata.to_owned();
-        for set in &*self.hidden.lock().unwrap() {
-            for element in ["EntitySet", "EntityType", "NavigationProperty"] {
-                let start = format!("<{element} Name=\"{set}\"");
-                while let Some(from) = metadata.find(&start) {
-                    let rest = &metadata[from..];
-                    let head = rest.find('>').unwrap();
-                    let end = if rest[..head].ends_with('/') {
-                        head + 1
-                    } else {
-                        let close = format!("</{element}>");
-                        rest.find(&close).unwrap() + close.len()
-                    };
-                    metadata.replace_range(from..from + end, "");
-                }
-            }
-        }
-        metadata
-    }
+    declare: Arc<Mutex<Box<Declare>>>,
 }
 
 async fn serve(upstream: Upstream, sender: std::sync::mpsc::Sender<String>) {
@@ -144,7 +147,7 @@ async fn forward(
     }
     let text = answer.text().await.unwrap();
     let Ok(body) = serde_json::from_str::<Json>(&text) else {
-        let text = upstream.hide(&text);
+        let text = (upstream.declare.lock().unwrap())(text);
         return response.status(status).body(Body::from(text)).unwrap();
     };
     let request = percent_decoded(&path);

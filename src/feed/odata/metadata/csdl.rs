@@ -1,5 +1,6 @@
 //! Reads the declarations in CSDL: resolves names and adds the fields of base types.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use super::declarations::{
@@ -130,6 +131,7 @@ impl<'a> Document<'a> {
             fields: Vec::new(),
             navigation: Vec::new(),
         };
+        let mut places = HashMap::new();
         for (qualified, element) in self.lineage(qualified) {
             for key in element.all("Key") {
                 entity.key = key
@@ -142,8 +144,14 @@ impl<'a> Document<'a> {
                 let Some(field) = self.field(property, &qualified) else {
                     continue;
                 };
-                entity.fields.retain(|known| known.name != field.name);
-                entity.fields.push(field);
+                // A type may declare a field of its base type again.
+                match places.entry(field.name.clone()) {
+                    Entry::Occupied(place) => entity.fields[*place.get()] = field,
+                    Entry::Vacant(place) => {
+                        place.insert(entity.fields.len());
+                        entity.fields.push(field);
+                    }
+                }
             }
             let navigation = element.all("NavigationProperty").filter_map(navigation);
             entity.navigation.extend(navigation);

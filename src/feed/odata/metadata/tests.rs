@@ -129,6 +129,21 @@ fn a_type_has_the_key_of_its_base_and_the_fields_of_its_base_first() {
 }
 
 #[test]
+fn a_type_with_many_fields_is_read_in_linear_time() {
+    const FIELDS: usize = 80_000;
+    let mut text = String::from(r#"<Schema Namespace="M"><EntityType Name="P">"#);
+    for number in 0..FIELDS {
+        text += &format!(r#"<Property Name="AFieldWithALongName{number}"/>"#);
+    }
+    let started = std::time::Instant::now();
+    let metadata = parse(&(text + "</EntityType></Schema>"));
+    assert_eq!(metadata.entities[0].fields.len(), FIELDS);
+    // Quadratic time takes more than 20 seconds.
+    let seconds = started.elapsed().as_secs();
+    assert!(seconds < 5, "{seconds} seconds");
+}
+
+#[test]
 fn a_circle_of_bases_ends() {
     let metadata = parse(
         r#"<Schema Namespace="M"><EntityType Name="P" BaseType="M.Q"><Property Name="A"/></EntityType>
