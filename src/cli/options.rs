@@ -10,6 +10,7 @@ use super::since::{Since, since};
 use crate::config::Profile;
 use crate::mirror::StatusChange;
 use crate::resource::Resource;
+use simulator::Behaviour;
 
 /// The options of `demo`.
 #[derive(Args, Debug)]
@@ -226,6 +227,15 @@ pub struct SimulateOptions {
     /// Answer 429 after this number of requests in a minute; 0 for no limit
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub requests_per_minute: u64,
+    /// Behave like a server that clients did not expect; can be given several times
+    #[arg(long = "behaviour", value_name = "NAME", value_parser = behaviour())]
+    pub behaviours: Vec<Behaviour>,
+}
+
+/// Returns the parser of a behaviour's name.
+fn behaviour() -> impl TypedValueParser<Value = Behaviour> {
+    PossibleValuesParser::new(Behaviour::ALL.iter().map(|one| one.name()))
+        .try_map(|name| Behaviour::named(&name).ok_or("no such behaviour"))
 }
 
 /// The arguments of `completions`.

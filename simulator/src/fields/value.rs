@@ -8,7 +8,8 @@ use chrono::{DateTime, Datelike, NaiveDate};
 use super::enumeration::Enumeration;
 use super::field::Kind;
 use super::json::write_text;
-use crate::behaviour::Names;
+use crate::behaviour::{Names, Spelling};
+use crate::dice::mix;
 
 /// Decimals are stored as multiples of 1 / `DECIMAL_ONE`.
 pub const DECIMAL_ONE: i64 = 10_000;
@@ -111,7 +112,7 @@ impl Value {
 
     /// Appends the value's JSON.
     #[inline]
-    pub fn write(&self, out: &mut Vec<u8>, names: Names) {
+    pub fn write(&self, out: &mut Vec<u8>, spelling: Spelling) {
         match self {
             Value::Null => out.extend_from_slice(b"null"),
             Value::Int(n) => write_int(*n, out),
@@ -126,7 +127,7 @@ impl Value {
             }
             Value::Timestamp(ms) => {
                 out.push(b'"');
-                write_timestamp(*ms, out);
+                write_timestamp(*ms, spelling, out);
                 out.push(b'"');
             }
             Value::Members(e, members) => {
@@ -137,7 +138,7 @@ impl Value {
                         out.push(b',');
                     }
                     first = false;
-                    out.extend_from_slice(member.json(names));
+                    out.extend_from_slice(member.json(spelling.names));
                 });
                 out.push(b'"');
             }
@@ -213,8 +214,14 @@ fn write_date(days: i64, out: &mut Vec<u8>) {
     write_padded(i64::from(date.day()), 2, out);
 }
 
+/// Returns the hundreds of nanoseconds that timestamps show after a second without
+/// milliseconds, if they have seven fraction digits. The last digit is never 0.
+fn fraction(seconds: i64) -> i64 {
+    (mix(seconds as u64) % 999_999) as i64 * 10 + 7
+}
+
 /// Writes whole seconds, and milliseconds unless they are 0.
-fn write_timestamp(ms: i64, out: &mut Vec<u8>) {
+fn write_timestamp(ms: i64, spelling: Spelling, out: &mut Vec<u8>) {
     let (seconds, part) = (ms.div_euclid(1000), ms.rem_euclid(1000));
     let (days, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     write_date(days, out);
@@ -227,6 +234,9 @@ fn write_timestamp(ms: i64, out: &mut Vec<u8>) {
     if part != 0 {
         out.push(b'.');
         write_padded(part, 3, out);
+    } else if spelling.has_fractions {
+        out.push(b'.');
+        write_padded(fraction(seconds), 7, out);
     }
     out.push(b'Z');
 }
@@ -251,6 +261,26 @@ pub fn parse_timestamp(text: &str) -> Option<i64> {
     DateTime::parse_from_rfc3339(text)
         .ok()
         .map(|at| at.timestamp_millis())
+}
+
+/// Parses a timestamp of a filter on a feed whose timestamps have seven fraction digits.
+/// Returns the whole second if a record of that second shows this timestamp, else a time just
+/// before or after the second.
+pub fn parse_with_fraction(text: &str, compares_texts: bool) -> Option<i64> {
+    let at = DateTime::parse_from_rfc3339(text).ok()?;
+    let seconds = at.timestamp();
+    let order = if compares_texts {
+        let mut shown = Vec::new();
+        let spelling = Spelling {
+            has_fractions: true,
+            ..Spelling::default()
+        };
+        write_timestamp(seconds * 1000, spelling, &mut shown);
+        text.as_bytes().cmp(&shown)
+    } else {
+        i64::from(at.timestamp_subsec_nanos()).cmp(&(fraction(seconds) * 100))
+    };
+    Some(seconds * 1000 + order as i64)
 }
 
 /// Parses a decimal number as ten-thousandths, and ignores further digits.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::faults::FaultRule;
 use super::shared::Shared;
+use crate::behaviour::Behaviour;
 use crate::fields::Set;
 use crate::market::{Moves, trade};
 use crate::odata::pairs;
@@ -81,6 +82,12 @@ fn act(
             let (set, key) = (set(given("resource")?)?, given("key")?);
             Moves::at(now, &mut shared.market_mut()).edit(set, key, fields)?;
             json!({"edited": true})
+        }
+        ("POST", "behave") => {
+            let behaviours: Vec<Behaviour> =
+                serde_json::from_slice(body).context("reading the behaviours")?;
+            shared.behave(&behaviours);
+            serde_json::to_value(&behaviours)?
         }
         ("POST", "server") => {
             let changes: Map<String, Json> =

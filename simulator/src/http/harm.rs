@@ -93,7 +93,9 @@ pub fn outgoing(mut reply: Reply, fault: Option<Fault>, now: DateTime<Utc>) -> O
         }
         _ => vec![Part::bytes(body)],
     };
-    reply.set("date", httpdate::fmt_http_date(date.into()));
+    if reply.headers.iter().all(|(name, _)| *name != "date") {
+        reply.set("date", httpdate::fmt_http_date(date.into()));
+    }
     Outgoing {
         status: reply.status,
         headers: reply.headers,

@@ -7,11 +7,13 @@ mod flow;
 mod harm;
 mod meter;
 mod photo_file;
+mod replicas;
 mod reply;
 mod running;
 mod service;
 mod shared;
 mod steering;
+mod wire;
 
 pub use faults::{Fault, FaultRule, Host, RetryAfter};
 pub use running::Simulator;

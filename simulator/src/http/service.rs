@@ -15,8 +15,8 @@ use super::flow::{Busy, Flow};
 use super::harm::{Outgoing, outgoing, replacement};
 use super::reply::Reply;
 use super::shared::{Request, Shared};
-use super::{assets, control};
-use crate::odata::{self, Answer, decode};
+use super::{assets, control, wire};
+use crate::odata::{self, Answer, Asked, decode};
 
 /// The path of the service's root.
 pub const ROOT: &str = "/reso/odata";
@@ -67,7 +67,7 @@ impl Received {
 fn within_limits(shared: &Shared, received: &Received) -> Reply {
     let limits = shared.market().behaviour.limits;
     let Some(reading) = shared.meter().count(limits, Instant::now()) else {
-        return Reply::from(answer(shared, received));
+        return sound(shared, received);
     };
 
     let mut reply = if reading.is_over {
@@ -77,12 +77,23 @@ fn within_limits(shared: &Shared, received: &Received) -> Reply {
         reply.set("retry-after", wait);
         reply
     } else {
-        Reply::from(answer(shared, received))
+        sound(shared, received)
     };
     let reset = shared.now().timestamp() + reading.reset_seconds as i64;
     reply.set("x-ratelimit-limit", reading.limit.to_string());
     reply.set("x-ratelimit-remaining", reading.remaining.to_string());
     reply.set("x-ratelimit-reset", reset.to_string());
+    reply
+}
+
+/// Returns the reply of the service to a request within its limits.
+fn sound(shared: &Shared, received: &Received) -> Reply {
+    let mut reply = Reply::from(answer(shared, received));
+    let takes_gzip = received
+        .headers
+        .get(header::ACCEPT_ENCODING)
+        .is_some_and(|accepted| accepted.to_str().is_ok_and(|text| text.contains("gzip")));
+    wire::alter(&shared.market().behaviour, takes_gzip, &mut reply);
     reply
 }
 
@@ -99,13 +110,22 @@ fn answer(shared: &Shared, received: &Received) -> Answer {
         return Answer::error(405, "The service is read-only");
     }
     match received.path.strip_prefix(ROOT) {
-        Some(path) if path.is_empty() || path.starts_with('/') => odata::answer(
-            &shared.market(),
-            shared.options.page_size,
-            &shared.base_url,
-            path,
-            &received.raw_query,
-        ),
+        Some(path) if path.is_empty() || path.starts_with('/') => {
+            let market = shared.market();
+            let (earlier, number) = shared.turn(&market.behaviour, path, &received.raw_query);
+            let older = shared.replicas().stale(&market.behaviour);
+            let asked = Asked {
+                page_size: shared.options.page_size,
+                root: &shared.base_url,
+                path,
+                raw_query: &received.raw_query,
+                now: shared.now().timestamp(),
+                earlier,
+                number,
+                older: older.as_deref(),
+            };
+            odata::answer(&market, &asked)
+        }
         _ => Answer::error(404, "There is nothing at this path"),
     }
 }

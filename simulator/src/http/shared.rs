@@ -1,6 +1,6 @@
 //! The state that the servers share with the handle of the feed.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -8,6 +8,8 @@ use chrono::{DateTime, SubsecRound, Utc};
 
 use super::faults::{Faults, Host};
 use super::meter::Meter;
+use super::replicas::Replicas;
+use crate::behaviour::{Behaviour, ServerBehaviour};
 use crate::market::Market;
 use crate::options::{Clock, Options};
 
@@ -55,6 +57,9 @@ pub struct Shared {
     faults: Mutex<Faults>,
     meter: Mutex<Meter>,
     log: Mutex<VecDeque<Request>>,
+    replicas: Mutex<Replicas>,
+    /// The number of answers for each path and query since the behaviours changed.
+    answers: Mutex<HashMap<String, u64>>,
     pub feed: Tally,
     pub assets: Tally,
 }
@@ -69,6 +74,8 @@ impl Shared {
             faults: Mutex::new(Faults::new(options.seed)),
             meter: Mutex::default(),
             log: Mutex::default(),
+            replicas: Mutex::default(),
+            answers: Mutex::default(),
             feed: Tally::default(),
             assets: Tally::default(),
             options,
@@ -111,7 +118,37 @@ impl Shared {
         }
     }
 
+    pub fn replicas(&self) -> MutexGuard<'_, Replicas> {
+        lock(&self.replicas)
+    }
+
+    /// Switches behaviours on, in place of earlier ones.
+    pub fn behave(&self, behaviours: &[Behaviour]) {
+        self.market_mut().behaviour.behaviours = behaviours.iter().copied().collect();
+        *self.replicas() = Replicas::default();
+        lock(&self.answers).clear();
+    }
+
+    /// Counts a request while behaviours are switched on. Returns the number of earlier
+    /// requests for the same path and query, and the number of earlier requests.
+    pub fn turn(&self, server: &ServerBehaviour, path: &str, query: &str) -> (u64, u64) {
+        let number = self.feed.requests.load(Ordering::SeqCst);
+        if server.behaviours.is_empty() {
+            return (0, number);
+        }
+        let mut answers = lock(&self.answers);
+        let count = answers.entry(format!("{path}?{query}")).or_default();
+        *count += 1;
+        (*count - 1, number)
+    }
+
+    /// Advances the feed's clock.
     pub fn advance(&self, by: chrono::Duration) {
+        let market = self.market();
+        if market.behaviour.has(Behaviour::StaleReplica) {
+            self.replicas().keep(market.clone());
+        }
+        drop(market);
         let mut clock = lock(&self.clock);
         *clock = match *clock {
             Clock::Real => Clock::Ahead(by),

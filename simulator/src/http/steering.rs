@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use super::control::set;
 use super::faults::FaultRule;
 use super::running::Simulator;
-use crate::behaviour::{ServerBehaviour, Spoil};
+use crate::behaviour::{Behaviour, ServerBehaviour, Spoil};
 use crate::fields::Kind;
 use crate::market::{Fields, Moved, Moves, trade};
 
@@ -174,6 +174,11 @@ impl Simulator {
     /// Removes all faults.
     pub fn clear_faults(&self) {
         self.shared.faults().clear();
+    }
+
+    /// Switches behaviours on, in place of earlier ones.
+    pub fn behave(&self, behaviours: &[Behaviour]) {
+        self.shared.behave(behaviours);
     }
 
     /// Changes how the server behaves.

@@ -121,7 +121,10 @@ pub fn deletion(name: &str) -> DeletionMaker {
     match name {
         "resource" | "ResourceName" => |deletion, _| Value::text(deletion.set.name()),
         "primary_key" | "ListingId" | "ResourceRecordKey" => {
-            |deletion, _| Value::owned(deletion.key.clone())
+            |deletion, _| match deletion.key.as_str() {
+                "" => Value::Null,
+                key => Value::owned(key.to_owned()),
+            }
         }
         "ts" | "DeletedDate" | "DeletedDateTime" => |deletion, _| Value::seconds(deletion.at),
         "DeletedReason" => |_, _| Value::text("Removed"),

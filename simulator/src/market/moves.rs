@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::records::{Change, Market};
 use super::row::Row;
-use crate::behaviour::Names;
+use crate::behaviour::Spelling;
 use crate::fields::{MODIFICATION_TIMESTAMP, Set, Value};
 use crate::world::{Deletion, stride};
 
@@ -20,7 +20,7 @@ pub fn timestamp_json(seconds: i64) -> Json {
 /// Returns the JSON that the feed sends for a value.
 pub fn value_json(value: &Value) -> Json {
     let mut text = Vec::new();
-    value.write(&mut text, Names::Display);
+    value.write(&mut text, Spelling::default());
     serde_json::from_slice(&text).unwrap_or_default()
 }
 

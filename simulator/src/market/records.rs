@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use anyhow::Context;
 use serde_json::{Map, Value as Json};
 
-use crate::behaviour::{DeletedNames, ServerBehaviour, Spoil};
+use crate::behaviour::{Behaviour, DeletedNames, ServerBehaviour, Spoil};
 use crate::fields::{Set, Table, tables};
 use crate::makers::{MadeTable, ORIGIN};
 use crate::world::{Base, DESCRIBED, Deletion, MAX_LISTINGS, Term, children, stride};
@@ -21,6 +21,9 @@ pub struct Overlay {
     pub version: u32,
     pub spoil: Option<Spoil>,
 }
+
+/// 2097-01-01, in seconds since 1970.
+const YEAR_2097: i64 = 4_007_836_800;
 
 /// A change to the market. While the market is held, changes wait.
 #[derive(Clone, Debug)]
@@ -45,7 +48,7 @@ pub enum Change {
 }
 
 /// Every record that the feed holds.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Market {
     pub base: Base,
     pub behaviour: ServerBehaviour,
@@ -268,7 +271,25 @@ impl Market {
                 self.absent.entry(set).or_default().insert(id);
             }
             Change::NewFile { id } => self.overlay_mut(Set::Media, id).version += 1,
-            Change::Announce(deletion) => self.deletions.push(deletion),
+            Change::Announce(deletion) => self.announce(deletion),
+        }
+    }
+
+    fn announce(&mut self, deletion: Deletion) {
+        let Deletion { set, at, .. } = deletion;
+        if self.behaviour.has(Behaviour::DeletedWithoutKey) {
+            let key = String::new();
+            self.deletions.push(Deletion { set, key, at });
+        }
+        let staying = (0..self.end(set)).find(|&id| self.exists(set, id));
+        self.deletions.push(deletion);
+        if let Some(id) = staying
+            && self.behaviour.has(Behaviour::AnnouncedButAlive)
+        {
+            for at in [at, YEAR_2097] {
+                let key = self.key(set, id);
+                self.deletions.push(Deletion { set, key, at });
+            }
         }
     }
 

@@ -5,11 +5,23 @@ use std::cell::OnceCell;
 use serde_json::{Map, Value as Json};
 
 use super::records::{Market, Overlay};
-use crate::behaviour::Spoil;
+use crate::behaviour::{Behaviour, Spoil};
 use crate::dice::mix;
 use crate::fields::{Kind, Set, Table, Value, write_text};
 use crate::makers::{Facts, MadeTable};
 use crate::world::{Agent, Branch, Child, DESCRIBED, Fixed, Listing, Term, stride};
+
+/// The index of the listing with timestamps in the future.
+const AHEAD: u64 = 2;
+const YEAR_MS: i64 = 365 * 86_400 * 1000;
+
+/// Returns the plural of a resource's name.
+fn plural(name: &str) -> String {
+    match name.strip_suffix('y') {
+        Some(stem) => format!("{stem}ies"),
+        None => format!("{name}s"),
+    }
+}
 
 /// A record as it is now.
 pub struct Row<'m> {
@@ -36,9 +48,61 @@ impl<'m> Row<'m> {
         }
     }
 
-    /// Returns the value of the field at position `at` of the table.
+    /// Returns the value of the field at position `at` of the table, as filters compare it.
     #[inline]
     pub fn value(&self, at: usize) -> Value {
+        let value = self.plain_value(at);
+        if self.market.behaviour.behaviours.is_empty() {
+            return value;
+        }
+        self.behaving(at, value)
+    }
+
+    /// Changes the values that behaviours of the server affect.
+    fn behaving(&self, at: usize, value: Value) -> Value {
+        let server = &self.market.behaviour;
+        match value {
+            Value::Timestamp(ms) if Some(at) == self.table.timestamp => {
+                let is_ahead = server.has(Behaviour::FutureTimestamp)
+                    && self.set == Set::Property
+                    && self.id == AHEAD;
+                let ms = if is_ahead { ms + YEAR_MS } else { ms };
+                let is_finer = server.has(Behaviour::TimestampsFinerThanShown);
+                let hidden = mix(self.id ^ mix(ms as u64)) % 999 + 1;
+                Value::Timestamp(if is_finer { ms + hidden as i64 } else { ms })
+            }
+            Value::Text(name)
+                if self.set == Set::Deleted && self.table.fields[at].name == "resource" =>
+            {
+                if server.has(Behaviour::DeletedNamesLowerCase) {
+                    Value::owned(name.to_lowercase())
+                } else if server.has(Behaviour::DeletedNamesPlural) {
+                    Value::owned(plural(&name))
+                } else {
+                    Value::Text(name)
+                }
+            }
+            value => value,
+        }
+    }
+
+    /// Returns the value as records show it.
+    fn shown(&self, at: usize) -> Value {
+        match self.value(at) {
+            Value::Timestamp(ms)
+                if self
+                    .market
+                    .behaviour
+                    .has(Behaviour::TimestampsFinerThanShown) =>
+            {
+                Value::Timestamp(ms.div_euclid(1000) * 1000)
+            }
+            value => value,
+        }
+    }
+
+    #[inline]
+    fn plain_value(&self, at: usize) -> Value {
         let Some(field) = self.table.fields.get(at) else {
             return Value::Null;
         };
@@ -116,7 +180,7 @@ impl<'m> Row<'m> {
     /// Appends the record's JSON object without its closing brace. It contains the
     /// fields that `selected` marks by position, or all fields.
     pub fn write_open(&self, selected: Option<&[bool]>, out: &mut Vec<u8>) {
-        let names = self.market.behaviour.names;
+        let spelling = self.market.behaviour.spelling();
         let spoil = self.overlay.and_then(|overlay| overlay.spoil);
         out.push(b'{');
         let from = out.len();
@@ -129,7 +193,7 @@ impl<'m> Row<'m> {
                 Some(Spoil::WrongType) if matches!(field.kind, Kind::Timestamp | Kind::Decimal) => {
                     Value::text("not what it should be")
                 }
-                _ => self.value(at),
+                _ => self.shown(at),
             };
             if matches!(value, Value::Null) && self.omits(field.salt) {
                 continue;
@@ -138,7 +202,7 @@ impl<'m> Row<'m> {
                 out.push(b',');
             }
             out.extend_from_slice(&field.json_name);
-            value.write(out, names);
+            value.write(out, spelling);
         }
         let undeclared = self
             .overlay

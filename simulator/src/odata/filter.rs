@@ -2,6 +2,7 @@
 
 use super::predicate::{Operator, Predicate, Search, Term};
 use super::tokens::{BadQuery, Token, tokens};
+use crate::behaviour::ServerBehaviour;
 use crate::fields::{Enumeration, Kind, Table};
 use crate::fields::{Value, parse_decimal};
 
@@ -9,18 +10,14 @@ use crate::fields::{Value, parse_decimal};
 const MAX_DEPTH: usize = 64;
 
 /// Parses a filter on the records of a table.
-pub fn parse(
-    filter: &str,
-    table: &Table,
-    enumeration_strings: bool,
-) -> Result<Predicate, BadQuery> {
-    let tokens = tokens(filter)?;
+pub fn parse(filter: &str, table: &Table, server: &ServerBehaviour) -> Result<Predicate, BadQuery> {
+    let tokens = tokens(filter, server)?;
     let mut parser = Parser {
         tokens: &tokens,
         at: 0,
         depth: 0,
         table,
-        enumeration_strings,
+        enumeration_strings: server.enumeration_strings,
     };
     let predicate = parser.any()?;
     match parser.peek() {

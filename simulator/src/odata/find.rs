@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use super::order::{self, Order};
 use super::predicate::Predicate;
 use super::span::{Span, span};
+use crate::dice::mix;
 use crate::fields::{Set, Table, Value};
 use crate::market::{Market, Row};
 use crate::world::stride;
@@ -21,6 +22,8 @@ pub struct Wanted<'a> {
     pub limit: usize,
     /// Whether to count all matching records.
     pub counts: bool,
+    /// Whether records that compare equal come in an order of their own instead of by key.
+    pub is_scattered: bool,
 }
 
 /// The result of a search.
@@ -43,7 +46,7 @@ pub fn find(market: &Market, wanted: &Wanted<'_>) -> Found {
 /// Returns whether the order descends if it is the order of keys, otherwise `None`.
 fn key_order(wanted: &Wanted<'_>) -> Option<bool> {
     let Some((at, descends)) = wanted.order.first() else {
-        return Some(false);
+        return (!wanted.is_scattered).then_some(false);
     };
     let is_key = match (wanted.table.set, wanted.table.fields[*at].name.as_str()) {
         // These keys have a fixed number of digits, so texts order like numbers.
@@ -204,10 +207,15 @@ fn sorted(market: &Market, wanted: &Wanted<'_>, span: Span) -> Found {
             }
             None => Keys::Any(wanted.order.iter().map(|(at, _)| row.value(*at)).collect()),
         };
-        matching.push((keys, matching.len(), id));
+        let place = if wanted.is_scattered {
+            mix(id)
+        } else {
+            matching.len() as u64
+        };
+        matching.push((keys, place, id));
         ControlFlow::Continue(())
     });
-    let order = |a: &(Keys, usize, u64), b: &(Keys, usize, u64)| {
+    let order = |a: &(Keys, u64, u64), b: &(Keys, u64, u64)| {
         compare(&a.0, &b.0, wanted.order).then(a.1.cmp(&b.1))
     };
     let count = matching.len();

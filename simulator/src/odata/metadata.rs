@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use crate::fields::{Field, Kind, Set, Table, enumerations};
 
-/// Returns the targets of an entity type's navigation properties.
-fn navigations(set: Set) -> &'static [Set] {
-    match set {
+/// Returns the targets of an entity type's navigation properties among these entity types.
+fn navigations(tables: &[&Table], set: Set) -> Vec<Set> {
+    let all: &[Set] = match set {
         Set::Property => &[
             Set::Media,
             Set::Member,
@@ -19,7 +19,9 @@ fn navigations(set: Set) -> &'static [Set] {
         Set::Office => &[Set::Property, Set::Member],
         Set::OpenHouse | Set::Media | Set::PropertyUnitTypes | Set::Adu => &[Set::Property],
         Set::Lookup | Set::Resource | Set::DataSystem | Set::Deleted => &[],
-    }
+    };
+    let declared = |set: &&Set| tables.iter().any(|table| table.set == **set);
+    all.iter().filter(declared).copied().collect()
 }
 
 /// Returns the whole document.
@@ -42,7 +44,7 @@ fn write_document(xml: &mut String, tables: &[&Table]) -> std::fmt::Result {
     );
     xml.push_str("      <EntityContainer Name=\"Container\">\n");
     for table in tables {
-        let (name, to) = (table.set.name(), navigations(table.set));
+        let (name, to) = (table.set.name(), navigations(tables, table.set));
         write!(
             xml,
             "        <EntitySet EntityType=\"Odata.Models.{name}\" Name=\"{name}\""
@@ -65,7 +67,7 @@ fn write_document(xml: &mut String, tables: &[&Table]) -> std::fmt::Result {
     xml.push_str("    <Schema xmlns=\"http://docs.oasis-open.org/odata/ns/edm\" Namespace=\"Odata.Models\">\n");
     write_enumerations(xml)?;
     for table in tables {
-        write_entity_type(xml, table)?;
+        write_entity_type(xml, tables, table)?;
     }
     xml.push_str("    </Schema>\n  </edmx:DataServices>\n</edmx:Edmx>\n");
     Ok(())
@@ -97,7 +99,7 @@ fn write_enumerations(xml: &mut String) -> std::fmt::Result {
     Ok(())
 }
 
-fn write_entity_type(xml: &mut String, table: &Table) -> std::fmt::Result {
+fn write_entity_type(xml: &mut String, tables: &[&Table], table: &Table) -> std::fmt::Result {
     let name = table.set.name();
     writeln!(xml, "      <EntityType Name=\"{name}\">\n        <Key>")?;
     for key in table.fields.iter().filter(|field| field.is_key) {
@@ -107,7 +109,7 @@ fn write_entity_type(xml: &mut String, table: &Table) -> std::fmt::Result {
     for field in table.fields.iter().filter(|field| field.is_declared) {
         write_field(xml, field)?;
     }
-    for to in navigations(table.set).iter().map(|to| to.name()) {
+    for to in navigations(tables, table.set).iter().map(|to| to.name()) {
         writeln!(
             xml,
             "        <NavigationProperty Name=\"{to}\" Partner=\"{name}\" Type=\"Collection(Odata.Models.{to})\"/>"

@@ -1,8 +1,12 @@
 //! Answers OData requests: filters, orders, pages, expansion and `$metadata`.
 
+mod altered;
+mod altered_children;
 mod answer;
+mod asked;
 mod filter;
 mod find;
+mod limited;
 mod metadata;
 mod order;
 mod page;
@@ -14,5 +18,6 @@ mod span;
 mod tokens;
 
 pub use answer::Answer;
+pub use asked::Asked;
 pub use query::{decode, pairs};
 pub use routes::answer;

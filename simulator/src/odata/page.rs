@@ -1,27 +1,19 @@
 //! Pages of records, and single records.
 
 use super::answer::Answer;
+use super::asked::Asked;
 use super::find::{Wanted, find};
+use super::limited;
 use super::query::{self, Query};
 use super::record::write_record;
+use crate::behaviour::Behaviour;
 use crate::fields::{Set, write_text};
 use crate::market::Market;
 
 /// Returns one page of the records that a query selects.
-pub fn page(
-    market: &Market,
-    page_size: usize,
-    root: &str,
-    set: Set,
-    raw_query: &str,
-    query: &Query,
-) -> Answer {
-    let page_size = market
-        .behaviour
-        .page_cap
-        .unwrap_or(page_size)
-        .min(page_size)
-        .max(1);
+pub fn page(market: &Market, asked: &Asked<'_>, set: Set, query: &Query) -> Answer {
+    let (root, server) = (asked.root, &market.behaviour);
+    let page_size = limited::page_size(server, asked.page_size);
     let limit = query.top.unwrap_or(usize::MAX).min(page_size);
     let found = find(
         market,
@@ -32,6 +24,8 @@ pub fn page(
             skip: query.skip,
             limit,
             counts: query.counts,
+            is_scattered: server.has(Behaviour::OrderbyIgnored)
+                || server.has(Behaviour::OrderbyFirstFieldOnly),
         },
     );
 
@@ -57,7 +51,7 @@ pub fn page(
 
     let left = query.top.map(|top| top.saturating_sub(limit));
     if found.has_more && left != Some(0) {
-        let link = next_link(root, set.name(), raw_query, query.skip + limit, left);
+        let link = next_link(root, set.name(), asked.raw_query, query.skip + limit, left);
         body.extend_from_slice(b",\"@odata.nextLink\":");
         write_text(&link, &mut body);
     }

@@ -138,6 +138,18 @@ impl Predicate {
         }
     }
 
+    /// Whether the condition compares fields for equality only, and `accepts` each of them.
+    pub fn names_only(&self, accepts: &impl Fn(usize) -> bool) -> bool {
+        match self {
+            Predicate::All(all) | Predicate::Any(all) => {
+                all.iter().all(|one| one.names_only(accepts))
+            }
+            Predicate::Compare(Term::Field(at), Operator::Equal, Term::Literal(_))
+            | Predicate::In(Term::Field(at), _) => accepts(*at),
+            _ => false,
+        }
+    }
+
     /// Whether the condition contains an `or`.
     pub fn has_or(&self) -> bool {
         match self {

@@ -4,7 +4,7 @@ use super::filter::{self, unknown};
 use super::order::Order;
 use super::predicate::Predicate;
 use super::tokens::BadQuery;
-use crate::behaviour::ServerBehaviour;
+use crate::behaviour::{Behaviour, ServerBehaviour};
 use crate::fields::{Set, Table};
 use crate::market::Market;
 
@@ -71,7 +71,7 @@ pub fn read(raw: &str, market: &Market, set: Set) -> Result<Query, BadQuery> {
         match name.as_str() {
             "$filter" => query.filter = Some(read_filter(&value, table, server)?),
             "$select" => query.select = read_select(&value, table)?,
-            "$orderby" if server.refuse_orderby => {
+            "$orderby" if server.refuse_orderby || server.has(Behaviour::OrderbyRefused) => {
                 return Err(BadQuery::new("$orderby is not supported"));
             }
             "$orderby" => query.order = read_order(&value, table)?,
@@ -95,7 +95,7 @@ fn read_filter(text: &str, table: &Table, server: &ServerBehaviour) -> Result<Pr
     if text.len() > server.max_filter {
         return Err(BadQuery::new("The filter is too long"));
     }
-    let filter = filter::parse(text, table, server.enumeration_strings)?;
+    let filter = filter::parse(text, table, server)?;
     if server.refuse_or && filter.has_or() {
         return Err(BadQuery::new("The operator 'or' is not supported"));
     }

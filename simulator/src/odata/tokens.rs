@@ -1,6 +1,7 @@
 //! The tokens of a filter.
 
-use crate::fields::{parse_date, parse_timestamp};
+use crate::behaviour::ServerBehaviour;
+use crate::fields::{parse_date, parse_timestamp, parse_with_fraction};
 
 /// A query that the service cannot parse or does not support. The text is the message of a 400.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub enum Token {
 }
 
 /// Splits a filter into tokens.
-pub fn tokens(filter: &str) -> Result<Vec<Token>, BadQuery> {
+pub fn tokens(filter: &str, server: &ServerBehaviour) -> Result<Vec<Token>, BadQuery> {
     let mut found = Vec::new();
     let mut rest = filter.trim_start();
     while let Some(first) = rest.chars().next() {
@@ -44,7 +45,7 @@ pub fn tokens(filter: &str) -> Result<Vec<Token>, BadQuery> {
                 let (text, left) = quoted(rest)?;
                 (Token::Text(text), left)
             }
-            '0'..='9' | '-' => number(rest)?,
+            '0'..='9' | '-' => number(rest, server)?,
             first if first.is_ascii_alphabetic() || first == '_' => name(rest)?,
             _ => return Err(BadQuery::new(format!("Syntax error at '{first}'"))),
         };
@@ -73,7 +74,7 @@ fn quoted(rest: &str) -> Result<(String, &str), BadQuery> {
     }
 }
 
-fn number(rest: &str) -> Result<(Token, &str), BadQuery> {
+fn number<'t>(rest: &'t str, server: &ServerBehaviour) -> Result<(Token, &'t str), BadQuery> {
     let belongs = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | ':' | '.' | '+');
     let end = rest.find(|c| !belongs(c)).unwrap_or(rest.len());
     let (word, left) = rest.split_at(end);
@@ -82,7 +83,12 @@ fn number(rest: &str) -> Result<(Token, &str), BadQuery> {
         .unwrap_or(word)
         .bytes()
         .all(|b| b.is_ascii_digit() || b == b'.');
-    let token = if let Some(at) = parse_timestamp(word) {
+    let timestamp = if server.spelling().has_fractions {
+        parse_with_fraction(word, server.compares_texts())
+    } else {
+        parse_timestamp(word)
+    };
+    let token = if let Some(at) = timestamp {
         Token::Timestamp(at)
     } else if let Some(day) = parse_date(word) {
         Token::Date(day)

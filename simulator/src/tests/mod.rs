@@ -1,5 +1,6 @@
 //! Tests of the feed over HTTP, as a client sees it.
 
+mod behaviours;
 mod changes;
 mod damage;
 mod layout;

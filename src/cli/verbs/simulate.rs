@@ -21,6 +21,7 @@ pub fn run(wanted: &SimulateOptions, output: &Output) -> anyhow::Result<Exit> {
         seed: wanted.seed,
         server: ServerBehaviour {
             limits,
+            behaviours: wanted.behaviours.iter().copied().collect(),
             ..ServerBehaviour::default()
         },
         ..Options::default()

@@ -1,6 +1,10 @@
-//! The switches of the simulated server.
+//! The settings of the simulated server.
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
+
+use super::named::Behaviour;
 
 /// How records name the members of an enumeration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +88,8 @@ pub struct ServerBehaviour {
     pub no_nulls: bool,
     /// The minimum duration of a request to the service, in milliseconds.
     pub latency_ms: u64,
+    /// The behaviours that are switched on.
+    pub behaviours: BTreeSet<Behaviour>,
 }
 
 impl Default for ServerBehaviour {
@@ -107,8 +113,39 @@ impl Default for ServerBehaviour {
             every_field: false,
             no_nulls: false,
             latency_ms: 0,
+            behaviours: BTreeSet::new(),
         }
     }
+}
+
+impl ServerBehaviour {
+    /// Returns whether a behaviour is switched on.
+    #[inline]
+    pub fn has(&self, behaviour: Behaviour) -> bool {
+        !self.behaviours.is_empty() && self.behaviours.contains(&behaviour)
+    }
+
+    /// Returns how values are written.
+    pub fn spelling(&self) -> Spelling {
+        Spelling {
+            names: self.names,
+            has_fractions: self.has(Behaviour::TimestampsWith7Digits) || self.compares_texts(),
+        }
+    }
+
+    /// Returns whether filters compare timestamps as texts.
+    pub fn compares_texts(&self) -> bool {
+        self.has(Behaviour::TimestampsWith7DigitsComparedAsText)
+    }
+}
+
+/// How values are written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spelling {
+    /// How records name the members of enumerations.
+    pub names: Names,
+    /// Whether timestamps have seven fraction digits.
+    pub has_fractions: bool,
 }
 
 /// An invalid form of a record, until the record is repaired.

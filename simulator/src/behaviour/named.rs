@@ -1,0 +1,129 @@
+//! Behaviours of real servers that clients did not expect, each under a name.
+
+use serde::{Deserialize, Serialize};
+
+/// Declares the behaviours once, with their documentation and their names.
+macro_rules! behaviours {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+) => {
+        /// A behaviour of a server that differs from the service's own. Any number of them
+        /// can be switched on together.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum Behaviour {
+            $($(#[doc = $doc])+ #[serde(rename = $name)] $variant,)+
+        }
+
+        impl Behaviour {
+            /// Every behaviour.
+            pub const ALL: &[Behaviour] = &[$(Behaviour::$variant,)+];
+
+            /// Returns the name, as control requests and the command line write it.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Behaviour::$variant => $name,)+
+                }
+            }
+        }
+    };
+}
+
+behaviours! {
+    /// Timestamps have seven fraction digits, and filters compare them as texts.
+    TimestampsWith7DigitsComparedAsText = "timestamps-with-7-digits-compared-as-text",
+    /// Timestamps have seven fraction digits, and filters compare them as instants.
+    TimestampsWith7Digits = "timestamps-with-7-digits",
+    /// Records show whole seconds, but `$filter` and `$orderby` use milliseconds.
+    TimestampsFinerThanShown = "timestamps-finer-than-shown",
+    /// The timestamps of one listing are a year ahead.
+    FutureTimestamp = "future-timestamp",
+
+    /// `$orderby` has no effect. Records come in an order of their own, always the same.
+    OrderbyIgnored = "orderby-ignored",
+    /// Only the first field of `$orderby` has an effect.
+    OrderbyFirstFieldOnly = "orderby-first-field-only",
+    /// `$orderby` gets 400.
+    OrderbyRefused = "orderby-refused",
+
+    /// `$expand` gets 400.
+    ExpandRefused = "expand-refused",
+    /// `$expand` has no effect.
+    ExpandIgnored = "expand-ignored",
+    /// Expanded lists have at most two children, without a link to the rest.
+    ExpandCapped = "expand-capped",
+    /// Expanded lists of open houses omit those that have begun.
+    ExpandFutureOpenHousesOnly = "expand-future-open-houses-only",
+    /// Expanded lists are empty.
+    ExpandEmpty = "expand-empty",
+    /// Expanded lists are null.
+    ExpandNull = "expand-null",
+    /// Expanded children lack fields that their own resource sends.
+    ExpandPoorer = "expand-poorer",
+    /// Expanded lists of photos end with a photo of another listing.
+    ChildOfAnotherListing = "child-of-another-listing",
+
+    /// `@odata.count` is the number of records in the page.
+    CountIsPageSize = "count-is-page-size",
+    /// `@odata.count` is a text.
+    CountAsText = "count-as-text",
+    /// `@odata.count` counts all records, whatever the filter is.
+    FilterIgnoredByCount = "filter-ignored-by-count",
+
+    /// Pages have at most seven records and no link to the next page.
+    ShortPagesWithoutLink = "short-pages-without-link",
+    /// Each page has its first record again, in an older version.
+    PageRepeatsARecord = "page-repeats-a-record",
+    /// Each page ends with the record that has the largest key of all.
+    LargestKeyAtPageEnd = "largest-key-at-page-end",
+    /// A third of the pages is empty the first two times that they are requested.
+    EmptyAnswers = "empty-answers",
+    /// Pages without records have null instead of a list.
+    NullPages = "null-pages",
+    /// Each third period between two advances of the clock, pages come from the state at the
+    /// start of the period before. Counts and records by key are current.
+    StaleReplica = "stale-replica",
+    /// `$skip` above ten gets 400, also in links of the server.
+    SkipCapped = "skip-capped",
+    /// Next links consist of a query.
+    NextLinkRelative = "next-link-relative",
+    /// The last page has an empty next link.
+    NextLinkEmpty = "next-link-empty",
+
+    /// Every second answer for `$metadata` lacks a field that records have.
+    MetadataAlternates = "metadata-alternates",
+    /// `$metadata` does not declare open houses, and the service does not have them.
+    UndeclaredChild = "undeclared-child",
+    /// Requests for open houses get 403.
+    ChildForbidden = "child-forbidden",
+    /// Each answer has other signatures in the URLs of photos.
+    MediaUrlSignedAnew = "media-url-signed-anew",
+
+    /// The Deleted feed names resources in lower case.
+    DeletedNamesLowerCase = "deleted-names-lower-case",
+    /// The Deleted feed names resources in the plural.
+    DeletedNamesPlural = "deleted-names-plural",
+    /// The Deleted feed refuses `$skip` above three.
+    DeletedSkipCapped = "deleted-skip-capped",
+    /// An announcement without a key precedes each announcement.
+    DeletedWithoutKey = "deleted-without-key",
+    /// Each announced deletion is followed by the announcement of a record that stays, and by
+    /// another one in 2097.
+    AnnouncedButAlive = "announced-but-alive",
+    /// There is no Deleted feed.
+    NoDeletionsAnnounced = "no-deletions-announced",
+
+    /// Documents start with a byte order mark.
+    ByteOrderMark = "bom",
+    /// Documents are compressed as two gzip members.
+    GzipMultiMember = "gzip-multi-member",
+    /// The `Date` header cannot be read.
+    DateHeaderUnreadable = "date-header-unreadable",
+}
+
+impl Behaviour {
+    /// Returns the behaviour with this name.
+    pub fn named(name: &str) -> Option<Behaviour> {
+        Behaviour::ALL
+            .iter()
+            .copied()
+            .find(|one| one.name() == name)
+    }
+}
