@@ -74,11 +74,6 @@ impl Feed {
             .filter_map(|(limit, seconds)| Some((limit?, Duration::from_secs(seconds))))
             .collect()
     }
-
-    /// Returns whether there is a rate limit.
-    pub fn has_limits(&self) -> bool {
-        !self.limits().is_empty()
-    }
 }
 
 /// The source of the bearer token.

@@ -39,6 +39,8 @@ pub struct Status {
     pub photos: Backlog,
     /// The requests that the rate limits still allow.
     pub budget: Vec<Budget>,
+    /// The end of the pause that the feed asked for, UTC.
+    pub paused_until: Option<String>,
     /// The conditions that need attention. The command line adds advice to them.
     #[serde(skip)]
     pub conditions: Vec<Condition>,
@@ -132,6 +134,10 @@ pub fn status(config: &Config, mirror: &mut Mirror, now: DateTime<Utc>) -> anyho
         jobs,
         photos: mirror.photo_backlog()?,
         budget: budget(config)?,
+        paused_until: RequestLedger::paused_until(database)?.map(|until| {
+            let until = DateTime::<Utc>::from(until);
+            until.format("%Y-%m-%d %H:%M:%S").to_string()
+        }),
         conditions,
     })
 }

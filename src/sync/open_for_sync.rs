@@ -28,10 +28,12 @@ pub fn open_for_sync(config: &Config) -> anyhow::Result<Mirror> {
     Ok(mirror)
 }
 
-/// Shares the feed's rate budget with the other processes that sync this mirror.
-/// Without limits, or before the database exists, there is nothing to share.
+/// Shares the feed's rate budget with the other processes that sync this mirror, also
+/// without limits: a pause that the feed asked for holds for all of them. Before the
+/// mirror exists, there is nothing to share.
 pub fn share_budget(config: &Config, feed: &Feed) {
-    if !config.feed.has_limits() || !config.mirror.database.is_file() {
+    // Nothing is created next to a file that is not a mirror.
+    if Mirror::open_to_read(&config.mirror.database).is_err() {
         return;
     }
     match RequestLedger::open(&config.mirror.database) {

@@ -67,6 +67,158 @@ fn the_next_process_keeps_a_pause_that_the_feed_asked_for() {
     running.wait();
 }
 
+/// Lets the next request get 429 with this `Retry-After` in seconds.
+fn ask_for_pause(feed: &simulator::Simulator, seconds: u64) {
+    use simulator::{Fault, FaultRule, RetryAfter};
+    feed.fault(FaultRule::once(Fault::TooMany {
+        retry_after: RetryAfter::Seconds(seconds),
+    }));
+}
+
+/// Checks that `status` shows a pause that ends after this number of seconds.
+fn assert_paused_for(mirror: &Mirror, seconds: std::ops::Range<i64>) {
+    let json = mirror.run(&["status", "--json"]).json();
+    let until = json["paused_until"].as_str().expect("a pause").to_owned();
+    let ends = instant(&format!("{}Z", until.replace(' ', "T")));
+    let left = (ends - chrono::Utc::now()).num_seconds();
+    assert!(seconds.contains(&left), "{left} s, until {until}");
+    let shown = mirror.run(&["status"]).stdout;
+    assert!(
+        shown.contains(&format!("no requests until {until} (UTC)")),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_pause_longer_than_a_run_waits_ends_this_run_and_the_next_ones_without_a_request() {
+    let feed = feed(20);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    ask_for_pause(&feed, 7_200);
+    let before = feed.request_count();
+    let ended = mirror.run(&["sync"]);
+    assert_ne!(ended.code, Some(0), "{ended}");
+    assert!(ended.stderr.contains("asked for a pause until"), "{ended}");
+    assert_eq!(feed.request_count(), before + 1);
+    assert_paused_for(&mirror, 7_100..7_201);
+    for verb in ["sync", "check"] {
+        let ended = mirror.run(&[verb]);
+        assert_ne!(ended.code, Some(0), "{ended}");
+        assert!(ended.stderr.contains("asked for a pause until"), "{ended}");
+        assert_eq!(feed.request_count(), before + 1, "{verb}");
+    }
+}
+
+#[test]
+fn a_pause_of_two_hours_is_waited_for_within_a_day_and_said_once() {
+    let feed = feed(20);
+    let mirror = Mirror::with(&feed, |settings| settings.set("requests_per_day", 5_000));
+    mirror.sync();
+    ask_for_pause(&feed, 7_200);
+    let before = feed.request_count();
+    for verb in ["sync", "sync", "watch"] {
+        let running = mirror.start(&[verb]);
+        wait_until("it has begun", || {
+            number(&mirror.open(), "SELECT count(*) FROM _leases") >= 1
+        });
+        let until = Instant::now() + Duration::from_secs(1);
+        wait_until("a second has passed", || Instant::now() > until);
+        running.signal("TERM");
+        let ended = running.wait();
+        assert_eq!(feed.request_count(), before + 1, "{verb}");
+        if verb == "sync" {
+            let said = ended
+                .stderr
+                .matches("asked for a pause; waiting until")
+                .count();
+            assert_eq!(said, 1, "{ended}");
+        }
+    }
+    assert_paused_for(&mirror, 7_100..7_201);
+}
+
+#[test]
+fn a_fraction_of_a_second_counts_in_retry_after() {
+    let feed = feed(20);
+    let mut answered = 0;
+    let proxy = Proxy::of(&feed, move |answer| {
+        answered += 1;
+        if answered == 1 {
+            answer.status = 429;
+            answer.headers.push(("retry-after", "1.5".to_owned()));
+        }
+    });
+    let mirror = Mirror::at(&proxy.base_url, |_| {});
+    mirror.sync();
+    let waited = number(&mirror.open(), "SELECT sum(throttled_ms) FROM sync_runs");
+    assert!((1_400..30_000).contains(&waited), "{waited} ms");
+}
+
+#[test]
+fn a_reset_that_is_years_away_is_said_and_waited_for_only_as_long_as_the_longest_window() {
+    for reset in ["4102444800", "4102444800000", "1e300"] {
+        let feed = feed(20);
+        let proxy = Proxy::of(&feed, move |answer| {
+            answer
+                .headers
+                .push(("x-ratelimit-remaining", "0".to_owned()));
+            answer.headers.push(("x-ratelimit-reset", reset.to_owned()));
+        });
+        let mirror = Mirror::at(&proxy.base_url, |settings| {
+            settings.set("requests_per_hour", 1_000);
+        });
+        let running = mirror.start(&["sync"]);
+        wait_until("it waits", || feed.request_count() >= 2);
+        let until = Instant::now() + Duration::from_secs(1);
+        wait_until("a second has passed", || Instant::now() > until);
+        running.signal("TERM");
+        let said = running.wait().stderr;
+        assert!(said.contains("waiting at most 3600 s"), "{reset}: {said}");
+        assert!(said.contains("waiting until"), "{reset}: {said}");
+    }
+}
+
+/// Opens the file of the rate budget.
+fn ledger(mirror: &Mirror) -> rusqlite::Connection {
+    let path = mirror.folder.path().join("mirror.db-requests");
+    rusqlite::Connection::open(path).unwrap()
+}
+
+#[test]
+fn what_a_clock_that_was_ahead_stored_does_not_stop_later_syncs() {
+    let feed = feed(20);
+    let mirror = Mirror::with(&feed, |settings| settings.set("requests_per_hour", 1_000));
+    mirror.sync();
+    ask_for_pause(&feed, 1);
+    mirror.sync();
+    let four_years = 4 * 365 * 86_400_000_i64;
+    for (table, column) in [
+        ("pauses", "until_ms"),
+        ("pauses", "set_ms"),
+        ("requests", "at_ms"),
+    ] {
+        let sql = format!("UPDATE {table} SET {column} = {column} + {four_years}");
+        ledger(&mirror).execute_batch(&sql).unwrap();
+    }
+    let started = Instant::now();
+    mirror.sync();
+    assert!(started.elapsed() < Duration::from_secs(30));
+    let sent = mirror.run(&["status", "--json"]).json()["budget"][0]["sent"].clone();
+    assert_eq!(sent, feed.request_count());
+}
+
+#[test]
+fn a_pause_that_an_earlier_version_stored_lasts_at_most_an_hour() {
+    let feed = feed(20);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    let earlier = "DROP TABLE pauses;
+         CREATE TABLE pauses (id INTEGER PRIMARY KEY, until_ms INTEGER NOT NULL);
+         INSERT INTO pauses (id, until_ms) VALUES (1, 4102444800000);";
+    ledger(&mirror).execute_batch(earlier).unwrap();
+    assert_paused_for(&mirror, 3_500..3_601);
+}
+
 #[test]
 fn the_vendors_limit_is_saved_and_kept_with_little_more_time() {
     let feed = feed_with(1_400, |options| {

@@ -96,6 +96,9 @@ fn describe(status: &Status, needs_attention: &[String]) -> String {
     if !left.is_empty() {
         text += &format!("requests left: {}\n", left.join(", "));
     }
+    if let Some(until) = &status.paused_until {
+        text += &format!("no requests until {until} (UTC): the feed asked for a pause\n");
+    }
     let by = |what: &str, holder: &LeaseHolder| {
         format!(
             "{what} by process {} on {} since {} (UTC)\n",

@@ -1,5 +1,6 @@
 //! The rate budget of the feed, which this process can share with others.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -7,19 +8,50 @@ use super::ledger::Ledger;
 use super::limits::{PAUSE_LIMIT, locked};
 use super::pace::{Limit, Pace};
 
+/// The longest pause that is kept. No vendor counts requests in a longer window.
+const PAUSE_MAX: Duration = Duration::from_secs(86_400);
+
+/// A wait for the configured limits is announced if it is longer. A shorter wait is
+/// normal with a limit per minute.
+const QUIET_WAIT_MAX: Duration = Duration::from_secs(62);
+
 /// The rate budget: the limits of this process, and the requests of other processes.
 pub struct RateBudget {
     pace: Mutex<Pace>,
     ledger: OnceLock<Arc<dyn Ledger>>,
+    /// The longest configured window.
+    window: Option<Duration>,
+    /// Whether a reset by another clock was logged.
+    has_logged_reset: AtomicBool,
+    /// The end of the wait that was announced last.
+    announced: Mutex<Option<Instant>>,
+}
+
+/// A wait before the next attempt to take a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// Its length.
+    pub pause: Duration,
+    /// Whether the feed asked for it.
+    pub is_asked: bool,
 }
 
 impl RateBudget {
     /// Returns an unused budget.
     pub fn new(limits: Vec<Limit>) -> RateBudget {
         RateBudget {
+            window: limits.iter().map(|limit| limit.span).max(),
             pace: Mutex::new(Pace::new(limits)),
             ledger: OnceLock::new(),
+            has_logged_reset: AtomicBool::new(false),
+            announced: Mutex::new(None),
         }
+    }
+
+    /// Returns the longest pause that a run waits for: the longest configured window, or
+    /// [`PAUSE_LIMIT`] if that is longer.
+    pub fn pause_limit(&self) -> Duration {
+        self.window.unwrap_or_default().max(PAUSE_LIMIT)
     }
 
     /// Shares the budget with other processes. Later calls have no effect.
@@ -27,9 +59,17 @@ impl RateBudget {
         let _ = self.ledger.set(ledger);
     }
 
-    /// Takes one request, or returns the time to wait before the next attempt.
-    pub fn take(&self) -> Result<(), Duration> {
+    /// Takes one request, or returns the wait before the next attempt.
+    pub fn take(&self) -> Result<(), Wait> {
         let mut pace = locked(&self.pace);
+        let taken = self.take_of(&mut pace);
+        taken.map_err(|pause| Wait {
+            pause,
+            is_asked: pace.is_paused(Instant::now()),
+        })
+    }
+
+    fn take_of(&self, pace: &mut Pace) -> Result<(), Duration> {
         let Some(ledger) = self.ledger.get() else {
             return pace.take(Instant::now());
         };
@@ -44,7 +84,7 @@ impl RateBudget {
             }
             if let Some(until) = spent.paused_until {
                 let pause = until.duration_since(clock).unwrap_or_default();
-                pace.pause(now, pause.min(PAUSE_LIMIT));
+                pace.pause(now, pause.min(PAUSE_MAX));
             }
             taken = pace.take(now);
             taken.is_ok()
@@ -52,8 +92,22 @@ impl RateBudget {
         taken
     }
 
+    /// Returns whether a wait has to be announced: once, if the feed asked for it or it is
+    /// long.
+    pub fn announces(&self, wait: Wait) -> bool {
+        let end = Instant::now() + wait.pause;
+        let mut announced = locked(&self.announced);
+        let is_known = announced.is_some_and(|known| known + Duration::from_secs(1) >= end);
+        if is_known || !wait.is_asked && wait.pause <= QUIET_WAIT_MAX {
+            return false;
+        }
+        *announced = Some(end);
+        true
+    }
+
     /// Stops the requests of all processes for the pause that the feed asked for.
     pub fn pause(&self, pause: Duration) {
+        let pause = pause.min(PAUSE_MAX);
         locked(&self.pace).pause(Instant::now(), pause);
         if let Some(ledger) = self.ledger.get() {
             ledger.pause(SystemTime::now() + pause);
@@ -61,7 +115,58 @@ impl RateBudget {
     }
 
     /// Records the number of requests that the feed still allows until its count resets.
+    /// A reset that lies after the longest configured window comes from another clock.
     pub fn set_remaining(&self, remaining: u64, reset_in: Duration) {
+        let longest = self.window.unwrap_or(PAUSE_LIMIT);
+        let waits_less = remaining == 0 && reset_in > longest;
+        if waits_less && !self.has_logged_reset.swap(true, Ordering::Relaxed) {
+            let seconds = longest.as_secs();
+            tracing::warn!(
+                "the feed's X-RateLimit-Reset is too far in the future; waiting at most {seconds} s for it"
+            );
+        }
+        let reset_in = reset_in.min(longest);
         locked(&self.pace).set_remaining(Instant::now(), remaining, reset_in);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn budget(spans: &[u64]) -> RateBudget {
+        let limit = |&seconds: &u64| Limit {
+            requests: 1_000,
+            span: Duration::from_secs(seconds),
+        };
+        RateBudget::new(spans.iter().map(limit).collect())
+    }
+
+    #[test]
+    fn a_reset_by_another_clock_delays_requests_by_the_longest_window() {
+        for (spans, longest) in [(&[60][..], 60), (&[60, 86_400], 86_400), (&[], 3_600)] {
+            let budget = budget(spans);
+            budget.set_remaining(0, Duration::MAX);
+            let wait = budget.take().expect_err("nothing remains");
+            assert!(wait.pause <= Duration::from_secs(longest), "{wait:?}");
+            assert!(wait.pause > Duration::from_secs(longest - 1), "{wait:?}");
+        }
+    }
+
+    #[test]
+    fn a_wait_is_announced_once() {
+        let budget = budget(&[60]);
+        assert_eq!(budget.pause_limit(), PAUSE_LIMIT);
+        budget.pause(Duration::from_secs(3));
+        let wait = budget.take().expect_err("the feed asked for a pause");
+        assert!(wait.is_asked);
+        assert!(budget.announces(wait));
+        assert!(!budget.announces(wait));
+        let own = |seconds| Wait {
+            pause: Duration::from_secs(seconds),
+            is_asked: false,
+        };
+        assert!(!budget.announces(own(60)));
+        assert!(budget.announces(own(3_600)));
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use reqwest::Response;
 use reqwest::header::{AUTHORIZATION, DATE, HeaderMap};
 use reqwest::redirect::Policy;
@@ -14,17 +14,16 @@ use super::body_deadline::{BodyDeadline, too_slow};
 use super::budget::RateBudget;
 use super::error::{BadBody, FeedError};
 use super::failure::Failure;
-use super::headers::{asked_pause, header, http_date, until};
+use super::headers::{asked_pause, header, http_date, number, until};
 use super::ledger::Ledger;
-use super::limits::{
-    DELAY_LIMIT, PAUSE_LIMIT, REDIRECTS_MAX, TOO_MANY_REDIRECTS, http_builder, locked,
-};
+use super::limits::{DELAY_LIMIT, REDIRECTS_MAX, TOO_MANY_REDIRECTS, http_builder, locked};
 use super::pace::Limit;
 use super::request_options::{RequestOptions, Tries};
 use super::token::Token;
 use super::traffic::{Meter, Traffic};
 use crate::config;
 use crate::stop::Stop;
+use crate::value::stored_instant;
 
 /// The largest body that is accepted. Pages of known servers are far smaller.
 const BODY_LIMIT_BYTES: u64 = 256 * 1024 * 1024;
@@ -152,6 +151,11 @@ impl Client {
                 }) => (problem, status, pause),
             };
 
+            // A pause of zero does not say when the feed will be available.
+            let pause = pause.filter(|pause| !pause.is_zero());
+            if let Some(pause) = pause {
+                self.budget.pause(pause);
+            }
             tries += 1;
             if tries > retries {
                 return Err(FeedError::Unavailable {
@@ -165,8 +169,8 @@ impl Client {
         }
     }
 
-    /// Waits after try number `tries`: for the pause that the feed asked for, or else for
-    /// the back-off delay.
+    /// Waits for the back-off delay after try number `tries`. For a pause that the feed
+    /// asked for, the next request waits.
     async fn wait_before_retry(
         &self,
         url: &Url,
@@ -174,14 +178,7 @@ impl Client {
         problem: &str,
         pause: Option<Duration>,
     ) -> Result<(), FeedError> {
-        // A pause of zero does not say when the feed will be available.
-        let pause = pause.filter(|pause| !pause.is_zero());
         let delay = pause.unwrap_or_else(|| self.backoff(tries));
-        if delay > PAUSE_LIMIT {
-            let (seconds, limit) = (delay.as_secs(), PAUSE_LIMIT.as_secs());
-            return Err(FeedError::PauseTooLong { seconds, limit });
-        }
-
         tracing::warn!(
             path = url.path(),
             try_number = tries,
@@ -189,7 +186,6 @@ impl Client {
             "{problem}; trying again"
         );
         if pause.is_some() {
-            self.budget.pause(delay);
             return Ok(());
         }
         tokio::select! {
@@ -218,7 +214,7 @@ impl Client {
             // The semaphore is never closed.
             let slot = self.slots.acquire().await;
             let _slot = slot.map_err(|error| Failure::temporary(error.to_string()))?;
-            self.wait_for_budget().await;
+            self.wait_for_budget().await?;
             self.receive(url, options).await?
         };
         // The next request can use the slot while this body is decoded.
@@ -226,12 +222,30 @@ impl Client {
     }
 
     /// Waits until the rate budget has a request left, and takes it.
-    async fn wait_for_budget(&self) {
-        while let Err(pause) = self.budget.take() {
+    async fn wait_for_budget(&self) -> Result<(), FeedError> {
+        while let Err(wait) = self.budget.take() {
+            let until = stored_instant((Utc::now() + wait.pause).trunc_subsecs(0));
+            let limit = self.budget.pause_limit();
+            if wait.is_asked && wait.pause > limit {
+                let limit_seconds = limit.as_secs();
+                return Err(FeedError::PauseTooLong {
+                    until,
+                    limit_seconds,
+                });
+            }
+            if self.budget.announces(wait) {
+                let cause = if wait.is_asked {
+                    "the feed asked for a pause"
+                } else {
+                    "the rate limits allow no request now"
+                };
+                tracing::warn!("{cause}; waiting until {until} UTC");
+            }
             let started = Instant::now();
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(wait.pause).await;
             self.meter.throttled(started.elapsed());
         }
+        Ok(())
     }
 
     async fn receive(&self, url: &Url, options: RequestOptions) -> Result<Vec<u8>, Failure> {
@@ -305,13 +319,12 @@ impl Client {
         if let Some(date) = date {
             *locked(&self.date) = Some(date);
         }
-        let number = |name| header(headers, name)?.trim().parse::<u64>().ok();
+        let number = |name| header(headers, name).and_then(number);
         let remaining = number("X-RateLimit-Remaining");
         if let (Some(remaining), Some(reset)) = (remaining, number("X-RateLimit-Reset"))
             && let Some(reset_in) = until(reset, date.or_else(|| self.date()))
         {
-            let reset_in = reset_in.min(PAUSE_LIMIT);
-            self.budget.set_remaining(remaining, reset_in);
+            self.budget.set_remaining(remaining as u64, reset_in);
         }
     }
 }

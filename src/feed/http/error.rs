@@ -33,13 +33,13 @@ pub enum FeedError {
     },
     /// The feed asked for a longer pause than a run waits for.
     #[error(
-        "the feed asks to wait {seconds} s, which is longer than a run waits ({limit} s); run it again later"
+        "the feed asked for a pause until {until} UTC, which is longer than a run waits ({limit_seconds} s); run it again then"
     )]
     PauseTooLong {
-        /// The pause it asked for, in seconds.
-        seconds: u64,
+        /// The end of the pause, in storage form.
+        until: String,
         /// The longest pause that a run makes, in seconds.
-        limit: u64,
+        limit_seconds: u64,
     },
     /// A redirect or link to another origin, which must not receive the token.
     #[error(

@@ -71,6 +71,12 @@ impl Failure {
     }
 }
 
+impl From<FeedError> for Failure {
+    fn from(error: FeedError) -> Failure {
+        Failure::Final(error)
+    }
+}
+
 impl From<BadBody> for Failure {
     fn from(bad: BadBody) -> Failure {
         Failure::temporary(bad.to_string())

@@ -15,25 +15,36 @@ pub fn http_date(text: &str) -> Option<DateTime<Utc>> {
     httpdate::parse_http_date(text).ok().map(DateTime::from)
 }
 
+/// Reads a number that is not negative. Some vendors send counts and seconds with a
+/// fraction.
+pub fn number(text: &str) -> Option<f64> {
+    let number: f64 = text.trim().parse().ok()?;
+    (number.is_finite() && number >= 0.0).then_some(number)
+}
+
 /// Returns the time until a reset. Vendors send it as unix seconds, as unix milliseconds
 /// (Trestle), or as seconds from now.
-pub fn until(reset: u64, feed_time: Option<DateTime<Utc>>) -> Option<Duration> {
-    const FIRST_INSTANT_S: u64 = 1_000_000_000;
-    const FIRST_INSTANT_MS: u64 = 1_000_000_000_000;
-    let at_ms = match reset {
-        0..FIRST_INSTANT_S => return Some(Duration::from_secs(reset)),
-        FIRST_INSTANT_S..FIRST_INSTANT_MS => reset.checked_mul(1_000)?,
-        _ => reset,
+pub fn until(reset: f64, feed_time: Option<DateTime<Utc>>) -> Option<Duration> {
+    const FIRST_INSTANT_S: f64 = 1e9;
+    const FIRST_INSTANT_MS: f64 = 1e12;
+    if reset < FIRST_INSTANT_S {
+        return Some(Duration::from_secs_f64(reset));
+    }
+
+    let at_s = if reset < FIRST_INSTANT_MS {
+        reset
+    } else {
+        reset / 1_000.0
     };
-    let now_ms = u64::try_from(feed_time?.timestamp_millis()).ok()?;
-    Some(Duration::from_millis(at_ms.saturating_sub(now_ms)))
+    let now_s = feed_time?.timestamp_millis() as f64 / 1_000.0;
+    Some(Duration::try_from_secs_f64((at_s - now_s).max(0.0)).unwrap_or(Duration::MAX))
 }
 
 /// Returns the pause that a response asks for, in seconds or as a date of the feed's clock.
 pub fn asked_pause(headers: &HeaderMap, feed_time: Option<DateTime<Utc>>) -> Option<Duration> {
-    let pause = |text: &str| match text.trim().parse::<u64>() {
-        Ok(seconds) => until(seconds, feed_time),
-        Err(_) => (http_date(text)? - feed_time?)
+    let pause = |text: &str| match number(text) {
+        Some(seconds) => until(seconds, feed_time),
+        None => (http_date(text)? - feed_time?)
             .to_std()
             .ok()
             .or(Some(Duration::ZERO)),
@@ -51,21 +62,24 @@ mod tests {
     fn a_pause_is_read_in_seconds_as_an_instant_or_as_a_date() {
         let now = http_date("Fri, 02 Jan 2026 03:04:05 GMT");
         let cases = [
-            ("Retry-After", "7", Some(7)),
-            ("X-RateLimit-RetryAfter", "7", Some(7)),
-            ("Retry-After", "Fri, 02 Jan 2026 03:04:15 GMT", Some(10)),
+            ("Retry-After", "7", Some(7_000)),
+            ("Retry-After", "1.5", Some(1_500)),
+            ("X-RateLimit-RetryAfter", "7", Some(7_000)),
+            ("Retry-After", "Fri, 02 Jan 2026 03:04:15 GMT", Some(10_000)),
             ("Retry-After", "Fri, 02 Jan 2026 03:04:00 GMT", Some(0)),
-            ("Retry-After", "1767323050", Some(5)),
-            ("Retry-After", "1767323050000", Some(5)),
+            ("Retry-After", "1767323050", Some(5_000)),
+            ("Retry-After", "1767323050250", Some(5_250)),
             ("Retry-After", "soon", None),
+            ("Retry-After", "-1", None),
+            ("Retry-After", "inf", None),
         ];
-        for (name, value, seconds) in cases {
+        for (name, value, millis) in cases {
             let mut headers = HeaderMap::new();
             headers.insert(name, value.parse().expect("a header of a test"));
             let pause = asked_pause(&headers, now);
             assert_eq!(
-                pause.map(|pause| pause.as_secs()),
-                seconds,
+                pause.map(|pause| pause.as_secs_f64() * 1_000.0),
+                millis.map(f64::from),
                 "{name}: {value}"
             );
         }

@@ -3,7 +3,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// The longest pause that a run makes because a server asks for it.
+/// The longest pause that a run makes because a server asks for it, unless a longer window
+/// is configured.
 pub const PAUSE_LIMIT: Duration = Duration::from_secs(3_600);
 
 /// The longest delay between two tries. Doubling stops here.

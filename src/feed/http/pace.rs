@@ -115,6 +115,11 @@ impl Pace {
         }
     }
 
+    /// Returns whether a pause is not over yet.
+    pub fn is_paused(&self, now: Instant) -> bool {
+        self.paused_until.is_some_and(|until| until > now)
+    }
+
     /// Allows no request until the pause is over.
     pub fn pause(&mut self, now: Instant, pause: Duration) {
         let until = now + pause;

@@ -74,6 +74,15 @@ impl RequestLedger {
             })
             .collect()
     }
+
+    /// Returns the end of the pause that the feed asked for, if it is not over.
+    pub fn paused_until(database: &Path) -> rusqlite::Result<Option<SystemTime>> {
+        let path = path(database);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        paused_until(&open(&path)?, millis(SystemTime::now()))
+    }
 }
 
 impl Ledger for RequestLedger {
@@ -95,9 +104,9 @@ impl Ledger for RequestLedger {
     fn pause(&self, until: SystemTime) {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let noted = open.connection.execute(
-            "INSERT INTO pauses (id, until_ms) VALUES (1, :until)
-             ON CONFLICT (id) DO UPDATE SET until_ms = max(until_ms, :until)",
-            named_params! { ":until": millis(until) },
+            "INSERT INTO pauses (id, until_ms, set_ms) VALUES (1, :until, :now)
+             ON CONFLICT (id) DO UPDATE SET until_ms = max(until_ms, :until), set_ms = :now",
+            named_params! { ":until": millis(until), ":now": millis(SystemTime::now()) },
         );
         if let Err(error) = noted {
             open.log_once(&error);
@@ -111,7 +120,8 @@ impl Open {
         let deciding = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let now = SystemTime::now();
+        let now = millis(SystemTime::now());
+        count_from_now(&deciding, now)?;
         let mut newest = seen;
         let mut spent = Spent::default();
         {
@@ -123,15 +133,12 @@ impl Open {
                 newest = row.get(0)?;
                 spent.requests.push(moment(row.get(1)?));
             }
-            let paused: Option<i64> = deciding
-                .prepare_cached("SELECT max(until_ms) FROM pauses WHERE until_ms > ?1")?
-                .query_row([millis(now)], |row| row.get(0))?;
-            spent.paused_until = paused.map(moment);
+            spent.paused_until = paused_until(&deciding, now)?;
         }
         if take(&spent) {
             deciding
                 .prepare_cached("INSERT INTO requests (at_ms, process) VALUES (?1, ?2)")?
-                .execute([millis(now), own])?;
+                .execute([now, own])?;
         }
         deciding.commit()?;
         self.seen = newest;
@@ -162,14 +169,42 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
          CREATE INDEX IF NOT EXISTS requests_by_time ON requests (at_ms);
          CREATE TABLE IF NOT EXISTS pauses (id INTEGER PRIMARY KEY, until_ms INTEGER NOT NULL);",
     )?;
-    // Requests from the future were stored before the clock was set back.
     let now = millis(SystemTime::now());
+    if connection.prepare("SELECT set_ms FROM pauses").is_err() {
+        // An earlier version did not store when a pause began. Its longest one was an hour.
+        let hour = now + 3_600_000;
+        connection.execute_batch(&format!(
+            "ALTER TABLE pauses ADD COLUMN set_ms INTEGER NOT NULL DEFAULT {now};
+             UPDATE pauses SET until_ms = min(until_ms, {hour});"
+        ))?;
+    }
+    count_from_now(&connection, now)?;
     let kept = KEPT.as_millis() as i64;
-    connection.execute(
-        "DELETE FROM requests WHERE at_ms NOT BETWEEN ?1 AND ?2",
-        [now - kept, now + kept],
-    )?;
+    connection.execute("DELETE FROM requests WHERE at_ms < ?1", [now - kept])?;
     Ok(connection)
+}
+
+/// Lets requests and a pause from the future begin now: they were stored before the clock
+/// was set back.
+fn count_from_now(connection: &Connection, now: i64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE pauses SET until_ms = until_ms - set_ms + :now, set_ms = :now
+             WHERE set_ms > :now",
+        )?
+        .execute(named_params! { ":now": now })?;
+    connection
+        .prepare_cached("UPDATE requests SET at_ms = ?1 WHERE at_ms > ?1")?
+        .execute([now])?;
+    Ok(())
+}
+
+/// Returns the end of a pause that is not over.
+fn paused_until(connection: &Connection, now: i64) -> rusqlite::Result<Option<SystemTime>> {
+    let until: Option<i64> = connection
+        .prepare_cached("SELECT max(until_ms) FROM pauses WHERE until_ms > ?1")?
+        .query_row([now], |row| row.get(0))?;
+    Ok(until.map(moment))
 }
 
 fn millis(moment: SystemTime) -> i64 {

@@ -13,6 +13,8 @@ pub struct Answer {
     pub request: String,
     pub status: u16,
     pub body: Json,
+    /// Headers that the answer has in addition.
+    pub headers: Vec<(&'static str, String)>,
 }
 
 impl Answer {
@@ -155,8 +157,12 @@ async fn forward(
         request,
         status,
         body,
+        headers: Vec::new(),
     };
     (upstream.change.lock().unwrap())(&mut answer);
+    for (name, value) in &answer.headers {
+        response = response.header(*name, value);
+    }
     let text = answer.body.to_string().replace(upstream_origin, origin);
     response
         .status(answer.status)
