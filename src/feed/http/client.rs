@@ -31,6 +31,10 @@ const BODY_LIMIT_BYTES: u64 = 256 * 1024 * 1024;
 /// The longest message of a server that is shown, in characters.
 const MESSAGE_LIMIT: usize = 300;
 
+/// A long wait for the rate budget is counted in steps of this length, so that it shows as
+/// progress.
+const WAIT_STEP: Duration = Duration::from_secs(60);
+
 /// An HTTP client for one feed.
 pub struct Client {
     http: reqwest::Client,
@@ -242,7 +246,7 @@ impl Client {
                 tracing::warn!("{cause}; waiting until {until} UTC");
             }
             let started = Instant::now();
-            tokio::time::sleep(wait.pause).await;
+            tokio::time::sleep(wait.pause.min(WAIT_STEP)).await;
             self.meter.throttled(started.elapsed());
         }
         Ok(())
