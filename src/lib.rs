@@ -89,8 +89,10 @@
 //! With a filter, the sync first reads the keys and timestamps of all changes. A live row
 //! that does not match the filter any more gets its last values and is soft-deleted. The
 //! watermark moves to the newest timestamp that is not in the future of the feed. Rejected
-//! records are read again by their keys or timestamps. Finally, the sync applies the announced deletions, which have a watermark
-//! of their own.
+//! records are read again by their keys or timestamps. Finally, the sync applies the
+//! announced deletions, which have a watermark of their own. If the feed announces none, the
+//! sync compares the feed's counts with the live rows, and reconciles a resource whose counts
+//! differ.
 //!
 //! [`sync::reconcile`] repairs differences that have no timestamp and no announcement.
 //! [`sync::verify`] only reports them.

@@ -70,6 +70,15 @@ impl Profile {
         }
     }
 
+    /// Returns when all keys are compared: daily where the feed announces no deletions, else
+    /// never.
+    pub(super) fn reconcile(self) -> &'static str {
+        match self {
+            Profile::Wfrmls => "",
+            Profile::Reso => "0 4 * * *",
+        }
+    }
+
     pub(super) fn timezone(self) -> Tz {
         match self {
             Profile::Wfrmls => Tz::America__Denver,

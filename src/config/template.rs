@@ -20,6 +20,7 @@ pub fn template(profile: Profile) -> String {
     let token_env = profile.token_env();
     let page_size = profile.page_size();
     let timezone = profile.timezone();
+    let reconcile = profile.reconcile();
     format!(
         r#"# The configuration of mlsmirror. Every key is shown with its default.
 # Durations are text such as "250ms", "5s", "20m", "1h30m", "30d"; sizes "256KB",
@@ -62,7 +63,7 @@ full = "0 2 * * SUN"
 incremental = "0 * * * *"
 monitor = "*/15 * * * *"
 deletions = "0 3 * * *"
-reconcile = ""
+reconcile = "{reconcile}"
 media = ""
 
 [media]

@@ -116,6 +116,8 @@ fn the_template_of_reso_lacks_only_its_base_url() {
         (500, None)
     );
     assert_eq!(config.schedule.timezone, chrono_tz::UTC);
+    // This feed announces no deletions.
+    assert_eq!(Some(config.schedule.reconcile), When::parse("0 4 * * *"));
 }
 
 #[test]

@@ -383,6 +383,31 @@ fn announcements_are_paged_by_their_timestamp() {
 }
 
 #[test]
+fn pages_of_announcements_that_repeat_end_with_an_error() {
+    let feed = feed(120);
+    let proxy = Proxy::of(&feed, |_| {});
+    let mirror = Mirror::at(&proxy.base_url, |_| {});
+    mirror.sync();
+    feed.advance(chrono::Duration::hours(2));
+    for key in feed.listing_keys().into_iter().step_by(2) {
+        feed.delete("Property", &key.to_string(), true).unwrap();
+    }
+    let mut first = None;
+    let mut pages = 0;
+    proxy.change(move |answer| {
+        if answer.is_of("Deleted") {
+            pages += 1;
+            assert!(pages < 20, "the pages are read without end");
+            answer.body["@odata.count"] = json!(null);
+            answer.body = first.get_or_insert(answer.body.clone()).clone();
+        }
+    });
+    mirror
+        .sync_ends(1, &["deletions"])
+        .says(1, &["the same page again"]);
+}
+
+#[test]
 fn an_announcement_without_a_key_is_kept_until_a_sweep_has_finished() {
     let feed = feed(30);
     let proxy = Proxy::of(&feed, |_| {});

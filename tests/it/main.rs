@@ -7,6 +7,7 @@ mod changes;
 mod children;
 mod columns;
 mod corpora;
+mod counts;
 mod deletions;
 mod documents;
 mod faults;

@@ -31,7 +31,7 @@ pub(super) fn schedule_section(section: Section<'_>, profile: Profile) -> Result
         incremental: when("incremental", "0 * * * *")?,
         monitor: when("monitor", "*/15 * * * *")?,
         deletions: when("deletions", "0 3 * * *")?,
-        reconcile: when("reconcile", "")?,
+        reconcile: when("reconcile", profile.reconcile())?,
         media: when("media", "")?,
     })
 }

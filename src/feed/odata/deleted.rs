@@ -173,14 +173,26 @@ pub struct Announced {
 }
 
 impl Announced {
-    /// Removes the entries of the previous page. Returns whether all entries were among
-    /// them.
-    pub fn remove_repeated(&mut self, before: &Announced) -> bool {
+    /// Removes the entries of the previous page from the page at a position.
+    ///
+    /// # Errors
+    /// [`FeedError::Stuck`] if the server sends the previous page again.
+    pub fn remove_repeated(
+        &mut self,
+        before: &Announced,
+        position: &DeletedPosition,
+    ) -> Result<(), FeedError> {
         let entries = self.announcements.len() + self.keyless.len();
         self.announcements
             .retain(|one| !before.announcements.contains(one));
         self.keyless.retain(|one| !before.keyless.contains(one));
-        entries > 0 && self.announcements.is_empty() && self.keyless.is_empty()
+        let is_repeated = entries > 0 && self.announcements.is_empty() && self.keyless.is_empty();
+        let has_moved = position.skip == 0 && self.next.as_ref() != Some(position);
+        if is_repeated && !has_moved {
+            let problem = "Deleted sends the same page again; it seems to ignore $skip";
+            return Err(FeedError::Stuck(problem.to_owned()));
+        }
+        Ok(())
     }
 }
 

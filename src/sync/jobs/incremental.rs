@@ -9,6 +9,7 @@ use crate::sync::photos::cleanup::EmptyFolder;
 use crate::sync::photos::download_all::add_photos;
 use crate::sync::records::announced::apply_announcements_daily;
 use crate::sync::records::changes::read_changes;
+use crate::sync::records::counts::compare_counts;
 use crate::sync::records::job_run::run_job;
 
 /// Reads what changed in `resources` since their watermarks, and all of those for which
@@ -19,7 +20,16 @@ pub fn incremental(
     resources: &[Resource],
 ) -> anyhow::Result<Report> {
     whole_job(context, mirror, EmptyFolder::Refuse, |mirror| {
-        run_job(context, mirror, Job::Incremental, resources, read_changes)
+        run_job(
+            context,
+            mirror,
+            Job::Incremental,
+            resources,
+            |job, resources| {
+                read_changes(job, resources)?;
+                compare_counts(job, resources)
+            },
+        )
     })
 }
 
@@ -41,7 +51,8 @@ pub fn up_to_date(
                 if job.must_end() {
                     return Ok(());
                 }
-                apply_announcements_daily(job, resources)
+                apply_announcements_daily(job, resources)?;
+                compare_counts(job, resources)
             },
         )?;
         if downloads_photos(context, resources) {

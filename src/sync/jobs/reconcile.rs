@@ -8,10 +8,9 @@ use crate::sync::context::Context;
 use crate::sync::outcome::Report;
 use crate::sync::photos::cleanup::EmptyFolder;
 use crate::sync::progress::Note;
+use crate::sync::records::all_keys::compare_all_keys;
 use crate::sync::records::changes::catch_up_and_announce;
-use crate::sync::records::job_run::{JobRun, run_job};
-use crate::sync::records::reader::Reader;
-use crate::sync::sync_error::{Result, SyncError};
+use crate::sync::records::job_run::run_job;
 
 /// Compares keys and timestamps of `resources` with the feed, and repairs differences.
 /// Errors of the feed are in the report.
@@ -36,46 +35,10 @@ pub fn reconcile(
                         context.progress.note(&Note::NotReconciled(resource));
                         continue;
                     }
-                    reconcile_one(job, resource)?;
+                    compare_all_keys(job, resource)?;
                 }
                 catch_up_and_announce(job, resources)
             },
         )
     })
-}
-
-fn reconcile_one(job: &mut JobRun<'_>, resource: Resource) -> Result<()> {
-    if !job.mirror.has_finished_full(resource)? {
-        let error = SyncError::NeverComplete(resource);
-        return job.fail(Job::Reconcile, &[resource], &error);
-    }
-    let runs = job.runs(Job::Reconcile, resource);
-    let mut reader = match Reader::begin(job, resource, &[], runs) {
-        Ok(reader) => reader,
-        Err(error) => return job.fail(Job::Reconcile, &[resource], &error.of_resource()?),
-    };
-    let is_resumed = reader.is_resumed;
-    let result = compare(&mut reader, job.mirror);
-    reader.finish(job, &result)?;
-    match result {
-        Err(error) => error.of_resource().map(|_| ()),
-        Ok(()) => {
-            if is_resumed {
-                job.note_resumed(resource);
-            }
-            Ok(())
-        }
-    }
-}
-
-fn compare(reader: &mut Reader<'_>, mirror: &mut Mirror) -> Result<()> {
-    let keys = reader.catalog.key_shape(reader.resource)?;
-    if keys.has_timestamp() {
-        reader.compare_and_delete_missing(mirror)?;
-    } else {
-        // Without timestamps, only the whole records show what changed.
-        reader.read_and_delete_missing(mirror)?;
-    }
-    let whole = reader.catalog.shape(reader.resource, &[])?;
-    reader.retry_rejects(mirror, &whole)
 }

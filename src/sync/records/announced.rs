@@ -153,10 +153,7 @@ impl Announcing<'_> {
                     save_names(mirror, names)?;
                     has_answered = true;
                 }
-                if page.remove_repeated(&before) && page.next.as_ref() == Some(&position) {
-                    let what = "Deleted sends the same page again; it seems to ignore $skip";
-                    return Err(FeedError::Stuck(what.to_owned()).into());
-                }
+                page.remove_repeated(&before, &position)?;
                 self.apply(mirror, &page)?;
                 self.context.check_stop()?;
                 next = page.next.take();

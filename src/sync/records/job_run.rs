@@ -110,6 +110,34 @@ impl JobRun<'_> {
             .any(|resource| self.ended.resumed.contains(resource))
     }
 
+    /// Returns the status of the last run of a resource that has ended.
+    pub fn status_of_last(&self, resource: Resource) -> Result<Option<String>> {
+        let last = self.last_run(resource)?;
+        Ok(last.map(|(_, status)| status))
+    }
+
+    fn last_run(&self, resource: Resource) -> Result<Option<(RunId, String)>> {
+        for &run in self.ended.ids.iter().rev() {
+            let summary = self.mirror.run_summary(run)?;
+            if summary.resource == resource.entity_set() {
+                return Ok(Some((run, summary.status)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Makes the last run of a resource partial, for this reason.
+    pub fn make_partial(&mut self, resource: Resource, why: &str) -> Result<()> {
+        let Some((run, _)) = self.last_run(resource)? else {
+            return Ok(());
+        };
+        let write = self.mirror.write()?;
+        write.mark_partial(run, why)?;
+        write.commit()?;
+        self.ended.verdicts.insert(Verdict::Partial);
+        Ok(())
+    }
+
     /// Adds a way out that the command line shows.
     pub fn advise(&mut self, advice: Advice) {
         self.ended.advice.insert(advice);

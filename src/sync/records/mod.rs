@@ -23,4 +23,7 @@ pub(in crate::sync) mod deleted_resource;
 
 pub(in crate::sync) mod announced;
 pub(in crate::sync) mod changes;
+
+pub(in crate::sync) mod all_keys;
+pub(in crate::sync) mod counts;
 pub(in crate::sync) mod whole;

@@ -48,6 +48,18 @@ pub fn survey(
     Ok(survey)
 }
 
+/// Asks for the count with a page of one record. A server that counts the records of the page
+/// gives another count than [`survey`].
+pub fn count(feed: &Feed, shape: &Shape, filter: Option<&str>) -> Result<Option<u64>, FeedError> {
+    let query = Query::of(shape.resource.entity_set())
+        .select(shape.fields.iter().map(|field| field.name.clone()))
+        .filter(filter.unwrap_or_default())
+        .top(1)
+        .count();
+    let page = feed.page(&query.to_path_and_query(), shape, Tries::Once)?;
+    Ok(page.count)
+}
+
 fn newest_query(shape: &Shape, filter: Option<&str>, until: Option<String>, count: bool) -> String {
     let mut query = Query::of(shape.resource.entity_set())
         .select(shape.fields.iter().map(|field| field.name.clone()))

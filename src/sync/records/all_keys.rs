@@ -1,0 +1,45 @@
+//! Compares all keys of one resource with the feed.
+
+use super::job_run::JobRun;
+use super::reader::Reader;
+use crate::mirror::{Job, Mirror};
+use crate::resource::Resource;
+use crate::sync::sync_error::{Result, SyncError};
+
+/// Compares all keys and timestamps of a resource with the feed, refetches the records that
+/// differ, and deletes the rows that the feed lacks.
+pub(in crate::sync) fn compare_all_keys(job: &mut JobRun<'_>, resource: Resource) -> Result<()> {
+    if !job.mirror.has_finished_full(resource)? {
+        let error = SyncError::NeverComplete(resource);
+        return job.fail(Job::Reconcile, &[resource], &error);
+    }
+    let runs = job.runs(Job::Reconcile, resource);
+    let mut reader = match Reader::begin(job, resource, &[], runs) {
+        Ok(reader) => reader,
+        Err(error) => return job.fail(Job::Reconcile, &[resource], &error.of_resource()?),
+    };
+    let is_resumed = reader.is_resumed;
+    let result = compare(&mut reader, job.mirror);
+    reader.finish(job, &result)?;
+    match result {
+        Err(error) => error.of_resource().map(|_| ()),
+        Ok(()) => {
+            if is_resumed {
+                job.note_resumed(resource);
+            }
+            Ok(())
+        }
+    }
+}
+
+fn compare(reader: &mut Reader<'_>, mirror: &mut Mirror) -> Result<()> {
+    let keys = reader.catalog.key_shape(reader.resource)?;
+    if keys.has_timestamp() {
+        reader.compare_and_delete_missing(mirror)?;
+    } else {
+        // Without timestamps, only the whole records show what changed.
+        reader.read_and_delete_missing(mirror)?;
+    }
+    let whole = reader.catalog.shape(reader.resource, &[])?;
+    reader.retry_rejects(mirror, &whole)
+}

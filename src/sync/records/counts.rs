@@ -1,0 +1,170 @@
+//! Compares the feed's counts with the mirror's at the end of a sync, and reconciles a
+//! resource whose counts differ. This finds deletions that the feed does not announce.
+
+use super::all_keys::compare_all_keys;
+use super::deleted_resource::announces_none;
+use super::job_run::JobRun;
+use super::survey::{count, survey};
+use crate::feed::Tries;
+use crate::mirror::RunStatus;
+use crate::resource::Resource;
+use crate::sync::sync_error::{Result, SyncError};
+
+/// The value in `_state` for a resource whose count is smaller than the number of records that
+/// the feed sends, so that it says nothing.
+const TOO_SMALL: &str = "too small";
+
+/// The number of reconciles after which a count that is too small is no longer used.
+const RECONCILES: u32 = 2;
+
+/// Returns the key in `_state` of the difference of the counts that a reconcile did not
+/// resolve.
+fn difference_state(resource: Resource) -> String {
+    format!("counts:{resource}")
+}
+
+/// The number of records of the feed, and of live rows.
+#[derive(Clone, Copy)]
+struct Counts {
+    feed: u64,
+    mirror: u64,
+}
+
+impl Counts {
+    fn difference(self) -> i64 {
+        self.feed as i64 - self.mirror as i64
+    }
+}
+
+/// Compares the counts of `resources`, if the feed announces no deletions.
+pub(in crate::sync) fn compare_counts(job: &mut JobRun<'_>, resources: &[Resource]) -> Result<()> {
+    if !announces_none(job.mirror)? {
+        return Ok(());
+    }
+    for &resource in resources {
+        if job.must_end() {
+            return Ok(());
+        }
+        compare(job, resource)?;
+    }
+    Ok(())
+}
+
+/// Compares the counts of one resource, and reconciles it if they differ. A difference that a
+/// reconcile did not resolve is reported by later syncs, without another reconcile.
+fn compare(job: &mut JobRun<'_>, resource: Resource) -> Result<()> {
+    let Some(counts) = counts(job, resource)? else {
+        return Ok(());
+    };
+    let known = job.mirror.state(&difference_state(resource))?;
+    let known = known.unwrap_or_default();
+    if counts.difference() == 0 {
+        return save(job, resource, &known, "");
+    }
+    if known == TOO_SMALL && counts.difference() < 0 {
+        return Ok(());
+    }
+    let is_allowed = job.context.allow_deletes > 0;
+    if known == counts.difference().to_string() && !is_allowed {
+        return report(job, resource, counts);
+    }
+
+    tracing::info!(%resource, counted = counts.feed, live = counts.mirror, "the counts differ; comparing all keys");
+    for _ in 0..RECONCILES {
+        compare_all_keys(job, resource)?;
+        let ended = job.status_of_last(resource)?;
+        let Some(counts) = self::counts(job, resource)? else {
+            return Ok(());
+        };
+        let has_finished = ended.as_deref() == Some(RunStatus::Succeeded.as_str());
+        match counts.difference() {
+            0 => return save(job, resource, &known, ""),
+            // The feed has just sent more records than it counts, unless some were deleted
+            // meanwhile.
+            ..0 if has_finished => {}
+            difference => {
+                save(job, resource, &known, &difference.to_string())?;
+                return report(job, resource, counts);
+            }
+        }
+    }
+    save(job, resource, &known, TOO_SMALL)
+}
+
+/// Returns the counts of a resource if they can be compared: the last run has read the
+/// resource, nothing has changed since, and the feed's count is one of its records.
+fn counts(job: &mut JobRun<'_>, resource: Resource) -> Result<Option<Counts>> {
+    let Some(keys) = (job.catalog.key_shape(resource).ok())
+        .filter(|keys| keys.has_timestamp() && resource != Resource::Adu)
+    else {
+        return Ok(None);
+    };
+    let status = job.status_of_last(resource)?;
+    let read = [RunStatus::Succeeded.as_str(), RunStatus::Partial.as_str()];
+    let was_read = status.is_some_and(|status| read.contains(&status.as_str()));
+    if !was_read || !job.mirror.has_finished_full(resource)? {
+        return Ok(None);
+    }
+    let (mirror, open_rejects) = {
+        let read = job.mirror.read()?;
+        (read.live_rows(resource)?, read.open_rejects(resource)?)
+    };
+    let (feed, filter) = (job.context.feed, job.catalog.filter(resource));
+    let answered = survey(feed, &keys, filter, Tries::Once);
+    let Some(found) = unless_it_ends_the_job(answered)? else {
+        return Ok(None);
+    };
+    let has_changed = found.newest > job.mirror.watermark(resource)?;
+    let Some(counted) = found.count.filter(|_| !has_changed && open_rejects == 0) else {
+        return Ok(None);
+    };
+
+    // The feed also counts children that the mirror does not hold.
+    let agrees = counted == mirror || (resource.is_child() && counted > mirror);
+    let counts = Counts {
+        feed: if agrees { mirror } else { counted },
+        mirror,
+    };
+    if agrees {
+        return Ok(Some(counts));
+    }
+    // A count of all records, or of the records of a page.
+    let all = filter.map(|_| count(feed, &keys, None));
+    let again = count(feed, &keys, filter);
+    let ignores_filter = match all {
+        Some(all) => unless_it_ends_the_job(all)?.flatten() == Some(counted),
+        None => false,
+    };
+    let is_stable = unless_it_ends_the_job(again)?.flatten() == Some(counted);
+    Ok((is_stable && !ignores_filter).then_some(counts))
+}
+
+/// Returns nothing for an error that leaves the job running: a feed need not count.
+fn unless_it_ends_the_job<T>(answered: Result<T, crate::feed::FeedError>) -> Result<Option<T>> {
+    match answered.map_err(SyncError::from) {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.ends_job(false) => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
+fn save(job: &mut JobRun<'_>, resource: Resource, known: &str, found: &str) -> Result<()> {
+    if known == found {
+        return Ok(());
+    }
+    let write = job.mirror.write()?;
+    write.set_state(&difference_state(resource), found)?;
+    Ok(write.commit()?)
+}
+
+/// Makes the last run of a resource partial, because the counts contradict it.
+fn report(job: &mut JobRun<'_>, resource: Resource, counts: Counts) -> Result<()> {
+    let (_, nouns) = resource.nouns();
+    let Counts { feed, mirror } = counts;
+    job.make_partial(
+        resource,
+        &format!(
+            "the feed counts {feed} {nouns}, and the mirror has {mirror}; a comparison of all keys did not resolve this"
+        ),
+    )
+}
