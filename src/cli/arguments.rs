@@ -94,6 +94,8 @@ pub enum Verb {
     )]
     Sync(SyncOptions),
     /// Read single listings again, with their photos, photo files and open houses
+    ///
+    /// If one listing fails, the others are still read.
     #[command(after_help = "Example:\n  mlsmirror refresh 1611952 1611953 --workers 2")]
     Refresh(RefreshOptions),
     /// Run the jobs of [schedule] until SIGTERM or SIGINT
@@ -110,20 +112,20 @@ pub enum Verb {
     ///
     /// Shows the watermark and age of each resource, the row counts, the last run of each job,
     /// the photos still to download and the remaining rate budget. Exits with 3 if something
-    /// needs attention: a resource that is late by three of its intervals, records that could
-    /// not be stored, or refused credentials.
+    /// needs attention: a resource whose last sync is more than three intervals ago, records
+    /// that could not be stored, or refused credentials.
     #[command(after_help = "Example:\n  mlsmirror status --json")]
     Status,
     /// Print the change log, newest last
     ///
     /// Prints one line for every field that changed and for every record that was inserted,
-    /// deleted or restored. Options combine: a change must match all of them. Needs no token
-    /// and changes nothing; you can run it during a sync.
+    /// deleted or restored. With several options, prints the changes that match all of them.
+    /// Needs no token and changes nothing; you can run it during a sync.
     #[command(after_help = CHANGES_EXAMPLES)]
     Changes(ChangesOptions),
     /// Show one listing with its photos, open houses and history, now or at an earlier time
     ///
-    /// With --at, the listing is rebuilt from the change log, as far back as the mirror has it.
+    /// With --at, the listing is rebuilt from the change log, as far back as the log goes.
     /// Needs no token and changes nothing; you can run it during a sync.
     #[command(
         after_help = "Examples:\n  mlsmirror listing 1611952\n  mlsmirror listing 1611952 --at 2026-11-01\n  mlsmirror listing 1611952 --at 7d --json"
@@ -131,12 +133,12 @@ pub enum Verb {
     Listing(ListingOptions),
     /// Report how the syncs performed and how the market moved
     ///
-    /// For each job: runs, success rate, durations, records, requests and errors; also how far
-    /// the mirror was behind the feed. For listings: inventory by status and day, new, closed
-    /// and withdrawn listings, price cuts, status changes, and active listings by city. Days
-    /// and times are UTC, and are those at which the mirror found a change. The lists of cities
-    /// and status changes are cut; with --json they are complete. Needs no token and changes
-    /// nothing; you can run it during a sync.
+    /// For each job: runs, success rate, durations, records, requests and errors. For the
+    /// mirror: its longest lag. For listings: inventory by status and day, new, closed and
+    /// withdrawn listings, price cuts, status changes, and active listings by city. A change
+    /// counts at the time when the mirror found it. All days and times are UTC. The lists of
+    /// cities and status changes are cut; with --json they are complete. Needs no token and
+    /// changes nothing; you can run it during a sync.
     #[command(
         after_help = "Examples:\n  mlsmirror report\n  mlsmirror report --since 7d --html report.html\n  mlsmirror report --since 2026-01-01 --json"
     )]
@@ -144,7 +146,7 @@ pub enum Verb {
     /// Compare the mirror with the feed and list every difference
     ///
     /// Compares the counts, keys and timestamps of all records, some random records field by
-    /// field, and the photo files with their hashes. Requests every page of keys. Changes
+    /// field, and the photo files with their hashes. Requests the keys of all records. Changes
     /// nothing; you can run it during a sync. Exits with 3 if there are differences.
     #[command(
         after_help = "Examples:\n  mlsmirror verify\n  mlsmirror verify --sample 1000 --json"
@@ -152,9 +154,9 @@ pub enum Verb {
     Verify(VerifyOptions),
     /// Copy the database to a file, even during a sync
     ///
-    /// The copy is consistent and checked. It appears at FILE only when it is complete, and
-    /// replaces an earlier copy. It does not include the photo files: copy their folder after
-    /// the database. Needs no token.
+    /// The copy is consistent and checked. It replaces an earlier copy at FILE once it is
+    /// complete. It does not include the photo files: copy their folder after the database.
+    /// Needs no token.
     #[command(after_help = "Example:\n  mlsmirror backup /backups/mirror.db")]
     Backup(BackupOptions),
     /// Serve a simulated feed on 127.0.0.1 until it is stopped

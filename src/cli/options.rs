@@ -30,7 +30,7 @@ const LISTINGS_MAX: u64 = 2_900_000;
 /// The options of `init`.
 #[derive(Args, Debug)]
 pub struct InitOptions {
-    /// Profile whose defaults to write
+    /// Profile of the feed, which sets the defaults in the file
     #[arg(long, value_name = "NAME", default_value_t = Profile::Wfrmls, value_parser = profile())]
     pub profile: Profile,
     /// Write metadata.yaml instead: a description of the tables, views and columns for Datasette.
@@ -52,7 +52,7 @@ pub struct SyncOptions {
     /// Sync only these resources; each must be in sync.resources
     #[arg(long, value_name = "R,…", value_delimiter = ',', value_parser = resource())]
     pub only: Vec<Resource>,
-    /// Print the plan of a full sync, or of the job media, and change nothing
+    /// Change nothing; print the plan of a full sync or, with the job media, of the downloads
     #[arg(long)]
     pub dry_run: bool,
     /// Allow up to N deletions for each resource, even above sync.max_delete_percent
@@ -104,7 +104,7 @@ pub struct VerifyOptions {
     pub sample: u64,
 }
 
-/// No feed has so many records, and the number fits an SQLite integer.
+/// More records than any feed has. The number fits an SQLite integer.
 const SAMPLE_MAX: u64 = 1_000_000_000;
 
 /// The options of `changes`.
@@ -212,7 +212,7 @@ pub struct SimulateOptions {
     /// Number of listings at the start
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(0..=LISTINGS_MAX))]
     pub listings: u64,
-    /// Largest number of photos of a listing
+    /// Greatest number of photos of a listing
     #[arg(long, value_name = "N", default_value_t = 12)]
     pub photos: u32,
     /// Smallest size of a photo file, in bytes
