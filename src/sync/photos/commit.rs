@@ -94,21 +94,10 @@ impl Batch {
     ) -> anyhow::Result<Committed> {
         let mut committed = Committed::default();
         let placed = self.place(dir, &mut committed);
-        let mut replaced: Vec<(&String, &str)> = Vec::new();
+
         let tx = mirror.write()?;
         for one in &placed {
-            let file = FetchedFile {
-                path: &one.path,
-                bytes: one.stored.bytes,
-                sha256: &one.stored.sha256,
-                etag: one.validators.etag.as_deref(),
-                last_modified: one.validators.last_modified.as_deref(),
-            };
-            tx.photo_fetched(&one.photo, file)?;
-            match one.replaced_path() {
-                Some(path) => replaced.push((&one.photo.key, path)),
-                None => tx.end_download(&one.photo.key)?,
-            }
+            one.update_row(&tx)?;
             committed.replaced += u64::from(one.photo.held.is_some());
             committed.fetched += 1;
             committed.bytes += one.stored.bytes;
@@ -120,25 +109,8 @@ impl Batch {
         }
         in_transaction(&tx, &mut committed)?;
         tx.commit()?;
-        if replaced.is_empty() {
-            return Ok(committed);
-        }
-        let mut removed_keys = Vec::new();
-        for (key, path) in replaced {
-            match remove(dir, path) {
-                Ok(removed) => {
-                    committed.removed += removed;
-                    removed_keys.push(key);
-                }
-                // The note stays, so that the next run tries again.
-                Err(error) => tracing::warn!(path, %error, "removing a file that was replaced"),
-            }
-        }
-        let tx = mirror.write()?;
-        for key in removed_keys {
-            tx.end_download(key)?;
-        }
-        tx.commit()?;
+
+        committed.removed = remove_replaced(dir, mirror, &placed)?;
         Ok(committed)
     }
 
@@ -169,14 +141,7 @@ impl Batch {
                 Err(error) => committed.failed.push(unwritten(photo, error)),
             }
         }
-        let folders: BTreeSet<&str> = placed
-            .iter()
-            .filter_map(|one| Some(one.path.split_once('/')?.0))
-            .collect();
-        let folders: Vec<&str> = folders.into_iter().collect();
-        if !folders.is_empty()
-            && let Err(error) = dir.flush_names(&folders)
-        {
+        if let Err(error) = flush_folders(dir, &placed) {
             let all = placed.into_iter();
             committed
                 .unflushed
@@ -187,12 +152,71 @@ impl Batch {
     }
 }
 
+/// Flushes the folders of files, so that their names are on disk.
+fn flush_folders(dir: &MediaDir, placed: &[Placed]) -> std::io::Result<()> {
+    let folders: BTreeSet<&str> = placed
+        .iter()
+        .filter_map(|one| Some(one.path.split_once('/')?.0))
+        .collect();
+    if folders.is_empty() {
+        return Ok(());
+    }
+    dir.flush_names(&folders.into_iter().collect::<Vec<_>>())
+}
+
 impl Placed {
+    /// Writes the file to the row of the photo. The note of the download stays if the
+    /// earlier file must be removed first.
+    fn update_row(&self, tx: &WriteTx<'_>) -> rusqlite::Result<()> {
+        let file = FetchedFile {
+            path: &self.path,
+            bytes: self.stored.bytes,
+            sha256: &self.stored.sha256,
+            etag: self.validators.etag.as_deref(),
+            last_modified: self.validators.last_modified.as_deref(),
+        };
+        tx.photo_fetched(&self.photo, file)?;
+        if self.replaced_path().is_none() {
+            tx.end_download(&self.photo.key)?;
+        }
+        Ok(())
+    }
+
     /// Returns the path of its earlier file, if it was another one.
     fn replaced_path(&self) -> Option<&str> {
         let held = self.photo.held.as_ref()?;
         (held.path != self.path).then_some(&*held.path)
     }
+}
+
+/// Removes the earlier files of photos whose new files have other names. Returns the number
+/// of removed files.
+fn remove_replaced(dir: &MediaDir, mirror: &mut Mirror, placed: &[Placed]) -> anyhow::Result<u64> {
+    let mut removed = 0;
+    let mut removed_keys = Vec::new();
+    for one in placed {
+        let Some(path) = one.replaced_path() else {
+            continue;
+        };
+        match remove(dir, path) {
+            Ok(files) => {
+                removed += files;
+                removed_keys.push(&one.photo.key);
+            }
+            // The note stays, so that the next run tries again.
+            Err(error) => tracing::warn!(path, %error, "removing a file that was replaced"),
+        }
+    }
+    if removed_keys.is_empty() {
+        return Ok(removed);
+    }
+
+    let tx = mirror.write()?;
+    for key in removed_keys {
+        tx.end_download(key)?;
+    }
+    tx.commit()?;
+    Ok(removed)
 }
 
 fn unwritten(photo: Photo, error: std::io::Error) -> Download {

@@ -14,13 +14,13 @@ use crate::value::stored_instant;
 /// The longest pause before a failed photo is retried.
 const PAUSE_MAX: Duration = Duration::from_secs(86_400);
 
-/// The pauses, in hours, before a photo is requested again that its host does not have:
-/// some hosts have it later than the feed does. After the last one it is given up.
+/// The pauses, in hours, before a photo that its host does not have is requested again.
+/// Some hosts have a photo later than the feed. After the last pause it is given up.
 const RETRY_MISSING_HOURS: [i64; 4] = [1, 4, 16, 64];
 
-/// The pause, in hours, before a missing photo is requested again whose host did not
-/// answer.
-const PUT_OFF_HOURS: i64 = 1;
+/// The pause, in hours, before a photo that its host did not have is requested again, if
+/// the host does not answer now.
+const POSTPONED_HOURS: i64 = 1;
 
 /// The number of different errors that one line names.
 const KINDS_NAMED: usize = 3;
@@ -45,14 +45,14 @@ pub(super) struct Failures {
     unreadable: Option<(u64, String)>,
 }
 
-/// What happens with a failed photo.
+/// The decision on a failed photo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Retry {
     /// It is not downloaded in this run.
     Failed,
     /// It is retried in this run.
     Again,
-    /// Its host did not have it before, which was reported then, and still does not.
+    /// Its host still does not have it. An earlier run reported that.
     StillMissing,
     /// It was not requested.
     Untried,
@@ -91,39 +91,18 @@ impl Failures {
         let PhotoResult::Failed(error) = &done.result else {
             return Ok(Retry::Untried);
         };
+        if let AssetError::Interrupted(_) = error {
+            return Ok(Retry::Untried);
+        }
         let text = error.to_string();
-        match error {
-            AssetError::Interrupted(_) => return Ok(Retry::Untried),
-            AssetError::NotFound { status } => {
-                let after = retry_missing_at(photo).filter(|_| *status != 410);
-                tx.photo_missing(photo, &text, after.as_deref())?;
-                if photo.was_missing {
-                    return Ok(Retry::StillMissing);
-                }
-            }
-            AssetError::NotAnImage(_) => {
-                tx.photo_missing(photo, &text, retry_missing_at(photo).as_deref())?;
-                if photo.was_missing {
-                    return Ok(Retry::StillMissing);
-                }
-            }
-            _ if photo.was_missing => {
-                let after = moment(Utc::now(), TimeDelta::hours(PUT_OFF_HOURS));
-                tx.photo_postponed(&photo.key, &after)?;
-                return Ok(Retry::StillMissing);
-            }
-            // It was not requested.
-            AssetError::HostDown(_) => {}
-            AssetError::AskedToWait {
-                until, was_asked, ..
-            } => tx.photo_paused(&photo.key, &text, until, *was_asked)?,
-            AssetError::Unwritten(error) => {
-                if affects_all(error) {
-                    self.halt(format!("photos cannot be written ({error})"));
-                }
-                tx.photo_failed(&photo.key, &text, &after(delay, photo.attempts))?;
-            }
-            _ => tx.photo_failed(&photo.key, &text, &after(delay, photo.attempts))?,
+        save_failure(tx, photo, error, &text, delay)?;
+        if photo.was_missing {
+            return Ok(Retry::StillMissing);
+        }
+        if let AssetError::Unwritten(error) = error
+            && affects_all(error)
+        {
+            self.halt(format!("photos cannot be written ({error})"));
         }
         let is_temporary = matches!(error, AssetError::Unavailable(_) | AssetError::HostDown(_));
         if is_temporary && may_try_again {
@@ -204,6 +183,36 @@ impl Failures {
     }
 }
 
+/// Writes a failure and the time of the next try to the row of a photo.
+fn save_failure(
+    tx: &WriteTx<'_>,
+    photo: &Photo,
+    error: &AssetError,
+    text: &str,
+    delay: Duration,
+) -> rusqlite::Result<()> {
+    match error {
+        // The host has deleted the photo for good.
+        AssetError::NotFound { status: 410 } => tx.photo_missing(photo, text, None),
+        AssetError::NotFound { .. } | AssetError::NotAnImage(_) => {
+            tx.photo_missing(photo, text, retry_missing_at(photo).as_deref())
+        }
+        _ if photo.was_missing => {
+            let at = moment(Utc::now(), TimeDelta::hours(POSTPONED_HOURS));
+            tx.photo_postponed(&photo.key, &at)
+        }
+        // It was not requested.
+        AssetError::HostDown(_) => Ok(()),
+        AssetError::AskedToWait {
+            until, was_asked, ..
+        } => tx.photo_paused(&photo.key, text, until, *was_asked),
+        _ => {
+            let at = retry_failed_at(delay, photo.attempts);
+            tx.photo_failed(&photo.key, text, &at)
+        }
+    }
+}
+
 /// Returns whether an error means that no other photo can be written either.
 fn affects_all(error: &io::Error) -> bool {
     matches!(
@@ -213,13 +222,13 @@ fn affects_all(error: &io::Error) -> bool {
 }
 
 /// Returns when a failed photo is retried: later with every attempt.
-fn after(delay: Duration, attempts: u32) -> String {
+fn retry_failed_at(delay: Duration, attempts: u32) -> String {
     let pause = delay.saturating_mul(2_u32.saturating_pow(attempts.min(30)));
     let pause = TimeDelta::from_std(pause.min(PAUSE_MAX)).unwrap_or_default();
     moment(Utc::now(), pause)
 }
 
-/// Returns when a photo is requested again that its host does not have, if ever.
+/// Returns when a photo that its host does not have is requested again, if ever.
 fn retry_missing_at(photo: &Photo) -> Option<String> {
     let hours = RETRY_MISSING_HOURS.get(photo.missing_count() as usize)?;
     Some(moment(Utc::now(), TimeDelta::hours(*hours)))

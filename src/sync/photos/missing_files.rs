@@ -9,8 +9,8 @@ use crate::mirror::{FileRow, Mirror, WantedPhotos};
 use crate::sync::context::Context;
 use crate::sync::progress::Note;
 
-/// A sync checks this many files, and the next sync the following ones, so that an
-/// hourly sync of a large mirror stays cheap.
+/// The number of files that one sync checks. The next sync checks the following ones, so
+/// that an hourly sync of a large mirror stays cheap.
 const CHECKED_PER_SYNC: u64 = 5_000;
 
 /// The number of rows read at once.
@@ -30,9 +30,9 @@ struct Checked {
 }
 
 /// Checks the files that rows name. Clears the rows of files that are missing or have
-/// another length. Checks all files where all photos are wanted, else some. Files of
-/// single listings are compared with their hashes. Returns the number of files that
-/// could not be read, and the error of the first one.
+/// another length. Checks all files if all photos are wanted, and some of them if the due
+/// ones are wanted. Compares the files of single listings with their hashes. Returns the
+/// number of files that could not be read, and the error of the first one.
 pub(in crate::sync) fn find_missing(
     context: &Context<'_>,
     mirror: &mut Mirror,
@@ -47,20 +47,7 @@ pub(in crate::sync) fn find_missing(
                 next = checked.check_after(mirror, dir, &after)?;
             }
         }
-        WantedPhotos::Due => {
-            let begun_at = mirror.state(CHECKED_UP_TO)?.unwrap_or_default();
-            let mut next = Some(begun_at.clone());
-            for _ in 0..CHECKED_PER_SYNC / ROWS_AT_ONCE {
-                let Some(after) = next else { break };
-                next = checked.check_after(mirror, dir, &after)?;
-            }
-            let next = next.unwrap_or_default();
-            if next != begun_at {
-                let tx = mirror.write()?;
-                tx.set_state(CHECKED_UP_TO, &next)?;
-                tx.commit()?;
-            }
-        }
+        WantedPhotos::Due => checked.check_some(mirror, dir)?,
         WantedPhotos::Of(listings) => {
             for listing in listings {
                 let files = mirror.files_of_listing(listing)?;
@@ -77,6 +64,24 @@ pub(in crate::sync) fn find_missing(
 }
 
 impl Checked {
+    /// Checks some files, and continues where the last sync ended.
+    fn check_some(&mut self, mirror: &mut Mirror, dir: &MediaDir) -> anyhow::Result<()> {
+        let begun_at = mirror.state(CHECKED_UP_TO)?.unwrap_or_default();
+        let mut next = Some(begun_at.clone());
+        for _ in 0..CHECKED_PER_SYNC / ROWS_AT_ONCE {
+            let Some(after) = next else { break };
+            next = self.check_after(mirror, dir, &after)?;
+        }
+
+        let next = next.unwrap_or_default();
+        if next != begun_at {
+            let tx = mirror.write()?;
+            tx.set_state(CHECKED_UP_TO, &next)?;
+            tx.commit()?;
+        }
+        Ok(())
+    }
+
     /// Checks the next files after a key. Returns the key after which to continue.
     fn check_after(
         &mut self,

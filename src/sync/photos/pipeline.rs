@@ -148,10 +148,8 @@ impl<'j, 'a> Pipeline<'j, 'a> {
                     ready = self.begin_next(mirror)?.into();
                     is_queue_empty = ready.is_empty();
                 }
-                let Some(photo) = ready.pop_front() else {
-                    break;
-                };
-                if orders.send(photo).is_err() {
+                let next = ready.pop_front();
+                if next.is_none_or(|photo| orders.send(photo).is_err()) {
                     break;
                 }
                 in_progress += 1;
@@ -164,24 +162,36 @@ impl<'j, 'a> Pipeline<'j, 'a> {
                 }
                 return self.requeue(mirror, ready);
             }
-            match done.recv_timeout(COMMIT_EVERY) {
-                Ok(one) => {
-                    in_progress -= 1;
-                    self.receive(one);
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => anyhow::bail!("the downloads have ended"),
+            if self.receive_next(done)? {
+                in_progress -= 1;
             }
-            if self.batch.is_full()
-                || self.failed.len() >= BEGUN_AT_ONCE
-                || self.committed_at.elapsed() >= COMMIT_EVERY
-            {
+            if self.must_commit() {
                 self.commit(mirror)?;
             }
             if self.expired.len() >= keys_at_once && !self.must_end() {
                 ready.extend(self.renew(mirror)?);
             }
         }
+    }
+
+    /// Waits for the next result, at most until the next commit. Returns whether there was
+    /// one.
+    fn receive_next(&mut self, done: &Receiver<Download>) -> anyhow::Result<bool> {
+        match done.recv_timeout(COMMIT_EVERY) {
+            Ok(one) => {
+                self.receive(one);
+                Ok(true)
+            }
+            Err(RecvTimeoutError::Timeout) => Ok(false),
+            Err(RecvTimeoutError::Disconnected) => anyhow::bail!("the downloads have ended"),
+        }
+    }
+
+    /// Returns whether many results wait, or one of them has waited long enough.
+    fn must_commit(&self) -> bool {
+        self.batch.is_full()
+            || self.failed.len() >= BEGUN_AT_ONCE
+            || self.committed_at.elapsed() >= COMMIT_EVERY
     }
 
     /// Returns the next photos of this round, after noting that their downloads begin.
@@ -260,14 +270,7 @@ impl<'j, 'a> Pipeline<'j, 'a> {
         let absent = match self.renewal.renew(mirror, &expired) {
             Err(RenewalError::Database(error)) => return Err(error),
             Err(RenewalError::Feed(error)) => {
-                let text =
-                    format!("the host refused the URL, and the feed gave no other one ({error})");
-                let stopped = self.run.context.stop.requested();
-                let failed = expired.into_iter().map(|photo| match stopped {
-                    Some(signal) => failed(photo, AssetError::Interrupted(signal)),
-                    None => failed(photo, AssetError::Refused(text.clone())),
-                });
-                self.failed.extend(failed);
+                self.fail_expired(expired, &error);
                 return Ok(Vec::new());
             }
             Ok(absent) => absent,
@@ -296,6 +299,17 @@ impl<'j, 'a> Pipeline<'j, 'a> {
         begin(&tx, &photos)?;
         tx.commit()?;
         Ok(photos)
+    }
+
+    /// Notes that photos have failed because the feed gave no other URLs.
+    fn fail_expired(&mut self, expired: Vec<Photo>, problem: &str) {
+        let stopped = self.run.context.stop.requested();
+        let text = format!("the host refused the URL, and the feed gave no other one ({problem})");
+        let failed = expired.into_iter().map(|photo| match stopped {
+            Some(signal) => failed(photo, AssetError::Interrupted(signal)),
+            None => failed(photo, AssetError::Refused(text.clone())),
+        });
+        self.failed.extend(failed);
     }
 
     /// Returns photos to the queue whose downloads were noted but did not start.
