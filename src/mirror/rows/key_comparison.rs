@@ -16,8 +16,10 @@ pub struct KeyDifferences {
     pub extra: Vec<String>,
     /// Records whose timestamps differ: the key, the mirror's timestamp, the feed's
     /// timestamp.
-    pub timestamps: Vec<(String, Option<String>, Option<String>)>,
+    pub timestamps: TimestampDifferences,
 }
+
+type TimestampDifferences = Vec<(String, Option<String>, Option<String>)>;
 
 impl Mirror {
     /// Starts to collect the feed's keys of a resource.
@@ -88,7 +90,7 @@ impl Mirror {
                  SELECT 1 FROM temp.in_feed AS f WHERE f.record_key = CAST(t.{key} AS TEXT))
              ORDER BY t.{key}"
         );
-        let mut found = KeyDifferences {
+        Ok(KeyDifferences {
             missing: self
                 .connection
                 .prepare(&missing)?
@@ -99,23 +101,28 @@ impl Mirror {
                 .prepare(&extra)?
                 .query_map([], |row| row.get(0))?
                 .collect::<Result<_, _>>()?,
-            timestamps: Vec::new(),
-        };
-        if shape.has_timestamp() {
-            let timestamp = quoted(MODIFICATION_TIMESTAMP);
-            let timestamps = format!(
-                "SELECT f.record_key, CAST(t.{timestamp} AS TEXT), f.timestamp
-                 FROM temp.in_feed AS f JOIN {table} AS t ON t.{key} = f.record_key
-                 WHERE t.deleted_at IS NULL AND t.{timestamp} IS NOT f.timestamp
-                 ORDER BY f.record_key"
-            );
-            found.timestamps = self
-                .connection
-                .prepare(&timestamps)?
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-                .collect::<Result<_, _>>()?;
+            timestamps: self.compare_timestamps(shape)?,
+        })
+    }
+
+    /// Returns the records whose timestamps differ, as in [`KeyDifferences::timestamps`].
+    fn compare_timestamps(&self, shape: &Shape) -> rusqlite::Result<TimestampDifferences> {
+        if !shape.has_timestamp() {
+            return Ok(Vec::new());
         }
-        Ok(found)
+        let sql = format!(
+            "SELECT f.record_key, CAST(t.{timestamp} AS TEXT), f.timestamp
+             FROM temp.in_feed AS f JOIN {table} AS t ON t.{key} = f.record_key
+             WHERE t.deleted_at IS NULL AND t.{timestamp} IS NOT f.timestamp
+             ORDER BY f.record_key",
+            timestamp = quoted(MODIFICATION_TIMESTAMP),
+            table = shape.resource.table(),
+            key = quoted(shape.resource.key()),
+        );
+        self.connection
+            .prepare(&sql)?
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .collect()
     }
 
     /// Returns the keys of up to `count` random live rows that the feed has, too; for

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, named_params};
 use crate::mirror::ReadTx;
 use crate::mirror::objects::columns;
 use crate::mirror::sql::{quoted, stored};
-use crate::resource::Resource;
+use crate::resource::{MODIFICATION_TIMESTAMP, Resource};
 use crate::value::Value;
 
 impl ReadTx<'_> {
@@ -58,6 +58,35 @@ impl ReadTx<'_> {
                 |row| Ok(stored(row, 0).to_owned()),
             )
             .map(Some)
+    }
+
+    /// Returns the ModificationTimestamp of a live row, or None if there is no live
+    /// row.
+    pub fn live_timestamp(
+        &self,
+        resource: Resource,
+        key: &str,
+    ) -> rusqlite::Result<Option<Option<String>>> {
+        self.transaction
+            .prepare_cached(&format!(
+                "SELECT CAST({} AS TEXT) FROM {} WHERE {} = ?1 AND deleted_at IS NULL",
+                quoted(MODIFICATION_TIMESTAMP),
+                resource.table(),
+                quoted(resource.key())
+            ))?
+            .query_row([key], |row| row.get(0))
+            .optional()
+    }
+
+    /// Returns whether the mirror holds a live row with this key.
+    pub fn is_live(&self, resource: Resource, key: &str) -> rusqlite::Result<bool> {
+        self.transaction
+            .prepare_cached(&format!(
+                "SELECT EXISTS (SELECT 1 FROM {} WHERE {} = ?1 AND deleted_at IS NULL)",
+                resource.table(),
+                quoted(resource.key())
+            ))?
+            .query_row([key], |row| row.get(0))
     }
 
     /// Returns whether a listing is live, or None if the mirror does not hold it.

@@ -29,23 +29,6 @@ impl WriteTx<'_> {
         let names = columns.join(", ");
         let parameter = |offset: usize| format!("?{}", columns.len() + offset);
         let values: Vec<String> = (1..=columns.len()).map(|at| format!("?{at}")).collect();
-        // The key column is not assigned: otherwise SQLite would first collect the rows
-        // in a list, and also write the key's index again.
-        let mut assignments: Vec<String> = (columns.iter().zip(&values))
-            .filter(|(column, _)| **column != key)
-            .map(|(column, value)| match column.as_str() {
-                "listing_key" => format!("{column} = coalesce({value}, {column})"),
-                _ => format!("{column} = {value}"),
-            })
-            .collect();
-        assignments.push(format!("updated_at = {}", parameter(1)));
-        if shape.resource == Resource::Media {
-            // A row that the feed changed need not wait out an earlier failure.
-            assignments.push(format!(
-                "download_after = min(download_after, {})",
-                parameter(1)
-            ));
-        }
         let prepare = |sql: String| self.transaction.prepare_cached(&sql);
         Ok(Rows {
             connection: &self.transaction,
@@ -58,12 +41,33 @@ impl WriteTx<'_> {
             ))?,
             update: prepare(format!(
                 "UPDATE {table} SET {}, deleted_at = NULL, deleted_reason = NULL WHERE {key} = {}",
-                assignments.join(", "),
+                assignments(shape, &columns, &parameter(1)),
                 parameter(2)
             ))?,
             now: &self.now,
         })
     }
+}
+
+/// Returns the assignments of an update, with a parameter for each column and `now` for the
+/// current time.
+fn assignments(shape: &Shape, columns: &[String], now: &str) -> String {
+    let key = quoted(shape.resource.key());
+    // The key column is not assigned: otherwise SQLite would first collect the rows
+    // in a list, and also write the key's index again.
+    let mut assignments: Vec<String> = (columns.iter().enumerate())
+        .filter(|(_, column)| **column != key)
+        .map(|(at, column)| match column.as_str() {
+            "listing_key" => format!("{column} = coalesce(?{}, {column})", at + 1),
+            _ => format!("{column} = ?{}", at + 1),
+        })
+        .collect();
+    assignments.push(format!("updated_at = {now}"));
+    if shape.resource == Resource::Media {
+        // After a change, a photo does not wait for the pause of an earlier failure.
+        assignments.push(format!("download_after = min(download_after, {now})"));
+    }
+    assignments.join(", ")
 }
 
 impl Rows<'_> {

@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 
 use rusqlite::{OptionalExtension, named_params};
 
-use crate::mirror::sql::quoted;
-use crate::mirror::{Mirror, ReadTx, WriteTx};
-use crate::resource::{MODIFICATION_TIMESTAMP, Resource};
+use crate::mirror::{Mirror, WriteTx};
+use crate::resource::Resource;
 
 /// The filter and the fields with which a resource was last read completely. If the
 /// configured ones differ, the resource must be read again.
@@ -33,37 +32,6 @@ impl Mirror {
             filter,
             fields: serde_json::from_str(&fields).unwrap_or_default(),
         }))
-    }
-}
-
-impl ReadTx<'_> {
-    /// Returns the ModificationTimestamp of a live row, or None if there is no live
-    /// row.
-    pub fn live_timestamp(
-        &self,
-        resource: Resource,
-        key: &str,
-    ) -> rusqlite::Result<Option<Option<String>>> {
-        self.transaction
-            .prepare_cached(&format!(
-                "SELECT CAST({} AS TEXT) FROM {} WHERE {} = ?1 AND deleted_at IS NULL",
-                quoted(MODIFICATION_TIMESTAMP),
-                resource.table(),
-                quoted(resource.key())
-            ))?
-            .query_row([key], |row| row.get(0))
-            .optional()
-    }
-
-    /// Returns whether the mirror holds a live row with this key.
-    pub fn is_live(&self, resource: Resource, key: &str) -> rusqlite::Result<bool> {
-        self.transaction
-            .prepare_cached(&format!(
-                "SELECT EXISTS (SELECT 1 FROM {} WHERE {} = ?1 AND deleted_at IS NULL)",
-                resource.table(),
-                quoted(resource.key())
-            ))?
-            .query_row([key], |row| row.get(0))
     }
 }
 
