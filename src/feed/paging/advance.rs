@@ -41,29 +41,37 @@ pub fn advance(from: &Position, page: &Page) -> Result<Position, FeedError> {
             after,
             skip,
             two_steps,
-        } => {
-            if page.entries > 0 && !page.timestamps_ascend {
-                return Err(unordered("ModificationTimestamp"));
-            }
-            // The same records again: the server compares with more digits than it shows.
-            if let Some(timestamp) = repeated_ties(after.as_ref(), page) {
-                return Ok(Position::Ties {
-                    timestamp,
-                    after: None,
-                });
-            }
-            let cursor = advance_cursor(after.as_ref(), *skip, *two_steps, page)?;
-            Ok(match cursor {
-                None => Position::Finished,
-                Some((after, skip)) => Position::Changes {
-                    since: since.clone(),
-                    after,
-                    skip,
-                    two_steps: *two_steps,
-                },
-            })
-        }
+        } => advance_changes(since, after.as_ref(), *skip, *two_steps, page),
     }
+}
+
+fn advance_changes(
+    since: &str,
+    after: Option<&Cursor>,
+    skip: u64,
+    two_steps: bool,
+    page: &Page,
+) -> Result<Position, FeedError> {
+    if page.entries > 0 && !page.timestamps_ascend {
+        return Err(unordered("ModificationTimestamp"));
+    }
+    // The same records again: the server compares with more digits than it shows.
+    if let Some(timestamp) = repeated_ties(after, page) {
+        return Ok(Position::Ties {
+            timestamp,
+            after: None,
+        });
+    }
+    let cursor = advance_cursor(after, skip, two_steps, page)?;
+    Ok(match cursor {
+        None => Position::Finished,
+        Some((after, skip)) => Position::Changes {
+            since: since.to_owned(),
+            after,
+            skip,
+            two_steps,
+        },
+    })
 }
 
 /// Returns the link to follow after a page. The same link again is followed only if it
@@ -161,17 +169,7 @@ fn advance_cursor(
     let Some((last, key)) = last.and_then(|last| Some((last, Key::of(&last.key)?))) else {
         return Ok(Some((after.cloned(), add_skipped(skip, page.entries)?)));
     };
-    let continues = after.is_none_or(
-        |after| match after.timestamp.as_str().cmp(&last.timestamp) {
-            Ordering::Less => true,
-            Ordering::Equal => after
-                .key
-                .as_ref()
-                .is_none_or(|after| after.may_precede(&key)),
-            Ordering::Greater => false,
-        },
-    );
-    if !continues {
+    if after.is_some_and(|after| !may_precede(after, &last.timestamp, &key)) {
         return Err(filter_ignored());
     }
     let cursor = Cursor {
@@ -180,6 +178,15 @@ fn advance_cursor(
         key: Some(key),
     };
     Ok(Some((Some(cursor), page.changeless_tail as u64)))
+}
+
+/// Returns whether a page that starts after a cursor may end at this timestamp and key.
+fn may_precede(after: &Cursor, timestamp: &str, key: &Key) -> bool {
+    match after.timestamp.as_str().cmp(timestamp) {
+        Ordering::Less => true,
+        Ordering::Equal => (after.key.as_ref()).is_none_or(|after| after.may_precede(key)),
+        Ordering::Greater => false,
+    }
 }
 
 /// Adds the entries of a page without any key to the records to skip.

@@ -49,8 +49,8 @@ pub struct Cursor {
     /// The ModificationTimestamp, in storage form.
     #[serde(rename = "stamp")]
     pub timestamp: String,
-    /// The same timestamp as the server wrote it. Some servers compare timestamps as text, so
-    /// that it is sent back unchanged.
+    /// The same timestamp as the server wrote it. It is sent back unchanged, because some
+    /// servers compare timestamps as text.
     #[serde(default)]
     pub sent: Option<String>,
     /// The key. None means that all records with this timestamp have been read.
