@@ -43,24 +43,27 @@
 //!
 //! # One page of an incremental sync, file by file
 //!
-//! From the bytes of the HTTP response to the commit:
+//! A page passes these files from the bytes of the HTTP response to the commit. Files in
+//! brackets do a part of the work of that step:
 //!
 //! 1. `feed/http/client.rs` sends the request, retries it, and returns the body.
 //! 2. `feed/odata/page/records_page.rs` decodes the body into records in storage form and
-//!    rejects.
-//! 3. `feed/paging/advance.rs` computes the position after the page.
+//!    rejects (`seeds.rs`: the JSON; `entry.rs` and `record_builder.rs`: one record).
+//! 3. `feed/paging/step.rs` joins the page to the position after it (`advance.rs`).
 //! 4. `feed/paging/parallel_reader.rs` runs one task per position and sends the pages to
 //!    the thread of the job.
 //! 5. `sync/records/reader/pages.rs` receives page after page.
-//! 6. `sync/records/reader/resource_reader.rs` opens the transaction of the page, and
-//!    commits it.
-//! 7. `sync/records/apply.rs` loads the row of each record and carries out its plan.
+//! 6. `sync/records/reader/resource_reader.rs` opens the transaction of the page, moves the
+//!    checkpoint (`checkpoint.rs`), and commits.
+//! 7. `sync/records/apply.rs` loads the row of each record (`row_comparison.rs`) and carries
+//!    out its plan.
 //! 8. `sync/records/record_plan.rs` decides without I/O: insert, update, restore or
 //!    nothing, and which changes to log.
 //! 9. `mirror/rows/row_writer.rs` writes the row.
-//! 10. `mirror/log/change_log.rs` logs the changes. Within a sync, a field that changes and
-//!     changes back leaves no entry.
-//! 11. `mirror/runs/run_writer.rs` saves the counts and the checkpoint of the run.
+//! 10. `mirror/log/change_log.rs` logs the changes (`netting.rs`: within a sync, a field that
+//!     changes and changes back leaves no entry).
+//! 11. `mirror/runs/run_writer.rs` saves the counts and the checkpoint of each run, which
+//!     `sync/records/run_set.rs` holds.
 //! 12. `mirror/transaction.rs` starts and commits the transaction.
 //!
 //! # A full sync

@@ -55,7 +55,7 @@ pub fn dry_run(config: &Config, prunes: bool, output: &Output) -> anyhow::Result
     Ok(Exit::Done)
 }
 
-/// Describes the photos to download, and those that their hosts do not have.
+/// Describes the photos to download, and the photos that their hosts do not have.
 pub fn describe_backlog(photos: &Backlog) -> String {
     let mut text = format!("{} to fetch", counted(photos.photos, PHOTOS));
     if photos.failing > 0 {

@@ -38,7 +38,7 @@ pub fn end(text: &str, room: usize) -> &str {
     text.split_at(text.len() - length).1
 }
 
-/// Returns the length in bytes of the first of these characters, as many as fit.
+/// Returns the length in bytes of the characters that fit into a width, from the first on.
 fn fitting(letters: impl Iterator<Item = char>, room: usize) -> usize {
     letters
         .scan(0, |taken, letter| {

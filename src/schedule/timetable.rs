@@ -24,7 +24,7 @@ pub enum JobOutcome {
     Failed,
     /// The feed refused the credentials, so every other job would fail too.
     Refused,
-    /// Another process held the mirror.
+    /// Another process was syncing the mirror.
     Busy,
 }
 

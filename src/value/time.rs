@@ -12,7 +12,7 @@ pub(super) fn date(text: &str) -> Option<Box<str>> {
     }
 }
 
-/// Returns whether `bytes` matches `pattern`, in which `d` stands for any digit.
+/// Returns whether `bytes` matches `pattern`, in which `d` is any digit.
 fn fits(bytes: &[u8], pattern: &[u8]) -> bool {
     bytes.len() == pattern.len()
         && bytes

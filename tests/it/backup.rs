@@ -143,7 +143,7 @@ fn a_backup_replaces_no_file_that_is_not_a_backup() {
     let kept_before = contents();
     for (file, why) in cases {
         mirror.run(&["backup", file]).says(2, &[why]);
-        // A page replaces none of these files either, except those that are no mirror.
+        // The HTML page replaces only files that are no mirror.
         if !["notes.txt", "other.db", "theirs.db", "busy.db"].contains(&file) {
             mirror.run(&["report", "--html", file]).says(2, &[why]);
         }

@@ -64,14 +64,14 @@ impl Pace {
         if let Some(allowance) = &mut self.allowance {
             allowance.remaining = allowance.remaining.saturating_sub(1);
         }
-        let longest = self
+        let counted_max = self
             .limits
             .iter()
             .map(|limit| limit.requests as usize)
             .max()
             .unwrap_or(0);
         self.count(now);
-        while self.sent.len() > longest {
+        while self.sent.len() > counted_max {
             self.sent.pop_front();
         }
         Ok(())

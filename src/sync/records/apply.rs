@@ -214,8 +214,8 @@ impl<'a> Apply<'a> {
     }
 
     /// Returns a listed child with the key of its listing. A child may name another listing
-    /// than the one that lists it; it belongs to the listing that it names, if the mirror
-    /// knows that listing.
+    /// than its parent. It belongs to the listing that it names, if the mirror knows that
+    /// listing.
     fn owned_by<'r>(
         &self,
         parent: &Record,

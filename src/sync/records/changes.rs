@@ -13,7 +13,8 @@ use crate::resource::Resource;
 use crate::sync::outcome::Verdict;
 use crate::sync::sync_error::{Result, SyncError};
 
-/// Reads the changes of `resources`, and all of those for which changes are not enough.
+/// Reads the changes of `resources`. Reads a resource completely if its changes are not
+/// enough.
 pub(in crate::sync) fn read_changes(job: &mut JobRun<'_>, resources: &[Resource]) -> Result<()> {
     for group in groups(resources) {
         if job.must_end() {
@@ -58,7 +59,8 @@ fn groups(resources: &[Resource]) -> Vec<Group> {
     others.into_iter().map(group).collect()
 }
 
-/// Reads the changes since a resumed reading began: its first pages are that old.
+/// Reads the changes since the start of a resumed reading, because its first pages are as
+/// old as that.
 fn catch_up(job: &mut JobRun<'_>, resources: &[Resource]) -> Result<()> {
     for mut group in groups(resources) {
         let has_resumed = job.has_resumed(&group.all());
@@ -87,8 +89,8 @@ pub(in crate::sync) fn catch_up_and_announce(
     Ok(())
 }
 
-/// Returns whether a resource has to be read completely, with its children. If only a
-/// child has to be, and the feed sends it separately, it is read here.
+/// Returns whether a resource must be read completely, with its children. If only a child
+/// must be read completely, and the feed sends it separately, reads the child.
 fn needs_whole_read(job: &mut JobRun<'_>, group: &Group) -> Result<bool> {
     if needs_full(job.context, job.catalog, job.mirror, group.resource)? {
         return Ok(true);
@@ -112,8 +114,8 @@ fn needs_whole_read(job: &mut JobRun<'_>, group: &Group) -> Result<bool> {
     Ok(false)
 }
 
-/// Returns whether the feed sends a child with its listings, by the first of them. A child
-/// that comes neither way does not make its listings be read completely.
+/// Returns whether the feed sends a child with its listings. Requests one listing. A child
+/// that the feed sends neither way is no reason to read all listings.
 fn comes_along(job: &JobRun<'_>, listings: Resource, child: Resource) -> Result<bool> {
     let shape = job.catalog.shape(listings, &[child])?;
     if shape.children.is_empty() {

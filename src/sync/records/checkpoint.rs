@@ -13,7 +13,8 @@ use crate::resource::Resource;
 use crate::sync::sync_error::Result;
 use crate::value::stored_instant;
 
-/// Saved with every page, in the page's transaction.
+/// The position of an unfinished run. It is saved with every page, in the page's
+/// transaction.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Checkpoint {
     /// A description of the request. Only the same reading resumes here.
@@ -41,17 +42,17 @@ pub struct Checkpoint {
     /// The number of children read that the mirror does not hold.
     #[serde(default)]
     pub unwanted: u64,
-    /// Keys of records, by resource, that came older than their rows. The feed has to
-    /// confirm them.
+    /// Keys of records, by resource, that were older than their rows. The feed must confirm
+    /// them.
     #[serde(default)]
     pub older: DoubtfulKeys,
-    /// Keys of children, by resource, that their listing no longer lists. The feed has to
+    /// Keys of children, by resource, that their listing no longer lists. The feed must
     /// confirm that they are deleted.
     #[serde(default)]
     pub unlisted: DoubtfulKeys,
 }
 
-/// Keys of records, by resource, about which the feed is asked again.
+/// Keys of records, by resource, that are requested again by key.
 pub type DoubtfulKeys = BTreeMap<String, BTreeSet<String>>;
 
 impl Checkpoint {

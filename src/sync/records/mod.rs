@@ -1,7 +1,7 @@
 //! Reads the records of one resource, and applies them to the mirror.
 //!
-//! In order: what to ask for, the runs that count, how to apply a page, the reader that
-//! does it page by page, and the engines that the jobs start.
+//! In order: the requests, the runs and their counts, the application of one page, the
+//! reader of one resource, and the engines that the jobs start.
 
 pub(in crate::sync) mod by_key;
 pub(in crate::sync) mod catalog;

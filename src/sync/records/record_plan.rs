@@ -172,22 +172,18 @@ fn loggable_changes(
         if shape.is_timestamp(change.position) {
             continue;
         }
-
         let new = record.values[change.position].clone();
-        let was_not_selected = change.old == Value::Null && new_fields.contains(&field.name);
-        let old = if was_not_selected {
-            match value_in_extra(field, &extra_before) {
-                Some(value) if value != new => value,
-                _ => continue,
-            }
+        let was_selected = change.old != Value::Null || !new_fields.contains(&field.name);
+        let old = if was_selected {
+            Some(change.old)
         } else {
-            change.old
+            value_in_extra(field, &extra_before).filter(|value| *value != new)
         };
-        logged.push(LoggedChange {
+        logged.extend(old.map(|old| LoggedChange {
             field: field.name.clone(),
             old,
             new,
-        });
+        }));
     }
     logged
 }

@@ -170,7 +170,7 @@ impl RunSet {
         }
     }
 
-    /// RunCounts a soft-deleted row.
+    /// Counts a soft-deleted row.
     pub fn count_deleted(&mut self, resource: Resource, reason: DeletedReason) {
         *self.deleted.entry((resource, reason.as_str())).or_default() += 1;
     }

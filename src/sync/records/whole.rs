@@ -76,7 +76,7 @@ pub(in crate::sync) fn why_separate(
     Ok((known.as_deref() == Some(EXPAND_LACKS)).then_some(EXPAND_WHY))
 }
 
-/// The value in `_state` for a child of which $expand lacks records.
+/// The value in `_state` for a child if $expand lacks some of its records.
 const EXPAND_LACKS: &str = "lacks records";
 
 /// Why such a child is read separately.
