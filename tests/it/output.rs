@@ -118,13 +118,11 @@ fn the_demo_needs_no_configuration_and_creates_a_mirror() {
     for sql in queries {
         assert!(!rows(&db, sql).is_empty(), "{sql}");
     }
-    let commands = lines.filter_map(|line| line.strip_prefix("mlsmirror "));
-    let commands: Vec<&str> = commands.collect();
+    // Nothing is installed, so the commands name the program as it was run.
+    let commands: Vec<&str> = lines.filter(|line| line.contains(" --config ")).collect();
     assert!(commands.len() > 2, "{ended}");
     for command in commands {
-        mirror
-            .run_script(&format!("cd demo && \"$0\" {command}"))
-            .says(0, &[]);
+        mirror.run_script(command).says(0, &[]);
     }
     mirror
         .run(&["demo", "--dir", "demo", "--listings", "5"])

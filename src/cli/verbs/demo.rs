@@ -81,9 +81,12 @@ pub fn run(wanted: &DemoOptions, output: &Output) -> anyhow::Result<Exit> {
             database.display()
         ))?;
     }
-    say(&format!("or, in {}:\n\n", dir.display()))?;
+    say("or:\n\n")?;
+    let program = std::env::args_os().next().unwrap_or("mlsmirror".into());
+    let (program, config) = (program.display(), dir.join("mlsmirror.toml"));
     for command in COMMANDS {
-        say(&format!("  {command}\n"))?;
+        let config = config.display();
+        say(&format!("  {program} --config {config} {command}\n"))?;
     }
     let document = Document {
         database,
@@ -106,11 +109,11 @@ const QUERIES: [&str; 4] = [
     "SELECT ListingKey, count(*) AS photos, min(file_path) FROM listing_photos GROUP BY 1 ORDER BY 2 DESC LIMIT 5",
 ];
 
-/// Commands that the user can try in the demo's folder.
+/// Verbs that the user can try on the mirror.
 const COMMANDS: [&str; 3] = [
-    "mlsmirror report --html report.html     # how the market moved, as a page with charts",
-    "mlsmirror changes --kind price,status --limit 20",
-    "mlsmirror status",
+    "report --html report.html   # charts of the market, to open in a browser",
+    "changes --kind price,status --limit 20",
+    "status",
 ];
 
 fn sync_and_describe(
