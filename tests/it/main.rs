@@ -44,6 +44,7 @@ mod shared;
 mod source;
 mod stopped;
 mod support;
+mod token;
 mod usage;
 mod verify;
 mod views;

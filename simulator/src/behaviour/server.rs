@@ -52,6 +52,8 @@ pub struct Limits {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServerBehaviour {
+    /// The bearer token that the service accepts, if it is no longer that of the options.
+    pub token: Option<String>,
     /// The rate limits.
     pub limits: Limits,
     /// The page size of an account that gets smaller pages than others.
@@ -95,6 +97,7 @@ pub struct ServerBehaviour {
 impl Default for ServerBehaviour {
     fn default() -> ServerBehaviour {
         ServerBehaviour {
+            token: None,
             limits: Limits::default(),
             page_cap: None,
             expand_cap: None,

@@ -98,7 +98,9 @@ fn sound(shared: &Shared, received: &Received) -> Reply {
 }
 
 fn answer(shared: &Shared, received: &Received) -> Answer {
-    let expected = format!("Bearer {}", shared.options.token);
+    let changed = shared.market().behaviour.token.clone();
+    let token = changed.as_ref().unwrap_or(&shared.options.token);
+    let expected = format!("Bearer {token}");
     let is_allowed = received
         .headers
         .get(header::AUTHORIZATION)

@@ -12,6 +12,7 @@ use url::Url;
 
 use super::body_deadline::{BodyDeadline, too_slow};
 use super::budget::RateBudget;
+use super::current_token::CurrentToken;
 use super::error::{BadBody, FeedError};
 use super::failure::Failure;
 use super::headers::{asked_pause, header, http_date, number, until};
@@ -38,7 +39,7 @@ const WAIT_STEP: Duration = Duration::from_secs(60);
 /// An HTTP client for one feed.
 pub struct Client {
     http: reqwest::Client,
-    token: Token,
+    token: CurrentToken,
     base: Url,
     timeout: Option<Duration>,
     max_retries: u32,
@@ -73,7 +74,7 @@ impl Client {
         });
         Ok(Client {
             http,
-            token,
+            token: CurrentToken::new(token, &settings.token),
             base: settings.base_url.clone(),
             timeout: settings.timeout,
             max_retries: settings.max_retries,
@@ -252,9 +253,40 @@ impl Client {
         Ok(())
     }
 
+    /// Sends a request, and once more with another token if the feed refuses this one.
     async fn receive(&self, url: &Url, options: RequestOptions) -> Result<Vec<u8>, Failure> {
+        let token = self.token.get();
+        let message = match self.send(url, options, &token).await {
+            Err(Failure::Final(FeedError::Unauthorized {
+                status: 401,
+                message,
+            })) => message,
+            result => return result,
+        };
+
+        let message = match self.token.renew(&token).await {
+            Ok(Some(token)) => {
+                self.wait_for_budget().await?;
+                self.meter.retry();
+                return self.send(url, options, &token).await;
+            }
+            Ok(None) => message,
+            Err(error) => error.to_string(),
+        };
+        Err(Failure::Final(FeedError::Unauthorized {
+            status: 401,
+            message,
+        }))
+    }
+
+    async fn send(
+        &self,
+        url: &Url,
+        options: RequestOptions,
+        token: &Token,
+    ) -> Result<Vec<u8>, Failure> {
         let mut request = self.http.get(url.clone()).header("Accept", options.accept);
-        if let Some(header) = self.token.header() {
+        if let Some(header) = token.header() {
             request = request.header(AUTHORIZATION, header);
         }
         if let Some(size) = options.max_page_size {
@@ -266,10 +298,11 @@ impl Client {
         self.read_headers(response.headers());
         let status = response.status();
         if status.is_success() {
+            self.token.accepted(token);
             return self.body(response).await;
         }
         let pause = asked_pause(response.headers(), self.date());
-        let message = self.server_message(response).await;
+        let message = self.server_message(response, token).await;
         Err(Failure::of_status(status, message, pause))
     }
 
@@ -300,15 +333,14 @@ impl Client {
     }
 
     /// Returns the server's error message as one line, cut to [`MESSAGE_LIMIT`].
-    async fn server_message(&self, response: Response) -> String {
+    async fn server_message(&self, response: Response, token: &Token) -> String {
         let body = self.body(response).await.unwrap_or_default();
         let json: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
         let message = json["error"]["message"]
             .as_str()
             .or(json["message"].as_str());
         // The token is removed before the cut, because part of a token is a leak too.
-        let line: String = self
-            .token
+        let line: String = token
             .redact(message.unwrap_or_default())
             .chars()
             .map(|c| if c.is_control() { ' ' } else { c })

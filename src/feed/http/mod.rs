@@ -6,6 +6,7 @@
 mod body_deadline;
 mod budget;
 mod client;
+mod current_token;
 mod error;
 mod failure;
 mod headers;

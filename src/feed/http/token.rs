@@ -8,7 +8,7 @@ use reqwest::header::HeaderValue;
 use crate::config::TokenSource;
 
 /// The bearer token. It cannot be printed.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
 impl fmt::Debug for Token {
