@@ -121,6 +121,12 @@ impl Resource {
 /// The field with a record's last change, in every resource that has one.
 pub const MODIFICATION_TIMESTAMP: &str = "ModificationTimestamp";
 
+/// The field with the URL of a photo's file.
+pub const MEDIA_URL: &str = "MediaURL";
+
+/// The field with the time of the last change of a listing's photos.
+pub const PHOTOS_CHANGE_TIMESTAMP: &str = "PhotosChangeTimestamp";
+
 /// The field with a listing's number of photos.
 pub const PHOTOS_COUNT: &str = "PhotosCount";
 

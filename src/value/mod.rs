@@ -6,10 +6,12 @@
 
 mod canonical;
 mod form;
+mod media_url;
 mod storage;
 mod time;
 
 pub use canonical::canonical;
 pub use form::{TypeMismatch, ValueForm};
+pub use media_url::is_same_file;
 pub use storage::{Value, ValueRef};
 pub use time::{instant, stored_instant, timestamp};

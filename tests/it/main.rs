@@ -30,6 +30,7 @@ mod photo_files;
 mod photos;
 mod photos_names;
 mod photos_removed;
+mod photos_signed;
 mod photos_stopped;
 mod photos_wrong;
 mod reconcile;

@@ -7,6 +7,7 @@
 
 mod downloads;
 mod file_columns;
+mod file_sources;
 mod named_files;
 mod photo_queue;
 

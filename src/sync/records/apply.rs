@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::file_effect::FileEffect;
 use super::record_plan::{
     LoadedRecord, LogRules, MissingChildren, RecordPlan, RowEffect, newest_versions,
     newly_undeclared, plan_missing_children, plan_record,
@@ -179,6 +180,13 @@ impl<'a> Apply<'a> {
                 rows.update(record)?;
                 run.counts.restored += 1;
                 run.log(self.write, |log| log.record(subject, ChangeKind::Restore))?;
+            }
+        }
+        if matches!(plan.effect, RowEffect::Update | RowEffect::Restore) {
+            match &plan.files {
+                FileEffect::None => {}
+                FileEffect::Kept(url) => self.write.keep_file(&record.key, url)?,
+                FileEffect::Renewed => self.write.renew_files(&record.key)?,
             }
         }
         for change in &plan.logged {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use serde::de::DeserializeSeed;
 use serde_json::{Map, Value as Json};
 
+use super::file_effect::{FileEffect, file_effect, is_signature};
 use crate::change::FieldChange;
 use crate::mirror::StoredRow;
 use crate::record::{Children, FieldShape, Record, Shape};
@@ -35,6 +36,19 @@ pub(super) enum RowEffect {
 pub(super) struct RecordPlan {
     pub effect: RowEffect,
     pub logged: Vec<LoggedChange>,
+    /// What becomes of the files of photos if the row is written.
+    pub files: FileEffect,
+}
+
+impl RecordPlan {
+    /// Returns a plan that logs no field.
+    fn without_log(effect: RowEffect) -> RecordPlan {
+        RecordPlan {
+            effect,
+            logged: Vec::new(),
+            files: FileEffect::None,
+        }
+    }
 }
 
 /// The stored state of a record.
@@ -82,12 +96,7 @@ pub(super) fn plan_record(
     rules: &LogRules<'_>,
 ) -> RecordPlan {
     let (deleted, moved, changes) = match loaded.held {
-        StoredRow::Absent => {
-            return RecordPlan {
-                effect: RowEffect::Insert,
-                logged: Vec::new(),
-            };
-        }
+        StoredRow::Absent => return RecordPlan::without_log(RowEffect::Insert),
         StoredRow::Present {
             deleted,
             moved,
@@ -99,10 +108,7 @@ pub(super) fn plan_record(
             && change.old.as_text() > shape.modified_of(&record.values)
     });
     if is_older && !rules.accepts_older {
-        return RecordPlan {
-            effect: RowEffect::Confirm,
-            logged: Vec::new(),
-        };
+        return RecordPlan::without_log(RowEffect::Confirm);
     }
     let effect = if deleted.is_some() {
         RowEffect::Restore
@@ -111,12 +117,17 @@ pub(super) fn plan_record(
     } else {
         RowEffect::Unchanged
     };
+    let files = file_effect(shape, record, &changes);
     let mut logged = Vec::new();
     if rules.logs {
         logged = loggable_changes(shape, record, changes, &loaded.undeclared, rules.new_fields);
         logged.retain(|change| !rules.ignore_fields.contains(&change.field));
     }
-    RecordPlan { effect, logged }
+    RecordPlan {
+        effect,
+        logged,
+        files,
+    }
 }
 
 /// Returns the names of fields that newly appear in `extra`: the feed no longer
@@ -139,8 +150,8 @@ pub(super) fn newly_undeclared(shape: &Shape, record: &Record, held: &StoredRow)
         .collect()
 }
 
-/// Returns the differences of a row that the log gets. It gets no timestamp, and no
-/// difference that exists only because a field is newly selected, newly declared, or no
+/// Returns the differences of a row that the log gets. It gets no timestamp, no other
+/// signature in a URL, and no difference that exists only because a field is newly selected, newly declared, or no
 /// longer declared.
 fn loggable_changes(
     shape: &Shape,
@@ -169,7 +180,7 @@ fn loggable_changes(
             }
             continue;
         };
-        if shape.is_timestamp(change.position) {
+        if shape.is_timestamp(change.position) || is_signature(shape, record, &change) {
             continue;
         }
         let new = record.values[change.position].clone();

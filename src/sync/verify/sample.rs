@@ -3,8 +3,10 @@
 use std::collections::HashSet;
 
 use super::difference::Difference;
+use crate::change::FieldChange;
 use crate::mirror::{Mirror, StoredRow};
 use crate::record::{Record, Shape};
+use crate::sync::records::file_effect::is_signature;
 use crate::value::Value;
 
 /// A sample of whole records, compared with their rows.
@@ -46,7 +48,8 @@ impl<'k> RecordSample<'k> {
                 continue;
             };
             self.compared += 1;
-            for change in changes {
+            let is_other = |change: &FieldChange| !is_signature(shape, record, change);
+            for change in changes.into_iter().filter(is_other) {
                 let key = record.key.to_string();
                 let field = shape.fields.get(change.position);
                 let feed = match field {
