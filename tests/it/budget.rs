@@ -220,6 +220,16 @@ fn a_pause_that_an_earlier_version_stored_lasts_at_most_an_hour() {
 }
 
 #[test]
+fn a_pause_lasts_at_most_a_day_whatever_the_file_says() {
+    let feed = feed(20);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    let pause = "INSERT INTO pauses (id, until_ms) VALUES (1, 4102444800000);";
+    ledger(&mirror).execute_batch(pause).unwrap();
+    assert_paused_for(&mirror, 86_000..86_401);
+}
+
+#[test]
 fn the_vendors_limit_is_saved_and_kept_with_little_more_time() {
     let feed = feed_with(1_400, |options| {
         options.photos = 0;

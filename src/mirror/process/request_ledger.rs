@@ -16,6 +16,9 @@ use crate::feed::{Ledger, Spent};
 /// The longest limit covers a day; older requests do not count.
 const KEPT: Duration = Duration::from_secs(86_400 + 3_600);
 
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
 /// How long to wait for another process, which holds the file only briefly.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -172,7 +175,7 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     let now = millis(SystemTime::now());
     if connection.prepare("SELECT set_ms FROM pauses").is_err() {
         // An earlier version did not store when a pause began. Its longest one was an hour.
-        let hour = now + 3_600_000;
+        let hour = now + HOUR_MS;
         connection.execute_batch(&format!(
             "ALTER TABLE pauses ADD COLUMN set_ms INTEGER NOT NULL DEFAULT {now};
              UPDATE pauses SET until_ms = min(until_ms, {hour});"
@@ -199,12 +202,12 @@ fn count_from_now(connection: &Connection, now: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Returns the end of a pause that is not over.
+/// Returns the end of a pause that is not over. No pause lasts longer than a day.
 fn paused_until(connection: &Connection, now: i64) -> rusqlite::Result<Option<SystemTime>> {
     let until: Option<i64> = connection
-        .prepare_cached("SELECT max(until_ms) FROM pauses WHERE until_ms > ?1")?
-        .query_row([now], |row| row.get(0))?;
-    Ok(until.map(moment))
+        .prepare_cached("SELECT max(min(until_ms, set_ms + :day)) FROM pauses")?
+        .query_row(named_params! { ":day": DAY_MS }, |row| row.get(0))?;
+    Ok(until.filter(|until| *until > now).map(moment))
 }
 
 fn millis(moment: SystemTime) -> i64 {
