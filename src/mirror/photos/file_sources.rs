@@ -23,8 +23,8 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// Requests the files of a listing's photos again, without those that have a
-    /// MediaModificationTimestamp of their own.
+    /// Marks the files of a listing's photos as out of date, except those of photos with a
+    /// MediaModificationTimestamp.
     pub fn renew_files(&self, listing_key: &str) -> rusqlite::Result<()> {
         let columns = columns(&self.transaction, Resource::Media.table())?;
         let has = |name: &str| columns.iter().any(|column| column == name);

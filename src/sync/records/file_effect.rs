@@ -1,4 +1,4 @@
-//! What the changes of a record mean for the files of photos.
+//! The effect of a record's changes on the files of photos.
 
 use crate::change::FieldChange;
 use crate::record::{Record, Shape};
