@@ -19,6 +19,7 @@ mod runs;
 mod schema;
 mod sidecar;
 mod sql;
+mod table_rebuild;
 mod transaction;
 mod views;
 

@@ -53,6 +53,18 @@ impl WriteTx<'_> {
     }
 }
 
+/// Returns the names and the declared types of a table's columns; none if the table does
+/// not exist.
+pub(super) fn typed_columns(
+    connection: &Connection,
+    table: &str,
+) -> rusqlite::Result<Vec<(String, String)>> {
+    connection
+        .prepare_cached("SELECT name, type FROM pragma_table_info(?1)")?
+        .query_map([table], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
+}
+
 /// Returns the names of a table's columns; none if the table does not exist.
 pub(super) fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
     connection

@@ -1,42 +1,49 @@
 //! Creates tables from `$metadata`: one column for every declared field.
 
+use std::collections::{BTreeSet, HashSet};
+
 use crate::mirror::WriteTx;
-use crate::mirror::objects::columns;
-use crate::mirror::photos::file_columns;
+use crate::mirror::objects::{columns, typed_columns};
+use crate::mirror::photos::{file_columns, is_file_column};
 use crate::mirror::sql::quoted;
+use crate::mirror::table_rebuild::changed_fields;
 use crate::record::FieldShape;
 use crate::resource::Resource;
+use crate::value::ValueForm;
 
 /// The columns of every table of records in addition to the feed's fields.
-const OWN: &str = "extra TEXT, first_seen_at TIMESTAMP NOT NULL, updated_at TIMESTAMP NOT NULL, \
-                   deleted_at TIMESTAMP, deleted_reason TEXT";
+const OWN: [(&str, &str); 5] = [
+    ("extra", "TEXT"),
+    ("first_seen_at", "TIMESTAMP NOT NULL"),
+    ("updated_at", "TIMESTAMP NOT NULL"),
+    ("deleted_at", "TIMESTAMP"),
+    ("deleted_reason", "TEXT"),
+];
 
 impl WriteTx<'_> {
-    /// Creates the table of a resource, or adds missing columns. The column of a field
-    /// that is no longer declared stays.
+    /// Creates the table of a resource, adds missing columns, or rebuilds the table if
+    /// fields have another type than their columns. The column of a field that is no
+    /// longer declared stays. Returns the fields whose columns have another type now.
     pub fn ensure_table(
         &self,
         resource: Resource,
         fields: &[FieldShape],
         paging_field: Option<&str>,
-    ) -> rusqlite::Result<()> {
+    ) -> rusqlite::Result<BTreeSet<String>> {
         let table = resource.table();
-        let existing = columns(&self.transaction, table)?;
+        let existing = typed_columns(&self.transaction, table)?;
+        let changed = changed_fields(&existing, fields);
         if existing.is_empty() {
-            self.create_table(resource, fields)?;
-        } else {
-            for field in fields {
-                let known = existing
-                    .iter()
-                    .any(|column| column.eq_ignore_ascii_case(&field.name));
-                if !known {
-                    self.transaction.execute_batch(&format!(
-                        "ALTER TABLE {table} ADD COLUMN {} {}",
-                        quoted(&field.name),
-                        field.declared_type
-                    ))?;
-                }
+            self.create_table(table, resource, fields)?;
+            if resource.is_child() {
+                self.transaction.execute_batch(&format!(
+                    "CREATE INDEX {table}_by_listing ON {table} (listing_key)"
+                ))?;
             }
+        } else if changed.is_empty() {
+            self.add_columns(table, &existing, fields)?;
+        } else {
+            self.rebuild(resource, fields, existing)?;
         }
         if let Some(paging_field) = paging_field.filter(|field| *field != resource.key()) {
             // Sweeps walk along this index: it has the live rows in the feed's order.
@@ -50,7 +57,8 @@ impl WriteTx<'_> {
         if resource == Resource::Media {
             self.ensure_photos()?;
         }
-        self.ensure_views()
+        self.ensure_views()?;
+        Ok(changed)
     }
 
     /// Adds what tables of an earlier version lack. Migrations cannot do that, because
@@ -65,6 +73,27 @@ impl WriteTx<'_> {
         self.ensure_views()
     }
 
+    /// Empties columns that are no longer filled. Names without a column are ignored.
+    pub fn empty_columns(&self, resource: Resource, names: &[&str]) -> rusqlite::Result<()> {
+        let table = resource.table();
+        let existing = columns(&self.transaction, table)?;
+        let existing: HashSet<&str> = existing.iter().map(String::as_str).collect();
+        let names: Vec<String> = (names.iter())
+            .filter(|name| existing.contains(**name))
+            .map(|name| quoted(name))
+            .collect();
+        // SQLite limits the depth of expressions.
+        for names in names.chunks(100) {
+            let sql = format!(
+                "UPDATE {table} SET {} = NULL, updated_at = ?1 WHERE {} IS NOT NULL",
+                names.join(" = NULL, "),
+                names.join(" IS NOT NULL OR "),
+            );
+            self.transaction.execute(&sql, [&self.now])?;
+        }
+        Ok(())
+    }
+
     /// Creates the index of the soft-deleted rows of a resource.
     fn ensure_deleted_index(&self, resource: Resource) -> rusqlite::Result<()> {
         let table = resource.table();
@@ -74,15 +103,21 @@ impl WriteTx<'_> {
         ))
     }
 
-    fn create_table(&self, resource: Resource, fields: &[FieldShape]) -> rusqlite::Result<()> {
-        let (table, key) = (resource.table(), resource.key());
+    fn create_table(
+        &self,
+        table: &str,
+        resource: Resource,
+        fields: &[FieldShape],
+    ) -> rusqlite::Result<()> {
         let mut columns: Vec<String> = fields
             .iter()
             .map(|field| {
-                let constraint = if field.name == key {
-                    " NOT NULL PRIMARY KEY"
-                } else {
-                    ""
+                let constraint = match field.declared_type.as_str() {
+                    _ if field.name != resource.key() => "",
+                    // A rebuilt table may have keys that are no numbers. An integer
+                    // primary key would refuse them.
+                    "INTEGER" if table != resource.table() => " NOT NULL UNIQUE",
+                    _ => " NOT NULL PRIMARY KEY",
                 };
                 format!(
                     "{} {}{constraint}",
@@ -94,14 +129,63 @@ impl WriteTx<'_> {
         if resource.is_child() {
             columns.push("listing_key TEXT".to_owned());
         }
-        columns.push(OWN.to_owned());
+        columns.extend(OWN.map(|(name, declared_type)| format!("{name} {declared_type}")));
         if resource == Resource::Media {
             columns.push(file_columns());
         }
-        let mut sql = format!("CREATE TABLE {table} (\n  {}\n);", columns.join(",\n  "));
-        if resource.is_child() {
-            sql += &format!("CREATE INDEX {table}_by_listing ON {table} (listing_key);");
-        }
+        let columns = columns.join(",\n  ");
+        let sql = format!("CREATE TABLE {table} (\n  {columns}\n)");
         self.transaction.execute_batch(&sql)
     }
+
+    fn add_columns(
+        &self,
+        table: &str,
+        existing: &[(String, String)],
+        fields: &[FieldShape],
+    ) -> rusqlite::Result<()> {
+        let names = existing.iter().map(|(name, _)| name.to_ascii_lowercase());
+        let known: HashSet<String> = names.collect();
+        let is_new = |field: &&FieldShape| !known.contains(&field.name.to_ascii_lowercase());
+        for field in fields.iter().filter(is_new) {
+            self.transaction.execute_batch(&format!(
+                "ALTER TABLE {table} ADD COLUMN {} {}",
+                quoted(&field.name),
+                field.declared_type
+            ))?;
+        }
+        Ok(())
+    }
+
+    /// Rebuilds a table with the columns of `fields` and its other existing columns.
+    fn rebuild(
+        &self,
+        resource: Resource,
+        fields: &[FieldShape],
+        existing: Vec<(String, String)>,
+    ) -> rusqlite::Result<()> {
+        let names = existing.iter().map(|(name, _)| name.clone());
+        let names: Vec<String> = names.collect();
+        let is_declared = |name: &str| {
+            let mut declared = fields.iter().map(|field| &field.name);
+            declared.any(|declared| declared.eq_ignore_ascii_case(name))
+        };
+        let others = existing.into_iter().filter(|(name, _)| {
+            !is_declared(name) && !is_own(name) && name != "listing_key" && !is_file_column(name)
+        });
+        let mut columns = fields.to_vec();
+        columns.extend(others.map(|(name, declared_type)| FieldShape {
+            name,
+            form: ValueForm::Text,
+            declared_type,
+            is_declared: false,
+        }));
+        self.rebuild_table(resource.table(), &names, |table| {
+            self.create_table(table, resource, &columns)
+        })
+    }
+}
+
+fn is_own(name: &str) -> bool {
+    OWN.iter().any(|(own, _)| *own == name)
 }

@@ -9,9 +9,11 @@ mod form;
 mod media_url;
 mod storage;
 mod time;
+mod untyped;
 
 pub use canonical::canonical;
 pub use form::{TypeMismatch, ValueForm};
 pub use media_url::is_same_file;
 pub use storage::{Value, ValueRef};
 pub use time::{instant, stored_instant, timestamp};
+pub use untyped::untyped;

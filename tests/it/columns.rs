@@ -1,5 +1,5 @@
-//! The columns of tables: fields that SQLite cannot tell apart, too many fields, and fields
-//! with the names of other things.
+//! The columns of tables: fields whose names SQLite regards as equal, too many fields, and
+//! fields with the names of other things.
 
 use std::fmt::Write as _;
 

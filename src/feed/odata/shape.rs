@@ -72,6 +72,7 @@ fn field_shape(field: &Field) -> FieldShape {
         name: field.name.clone(),
         form,
         declared_type,
+        is_declared: field.missing_since.is_none(),
     }
 }
 

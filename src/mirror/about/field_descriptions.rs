@@ -1,9 +1,11 @@
 //! Descriptions of the feed's fields and of the database's tables.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{OptionalExtension, named_params};
 
 use crate::mirror::objects::columns;
-use crate::mirror::{Mirror, WriteTx};
+use crate::mirror::{Mirror, ReadTx, WriteTx};
 use crate::resource::Resource;
 
 /// A field to describe in `_fields`.
@@ -17,6 +19,8 @@ pub struct FieldRow<'a> {
     pub description: Option<&'a str>,
     /// The enumeration of its values.
     pub enumeration: Option<&'a str>,
+    /// Why its column is not filled, if it is not.
+    pub left_out: Option<&'a str>,
 }
 
 /// A table or a view, with its columns.
@@ -99,7 +103,31 @@ impl Mirror {
     }
 }
 
+impl ReadTx<'_> {
+    /// Returns the described fields of a resource, each with the reason why its column is
+    /// not filled, if it is not.
+    pub fn left_out(
+        &self,
+        resource: Resource,
+    ) -> rusqlite::Result<BTreeMap<String, Option<String>>> {
+        self.transaction
+            .prepare_cached("SELECT field, left_out FROM _fields WHERE resource = ?1")?
+            .query_map([resource.entity_set()], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?
+            .collect()
+    }
+}
+
 impl WriteTx<'_> {
+    /// Stores why the column of a field is no longer filled.
+    pub fn leave_out(&self, resource: Resource, field: &str, reason: &str) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached("UPDATE _fields SET left_out = ?3 WHERE resource = ?1 AND field = ?2")?
+            .execute([resource.entity_set(), field, reason])?;
+        Ok(())
+    }
+
     /// Stores the feed's `$metadata` in the caller's format.
     pub fn save_metadata(&self, document: &str) -> rusqlite::Result<()> {
         self.transaction.execute(
@@ -117,8 +145,9 @@ impl WriteTx<'_> {
         fields: &[FieldRow<'_>],
     ) -> rusqlite::Result<()> {
         let mut statement = self.transaction.prepare_cached(
-            "INSERT OR REPLACE INTO _fields (resource, field, edm_type, description, enumeration)
-             VALUES (:resource, :field, :edm_type, :description, :enumeration)",
+            "INSERT OR REPLACE INTO _fields
+                 (resource, field, edm_type, description, enumeration, left_out)
+             VALUES (:resource, :field, :edm_type, :description, :enumeration, :left_out)",
         )?;
         for field in fields {
             statement.execute(named_params! {
@@ -127,6 +156,7 @@ impl WriteTx<'_> {
                 ":edm_type": field.edm_type,
                 ":description": field.description,
                 ":enumeration": field.enumeration,
+                ":left_out": field.left_out,
             })?;
         }
         Ok(())

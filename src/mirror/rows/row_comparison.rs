@@ -6,7 +6,7 @@ use crate::change::{FieldChange, differences};
 use crate::mirror::ReadTx;
 use crate::mirror::sql::{quoted, stored};
 use crate::record::{Record, Shape};
-use crate::value::ValueRef;
+use crate::value::{Value, ValueRef};
 
 /// The row of a record, compared with the record.
 #[derive(Debug)]
@@ -75,10 +75,16 @@ impl RowReader<'_> {
             .extra
             .as_deref()
             .map_or(ValueRef::Null, ValueRef::Text)];
-        let changes = differences(
+        let mut changes = differences(
             (0..compared).map(|column| stored(row, column)),
             found.chain(extra).take(compared),
         );
+        changes.retain(|change| {
+            let field = self.shape.fields.get(change.position);
+            field.is_none_or(|field| {
+                field.is_declared || record.values[change.position] != Value::Null
+            })
+        });
         let mut column = compared;
         let mut moved = false;
         if self.shape.resource.is_child() {

@@ -57,9 +57,15 @@ fn assignments(shape: &Shape, columns: &[String], now: &str) -> String {
     // in a list, and also write the key's index again.
     let mut assignments: Vec<String> = (columns.iter().enumerate())
         .filter(|(_, column)| **column != key)
-        .map(|(at, column)| match column.as_str() {
-            "listing_key" => format!("{column} = coalesce(?{}, {column})", at + 1),
-            _ => format!("{column} = ?{}", at + 1),
+        .map(|(at, column)| {
+            let value = at + 1;
+            let field = shape.fields.get(at);
+            let is_undeclared = field.is_some_and(|field| !field.is_declared);
+            if is_undeclared || column == "listing_key" {
+                format!("{column} = coalesce(?{value}, {column})")
+            } else {
+                format!("{column} = ?{value}")
+            }
         })
         .collect();
     assignments.push(format!("updated_at = {now}"));

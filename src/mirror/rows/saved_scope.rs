@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{OptionalExtension, named_params};
+use rusqlite::{Connection, OptionalExtension, named_params};
 
-use crate::mirror::{Mirror, WriteTx};
+use crate::mirror::{Mirror, ReadTx, WriteTx};
 use crate::resource::Resource;
 
 /// The filter and the fields with which a resource was last read completely. If the
@@ -20,18 +20,28 @@ pub struct Scope {
 impl Mirror {
     /// Returns the scope with which a resource was last read, if it ever was.
     pub fn scope(&self, resource: Resource) -> rusqlite::Result<Option<Scope>> {
-        let found = self
-            .connection
-            .query_row(
-                "SELECT filter, fields FROM _scope WHERE resource = ?1",
-                [resource.entity_set()],
-                |row| Ok((row.get(0)?, row.get::<_, String>(1)?)),
-            )
-            .optional()?;
-        Ok(found.map(|(filter, fields)| Scope {
-            filter,
-            fields: serde_json::from_str(&fields).unwrap_or_default(),
-        }))
+        scope(&self.connection, resource)
+    }
+}
+
+fn scope(db: &Connection, resource: Resource) -> rusqlite::Result<Option<Scope>> {
+    let found = db
+        .query_row(
+            "SELECT filter, fields FROM _scope WHERE resource = ?1",
+            [resource.entity_set()],
+            |row| Ok((row.get(0)?, row.get::<_, String>(1)?)),
+        )
+        .optional()?;
+    Ok(found.map(|(filter, fields)| Scope {
+        filter,
+        fields: serde_json::from_str(&fields).unwrap_or_default(),
+    }))
+}
+
+impl ReadTx<'_> {
+    /// Returns the scope with which a resource was last read, if it ever was.
+    pub fn scope(&self, resource: Resource) -> rusqlite::Result<Option<Scope>> {
+        scope(&self.transaction, resource)
     }
 }
 

@@ -100,6 +100,7 @@ fn refresh_all(
     let mut runs = job.runs(Job::Refresh, Resource::Property);
     for resource in [Resource::Property].iter().chain(&children) {
         runs.begin(job.mirror, *resource, None)?;
+        job.note_new_fields(&mut runs, *resource)?;
     }
     let (context, catalog) = (job.context, job.catalog);
     let filter = catalog.filter(Resource::Property).map(str::to_owned);

@@ -30,9 +30,14 @@ pub fn fetch(
     keys: &[String],
     mut each: impl FnMut(Step) -> Result<()>,
 ) -> Result<Vec<String>> {
-    let mut absent = Vec::new();
+    let is_number = is_number(&sweep.shape, sweep.shape.resource.key());
+    // Rows of another program, or from before a change of the key's type, may have a text
+    // where the feed has a number.
+    let is_possible = |key: &String| !is_number || key.parse::<i64>().is_ok();
+    let (keys, mut absent): (Vec<String>, Vec<String>) =
+        keys.iter().cloned().partition(is_possible);
     let mut at_once = feed.dialect().keys_at_once;
-    let mut rest = keys;
+    let mut rest = keys.as_slice();
     while !rest.is_empty() {
         if let Some(signal) = stop.requested() {
             return Err(FeedError::Interrupted(signal).into());
@@ -101,15 +106,19 @@ fn has_others(page: &Page, resource: Resource, keys: &[&str]) -> bool {
 
 /// Returns the filter for records whose field has one of these keys.
 pub fn any_of(shape: &Shape, field: &str, keys: &[&str]) -> String {
-    let is_number = shape
-        .position(field)
-        .is_some_and(|at| shape.fields[at].form == ValueForm::Integer);
+    let is_number = is_number(shape, field);
     let literal = |key: &&str| match key.parse() {
         Ok(number) if is_number => Literal::Int(number),
         _ => Literal::Text((*key).to_owned()),
     };
     let literals: Vec<Literal> = keys.iter().map(literal).collect();
     query::is_in(field, &literals)
+}
+
+/// Returns whether the values of a field are whole numbers.
+fn is_number(shape: &Shape, field: &str) -> bool {
+    let at = shape.position(field);
+    at.is_some_and(|at| shape.fields[at].form == ValueForm::Integer)
 }
 
 /// Returns how many of the keys fit in one request.

@@ -1,19 +1,22 @@
 //! The feed's `$metadata`: read, saved, and turned into tables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use chrono::{TimeDelta, Utc};
 
 use crate::config;
+use crate::feed::metadata::ReadAt;
 use crate::feed::{Feed, Metadata, ShapeError, Wanted, columns, shape};
-use crate::mirror::{FieldRow, Mirror};
+use crate::mirror::{FieldRow, Mirror, WriteTx};
 use crate::record::{FieldShape, Shape};
 use crate::resource::Resource;
 use crate::sync::context::Context;
 use crate::sync::glossary::meaning;
 use crate::sync::progress::Note;
 use crate::sync::sync_error::{Result, SyncError};
+use crate::value::stored_instant;
 
 /// The resources and fields that the feed declares, with the configured selection.
 pub struct Catalog {
@@ -29,7 +32,7 @@ impl Catalog {
     /// gave last is used.
     pub fn ask(feed: &Feed, mirror: &Mirror, settings: &config::Sync) -> Result<Catalog> {
         let metadata = match feed.metadata() {
-            Ok(metadata) => metadata,
+            Ok(metadata) => settled(metadata, feed, mirror)?,
             Err(error) if error.is_refusal() => match mirror.saved_metadata()? {
                 Some((document, fetched_at)) => {
                     tracing::warn!(%error, fetched_at, "$metadata: using the document that was read before");
@@ -164,54 +167,115 @@ impl Catalog {
         self.settings.filter.get(&resource).map(String::as_str)
     }
 
-    /// Creates the tables of `resources` and saves the descriptions of their fields.
-    /// Resources that the feed does not declare are left out. If nothing has changed,
-    /// nothing is written.
+    /// Creates the tables of `resources`, or adapts them, and saves the descriptions of their
+    /// fields. Resources that the feed does not declare are left out. If nothing has
+    /// changed, nothing is written.
     pub fn store(&self, mirror: &mut Mirror, resources: &[Resource]) -> Result<()> {
         let document = serde_json::to_string(&self.metadata).context("saving $metadata")?;
         let saved = mirror.saved_metadata()?;
         let is_known = saved.is_some_and(|(saved, _)| saved == document);
         let tx = mirror.write()?;
-        let mut has_tables = true;
         for &resource in resources {
-            has_tables &= self.columns(resource).is_err() || tx.has_table(resource)?;
+            self.store_table(&tx, resource, is_known)?;
         }
-        if is_known && has_tables {
-            return Ok(());
-        }
-        for &resource in resources {
-            let Ok(fields) = self.columns(resource) else {
-                continue;
-            };
-            let paging = self
-                .key_shape(resource)
-                .map(|shape| shape.paging_field().name.clone())
-                .ok();
-            tx.ensure_table(resource, &fields, paging.as_deref())?;
-            let declared = self.metadata.entity_of_set(resource.entity_set());
-            let rows: Vec<FieldRow<'_>> = declared
-                .iter()
-                .flat_map(|entity| &entity.fields)
-                .map(|field| FieldRow {
-                    field: &field.name,
-                    edm_type: &field.edm_type,
-                    description: (field.description.as_deref())
-                        .or_else(|| meaning(resource, &field.name)),
-                    enumeration: field.enumeration.as_deref(),
+        if !is_known {
+            tx.describe_lookups(self.metadata.enumerations.iter().flat_map(|enumeration| {
+                enumeration.members.iter().map(|member| {
+                    let display = member.display.as_deref().unwrap_or(&member.name);
+                    (enumeration.name.as_str(), member.name.as_str(), display)
                 })
-                .collect();
-            tx.describe_fields(resource, &rows)?;
+            }))?;
+            tx.save_metadata(&document)?;
         }
-        tx.describe_lookups(self.metadata.enumerations.iter().flat_map(|enumeration| {
-            enumeration.members.iter().map(|member| {
-                let display = member.display.as_deref().unwrap_or(&member.name);
-                (enumeration.name.as_str(), member.name.as_str(), display)
-            })
-        }))?;
-        tx.save_metadata(&document)?;
         tx.commit()?;
         Ok(())
     }
+
+    fn store_table(&self, tx: &WriteTx<'_>, resource: Resource, is_known: bool) -> Result<()> {
+        let (Ok(columns), Ok(shape)) = (self.columns(resource), self.shape(resource, &[])) else {
+            return Ok(());
+        };
+        let is_known = is_known && tx.has_table(resource)?;
+        let paging = self.key_shape(resource).ok();
+        let paging = paging
+            .as_ref()
+            .map(|shape| shape.paging_field().name.as_str());
+        let retyped = tx.ensure_table(resource, &columns, paging)?;
+        if let Some(mut scope) = tx.scope(resource)?.filter(|_| !retyped.is_empty()) {
+            // The values may have another spelling: all records must be read again.
+            scope.fields.retain(|field| !retyped.contains(field));
+            tx.save_scope(resource, &scope)?;
+        }
+
+        let before = tx.left_out(resource)?;
+        let fields = self.described_fields(resource, &columns, &shape);
+        let now: BTreeMap<&str, Option<&str>> = (before.keys())
+            .map(|name| (name.as_str(), Some(NOT_DECLARED)))
+            .chain(fields.iter().map(|field| (field.field, field.left_out)))
+            .collect();
+        let is_new = |(name, reason): &(&str, Option<&str>)| {
+            before.get(*name).map(|before| before.as_deref()) != Some(*reason)
+        };
+        let changed: Vec<_> = now.into_iter().filter(is_new).collect();
+        if is_known && changed.is_empty() {
+            return Ok(());
+        }
+        tx.describe_fields(resource, &fields)?;
+        let mut emptied = Vec::new();
+        for (name, reason) in changed {
+            let Some(reason) = reason else { continue };
+            tx.leave_out(resource, name, reason)?;
+            emptied.push(name);
+        }
+        if !shape.keeps_extra && !emptied.is_empty() {
+            emptied.push("extra");
+        }
+        Ok(tx.empty_columns(resource, &emptied)?)
+    }
+
+    /// Returns the descriptions of a resource's declared fields.
+    fn described_fields(
+        &self,
+        resource: Resource,
+        columns: &[FieldShape],
+        shape: &Shape,
+    ) -> Vec<FieldRow<'_>> {
+        let columns: HashSet<&str> = columns.iter().map(|field| field.name.as_str()).collect();
+        let left_out = |name: &str| match shape.position(name) {
+            Some(_) => None,
+            None if !shape.keeps_extra => Some("not selected"),
+            None if columns.contains(name) => Some(NOT_DECLARED),
+            None => Some("in extra"),
+        };
+        let declared = self.metadata.entity_of_set(resource.entity_set());
+        let fields = declared.iter().flat_map(|entity| &entity.fields);
+        let described = fields.map(|field| FieldRow {
+            field: &field.name,
+            edm_type: &field.edm_type,
+            description: (field.description.as_deref()).or_else(|| meaning(resource, &field.name)),
+            enumeration: field.enumeration.as_deref(),
+            left_out: left_out(&field.name),
+        });
+        described.collect()
+    }
+}
+
+/// Why the column of a field is not filled that the feed declared earlier.
+const NOT_DECLARED: &str = "not declared";
+
+/// Adds to `$metadata` what the document before declares and may be declared again.
+fn settled(mut metadata: Metadata, feed: &Feed, mirror: &Mirror) -> Result<Metadata> {
+    let Some((before, _)) = mirror.saved_metadata()? else {
+        return Ok(metadata);
+    };
+    let before = serde_json::from_str(&before).context("reading the saved $metadata")?;
+    let now = feed.date().unwrap_or_else(Utc::now);
+    let at = ReadAt {
+        now: &stored_instant(now),
+        day_before: &stored_instant(now - TimeDelta::days(1)),
+    };
+    metadata.settle(before, at);
+    Ok(metadata)
 }
 
 /// Adds the fields that photos need to a configured selection.

@@ -98,6 +98,18 @@ impl JobRun<'_> {
         runs.split(resource, self.ended.traffic)
     }
 
+    /// Notes in a run which fields the mirror did not select before, or which had another
+    /// type.
+    pub fn note_new_fields(&self, runs: &mut RunSet, resource: Resource) -> Result<()> {
+        let held = self.mirror.scope(resource)?;
+        if let (Some(held), Ok(wanted), Some(run)) =
+            (held, self.catalog.scope(resource), runs.get_mut(resource))
+        {
+            run.new_fields = wanted.fields.difference(&held.fields).cloned().collect();
+        }
+        Ok(())
+    }
+
     /// Notes that reading of the resource was resumed, and has finished.
     pub fn note_resumed(&mut self, resource: Resource) {
         self.ended.resumed.insert(resource);

@@ -9,7 +9,7 @@ use super::file_effect::{FileEffect, file_effect, is_signature};
 use crate::change::FieldChange;
 use crate::mirror::StoredRow;
 use crate::record::{Children, FieldShape, Record, Shape};
-use crate::value::{Value, timestamp};
+use crate::value::{Value, timestamp, untyped};
 
 /// A change of one field as the log gets it.
 #[derive(Clone, Debug, PartialEq)]
@@ -151,8 +151,8 @@ pub(super) fn newly_undeclared(shape: &Shape, record: &Record, held: &StoredRow)
 }
 
 /// Returns the differences of a row that the log gets. It gets no timestamp, no other
-/// signature in a URL, and no difference that exists only because a field is newly selected, newly declared, or no
-/// longer declared.
+/// signature in a URL, and no difference that exists only because a field is newly selected,
+/// newly declared, declared with another type, or no longer declared.
 fn loggable_changes(
     shape: &Shape,
     record: &Record,
@@ -171,7 +171,9 @@ fn loggable_changes(
     let mut logged = Vec::new();
     for change in changes {
         let Some(field) = shape.fields.get(change.position) else {
-            if !is_same_extra(shape, &extra_before, &object(extra_now), undeclared) {
+            // While fields are new, `extra` may be, too.
+            let is_new = !new_fields.is_empty() && change.old == Value::Null;
+            if !is_new && !is_same_extra(shape, &extra_before, &object(extra_now), undeclared) {
                 logged.push(LoggedChange {
                     field: "extra".to_owned(),
                     old: change.old,
@@ -184,12 +186,14 @@ fn loggable_changes(
             continue;
         }
         let new = record.values[change.position].clone();
-        let was_selected = change.old != Value::Null || !new_fields.contains(&field.name);
-        let old = if was_selected {
-            Some(change.old)
+        let is_new = new_fields.contains(&field.name);
+        let old = if is_new && change.old == Value::Null {
+            value_in_extra(field, &extra_before)
         } else {
-            value_in_extra(field, &extra_before).filter(|value| *value != new)
+            Some(change.old)
         };
+        // A field with another type than before may have another spelling of the same value.
+        let old = old.filter(|old| !is_new || untyped(old) != untyped(&new));
         logged.extend(old.map(|old| LoggedChange {
             field: field.name.clone(),
             old,
@@ -222,9 +226,10 @@ fn is_same_extra(
         |(name, value): (&String, &Json)| has_column(name) || new.get(name) == Some(value);
     let moved_here = |(name, value): (&String, &Json)| {
         old.contains_key(name)
+            // The columns of fields that are no longer declared are emptied.
             || undeclared
                 .get(name)
-                .is_some_and(|held| is_equal(held, value))
+                .is_some_and(|held| *held == Value::Null || is_equal(held, value))
     };
     old.iter().all(is_kept) && new.iter().all(moved_here)
 }
@@ -324,6 +329,7 @@ mod tests {
             name: name.to_owned(),
             form,
             declared_type: String::new(),
+            is_declared: true,
         };
         let fields = [
             ("ListingKey", ValueForm::Text),

@@ -25,7 +25,9 @@ pub(in crate::sync) fn needs_full(
         _ if is_incomplete => "its pages lacked records that the feed counts",
         (None, _) => "it is not known with which fields it was read",
         (Some(held), Ok(wanted)) if held.filter != wanted.filter => "its filter has changed",
-        (Some(held), Ok(wanted)) if !wanted.fields.is_subset(&held.fields) => "it has new fields",
+        (Some(held), Ok(wanted)) if !wanted.fields.is_subset(&held.fields) => {
+            "fields are new or have another type"
+        }
         _ => return Ok(false),
     };
     context.progress.note(&Note::ReadsAll(resource, reason));

@@ -195,6 +195,9 @@ impl<'a> Document<'a> {
             scale: number("Scale"),
             enumeration: resolved.enumeration.or_else(|| note(&["LookupName"])),
             description: note(&["Description", "DisplayName", "StandardName"]),
+            missing_since: None,
+            other_type_since: None,
+            type_changed_at: None,
         })
     }
 

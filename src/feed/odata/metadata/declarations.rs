@@ -50,6 +50,15 @@ pub struct Field {
     pub enumeration: Option<String>,
     /// The description, if annotated.
     pub description: Option<String>,
+    /// Since when the feed does not declare the field, in storage form; none if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing_since: Option<String>,
+    /// Since when the feed declares another type, in storage form; none if it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_type_since: Option<String>,
+    /// When the type last changed, or changed back, in storage form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub type_changed_at: Option<String>,
 }
 
 /// A navigation property: a relation from one record to others.

@@ -132,17 +132,12 @@ fn begin_run(
         let resumed = resumed(job.mirror, runs.job())?;
         runs.begin(job.mirror, resource, resumed)?;
     }
-    let held = job.mirror.scope(resource)?;
-    if let (Some(held), Ok(wanted), Some(run)) =
-        (held, job.catalog.scope(resource), runs.get_mut(resource))
-    {
-        run.new_fields = wanted.fields.difference(&held.fields).cloned().collect();
-    }
-    Ok(())
+    job.note_new_fields(runs, resource)
 }
 
 /// Returns a description of the request. A checkpoint with another description is not
-/// resumed: records that were read before a field was declared lack it.
+/// resumed: records that were read before a field was declared lack it, and those that were
+/// read before its type changed have another spelling of its value.
 fn asked(catalog: &Catalog, resource: Resource, children: &[Resource]) -> String {
     let filter = catalog.filter(resource).unwrap_or_default();
     // Another hash only makes the reading start again.
@@ -150,8 +145,9 @@ fn asked(catalog: &Catalog, resource: Resource, children: &[Resource]) -> String
     if let Ok(shape) = catalog.shape(resource, children) {
         let children = shape.children.iter().map(|child| &child.shape);
         for shape in std::iter::once(&*shape).chain(children) {
-            let names = shape.fields.iter().map(|field| &field.name);
-            names.collect::<Vec<_>>().hash(&mut fields);
+            for field in &shape.fields {
+                (&field.name, field.form).hash(&mut fields);
+            }
         }
     }
     let children: Vec<&str> = children.iter().map(|child| child.entity_set()).collect();
