@@ -1,6 +1,6 @@
 //! Declarations that come and go: fields, types and whole resources.
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::columns::declare_in;
 use crate::support::*;
@@ -201,4 +201,62 @@ fn a_field_that_is_no_longer_selected_is_emptied_without_a_log_entry() {
         number(&mirror.open(), "SELECT count(City) FROM listings"),
         sent
     );
+}
+
+#[test]
+fn rows_that_were_inserted_by_hand_are_removed_or_refetched() {
+    for job in ["full", "reconcile"] {
+        let feed = feed(40);
+        let mirror = Mirror::of(&feed);
+        mirror.sync();
+        let keys = feed.listing_keys();
+        let own = rusqlite::Connection::open(mirror.database_path()).unwrap();
+        own.execute_batch(&format!(
+            "INSERT INTO listings (ListingKey, first_seen_at, updated_at)
+                 VALUES ('by hand', '2026-01-01 00:00:00', '2026-01-01 00:00:00');
+             INSERT INTO listings (ListingKey, ListingKeyNumeric, first_seen_at, updated_at)
+                 VALUES ('another', 999999999, '2026-01-01 00:00:00', '2026-01-01 00:00:00');
+             INSERT INTO listings (ListingKey, ListingKeyNumeric, first_seen_at, updated_at)
+                 VALUES ('third', 'no number', '2026-01-01 00:00:00', '2026-01-01 00:00:00');
+             INSERT INTO media (MediaKey, listing_key, first_seen_at, updated_at)
+                 VALUES ('by hand', '{}', '2026-01-01 00:00:00', '2026-01-01 00:00:00');
+             UPDATE listings SET ListingKeyNumeric = NULL WHERE ListingKey = '{}';
+             UPDATE listings SET ModificationTimestamp = NULL, City = 'x' WHERE ListingKey = '{}';",
+            keys[0], keys[1], keys[2]
+        ))
+        .unwrap();
+        drop(own);
+        mirror.sync_ends(0, &[job]);
+        assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    }
+}
+
+#[test]
+fn children_do_not_wait_for_listings_that_metadata_does_not_declare() {
+    let feed = feed(40);
+    let proxy = Proxy::of(&feed, |_| {});
+    let mirror = Mirror::at(&proxy.base_url, |_| {});
+    mirror.sync();
+    proxy.hide("Property");
+    feed.advance(chrono::Duration::hours(1));
+    let key = feed.listing_keys()[2];
+    let photo = key_text(&feed.truth_children(key, "Media")[0]["MediaKey"]);
+    let change = json!({"ShortDescription": "a new description"});
+    feed.edit("Media", &photo, fields(change)).unwrap();
+    mirror.sync_ends(3, &[]).says(3, &["Property"]);
+    assert_mirror_equals_feed(&mirror.open(), &feed, &["Media", "OpenHouse"]);
+    mirror.sync_ends(3, &["full"]);
+    assert_mirror_equals_feed(&mirror.open(), &feed, &["Media", "OpenHouse"]);
+    proxy.declare(|metadata| metadata);
+    feed.clear_requests();
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    assert!(
+        pages_of(&feed, "Property").len() <= 2,
+        "listings are read again"
+    );
+    let logged = "SELECT count(*) FROM changes WHERE resource = 'Property'";
+    assert_eq!(number(&mirror.open(), logged), 0);
+    let shown: Json = mirror.run(&["status", "--json"]).json();
+    assert!(shown.is_object());
 }

@@ -113,6 +113,24 @@ impl WriteTx<'_> {
         Ok(())
     }
 
+    /// Marks the live rows without a number to page by as missing: no page covers them. The
+    /// feed sends no such record. Returns their number.
+    pub fn mark_unnumbered_missing(&self, job: Job, shape: &Shape) -> rusqlite::Result<usize> {
+        self.transaction.execute(
+            &format!(
+                "INSERT OR IGNORE INTO _sweep_missing (job, resource, record_key)
+                 SELECT :job, :resource, {key} FROM {table}
+                 WHERE deleted_at IS NULL AND ({paging} IS NULL OR {paging} >= '')",
+                key = quoted(shape.resource.key()),
+                table = shape.resource.table(),
+                paging = quoted(&shape.paging_field().name)
+            ),
+            named_params! {
+                ":job": job.as_str(), ":resource": shape.resource.entity_set(),
+            },
+        )
+    }
+
     /// Marks the live rows that a sweep has not seen as missing.
     pub fn mark_unseen_missing(&self, job: Job, resource: Resource) -> rusqlite::Result<()> {
         self.transaction.execute(

@@ -6,7 +6,7 @@ use super::job_run::JobRun;
 use super::reader::{Reader, rejected_error};
 use super::run_set::{RunEnding, RunSet};
 use super::scope::needs_full;
-use super::whole::{WholeRead, read_all, read_whole, why_separate};
+use super::whole::{WholeRead, has_listings, read_all, read_whole, why_separate};
 use crate::feed::{FeedError, Position, Sweep, Tries};
 use crate::mirror::{Job, Mirror, RunId, RunStatus};
 use crate::resource::Resource;
@@ -16,7 +16,7 @@ use crate::sync::sync_error::{Result, SyncError};
 /// Reads the changes of `resources`. Reads a resource completely if its changes are not
 /// enough.
 pub(in crate::sync) fn read_changes(job: &mut JobRun<'_>, resources: &[Resource]) -> Result<()> {
-    for group in groups(resources) {
+    for group in groups(job, resources) {
         if job.must_end() {
             return Ok(());
         }
@@ -44,9 +44,10 @@ impl Group {
     }
 }
 
-/// Groups listings with their children; every other resource is a group by itself.
-fn groups(resources: &[Resource]) -> Vec<Group> {
-    let with_listings = resources.contains(&Resource::Property);
+/// Groups listings with their children; every other resource is a group by itself, and so
+/// is a child while the feed does not declare listings.
+fn groups(job: &JobRun<'_>, resources: &[Resource]) -> Vec<Group> {
+    let with_listings = has_listings(job, resources);
     let (children, others): (Vec<Resource>, Vec<Resource>) =
         (resources.iter()).partition(|resource| with_listings && resource.is_child());
     let group = |resource| Group {
@@ -62,7 +63,7 @@ fn groups(resources: &[Resource]) -> Vec<Group> {
 /// Reads the changes since the start of a resumed reading, because its first pages are as
 /// old as that.
 fn catch_up(job: &mut JobRun<'_>, resources: &[Resource]) -> Result<()> {
-    for mut group in groups(resources) {
+    for mut group in groups(job, resources) {
         let has_resumed = job.has_resumed(&group.all());
         if job.must_end() || !has_resumed || job.mirror.watermark(group.resource)?.is_none() {
             continue;

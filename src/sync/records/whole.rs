@@ -22,9 +22,14 @@ pub(in crate::sync) enum WholeRead {
     Failed(String),
 }
 
+/// Returns whether listings are among the resources, and the feed declares them now.
+pub(in crate::sync) fn has_listings(job: &JobRun<'_>, resources: &[Resource]) -> bool {
+    resources.contains(&Resource::Property) && job.catalog.declares(Resource::Property)
+}
+
 /// Reads all of `resources` completely.
 pub(in crate::sync) fn read_all(job: &mut JobRun<'_>, resources: &[Resource]) -> Result<()> {
-    let with_listings = resources.contains(&Resource::Property);
+    let with_listings = has_listings(job, resources);
     let own = resources
         .iter()
         .filter(|resource| !(with_listings && resource.is_child()));
@@ -34,7 +39,8 @@ pub(in crate::sync) fn read_all(job: &mut JobRun<'_>, resources: &[Resource]) ->
         }
         let mut children = Vec::new();
         let mut own = Vec::new();
-        for &child in resources.iter().filter(|child| child.is_child()) {
+        let come_along = |child: &&Resource| with_listings && child.is_child();
+        for &child in resources.iter().filter(come_along) {
             if resource != Resource::Property {
                 continue;
             }

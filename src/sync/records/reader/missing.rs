@@ -124,15 +124,20 @@ impl<'a> Reader<'a> {
             return self.forget_missing(mirror);
         }
         let is_complete = !self.checkpoint.keyless && self.left_out.is_empty();
-        if is_complete && !self.is_in_numeric_order(shape) {
+        let mut has_unnumbered = false;
+        if is_complete {
             let write = mirror.write()?;
-            write.mark_unseen_missing(self.job(), resource)?;
+            if self.is_in_numeric_order(shape) {
+                has_unnumbered = write.mark_unnumbered_missing(self.job(), shape)? > 0;
+            } else {
+                write.mark_unseen_missing(self.job(), resource)?;
+            }
             write.commit()?;
         }
         // Links may skip records, and a resumed sweep has not seen records that other
-        // jobs added since it began.
+        // jobs added since it began. Another program may have removed a row's number.
         let paging = self.paging();
-        let is_doubtful = paging == Paging::NextLink || self.is_resumed;
+        let is_doubtful = paging == Paging::NextLink || self.is_resumed || has_unnumbered;
         self.delete_missing_of(mirror, resource, DeletedReason::Missing, shape, is_doubtful)?;
         for child in self.checkpoint.expanded() {
             self.delete_missing_of(mirror, child, DeletedReason::Replaced, shape, false)?;
