@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use mlsmirror::config::Profile;
-use mlsmirror::feed::{Dialect, Metadata, Page, Wanted, columns, shape};
+use mlsmirror::feed::{Metadata, Page, Wanted, columns, shape};
 use mlsmirror::mirror::{ChangedRecord, Job, Mirror, RunId, StoredRow};
 use mlsmirror::record::Shape;
 use mlsmirror::resource::Resource;
@@ -53,8 +52,7 @@ impl Answer {
             expand: &[],
             held: &Default::default(),
         };
-        let dialect = Dialect::of(Profile::Wfrmls);
-        let shape = Arc::new(shape(&metadata, dialect, Resource::Property, wanted)?);
+        let shape = Arc::new(shape(&metadata, Resource::Property, wanted)?);
         Ok(Answer {
             body,
             metadata,

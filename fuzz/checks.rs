@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use mlsmirror::config::{Config, Profile};
-use mlsmirror::feed::{Dialect, Metadata, Page, Wanted, columns, shape};
+use mlsmirror::config::Config;
+use mlsmirror::feed::{Metadata, Page, Wanted, columns, shape};
 use mlsmirror::files::Place;
 use mlsmirror::record::Shape;
 use mlsmirror::resource::Resource;
@@ -21,8 +21,7 @@ static SHAPE: LazyLock<Arc<Shape>> = LazyLock::new(|| {
         expand: &[Resource::Media],
         held: &Default::default(),
     };
-    let dialect = Dialect::of(Profile::Wfrmls);
-    let shape = shape(&metadata, dialect, Resource::Property, wanted);
+    let shape = shape(&metadata, Resource::Property, wanted);
     Arc::new(shape.expect("the seed declares listings"))
 });
 
@@ -58,29 +57,26 @@ pub fn metadata(input: &[u8]) {
         Err(error) => return assert_is_message(&error.to_string()),
     };
     assert_eq!(Metadata::parse(input).ok().as_ref(), Some(&metadata));
-    for profile in Profile::ALL {
-        let dialect = Dialect::of(profile);
-        for resource in Resource::ALL {
-            let wanted = Wanted {
-                select: &Default::default(),
-                expand: &[],
-                held: &Default::default(),
-            };
-            if let Err(error) = shape(&metadata, dialect, resource, wanted) {
-                assert_is_message(&error.to_string());
-            }
-            let Ok(columns) = columns(&metadata, resource, wanted) else {
-                continue;
-            };
-            // SQLite ignores the case of names.
-            let mut names: Vec<String> = columns
-                .iter()
-                .map(|column| column.name.to_ascii_lowercase())
-                .collect();
-            names.sort_unstable();
-            names.dedup();
-            assert_eq!(names.len(), columns.len());
+    for resource in Resource::ALL {
+        let wanted = Wanted {
+            select: &Default::default(),
+            expand: &[],
+            held: &Default::default(),
+        };
+        if let Err(error) = shape(&metadata, resource, wanted) {
+            assert_is_message(&error.to_string());
         }
+        let Ok(columns) = columns(&metadata, resource, wanted) else {
+            continue;
+        };
+        // SQLite ignores the case of names.
+        let mut names: Vec<String> = columns
+            .iter()
+            .map(|column| column.name.to_ascii_lowercase())
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), columns.len());
     }
 }
 

@@ -125,6 +125,11 @@ impl Shape {
         values[self.modified?].as_text()
     }
 
+    /// Returns the field in which a child's record names its listing.
+    pub fn parent_field(&self) -> Option<&FieldShape> {
+        self.parents.first().map(|at| &self.fields[*at])
+    }
+
     /// Returns the key of the listing that a child's record names. Media of members and
     /// offices name no listing.
     pub fn parent_of(&self, values: &[Value]) -> Option<Box<str>> {

@@ -9,7 +9,7 @@ use crate::config::ConfigError;
 use crate::feed::TokenError;
 use crate::mirror::{CorruptCopy, MirrorProblem, NoListing, NotAMirror, is_corrupt};
 use crate::report::{Condition, Omission};
-use crate::sync::{Advice, DatabaseUnwritable, Note};
+use crate::sync::{Advice, DatabaseUnwritable, Note, OtherFeed};
 
 /// A resource has never completed a full sync.
 pub const NEVER_SYNCED: &str = "run `mlsmirror sync`";
@@ -26,6 +26,9 @@ pub const DIFFERS_FROM_FEED: &str = "run `mlsmirror sync reconcile` to fix keys 
 /// Only photo files are missing or changed.
 pub const PHOTO_FILES_DIFFER: &str = "`mlsmirror sync media` fetches missing files, `mlsmirror refresh LISTING` fetches the missing and changed files of a listing";
 
+/// The configured feed is not the one that is mirrored.
+const OTHER_FEED: &str = "set mirror.database to a new file; if the same feed has moved to this address, run `mlsmirror sync --feed-moved` once";
+
 /// Returns what the user can do about an error, unless its message says so already.
 pub fn advice(error: &anyhow::Error) -> Option<Cow<'static, str>> {
     if let Some(ConfigError::Missing { .. }) = error.downcast_ref() {
@@ -36,6 +39,9 @@ pub fn advice(error: &anyhow::Error) -> Option<Cow<'static, str>> {
     }
     if let Some(error) = error.downcast_ref::<NotAMirror>() {
         return Some(for_mirror(error.problem).into());
+    }
+    if error.is::<OtherFeed>() {
+        return Some(OTHER_FEED.into());
     }
     if let Some(error) = error.downcast_ref::<NoListing>() {
         return for_listing(error);

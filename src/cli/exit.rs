@@ -6,7 +6,7 @@ use crate::config::ConfigError;
 use crate::feed::{FeedError, TokenError};
 use crate::mirror::{LeaseTaken, NotAMirror};
 use crate::stop::Signal;
-use crate::sync::{Ending, ForeignFolder, Misconfigured};
+use crate::sync::{Ending, ForeignFolder, Misconfigured, OtherFeed};
 
 /// The ways in which the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,7 @@ impl Exit {
             || error.is::<NotAMirror>()
             || error.is::<Misconfigured>()
             || error.is::<ForeignFolder>()
+            || error.is::<OtherFeed>()
             || error.is::<UsageError>()
         {
             return Exit::Usage;

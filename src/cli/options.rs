@@ -61,6 +61,9 @@ pub struct SyncOptions {
     /// With the job media: remove files that no row names; with --dry-run, only list them
     #[arg(long)]
     pub prune: bool,
+    /// The feed has moved to another feed.base_url: keep the rows of this mirror
+    #[arg(long)]
+    pub feed_moved: bool,
 }
 
 fn resource() -> impl TypedValueParser<Value = Resource> {

@@ -53,8 +53,9 @@ impl Session {
     }
 
     /// Opens the mirror for a job, and shares the rate budget with other processes.
-    pub fn open_for_sync(&self) -> anyhow::Result<Mirror> {
-        let mirror = sync::naming_database(&self.config, sync::open_for_sync(&self.config))?;
+    pub fn open_for_sync(&self, feed_has_moved: bool) -> anyhow::Result<Mirror> {
+        let opened = sync::open_for_sync(&self.config, feed_has_moved);
+        let mirror = sync::naming_database(&self.config, opened)?;
         sync::share_budget(&self.config, &self.feed);
         Ok(mirror)
     }

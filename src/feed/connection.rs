@@ -1,6 +1,7 @@
 //! A connection to one feed. A request fails with a [`FeedError`].
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
 use tokio::runtime::Runtime;
@@ -21,6 +22,8 @@ pub struct Feed {
     page_size: u32,
     max_concurrent: usize,
     runtime: Runtime,
+    /// Whether a count was larger than its page.
+    trusts_counts: AtomicBool,
 }
 
 /// The number of threads that receive and decode pages. More threads would only hold more
@@ -41,6 +44,7 @@ impl Feed {
             page_size: settings.page_size,
             max_concurrent: settings.max_concurrent,
             runtime,
+            trusts_counts: AtomicBool::new(false),
         })
     }
 
@@ -74,6 +78,12 @@ impl Feed {
         self.client.date()
     }
 
+    /// Returns the feed's time, or the local time if its responses have no readable `Date`
+    /// header. Use it only to recognise timestamps in the future.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.date().unwrap_or_else(Utc::now)
+    }
+
     /// Reads the feed's `$metadata`.
     pub fn metadata(&self) -> Result<Metadata, FeedError> {
         let url = self.client.url("$metadata")?;
@@ -96,8 +106,12 @@ impl Feed {
             ..RequestOptions::RECORDS
         };
         let decode = |body: &[u8]| Page::decode(body, shape);
-        self.runtime
-            .block_on(self.client.get(&url, options, decode))
+        let request = self.client.get(&url, options, decode);
+        let page = self.runtime.block_on(request)?;
+        if page.count.is_some_and(|count| count > page.entries as u64) {
+            self.trust_counts();
+        }
+        Ok(page)
     }
 
     /// Reads the page at one position of a sweep.
@@ -130,6 +144,17 @@ impl Feed {
         body.read(names, position, self.page_size)
     }
 
+    /// Returns whether the server is known to count all matching records, and not only those
+    /// of the page.
+    pub fn trusts_counts(&self) -> bool {
+        self.trusts_counts.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the server counts all matching records.
+    pub fn trust_counts(&self) {
+        self.trusts_counts.store(true, Ordering::Relaxed);
+    }
+
     /// Starts to read a sweep from several positions at once. Each position has the number
     /// of its walk.
     pub fn walk(&self, sweep: Sweep, positions: Vec<(usize, Position)>) -> ParallelReader {
@@ -143,10 +168,10 @@ impl Feed {
             shape,
             filter,
             select,
-            paging: self.dialect.paging,
             page_size: self.page_size,
             timestamps: self.dialect.timestamps,
             tries: Tries::Configured,
+            trusts_count: self.trusts_counts(),
         }
     }
 }

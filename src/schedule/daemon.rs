@@ -159,7 +159,7 @@ impl<'h> Daemon<'h> {
         };
         self.feed = Some(feed.clone());
 
-        let mut mirror = sync::open_for_sync(&self.config)?;
+        let mut mirror = sync::open_for_sync(&self.config, false)?;
         sync::share_budget(&self.config, &feed);
         let context = Context {
             config: &self.config,
@@ -220,6 +220,7 @@ fn take_lease_and_plan(config: &Config) -> anyhow::Result<Timetable> {
 /// Returns when the jobs are due, counted from their last starts. If a resource has
 /// never been read in full, the first job that can do so is due now.
 fn timetable(config: &Config, mirror: &Mirror) -> anyhow::Result<Timetable> {
+    sync::check_feed_address(config, mirror)?;
     let mut started = Vec::new();
     for job in ScheduledJob::ALL {
         let last = mirror.last_started(job.job())?;

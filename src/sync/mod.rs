@@ -12,6 +12,7 @@
 //! feed are part of a job's [`Report`], unless a function says otherwise.
 
 mod context;
+mod feed_address;
 mod open_for_sync;
 mod outcome;
 mod progress;
@@ -28,6 +29,7 @@ mod verify;
 mod jobs;
 
 pub use context::Context;
+pub use feed_address::{OtherFeed, check_feed_address};
 pub use jobs::deletions::deletions;
 pub use jobs::full::full;
 pub use jobs::incremental::{downloads_photos, incremental, up_to_date};

@@ -4,7 +4,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::feed_address::{check_feed_address, save_feed_address};
 use super::outcome::Ending;
+use super::sync_error::SyncError;
 use super::time_zone::save_time_zone;
 use crate::config::Config;
 use crate::feed::Feed;
@@ -15,14 +17,20 @@ const CREDENTIALS: &str = "credentials";
 const REFUSED: &str = "refused";
 
 /// Opens the mirror for a job: takes the lease, and marks the runs of crashed
-/// processes as interrupted.
+/// processes as interrupted. With `feed_has_moved`, the mirror accepts that its feed has
+/// another address than before.
 ///
 /// # Errors
-/// [`crate::mirror::LeaseTaken`], [`crate::mirror::NotAMirror`], or an error of the
-/// database.
-pub fn open_for_sync(config: &Config) -> anyhow::Result<Mirror> {
+/// [`crate::mirror::LeaseTaken`], [`crate::mirror::NotAMirror`],
+/// [`OtherFeed`](super::feed_address::OtherFeed), or an error of the database.
+pub fn open_for_sync(config: &Config, feed_has_moved: bool) -> anyhow::Result<Mirror> {
     let mut mirror = Mirror::open(&config.mirror.database)?;
     mirror.take_lease(Lease::Sync)?;
+    if feed_has_moved {
+        save_feed_address(config, &mut mirror).map_err(SyncError::into_anyhow)?;
+    } else {
+        check_feed_address(config, &mirror)?;
+    }
     mirror.mark_abandoned_runs()?;
     save_time_zone(config, &mut mirror)?;
     Ok(mirror)

@@ -122,7 +122,7 @@ fn the_pause_that_a_429_asks_for_is_kept_by_the_feeds_clock() {
 
 #[test]
 fn a_permanent_error_is_not_retried_and_the_next_run_completes() {
-    for (status, code) in [(400, 1), (401, 5), (403, 5), (404, 1)] {
+    for (status, code) in [(401, 5), (403, 5), (404, 1)] {
         let feed = feed(50);
         feed.fault(FaultRule {
             path_contains: Some("$orderby=ListingKeyNumeric".to_owned()),
@@ -203,6 +203,28 @@ fn sync_past(other: &Simulator, feed: &Simulator, fault: Fault, profile: &str) -
 }
 
 #[test]
+fn a_request_that_is_refused_in_every_order_is_not_retried() {
+    let feed = feed(50);
+    feed.fault(FaultRule {
+        path_contains: Some("Property?".to_owned()),
+        ..FaultRule::always(Fault::Status(400))
+    });
+    let mirror = Mirror::with(&feed, |settings| settings.resources = vec!["Property"]);
+    let ended = mirror.sync_ends(1, &[]);
+    ended.says(1, &["Property: ", "400", "This is a simulated fault"]);
+    assert_eq!(
+        feed.requests()
+            .iter()
+            .filter(|request| request.path.ends_with("/Property"))
+            .count(),
+        2
+    );
+    feed.clear_faults();
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &["Property"]);
+}
+
+#[test]
 fn a_redirect_to_another_host_is_not_followed() {
     let other = feed(30);
     for profile in ["wfrmls", "reso"] {
@@ -219,7 +241,7 @@ fn a_redirect_to_another_host_is_not_followed() {
 #[test]
 fn a_next_link_to_another_host_is_not_followed() {
     let other = feed(30);
-    let feed = feed(30);
+    let feed = feed_with(30, |options| options.server.refuse_orderby = true);
     let away = format!("{}/Property", other.base_url());
     let (mirror, ended) = sync_past(&other, &feed, Fault::ForeignNextLink(away), "reso");
     ended.says(1, &["pointed to another host"]);

@@ -226,8 +226,16 @@ fn a_killed_sync_resumes_with_next_links_too() {
         settings.set("profile", "\"reso\"");
         settings.set("max_concurrent", 1);
     });
-    feed.set_server(|server| server.page_cap = Some(20));
-    stop_sync_after(&mirror, &feed, 5, "KILL");
+    feed.set_server(|server| {
+        server.page_cap = Some(20);
+        server.refuse_orderby = true;
+    });
+    // Two requests are refused because of their order.
+    stall_after(&feed, 5 + 2);
+    let running = mirror.start(&["sync"]);
+    mirror.wait_for_pages("Property", 5);
+    running.signal("KILL");
+    running.wait();
     sync_the_rest(&mirror, &feed, 3..=5);
     assert_resumed(&mirror, &feed);
 }

@@ -14,8 +14,9 @@ const MODULES: [&str; 12] = [
 ];
 
 /// The same inside `sync`, for its files and folders.
-const SYNC: [&str; 11] = [
+const SYNC: [&str; 12] = [
     "sync_error",
+    "feed_address",
     "progress",
     "context",
     "outcome",

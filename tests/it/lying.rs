@@ -255,7 +255,10 @@ fn a_photo_that_another_listing_lists_stays_with_its_own() {
 
 #[test]
 fn pages_that_repeat_under_new_links_end_with_an_error() {
-    let feed = feed_with(90, |options| options.server.page_cap = Some(20));
+    let feed = feed_with(90, |options| {
+        options.server.page_cap = Some(20);
+        options.server.refuse_orderby = true;
+    });
     let proxy = Proxy::of(&feed, |_| {});
     let mirror = Mirror::at(&proxy.base_url, |settings| {
         settings.resources = vec!["Property"];
@@ -274,4 +277,220 @@ fn pages_that_repeat_under_new_links_end_with_an_error() {
     let ended = mirror.run(&["sync"]);
     assert_ne!(ended.code, Some(0), "{ended}");
     ended.says(ended.code.unwrap(), &["circle"]);
+}
+
+#[test]
+fn a_server_that_refuses_orderby_is_read_by_its_links() {
+    for profile in ["wfrmls", "reso"] {
+        let feed = feed_with(90, |options| options.server.refuse_orderby = true);
+        let mirror = Mirror::with(&feed, |settings| {
+            settings.set("profile", format!("{profile:?}"));
+        });
+        mirror.sync();
+        assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+        touch_all(&feed);
+        mirror.sync();
+        assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+        feed.clear_requests();
+        mirror.sync();
+        let mut requests = feed.requests();
+        requests.retain(|request| {
+            request.path.ends_with("/Property") && !request.query.contains(" desc")
+        });
+        assert!(!requests.is_empty());
+        assert!(
+            requests.iter().all(|request| request.status == 200),
+            "{requests:?}"
+        );
+        mirror.sync_ends(0, &["reconcile"]);
+        assert_eq!(mirror.run(&["verify"]).code, Some(0));
+    }
+}
+
+/// Counts the records of the page, and sends short pages without a link.
+fn count_the_page(answer: &mut Answer) {
+    let Some(list) = answer
+        .body
+        .get_mut("value")
+        .and_then(|list| list.as_array_mut())
+    else {
+        return;
+    };
+    list.truncate(7);
+    let count = list.len();
+    if answer.body.get("@odata.count").is_some() {
+        answer.body["@odata.count"] = json!(count);
+    }
+    if let Some(body) = answer.body.as_object_mut() {
+        body.remove("@odata.nextLink");
+    }
+}
+
+#[test]
+fn short_pages_without_a_link_that_count_themselves_are_not_the_end() {
+    for profile in ["wfrmls", "reso"] {
+        let feed = feed(60);
+        let proxy = Proxy::of(&feed, count_the_page);
+        let mirror = Mirror::at(&proxy.base_url, |settings| {
+            settings.set("profile", format!("{profile:?}"));
+        });
+        mirror.sync();
+        assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+        touch_all(&feed);
+        mirror.sync();
+        assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    }
+}
+
+#[test]
+fn a_listing_that_skip_links_jump_over_is_found() {
+    let feed = feed_with(90, |options| {
+        options.server.page_cap = Some(20);
+        options.server.refuse_orderby = true;
+    });
+    let changed = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let feed = std::sync::Arc::new(feed);
+    let (market, done) = (feed.clone(), changed.clone());
+    let proxy = Proxy::of(&feed, move |answer| {
+        // After the second page, a listing of the first page is deleted and a new one comes.
+        let is_page = answer.is_of("Property") && answer.request.contains("$skip=20");
+        if is_page && !done.swap(true, std::sync::atomic::Ordering::SeqCst) {
+            let first = market.listing_keys()[0].to_string();
+            market.delete("Property", &first, false).unwrap();
+            market.advance(chrono::Duration::minutes(1));
+            market.insert_listing().unwrap();
+        }
+    });
+    let mirror = Mirror::at(&proxy.base_url, |settings| {
+        settings.set("profile", "\"reso\"");
+    });
+    mirror.sync();
+    assert!(changed.load(std::sync::atomic::Ordering::SeqCst));
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
+fn another_feed_is_refused_and_a_moved_feed_is_accepted() {
+    let feed = feed(30);
+    let other = feed_with(40, |options| options.seed = 99);
+    let mut mirror = Mirror::of(&feed);
+    mirror.sync();
+    let before = dump(&mirror.open(), &MAIN);
+    mirror.configure(|settings| settings.base_url = other.base_url());
+    for arguments in [
+        &["sync"] as &[&str],
+        &["sync", "full"],
+        &["sync", "reconcile"],
+        &["refresh", "1000001"],
+        &["verify"],
+        &["watch"],
+    ] {
+        let ended = mirror.run(arguments);
+        ended.says(2, &[&feed.base_url(), &other.base_url()]);
+        assert!(ended.stderr.contains("--feed-moved"), "{ended}");
+    }
+    assert!(dump(&mirror.open(), &MAIN) == before, "a row has changed");
+    assert_eq!(other.requests().len(), 0);
+
+    // The same feed at another address.
+    let moved = Proxy::of(&feed, |_| {});
+    mirror.configure(|settings| settings.base_url = moved.base_url.clone());
+    mirror.sync_ends(2, &[]);
+    mirror.sync_ends(0, &["--feed-moved"]);
+    mirror.sync();
+    assert!(dump(&mirror.open(), &MAIN) == before, "a row has changed");
+}
+
+#[test]
+fn children_that_a_run_left_out_are_read_by_the_next_run_that_may() {
+    let feed = feed_with(60, |options| options.server.expand_refused = Some(400));
+    let active =
+        "filter = { Property = \"StandardStatus eq Odata.Models.StandardStatus'Active'\" }";
+    let mut mirror = Mirror::with(&feed, |settings| settings.sync = active.to_owned());
+    mirror.sync();
+    let equals = |mirror: &Mirror| {
+        let listings: std::collections::BTreeSet<String> = truth(&feed, "Property")
+            .into_iter()
+            .filter(|(_, record)| record["StandardStatus"] == "Active")
+            .map(|(key, _)| key)
+            .collect();
+        assert_mirror_equals_part(&mirror.open(), &feed, &MAIN, |listing, _| {
+            listings.contains(listing)
+        });
+    };
+    equals(&mirror);
+
+    // Listings that enter the filter have children with old timestamps.
+    let move_status = || {
+        feed.advance(chrono::Duration::hours(2));
+        for (key, record) in truth(&feed, "Property") {
+            let other = if record["StandardStatus"] == "Active" {
+                "Pending"
+            } else {
+                "Active"
+            };
+            if key.ends_with('1') || key.ends_with('2') {
+                let status = fields(json!({"StandardStatus": other}));
+                feed.edit("Property", &key, status).unwrap();
+            }
+        }
+    };
+    move_status();
+    mirror.sync();
+    equals(&mirror);
+
+    move_status();
+    mirror.sync_ends(0, &["--only", "Property"]);
+    mirror.sync();
+    equals(&mirror);
+
+    // A resource that was switched off for a while.
+    mirror.configure(|settings| settings.resources = vec!["Property"]);
+    move_status();
+    mirror.sync();
+    mirror.configure(|settings| settings.resources = MAIN.to_vec());
+    mirror.sync();
+    equals(&mirror);
+    assert_eq!(mirror.run(&["verify"]).code, Some(0));
+}
+
+#[test]
+fn a_copy_that_is_behind_changes_nothing_and_is_reported() {
+    let (fresh, stale) = (feed(40), feed(40));
+    let proxy = Proxy::of(&fresh, |_| {});
+    let mirror = Mirror::at(&proxy.base_url, |_| {});
+    mirror.sync();
+    fresh.advance(chrono::Duration::minutes(5));
+    fresh.move_market(60);
+    mirror.sync();
+    let db = mirror.open();
+    let (before, changes) = (dump(&db, &MAIN), "SELECT count(*) FROM changes");
+    let logged = number(&db, changes);
+
+    proxy.forward_to(&stale);
+    for job in [&[] as &[&str], &["full"], &["reconcile"]] {
+        let ended = mirror.sync_ends(3, job);
+        assert!(ended.stderr.contains("behind"), "{job:?}: {ended}");
+        assert!(dump(&db, &MAIN) == before, "{job:?} changed a row");
+    }
+    proxy.forward_to(&fresh);
+    mirror.sync();
+    assert_mirror_equals_feed(&db, &fresh, &MAIN);
+    assert_eq!(number(&db, changes), logged);
+}
+
+#[test]
+fn a_server_without_a_clock_does_not_move_the_watermark_into_the_future() {
+    let feed = feed(60);
+    let proxy = Proxy::of(&feed, |_| {});
+    proxy.stop_clock();
+    let mirror = Mirror::at(&proxy.base_url, |_| {});
+    let future = json!({"ModificationTimestamp": "2098-01-01T00:00:00Z", "ListPrice": 1.0});
+    let key = feed.listing_keys()[5].to_string();
+    feed.edit_silently("Property", &key, fields(future))
+        .unwrap();
+    mirror.sync();
+    touch_all(&feed);
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
 }

@@ -421,7 +421,7 @@ impl Market {
             progress: &Unwatched,
             allow_deletes: 0,
         };
-        let mut mirror = sync::open_for_sync(&self.config).unwrap();
+        let mut mirror = sync::open_for_sync(&self.config, false).unwrap();
         let resources = [Resource::Property, Resource::Media, Resource::OpenHouse];
         let done = match job {
             "full" => sync::full(&context, &mut mirror, &resources),

@@ -342,8 +342,9 @@ fn changes_are_mirrored_with_every_kind_of_server() {
             server.page_cap = Some(9);
             server.expand_cap = Some(1);
         }),
-        ("next links", "reso", |_| {}),
+        ("next links", "reso", |server| server.refuse_orderby = true),
         ("next links, children on their own", "reso", |server| {
+            server.refuse_orderby = true;
             server.expand_refused = Some(501)
         }),
     ];

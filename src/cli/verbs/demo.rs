@@ -46,7 +46,7 @@ pub fn run(wanted: &DemoOptions, output: &Output) -> anyhow::Result<Exit> {
     let database = config.mirror.database.clone();
     let token = Token::checked(simulator.token(), "the simulated feed")?;
     let session = Session::with(config, token)?;
-    let mut mirror = session.open_for_sync()?;
+    let mut mirror = session.open_for_sync(false)?;
     let say = |text: &str| if output.json { Ok(()) } else { print(text) };
 
     say(&format!(

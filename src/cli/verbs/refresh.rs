@@ -47,7 +47,7 @@ pub fn run(
         let what = "refresh: listings are not mirrored; add Property to sync.resources";
         return Err(UsageError(what.to_owned()).into());
     }
-    let mut mirror = session.open_for_sync()?;
+    let mut mirror = session.open_for_sync(false)?;
     let done = sync::refresh(
         &context,
         &mut mirror,

@@ -95,7 +95,7 @@ pub fn run(arguments: &Arguments, wanted: &SyncOptions, output: &Output) -> anyh
         output.result(&plan, &describe(&plan))?;
         return Ok(super::check::exit(&plan));
     }
-    let mut mirror = session.open_for_sync()?;
+    let mut mirror = session.open_for_sync(wanted.feed_moved)?;
     let done = do_job(&context, &mut mirror, wanted, &resources, output);
     release_lease(&mut mirror);
     let done = sync::naming_database(&session.config, done)?;

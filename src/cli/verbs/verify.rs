@@ -30,6 +30,7 @@ struct Document<'a> {
 pub fn run(arguments: &Arguments, wanted: &VerifyOptions, output: &Output) -> anyhow::Result<Exit> {
     let session = Session::open(arguments, output)?;
     let mut mirror = Mirror::open_to_read(&session.config.mirror.database)?;
+    sync::check_feed_address(&session.config, &mirror)?;
     let progress = ProgressDisplay::new(output, &session.config.feed);
     let context = session.context(&progress, 0);
     let resources = &session.config.sync.resources;

@@ -108,4 +108,13 @@ impl FeedError {
             _ => false,
         }
     }
+
+    /// Returns whether the server may not know `$orderby`, or may not obey it.
+    pub fn may_refuse_order(&self) -> bool {
+        match self {
+            FeedError::Refused { status, .. } => matches!(status, 400 | 501),
+            FeedError::Unordered(_) => true,
+            _ => false,
+        }
+    }
 }

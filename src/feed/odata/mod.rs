@@ -11,7 +11,7 @@ pub use deleted::{
     Announced, Announcement, DELETED_NAMES, DeletedBody, DeletedNames, DeletedPosition,
     KeylessAnnouncement,
 };
-pub use dialect::{Dialect, Paging};
+pub use dialect::Dialect;
 pub use metadata::Metadata;
 #[cfg(test)]
 pub use page::LastChange;

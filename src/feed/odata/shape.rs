@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::dialect::{Dialect, Paging};
 use super::metadata::{Edm, EntityType, Field, Metadata};
 use crate::record::{ChildShape, FieldShape, Shape};
 use crate::resource::{MODIFICATION_TIMESTAMP, PHOTOS_COUNT, Resource};
@@ -174,7 +173,6 @@ fn entity(metadata: &Metadata, resource: Resource) -> Result<&EntityType, ShapeE
 /// expand.
 pub fn shape(
     metadata: &Metadata,
-    dialect: &Dialect,
     resource: Resource,
     wanted: Wanted<'_>,
 ) -> Result<Shape, ShapeError> {
@@ -184,10 +182,7 @@ pub fn shape(
     // A key whose name differs from a RESO name only by case is not the key.
     let declared = (entity.key.first().map(String::as_str))
         .filter(|name| fields.iter().any(|field| field.name == **name));
-    let paging = match dialect.paging {
-        Paging::Keyset => declared.unwrap_or(resource.key()),
-        Paging::NextLink => resource.key(),
-    };
+    let paging = declared.unwrap_or(resource.key());
     if let Some(select) = select {
         check_selected(resource, &fields, select)?;
         fields.retain(|field| {
@@ -215,7 +210,7 @@ pub fn shape(
             };
             shape.children.push(ChildShape {
                 name: name.to_owned(),
-                shape: self::shape(metadata, dialect, child, wanted)?,
+                shape: self::shape(metadata, child, wanted)?,
             });
         }
     }

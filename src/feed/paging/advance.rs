@@ -98,7 +98,7 @@ fn advance_ties(timestamp: &str, after: Option<&Key>, page: &Page) -> Result<Pos
     if page.entries == 0 {
         let next = next_shown(timestamp)
             .ok_or_else(|| FeedError::Stuck(format!("{timestamp} is not a timestamp")))?;
-        return Ok(Position::since(next));
+        return Ok(Position::since(next, false));
     }
     if !page.keys_ascend {
         return Err(unordered("the key"));

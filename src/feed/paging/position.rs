@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::key::{Cursor, Key};
-use crate::feed::odata::Paging;
 
 /// The position of a walk: where its next page starts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,25 +57,42 @@ pub enum Position {
 
 impl Position {
     /// Returns the start of a whole resource.
-    pub fn start(paging: Paging) -> Position {
-        match paging {
-            Paging::Keyset => Position::Keyset {
-                after: None,
-                up_to: None,
-                skip: 0,
-            },
-            Paging::NextLink => Position::NextLink { next_link: None },
+    pub fn start(by_links: bool) -> Position {
+        if by_links {
+            return Position::NextLink { next_link: None };
+        }
+        Position::Keyset {
+            after: None,
+            up_to: None,
+            skip: 0,
         }
     }
 
     /// Returns the position before all records that changed at or after a time, in storage
     /// form.
-    pub fn since(time: String) -> Position {
+    pub fn since(time: String, by_links: bool) -> Position {
+        if by_links {
+            return Position::ChangeLinks {
+                since: time,
+                next_link: None,
+            };
+        }
         Position::Changes {
             since: time,
             after: None,
             skip: 0,
             two_steps: false,
+        }
+    }
+
+    /// Returns the start of the same walk by next links. Returns none if the walk is by
+    /// next links already, or at its end.
+    pub fn from_start_by_links(&self) -> Option<Position> {
+        match self {
+            Position::Keyset { .. } => Some(Position::start(true)),
+            Position::Changes { since, .. } => Some(Position::since(since.clone(), true)),
+            Position::Ties { timestamp, .. } => Some(Position::since(timestamp.clone(), true)),
+            _ => None,
         }
     }
 

@@ -6,7 +6,7 @@ use super::advance::advance;
 use super::position::Position;
 use super::sweep::Sweep;
 use crate::feed::http::{Client, FeedError, RequestOptions};
-use crate::feed::odata::{Page, Paging};
+use crate::feed::odata::Page;
 
 /// A page, and the positions of its walk before and after it.
 #[derive(Debug)]
@@ -39,8 +39,9 @@ impl Step {
             // An empty page ends the walk, so it is read twice.
             page = read_page(sweep, client, &from).await?;
         }
-        // A full page is never the last, because its count may be the size of the page.
-        if page.entries >= sweep.page_size as usize {
+        // A count that may be the size of the page does not show that the page is the last.
+        let is_full = page.entries >= sweep.page_size as usize;
+        if page.entries > 0 && (is_full || !sweep.trusts_count) {
             page.count = page.count.filter(|count| *count > page.entries as u64);
         }
 
@@ -77,7 +78,6 @@ async fn read_with_fallback<'p>(
 }
 
 async fn read_page(sweep: &Sweep, client: &Client, from: &Position) -> Result<Page, FeedError> {
-    let by_links = sweep.paging == Paging::NextLink;
     let (url, max_page_size) = match from {
         Position::Finished => return Ok(Page::default()),
         Position::Keyset { after, up_to, skip } => {
@@ -90,12 +90,8 @@ async fn read_page(sweep: &Sweep, client: &Client, from: &Position) -> Result<Pa
             skip,
             two_steps,
         } => {
-            let mut query = sweep.changes_query(since, after.as_ref(), *skip, *two_steps);
-            if !by_links {
-                query = query.top(sweep.page_size.into());
-            }
-            let url = client.url(&query.to_path_and_query())?;
-            (url, by_links.then_some(sweep.page_size))
+            let query = sweep.changes_query(since, after.as_ref(), *skip, *two_steps);
+            (client.url(&query.to_path_and_query())?, None)
         }
         Position::ChangeLinks { since, next_link } => {
             let url = match next_link {

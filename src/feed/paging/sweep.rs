@@ -6,7 +6,6 @@ use chrono::TimeDelta;
 
 use super::key::{Cursor, Key};
 use crate::feed::http::Tries;
-use crate::feed::odata::Paging;
 use crate::feed::odata::query::{self, Literal, Precision, Query, timestamp_literal};
 use crate::record::Shape;
 use crate::resource::MODIFICATION_TIMESTAMP;
@@ -21,14 +20,15 @@ pub struct Sweep {
     pub filter: Option<String>,
     /// Whether `$select` asks for the fields of the shape only.
     pub select: bool,
-    /// How the server pages a resource.
-    pub paging: Paging,
     /// The number of records per page.
     pub page_size: u32,
     /// How timestamps are written in `$filter`.
     pub timestamps: Precision,
     /// How often a page is requested if it fails.
     pub tries: Tries,
+    /// Whether a count is known to be the number of all matching records. Some servers
+    /// count the records of the page.
+    pub trusts_count: bool,
 }
 
 /// The length of a timestamp with milliseconds, in storage form.
@@ -50,11 +50,12 @@ impl Sweep {
         query.expand(shape.children.iter().map(|child| child.name.clone()))
     }
 
-    /// Returns the query for the first page by next links.
+    /// Returns the query for the first page by next links, in any order: the server may not
+    /// know `$orderby`.
     pub(super) fn first_page_query(&self) -> Query {
         match &self.filter {
-            Some(filter) => self.query().filter(filter.clone()),
-            None => self.query(),
+            Some(filter) => self.unordered_query().filter(filter.clone()),
+            None => self.unordered_query(),
         }
     }
 
@@ -93,6 +94,7 @@ impl Sweep {
             .order_by(MODIFICATION_TIMESTAMP, query::Order::Asc)
             .order_by(self.shape.paging_field().name.clone(), query::Order::Asc)
             .filter(query::and([filter.unwrap_or_default(), rest]))
+            .top(self.page_size.into())
             .count();
         if skip > 0 { query.skip(skip) } else { query }
     }
@@ -103,6 +105,7 @@ impl Sweep {
         let changed = query::ge(MODIFICATION_TIMESTAMP, &self.time(since));
         self.unordered_query()
             .filter(query::and([filter.unwrap_or_default(), changed]))
+            .count()
     }
 
     /// Returns the sweep of only the records that show a timestamp, in storage form. A server

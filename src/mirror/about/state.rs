@@ -14,7 +14,7 @@ impl Mirror {
 
 impl ReadTx<'_> {
     /// Returns a fact by its name, if it is known.
-    pub(in crate::mirror) fn state(&self, name: &str) -> rusqlite::Result<Option<String>> {
+    pub fn state(&self, name: &str) -> rusqlite::Result<Option<String>> {
         state(&self.transaction, name)
     }
 }

@@ -100,6 +100,29 @@ impl ReadTx<'_> {
             .optional()
     }
 
+    /// Returns the keys of the newest live rows whose ModificationTimestamp is after a time
+    /// and at or before another one, in storage form.
+    pub fn live_between(
+        &self,
+        resource: Resource,
+        after: &str,
+        up_to: &str,
+        limit: u64,
+    ) -> rusqlite::Result<Vec<String>> {
+        let sql = format!(
+            "SELECT CAST({} AS TEXT) FROM {}
+             WHERE {MODIFICATION_TIMESTAMP} > ?1 AND {MODIFICATION_TIMESTAMP} <= ?2
+               AND deleted_at IS NULL
+             ORDER BY {MODIFICATION_TIMESTAMP} DESC LIMIT {limit}",
+            quoted(resource.key()),
+            resource.table()
+        );
+        let mut statement = self.transaction.prepare(&sql)?;
+        statement
+            .query_map([after, up_to], |row| row.get(0))?
+            .collect()
+    }
+
     /// Returns the numbers of live and of soft-deleted rows of a resource.
     pub fn count_rows(&self, resource: Resource) -> rusqlite::Result<(u64, u64)> {
         let table = resource.table();

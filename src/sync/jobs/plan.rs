@@ -182,12 +182,15 @@ impl<'a> Planning<'a> {
     fn read_page(&mut self, count: Option<u64>) -> Result<()> {
         let feed = self.context.feed;
         let shape = self.catalog.shape(self.resource, &self.children)?;
-        let start = Position::start(feed.dialect().paging);
+        let start = Position::start(false);
         self.plan.fields = Some(shape.fields.len());
         let filter = self.catalog.filter(self.resource).map(str::to_owned);
         let sweep = feed.sweep(shape, filter, self.catalog.selects(self.resource));
         let before = feed.traffic();
-        let step = feed.step(&sweep, 0, &start)?;
+        let step = match feed.step(&sweep, 0, &start) {
+            Err(error) if error.may_refuse_order() => feed.step(&sweep, 0, &Position::start(true)),
+            step => step,
+        }?;
         let bytes = (feed.traffic() - before).bytes_received;
         let entries = step.page.entries as u64;
         self.plan.bytes = count.map(|count| match entries {

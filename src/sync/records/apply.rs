@@ -36,6 +36,17 @@ pub(in crate::sync) struct Apply<'a> {
     pub older: Vec<(Resource, String)>,
     /// Children that their listing no longer lists, though the list may be incomplete.
     pub unlisted: Vec<(Resource, String)>,
+    /// The children that are due if they do not come with a listing.
+    pub due_children: &'a [DueChild],
+}
+
+/// A child of which the mirror holds all records.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::sync) struct DueChild {
+    pub resource: Resource,
+    /// Whether the run also reads the child's own changes, so that only the children of
+    /// new and returned listings are due.
+    pub reads_changes: bool,
 }
 
 impl<'a> Apply<'a> {
@@ -55,6 +66,7 @@ impl<'a> Apply<'a> {
             accepts_older: true,
             older: Vec::new(),
             unlisted: Vec::new(),
+            due_children: &[],
         }
     }
 
@@ -77,7 +89,8 @@ impl<'a> Apply<'a> {
 
         let may_resolve = write.open_rejects(shape.resource)? > 0;
         for record in newest_versions(shape, &page.records) {
-            self.record(shape, &mut rows, record, may_resolve)?;
+            let effect = self.record(shape, &mut rows, record, may_resolve)?;
+            self.note_due_children(shape, record, effect)?;
             let lists = record.children.iter().zip(&shape.children);
             for ((list, child), rows) in lists.zip(&mut children) {
                 if let Some(list) = list {
@@ -127,9 +140,9 @@ impl<'a> Apply<'a> {
         rows: &mut Rows<'_>,
         record: &Record,
         may_resolve: bool,
-    ) -> rusqlite::Result<()> {
+    ) -> rusqlite::Result<RowEffect> {
         let Some(run) = self.runs.get_mut(shape.resource) else {
-            return Ok(());
+            return Ok(RowEffect::Unchanged);
         };
         let loaded = load(self.write, shape, rows, record)?;
         let rules = LogRules {
@@ -147,7 +160,30 @@ impl<'a> Apply<'a> {
         if self.missing.contains(&shape.resource) {
             self.write.unmark_missing(shape.resource, &record.key)?;
         }
-        self.write_record(shape, rows, record, &plan)
+        self.write_record(shape, rows, record, &plan)?;
+        Ok(plan.effect)
+    }
+
+    /// Notes which children did not come with a listing that was stored.
+    fn note_due_children(
+        &self,
+        shape: &Shape,
+        listing: &Record,
+        effect: RowEffect,
+    ) -> rusqlite::Result<()> {
+        if shape.resource != Resource::Property {
+            return Ok(());
+        }
+        let is_new = matches!(effect, RowEffect::Insert | RowEffect::Restore);
+        for due in self.due_children {
+            let at = (shape.children.iter()).position(|child| child.shape.resource == due.resource);
+            let came = at.is_some_and(|at| listing.children[at].is_some());
+            let is_changed = effect == RowEffect::Update && !due.reads_changes;
+            if !came && (is_new || is_changed) {
+                self.write.add_due_children(due.resource, &listing.key)?;
+            }
+        }
+        Ok(())
     }
 
     fn write_record(

@@ -82,14 +82,8 @@ fn keys_of(page: &Page, resource: Resource) -> HashSet<&str> {
 }
 
 fn ask(feed: &Feed, sweep: &Sweep, keys: &[&str]) -> Result<Step, FeedError> {
-    let any = any_of(&sweep.shape, sweep.shape.resource.key(), keys);
-    let filter = sweep.filter.as_deref().map(query::group);
-    let sweep = Sweep {
-        filter: Some(query::and([filter.unwrap_or_default(), any])),
-        ..sweep.clone()
-    };
-    let start = Position::NextLink { next_link: None };
-    let step = feed.step(&sweep, BY_KEY, &start)?;
+    let sweep = with_any(sweep, sweep.shape.resource.key(), keys);
+    let step = feed.step(&sweep, BY_KEY, &Position::start(true))?;
     if has_others(&step.page, sweep.shape.resource, keys) {
         return Err(FeedError::NotByKey);
     }
@@ -104,8 +98,18 @@ fn has_others(page: &Page, resource: Resource, keys: &[&str]) -> bool {
     page.rejects.iter().any(is_keyless) || !keys_of(page, resource).iter().all(is_asked)
 }
 
+/// Returns the sweep of only those records whose field has one of these keys.
+pub fn with_any(sweep: &Sweep, field: &str, keys: &[&str]) -> Sweep {
+    let any = any_of(&sweep.shape, field, keys);
+    let filter = sweep.filter.as_deref().map(query::group);
+    Sweep {
+        filter: Some(query::and([filter.unwrap_or_default(), any])),
+        ..sweep.clone()
+    }
+}
+
 /// Returns the filter for records whose field has one of these keys.
-pub fn any_of(shape: &Shape, field: &str, keys: &[&str]) -> String {
+fn any_of(shape: &Shape, field: &str, keys: &[&str]) -> String {
     let is_number = is_number(shape, field);
     let literal = |key: &&str| match key.parse() {
         Ok(number) if is_number => Literal::Int(number),

@@ -22,7 +22,6 @@ use crate::value::stored_instant;
 pub struct Catalog {
     metadata: Metadata,
     settings: config::Sync,
-    dialect: &'static crate::feed::Dialect,
     /// The columns that the tables have.
     held: BTreeMap<Resource, Vec<String>>,
 }
@@ -42,14 +41,14 @@ impl Catalog {
             },
             Err(error) => return Err(SyncError::Metadata(error)),
         };
-        let mut catalog = Catalog::of(metadata, feed, settings);
+        let mut catalog = Catalog::of(metadata, settings);
         for resource in Resource::ALL {
             catalog.held.insert(resource, mirror.columns(resource)?);
         }
         Ok(catalog)
     }
 
-    fn of(metadata: Metadata, feed: &Feed, settings: &config::Sync) -> Catalog {
+    fn of(metadata: Metadata, settings: &config::Sync) -> Catalog {
         let mut settings = settings.clone();
         if settings.download_media {
             select_photo_fields(&mut settings, &metadata);
@@ -57,7 +56,6 @@ impl Catalog {
         Catalog {
             metadata,
             settings,
-            dialect: feed.dialect(),
             held: BTreeMap::new(),
         }
     }
@@ -72,7 +70,7 @@ impl Catalog {
             Some(mirror) => Catalog::ask(feed, mirror, settings),
             None => {
                 let metadata = feed.metadata().map_err(SyncError::Metadata)?;
-                Ok(Catalog::of(metadata, feed, settings))
+                Ok(Catalog::of(metadata, settings))
             }
         }
     }
@@ -87,7 +85,7 @@ impl Catalog {
         children: &[Resource],
     ) -> Result<Arc<Shape>, ShapeError> {
         let wanted = self.wanted(&self.settings.select, children);
-        shape(&self.metadata, self.dialect, resource, wanted).map(Arc::new)
+        shape(&self.metadata, resource, wanted).map(Arc::new)
     }
 
     /// Returns the shape of only a resource's key and timestamp.
@@ -97,7 +95,7 @@ impl Catalog {
     pub fn key_shape(&self, resource: Resource) -> Result<Shape, ShapeError> {
         let select = [(resource, Vec::new())].into();
         let wanted = self.wanted(&select, &[]);
-        shape(&self.metadata, self.dialect, resource, wanted)
+        shape(&self.metadata, resource, wanted)
     }
 
     /// Returns the shape of a listing's key with one child expanded: the child's key and
@@ -113,7 +111,7 @@ impl Catalog {
         }
         let expand = [child];
         let wanted = self.wanted(&select, &expand);
-        shape(&self.metadata, self.dialect, Resource::Property, wanted).map(Arc::new)
+        shape(&self.metadata, Resource::Property, wanted).map(Arc::new)
     }
 
     fn wanted<'a>(
@@ -150,11 +148,6 @@ impl Catalog {
     /// Returns whether the feed declares a resource.
     pub fn declares(&self, resource: Resource) -> bool {
         !matches!(self.key_shape(resource), Err(ShapeError::Undeclared(_)))
-    }
-
-    /// Returns how the feed pages.
-    pub fn paging(&self) -> crate::feed::Paging {
-        self.dialect.paging
     }
 
     /// Returns whether the configuration selects fields of the resource.

@@ -127,7 +127,7 @@ fn comes_along(job: &JobRun<'_>, listings: Resource, child: Resource) -> Result<
         page_size: 1,
         ..job.context.feed.sweep(shape, None, true)
     };
-    let start = Position::start(job.context.feed.dialect().paging);
+    let start = Position::start(true);
     match job.context.feed.step(&sweep, 0, &start) {
         Ok(step) => {
             let mut lists = step.page.records.iter().flat_map(|record| &record.children);
@@ -257,13 +257,18 @@ fn read_and_find_left(reader: &mut Reader<'_>, mirror: &mut Mirror) -> Result<()
         reader.note_changed(mirror)?;
     }
     let shape = reader.read_all(mirror)?;
+    reader.check_count_of_changes()?;
     reader.retry_rejects(mirror, &shape)?;
+    if reader.is_behind(mirror)? {
+        // Doubtful answers are not confirmed; the next sync reads them again.
+        return Ok(());
+    }
     reader.confirm_changes(mirror)?;
     if is_filtered {
         let unseen = mirror.read()?.missing(reader.job(), reader.resource)?;
         reader.leave_filter(mirror, &shape, &unseen)?;
     }
-    Ok(())
+    reader.read_due_children(mirror)
 }
 
 /// Reads the changes of a child after those of its listings.

@@ -105,11 +105,11 @@ impl Checkpoint {
 
     /// Notes the newest timestamp of a page that was read in the order of timestamps.
     /// Timestamps in the feed's future do not count.
-    pub fn note_newest(&mut self, shape: &Shape, page: &Page, now: Option<DateTime<Utc>>) {
-        let now = now.map(stored_instant);
+    pub fn note_newest(&mut self, shape: &Shape, page: &Page, now: DateTime<Utc>) {
+        let now = stored_instant(now);
         let newest = (page.records.iter())
             .filter_map(|record| shape.modified_of(&record.values))
-            .filter(|timestamp| now.as_deref().is_none_or(|now| *timestamp <= now))
+            .filter(|timestamp| *timestamp <= now.as_str())
             .max()
             .map(str::to_owned);
         let name = shape.resource.entity_set();

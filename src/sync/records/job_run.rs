@@ -9,6 +9,7 @@ use crate::feed::{FeedError, Traffic};
 use crate::mirror::{Job, Mirror, RunCounts, RunId, RunOutcome, WriteTx};
 use crate::resource::Resource;
 use crate::sync::context::Context;
+use crate::sync::feed_address::save_feed_address;
 use crate::sync::outcome::{Advice, DeletedCount, Report, Verdict, ending_of, judge};
 use crate::sync::progress::Note;
 use crate::sync::sync_error::{Result, SyncError};
@@ -18,6 +19,10 @@ pub(in crate::sync) struct JobRun<'a> {
     pub context: &'a Context<'a>,
     pub catalog: &'a Catalog,
     pub mirror: &'a mut Mirror,
+    /// The resources that the job reads.
+    pub resources: &'a [Resource],
+    /// Whether answers for a resource seem to come from a copy of the feed that is behind.
+    pub copy_is_behind: bool,
     ended: EndedRuns,
 }
 
@@ -51,11 +56,14 @@ pub(in crate::sync) fn run_job(
         Ok(catalog) => {
             let resources = declared(context, &catalog, resources);
             catalog.store(mirror, &resources)?;
+            save_feed_address(context.config, mirror)?;
             narrow(&catalog, mirror, &resources)?;
             let mut job_run = JobRun {
                 context,
                 catalog: &catalog,
                 mirror,
+                resources: &resources,
+                copy_is_behind: false,
                 ended,
             };
             run(&mut job_run, &resources)?;

@@ -1,7 +1,7 @@
 //! Key ranges: a resource is divided into ranges that are read in parallel.
 
 use crate::feed::query::{Order, Query};
-use crate::feed::{Feed, FeedError, Key, Paging, Position, Tries};
+use crate::feed::{Feed, FeedError, Key, Position, Tries};
 use crate::record::Shape;
 use crate::value::ValueForm;
 
@@ -33,16 +33,7 @@ pub fn positions(
     filter: Option<&str>,
     count: Option<u64>,
 ) -> Result<Vec<Position>, FeedError> {
-    if feed.dialect().paging == Paging::NextLink {
-        return Ok(vec![Position::NextLink { next_link: None }]);
-    }
-    let whole = || {
-        vec![Position::Keyset {
-            after: None,
-            up_to: None,
-            skip: 0,
-        }]
-    };
+    let whole = || vec![Position::start(false)];
     if shape.paging_field().form != ValueForm::Integer {
         return Ok(whole());
     }

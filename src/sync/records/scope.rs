@@ -1,7 +1,7 @@
 //! The filter and the fields with which a resource is mirrored.
 
 use super::catalog::Catalog;
-use crate::feed::ShapeError;
+use crate::feed::{Feed, ShapeError};
 use crate::mirror::{Mirror, Scope, WriteTx};
 use crate::resource::Resource;
 use crate::sync::context::Context;
@@ -22,6 +22,7 @@ pub(in crate::sync) fn needs_full(
     let is_incomplete = mirror.state(&incomplete(resource))?.as_deref() == Some(INCOMPLETE);
     let reason = match (mirror.scope(resource)?, catalog.scope(resource)) {
         (_, Err(_)) => return Ok(false),
+        _ if mirror.has_many_due_children(resource)? => "it was not read with most listings",
         _ if is_incomplete => "its pages lacked records that the feed counts",
         (None, _) => "it is not known with which fields it was read",
         (Some(held), Ok(wanted)) if held.filter != wanted.filter => "its filter has changed",
@@ -54,6 +55,49 @@ pub(super) fn save_incomplete(
         "complete"
     };
     write.set_state(&incomplete(resource), value)
+}
+
+/// The key in `_state` of what the server's counts mean, and its value.
+const COUNTS: (&str, &str) = ("counts", "all matching records");
+
+/// Tells the feed whether its counts were found to be of all matching records.
+pub(super) fn load_counts(feed: &Feed, mirror: &Mirror) -> Result<()> {
+    if mirror.state(COUNTS.0)?.as_deref() == Some(COUNTS.1) {
+        feed.trust_counts();
+    }
+    Ok(())
+}
+
+/// Saves whether the feed's counts were found to be of all matching records.
+pub(super) fn save_counts(feed: &Feed, write: &WriteTx<'_>) -> rusqlite::Result<()> {
+    if feed.trusts_counts() && write.state(COUNTS.0)?.is_none() {
+        write.set_state(COUNTS.0, COUNTS.1)?;
+    }
+    Ok(())
+}
+
+/// The value in `_state` for a resource that the server does not page by key.
+const NEXT_LINKS: &str = "next links";
+
+/// Returns the key in `_state` of how a resource is paged.
+fn paging(resource: Resource) -> String {
+    format!("paging:{resource}")
+}
+
+/// Returns whether a resource is read by next links, because the server does not take the
+/// order or the filter of a walk by key.
+pub(in crate::sync) fn is_read_by_links(mirror: &Mirror, resource: Resource) -> Result<bool> {
+    Ok(mirror.state(&paging(resource))?.as_deref() == Some(NEXT_LINKS))
+}
+
+/// Saves how a resource was read to its end.
+pub(super) fn save_paging(
+    write: &WriteTx<'_>,
+    resource: Resource,
+    by_links: bool,
+) -> rusqlite::Result<()> {
+    let value = if by_links { NEXT_LINKS } else { "keys" };
+    write.set_state(&paging(resource), value)
 }
 
 /// Removes fields that are no longer selected from the mirror's scopes: if they are

@@ -28,22 +28,28 @@ pub fn survey(
     filter: Option<&str>,
     tries: Tries,
 ) -> Result<Survey, FeedError> {
-    let first = feed.page(&newest_query(shape, filter, None, true), shape, tries)?;
+    let first = match feed.page(&newest_query(shape, filter, None, true), shape, tries) {
+        Err(error) if error.may_refuse_order() => {
+            return unordered_survey(feed, shape, filter, tries);
+        }
+        first => first?,
+    };
     let mut survey = Survey {
         count: first.count,
         newest: newest(&first, shape),
     };
-    let now = feed.date().map(stored_instant);
-    if let (Some(now), Some(found)) = (now, &survey.newest)
-        && *found > now
-    {
+    let now = stored_instant(feed.now());
+    if survey.newest.as_ref().is_some_and(|found| *found > now) {
         let until = timestamp_literal(&now, feed.dialect().timestamps);
         let page = feed.page(
             &newest_query(shape, filter, Some(until), false),
             shape,
             tries,
         )?;
-        survey.newest = newest(&page, shape).filter(|timestamp| *timestamp <= now);
+        let past = newest(&page, shape).filter(|timestamp| *timestamp <= now);
+        // All records can be in the future only of a local clock that is wrong.
+        let oldest = timestamps(&first, shape).min().map(str::to_owned);
+        survey.newest = past.or(oldest.filter(|_| feed.date().is_none()));
     }
     Ok(survey)
 }
@@ -60,30 +66,49 @@ pub fn count(feed: &Feed, shape: &Shape, filter: Option<&str>) -> Result<Option<
     Ok(page.count)
 }
 
+/// Asks a server that does not know `$orderby` for the count. The feed's time stands for
+/// the newest timestamp: no later change gets an earlier one.
+fn unordered_survey(
+    feed: &Feed,
+    shape: &Shape,
+    filter: Option<&str>,
+    tries: Tries,
+) -> Result<Survey, FeedError> {
+    let query = selected(shape, filter.map(query::group)).count();
+    let page = feed.page(&query.to_path_and_query(), shape, tries)?;
+    let has_timestamp = shape.position(MODIFICATION_TIMESTAMP).is_some();
+    Ok(Survey {
+        count: page.count,
+        newest: has_timestamp
+            .then(|| feed.date().map(stored_instant))
+            .flatten(),
+    })
+}
+
 fn newest_query(shape: &Shape, filter: Option<&str>, until: Option<String>, count: bool) -> String {
-    let mut query = Query::of(shape.resource.entity_set())
-        .select(shape.fields.iter().map(|field| field.name.clone()))
-        .top(NEWEST);
+    let until = until.map(|until| query::le(MODIFICATION_TIMESTAMP, &Literal::Timestamp(until)));
+    let parts = [filter.map(query::group), until];
+    let mut query = selected(shape, parts.into_iter().flatten());
     if shape.position(MODIFICATION_TIMESTAMP).is_some() {
         query = query.order_by(MODIFICATION_TIMESTAMP, Order::Desc);
     }
-    let until = until.map(|until| query::le(MODIFICATION_TIMESTAMP, &Literal::Timestamp(until)));
-    let parts: Vec<String> = [filter.map(query::group), until]
-        .into_iter()
-        .flatten()
-        .collect();
-    if !parts.is_empty() {
-        query = query.filter(parts.join(" and "));
-    }
     if count { query.count() } else { query }.to_path_and_query()
+}
+
+fn selected(shape: &Shape, filters: impl IntoIterator<Item = String>) -> Query {
+    Query::of(shape.resource.entity_set())
+        .select(shape.fields.iter().map(|field| field.name.clone()))
+        .top(NEWEST)
+        .filter(query::and(filters))
 }
 
 /// Returns the newest timestamp of all records of the page, since a server may ignore
 /// `$orderby`.
 fn newest(page: &Page, shape: &Shape) -> Option<String> {
-    let timestamps = page
-        .records
-        .iter()
-        .filter_map(|record| shape.modified_of(&record.values));
-    timestamps.max().map(str::to_owned)
+    timestamps(page, shape).max().map(str::to_owned)
+}
+
+fn timestamps<'p>(page: &'p Page, shape: &'p Shape) -> impl Iterator<Item = &'p str> {
+    let records = page.records.iter();
+    records.filter_map(|record| shape.modified_of(&record.values))
 }

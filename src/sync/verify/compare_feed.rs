@@ -15,6 +15,7 @@ use crate::sync::outcome::{Misconfigured, Verdict, judge};
 use crate::sync::records::by_key::fetch;
 use crate::sync::records::catalog::Catalog;
 use crate::sync::records::ranges::positions;
+use crate::sync::records::scope::is_read_by_links;
 use crate::sync::records::survey::survey;
 use crate::sync::sync_error::{Result, SyncError};
 
@@ -165,7 +166,7 @@ impl Comparison<'_> {
         let feed = self.context.feed;
         let filter = self.catalog.filter(self.resource);
         let counted = survey(feed, keys, filter, Tries::Configured)?.count;
-        let starts = positions(feed, keys, filter, counted)?;
+        let starts = self.starts(mirror, keys, counted)?;
         let sweep = feed.sweep(keys.clone(), filter.map(str::to_owned), true);
         let mut read = 0;
         self.walk(sweep, starts, counted, |step| {
@@ -192,7 +193,7 @@ impl Comparison<'_> {
         let keys = self.catalog.key_shape(listings)?;
         let filter = self.catalog.filter(listings);
         let counted = survey(feed, &keys, filter, Tries::Configured)?.count;
-        let starts = positions(feed, &keys, filter, counted)?;
+        let starts = self.starts(mirror, &keys, counted)?;
         let sweep = feed.sweep(shape.clone(), filter.map(str::to_owned), true);
         let child = self.child_of(&shape)?;
         self.walk(sweep, starts, None, |step| {
@@ -208,6 +209,14 @@ impl Comparison<'_> {
                 lists.flat_map(|list| list.rejected_keys.iter().map(|key| &**key)),
             )
         })
+    }
+
+    fn starts(&self, mirror: &Mirror, keys: &Shape, count: Option<u64>) -> Result<Vec<Position>> {
+        if is_read_by_links(mirror, keys.resource)? {
+            return Ok(vec![Position::start(true)]);
+        }
+        let filter = self.catalog.filter(keys.resource);
+        Ok(positions(self.context.feed, keys, filter, count)?)
     }
 
     fn child_of<'s>(&self, listings: &'s Shape) -> Result<&'s Shape> {

@@ -1,5 +1,6 @@
 //! A proxy that changes the answers of a simulated feed, for servers that behave otherwise.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc::channel};
 use std::thread;
 
@@ -39,6 +40,8 @@ pub struct Proxy {
     pub base_url: String,
     change: Arc<Mutex<Box<Change>>>,
     declare: Arc<Mutex<Box<Declare>>>,
+    origin: Arc<Mutex<String>>,
+    has_clock: Arc<AtomicBool>,
 }
 
 impl Proxy {
@@ -47,8 +50,12 @@ impl Proxy {
         let change: Arc<Mutex<Box<Change>>> = Arc::new(Mutex::new(Box::new(change)));
         let (sender, receiver) = channel();
         let declare: Arc<Mutex<Box<Declare>>> = Arc::new(Mutex::new(Box::new(|text| text)));
+        let origin = Arc::new(Mutex::new(origin_of(&feed.base_url())));
+        let has_clock = Arc::new(AtomicBool::new(true));
         let upstream = Upstream {
-            base_url: feed.base_url(),
+            path: url::Url::parse(&feed.base_url()).unwrap().path().to_owned(),
+            origin: origin.clone(),
+            has_clock: has_clock.clone(),
             change: change.clone(),
             declare: declare.clone(),
         };
@@ -64,7 +71,19 @@ impl Proxy {
             base_url,
             change,
             declare,
+            origin,
+            has_clock,
         }
+    }
+
+    /// Sends a `Date` header that is no date from now on.
+    pub fn stop_clock(&self) {
+        self.has_clock.store(false, Ordering::Relaxed);
+    }
+
+    /// Forwards requests to another feed from now on.
+    pub fn forward_to(&self, feed: &Simulator) {
+        *self.origin.lock().unwrap() = origin_of(&feed.base_url());
     }
 
     /// Replaces the change.
@@ -104,9 +123,16 @@ fn without(mut metadata: String, set: &str) -> String {
     metadata
 }
 
+fn origin_of(base_url: &str) -> String {
+    let url = url::Url::parse(base_url).unwrap();
+    url.origin().ascii_serialization()
+}
+
 #[derive(Clone)]
 struct Upstream {
-    base_url: String,
+    path: String,
+    origin: Arc<Mutex<String>>,
+    has_clock: Arc<AtomicBool>,
     change: Arc<Mutex<Box<Change>>>,
     declare: Arc<Mutex<Box<Declare>>>,
 }
@@ -114,14 +140,13 @@ struct Upstream {
 async fn serve(upstream: Upstream, sender: std::sync::mpsc::Sender<String>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
-    let url = url::Url::parse(&upstream.base_url).unwrap();
-    let upstream_origin = url.origin().ascii_serialization();
-    sender.send(format!("{origin}{}", url.path())).unwrap();
+    sender.send(format!("{origin}{}", upstream.path)).unwrap();
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let router = Router::new().fallback(move |request: HttpRequest| {
         let (client, upstream) = (client.clone(), upstream.clone());
-        let (origin, upstream_origin) = (origin.clone(), upstream_origin.clone());
+        let origin = origin.clone();
+        let upstream_origin = upstream.origin.lock().unwrap().clone();
         async move { forward(request, &client, &upstream, &origin, &upstream_origin).await }
     });
     axum::serve(listener, router).await.unwrap();
@@ -143,7 +168,9 @@ async fn forward(
     let status = answer.status().as_u16();
     let mut response = Response::builder();
     for name in ["date", "content-type", "odata-version", "retry-after"] {
-        if let Some(value) = answer.headers().get(name) {
+        if name == "date" && !upstream.has_clock.load(Ordering::Relaxed) {
+            response = response.header(name, "unknown");
+        } else if let Some(value) = answer.headers().get(name) {
             response = response.header(name, value);
         }
     }

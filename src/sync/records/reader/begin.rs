@@ -12,11 +12,13 @@ use crate::feed::{FeedError, Position, Tries};
 use crate::mirror::{Job, Mirror, RunId};
 use crate::resource::Resource;
 use crate::sync::context::Context;
+use crate::sync::records::apply::DueChild;
 use crate::sync::records::catalog::Catalog;
 use crate::sync::records::checkpoint::Checkpoint;
 use crate::sync::records::job_run::JobRun;
 use crate::sync::records::ranges::positions;
 use crate::sync::records::run_set::RunSet;
+use crate::sync::records::scope::{is_read_by_links, load_counts};
 use crate::sync::records::survey::{Survey, survey};
 use crate::sync::sync_error::{Result, SyncError};
 use crate::value::{instant, stored_instant};
@@ -31,6 +33,7 @@ impl<'a> Reader<'a> {
         mut runs: RunSet,
     ) -> Result<Reader<'a>> {
         let (context, catalog) = (job.context, job.catalog);
+        load_counts(context.feed, job.mirror)?;
         let asked = asked(catalog, resource, children);
         let unfinished = unfinished(job, &runs, resource, &asked)?;
         let is_resumed = unfinished.is_some();
@@ -39,12 +42,22 @@ impl<'a> Reader<'a> {
             None if runs.job() == Job::Incremental => {
                 let watermark = job.mirror.watermark(resource)?;
                 let overlap = context.config.sync.overlap;
-                let checkpoint =
-                    changes_checkpoint(catalog, resource, children, asked, watermark, overlap)?;
+                let by_links = is_read_by_links(job.mirror, resource)?;
+                let since = since_watermark(resource, watermark, overlap)?;
+                let shape = catalog.shape(resource, children)?;
+                let start = vec![Position::since(since, by_links)];
+                let mut checkpoint = Checkpoint::new(asked, start, &shape);
+                checkpoint.by_links = by_links;
                 (None, checkpoint)
             }
             None => {
-                let checkpoint = first_checkpoint(context, catalog, resource, children, asked)?;
+                // A full sync tries again to read by key.
+                let by_links = runs.job() != Job::Full && is_read_by_links(job.mirror, resource)?;
+                let mut checkpoint = first_checkpoint(context, catalog, resource, children, asked)?;
+                if by_links {
+                    checkpoint.by_links = true;
+                    checkpoint.positions = vec![Position::start(true)];
+                }
                 (None, checkpoint)
             }
         };
@@ -92,12 +105,28 @@ impl<'a> Reader<'a> {
             left_out: Vec::new(),
             held_back: None,
             is_incomplete: false,
+            copy_is_behind: job.copy_is_behind,
             accepts_older: runs_accept_older,
             has_listings,
+            due_children: due_children(job)?,
             is_resumed,
             resumed_link,
         })
     }
+}
+
+/// Returns the children of which the mirror holds all records.
+fn due_children(job: &JobRun<'_>) -> Result<Vec<DueChild>> {
+    let mut due = Vec::new();
+    for child in Resource::ALL.into_iter().filter(|child| child.is_child()) {
+        if job.mirror.has_finished_full(child)? {
+            due.push(DueChild {
+                resource: child,
+                reads_changes: job.resources.contains(&child),
+            });
+        }
+    }
+    Ok(due)
 }
 
 /// Returns the unfinished run of the same reading, with its checkpoint.
@@ -151,12 +180,7 @@ fn asked(catalog: &Catalog, resource: Resource, children: &[Resource]) -> String
         }
     }
     let children: Vec<&str> = children.iter().map(|child| child.entity_set()).collect();
-    format!(
-        "{:?}|{filter}|{:016x}|{}",
-        catalog.paging(),
-        fields.finish(),
-        children.join(",")
-    )
+    format!("{filter}|{:016x}|{}", fields.finish(), children.join(","))
 }
 
 /// Returns the checkpoint of a complete reading that has read nothing yet.
@@ -188,20 +212,15 @@ fn first_checkpoint(
     Ok(checkpoint)
 }
 
-/// Returns the checkpoint of reading the changes since the watermark, less the overlap.
-fn changes_checkpoint(
-    catalog: &Catalog,
+/// Returns the watermark less the overlap, in storage form.
+fn since_watermark(
     resource: Resource,
-    children: &[Resource],
-    asked: String,
     watermark: Option<String>,
     overlap: Duration,
-) -> Result<Checkpoint> {
-    let shape = catalog.shape(resource, children)?;
+) -> Result<String> {
     let watermark = watermark.ok_or(SyncError::NeverComplete(resource))?;
-    let since = earlier(&watermark, overlap)
-        .with_context(|| format!("the watermark of {resource} is not a timestamp: {watermark}"))?;
-    Ok(Checkpoint::new(asked, vec![Position::since(since)], &shape))
+    Ok(earlier(&watermark, overlap)
+        .with_context(|| format!("the watermark of {resource} is not a timestamp: {watermark}"))?)
 }
 
 /// Returns the checkpoint of an unfinished run, if it asked for the same.
@@ -219,21 +238,25 @@ fn resumed(
         return None;
     }
     let newest = checkpoint.newest.get(resource.entity_set());
+    let by_links = checkpoint.by_links;
     for position in &mut checkpoint.positions {
         match position {
             Position::Changes { since, after, .. } => {
                 let cursor = after.as_ref().map(|cursor| cursor.timestamp.as_str());
                 let again = cursor.and_then(|timestamp| earlier(timestamp, overlap));
-                *position = Position::since(again.unwrap_or_default().max(since.clone()));
+                let since = again.unwrap_or_default().max(since.clone());
+                *position = Position::since(since, by_links);
             }
-            Position::ChangeLinks { since, .. } => *position = Position::since(since.clone()),
+            Position::ChangeLinks { since, .. } => {
+                *position = Position::since(since.clone(), by_links);
+            }
             Position::Ties { timestamp, .. } => {
-                *position = Position::since(earlier(timestamp, overlap)?);
+                *position = Position::since(earlier(timestamp, overlap)?, by_links);
             }
             // Records may have changed since the end was reached. Where nothing had
             // changed, the reading starts again.
             Position::Finished if job == Job::Incremental => {
-                *position = Position::since(earlier(newest?, overlap)?);
+                *position = Position::since(earlier(newest?, overlap)?, by_links);
             }
             _ => {}
         }

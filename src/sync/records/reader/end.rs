@@ -6,7 +6,7 @@ use crate::resource::Resource;
 use crate::sync::outcome::{Advice, Verdict};
 use crate::sync::records::job_run::{JobRun, failed};
 use crate::sync::records::run_set::{RunEnding, RunSet};
-use crate::sync::records::scope::save_incomplete;
+use crate::sync::records::scope::{save_counts, save_incomplete, save_paging};
 use crate::sync::sync_error::Result;
 
 /// Returns the error text for this number of rejected records; none for 0.
@@ -23,6 +23,7 @@ impl Reader<'_> {
     /// is the case in an incremental sync: their own changes are still to be read.
     pub fn finish(mut self, job: &mut JobRun<'_>, result: &Result<()>) -> Result<RunSet> {
         self.context.progress.end(self.resource);
+        job.copy_is_behind |= self.copy_is_behind;
         if let Some(missing) = self.held_back {
             job.advise(Advice::AllowDeletes(missing));
         }
@@ -59,6 +60,13 @@ impl Reader<'_> {
         resource: Resource,
     ) -> Result<RunEnding> {
         write.clear_sweep(self.job(), resource)?;
+        save_counts(self.context.feed, write)?;
+        if resource == self.resource && (self.job() == Job::Full || self.checkpoint.by_links) {
+            save_paging(write, resource, self.checkpoint.by_links)?;
+        }
+        if matches!(self.job(), Job::Full | Job::Reconcile) {
+            write.clear_due_children(resource)?;
+        }
         if self.job() == Job::Full {
             write.save_scope(resource, &self.catalog.scope(resource)?)?;
             let is_incomplete = resource == self.resource && self.is_incomplete;
@@ -83,7 +91,12 @@ impl Reader<'_> {
             Verdict::Partial
         };
         let error = (!left_out.is_empty()).then(|| left_out.join("; "));
-        let watermark = self.checkpoint.watermark(self.job(), resource, before);
+        // A full sync that is incomplete has not finished.
+        let watermark = if self.is_incomplete {
+            before
+        } else {
+            self.checkpoint.watermark(self.job(), resource, before)
+        };
         Ok(RunEnding::new(verdict, error).at(watermark))
     }
 

@@ -15,6 +15,14 @@ impl Reader<'_> {
     /// it.
     pub fn note_changed(&mut self, mirror: &mut Mirror) -> Result<()> {
         let keys = Arc::new(self.catalog.key_shape(self.resource)?);
+        if let Err(error) = self.note_changed_keys(mirror, &keys) {
+            self.recover_from(error, mirror, keys.clone())?;
+            self.note_changed_keys(mirror, &keys)?;
+        }
+        Ok(())
+    }
+
+    fn note_changed_keys(&mut self, mirror: &mut Mirror, keys: &Arc<Shape>) -> Result<()> {
         let sweep = self.context.feed.sweep(keys.clone(), None, true);
         let (job, resource) = (self.job(), self.resource);
         for step in self.context.feed.walk(sweep, self.checkpoint.open()) {
@@ -26,8 +34,8 @@ impl Reader<'_> {
                 }
             }
             write.commit()?;
-            let now = self.context.feed.date();
-            self.checkpoint.note_newest(&keys, &step.page, now);
+            let now = self.context.feed.now();
+            self.checkpoint.note_newest(keys, &step.page, now);
             self.context.check_stop()?;
         }
         Ok(())

@@ -3,117 +3,131 @@
 use std::sync::Arc;
 
 use super::resource_reader::Reader;
-use crate::feed::{Paging, Position, Tries};
+use crate::feed::{Position, Tries};
 use crate::mirror::{DeletedReason, Mirror};
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::sync::records::by_key::fetch;
-use crate::sync::records::ranges::positions;
 use crate::sync::records::record_plan::{DeletionLimit, DeletionPlan, plan_deletions};
-use crate::sync::records::survey::survey;
+use crate::sync::records::survey::{Survey, survey};
 use crate::sync::sync_error::Result;
-
-/// How often a resource whose links skipped records is read again.
-const ROUNDS: u32 = 1;
 
 impl<'a> Reader<'a> {
     /// Reads everything that is not read yet, and deletes the rows that the feed lacks.
     pub fn read_and_delete_missing(&mut self, mirror: &mut Mirror) -> Result<()> {
+        if !self.is_resumed && self.is_behind(mirror)? {
+            self.is_incomplete = true;
+            return Ok(());
+        }
         let shape = self.read_all(mirror)?;
-        self.reread_skipped(mirror, |reader, mirror| reader.read(mirror, &shape))?;
+        self.read_skipped(mirror, &shape, |reader, mirror| reader.read(mirror, &shape))?;
         self.confirm_older(mirror)?;
         self.delete_missing(mirror, &shape)
     }
 
     /// Compares all keys and timestamps, and deletes the rows that the feed lacks.
     pub fn compare_and_delete_missing(&mut self, mirror: &mut Mirror) -> Result<()> {
+        if !self.is_resumed && self.is_behind(mirror)? {
+            return Ok(());
+        }
         let whole = self.catalog.shape(self.resource, &[])?;
         self.compare_all(mirror, &whole)?;
-        self.reread_skipped(mirror, |reader, mirror| reader.compare_all(mirror, &whole))?;
+        self.read_skipped(mirror, &whole, |reader, mirror| {
+            reader.compare_all(mirror, &whole)
+        })?;
         self.delete_missing(mirror, &whole)
     }
 
-    /// Reads everything once more if links that count rows skipped some of them: the
-    /// feed counts more records than were seen, or fewer than at the start.
-    fn reread_skipped(
+    /// Reads what the pages skipped. If the feed counts more records than were seen,
+    /// everything is read again, text keys by next links. Links skip records if rows before them
+    /// are deleted; if the feed changed while they were followed, the keys are compared.
+    fn read_skipped(
         &mut self,
         mirror: &mut Mirror,
+        shape: &Arc<Shape>,
         reread: impl Fn(&mut Reader<'a>, &mut Mirror) -> Result<()>,
     ) -> Result<()> {
         if self.checkpoint.keyless {
             return Ok(());
         }
-        let keys = self.catalog.key_shape(self.resource)?;
-        let filter = self.catalog.filter(self.resource);
-        for round in 0..=ROUNDS {
-            let seen = self.seen(mirror)?;
-            // By key, no page skips records: a count that the pages agree with is enough.
-            let is_by_key = self.paging() == Paging::Keyset;
-            if is_by_key && self.checkpoint.count.is_none_or(|count| count <= seen) {
+        let lacks_records = |count: Option<u64>, seen| count.is_some_and(|count| count > seen);
+        let seen = self.seen(mirror)?;
+        if !self.checkpoint.by_links && !lacks_records(self.checkpoint.count, seen) {
+            return Ok(());
+        }
+        let now = self.survey()?;
+        if lacks_records(now.count, seen) {
+            if self.ignores_filter(now.count)? {
                 return Ok(());
             }
-            let counted = survey(self.context.feed, &keys, filter, Tries::Configured)?.count;
-            let Some(count) = counted else { return Ok(()) };
-            let has_shrunk = self.checkpoint.count.is_some_and(|before| count < before);
-            let may_have_skipped = has_shrunk && !is_by_key && round < ROUNDS;
-            if count <= seen && !may_have_skipped {
-                return Ok(());
-            }
-            if self.ignores_filter(count)? {
-                return Ok(());
-            }
-            if round == ROUNDS {
-                let (_, nouns) = self.resource.nouns();
-                let times = ROUNDS + 1;
-                self.left_out.push(format!(
-                    "the feed counts {count} {nouns}, and its pages gave {seen}, read {times} times"
-                ));
-                self.is_incomplete = true;
-                return Ok(());
-            }
-            tracing::info!(resource = %self.resource, count, seen, "reading again: pages skipped records");
-            self.checkpoint.count = Some(count);
-            self.checkpoint.read = 0;
-            self.checkpoint.unwanted = 0;
-            self.checkpoint.positions = self.start()?;
+            tracing::info!(resource = %self.resource, count = now.count, seen, "reading again: pages skipped records");
+            // A walk by numeric keys is checked page by page; text keys have any order.
+            let by_links = !self.is_in_numeric_order(shape);
+            self.start_again(mirror, &now, by_links)?;
             reread(self, mirror)?;
+        } else if self.checkpoint.by_links && !self.is_unchanged(&now) {
+            tracing::info!(resource = %self.resource, "comparing keys: the feed changed while its links were followed");
+            self.start_again(mirror, &now, true)?;
+            self.compare_all(mirror, shape)?;
+        }
+
+        let seen = self.seen(mirror)?;
+        if lacks_records(now.count, seen) && lacks_records(self.survey()?.count, seen) {
+            let count = now.count.unwrap_or_default();
+            let (_, nouns) = self.resource.nouns();
+            self.left_out.push(format!(
+                "the feed counts {count} {nouns}, and its pages gave {seen}, read 2 times"
+            ));
+            self.is_incomplete = true;
         }
         Ok(())
     }
 
-    /// Returns the number of records that were seen.
-    fn seen(&self, mirror: &Mirror) -> Result<u64> {
-        Ok(match self.paging() {
-            Paging::Keyset => self.checkpoint.read,
-            Paging::NextLink => {
-                mirror.count_seen(self.job(), self.resource)? + self.checkpoint.unwanted
-            }
-        })
-    }
-
-    fn start(&self) -> Result<Vec<Position>> {
-        if self.paging() == Paging::NextLink {
-            return Ok(vec![Position::start(Paging::NextLink)]);
-        }
+    fn survey(&self) -> Result<Survey> {
         let keys = self.catalog.key_shape(self.resource)?;
         let filter = self.catalog.filter(self.resource);
-        Ok(positions(
-            self.context.feed,
-            &keys,
-            filter,
-            self.checkpoint.count,
-        )?)
+        Ok(survey(self.context.feed, &keys, filter, Tries::Configured)?)
+    }
+
+    /// Returns whether the feed has the same count and the same newest timestamp as at the
+    /// start.
+    fn is_unchanged(&self, now: &Survey) -> bool {
+        let newest = self.checkpoint.newest.get(self.resource.entity_set());
+        now.count == self.checkpoint.count && now.newest.as_ref() == newest
+    }
+
+    /// Moves the checkpoint to the start of a second reading, which alone shows what the
+    /// feed has.
+    fn start_again(&mut self, mirror: &mut Mirror, now: &Survey, by_links: bool) -> Result<()> {
+        self.checkpoint.count = now.count;
+        self.checkpoint.read = 0;
+        self.checkpoint.unwanted = 0;
+        self.checkpoint.by_links = by_links;
+        self.checkpoint.positions = vec![Position::start(by_links)];
+        let write = mirror.write()?;
+        write.clear_sweep(self.job(), self.resource)?;
+        self.save(&write)?;
+        Ok(write.commit()?)
+    }
+
+    /// Returns the number of records that were seen.
+    fn seen(&self, mirror: &Mirror) -> Result<u64> {
+        Ok(if self.checkpoint.by_links {
+            mirror.count_seen(self.job(), self.resource)? + self.checkpoint.unwanted
+        } else {
+            self.checkpoint.read
+        })
     }
 
     /// Returns whether the server's count ignores the configured filter, so that it says
     /// nothing about the pages.
-    fn ignores_filter(&self, count: u64) -> Result<bool> {
+    fn ignores_filter(&self, count: Option<u64>) -> Result<bool> {
         if self.catalog.filter(self.resource).is_none() {
             return Ok(false);
         }
         let keys = self.catalog.key_shape(self.resource)?;
         let all = survey(self.context.feed, &keys, None, Tries::Configured)?.count;
-        Ok(all == Some(count))
+        Ok(all == count)
     }
 
     /// Deletes rows that were not seen, unless they are too many: of the resource
@@ -136,8 +150,7 @@ impl<'a> Reader<'a> {
         }
         // Links may skip records, and a resumed sweep has not seen records that other
         // jobs added since it began. Another program may have removed a row's number.
-        let paging = self.paging();
-        let is_doubtful = paging == Paging::NextLink || self.is_resumed || has_unnumbered;
+        let is_doubtful = self.checkpoint.by_links || self.is_resumed || has_unnumbered;
         self.delete_missing_of(mirror, resource, DeletedReason::Missing, shape, is_doubtful)?;
         for child in self.checkpoint.expanded() {
             self.delete_missing_of(mirror, child, DeletedReason::Replaced, shape, false)?;

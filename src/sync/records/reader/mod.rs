@@ -6,8 +6,10 @@
 mod resource_reader;
 
 mod begin;
+mod behind;
 mod compare;
 mod confirm;
+mod due;
 mod left_filter;
 mod pages;
 mod retry;

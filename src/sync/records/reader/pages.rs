@@ -68,27 +68,31 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// Returns `error` itself if there is no way to continue.
-    fn recover_from(
+    pub(super) fn recover_from(
         &mut self,
-        error: SyncError,
+        mut error: SyncError,
         mirror: &mut Mirror,
         shape: Arc<Shape>,
     ) -> Result<Arc<Shape>> {
         let Some(feed_error) = error.feed() else {
             return Err(error);
         };
-        if !shape.children.is_empty() && feed_error.smaller_request_may_succeed() {
-            return self.recover_without_children(error, mirror, shape);
-        }
-        if matches!(feed_error, FeedError::Unordered(_)) && !self.checkpoint.by_links {
-            tracing::warn!(resource = %self.resource, %error, "reading by next links");
-            self.read_by_links();
-            return Ok(shape);
-        }
         let is_dead_link = matches!(
             feed_error,
             FeedError::Refused { .. } | FeedError::OtherOrigin(_)
         );
+        let is_unordered = matches!(feed_error, FeedError::Unordered(_));
+        let may_refuse_order = feed_error.may_refuse_order() && self.checkpoint.read == 0;
+        if !shape.children.is_empty() && feed_error.smaller_request_may_succeed() {
+            match self.recover_without_children(error, mirror, shape.clone()) {
+                Err(again) if again.feed().is_some() && may_refuse_order => error = again,
+                recovered => return recovered,
+            }
+        }
+        if (is_unordered || may_refuse_order) && self.read_by_links() {
+            tracing::warn!(resource = %self.resource, %error, "reading by next links");
+            return Ok(shape);
+        }
         if is_dead_link && self.is_at_resumed_link() {
             tracing::warn!(resource = %self.resource, %error, "the saved next link is dead; reading from the start");
             self.resumed_link = None;
@@ -98,26 +102,35 @@ impl Reader<'_> {
         Err(error)
     }
 
-    /// Starts again by next links.
-    fn read_by_links(&mut self) {
-        let since = self
-            .checkpoint
-            .positions
-            .iter()
-            .find_map(|position| match position {
-                Position::Changes { since, .. } => Some(since.clone()),
-                Position::Ties { timestamp, .. } => Some(timestamp.clone()),
-                _ => None,
-            });
+    /// Starts again by next links, for a server that does not take the order or the filter
+    /// of a walk by key. Returns false if the reading is by next links already.
+    pub(super) fn read_by_links(&mut self) -> bool {
+        let starts = self.checkpoint.positions.iter();
+        let Some(start) = starts.filter_map(Position::from_start_by_links).next() else {
+            return false;
+        };
         self.checkpoint.by_links = true;
         self.checkpoint.read = 0;
-        self.checkpoint.positions = vec![match since {
-            Some(since) => Position::ChangeLinks {
-                since,
-                next_link: None,
-            },
-            None => Position::NextLink { next_link: None },
-        }];
+        self.checkpoint.positions = vec![start];
+        true
+    }
+
+    /// Compares the number of changes that links led to with the feed's count. If some are
+    /// lacking, the next sync reads the changes again.
+    ///
+    /// # Errors
+    /// [`FeedError::Stuck`] if changes are lacking.
+    pub fn check_count_of_changes(&mut self) -> Result<()> {
+        let read = self.checkpoint.read;
+        match self.checkpoint.count {
+            Some(count) if self.checkpoint.by_links && count > read => {
+                self.checkpoint.newest.remove(self.resource.entity_set());
+                let problem =
+                    format!("the feed counts {count} changes, and its links led to {read}");
+                Err(FeedError::Stuck(problem).into())
+            }
+            _ => Ok(()),
+        }
     }
 
     fn is_at_resumed_link(&self) -> bool {

@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::feed::{Key, Paging, Position, Step, Sweep};
+use crate::feed::{Key, Position, Step, Sweep};
 use crate::mirror::{DeletedReason, Job, Mirror, WriteTx};
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::sync::context::Context;
-use crate::sync::records::apply::Apply;
+use crate::sync::records::apply::{Apply, DueChild};
 use crate::sync::records::catalog::Catalog;
 use crate::sync::records::checkpoint::{Checkpoint, DoubtfulKeys};
 use crate::sync::records::run_set::RunSet;
@@ -31,10 +31,14 @@ pub(in crate::sync) struct Reader<'a> {
     pub held_back: Option<u64>,
     /// Whether the feed counts records that its pages do not have.
     pub is_incomplete: bool,
+    /// Whether the answers seem to come from a copy of the feed that is behind.
+    pub copy_is_behind: bool,
     /// Whether a record that is older than its row replaces it.
     pub(super) accepts_older: bool,
     /// Whether the mirror holds all listings, so that it holds only children of live ones.
     pub(super) has_listings: bool,
+    /// The children that are due if they do not come with a listing.
+    pub(super) due_children: Vec<DueChild>,
     /// Whether this continues an unfinished run.
     pub is_resumed: bool,
     /// The next link of the unfinished run.
@@ -45,15 +49,6 @@ impl Reader<'_> {
     /// Returns the job of the runs.
     pub fn job(&self) -> Job {
         self.runs.job()
-    }
-
-    /// Returns how the resource is paged.
-    pub(super) fn paging(&self) -> Paging {
-        if self.checkpoint.by_links {
-            Paging::NextLink
-        } else {
-            self.context.feed.dialect().paging
-        }
     }
 
     /// Returns what to ask the feed for, in this shape.
@@ -68,6 +63,7 @@ impl Reader<'_> {
         Apply {
             accepts_older: self.accepts_older,
             has_listings: self.has_listings,
+            due_children: &self.due_children,
             ..Apply::new(self.context, &mut self.runs, write)
         }
     }
@@ -134,7 +130,7 @@ impl Reader<'_> {
     fn note_newest(&mut self, shape: &Shape, step: &Step) {
         let is_walk = step.walk < self.checkpoint.positions.len();
         if is_walk && self.catalog.filter(self.resource).is_none() {
-            let now = self.context.feed.date();
+            let now = self.context.feed.now();
             self.checkpoint.note_newest(shape, &step.page, now);
         }
     }
@@ -180,13 +176,22 @@ impl Reader<'_> {
 
     /// Returns whether the feed sends records in the order of a numeric key.
     pub(super) fn is_in_numeric_order(&self, shape: &Shape) -> bool {
-        self.paging() == Paging::Keyset && shape.paging_field().form == ValueForm::Integer
+        !self.checkpoint.by_links && shape.paging_field().form == ValueForm::Integer
     }
 
     /// Moves the checkpoint past a page, and saves it.
     pub(super) fn advance(&mut self, write: &WriteTx<'_>, step: Step) -> Result<()> {
         self.checkpoint.note_rejects(&step.page.rejects);
         self.checkpoint.read += step.page.entries as u64;
+        if matches!(
+            &step.from,
+            Position::ChangeLinks {
+                next_link: None,
+                ..
+            }
+        ) {
+            self.checkpoint.count = step.page.count;
+        }
         // Pages that were fetched by key have no position in the checkpoint.
         if let Some(position) = self.checkpoint.positions.get_mut(step.walk) {
             *position = step.to;

@@ -7,13 +7,11 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::resource_reader::Reader;
-use crate::feed::query;
 use crate::feed::{Position, Sweep};
-use crate::mirror::{Job, Mirror, OpenReject};
+use crate::mirror::{Mirror, OpenReject};
 use crate::record::Shape;
 use crate::resource::{MODIFICATION_TIMESTAMP, Resource};
-use crate::sync::records::by_key::{BY_KEY, any_of, fetch};
-use crate::sync::records::scope::save_incomplete;
+use crate::sync::records::by_key::{BY_KEY, fetch};
 use crate::sync::sync_error::Result;
 use crate::value::timestamp;
 
@@ -53,10 +51,7 @@ impl Reader<'_> {
                     .filter_map(|reject| listing_of(child, reject)),
             );
         }
-        let separate = self.separate_children();
-        let is_missing_run = separate.iter().any(|child| self.runs.get(*child).is_none());
-        // Without the children, a listing waits for a run that also reads them.
-        if keys.is_empty() || (self.job() == Job::Incremental && is_missing_run) {
+        if keys.is_empty() {
             return Ok(());
         }
 
@@ -78,67 +73,7 @@ impl Reader<'_> {
         for key in absent.iter().filter(|key| own.contains(*key)) {
             write.resolve_rejects(self.resource, key)?;
         }
-        write.commit()?;
-
-        let own: Vec<String> = own.into_iter().collect();
-        for child in separate {
-            self.read_children(mirror, child, &own)?;
-        }
-        Ok(())
-    }
-
-    /// Returns the children of listings that do not come with them. Without their listing,
-    /// they were not stored.
-    fn separate_children(&self) -> Vec<Resource> {
-        let along = self.checkpoint.expanded();
-        let configured = self.context.config.sync.resources.iter().copied();
-        let is_separate = |child: &Resource| {
-            self.resource == Resource::Property
-                && self.job() == Job::Incremental
-                && child.is_child()
-                && *child != Resource::Adu
-                && !along.contains(child)
-                && self.catalog.declares(*child)
-        };
-        configured.filter(is_separate).collect()
-    }
-
-    /// Reads the children of these listings from their own resource. If it does not answer,
-    /// the next sync reads all of it.
-    fn read_children(
-        &mut self,
-        mirror: &mut Mirror,
-        child: Resource,
-        listings: &[String],
-    ) -> Result<()> {
-        let shape = self.catalog.shape(child, &[])?;
-        let fields = child.parent_fields().iter();
-        let Some(parent) = fields
-            .copied()
-            .find(|field| shape.position(field).is_some())
-        else {
-            return Ok(());
-        };
-        for listings in listings.chunks(self.context.feed.dialect().keys_at_once) {
-            let listings: Vec<&str> = listings.iter().map(String::as_str).collect();
-            let of_listings = any_of(&shape, parent, &listings);
-            let filter = self.catalog.filter(child).map(query::group);
-            let sweep = self.context.feed.sweep(
-                shape.clone(),
-                Some(query::and([filter.unwrap_or_default(), of_listings])),
-                self.catalog.selects(child),
-            );
-            match self.read_once(mirror, &shape, sweep) {
-                Err(error) if error.is_refusal() => {
-                    tracing::warn!(%child, %error, "reading the children of listings");
-                    let write = mirror.write()?;
-                    save_incomplete(&write, child, true)?;
-                    write.commit()?;
-                }
-                read => read?,
-            }
-        }
-        Ok(())
+        Ok(write.commit()?)
     }
 
     /// Reads the timestamps of rejected records without a key again. Records that did not
@@ -177,7 +112,7 @@ impl Reader<'_> {
 
     /// Reads and applies all pages of a sweep.
     fn read_once(&mut self, mirror: &mut Mirror, shape: &Shape, sweep: Sweep) -> Result<()> {
-        let start = Position::start(sweep.paging);
+        let start = Position::start(self.checkpoint.by_links);
         for step in self.context.feed.walk(sweep, vec![(BY_KEY, start)]) {
             self.apply(mirror, shape, step?)?;
             self.context.check_stop()?;

@@ -1,0 +1,65 @@
+//! The listings whose children are still to be read.
+
+use crate::mirror::{Mirror, WriteTx};
+use crate::resource::Resource;
+
+impl Mirror {
+    /// Returns the keys of the live listings whose children of one resource are due.
+    pub fn due_children(&self, child: Resource) -> rusqlite::Result<Vec<String>> {
+        self.connection
+            .prepare_cached(
+                "SELECT due.listing_key FROM _due_children AS due
+                 JOIN listings ON listings.\"ListingKey\" = due.listing_key
+                 WHERE due.resource = ?1 AND listings.deleted_at IS NULL
+                 ORDER BY due.listing_key",
+            )?
+            .query_map([child.entity_set()], |row| row.get(0))?
+            .collect()
+    }
+
+    /// Returns whether the children of more than half of the live listings are due.
+    pub fn has_many_due_children(&self, child: Resource) -> rusqlite::Result<bool> {
+        let count = |sql: &str, resource: &[&str]| -> rusqlite::Result<i64> {
+            let params = rusqlite::params_from_iter(resource);
+            self.connection.query_row(sql, params, |row| row.get(0))
+        };
+        let of_child = "SELECT count(*) FROM _due_children WHERE resource = ?1";
+        let due = count(of_child, &[child.entity_set()])?;
+        Ok(due > 0 && {
+            let live = count(
+                "SELECT count(*) FROM listings WHERE deleted_at IS NULL",
+                &[],
+            )?;
+            due * 2 > live
+        })
+    }
+}
+
+impl WriteTx<'_> {
+    /// Notes that the children of a listing are due.
+    pub fn add_due_children(&self, child: Resource, listing_key: &str) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached(
+                "INSERT OR IGNORE INTO _due_children (resource, listing_key) VALUES (?1, ?2)",
+            )?
+            .execute([child.entity_set(), listing_key])?;
+        Ok(())
+    }
+
+    /// Notes that the children of a listing were read.
+    pub fn remove_due_children(&self, child: Resource, listing_key: &str) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached("DELETE FROM _due_children WHERE resource = ?1 AND listing_key = ?2")?
+            .execute([child.entity_set(), listing_key])?;
+        Ok(())
+    }
+
+    /// Notes that all children of one resource were read.
+    pub fn clear_due_children(&self, child: Resource) -> rusqlite::Result<()> {
+        self.transaction.execute(
+            "DELETE FROM _due_children WHERE resource = ?1",
+            [child.entity_set()],
+        )?;
+        Ok(())
+    }
+}

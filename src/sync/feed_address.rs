@@ -1,0 +1,56 @@
+//! The address of the feed whose records the mirror holds.
+
+use crate::config::Config;
+use crate::mirror::Mirror;
+use crate::sync::sync_error::Result;
+
+/// The key in `_state` of the feed's address.
+const ADDRESS: &str = "feed.base_url";
+
+/// The configuration names another feed than the one whose records the mirror holds.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the mirror holds the records of {mirrored}, but feed.base_url is {configured}; \
+     nothing was read"
+)]
+pub struct OtherFeed {
+    /// The address of the feed whose records the mirror holds.
+    pub mirrored: String,
+    /// The configured address.
+    pub configured: String,
+}
+
+/// Checks that the mirror holds records of the configured feed. A mirror that has read
+/// nothing yet is of any feed.
+///
+/// # Errors
+/// [`OtherFeed`], or an error of the database.
+pub fn check_feed_address(config: &Config, mirror: &Mirror) -> anyhow::Result<()> {
+    let configured = address(config);
+    match mirror.state(ADDRESS)? {
+        Some(mirrored) if mirrored != configured => Err(OtherFeed {
+            mirrored,
+            configured,
+        }
+        .into()),
+        _ => Ok(()),
+    }
+}
+
+/// Saves that the mirror holds the records of the configured feed.
+pub(super) fn save_feed_address(config: &Config, mirror: &mut Mirror) -> Result<()> {
+    let configured = address(config);
+    if mirror.state(ADDRESS)?.as_ref() == Some(&configured) {
+        return Ok(());
+    }
+    let write = mirror.write()?;
+    write.set_state(ADDRESS, &configured)?;
+    Ok(write.commit()?)
+}
+
+/// Returns the root of the service. It has no query, because that can contain a key.
+fn address(config: &Config) -> String {
+    let mut address = config.feed.base_url.clone();
+    address.set_query(None);
+    address.as_str().trim_end_matches('/').to_owned()
+}

@@ -1,0 +1,56 @@
+//! Recognises answers of a copy of the feed that is behind: their newest timestamp is
+//! older than one that the feed sent before.
+
+use std::sync::Arc;
+
+use super::begin::earlier;
+use super::resource_reader::Reader;
+use crate::mirror::{Job, Mirror};
+use crate::sync::records::by_key::fetch;
+use crate::sync::sync_error::Result;
+
+/// The number of rows, newer than the answers, that are asked for by key.
+const NEWEST: u64 = 50;
+
+impl Reader<'_> {
+    /// Returns whether the answers are behind, and notes it as a reason why the run is
+    /// partial. Their newest timestamp is also older than before if all newer records were
+    /// deleted, so that these are asked for by key. With `--allow-deletes`, the user accepts
+    /// an earlier state of the feed.
+    pub fn is_behind(&mut self, mirror: &mut Mirror) -> Result<bool> {
+        if self.copy_is_behind {
+            let reason = "the feed's answers seem to come from a copy that is behind";
+            self.left_out.push(reason.to_owned());
+            return Ok(true);
+        }
+        let Some(watermark) = mirror.watermark(self.resource)? else {
+            return Ok(false);
+        };
+        let newest = self.checkpoint.newest.get(self.resource.entity_set());
+        let is_newer = newest.is_some_and(|newest| *newest >= watermark);
+        if is_newer || self.context.allow_deletes > 0 {
+            return Ok(false);
+        }
+        let read_from = match self.job() {
+            Job::Incremental => earlier(&watermark, self.context.config.sync.overlap),
+            _ => None,
+        };
+        let after = newest.cloned().max(read_from).unwrap_or_default();
+        let read = mirror.read()?;
+        let keys = read.live_between(self.resource, &after, &watermark, NEWEST)?;
+        drop(read);
+        let (feed, stop) = (self.context.feed, self.context.stop);
+        let shape = Arc::new(self.catalog.key_shape(self.resource)?);
+        let absent = fetch(feed, stop, &self.sweep(&shape), &keys, |_| Ok(()))?;
+        if absent.len() == keys.len() {
+            return Ok(false);
+        }
+        let (_, nouns) = self.resource.nouns();
+        self.left_out.push(format!(
+            "the feed's answers end at {after}, but it sent {nouns} up to {watermark} before; \
+             they seem to come from a copy that is behind"
+        ));
+        self.copy_is_behind = true;
+        Ok(true)
+    }
+}

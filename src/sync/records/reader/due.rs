@@ -1,0 +1,86 @@
+//! Reads the children of listings that an earlier run stored without them.
+
+use std::collections::HashSet;
+
+use super::resource_reader::Reader;
+use crate::feed::Position;
+use crate::mirror::{DeletedReason, Mirror};
+use crate::sync::records::by_key::{BY_KEY, fetch, with_any};
+use crate::sync::sync_error::Result;
+
+impl Reader<'_> {
+    /// Reads the children of the listings for which they are due, from the child's own
+    /// resource.
+    pub fn read_due_children(&mut self, mirror: &mut Mirror) -> Result<()> {
+        let child = self.resource;
+        if child.parent_fields().is_empty() {
+            return Ok(());
+        }
+        let due = mirror.due_children(child)?;
+        for listings in due.chunks(self.context.feed.dialect().keys_at_once) {
+            match self.read_children_of(mirror, listings) {
+                Ok(()) => {}
+                Err(error) if error.is_refusal() => {
+                    let (_, nouns) = child.nouns();
+                    let count = due.len();
+                    self.left_out.push(format!(
+                        "the {nouns} of {count} listings are still to be read: {error}"
+                    ));
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+            self.context.check_stop()?;
+        }
+        Ok(())
+    }
+
+    /// Reads all children of some listings. Rows that do not come are asked for by key
+    /// before they are deleted.
+    fn read_children_of(&mut self, mirror: &mut Mirror, listings: &[String]) -> Result<()> {
+        let child = self.resource;
+        let shape = self.catalog.shape(child, &[])?;
+        let Some(field) = shape.parent_field() else {
+            return Ok(());
+        };
+        let keys: Vec<&str> = listings.iter().map(String::as_str).collect();
+        let sweep = with_any(&self.sweep(&shape), &field.name, &keys);
+        let mut seen = HashSet::new();
+        let start = Position::start(self.checkpoint.by_links);
+        for step in self.context.feed.walk(sweep, vec![(BY_KEY, start)]) {
+            let step = step?;
+            let records = step
+                .page
+                .records
+                .iter()
+                .map(|record| record.key.to_string());
+            seen.extend(records);
+            let rejects = step.page.rejects.iter();
+            seen.extend(rejects.filter_map(|reject| reject.key.as_deref().map(str::to_owned)));
+            self.apply(mirror, &shape, step)?;
+        }
+
+        let read = mirror.read()?;
+        let mut missing = Vec::new();
+        for listing in listings {
+            let live = read.live_children(child, listing)?;
+            missing.extend(live.into_iter().filter(|key| !seen.contains(key)));
+        }
+        drop(read);
+        let sweep = self.sweep(&shape);
+        let (feed, stop) = (self.context.feed, self.context.stop);
+        let absent = fetch(feed, stop, &sweep, &missing, |step| {
+            self.apply(mirror, &shape, step)
+        })?;
+        let write = mirror.write()?;
+        for key in &absent {
+            let mut apply = self.apply_in(&write);
+            apply.delete(child, key, DeletedReason::Replaced, None)?;
+        }
+        for listing in listings {
+            write.remove_due_children(child, listing)?;
+        }
+        self.save(&write)?;
+        Ok(write.commit()?)
+    }
+}
