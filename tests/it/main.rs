@@ -48,6 +48,7 @@ mod stopped;
 mod support;
 mod token;
 mod types;
+mod unreadable;
 mod usage;
 mod verify;
 mod views;

@@ -1,5 +1,6 @@
 //! OData: `$metadata`, queries, and the records in a response.
 
+mod count;
 mod deleted;
 mod dialect;
 pub mod metadata;

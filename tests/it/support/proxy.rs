@@ -16,6 +16,8 @@ pub struct Answer {
     pub body: Json,
     /// Headers that the answer has in addition.
     pub headers: Vec<(&'static str, String)>,
+    /// Turns the text of the body into the bytes that are sent.
+    pub write: Box<dyn FnOnce(String) -> Vec<u8> + Send>,
 }
 
 impl Answer {
@@ -185,6 +187,7 @@ async fn forward(
         status,
         body,
         headers: Vec::new(),
+        write: Box::new(String::into_bytes),
     };
     (upstream.change.lock().unwrap())(&mut answer);
     for (name, value) in &answer.headers {
@@ -193,7 +196,7 @@ async fn forward(
     let text = answer.body.to_string().replace(upstream_origin, origin);
     response
         .status(answer.status)
-        .body(Body::from(text))
+        .body(Body::from((answer.write)(text)))
         .unwrap()
 }
 

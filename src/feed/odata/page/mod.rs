@@ -2,10 +2,12 @@
 
 mod entry;
 mod name_hints;
+mod raw_json;
 mod record_builder;
 mod records_page;
 mod reject_texts;
 mod seeds;
+mod separate_entries;
 
 #[cfg(test)]
 pub use records_page::LastChange;

@@ -6,6 +6,7 @@ use super::entry::Entry;
 use super::name_hints::NameHints;
 use super::reject_texts::collect_rejects;
 use super::seeds::{PageBody, PageSeed};
+use super::separate_entries::read_separately;
 use crate::feed::http::BadBody;
 use crate::record::{Record, Reject, Shape};
 use crate::value::Value;
@@ -49,17 +50,18 @@ pub struct Page {
 }
 
 impl Page {
-    /// Decodes a body.
+    /// Decodes a body. An entry that cannot be decoded is rejected alone.
     ///
     /// # Errors
     /// [`BadBody`] if the body is not JSON, is incomplete, or is not an OData response.
     pub fn decode(body: &[u8], shape: &Shape) -> Result<Page, BadBody> {
-        // One check of the whole body is much cheaper than one check per text.
-        let text = std::str::from_utf8(body).map_err(|error| {
-            let is_cut = error.error_len().is_none();
-            BadBody(describe(body, is_cut, || "it is not UTF-8".to_owned()))
-        })?;
-        let page_body = parse(text, shape)?;
+        let hints = NameHints::new(shape);
+        let seed = PageSeed {
+            shape,
+            hints: &hints,
+        };
+        let page_body =
+            parse(body, seed).or_else(|error| read_separately(body, seed).ok_or(error))?;
         let entries = page_body
             .entries
             .ok_or_else(|| BadBody("it has no `value`".to_owned()))?;
@@ -71,7 +73,7 @@ impl Page {
             ..Page::default()
         };
         if entries.iter().any(Entry::has_rejects) {
-            page.rejects = collect_rejects(text, shape, &entries)?;
+            page.rejects = collect_rejects(body, shape, &entries);
         }
         page.find_last_keys(shape, &entries);
         page.records = entries
@@ -124,18 +126,18 @@ fn may_follow(one: &Value, next: &Value) -> bool {
     }
 }
 
-fn parse(text: &str, shape: &Shape) -> Result<PageBody, BadBody> {
-    let hints = NameHints::new(shape);
-    let seed = PageSeed {
-        shape,
-        hints: &hints,
-    };
+fn parse(body: &[u8], seed: PageSeed<'_>) -> Result<PageBody, BadBody> {
+    // One check of the whole body is much cheaper than one check per text.
+    let text = std::str::from_utf8(body).map_err(|error| {
+        let is_cut = error.error_len().is_none();
+        BadBody(describe(body, is_cut, || "it is not UTF-8".to_owned()))
+    })?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
     seed.deserialize(&mut deserializer)
         .and_then(|page| deserializer.end().map(|()| page))
         .map_err(|error| {
             let place = || format!("line {} column {}", error.line(), error.column());
-            BadBody(describe(text.as_bytes(), error.is_eof(), place))
+            BadBody(describe(body, error.is_eof(), place))
         })
 }
 

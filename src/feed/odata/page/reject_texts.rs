@@ -1,68 +1,63 @@
-//! Finds the JSON text of rejected entries.
-
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
-use serde_json::value::RawValue;
+//! Finds the text of rejected entries.
 
 use super::entry::{Entry, RejectReason, RejectedChild};
-use crate::feed::http::BadBody;
+use super::raw_json::{items, members};
 use crate::record::{Reject, Shape};
 
-#[derive(Deserialize)]
-struct EntryTexts<'a> {
-    #[serde(borrow, default)]
-    value: Option<Vec<&'a RawValue>>,
-}
-
-/// Parses the body again to find the text of rejected entries. Most pages have none, so
-/// the first pass does not keep the text.
-pub fn collect_rejects(
-    text: &str,
-    shape: &Shape,
-    entries: &[Entry],
-) -> Result<Vec<Reject>, BadBody> {
-    let texts: EntryTexts<'_> = serde_json::from_str(text).map_err(bad_body)?;
+/// Splits the body again to find the text of rejected entries. Most pages have none, so
+/// decoding does not keep the text.
+pub fn collect_rejects(body: &[u8], shape: &Shape, entries: &[Entry]) -> Vec<Reject> {
     let mut rejects = Vec::new();
-    for (entry, payload) in entries.iter().zip(texts.value.unwrap_or_default()) {
+    for (entry, json) in entries.iter().zip(list_in(body, "value")) {
         if let Err(reason) = &entry.record {
-            rejects.push(reject(shape, reason, payload));
+            rejects.push(reject(shape, reason, json));
             continue;
         }
-        for rejected in &entry.rejected_children {
-            let child = &shape.children[rejected.child];
-            if let Some(payload) = child_text(payload, &child.name, rejected)? {
-                rejects.push(reject(&child.shape, &rejected.reason, payload));
+        for (at, child) in shape.children.iter().enumerate() {
+            let is_of = |rejected: &&RejectedChild| rejected.child == at;
+            let mut rejected = entry.rejected_children.iter().filter(is_of).peekable();
+            if rejected.peek().is_none() {
+                continue;
+            }
+            let list = list_in(json, &child.name);
+            for rejected in rejected {
+                let found = list.get(rejected.entry);
+                rejects.extend(found.map(|json| reject(&child.shape, &rejected.reason, json)));
             }
         }
     }
-    Ok(rejects)
+    rejects
 }
 
-/// Returns the text of a rejected child in its record.
-fn child_text<'a>(
-    record: &'a RawValue,
-    navigation: &str,
-    rejected: &RejectedChild,
-) -> Result<Option<&'a RawValue>, BadBody> {
-    let members: BTreeMap<String, &RawValue> =
-        serde_json::from_str(record.get()).map_err(bad_body)?;
-    let Some(list) = members.get(navigation) else {
-        return Ok(None);
-    };
-    let list: Vec<&RawValue> = serde_json::from_str(list.get()).map_err(bad_body)?;
-    Ok(list.get(rejected.entry).copied())
+/// Returns the items of a list that is a member of an object. A single value counts as a list
+/// of one.
+fn list_in<'b>(object: &'b [u8], name: &str) -> Vec<&'b [u8]> {
+    let has_name = |raw: &[u8]| serde_json::from_slice::<String>(raw).is_ok_and(|raw| raw == name);
+    let members = members(object).unwrap_or_default().into_iter();
+    let list = members.rev().find(|member| has_name(member.name));
+    list.map_or_else(Vec::new, |list| {
+        items(list.value).unwrap_or_else(|| vec![list.value])
+    })
 }
 
-fn reject(shape: &Shape, reason: &RejectReason, payload: &RawValue) -> Reject {
+fn reject(shape: &Shape, reason: &RejectReason, json: &[u8]) -> Reject {
     Reject {
         resource: shape.resource,
         key: reason.key.clone(),
         reason: reason.reason.clone(),
-        payload: payload.get().to_owned(),
+        payload: spell(json),
     }
 }
 
-fn bad_body(error: serde_json::Error) -> BadBody {
-    BadBody(error.to_string())
+/// Returns bytes as text. Bytes that are not UTF-8, and the NUL character, are written as `\x`
+/// and two hexadecimal digits, which JSON does not use.
+fn spell(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(&chunk.valid().replace('\0', "\\x00"));
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02X}"));
+        }
+    }
+    text
 }

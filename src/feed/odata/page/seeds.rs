@@ -9,10 +9,12 @@ use serde_json::value::RawValue;
 use super::entry::Entry;
 use super::name_hints::{MemberName, NameHints, find_member};
 use super::record_builder::RecordBuilder;
+use crate::feed::odata::count::Count;
 use crate::record::Shape;
 use crate::value::canonical;
 
 /// The members of an OData response that a page needs.
+#[derive(Default)]
 pub struct PageBody {
     /// The elements of `value`.
     pub entries: Option<Vec<Entry>>,
@@ -29,6 +31,23 @@ pub struct PageSeed<'s> {
     pub shape: &'s Shape,
     /// The order of fields in earlier records.
     pub hints: &'s NameHints,
+}
+
+impl<'s> PageSeed<'s> {
+    /// Returns the seed for the children at an index of the shape.
+    fn of_child(self, at: usize) -> PageSeed<'s> {
+        PageSeed {
+            shape: &self.shape.children[at].shape,
+            hints: &self.hints.children[at],
+        }
+    }
+
+    /// Returns the index of a list of children with its seed, if the name is that of a list.
+    pub fn child(self, name: Option<&str>) -> Option<(usize, PageSeed<'s>)> {
+        let mut children = self.shape.children.iter();
+        let at = children.position(|child| Some(child.name.as_str()) == name)?;
+        Some((at, self.of_child(at)))
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for PageSeed<'_> {
@@ -48,16 +67,12 @@ impl<'de> Visitor<'de> for PageSeed<'_> {
 
     /// Only `value` contains records.
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<PageBody, A::Error> {
-        let mut body = PageBody {
-            entries: None,
-            next_link: None,
-            count: None,
-        };
+        let mut body = PageBody::default();
         while let Some(name) = members.next_key::<String>()? {
             match name.as_str() {
                 "value" => body.entries = Some(members.next_value_seed(EntriesSeed(self))?),
-                "@odata.nextLink" | "@nextLink" => body.next_link = members.next_value()?,
-                "@odata.count" | "@count" => body.count = members.next_value()?,
+                "@odata.nextLink" | "@nextLink" => body.next_link = next_link(&mut members)?,
+                "@odata.count" | "@count" => body.count = members.next_value::<Count>()?.0,
                 "error" => return Err(A::Error::custom("an error instead of records")),
                 _ => {
                     members.next_value::<IgnoredAny>()?;
@@ -68,14 +83,15 @@ impl<'de> Visitor<'de> for PageSeed<'_> {
     }
 }
 
-/// Decodes a list of records.
+/// Decodes a list of records. Null counts as an empty list, and a single object as a list of
+/// one.
 struct EntriesSeed<'s>(PageSeed<'s>);
 
 impl<'de> DeserializeSeed<'de> for EntriesSeed<'_> {
     type Value = Vec<Entry>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<Entry>, D::Error> {
-        deserializer.deserialize_seq(self)
+        deserializer.deserialize_any(self)
     }
 }
 
@@ -86,6 +102,10 @@ impl<'de> Visitor<'de> for EntriesSeed<'_> {
         f.write_str("a list of records")
     }
 
+    fn visit_unit<E: Error>(self) -> Result<Vec<Entry>, E> {
+        Ok(Vec::new())
+    }
+
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<Entry>, A::Error> {
         let mut entries = Vec::new();
         while let Some(entry) = items.next_element_seed(RecordSeed(self.0))? {
@@ -93,10 +113,14 @@ impl<'de> Visitor<'de> for EntriesSeed<'_> {
         }
         Ok(entries)
     }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Vec<Entry>, A::Error> {
+        Ok(vec![RecordSeed(self.0).visit_map(members)?])
+    }
 }
 
 /// Decodes one record. An invalid record is an entry with a reason, and not an error.
-struct RecordSeed<'s>(PageSeed<'s>);
+pub struct RecordSeed<'s>(pub PageSeed<'s>);
 
 impl<'de> DeserializeSeed<'de> for RecordSeed<'_> {
     type Value = Entry;
@@ -135,21 +159,45 @@ impl<'de> Visitor<'de> for RecordSeed<'_> {
         while items.next_element::<IgnoredAny>()?.is_some() {}
         Ok(Entry::not_an_object())
     }
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Entry, A::Error> {
-        self.record(&mut members)
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Entry, A::Error> {
+        let mut record = RecordBuilder::new(self.0.shape);
+        let seed = MembersSeed {
+            page: self.0,
+            record: &mut record,
+        };
+        seed.visit_map(members)?;
+        Ok(record.build(self.0.shape))
     }
 }
 
-impl RecordSeed<'_> {
-    /// Decodes the members of a record.
-    fn record<'de, A: MapAccess<'de>>(self, members: &mut A) -> Result<Entry, A::Error> {
-        let PageSeed { shape, hints } = self.0;
-        let mut record = RecordBuilder::new(shape);
+/// Decodes members of a record.
+pub struct MembersSeed<'s, 'r> {
+    /// The shape of the record.
+    pub page: PageSeed<'s>,
+    /// The record.
+    pub record: &'r mut RecordBuilder,
+}
+
+impl<'de> DeserializeSeed<'de> for MembersSeed<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for MembersSeed<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a record")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let MembersSeed { page, record } = self;
+        let shape = page.shape;
         let mut before = shape.fields.len();
-        while let Some(known) = members.next_key_seed(NameSeed {
-            page: self.0,
-            before,
-        })? {
+        while let Some(known) = members.next_key_seed(NameSeed { page, before })? {
             match known {
                 MemberName::Field(at) => {
                     let field = &shape.fields[at];
@@ -171,62 +219,29 @@ impl RecordSeed<'_> {
                     before = at;
                 }
                 MemberName::Child(at) => {
-                    let child = &shape.children[at];
-                    let page = PageSeed {
-                        shape: &child.shape,
-                        hints: &hints.children[at],
-                    };
-                    let entries = members.next_value_seed(ChildSeed(page))?;
-                    record.children[at] = entries;
+                    let entries = members.next_value_seed(EntriesSeed(page.of_child(at)))?;
+                    record.children[at] = Some(entries);
                 }
-                MemberName::ChildNextLink(at) => record.next_links[at] = members.next_value()?,
-                MemberName::Ignored => {
-                    members.next_value::<IgnoredAny>()?;
-                }
-                MemberName::Undeclared(name) => {
+                MemberName::ChildNextLink(at) => record.next_links[at] = next_link(&mut members)?,
+                MemberName::Undeclared(name) if shape.keeps_extra => {
                     let value: serde_json::Value = members.next_value()?;
-                    if shape.keeps_extra && !value.is_null() {
+                    if !value.is_null() {
                         record.extra.insert(name, canonical(value));
                     }
                 }
+                MemberName::Ignored | MemberName::Undeclared(_) => {
+                    members.next_value::<IgnoredAny>()?;
+                }
             }
         }
-        Ok(record.build(shape))
+        Ok(())
     }
 }
 
-/// Decodes an expanded navigation property. Null counts as an empty list, and a single
-/// object as a list of one.
-struct ChildSeed<'s>(PageSeed<'s>);
-
-impl<'de> DeserializeSeed<'de> for ChildSeed<'_> {
-    type Value = Option<Vec<Entry>>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ChildSeed<'_> {
-    type Value = Option<Vec<Entry>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of records")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-        Ok(Some(Vec::new()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Self::Value, A::Error> {
-        EntriesSeed(self.0).visit_seq(items).map(Some)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-        RecordSeed(self.0)
-            .record(&mut members)
-            .map(|entry| Some(vec![entry]))
-    }
+/// Decodes the value of a next link. An empty link is the end, as a missing one.
+fn next_link<'de, A: MapAccess<'de>>(members: &mut A) -> Result<Option<String>, A::Error> {
+    let link: Option<String> = members.next_value()?;
+    Ok(link.filter(|link| !link.trim().is_empty()))
 }
 
 /// Decodes the name of a member.
