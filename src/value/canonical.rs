@@ -25,7 +25,7 @@ pub fn canonical(value: serde_json::Value) -> serde_json::Value {
 }
 
 /// The largest integer up to which every integer is also a float.
-const EXACT_WHOLE: f64 = 9_007_199_254_740_992.0;
+pub(super) const EXACT_WHOLE: f64 = 9_007_199_254_740_992.0;
 
 /// Returns a number in storage form: an integer if it has no fraction.
 pub(super) fn real(number: f64) -> Value {

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::canonical::{canonical, real};
+use super::canonical::{EXACT_WHOLE, canonical, real};
 use super::storage::Value;
 use super::time::{date, timestamp};
 
@@ -104,6 +104,14 @@ impl ValueFormVisitor {
             found,
         }))
     }
+
+    /// Rejects a number that would be rounded to another whole number.
+    fn inexact<E>(&self) -> Result<Result<Value, TypeMismatch>, E> {
+        Ok(Err(TypeMismatch {
+            expected: "an exact number",
+            found: "a number with too many digits",
+        }))
+    }
 }
 
 impl<'de> Visitor<'de> for ValueFormVisitor {
@@ -137,21 +145,29 @@ impl<'de> Visitor<'de> for ValueFormVisitor {
     }
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
-        match i64::try_from(number) {
-            Ok(number) => self.visit_i64(number),
-            Err(_) => self.visit_f64(number as f64),
+        match (i64::try_from(number), self.0) {
+            (Ok(number), _) => self.visit_i64(number),
+            (Err(_), ValueForm::Text | ValueForm::Enumeration) => {
+                Ok(Ok(Value::Text(number.to_string().into())))
+            }
+            (Err(_), _) => self.visit_f64(number as f64),
         }
     }
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
+        let is_exact = number.abs() < EXACT_WHOLE;
         match (self.0, real(number)) {
-            (ValueForm::Decimal | ValueForm::Real, value) => Ok(Ok(value)),
+            (ValueForm::Real, value) => Ok(Ok(value)),
+            (ValueForm::Boolean | ValueForm::Date | ValueForm::Timestamp | ValueForm::Json, _) => {
+                self.mistyped("a number")
+            }
+            _ if !is_exact => self.inexact(),
+            (ValueForm::Decimal, value) => Ok(Ok(value)),
             (ValueForm::Integer, whole @ Value::Integer(_)) => Ok(Ok(whole)),
+            (ValueForm::Integer, _) => self.mistyped("a fraction"),
             (ValueForm::Text | ValueForm::Enumeration, _) => {
                 Ok(Ok(Value::Text(number.to_string().into())))
             }
-            (ValueForm::Integer, _) => self.mistyped("a fraction"),
-            _ => self.mistyped("a number"),
         }
     }
 
@@ -170,6 +186,9 @@ impl<'de> Visitor<'de> for ValueFormVisitor {
         };
         match value {
             Some(value) => Ok(Ok(value)),
+            None if self.0 == ValueForm::Decimal && text.parse().is_ok_and(f64::is_finite) => {
+                self.inexact()
+            }
             None => self.mistyped("other text"),
         }
     }
@@ -201,9 +220,18 @@ impl<'de> Visitor<'de> for ValueFormVisitor {
     }
 }
 
+/// Reads a decimal number. Returns none for text that is not a number, and for a number that
+/// would be rounded to another whole number.
 fn decimal(text: &str) -> Option<Value> {
+    let whole = match text.split_once('.') {
+        Some((whole, fraction)) if fraction.bytes().all(|digit| digit == b'0') => whole,
+        _ => text,
+    };
+    if let Ok(whole) = whole.parse() {
+        return Some(Value::Integer(whole));
+    }
     let number: f64 = text.parse().ok()?;
-    number.is_finite().then(|| real(number))
+    (number.abs() < EXACT_WHOLE).then(|| real(number))
 }
 
 #[cfg(test)]
@@ -235,8 +263,22 @@ mod tests {
             ),
             (
                 ValueForm::Decimal,
-                &["463552830012.3334"],
+                &["463552830012.3334", "\"463552830012.3334\""],
                 Ok(Value::Real(463552830012.3334)),
+            ),
+            (
+                ValueForm::Decimal,
+                &[
+                    "9007199254740993",
+                    "\"9007199254740993\"",
+                    "\"9007199254740993.00\"",
+                ],
+                Ok(Value::Integer(9_007_199_254_740_993)),
+            ),
+            (
+                ValueForm::Text,
+                &["18446744073709551615"],
+                text("18446744073709551615"),
             ),
             (
                 ValueForm::Integer,
@@ -283,6 +325,25 @@ mod tests {
                 ],
                 text("{\"coordinates\":[-111,40.5],\"type\":\"Point\"}"),
             ),
+            (
+                ValueForm::Timestamp,
+                &[
+                    "\"2026-01-02T03:04Z\"",
+                    "\"2026-01-02T03:04\"",
+                    "\"2026-01-01T20:04-07:00\"",
+                ],
+                text("2026-01-02 03:04:00"),
+            ),
+            (
+                ValueForm::Timestamp,
+                &["\"9999-12-31T23:59:59-07:00\"", "\"9999-12-31T23:59:59Z\""],
+                text("9999-12-31 23:59:59"),
+            ),
+            (
+                ValueForm::Timestamp,
+                &["\"0000-01-01T00:00:00+07:00\"", "\"0000-01-01T00:00:00Z\""],
+                text("0000-01-01 00:00:00"),
+            ),
             (ValueForm::Date, &["null", "\"\""], Ok(Value::Null)),
             (ValueForm::Json, &["null"], Ok(Value::Null)),
         ];
@@ -311,6 +372,22 @@ mod tests {
                 "{\"a\": [1]}",
                 "is an object, not a number",
             ),
+            (
+                ValueForm::Decimal,
+                "\"9007199254740993.5\"",
+                "is a number with too many digits, not an exact number",
+            ),
+            (
+                ValueForm::Decimal,
+                "9007199254740993.5",
+                "is a number with too many digits, not an exact number",
+            ),
+            (
+                ValueForm::Text,
+                "12345678901234567890123",
+                "is a number with too many digits, not an exact number",
+            ),
+            (ValueForm::Decimal, "\"NaN\"", "is other text, not a number"),
             (ValueForm::Boolean, "1", "is a number, not true or false"),
             (
                 ValueForm::Date,

@@ -1,6 +1,8 @@
 //! Dates and timestamps in storage form.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use std::borrow::Cow;
+
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Utc};
 
 /// Returns a date of the feed in storage form, or None if the text is not a date.
 pub(super) fn date(text: &str) -> Option<Box<str>> {
@@ -38,19 +40,41 @@ fn is_date(text: &[u8]) -> bool {
 }
 
 /// Returns a timestamp of the feed in storage form: UTC, a space between date and
-/// time, and the fraction if it is not zero. None if the text is not a timestamp.
+/// time, and the fraction if it is not zero. An instant outside the years 0000 to 9999, which
+/// SQLite does not know, becomes the first or last second of them. None if the text is not a
+/// timestamp.
 pub fn timestamp(text: &str) -> Option<Box<str>> {
     if let Some(stored) = plain_utc(text) {
         return Some(stored);
     }
-    let instant = DateTime::parse_from_rfc3339(text)
+    let text = with_seconds(text);
+    let instant = DateTime::parse_from_rfc3339(&text)
         .map(|instant| instant.with_timezone(&Utc))
         .or_else(|_| {
             // A timestamp without an offset is in UTC, the default of OData.
-            NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").map(|naive| naive.and_utc())
+            NaiveDateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M:%S%.f")
+                .map(|naive| naive.and_utc())
         })
         .ok()?;
-    Some(stored_instant(instant).into())
+    Some(match instant.year() {
+        ..0 => "0000-01-01 00:00:00".into(),
+        0..=9999 => stored_instant(instant).into(),
+        // Only an offset can lead to this year. The date stands for "never".
+        10_000.. => "9999-12-31 23:59:59".into(),
+    })
+}
+
+/// Returns a timestamp with the seconds that OData allows to omit.
+fn with_seconds(text: &str) -> Cow<'_, str> {
+    match text.split_at_checked(16) {
+        Some((minutes, offset)) if fits(minutes.as_bytes(), b"dddd-dd-ddTdd:dd") => {
+            if offset.starts_with(':') {
+                return text.into();
+            }
+            format!("{minutes}:00{offset}").into()
+        }
+        _ => text.into(),
+    }
 }
 
 /// Returns an instant in storage form.

@@ -44,6 +44,7 @@ mod retention;
 mod secrecy;
 mod shared;
 mod source;
+mod spellings;
 mod stopped;
 mod support;
 mod token;

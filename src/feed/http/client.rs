@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SubsecRound, Utc};
 use reqwest::Response;
-use reqwest::header::{AUTHORIZATION, DATE, HeaderMap};
+use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, DATE, HeaderMap};
 use reqwest::redirect::Policy;
 use tokio::sync::Semaphore;
 use url::Url;
 
 use super::body_deadline::{BodyDeadline, too_slow};
 use super::budget::RateBudget;
+use super::content_encoding::{is_gzip, unzip};
 use super::current_token::CurrentToken;
 use super::error::{BadBody, FeedError};
 use super::failure::Failure;
@@ -28,6 +29,9 @@ use crate::value::stored_instant;
 
 /// The largest body that is accepted. Pages of known servers are far smaller.
 const BODY_LIMIT_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Some servers begin JSON with it, although RFC 8259 forbids it.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// The longest message of a server that is shown, in characters.
 const MESSAGE_LIMIT: usize = 300;
@@ -67,6 +71,8 @@ impl Client {
         });
         let http = http_builder(settings.timeout)
             .redirect(same_origin)
+            // Bodies are decompressed in `content_encoding`.
+            .gzip(false)
             .build()?;
         let limits = settings.limits().into_iter().map(|(requests, span)| Limit {
             requests: requests.get(),
@@ -101,12 +107,12 @@ impl Client {
         Url::parse(&text).map_err(|error| FeedError::Stuck(format!("{error} in a query")))
     }
 
-    /// Returns the URL of a link that the feed sent.
+    /// Returns the URL of a link that the feed sent. A relative link is relative to the service
+    /// root, where OData's context URL is.
     ///
     /// # Errors
     /// [`FeedError::OtherOrigin`] for a link to another origin.
     pub fn link(&self, link: &str) -> Result<Url, FeedError> {
-        // A relative link is relative to the service root.
         let root = format!("{}/", self.base.as_str().trim_end_matches('/'));
         let url = Url::parse(&root)
             .and_then(|root| root.join(link))
@@ -286,6 +292,7 @@ impl Client {
         token: &Token,
     ) -> Result<Vec<u8>, Failure> {
         let mut request = self.http.get(url.clone()).header("Accept", options.accept);
+        request = request.header(ACCEPT_ENCODING, "gzip");
         if let Some(header) = token.header() {
             request = request.header(AUTHORIZATION, header);
         }
@@ -312,6 +319,7 @@ impl Client {
                 limit_bytes: BODY_LIMIT_BYTES,
             })
         };
+        let is_gzip = is_gzip(response.headers());
         let announced = response.content_length().unwrap_or(0);
         if announced > BODY_LIMIT_BYTES {
             return Err(too_large());
@@ -319,7 +327,9 @@ impl Client {
         let mut body = Vec::with_capacity(announced as usize);
         let deadline = BodyDeadline::start(self.timeout);
         while let Some(chunk) = response.chunk().await.map_err(Failure::of_network)? {
-            self.meter.received(&chunk);
+            if !is_gzip {
+                self.meter.received(&chunk);
+            }
             if (body.len() + chunk.len()) as u64 > BODY_LIMIT_BYTES {
                 return Err(too_large());
             }
@@ -328,6 +338,14 @@ impl Client {
             if deadline.has_passed(bytes) {
                 return Err(Failure::temporary(too_slow(bytes)));
             }
+        }
+
+        if is_gzip {
+            body = unzip(&body, BODY_LIMIT_BYTES)?.ok_or_else(too_large)?;
+            self.meter.received(&body);
+        }
+        if body.starts_with(BYTE_ORDER_MARK) {
+            body.drain(..BYTE_ORDER_MARK.len());
         }
         Ok(body)
     }

@@ -6,6 +6,7 @@
 mod body_deadline;
 mod budget;
 mod client;
+mod content_encoding;
 mod current_token;
 mod error;
 mod failure;

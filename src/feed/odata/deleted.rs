@@ -1,8 +1,9 @@
 //! The `Deleted` resource, in which a feed announces deletions.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value as Json;
 
+use super::count::Count;
 use super::query::{self, Literal, Order, Precision, Query, timestamp_literal};
 use crate::feed::http::{BadBody, FeedError};
 use crate::resource::Resource;
@@ -199,11 +200,16 @@ impl Announced {
 /// The body of a response from `Deleted`.
 #[derive(Deserialize)]
 pub struct DeletedBody {
+    #[serde(deserialize_with = "list_or_null")]
     value: Vec<Json>,
-    #[serde(rename = "@odata.count", alias = "@count")]
-    count: Option<u64>,
+    #[serde(rename = "@odata.count", alias = "@count", default)]
+    count: Count,
     #[serde(rename = "@odata.nextLink", alias = "@nextLink")]
     next_link: Option<String>,
+}
+
+fn list_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Json>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 impl DeletedBody {
@@ -224,13 +230,14 @@ impl DeletedBody {
     ) -> Result<Announced, FeedError> {
         let read = position.skip + self.value.len() as u64;
         let is_empty = self.value.is_empty();
-        if is_empty && self.count.is_some_and(|count| count > read) {
+        if is_empty && self.count.0.is_some_and(|count| count > read) {
             let problem = "a page of Deleted is empty, but its count says that more follow";
             return Err(FeedError::Stuck(problem.to_owned()));
         }
 
         let is_full = self.value.len() >= page_size as usize;
-        let has_more = self.next_link.is_some() || self.count.is_none_or(|count| count > read);
+        let has_link = (self.next_link.as_deref()).is_some_and(|link| !link.is_empty());
+        let has_more = has_link || self.count.0.is_none_or(|count| count > read);
         let mut page = Announced::default();
         if !is_empty && (has_more || is_full) {
             page.next = Some(self.next(names, position));
