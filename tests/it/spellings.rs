@@ -1,4 +1,5 @@
-//! Answers that are right but written in another way than most servers write them.
+//! Answers that are right but written in another way than most servers write them, and links
+//! that lead nowhere.
 
 use std::io::Write as _;
 
@@ -97,6 +98,15 @@ fn an_empty_next_link_is_the_end() {
 }
 
 #[test]
+fn a_next_link_that_is_only_a_query_belongs_to_the_request() {
+    sync_twice("reso", |answer| {
+        if let Some(Json::String(link)) = answer.body.get_mut("@odata.nextLink") {
+            *link = link[link.find('?').unwrap()..].to_owned();
+        }
+    });
+}
+
+#[test]
 fn timestamps_without_seconds_and_decimals_as_text_are_stored_exactly() {
     let feed = feed(30);
     let keys = feed.listing_keys();
@@ -158,4 +168,57 @@ fn timestamps_without_seconds_and_decimals_as_text_are_stored_exactly() {
         [rounded.0.to_string()]
     );
     assert!(text(&db, "SELECT payload FROM rejects").contains(rounded.2));
+}
+
+#[test]
+fn an_error_object_on_every_page_ends_with_an_error() {
+    for profile in ["wfrmls", "reso"] {
+        let feed = feed(30);
+        let proxy = Proxy::of(&feed, |answer| {
+            if answer.is_of("Property") && !answer.request.contains(" desc") {
+                answer.body["value"] = json!([{"error": {"message": "out of memory"}}]);
+            }
+        });
+        let mirror = Mirror::at(&proxy.base_url, |settings| {
+            settings.set("profile", format!("{profile:?}"));
+            settings.resources = vec!["Property"];
+        });
+        let ended = mirror.run(&["sync"]);
+        assert!(matches!(ended.code, Some(1 | 3)), "{ended}");
+        let requests = feed.request_count();
+        assert!(requests < 30, "{profile}: {requests} requests");
+        let rejects = number(&mirror.open(), "SELECT count(*) FROM rejects");
+        assert!(rejects <= 2, "{profile}: {rejects} rejects");
+
+        // The error object may have taken the place of a record, which a whole read finds.
+        proxy.change(|_| {});
+        mirror.run(&["sync"]);
+        mirror.sync_full();
+        assert_mirror_equals_feed(&mirror.open(), &feed, &["Property"]);
+    }
+}
+
+#[test]
+fn links_of_children_that_form_a_circle_end_with_an_error() {
+    let feed = feed_with(30, |options| {
+        options.photos = 6;
+        options.server.page_cap = Some(2);
+        options.server.expand_cap = Some(1);
+    });
+    let mut number_of_links = 0;
+    let proxy = Proxy::of(&feed, move |answer| {
+        let Some(Json::String(link)) = answer.body.get_mut("@odata.nextLink") else {
+            return;
+        };
+        number_of_links += 1;
+        assert!(number_of_links < 200, "the links are followed without end");
+        if link.contains("/Media?") {
+            let start = link.split("$skip=").next().unwrap();
+            *link = format!("{start}$skip={}", 1 + number_of_links % 2);
+        }
+    });
+    let mirror = Mirror::at(&proxy.base_url, |_| {});
+    let ended = mirror.run(&["sync"]);
+    assert_ne!(ended.code, Some(0), "{ended}");
+    ended.says(ended.code.unwrap(), &["circle"]);
 }

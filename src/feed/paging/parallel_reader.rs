@@ -67,7 +67,11 @@ async fn read_all(
     while !from.is_finished() {
         let step = Step::read(sweep, client, walk, &from)
             .await
-            .and_then(|step| links.check(&step).map(|()| step));
+            .and_then(|step| {
+                let is_same_link = step.from == step.to;
+                links.check(&step.page, step.to.next_link(), is_same_link)?;
+                Ok(step)
+            });
         from = match &step {
             Ok(step) => step.to.clone(),
             Err(_) => Position::Finished,

@@ -2,11 +2,15 @@
 
 use std::borrow::Cow;
 
+use url::Url;
+
 use super::advance::advance;
+use super::link_circles::FollowedLinks;
 use super::position::Position;
 use super::sweep::Sweep;
 use crate::feed::http::{Client, FeedError, RequestOptions};
 use crate::feed::odata::Page;
+use crate::record::Shape;
 
 /// A page, and the positions of its walk before and after it.
 #[derive(Debug)]
@@ -119,8 +123,7 @@ async fn read_page(sweep: &Sweep, client: &Client, from: &Position) -> Result<Pa
         tries: sweep.tries,
         ..RequestOptions::RECORDS
     };
-    let decode = |body: &[u8]| Page::decode(body, &sweep.shape);
-    let mut page = client.get(&url, options, decode).await?;
+    let mut page = get_page(client, &url, options, &sweep.shape).await?;
     complete_children(sweep, client, &mut page).await?;
     Ok(page)
 }
@@ -134,14 +137,12 @@ async fn complete_children(
     for record in &mut page.records {
         for (children, child) in record.children.iter_mut().zip(&sweep.shape.children) {
             let Some(children) = children else { continue };
+            let mut links = FollowedLinks::default();
             while let Some(link) = children.next_link.take() {
                 let url = client.link(&link)?;
-                let decode = |body: &[u8]| Page::decode(body, &child.shape);
-                let mut rest = client.get(&url, RequestOptions::RECORDS, decode).await?;
-                if rest.next_link.as_ref() == Some(&link) {
-                    let problem = "the next link of a list of children is the link itself";
-                    return Err(FeedError::Stuck(problem.to_owned()));
-                }
+                let options = RequestOptions::RECORDS;
+                let mut rest = get_page(client, &url, options, &child.shape).await?;
+                links.check(&rest, rest.next_link.as_deref(), false)?;
 
                 for found in &mut rest.records {
                     found.listing_key.get_or_insert_with(|| record.key.clone());
@@ -156,4 +157,26 @@ async fn complete_children(
         }
     }
     Ok(())
+}
+
+/// Requests a page. Its next link is as [`absolute`] returns it.
+async fn get_page(
+    client: &Client,
+    url: &Url,
+    options: RequestOptions,
+    shape: &Shape,
+) -> Result<Page, FeedError> {
+    let decode = |body: &[u8]| Page::decode(body, shape);
+    let mut page = client.get(url, options, decode).await?;
+    page.next_link = page.next_link.map(|link| absolute(link, url));
+    Ok(page)
+}
+
+/// Returns the URL of a link that is only a query, such as `?$skip=100`. It is relative to the
+/// request (RFC 3986, 5.2). Returns other links unchanged.
+fn absolute(link: String, request: &Url) -> String {
+    match request.join(&link) {
+        Ok(url) if link.starts_with('?') => url.into(),
+        _ => link,
+    }
 }
