@@ -270,3 +270,54 @@ fn a_cut_answer_with_an_unreadable_record_is_requested_again() {
     assert_mirror_equals_part(&db, &feed, &MAIN, |listing, _| listing != key);
     assert_eq!(number(&db, "SELECT sum(retries) FROM sync_runs"), 1);
 }
+
+#[test]
+fn an_announcement_that_cannot_be_decoded_is_kept_and_the_others_are_applied() {
+    let feed = feed(30);
+    let proxy = Proxy::of(&feed, |_| {});
+    let mirror = Mirror::at(&proxy.base_url, |_| {});
+    mirror.sync();
+    feed.advance(chrono::Duration::hours(1));
+    let [first, second] = [3, 9].map(|at| feed.listing_keys()[at].to_string());
+    feed.delete("Property", &first, true).unwrap();
+    feed.delete("Property", &second, true).unwrap();
+    let spoiled = vec![(first.clone(), b"\"caf\xe9\"".to_vec())];
+    proxy.change(move |answer| {
+        if answer.is_of("Deleted") {
+            spoil(answer, "primary_key", "resource", &spoiled);
+        }
+    });
+    mirror.run(&["sync"]);
+    let db = mirror.open();
+    let deleted = texts(
+        &db,
+        "SELECT ListingKey FROM listings WHERE deleted_reason = 'announced'",
+    );
+    assert_eq!(deleted, [second]);
+    let payload = text(&db, "SELECT payload FROM rejects");
+    assert!(
+        payload.contains(&first) && payload.contains("caf\\xE9"),
+        "{payload}"
+    );
+}
+
+#[test]
+fn a_listing_whose_key_cannot_be_decoded_is_read_again_by_its_timestamp() {
+    let feed = feed(30);
+    let key = feed.listing_keys()[11].to_string();
+    let spoiled = vec![(key.clone(), b"\"a\tb\"".to_vec())];
+    let proxy = Proxy::of(&feed, move |answer| {
+        spoil(answer, "ListingKey", "ListingKey", &spoiled);
+    });
+    let mirror = Mirror::at(&proxy.base_url, |settings| {
+        settings.resources = vec!["Property"];
+    });
+    mirror.sync_ends(3, &[]);
+    let db = mirror.open();
+    assert_mirror_equals_part(&db, &feed, &["Property"], |listing, _| listing != key);
+    assert_eq!(texts(&db, "SELECT record_key FROM rejects"), ["NULL"]);
+    proxy.change(|_| {});
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &["Property"]);
+    assert_eq!(open_rejects(&mirror), 0);
+}

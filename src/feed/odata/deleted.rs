@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 
 use super::count::Count;
 use super::query::{self, Literal, Order, Precision, Query, timestamp_literal};
+use super::raw_json::{items, members, spell};
 use crate::feed::http::{BadBody, FeedError};
 use crate::resource::Resource;
 use crate::value::timestamp;
@@ -213,9 +214,12 @@ fn list_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Json>,
 }
 
 impl DeletedBody {
-    /// Decodes a body.
+    /// Decodes a body. An entry that cannot be decoded becomes its text.
     pub fn decode(body: &[u8]) -> Result<DeletedBody, BadBody> {
-        serde_json::from_slice(body).map_err(|error| BadBody(error.to_string()))
+        serde_json::from_slice(body).or_else(|error| {
+            let readable = with_readable_entries(body).unwrap_or_default();
+            serde_json::from_slice(&readable).map_err(|_| BadBody(error.to_string()))
+        })
     }
 
     /// Reads the entries of the page at a position.
@@ -281,6 +285,26 @@ impl DeletedBody {
     }
 }
 
+/// Returns a body whose entries can be decoded: each other entry is replaced by its text.
+fn with_readable_entries(body: &[u8]) -> Option<Vec<u8>> {
+    let entry = |json: &[u8]| match serde_json::from_slice::<Json>(json) {
+        Ok(_) => json.to_vec(),
+        Err(_) => Json::String(spell(json)).to_string().into_bytes(),
+    };
+    let mut parts = Vec::new();
+    for member in members(body)? {
+        let value = match member.name {
+            b"\"value\"" => {
+                let entries: Vec<_> = items(member.value)?.into_iter().map(entry).collect();
+                [b"[", &*entries.join(&b","[..]), b"]"].concat()
+            }
+            _ => member.value.to_vec(),
+        };
+        parts.push([member.name, b":", &*value].concat());
+    }
+    Some([b"{", &*parts.join(&b","[..]), b"}"].concat())
+}
+
 /// Reads one entry. The error is an entry that does not show which record was deleted.
 fn announcement(names: &DeletedNames, entry: &Json) -> Result<Announcement, KeylessAnnouncement> {
     let resource = match names.resource {
@@ -297,7 +321,9 @@ fn announcement(names: &DeletedNames, entry: &Json) -> Result<Announcement, Keyl
         }),
         (resource, _) => Err(KeylessAnnouncement {
             resource,
-            payload: entry.to_string(),
+            payload: entry
+                .as_str()
+                .map_or_else(|| entry.to_string(), str::to_owned),
         }),
     }
 }

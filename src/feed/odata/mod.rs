@@ -6,6 +6,7 @@ mod dialect;
 pub mod metadata;
 mod page;
 pub mod query;
+mod raw_json;
 mod shape;
 
 pub use deleted::{
@@ -17,4 +18,5 @@ pub use metadata::Metadata;
 #[cfg(test)]
 pub use page::LastChange;
 pub use page::Page;
+pub use raw_json::member_value;
 pub use shape::{ShapeError, Wanted, columns, shape};

@@ -2,7 +2,6 @@
 
 mod entry;
 mod name_hints;
-mod raw_json;
 mod record_builder;
 mod records_page;
 mod reject_texts;

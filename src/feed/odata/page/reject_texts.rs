@@ -1,7 +1,7 @@
 //! Finds the text of rejected entries.
 
 use super::entry::{Entry, RejectReason, RejectedChild};
-use super::raw_json::{items, members};
+use crate::feed::odata::raw_json::{items, members, spell};
 use crate::record::{Reject, Shape};
 
 /// Splits the body again to find the text of rejected entries. Most pages have none, so
@@ -47,17 +47,4 @@ fn reject(shape: &Shape, reason: &RejectReason, json: &[u8]) -> Reject {
         reason: reason.reason.clone(),
         payload: spell(json),
     }
-}
-
-/// Returns bytes as text. Bytes that are not UTF-8, and the NUL character, are written as `\x`
-/// and two hexadecimal digits, which JSON does not use.
-fn spell(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        text.push_str(&chunk.valid().replace('\0', "\\x00"));
-        for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02X}"));
-        }
-    }
-    text
 }

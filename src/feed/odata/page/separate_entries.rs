@@ -6,9 +6,9 @@ use std::marker::PhantomData;
 use serde::de::{DeserializeSeed, IgnoredAny};
 
 use super::entry::{Entry, RejectReason};
-use super::raw_json::{Member, items, members};
 use super::record_builder::RecordBuilder;
 use super::seeds::{MembersSeed, PageBody, PageSeed, RecordSeed};
+use crate::feed::odata::raw_json::{Member, items, members};
 use crate::value::Value;
 
 /// Decodes a body whose JSON is invalid within its entries. Returns none if its entries cannot

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::resource_reader::Reader;
-use crate::feed::{Position, Sweep};
+use crate::feed::{Position, Sweep, member_value};
 use crate::mirror::{Mirror, OpenReject};
 use crate::record::Shape;
 use crate::resource::{MODIFICATION_TIMESTAMP, Resource};
@@ -123,10 +123,10 @@ impl Reader<'_> {
 
 /// Returns the key of the listing that a rejected child names.
 fn listing_of(child: Resource, reject: &OpenReject) -> Option<String> {
-    let payload: Json = serde_json::from_str(&reject.payload).ok()?;
-    let mut values = child.parent_fields().iter().map(|field| &payload[*field]);
+    let parents = child.parent_fields().iter();
+    let mut values = parents.filter_map(|field| member_value(&reject.payload, field));
     values.find_map(|value| match value {
-        Json::String(key) => Some(key.clone()),
+        Json::String(key) => Some(key),
         Json::Number(key) => Some(key.to_string()),
         _ => None,
     })
@@ -134,7 +134,6 @@ fn listing_of(child: Resource, reject: &OpenReject) -> Option<String> {
 
 /// Returns the ModificationTimestamp of a rejected record, if it can be read.
 fn timestamp_of(reject: &OpenReject) -> Option<String> {
-    let payload: Json = serde_json::from_str(&reject.payload).ok()?;
-    let modified = payload[MODIFICATION_TIMESTAMP].as_str()?;
-    timestamp(modified).map(String::from)
+    let modified = member_value(&reject.payload, MODIFICATION_TIMESTAMP)?;
+    timestamp(modified.as_str()?).map(String::from)
 }

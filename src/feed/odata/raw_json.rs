@@ -21,6 +21,28 @@ pub fn members(json: &[u8]) -> Option<Vec<Member<'_>>> {
     split(json, Next::NameOrEnd)
 }
 
+/// Returns the value of a member of an object, if both can be decoded. Other members may be
+/// invalid.
+pub fn member_value(object: &str, name: &str) -> Option<serde_json::Value> {
+    let has_name = |raw: &[u8]| serde_json::from_slice::<String>(raw).is_ok_and(|raw| raw == name);
+    let members = members(object.as_bytes())?.into_iter();
+    let member = members.rev().find(|member| has_name(member.name))?;
+    serde_json::from_slice(member.value).ok()
+}
+
+/// Returns bytes as text. Bytes that are not UTF-8, and the NUL character, are written as `\x`
+/// and two hexadecimal digits, which JSON does not use.
+pub fn spell(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(&chunk.valid().replace('\0', "\\x00"));
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02X}"));
+        }
+    }
+    text
+}
+
 /// The part of a list or object that comes next.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Next {
