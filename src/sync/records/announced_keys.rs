@@ -50,6 +50,10 @@ impl Confirming<'_> {
             if let Some(run) = self.runs.get_mut(resource) {
                 run.counts.records_seen += 1;
             }
+            // A child may have been deleted with its listing.
+            if !write.is_live(resource, key)? {
+                continue;
+            }
             let time = announced.get(key).and_then(Option::as_deref);
             let mut apply = Apply::new(self.context, self.runs, &write);
             apply.delete(resource, key, DeletedReason::Announced, time)?;
