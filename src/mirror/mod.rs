@@ -24,8 +24,8 @@ mod transaction;
 mod views;
 
 pub use about::{
-    FieldDescription, FieldRow, ListingNow, MarketChange, MarketEvent, MarketFields, TableOrView,
-    UtcOffset,
+    DescribedField, FieldDescription, FieldRow, ListingNow, MarketChange, MarketEvent,
+    MarketFields, TableOrView, UtcOffset,
 };
 pub use database::Mirror;
 pub use log::{

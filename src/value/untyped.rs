@@ -4,7 +4,8 @@ use super::canonical::real;
 use super::storage::Value;
 use super::time::timestamp;
 
-/// Returns what a value denotes: the number, boolean or timestamp that a text spells.
+/// Returns what a value denotes: the number, boolean or timestamp that a text spells, or a
+/// list of texts with commas between them.
 /// Values of different types are equal if they denote the same.
 pub fn untyped(value: &Value) -> Value {
     let Value::Text(text) = value else {
@@ -23,8 +24,12 @@ pub fn untyped(value: &Value) -> Value {
         "true" => Value::Integer(1),
         "false" => Value::Integer(0),
         _ => {
+            if let Ok(items) = serde_json::from_str::<Vec<String>>(text) {
+                return Value::Text(items.join(",").into());
+            }
             let moment = timestamp(text).unwrap_or_else(|| text.clone());
-            Value::Text(moment.trim_end_matches(" 00:00:00").into())
+            let plain = moment.trim_end_matches(" 00:00:00");
+            Value::Text(plain.replace(", ", ",").into())
         }
     }
 }

@@ -160,6 +160,22 @@ fn a_field_whose_type_changes_keeps_exact_values_and_logs_nothing() {
             "TIMESTAMP",
         ),
         (
+            "Edm.String",
+            json!("Pool, Sauna"),
+            "Collection(Edm.String)",
+            json!(["Pool", "Sauna"]),
+            sql_text(r#"["Pool","Sauna"]"#),
+            "TEXT",
+        ),
+        (
+            "Collection(Edm.String)",
+            json!(["Pool"]),
+            "Edm.String",
+            json!("Pool"),
+            sql_text("Pool"),
+            "TEXT",
+        ),
+        (
             "Edm.Date",
             json!("2025-01-02"),
             "Edm.DateTimeOffset",
@@ -276,6 +292,30 @@ fn key_of_type(proxy: &Proxy, edm_type: &'static str) {
             }
         }
     });
+}
+
+#[test]
+fn a_row_whose_key_is_no_number_is_removed_when_keys_become_numbers() {
+    let feed = feed(40);
+    let proxy = Proxy::of(&feed, |_| {});
+    let mirror = Mirror::at(&proxy.base_url, |_| {});
+    mirror.sync();
+    let own = Connection::open(mirror.database_path()).unwrap();
+    own.execute_batch(
+        "INSERT INTO listings (ListingKey, first_seen_at, updated_at)
+         VALUES ('no number', '2026-01-01 00:00:00', '2026-01-01 00:00:00')",
+    )
+    .unwrap();
+    drop(own);
+    key_of_type(&proxy, "Edm.Int64");
+    mirror.sync();
+    let db = mirror.open();
+    assert_eq!(live(&db, "Property"), 40);
+    let deleted = "SELECT ListingKey || ' ' || deleted_reason FROM listings
+                   WHERE deleted_at IS NOT NULL";
+    assert_eq!(texts(&db, deleted), ["no number missing"]);
+    let logged = "SELECT record_key || ' ' || change FROM changes";
+    assert_eq!(texts(&db, logged), ["no number delete"]);
 }
 
 #[test]

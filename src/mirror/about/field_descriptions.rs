@@ -103,18 +103,31 @@ impl Mirror {
     }
 }
 
+/// What `_fields` says about a field.
+#[derive(Clone, Debug)]
+pub struct DescribedField {
+    /// Its declared type.
+    pub edm_type: String,
+    /// Why its column is not filled, if it is not.
+    pub left_out: Option<String>,
+}
+
 impl ReadTx<'_> {
-    /// Returns the described fields of a resource, each with the reason why its column is
-    /// not filled, if it is not.
-    pub fn left_out(
+    /// Returns the described fields of a resource by their names.
+    pub fn described_fields(
         &self,
         resource: Resource,
-    ) -> rusqlite::Result<BTreeMap<String, Option<String>>> {
+    ) -> rusqlite::Result<BTreeMap<String, DescribedField>> {
+        let described = |row: &rusqlite::Row<'_>| {
+            let field = DescribedField {
+                edm_type: row.get(1)?,
+                left_out: row.get(2)?,
+            };
+            Ok((row.get(0)?, field))
+        };
         self.transaction
-            .prepare_cached("SELECT field, left_out FROM _fields WHERE resource = ?1")?
-            .query_map([resource.entity_set()], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })?
+            .prepare_cached("SELECT field, edm_type, left_out FROM _fields WHERE resource = ?1")?
+            .query_map([resource.entity_set()], described)?
             .collect()
     }
 }

@@ -5,6 +5,6 @@ mod market_log;
 mod state;
 mod utc_offsets;
 
-pub use field_descriptions::{FieldDescription, FieldRow, TableOrView};
+pub use field_descriptions::{DescribedField, FieldDescription, FieldRow, TableOrView};
 pub use market_log::{ListingNow, MarketChange, MarketEvent, MarketFields};
 pub use utc_offsets::UtcOffset;

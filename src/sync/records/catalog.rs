@@ -1,6 +1,6 @@
-//! The feed's `$metadata`: read, saved, and turned into tables.
+//! The feed's `$metadata`, with the configured selection.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -9,18 +9,17 @@ use chrono::{TimeDelta, Utc};
 use crate::config;
 use crate::feed::metadata::ReadAt;
 use crate::feed::{Feed, Metadata, ShapeError, Wanted, columns, shape};
-use crate::mirror::{FieldRow, Mirror, WriteTx};
+use crate::mirror::Mirror;
 use crate::record::{FieldShape, Shape};
 use crate::resource::Resource;
 use crate::sync::context::Context;
-use crate::sync::glossary::meaning;
 use crate::sync::progress::Note;
 use crate::sync::sync_error::{Result, SyncError};
 use crate::value::stored_instant;
 
 /// The resources and fields that the feed declares, with the configured selection.
 pub struct Catalog {
-    metadata: Metadata,
+    pub(super) metadata: Metadata,
     settings: config::Sync,
     /// The columns that the tables have.
     held: BTreeMap<Resource, Vec<String>>,
@@ -127,7 +126,7 @@ impl Catalog {
     }
 
     /// Returns the fields of a resource that are columns of its table.
-    fn columns(&self, resource: Resource) -> Result<Vec<FieldShape>, ShapeError> {
+    pub(super) fn columns(&self, resource: Resource) -> Result<Vec<FieldShape>, ShapeError> {
         let wanted = self.wanted(&self.settings.select, &[]);
         columns(&self.metadata, resource, wanted)
     }
@@ -159,102 +158,7 @@ impl Catalog {
     pub fn filter(&self, resource: Resource) -> Option<&str> {
         self.settings.filter.get(&resource).map(String::as_str)
     }
-
-    /// Creates the tables of `resources`, or adapts them, and saves the descriptions of their
-    /// fields. Resources that the feed does not declare are left out. If nothing has
-    /// changed, nothing is written.
-    pub fn store(&self, mirror: &mut Mirror, resources: &[Resource]) -> Result<()> {
-        let document = serde_json::to_string(&self.metadata).context("saving $metadata")?;
-        let saved = mirror.saved_metadata()?;
-        let is_known = saved.is_some_and(|(saved, _)| saved == document);
-        let tx = mirror.write()?;
-        for &resource in resources {
-            self.store_table(&tx, resource, is_known)?;
-        }
-        if !is_known {
-            tx.describe_lookups(self.metadata.enumerations.iter().flat_map(|enumeration| {
-                enumeration.members.iter().map(|member| {
-                    let display = member.display.as_deref().unwrap_or(&member.name);
-                    (enumeration.name.as_str(), member.name.as_str(), display)
-                })
-            }))?;
-            tx.save_metadata(&document)?;
-        }
-        tx.commit()?;
-        Ok(())
-    }
-
-    fn store_table(&self, tx: &WriteTx<'_>, resource: Resource, is_known: bool) -> Result<()> {
-        let (Ok(columns), Ok(shape)) = (self.columns(resource), self.shape(resource, &[])) else {
-            return Ok(());
-        };
-        let is_known = is_known && tx.has_table(resource)?;
-        let paging = self.key_shape(resource).ok();
-        let paging = paging
-            .as_ref()
-            .map(|shape| shape.paging_field().name.as_str());
-        let retyped = tx.ensure_table(resource, &columns, paging)?;
-        if let Some(mut scope) = tx.scope(resource)?.filter(|_| !retyped.is_empty()) {
-            // The values may have another spelling: all records must be read again.
-            scope.fields.retain(|field| !retyped.contains(field));
-            tx.save_scope(resource, &scope)?;
-        }
-
-        let before = tx.left_out(resource)?;
-        let fields = self.described_fields(resource, &columns, &shape);
-        let now: BTreeMap<&str, Option<&str>> = (before.keys())
-            .map(|name| (name.as_str(), Some(NOT_DECLARED)))
-            .chain(fields.iter().map(|field| (field.field, field.left_out)))
-            .collect();
-        let is_new = |(name, reason): &(&str, Option<&str>)| {
-            before.get(*name).map(|before| before.as_deref()) != Some(*reason)
-        };
-        let changed: Vec<_> = now.into_iter().filter(is_new).collect();
-        if is_known && changed.is_empty() {
-            return Ok(());
-        }
-        tx.describe_fields(resource, &fields)?;
-        let mut emptied = Vec::new();
-        for (name, reason) in changed {
-            let Some(reason) = reason else { continue };
-            tx.leave_out(resource, name, reason)?;
-            emptied.push(name);
-        }
-        if !shape.keeps_extra && !emptied.is_empty() {
-            emptied.push("extra");
-        }
-        Ok(tx.empty_columns(resource, &emptied)?)
-    }
-
-    /// Returns the descriptions of a resource's declared fields.
-    fn described_fields(
-        &self,
-        resource: Resource,
-        columns: &[FieldShape],
-        shape: &Shape,
-    ) -> Vec<FieldRow<'_>> {
-        let columns: HashSet<&str> = columns.iter().map(|field| field.name.as_str()).collect();
-        let left_out = |name: &str| match shape.position(name) {
-            Some(_) => None,
-            None if !shape.keeps_extra => Some("not selected"),
-            None if columns.contains(name) => Some(NOT_DECLARED),
-            None => Some("in extra"),
-        };
-        let declared = self.metadata.entity_of_set(resource.entity_set());
-        let fields = declared.iter().flat_map(|entity| &entity.fields);
-        let described = fields.map(|field| FieldRow {
-            field: &field.name,
-            edm_type: &field.edm_type,
-            description: (field.description.as_deref()).or_else(|| meaning(resource, &field.name)),
-            enumeration: field.enumeration.as_deref(),
-            left_out: left_out(&field.name),
-        });
-        described.collect()
-    }
 }
-
-/// Why the column of a field is not filled that the feed declared earlier.
-const NOT_DECLARED: &str = "not declared";
 
 /// Adds to `$metadata` what the document before declares and may be declared again.
 fn settled(mut metadata: Metadata, feed: &Feed, mirror: &Mirror) -> Result<Metadata> {

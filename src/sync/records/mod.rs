@@ -8,6 +8,7 @@ pub(in crate::sync) mod catalog;
 pub(in crate::sync) mod checkpoint;
 pub(in crate::sync) mod ranges;
 pub(in crate::sync) mod scope;
+mod stored_tables;
 pub(in crate::sync) mod survey;
 
 pub(in crate::sync) mod job_run;

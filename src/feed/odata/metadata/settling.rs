@@ -76,7 +76,7 @@ impl Field {
         }
         let times = [&before.type_changed_at, &before.other_type_since];
         let alternates = times.into_iter().any(|time| at.is_recent(time.as_deref()));
-        if alternates && !has_more_values(self.edm, before.edm) {
+        if alternates && breadth(self.edm) <= breadth(before.edm) {
             *self = Field {
                 other_type_since: before.other_type_since.clone().or_else(now),
                 ..before
@@ -87,11 +87,14 @@ impl Field {
     }
 }
 
-/// Returns whether every value of the type `other` is a value of `edm`.
-fn has_more_values(edm: Edm, other: Edm) -> bool {
+/// Returns how many kinds of values a type can hold. Of two types that alternate, a field
+/// has the type that can hold the values of both.
+fn breadth(edm: Edm) -> u8 {
     match edm {
-        Edm::String => true,
-        Edm::Decimal | Edm::Double => other == Edm::Int,
-        _ => false,
+        Edm::Collection | Edm::Complex | Edm::Geography => 4,
+        Edm::Enumeration { .. } => 3,
+        Edm::String | Edm::Guid | Edm::TimeOfDay | Edm::Duration | Edm::Binary => 2,
+        Edm::Decimal | Edm::Double => 1,
+        Edm::Int | Edm::Boolean | Edm::Date | Edm::DateTimeOffset => 0,
     }
 }
