@@ -141,7 +141,7 @@ impl Feed {
             .client
             .get(&url, RequestOptions::RECORDS, DeletedBody::decode);
         let body = self.runtime.block_on(request)?;
-        body.read(names, position, self.page_size)
+        Ok(body.read(names, position))
     }
 
     /// Returns whether the server is known to count all matching records, and not only those

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::moves::{assert_log_equals_the_difference, copy};
 use crate::support::*;
-use simulator::{DeletedNames, Fault, FaultRule, Simulator};
+use simulator::{Behaviour, DeletedNames, Fault, FaultRule, Simulator};
 
 fn asked_for_deleted(feed: &Simulator) -> usize {
     let asked = feed.requests().into_iter();
@@ -249,6 +249,24 @@ fn announce(answer: &mut Answer, key: i64, at: &str) {
 }
 
 #[test]
+fn a_photo_that_is_announced_with_its_listing_is_logged_once() {
+    let feed = feed(30);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    let before = copy(&mirror.open(), &MAIN);
+    feed.advance(chrono::Duration::hours(2));
+    let key = feed.listing_keys()[7];
+    let photo = feed.truth_children(key, "Media")[0]["MediaKey"].clone();
+    feed.remove_photo(photo.as_str().unwrap(), true, false)
+        .unwrap();
+    feed.delete("Property", &key.to_string(), true).unwrap();
+    mirror.sync_ends(0, &["deletions"]);
+    let db = mirror.open();
+    assert_mirror_equals_feed(&db, &feed, &MAIN);
+    assert_log_equals_the_difference(&db, 0, &before, &copy(&db, &MAIN));
+}
+
+#[test]
 fn an_announcement_dated_in_the_far_future_deletes_nothing() {
     let feed = feed(30);
     let key = feed.listing_keys()[7];
@@ -407,6 +425,58 @@ fn pages_of_announcements_that_repeat_end_with_an_error() {
         .says(1, &["the same page again"]);
 }
 
+/// Deletes listings and a photo, each within its own second, and changes a listing.
+fn move_on(feed: &Simulator) {
+    feed.advance(chrono::Duration::hours(2));
+    delete_one_by_one(feed, 12);
+    let keys = feed.listing_keys();
+    feed.advance(chrono::Duration::seconds(1));
+    let photo = feed.truth_children(keys[5], "Media")[0]["MediaKey"].clone();
+    feed.remove_photo(photo.as_str().unwrap(), true, true)
+        .unwrap();
+    let price = fields(json!({"ListPrice": 4_321}));
+    feed.edit("Property", &keys[6].to_string(), price).unwrap();
+    feed.advance(chrono::Duration::hours(2));
+}
+
+#[test]
+fn deletions_are_exact_however_the_deleted_resource_behaves() {
+    let of_deleted = [
+        Behaviour::DeletedNamesLowerCase,
+        Behaviour::DeletedNamesPlural,
+        Behaviour::DeletedSkipCapped,
+        Behaviour::AnnouncedButAlive,
+    ];
+    let of_pages = [
+        Behaviour::CountAsText,
+        Behaviour::CountIsPageSize,
+        Behaviour::FilterIgnoredByCount,
+        Behaviour::ShortPagesWithoutLink,
+        Behaviour::NextLinkEmpty,
+    ];
+    for one in of_deleted {
+        for with in std::iter::once(None).chain(of_pages.map(Some)) {
+            let feed = feed(60);
+            let mirror = Mirror::of(&feed);
+            mirror.sync();
+            let on: Vec<Behaviour> = std::iter::once(one).chain(with).collect();
+            feed.behave(&on);
+            move_on(&feed);
+            mirror.run(&["sync"]);
+            let ended = mirror.run(&["sync"]);
+            assert!(matches!(ended.code, Some(0 | 3)), "{on:?}: {ended}");
+            if ended.code == Some(0) {
+                assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+            }
+            let sets = ["Property", "Media", "OpenHouse"];
+            let db = mirror.open();
+            let found = sets.map(|set| live(&db, set));
+            let wanted = sets.map(|set| feed.count(set) as i64);
+            assert_eq!(found, wanted, "{on:?}");
+        }
+    }
+}
+
 #[test]
 fn an_announcement_without_a_key_is_kept_until_a_sweep_has_finished() {
     let feed = feed(30);
@@ -414,12 +484,15 @@ fn an_announcement_without_a_key_is_kept_until_a_sweep_has_finished() {
     let mirror = Mirror::at(&proxy.base_url, |_| {});
     mirror.sync();
     feed.advance(chrono::Duration::hours(2));
+    let key = feed.listing_keys()[0];
     delete_one_by_one(&feed, 2);
-    proxy.change(|answer| {
-        if answer.is_of("Deleted")
-            && let Some(first) = answer.records().first_mut()
-        {
-            first["primary_key"] = json!(null);
+    proxy.change(move |answer| {
+        if answer.is_of("Deleted") {
+            for record in answer.records() {
+                if record["primary_key"] == json!(key.to_string()) {
+                    record["primary_key"] = json!(null);
+                }
+            }
         }
     });
     let kept = "SELECT count(*) FROM rejects";

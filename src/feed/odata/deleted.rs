@@ -163,6 +163,16 @@ pub struct DeletedPosition {
     skip: u64,
 }
 
+impl DeletedPosition {
+    /// Returns the position after all entries.
+    pub fn end() -> DeletedPosition {
+        DeletedPosition {
+            from: Some("9999-12-31T00:00:00Z".to_owned()),
+            skip: 0,
+        }
+    }
+}
+
 /// A page of announcements.
 #[derive(Debug, Default)]
 pub struct Announced {
@@ -170,12 +180,19 @@ pub struct Announced {
     pub announcements: Vec<Announcement>,
     /// The other entries.
     pub keyless: Vec<KeylessAnnouncement>,
+    /// The number of entries in the page.
+    entries: usize,
+    /// Whether the server says that more entries follow.
+    pub claims_more: bool,
+    /// The number of entries that match, if the server counts them.
+    pub count: Option<u64>,
     /// The position of the next page. None after the last page.
     pub next: Option<DeletedPosition>,
 }
 
 impl Announced {
-    /// Removes the entries of the previous page from the page at a position.
+    /// Removes the entries of the previous page from the page at a position. A page that has
+    /// only some of them is the last one.
     ///
     /// # Errors
     /// [`FeedError::Stuck`] if the server sends the previous page again.
@@ -184,15 +201,18 @@ impl Announced {
         before: &Announced,
         position: &DeletedPosition,
     ) -> Result<(), FeedError> {
-        let entries = self.announcements.len() + self.keyless.len();
         self.announcements
             .retain(|one| !before.announcements.contains(one));
         self.keyless.retain(|one| !before.keyless.contains(one));
-        let is_repeated = entries > 0 && self.announcements.is_empty() && self.keyless.is_empty();
+        let is_repeated =
+            self.entries > 0 && self.announcements.is_empty() && self.keyless.is_empty();
         let has_moved = position.skip == 0 && self.next.as_ref() != Some(position);
         if is_repeated && !has_moved {
             let problem = "Deleted sends the same page again; it seems to ignore $skip";
             return Err(FeedError::Stuck(problem.to_owned()));
+        }
+        if is_repeated && self.entries < before.entries && !self.claims_more {
+            self.next = None;
         }
         Ok(())
     }
@@ -223,27 +243,19 @@ impl DeletedBody {
     }
 
     /// Reads the entries of the page at a position.
-    ///
-    /// # Errors
-    /// [`FeedError::Stuck`] if the page is empty although the count says that more follow.
-    pub fn read(
-        &self,
-        names: &DeletedNames,
-        position: &DeletedPosition,
-        page_size: u32,
-    ) -> Result<Announced, FeedError> {
-        let read = position.skip + self.value.len() as u64;
-        let is_empty = self.value.is_empty();
-        if is_empty && self.count.0.is_some_and(|count| count > read) {
-            let problem = "a page of Deleted is empty, but its count says that more follow";
-            return Err(FeedError::Stuck(problem.to_owned()));
-        }
-
-        let is_full = self.value.len() >= page_size as usize;
-        let has_link = (self.next_link.as_deref()).is_some_and(|link| !link.is_empty());
-        let has_more = has_link || self.count.0.is_none_or(|count| count > read);
-        let mut page = Announced::default();
-        if !is_empty && (has_more || is_full) {
+    pub fn read(&self, names: &DeletedNames, position: &DeletedPosition) -> Announced {
+        let entries = self.value.len();
+        let count = self.count.0;
+        let has_link = self.next_link.as_ref().is_some_and(|link| !link.is_empty());
+        let read = position.skip + entries as u64;
+        let mut page = Announced {
+            entries,
+            claims_more: has_link || count.is_some_and(|count| count > read),
+            count,
+            ..Announced::default()
+        };
+        // A count may be the number of entries in this page.
+        if entries > 1 || (entries == 1 && (page.claims_more || count.is_none())) {
             page.next = Some(self.next(names, position));
         }
         for entry in &self.value {
@@ -252,7 +264,7 @@ impl DeletedBody {
                 Err(keyless) => page.keyless.push(keyless),
             }
         }
-        Ok(page)
+        page
     }
 
     /// Returns the position of the next page: at the last timestamp, or after all entries if

@@ -154,6 +154,9 @@ impl Announcing<'_> {
                     has_answered = true;
                 }
                 page.remove_repeated(&before, &position)?;
+                if page.claims_more && page.next.is_none() {
+                    self.check_count(names, of, page.count)?;
+                }
                 self.apply(mirror, &page)?;
                 self.context.check_stop()?;
                 next = page.next.take();
@@ -161,6 +164,23 @@ impl Announcing<'_> {
             }
         }
         Ok(true)
+    }
+
+    /// Checks the count of an empty page that says that more entries follow. A count that
+    /// ignores the filter does not contradict the page.
+    fn check_count(
+        &self,
+        names: &DeletedNames,
+        of: Option<&str>,
+        count: Option<u64>,
+    ) -> Result<()> {
+        let feed = self.context.feed;
+        let after_all = feed.announced(names, of, &self.after, &DeletedPosition::end())?;
+        if count.is_some() && after_all.count == count {
+            return Ok(());
+        }
+        let problem = "a page of Deleted is empty, but its count says that more follow";
+        Err(FeedError::Stuck(problem.to_owned()).into())
     }
 
     /// Applies a page: confirms its announcements of live rows, and keeps the announcements
