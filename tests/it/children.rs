@@ -1,6 +1,8 @@
 //! Photos and open houses, by the listings' `$expand` or on their own.
 
 use rusqlite::types::Value as Sql;
+use serde_json::json;
+use simulator::{Behaviour, Request};
 
 use crate::support::*;
 
@@ -19,6 +21,76 @@ fn a_server_that_refuses_expand_is_asked_for_the_children_on_their_own() {
             "the photos were read another way"
         );
     }
+}
+
+fn reprice_all(feed: &simulator::Simulator) {
+    feed.advance(chrono::Duration::hours(1));
+    for key in feed.listing_keys() {
+        let price = fields(json!({"ListPrice": 1_000 + key}));
+        feed.edit("Property", &key.to_string(), price).unwrap();
+    }
+}
+
+/// Returns the number of logged changes of children.
+fn changes_of_children(mirror: &Mirror) -> i64 {
+    let sql = "SELECT count(*) FROM changes WHERE resource <> 'Property'";
+    number(&mirror.open(), sql)
+}
+
+#[test]
+fn fields_that_expand_leaves_out_come_from_the_own_resource() {
+    let feed = feed(40);
+    feed.behave(&[Behaviour::ExpandPoorer]);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    reprice_all(&feed);
+    feed.clear_requests();
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    assert_eq!(changes_of_children(&mirror), 0);
+    let expands = |request: &Request| request.query.contains("$expand=Media");
+    assert!(!pages_of(&feed, "Property").iter().any(expands));
+}
+
+#[test]
+fn fields_that_expand_no_longer_sends_stay() {
+    let feed = feed(40);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    feed.behave(&[Behaviour::ExpandPoorer]);
+    reprice_all(&feed);
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    assert_eq!(changes_of_children(&mirror), 0);
+}
+
+#[test]
+fn a_field_of_a_photo_that_becomes_empty_becomes_empty_in_the_mirror() {
+    let feed = feed(20);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    let photo = key_text(&feed.truth("Media")[3]["MediaKey"]);
+    let nothing = fields(json!({"MediaType": null}));
+    feed.edit_silently("Media", &photo, nothing).unwrap();
+    reprice_all(&feed);
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    assert_eq!(changes_of_children(&mirror), 1);
+}
+
+#[test]
+fn a_photo_of_another_listing_does_not_complete_a_cut_list() {
+    let feed = feed(40);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    feed.behave(&[Behaviour::ExpandCapped, Behaviour::ChildOfAnotherListing]);
+    reprice_all(&feed);
+    let listing = feed.listing_keys()[5];
+    feed.add_photo(listing, true).unwrap();
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    assert_eq!(changes_of_children(&mirror), 1);
 }
 
 #[test]

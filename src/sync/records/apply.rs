@@ -30,9 +30,10 @@ pub(in crate::sync) struct Apply<'a> {
     pub has_listings: bool,
     /// The resources that have records noted as missing.
     pub missing: BTreeSet<Resource>,
-    /// Whether a record that is older than its row replaces it.
+    /// Whether a record replaces its row even if it is older, or if it came in its listing's
+    /// list and lacks values of the row.
     pub accepts_older: bool,
-    /// Records that were not written because they are older than their rows.
+    /// Records that were not written because the feed has to confirm them first.
     pub older: Vec<(Resource, String)>,
     /// Children that their listing no longer lists, though the list may be incomplete.
     pub unlisted: Vec<(Resource, String)>,
@@ -89,7 +90,7 @@ impl<'a> Apply<'a> {
 
         let may_resolve = write.open_rejects(shape.resource)? > 0;
         for record in newest_versions(shape, &page.records) {
-            let effect = self.record(shape, &mut rows, record, may_resolve)?;
+            let effect = self.record(shape, &mut rows, record, may_resolve, false)?;
             self.note_due_children(shape, record, effect)?;
             let lists = record.children.iter().zip(&shape.children);
             for ((list, child), rows) in lists.zip(&mut children) {
@@ -133,13 +134,14 @@ impl<'a> Apply<'a> {
         Ok(is_live.unwrap_or(!self.has_listings))
     }
 
-    /// Updates the row of one record.
+    /// Updates the row of one record. `is_listed`: whether it came in its listing's list.
     fn record(
         &mut self,
         shape: &Shape,
         rows: &mut Rows<'_>,
         record: &Record,
         may_resolve: bool,
+        is_listed: bool,
     ) -> rusqlite::Result<RowEffect> {
         let Some(run) = self.runs.get_mut(shape.resource) else {
             return Ok(RowEffect::Unchanged);
@@ -150,6 +152,7 @@ impl<'a> Apply<'a> {
             new_fields: &run.new_fields,
             ignore_fields: self.ignore_fields,
             accepts_older: self.accepts_older,
+            is_listed,
         };
         let plan = plan_record(shape, record, loaded, &rules);
 
@@ -246,12 +249,12 @@ impl<'a> Apply<'a> {
         let may_resolve = self.write.open_rejects(resource)? > 0;
         for child in newest_versions(shape, &list.records) {
             let child = self.owned_by(parent, child)?;
-            self.record(shape, rows, &child, may_resolve)?;
+            self.record(shape, rows, &child, may_resolve, true)?;
         }
 
         let live = self.write.live_children(resource, &parent.key)?;
         let counted = count_of_children(parent_shape, parent, resource);
-        match plan_missing_children(list, live, counted) {
+        match plan_missing_children(&parent.key, list, live, counted) {
             MissingChildren::Deleted(keys) => self.children_deleted(parent, resource, keys),
             MissingChildren::Unlisted(keys) => self.children_unlisted(resource, keys),
         }

@@ -26,8 +26,8 @@ pub(super) enum RowEffect {
     Unchanged,
     Update,
     Restore,
-    /// Nothing is written: the record is older than its row, so that the feed has to
-    /// confirm it first.
+    /// Nothing is written: the record is older than its row, or it is a listed child that
+    /// lacks values of its row, so that the feed has to confirm it first.
     Confirm,
 }
 
@@ -70,6 +70,9 @@ pub(super) struct LogRules<'a> {
     /// Whether a record that is older than its row replaces it. A stale replica or cache
     /// sends such records.
     pub accepts_older: bool,
+    /// Whether the record came in the list of its listing. Such a record may have fewer
+    /// fields than the resource itself sends.
+    pub is_listed: bool,
 }
 
 /// Returns the records of a page without older versions of the same record. Of versions
@@ -107,7 +110,12 @@ pub(super) fn plan_record(
         shape.is_timestamp(change.position)
             && change.old.as_text() > shape.modified_of(&record.values)
     });
-    if is_older && !rules.accepts_older {
+    let lacks_value = |change: &FieldChange| {
+        let value = record.values.get(change.position);
+        value == Some(&Value::Null) && change.old != Value::Null
+    };
+    let is_poorer = rules.is_listed && changes.iter().any(lacks_value);
+    if (is_older || is_poorer) && !rules.accepts_older {
         return RecordPlan::without_log(RowEffect::Confirm);
     }
     let effect = if deleted.is_some() {
@@ -128,6 +136,27 @@ pub(super) fn plan_record(
         logged,
         files,
     }
+}
+
+/// Returns whether a record has values that its row lacks, though both have the same
+/// timestamp: the row comes from an answer with fewer fields.
+pub(super) fn is_richer(shape: &Shape, record: &Record, held: &StoredRow) -> bool {
+    let StoredRow::Present {
+        deleted: None,
+        changes,
+        ..
+    } = held
+    else {
+        return false;
+    };
+    let is_same_version = !changes
+        .iter()
+        .any(|change| shape.is_timestamp(change.position));
+    let adds_value = |change: &FieldChange| {
+        let value = record.values.get(change.position);
+        change.old == Value::Null && value.is_some_and(|value| *value != Value::Null)
+    };
+    is_same_version && changes.iter().any(adds_value)
 }
 
 /// Returns the names of fields that newly appear in `extra`: the feed no longer
@@ -261,9 +290,10 @@ pub(super) enum MissingChildren {
 }
 
 /// Compares the list of children of one listing with the mirror's live ones. `counted` is
-/// the number of children in the listing's own fields: a list of another length may be
-/// incomplete, and so may a list without a count.
+/// the number of children in the listing's own fields: a list with another number of its
+/// own children may be incomplete, and so may a list without a count.
 pub(super) fn plan_missing_children(
+    parent: &str,
     list: &Children,
     live: Vec<String>,
     counted: Option<usize>,
@@ -279,7 +309,11 @@ pub(super) fn plan_missing_children(
         .into_iter()
         .filter(|key| !listed.contains(key.as_str()))
         .collect();
-    if counted == Some(listed.len()) {
+    let is_foreign = |child: &&Record| child.listing_key.as_deref().is_some_and(|of| of != parent);
+    let foreign: HashSet<&str> = (list.records.iter().filter(is_foreign))
+        .map(|child| &*child.key)
+        .collect();
+    if counted == Some(listed.len() - foreign.len()) {
         MissingChildren::Deleted(missing)
     } else {
         MissingChildren::Unlisted(missing)
@@ -363,6 +397,7 @@ mod tests {
             new_fields: &new_fields,
             ignore_fields: &ignore_fields,
             accepts_older: false,
+            is_listed: false,
         };
         let loaded = LoadedRecord {
             held,
@@ -431,17 +466,17 @@ mod tests {
             ..Children::default()
         };
         let b = || vec!["b".to_owned()];
-        let counted = plan_missing_children(&list, live(), Some(1));
+        let counted = plan_missing_children("7", &list, live(), Some(1));
         assert_eq!(counted, MissingChildren::Deleted(b()));
         for other in [None, Some(2)] {
-            let doubtful = plan_missing_children(&list, live(), other);
+            let doubtful = plan_missing_children("7", &list, live(), other);
             assert_eq!(doubtful, MissingChildren::Unlisted(b()));
         }
         list.rejected_without_key = true;
         let nothing = MissingChildren::Unlisted(Vec::new());
-        assert_eq!(plan_missing_children(&list, live(), Some(1)), nothing);
+        assert_eq!(plan_missing_children("7", &list, live(), Some(1)), nothing);
         let empty = Children::default();
-        let all = plan_missing_children(&empty, live(), Some(0));
+        let all = plan_missing_children("7", &empty, live(), Some(0));
         assert_eq!(all, MissingChildren::Deleted(live()));
     }
 

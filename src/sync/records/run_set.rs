@@ -65,6 +65,7 @@ pub struct RunSet {
     /// The resource whose run counts the requests, and keeps the checkpoint.
     owner: Resource,
     runs: BTreeMap<Resource, ResourceRun>,
+    has_log: bool,
     started: Instant,
     /// The feed's traffic before these runs.
     traffic_before: Traffic,
@@ -78,9 +79,18 @@ impl RunSet {
             job,
             owner,
             runs: BTreeMap::new(),
+            has_log: true,
             started: Instant::now(),
             traffic_before,
             deleted: BTreeMap::new(),
+        }
+    }
+
+    /// Returns the set with runs that log nothing.
+    pub fn without_log(self) -> RunSet {
+        RunSet {
+            has_log: false,
+            ..self
         }
     }
 
@@ -101,7 +111,7 @@ impl RunSet {
             Job::Deletions => mirror.deletions_watermark(resource)?,
             _ => mirror.watermark(resource)?,
         };
-        let logs = mirror.has_finished_full(resource)?;
+        let logs = self.has_log && mirror.has_finished_full(resource)?;
 
         let write = mirror.write()?;
         let before = watermark_before.as_deref();

@@ -54,6 +54,28 @@ pub fn survey(
     Ok(survey)
 }
 
+/// Reads the newest records with all of their fields, and the count of all records.
+/// `selects`: whether the configuration selects the fields of the shape.
+pub fn newest_records(
+    feed: &Feed,
+    shape: &Shape,
+    selects: bool,
+    tries: Tries,
+) -> Result<Page, FeedError> {
+    let mut plain = Query::of(shape.resource.entity_set()).top(NEWEST).count();
+    if selects {
+        plain = plain.select(shape.fields.iter().map(|field| field.name.clone()));
+    }
+    if shape.position(MODIFICATION_TIMESTAMP).is_some() {
+        let ordered = plain.clone().order_by(MODIFICATION_TIMESTAMP, Order::Desc);
+        match feed.page(&ordered.to_path_and_query(), shape, tries) {
+            Err(error) if error.may_refuse_order() => {}
+            page => return page,
+        }
+    }
+    feed.page(&plain.to_path_and_query(), shape, tries)
+}
+
 /// Asks for the count with a page of one record. A server that counts the records of the page
 /// gives another count than [`survey`].
 pub fn count(feed: &Feed, shape: &Shape, filter: Option<&str>) -> Result<Option<u64>, FeedError> {

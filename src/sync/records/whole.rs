@@ -1,12 +1,17 @@
 //! Reads resources completely: listings with their children in the same requests where
 //! the feed sends them along.
 
+use std::collections::BTreeSet;
+
 use super::job_run::JobRun;
 use super::reader::Reader;
-use crate::feed::Tries;
+use crate::feed::{Page, Tries};
 use crate::mirror::{Job, RunId};
+use crate::record::Shape;
 use crate::resource::Resource;
-use crate::sync::records::survey::survey;
+use crate::sync::records::record_plan::{is_richer, newest_versions};
+use crate::sync::records::run_set::RunSet;
+use crate::sync::records::survey::newest_records;
 use crate::sync::sync_error::{Result, SyncError};
 
 /// The result of reading one resource completely.
@@ -39,10 +44,14 @@ pub(in crate::sync) fn read_all(job: &mut JobRun<'_>, resources: &[Resource]) ->
         }
         let mut children = Vec::new();
         let mut own = Vec::new();
+        let mut new = BTreeSet::new();
         let come_along = |child: &&Resource| with_listings && child.is_child();
         for &child in resources.iter().filter(come_along) {
             if resource != Resource::Property {
                 continue;
+            }
+            if !job.mirror.has_finished_full(child)? {
+                new.insert(child);
             }
             match why_separate(job, child)? {
                 Some(why) => own.push((child, why.to_owned())),
@@ -63,7 +72,7 @@ pub(in crate::sync) fn read_all(job: &mut JobRun<'_>, resources: &[Resource]) ->
                 }
             }
             separate.append(&mut own);
-            read_separately(job, run, separate)?;
+            read_separately(job, run, separate, &new)?;
         }
     }
     Ok(())
@@ -82,36 +91,56 @@ pub(in crate::sync) fn why_separate(
     Ok((known.as_deref() == Some(EXPAND_LACKS)).then_some(EXPAND_WHY))
 }
 
-/// The value in `_state` for a child if $expand lacks some of its records.
+/// The value in `_state` for a child if $expand lacks some of its records or fields.
 const EXPAND_LACKS: &str = "lacks records";
 
 /// Why such a child is read separately.
-const EXPAND_WHY: &str = "$expand lacks records of it";
+const EXPAND_WHY: &str = "$expand lacks records or fields of it";
 
-/// Returns the key in `_state` of whether $expand sends all records of a child.
+/// Returns the key in `_state` of whether $expand sends all records and fields of a child.
 fn expand_state(child: Resource) -> String {
     format!("expand:{child}")
 }
 
 /// Returns whether the child's own resource counts more records than came with the
-/// listings. With a filter of listings, the counts cannot be compared.
+/// listings, or sends more fields. With a filter of listings, the counts cannot be compared.
 fn lacks_children(job: &mut JobRun<'_>, child: Resource) -> Result<bool> {
     if child == Resource::Adu || job.catalog.filter(Resource::Property).is_some() {
         return Ok(false);
     }
-    let keys = job.catalog.key_shape(child)?;
-    let counted = match survey(job.context.feed, &keys, None, Tries::Once) {
-        Ok(survey) => survey.count,
+    let shape = job.catalog.shape(child, &[])?;
+    let selects = job.catalog.selects(child);
+    let page = match newest_records(job.context.feed, &shape, selects, Tries::Once) {
+        Ok(page) => page,
         Err(error) => {
             let error = SyncError::from(error);
             if error.ends_job(false) {
                 return Err(error);
             }
-            None
+            return Ok(false);
         }
     };
+    if has_richer(job, &shape, &page)? {
+        note_expand_lacks(job, child)?;
+        return Ok(true);
+    }
     let live = live_rows(job, child)?;
-    Ok(counted.is_some_and(|counted| counted > live))
+    Ok(page.count.is_some_and(|counted| counted > live))
+}
+
+/// Returns whether records of a page have values that their rows lack.
+fn has_richer(job: &mut JobRun<'_>, shape: &Shape, page: &Page) -> Result<bool> {
+    let write = job.mirror.write()?;
+    if !write.has_table(shape.resource)? {
+        return Ok(false);
+    }
+    let mut rows = write.rows(shape)?;
+    for record in newest_versions(shape, &page.records) {
+        if is_richer(shape, record, &rows.compare(record)?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn live_rows(job: &mut JobRun<'_>, resource: Resource) -> Result<u64> {
@@ -123,27 +152,35 @@ fn live_rows(job: &mut JobRun<'_>, resource: Resource) -> Result<u64> {
     })
 }
 
-/// Remembers that $expand lacks records of a child, so that later runs read it separately.
+/// Remembers that $expand lacks records or fields of a child, so that later runs read it separately.
 fn note_expand_lacks(job: &mut JobRun<'_>, child: Resource) -> Result<()> {
-    tracing::warn!(%child, "$expand lacks records that the resource itself has; reading it separately from now on");
+    tracing::warn!(%child, "$expand lacks records or fields that the resource itself has; reading it separately from now on");
     let write = job.mirror.write()?;
     write.set_state(&expand_state(child), EXPAND_LACKS)?;
     Ok(write.commit()?)
 }
 
 /// Reads children that did not come with their listings. A child that cannot be read
-/// either way makes the run of the listings partial.
+/// either way makes the run of the listings partial. The first full sync of `new` children
+/// logs nothing, even if some of them came with their listings.
 fn read_separately(
     job: &mut JobRun<'_>,
     listings: Option<RunId>,
     children: Vec<(Resource, String)>,
+    new: &BTreeSet<Resource>,
 ) -> Result<()> {
     for (child, why) in children {
         if job.must_end() {
             return Ok(());
         }
         let live = live_rows(job, child)?;
-        let own = match read_whole(job, child, &[])? {
+        let runs = job.runs(Job::Full, child);
+        let runs = if new.contains(&child) {
+            runs.without_log()
+        } else {
+            runs
+        };
+        let own = match read_with(job, child, &[], runs)? {
             WholeRead::Failed(own) => own,
             WholeRead::Complete { .. } => {
                 if why == EXPAND_WHY && live_rows(job, child)? > live {
@@ -175,6 +212,15 @@ pub(in crate::sync) fn read_whole(
     children: &[Resource],
 ) -> Result<WholeRead> {
     let runs = job.runs(Job::Full, resource);
+    read_with(job, resource, children, runs)
+}
+
+fn read_with(
+    job: &mut JobRun<'_>,
+    resource: Resource,
+    children: &[Resource],
+    runs: RunSet,
+) -> Result<WholeRead> {
     let mut reader = match Reader::begin(job, resource, children, runs) {
         Ok(reader) => reader,
         Err(error) => {
