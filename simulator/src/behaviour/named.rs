@@ -49,7 +49,7 @@ behaviours! {
     ExpandIgnored = "expand-ignored",
     /// Expanded lists have at most two children, without a link to the rest.
     ExpandCapped = "expand-capped",
-    /// Expanded lists of open houses omit those that have begun.
+    /// Expanded lists of open houses omit those whose start time has passed.
     ExpandFutureOpenHousesOnly = "expand-future-open-houses-only",
     /// Expanded lists are empty.
     ExpandEmpty = "expand-empty",
@@ -104,8 +104,8 @@ behaviours! {
     DeletedSkipCapped = "deleted-skip-capped",
     /// An announcement without a key precedes each announcement.
     DeletedWithoutKey = "deleted-without-key",
-    /// Each announced deletion is followed by the announcement of a record that stays, and by
-    /// another one in 2097.
+    /// Each announced deletion is followed by the announcement of a record that stays. The
+    /// first of these records is announced for 2097, too.
     AnnouncedButAlive = "announced-but-alive",
     /// There is no Deleted feed.
     NoDeletionsAnnounced = "no-deletions-announced",

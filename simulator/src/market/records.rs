@@ -281,12 +281,15 @@ impl Market {
             let key = String::new();
             self.deletions.push(Deletion { set, key, at });
         }
-        let staying = (0..self.end(set)).find(|&id| self.exists(set, id));
+        let from = self.deletions.len() as u64 % self.end(set).max(1);
+        let staying = (from..self.end(set)).find(|&id| self.exists(set, id));
         self.deletions.push(deletion);
         if let Some(id) = staying
             && self.behaviour.has(Behaviour::AnnouncedButAlive)
         {
-            for at in [at, YEAR_2097] {
+            let is_first = self.deletions.iter().all(|one| one.at != YEAR_2097);
+            let later = is_first.then_some(YEAR_2097);
+            for at in [at].into_iter().chain(later) {
                 let key = self.key(set, id);
                 self.deletions.push(Deletion { set, key, at });
             }

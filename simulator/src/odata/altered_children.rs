@@ -44,14 +44,14 @@ fn alter_list(market: &Market, asked: &Asked<'_>, set: Set, children: &mut Vec<J
     if has(Behaviour::ExpandEmpty) {
         children.clear();
     }
+    if has(Behaviour::ExpandCapped) {
+        children.truncate(LIST_MAX);
+    }
     if has(Behaviour::ChildOfAnotherListing)
         && set == Set::Media
         && let Some(photo) = photo_of_another_listing(market, children)
     {
         children.push(photo);
-    }
-    if has(Behaviour::ExpandCapped) {
-        children.truncate(LIST_MAX);
     }
     for child in children.iter_mut() {
         if has(Behaviour::ExpandPoorer) {
@@ -63,7 +63,7 @@ fn alter_list(market: &Market, asked: &Asked<'_>, set: Set, children: &mut Vec<J
     }
 }
 
-/// Returns whether a child is no open house or one that begins after `now`.
+/// Returns whether the start time of an open house is later than `now`. True for a photo.
 fn begins_later(child: &Json, now: i64) -> bool {
     let begin = child["OpenHouseStartTime"]
         .as_str()

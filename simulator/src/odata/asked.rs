@@ -2,7 +2,7 @@
 
 use crate::market::Market;
 
-/// A request, with the facts on which its answer depends besides the records.
+/// A request, with the facts on which its answer depends in addition to the records.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
     /// The maximum number of records per page.
