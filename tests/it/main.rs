@@ -1,6 +1,7 @@
 //! Tests of the program as its users run it: the real binary against a simulated feed, over HTTP.
 
 mod backup;
+mod behaviours;
 mod brake;
 mod budget;
 mod changes;

@@ -1,0 +1,295 @@
+//! Server behaviours that clients did not expect. A full sync, three incrementals with
+//! changes, a reconcile and `verify` end with an exact mirror under each behaviour, or with
+//! exit code 3 and a reason.
+//!
+//! `MLSMIRROR_PAIRS=all cargo test --release --test it behaviours` runs every pair.
+//! `MLSMIRROR_SEED=N` chooses another market and another sample of pairs.
+//! `MLSMIRROR_BEHAVIOUR=NAME,...` runs one group of behaviours.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::json;
+use simulator::{Behaviour, Simulator};
+
+use crate::market::Dice;
+use crate::support::*;
+
+const LISTINGS: u64 = 60;
+
+/// The number of records that change before each incremental: a tenth.
+const CHANGED: usize = 6;
+
+/// The number of pairs in the sample.
+const PAIRS: usize = 10;
+
+/// The kinds of timestamps. A server has one of them.
+const TIMESTAMPS: &[Behaviour] = &[
+    Behaviour::TimestampsWith7DigitsComparedAsText,
+    Behaviour::TimestampsWith7Digits,
+    Behaviour::TimestampsFinerThanShown,
+];
+
+/// The behaviours under which every step ends with 0.
+const EXACT: &[Behaviour] = &[
+    Behaviour::TimestampsWith7DigitsComparedAsText,
+    Behaviour::TimestampsWith7Digits,
+    Behaviour::TimestampsFinerThanShown,
+    Behaviour::FutureTimestamp,
+    Behaviour::ExpandRefused,
+    Behaviour::ExpandIgnored,
+    Behaviour::ExpandCapped,
+    Behaviour::ExpandFutureOpenHousesOnly,
+    Behaviour::ExpandEmpty,
+    Behaviour::ExpandNull,
+    Behaviour::ExpandPoorer,
+    Behaviour::ChildOfAnotherListing,
+    Behaviour::CountAsText,
+    Behaviour::ShortPagesWithoutLink,
+    Behaviour::NullPages,
+    Behaviour::SkipCapped,
+    Behaviour::NextLinkRelative,
+    Behaviour::NextLinkEmpty,
+    Behaviour::MetadataAlternates,
+    Behaviour::UndeclaredChild,
+    Behaviour::MediaUrlSignedAnew,
+    Behaviour::DeletedNamesLowerCase,
+    Behaviour::DeletedNamesPlural,
+    Behaviour::AnnouncedButAlive,
+    Behaviour::NoDeletionsAnnounced,
+    Behaviour::ByteOrderMark,
+    Behaviour::GzipMultiMember,
+    Behaviour::DateHeaderUnreadable,
+];
+
+/// The behaviours under which a step may end with 3 and a reason.
+const REPORTED: &[Behaviour] = &[
+    Behaviour::OrderbyIgnored,
+    Behaviour::CountIsPageSize,
+    Behaviour::PageRepeatsARecord,
+    Behaviour::EmptyAnswers,
+    Behaviour::LargestKeyAtPageEnd,
+    Behaviour::ChildForbidden,
+    Behaviour::DeletedSkipCapped,
+    Behaviour::DeletedWithoutKey,
+];
+
+fn in_ci() -> impl Iterator<Item = Behaviour> {
+    EXACT.iter().chain(REPORTED).copied()
+}
+
+/// A feed under some behaviours, and its mirror.
+struct Trial {
+    behaviours: Vec<Behaviour>,
+    dice: Dice,
+    feed: Simulator,
+    mirror: Mirror,
+}
+
+impl Trial {
+    fn new(behaviours: &[Behaviour], seed: u64) -> Trial {
+        let feed = feed_with(LISTINGS, |options| {
+            options.seed = seed;
+            options.page_size = 8;
+        });
+        feed.behave(behaviours);
+        let mirror = Mirror::with(&feed, |settings| {
+            settings.set("page_size", 8);
+            settings.set("max_retries", 1);
+            settings.sync = "max_delete_percent = 50\n".to_owned();
+        });
+        Trial {
+            behaviours: behaviours.to_vec(),
+            dice: Dice(seed),
+            feed,
+            mirror,
+        }
+    }
+
+    /// Runs the whole trial. Returns the steps that ended with 3, or the fault.
+    fn run(&mut self) -> Result<Vec<String>, String> {
+        let mut partial = Vec::new();
+        partial.extend(self.sync("first full", &[])?);
+        for round in ["first", "second", "third"] {
+            self.feed.advance(chrono::Duration::hours(26));
+            self.change();
+            partial.extend(self.sync(&format!("{round} incremental"), &[])?);
+        }
+        self.feed.advance(chrono::Duration::hours(1));
+        partial.extend(self.sync("reconcile", &["reconcile"])?);
+        partial.extend(self.verify()?);
+        Ok(partial)
+    }
+
+    /// Runs a sync. Returns its name if it ended with 3.
+    fn sync(&self, step: &str, arguments: &[&str]) -> Result<Option<String>, String> {
+        let ended = self.mirror.run(&[&["sync"], arguments].concat());
+        let has_reason = !ended.stderr.trim().is_empty();
+        match ended.code {
+            Some(0) => {
+                let differences = self.differences();
+                if differences.is_empty() {
+                    return Ok(None);
+                }
+                let differences = differences.join("\n");
+                Err(format!(
+                    "{step}: exit 0 with differences:\n{differences}\n{ended}"
+                ))
+            }
+            Some(3) if has_reason => Ok(Some(format!("{step}: {}", last_line(&ended.stderr)))),
+            _ => Err(format!("{step}: {ended}")),
+        }
+    }
+
+    fn verify(&self) -> Result<Option<String>, String> {
+        let ended = self.mirror.run(&["verify", "--sample", "1000"]);
+        let differences = self.differences();
+        match ended.code {
+            Some(0) if differences.is_empty() => Ok(None),
+            Some(0) => Err(format!("verify: exit 0 with {differences:?}")),
+            Some(3) => Ok(Some(format!("verify: {}", last_line(&ended.stdout)))),
+            _ => Err(format!("verify: {ended}")),
+        }
+    }
+
+    /// Returns the differences from the feed, of the resources that the account can read.
+    fn differences(&self) -> Vec<String> {
+        let hidden = [Behaviour::UndeclaredChild, Behaviour::ChildForbidden];
+        let hides = hidden.iter().any(|one| self.behaviours.contains(one));
+        let sets: &[&str] = if hides { &["Property", "Media"] } else { &MAIN };
+        differences(&self.mirror.open(), &self.feed, sets)
+    }
+
+    /// Changes a tenth of the records: edits, photos, open houses, new and deleted listings.
+    /// Some changes become visible late.
+    fn change(&mut self) {
+        let keys = self.feed.listing_keys();
+        let from = self.dice.roll(keys.len() - 3 * CHANGED);
+        let (edited, rest) = keys[from..].split_at(CHANGED);
+        for key in edited {
+            self.edit(*key);
+        }
+        let (photographed, rest) = rest.split_at(CHANGED);
+        for key in photographed {
+            self.change_photos(*key);
+        }
+        let (deleted, rest) = rest.split_at(2);
+        for key in deleted {
+            self.feed
+                .delete("Property", &key.to_string(), true)
+                .unwrap();
+        }
+        self.feed.insert_listing().unwrap();
+        self.feed.add_open_house(edited[0]).unwrap();
+        self.feed.hold();
+        self.edit(rest[0]);
+        self.feed.advance(chrono::Duration::minutes(5));
+        self.feed.release();
+    }
+
+    fn edit(&mut self, key: i64) {
+        let price = json!({"ListPrice": 1_000 + self.dice.roll(1_000_000)});
+        self.feed
+            .edit("Property", &key.to_string(), fields(price))
+            .unwrap();
+    }
+
+    fn change_photos(&mut self, listing: i64) {
+        let photos = self.feed.truth_children(listing, "Media");
+        let first = photos.first().map(|photo| key_text(&photo["MediaKey"]));
+        match (self.dice.roll(4), first) {
+            (0, Some(photo)) => self.feed.remove_photo(&photo, true, true).unwrap(),
+            (1, Some(photo)) => self.feed.replace_photo(&photo, true).unwrap(),
+            (2, Some(_)) => self.feed.reorder_photos(listing, true).unwrap(),
+            _ => {
+                self.feed.add_photo(listing, true).unwrap();
+            }
+        }
+    }
+}
+
+fn last_line(text: &str) -> String {
+    text.trim().lines().last().unwrap_or_default().to_owned()
+}
+
+/// Runs one trial. A panic is a fault.
+fn try_out(group: &[Behaviour], seed: u64) -> Result<Vec<String>, String> {
+    let trial = || Trial::new(group, seed).run();
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(trial)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        Err(text.unwrap_or_else(|| "a panic".to_owned()))
+    })
+}
+
+/// Runs a trial for each group of behaviours, on all processors. Returns the faults.
+fn run_all(groups: &[Vec<Behaviour>], seed: u64) -> Vec<String> {
+    let next = AtomicUsize::new(0);
+    let faults = Mutex::new(Vec::new());
+    let add = |fault: String| faults.lock().unwrap().push(fault);
+    let run = || {
+        while let Some(group) = groups.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let names: Vec<&str> = group.iter().map(|one| one.name()).collect();
+            let name = names.join(" and ");
+            match try_out(group, seed) {
+                Ok(partial) if partial.is_empty() => {}
+                Ok(partial) if group.len() > 1 || !EXACT.contains(&group[0]) => {
+                    println!("{name}, seed {seed}: {partial:#?}");
+                }
+                Ok(partial) => add(format!("{name}, seed {seed}: ended with 3: {partial:#?}")),
+                Err(fault) => add(format!("{name}, seed {seed}: {fault}")),
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(run);
+        }
+    });
+    faults.into_inner().unwrap()
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn seed() -> u64 {
+    let seed = variable("MLSMIRROR_SEED");
+    seed.and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
+#[track_caller]
+fn assert_none(faults: Vec<String>) {
+    let (count, faults) = (faults.len(), faults.join("\n\n"));
+    assert_eq!(count, 0, "{faults}");
+}
+
+#[test]
+fn a_mirror_is_exact_or_says_why_not_under_each_behaviour() {
+    let groups: Vec<_> = match variable("MLSMIRROR_BEHAVIOUR") {
+        None => in_ci().map(|one| vec![one]).collect(),
+        Some(names) => vec![
+            names
+                .split(',')
+                .map(|name| Behaviour::named(name).unwrap_or_else(|| panic!("no {name}")))
+                .collect(),
+        ],
+    };
+    assert_none(run_all(&groups, seed()));
+}
+
+#[test]
+fn a_mirror_is_exact_or_says_why_not_under_pairs_of_behaviours() {
+    let ones: Vec<Behaviour> = in_ci().collect();
+    let mut pairs: Vec<_> = ones
+        .iter()
+        .enumerate()
+        .flat_map(|(at, one)| ones[at + 1..].iter().map(|other| vec![*one, *other]))
+        .filter(|pair| !pair.iter().all(|one| TIMESTAMPS.contains(one)))
+        .collect();
+    if variable("MLSMIRROR_PAIRS").as_deref() != Some("all") {
+        let mut dice = Dice(seed());
+        let sample = (0..PAIRS).map(|_| pairs.swap_remove(dice.roll(pairs.len())));
+        pairs = sample.collect();
+    }
+    assert_none(run_all(&pairs, seed()));
+}
