@@ -61,8 +61,9 @@ fn a_mirror_of_an_earlier_version_is_migrated_and_loses_nothing() {
         }
         // The photo files are elsewhere, so the test must not look like an unmounted disk.
         std::fs::create_dir_all(media_dir(&mirror).join("lost+found")).unwrap();
-        // The simulated feed may differ from that of the earlier version.
-        mirror.sync_ends(0, &["full", "--allow-deletes", "100"]);
+        // The simulated feed has another address than that of the earlier version, and may
+        // differ from it.
+        mirror.sync_ends(0, &["full", "--allow-deletes", "100", "--feed-moved"]);
         let db = mirror.open();
         assert_eq!(schema(&db), schema(&fresh.open()), "{name}");
         assert_eq!(texts(&db, &log), logged, "{name}");
