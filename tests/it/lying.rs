@@ -479,6 +479,45 @@ fn a_copy_that_is_behind_changes_nothing_and_is_reported() {
     assert_eq!(number(&db, changes), logged);
 }
 
+/// Replaces one photo of each listing.
+fn exchange_photos(feed: &simulator::Simulator) {
+    let photos = truth(feed, "Media");
+    for key in feed.listing_keys() {
+        if let Some((_, photo)) = photos.iter().find(|(of, _)| *of == key.to_string()) {
+            let photo = key_text(&photo["MediaKey"]);
+            feed.remove_photo(&photo, true, true).unwrap();
+        }
+        feed.add_photo(key, true).unwrap();
+    }
+}
+
+#[test]
+fn a_copy_that_is_behind_changes_none_of_the_photos_of_its_listings() {
+    let (fresh, stale) = (feed(10), feed(10));
+    let proxy = Proxy::of(&fresh, |_| {});
+    let mirror = Mirror::at(&proxy.base_url, |_| {});
+    for feed in [&fresh, &stale] {
+        feed.advance(chrono::Duration::minutes(1));
+        touch_all(feed);
+    }
+    mirror.sync();
+    fresh.advance(chrono::Duration::minutes(5));
+    exchange_photos(&fresh);
+    mirror.sync();
+    let db = mirror.open();
+    let (before, changes) = (dump(&db, &MAIN), "SELECT count(*) FROM changes");
+    let logged = number(&db, changes);
+
+    proxy.forward_to(&stale);
+    let ended = mirror.sync_ends(3, &[]);
+    assert!(ended.stderr.contains("behind"), "{ended}");
+    assert!(dump(&db, &MAIN) == before, "a row changed");
+    proxy.forward_to(&fresh);
+    mirror.sync();
+    assert_mirror_equals_feed(&db, &fresh, &MAIN);
+    assert_eq!(number(&db, changes), logged);
+}
+
 #[test]
 fn a_server_without_a_clock_does_not_move_the_watermark_into_the_future() {
     let feed = feed(60);

@@ -91,6 +91,10 @@ impl<'a> Apply<'a> {
         let may_resolve = write.open_rejects(shape.resource)? > 0;
         for record in newest_versions(shape, &page.records) {
             let effect = self.record(shape, &mut rows, record, may_resolve, false)?;
+            // An older listing comes with older children, which must delete no newer ones.
+            if effect == RowEffect::Confirm && self.runs.job() == Job::Incremental {
+                continue;
+            }
             self.note_due_children(shape, record, effect)?;
             let lists = record.children.iter().zip(&shape.children);
             for ((list, child), rows) in lists.zip(&mut children) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::resource_reader::Reader;
 use crate::feed::Sweep;
-use crate::mirror::{DeletedReason, Mirror};
+use crate::mirror::{DeletedReason, Job, Mirror};
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::sync::records::by_key::fetch;
@@ -46,6 +46,10 @@ impl Reader<'_> {
             });
             self.accepts_older = accepted_older;
             match fetched {
+                Ok(absent) if resource == self.resource => {
+                    let found = keys.iter().filter(|key| !absent.contains(key));
+                    self.note_skipped_children(mirror, found)?;
+                }
                 Ok(_) => {}
                 Err(error) if error.is_refusal() => {
                     let (_, nouns) = resource.nouns();
@@ -59,6 +63,26 @@ impl Reader<'_> {
             self.checkpoint.older.remove(&name);
         }
         Ok(())
+    }
+
+    /// Notes that the children of listings that came older are due: an incremental sync did
+    /// not store them.
+    fn note_skipped_children<'k>(
+        &self,
+        mirror: &mut Mirror,
+        listings: impl Iterator<Item = &'k String>,
+    ) -> Result<()> {
+        let children = self.checkpoint.expanded();
+        if self.job() != Job::Incremental || children.is_empty() {
+            return Ok(());
+        }
+        let write = mirror.write()?;
+        for listing in listings {
+            for &child in &children {
+                write.add_due_children(child, listing)?;
+            }
+        }
+        Ok(write.commit()?)
     }
 
     /// Deletes children that their listing no longer lists, if the child's own resource
