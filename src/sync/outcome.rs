@@ -159,6 +159,8 @@ impl FileCounts {
 pub(super) enum Verdict {
     Done,
     Partial,
+    /// The feed's answers contradict each other. The run failed, and the job is partial.
+    Contradictory,
     Failed,
     Forbidden,
     Unauthorized,
@@ -194,6 +196,9 @@ pub(super) fn judge(
             let text = format!("{text}; check [sync.filter] {resource} = \"{filter}\"");
             (Verdict::Misconfigured, text)
         }
+        (Some(FeedError::Stuck(_) | FeedError::Unordered(_) | FeedError::NotByKey), _) => {
+            (Verdict::Contradictory, text)
+        }
         _ if matches!(error, SyncError::Shape(ShapeError::NoSuchField { .. })) => {
             (Verdict::Misconfigured, text)
         }
@@ -213,7 +218,7 @@ pub(super) fn ending_of(verdicts: &BTreeSet<Verdict>, stop: &Stop) -> Ending {
         Verdict::Forbidden | Verdict::Failed | Verdict::Partial if some_done => Ending::Partial,
         Verdict::Forbidden => Ending::Unauthorized,
         Verdict::Failed => Ending::Failed,
-        Verdict::Partial => Ending::Partial,
+        Verdict::Partial | Verdict::Contradictory => Ending::Partial,
         Verdict::Done => Ending::Done,
     }
 }

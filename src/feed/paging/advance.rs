@@ -41,7 +41,19 @@ pub fn advance(from: &Position, page: &Page) -> Result<Position, FeedError> {
             after,
             skip,
             two_steps,
-        } => advance_changes(since, after.as_ref(), *skip, *two_steps, page),
+            left,
+        } => {
+            let to = advance_changes(since, after.as_ref(), *skip, *two_steps, page)?;
+            // Fewer records match than the page before left.
+            let lost = page
+                .count
+                .zip(*left)
+                .is_some_and(|(count, left)| count < left);
+            match after {
+                Some(after) if lost && !*two_steps => Ok(Position::all_of(&after.timestamp)),
+                _ => Ok(to),
+            }
+        }
     }
 }
 
@@ -55,12 +67,18 @@ fn advance_changes(
     if page.entries > 0 && !page.timestamps_ascend {
         return Err(unordered("ModificationTimestamp"));
     }
+    if is_before(page, since) {
+        return Err(filter_ignored());
+    }
     // The same records again: the server compares with more digits than it shows.
     if let Some(timestamp) = repeated_ties(after, page) {
-        return Ok(Position::Ties {
-            timestamp,
-            after: None,
-        });
+        return Ok(Position::all_of(&timestamp));
+    }
+    // No key of an unordered tie says which of its records follow.
+    if let Some(last) = (page.last_change.as_ref()).filter(|_| !page.last_tie_ascends)
+        && !page.is_last()
+    {
+        return Ok(Position::all_of(&last.timestamp));
     }
     let cursor = advance_cursor(after, skip, two_steps, page)?;
     Ok(match cursor {
@@ -70,8 +88,17 @@ fn advance_changes(
             after,
             skip,
             two_steps,
+            left: (page.count.filter(|_| !two_steps))
+                .map(|count| count.saturating_sub(page.entries as u64)),
         },
     })
+}
+
+/// Returns whether a page ends before the start time. A server may show fewer digits than it
+/// compares.
+fn is_before(page: &Page, since: &str) -> bool {
+    let last = page.last_change.as_ref().map(|last| &*last.timestamp);
+    last.is_some_and(|last| *last < since[..since.len().min(last.len())])
 }
 
 /// Returns the link to follow after a page. The same link again is followed only if it
@@ -131,7 +158,11 @@ fn advance_keyset(
         return Ok(position(after.cloned(), add_skipped(skip, page.entries)?));
     };
 
-    if up_to == Some(&last) {
+    let is_end = match (up_to, &last) {
+        (Some(Key::Number(end)), Key::Number(last)) => last >= end,
+        (end, last) => end == Some(last),
+    };
+    if is_end {
         return Ok(Position::Finished);
     }
     if after.is_some_and(|after| !after.may_precede(&last)) {
@@ -219,6 +250,7 @@ mod tests {
             next_link: next_link.map(str::to_owned),
             keys_ascend: true,
             timestamps_ascend: true,
+            last_tie_ascends: true,
             ..Page::default()
         }
     }
@@ -230,6 +262,7 @@ mod tests {
             keyless_tail,
             keys_ascend: true,
             timestamps_ascend: true,
+            last_tie_ascends: true,
             ..Page::default()
         }
     }
@@ -263,6 +296,7 @@ mod tests {
                 entries: 3,
                 keys_ascend: true,
                 timestamps_ascend: true,
+                last_tie_ascends: true,
                 ..Page::default()
             },
         );
@@ -279,6 +313,7 @@ mod tests {
             }),
             skip: 0,
             two_steps,
+            left: None,
         }
     }
 
@@ -293,6 +328,7 @@ mod tests {
             }),
             keys_ascend: true,
             timestamps_ascend: true,
+            last_tie_ascends: true,
             ..Page::default()
         }
     }
@@ -301,7 +337,13 @@ mod tests {
     fn changes_end_when_the_count_shows_no_more_records() {
         let (first, later) = ("2026-01-01 00:00:00", "2026-01-02 00:00:00");
         let more = advance(&changes(None, false), &changed(2, 5, (first, 7)));
-        assert_eq!(more.ok(), Some(changes(Some((first, 7)), false)));
+        let mut after = changes(Some((first, 7)), false);
+        if let Position::Changes { left, .. } = &mut after {
+            *left = Some(3);
+        }
+        assert_eq!(more.ok().as_ref(), Some(&after));
+        let lost = advance(&after, &changed(1, 2, (later, 4)));
+        assert_eq!(lost.ok(), Some(Position::all_of(first)));
         let end = advance(
             &changes(Some((first, 7)), false),
             &changed(3, 3, (later, 4)),

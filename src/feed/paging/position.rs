@@ -33,6 +33,9 @@ pub enum Position {
         /// Whether the server rejects `or`. The remaining records with the cursor's
         /// timestamp are then read first, and later records in a second step.
         two_steps: bool,
+        /// The number of matching records that follow the last page, if the server counts.
+        #[serde(default)]
+        left: Option<u64>,
     },
     /// All changes from a start time on, by next links, in any order. This is the way for a
     /// server that does not obey `$orderby`.
@@ -82,6 +85,15 @@ impl Position {
             after: None,
             skip: 0,
             two_steps: false,
+            left: None,
+        }
+    }
+
+    /// Returns the position before all records that show one timestamp, in storage form.
+    pub fn all_of(timestamp: &str) -> Position {
+        Position::Ties {
+            timestamp: timestamp.to_owned(),
+            after: None,
         }
     }
 
@@ -105,11 +117,13 @@ impl Position {
                 after: Some(after),
                 skip,
                 two_steps: false,
+                ..
             } => Some(Position::Changes {
                 since: since.clone(),
                 after: Some(after.clone()),
                 skip: *skip,
                 two_steps: true,
+                left: None,
             }),
             _ => None,
         }

@@ -49,6 +49,11 @@ impl Step {
             page.count = page.count.filter(|count| *count > page.entries as u64);
         }
 
+        let counts_more = page.count.is_some_and(|count| count > 0);
+        if page.entries == 0 && counts_more && counts_all(sweep, client, page.count).await? {
+            page.count = Some(0);
+        }
+
         let to = advance(&from, &page)?;
         // Checks the link now, so that no checkpoint stores an invalid one.
         if let Some(link) = to.next_link() {
@@ -61,6 +66,16 @@ impl Step {
             page,
         })
     }
+}
+
+/// Returns whether the server counts this number of records for every filter, so that its
+/// counts say nothing.
+async fn counts_all(sweep: &Sweep, client: &Client, count: Option<u64>) -> Result<bool, FeedError> {
+    let query = sweep.query().top(1).count();
+    let url = client.url(&query.to_path_and_query())?;
+    let decode = |body: &[u8]| Page::decode(body, &sweep.shape);
+    let page = client.get(&url, RequestOptions::RECORDS, decode).await?;
+    Ok(page.count == count)
 }
 
 /// Reads a page. If the server rejects its `or`, reads it in two steps instead.
@@ -93,6 +108,7 @@ async fn read_page(sweep: &Sweep, client: &Client, from: &Position) -> Result<Pa
             after,
             skip,
             two_steps,
+            ..
         } => {
             let query = sweep.changes_query(since, after.as_ref(), *skip, *two_steps);
             (client.url(&query.to_path_and_query())?, None)

@@ -41,8 +41,10 @@ impl Mirror {
     ) -> rusqlite::Result<()> {
         let noting = self.connection.transaction()?;
         let mut statement = noting.prepare_cached(
-            "INSERT OR REPLACE INTO temp.in_feed (record_key, timestamp, listing_key)
-             VALUES (?1, ?2, ?3)",
+            "INSERT INTO temp.in_feed (record_key, timestamp, listing_key) VALUES (?1, ?2, ?3)
+             ON CONFLICT DO UPDATE
+             SET timestamp = excluded.timestamp, listing_key = excluded.listing_key
+             WHERE coalesce(excluded.timestamp >= in_feed.timestamp, TRUE)",
         )?;
         for record in records {
             let timestamp = shape.modified_of(&record.values);

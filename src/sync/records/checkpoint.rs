@@ -29,6 +29,9 @@ pub struct Checkpoint {
     pub read: u64,
     /// The newest timestamp of each resource, asked before the first page.
     pub newest: BTreeMap<String, String>,
+    /// Whether the server ordered its records to find the newest timestamp.
+    #[serde(default)]
+    pub knows_newest: bool,
     /// The run that began the reading.
     pub first_run: Option<i64>,
     /// Whether a record was rejected that has no key.
@@ -67,6 +70,7 @@ impl Checkpoint {
             count: None,
             read: 0,
             newest: BTreeMap::new(),
+            knows_newest: false,
             first_run: None,
             keyless: false,
             pending: Vec::new(),

@@ -114,7 +114,7 @@ fn counts(job: &mut JobRun<'_>, resource: Resource) -> Result<Option<Counts>> {
     let Some(found) = unless_it_ends_the_job(answered)? else {
         return Ok(None);
     };
-    let has_changed = found.newest > job.mirror.watermark(resource)?;
+    let has_changed = found.is_ordered && found.newest > job.mirror.watermark(resource)?;
     let Some(counted) = found.count.filter(|_| !has_changed && open_rejects == 0) else {
         return Ok(None);
     };

@@ -16,7 +16,7 @@ pub(in crate::sync) mod run_set;
 
 pub(in crate::sync) mod apply;
 pub(in crate::sync) mod file_effect;
-mod record_plan;
+pub(in crate::sync) mod record_plan;
 
 pub(in crate::sync) mod reader;
 

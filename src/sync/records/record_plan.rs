@@ -77,7 +77,10 @@ pub(super) struct LogRules<'a> {
 
 /// Returns the records of a page without older versions of the same record. Of versions
 /// with the same timestamp, the last one counts.
-pub(super) fn newest_versions<'r>(shape: &Shape, records: &'r [Record]) -> Vec<&'r Record> {
+pub(in crate::sync) fn newest_versions<'r>(
+    shape: &Shape,
+    records: &'r [Record],
+) -> Vec<&'r Record> {
     let mut newest: HashMap<&str, &Record> = HashMap::with_capacity(records.len());
     for record in records {
         let is_older = newest.get(&*record.key).is_some_and(|known| {

@@ -13,6 +13,9 @@ pub struct Survey {
     pub count: Option<u64>,
     /// The newest ModificationTimestamp that is not in the feed's future.
     pub newest: Option<String>,
+    /// Whether `newest` is of the newest record. Without an order, it is the feed's time, or
+    /// of any record.
+    pub is_ordered: bool,
 }
 
 /// The number of newest records to read: a record that cannot be decoded must not hide
@@ -37,6 +40,7 @@ pub fn survey(
     let mut survey = Survey {
         count: first.count,
         newest: newest(&first, shape),
+        is_ordered: timestamps(&first, shape).rev().is_sorted(),
     };
     let now = stored_instant(feed.now());
     if survey.newest.as_ref().is_some_and(|found| *found > now) {
@@ -104,6 +108,7 @@ fn unordered_survey(
         newest: has_timestamp
             .then(|| feed.date().map(stored_instant))
             .flatten(),
+        is_ordered: false,
     })
 }
 
@@ -130,7 +135,7 @@ fn newest(page: &Page, shape: &Shape) -> Option<String> {
     timestamps(page, shape).max().map(str::to_owned)
 }
 
-fn timestamps<'p>(page: &'p Page, shape: &'p Shape) -> impl Iterator<Item = &'p str> {
+fn timestamps<'p>(page: &'p Page, shape: &'p Shape) -> impl DoubleEndedIterator<Item = &'p str> {
     let records = page.records.iter();
     records.filter_map(|record| shape.modified_of(&record.values))
 }

@@ -15,6 +15,7 @@ use crate::sync::outcome::{Misconfigured, Verdict, judge};
 use crate::sync::records::by_key::fetch;
 use crate::sync::records::catalog::Catalog;
 use crate::sync::records::ranges::positions;
+use crate::sync::records::record_plan::newest_versions;
 use crate::sync::records::scope::is_read_by_links;
 use crate::sync::records::survey::survey;
 use crate::sync::sync_error::{Result, SyncError};
@@ -167,22 +168,42 @@ impl Comparison<'_> {
         let filter = self.catalog.filter(self.resource);
         let counted = survey(feed, keys, filter, Tries::Configured)?.count;
         let starts = self.starts(mirror, keys, counted)?;
-        let sweep = feed.sweep(keys.clone(), filter.map(str::to_owned), true);
-        let mut read = 0;
-        self.walk(sweep, starts, counted, |step| {
-            read += step.page.entries as u64;
-            let rejected = step.page.rejects.iter();
-            let rejected_keys = rejected.filter_map(|reject| reject.key.as_deref());
-            mirror.note_in_feed(keys, step.page.records.iter(), rejected_keys)
-        })?;
-        if counted.is_some_and(|counted| counted != read) {
-            // Records may have been added or deleted meanwhile.
+        let read = match self.read_keys_from(mirror, keys, starts, counted) {
+            Err(error) if error.feed().is_some_and(FeedError::may_refuse_order) => {
+                let start = vec![Position::start(true)];
+                self.read_keys_from(mirror, keys, start, counted)?
+            }
+            read => read?,
+        };
+        // A smaller count is not of all records, or some were added meanwhile.
+        if counted.is_some_and(|counted| counted > read) {
+            // Records may have been deleted meanwhile.
             let now = survey(feed, keys, filter, Tries::Configured)?.count;
-            if let Some(counted) = now.filter(|now| *now != read) {
+            if let Some(counted) = now.filter(|now| *now > read) {
                 self.differences.push(Difference::Count { counted, read });
             }
         }
         Ok(())
+    }
+
+    /// Returns the number of records that were read.
+    fn read_keys_from(
+        &self,
+        mirror: &mut Mirror,
+        keys: &Arc<Shape>,
+        starts: Vec<Position>,
+        counted: Option<u64>,
+    ) -> Result<u64> {
+        let filter = self.catalog.filter(self.resource).map(str::to_owned);
+        let sweep = self.context.feed.sweep(keys.clone(), filter, true);
+        let mut read = 0;
+        self.walk(sweep, starts, counted, |step| {
+            read += step.page.distinct() as u64;
+            let rejected = step.page.rejects.iter();
+            let rejected_keys = rejected.filter_map(|reject| reject.key.as_deref());
+            mirror.note_in_feed(keys, step.page.records.iter(), rejected_keys)
+        })?;
+        Ok(read)
     }
 
     /// Reads keys and timestamps of a child with its listings.
@@ -335,7 +356,8 @@ impl Comparison<'_> {
             keys.extend(differing.iter().take(sample as usize).cloned());
             let keys: Vec<String> = keys.into_iter().collect();
             fetch(context.feed, context.stop, &sweep, &keys, |step| {
-                Ok(whole.compare(mirror, &shape, step.page.records.iter())?)
+                let records = newest_versions(&shape, &step.page.records);
+                Ok(whole.compare(mirror, &shape, records.into_iter())?)
             })?;
         }
         self.sampled = whole.compared;

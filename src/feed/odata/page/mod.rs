@@ -1,6 +1,7 @@
 //! Decodes the body of a response into records in storage form.
 
 mod entry;
+mod key_order;
 mod name_hints;
 mod record_builder;
 mod records_page;

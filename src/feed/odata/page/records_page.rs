@@ -1,8 +1,11 @@
 //! One page of records.
 
+use std::collections::HashSet;
+
 use serde::de::DeserializeSeed;
 
 use super::entry::Entry;
+use super::key_order::ascend;
 use super::name_hints::NameHints;
 use super::reject_texts::collect_rejects;
 use super::seeds::{PageBody, PageSeed};
@@ -43,10 +46,12 @@ pub struct Page {
     pub last_change: Option<LastChange>,
     /// The number of entries after that one.
     pub changeless_tail: usize,
-    /// Whether the numeric paging keys ascend. Servers sort text keys in different ways.
+    /// Whether the paging keys ascend.
     pub keys_ascend: bool,
     /// Whether the timestamps never descend.
     pub timestamps_ascend: bool,
+    /// Whether the paging keys of the records with the last timestamp ascend.
+    pub last_tie_ascends: bool,
 }
 
 impl Page {
@@ -103,10 +108,27 @@ impl Page {
         self.changeless_tail = changes.clone().take_while(Option::is_none).count();
         self.last_change = changes.flatten().next();
 
-        let keys = entries.iter().map(|entry| &entry.paging);
-        self.keys_ascend = keys.is_sorted_by(|one, next| may_follow(one, next));
+        self.check_order(shape, entries);
+    }
+
+    fn check_order(&mut self, shape: &Shape, entries: &[Entry]) {
+        let pairs = || entries.iter().zip(entries.iter().skip(1));
+        self.keys_ascend = ascend(&pairs().map(paging_keys).collect::<Vec<_>>());
         let timestamps = entries.iter().filter_map(|entry| entry.modified(shape));
         self.timestamps_ascend = timestamps.is_sorted();
+
+        let last = self.last_change.as_ref().map(|last| &*last.timestamp);
+        let is_last_tie = |(one, next): &(&Entry, &Entry)| {
+            one.modified(shape) == last && next.modified(shape) == last
+        };
+        let ties: Vec<_> = pairs().filter(is_last_tie).map(paging_keys).collect();
+        self.last_tie_ascends = ascend(&ties);
+    }
+
+    /// Returns the number of entries without those that repeat a record of the page.
+    pub fn distinct(&self) -> usize {
+        let keys: HashSet<&str> = self.records.iter().map(|record| &*record.key).collect();
+        self.entries - (self.records.len() - keys.len())
     }
 
     /// Returns whether the page has no next link and contains all records that match.
@@ -117,13 +139,8 @@ impl Page {
     }
 }
 
-/// Returns whether a paging key may come after another one. Equal keys are the same record
-/// twice.
-fn may_follow(one: &Value, next: &Value) -> bool {
-    match (one, next) {
-        (Value::Integer(one), Value::Integer(next)) => one <= next,
-        _ => true,
-    }
+fn paging_keys<'e>((one, next): (&'e Entry, &'e Entry)) -> (&'e Value, &'e Value) {
+    (&one.paging, &next.paging)
 }
 
 fn parse(body: &[u8], seed: PageSeed<'_>) -> Result<PageBody, BadBody> {

@@ -194,10 +194,15 @@ fn first_checkpoint(
     let feed = context.feed;
     let keys = catalog.key_shape(resource)?;
     let filter = catalog.filter(resource);
-    let Survey { count, newest } = survey(feed, &keys, filter, Tries::Configured)?;
+    let Survey {
+        count,
+        newest,
+        is_ordered,
+    } = survey(feed, &keys, filter, Tries::Configured)?;
     let shape = catalog.shape(resource, children)?;
     let mut checkpoint = Checkpoint::new(asked, positions(feed, &keys, filter, count)?, &shape);
     checkpoint.count = count;
+    checkpoint.knows_newest = is_ordered;
     for child in checkpoint.expanded() {
         let own = newest_of_child(context, catalog, child)?;
         if let Some(timestamp) = own.or(newest.clone()) {

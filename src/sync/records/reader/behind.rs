@@ -28,7 +28,8 @@ impl Reader<'_> {
         };
         let newest = self.checkpoint.newest.get(self.resource.entity_set());
         let is_newer = newest.is_some_and(|newest| *newest >= watermark);
-        if is_newer || self.context.allow_deletes > 0 {
+        let is_known = self.checkpoint.knows_newest || self.job() == Job::Incremental;
+        if is_newer || !is_known || self.context.allow_deletes > 0 {
             return Ok(false);
         }
         let read_from = match self.job() {

@@ -31,7 +31,10 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         let whole = self.catalog.shape(self.resource, &[])?;
-        self.compare_all(mirror, &whole)?;
+        if let Err(error) = self.compare_all(mirror, &whole) {
+            self.recover_from(error, mirror, whole.clone())?;
+            self.compare_all(mirror, &whole)?;
+        }
         self.read_skipped(mirror, &whole, |reader, mirror| {
             reader.compare_all(mirror, &whole)
         })?;

@@ -82,7 +82,10 @@ impl Reader<'_> {
             FeedError::Refused { .. } | FeedError::OtherOrigin(_)
         );
         let is_unordered = matches!(feed_error, FeedError::Unordered(_));
-        let may_refuse_order = feed_error.may_refuse_order() && self.checkpoint.read == 0;
+        // A server may take the order of the first page, and not the filter of the second.
+        let pages = self.checkpoint.positions.len() as u64;
+        let is_early = self.checkpoint.read <= pages * u64::from(self.context.feed.page_size());
+        let may_refuse_order = feed_error.may_refuse_order() && is_early;
         if !shape.children.is_empty() && feed_error.smaller_request_may_succeed() {
             match self.recover_without_children(error, mirror, shape.clone()) {
                 Err(again) if again.feed().is_some() && may_refuse_order => error = again,

@@ -182,7 +182,7 @@ impl Reader<'_> {
     /// Moves the checkpoint past a page, and saves it.
     pub(super) fn advance(&mut self, write: &WriteTx<'_>, step: Step) -> Result<()> {
         self.checkpoint.note_rejects(&step.page.rejects);
-        self.checkpoint.read += step.page.entries as u64;
+        self.checkpoint.read += step.page.distinct() as u64;
         if matches!(
             &step.from,
             Position::ChangeLinks {
