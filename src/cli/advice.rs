@@ -26,7 +26,7 @@ pub const DIFFERS_FROM_FEED: &str = "run `mlsmirror sync reconcile` to fix keys 
 /// Only photo files are missing or changed.
 pub const PHOTO_FILES_DIFFER: &str = "`mlsmirror sync media` fetches missing files, `mlsmirror refresh LISTING` fetches the missing and changed files of a listing";
 
-/// The configured feed is not the one that is mirrored.
+/// The mirror holds the records of another feed.
 const OTHER_FEED: &str = "set mirror.database to a new file; if the same feed has moved to this address, run `mlsmirror sync --feed-moved` once";
 
 /// Returns what the user can do about an error, unless its message says so already.

@@ -7,7 +7,7 @@ use crate::sync::sync_error::Result;
 /// The key in `_state` of the feed's address.
 const ADDRESS: &str = "feed.base_url";
 
-/// The configuration names another feed than the one whose records the mirror holds.
+/// The mirror holds the records of another feed than the configured one.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the mirror holds the records of {mirrored}, but feed.base_url is {configured}; \

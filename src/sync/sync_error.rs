@@ -29,6 +29,16 @@ pub(super) enum SyncError {
     Other(#[from] anyhow::Error),
 }
 
+/// Returns the answer to a question that the feed need not answer. Returns none for an error
+/// that leaves the job running.
+pub(super) fn answer_if_any<T>(answered: Result<T, FeedError>) -> Result<Option<T>> {
+    match answered.map_err(SyncError::from) {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.ends_job(false) => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
 impl SyncError {
     /// Returns the feed's error, if the feed caused this one.
     pub fn feed(&self) -> Option<&FeedError> {

@@ -59,7 +59,7 @@ pub fn timestamp(text: &str) -> Option<Box<str>> {
     Some(match instant.year() {
         ..0 => "0000-01-01 00:00:00".into(),
         0..=9999 => stored_instant(instant).into(),
-        // Only an offset can lead to this year. The date stands for "never".
+        // Only an offset can lead to this year. Feeds write this date for "never".
         10_000.. => "9999-12-31 23:59:59".into(),
     })
 }

@@ -90,8 +90,8 @@ impl DeletedNames {
         }
     }
 
-    /// Returns the entity sets that need a query of their own. None stands for one query for
-    /// all entity sets.
+    /// Returns the entity sets that need a query of their own. None means one query for all
+    /// entity sets.
     pub fn queries<'r>(&self, resources: &[&'r str]) -> Vec<Option<&'r str>> {
         if self.needs_resource {
             resources.iter().copied().map(Some).collect()

@@ -57,7 +57,7 @@ pub enum ChangeCategory {
     Restored,
 }
 
-/// A status change; None stands for any status. Case and spaces are ignored, because
+/// A status change; None means any status. Case and spaces are ignored, because
 /// feeds spell a status by its display name or by its member name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StatusChange {

@@ -51,7 +51,7 @@ impl PhotoSql {
         Ok(PhotoSql::for_columns(&columns))
     }
 
-    /// Returns None if there is no column for URLs, or none that identifies photos.
+    /// Returns None if there is no column for URLs, or no column that identifies photos.
     pub fn for_columns(columns: &[String]) -> Option<PhotoSql> {
         let has = |name: &str| columns.iter().any(|column| column == name);
         if !has("MediaURL") || !has("file_source") {

@@ -105,7 +105,7 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// Resolves these rejects, except those that a run from `since` on has seen again.
+    /// Resolves the rejects with these ids that no run from `since` on has seen again.
     pub fn resolve_unseen(&self, ids: &[i64], since: i64) -> rusqlite::Result<()> {
         let mut resolve = self.transaction.prepare_cached(
             "UPDATE rejects SET resolved_at = :now WHERE id = :id AND run_id < :since",

@@ -63,9 +63,9 @@ impl Confirming<'_> {
         Ok(None)
     }
 
-    /// Asks the feed for records by key, and updates those that it has. Returns the keys
-    /// that it lacks. A record outside of the filter gets its last values and leaves the
-    /// mirror.
+    /// Asks the feed for records by key, and updates the rows of the records that come.
+    /// Returns the keys that the feed lacks. A record outside of the filter gets its last
+    /// values and leaves the mirror.
     fn ask(
         &mut self,
         mirror: &mut Mirror,

@@ -41,7 +41,7 @@ pub(in crate::sync) struct Apply<'a> {
     pub due_children: &'a [DueChild],
 }
 
-/// A child of which the mirror holds all records.
+/// A child whose records the mirror holds completely.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::sync) struct DueChild {
     pub resource: Resource,

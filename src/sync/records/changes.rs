@@ -11,7 +11,7 @@ use crate::feed::{FeedError, Position, Sweep, Tries};
 use crate::mirror::{Job, Mirror, RunId, RunStatus};
 use crate::resource::Resource;
 use crate::sync::outcome::Verdict;
-use crate::sync::sync_error::{Result, SyncError};
+use crate::sync::sync_error::{Result, answer_if_any};
 
 /// Reads the changes of `resources`. Reads a resource completely if its changes are not
 /// enough.
@@ -128,19 +128,10 @@ fn comes_along(job: &JobRun<'_>, listings: Resource, child: Resource) -> Result<
         ..job.context.feed.sweep(shape, None, true)
     };
     let start = Position::start(true);
-    match job.context.feed.step(&sweep, 0, &start) {
-        Ok(step) => {
-            let mut lists = step.page.records.iter().flat_map(|record| &record.children);
-            Ok(lists.any(Option::is_some))
-        }
-        Err(error) => {
-            let error = SyncError::from(error);
-            if error.ends_job(false) {
-                return Err(error);
-            }
-            Ok(false)
-        }
-    }
+    let step = answer_if_any(job.context.feed.step(&sweep, 0, &start))?;
+    let records = step.iter().flat_map(|step| &step.page.records);
+    let mut lists = records.flat_map(|record| &record.children);
+    Ok(lists.any(Option::is_some))
 }
 
 /// Reads the changes of a resource with its children, and then of each child itself.

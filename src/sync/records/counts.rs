@@ -5,10 +5,11 @@ use super::all_keys::compare_all_keys;
 use super::deleted_resource::announces_none;
 use super::job_run::JobRun;
 use super::survey::{count, survey};
-use crate::feed::Tries;
+use crate::feed::{Feed, Tries};
 use crate::mirror::RunStatus;
+use crate::record::Shape;
 use crate::resource::Resource;
-use crate::sync::sync_error::{Result, SyncError};
+use crate::sync::sync_error::{Result, answer_if_any};
 
 /// The value in `_state` for a resource whose count is smaller than the number of records that
 /// the feed sends, so that it says nothing.
@@ -111,7 +112,7 @@ fn counts(job: &mut JobRun<'_>, resource: Resource) -> Result<Option<Counts>> {
     };
     let (feed, filter) = (job.context.feed, job.catalog.filter(resource));
     let answered = survey(feed, &keys, filter, Tries::Once);
-    let Some(found) = unless_it_ends_the_job(answered)? else {
+    let Some(found) = answer_if_any(answered)? else {
         return Ok(None);
     };
     let has_changed = found.is_ordered && found.newest > job.mirror.watermark(resource)?;
@@ -125,27 +126,24 @@ fn counts(job: &mut JobRun<'_>, resource: Resource) -> Result<Option<Counts>> {
         feed: if agrees { mirror } else { counted },
         mirror,
     };
-    if agrees {
-        return Ok(Some(counts));
-    }
-    // A count of all records, or of the records of a page.
-    let all = filter.map(|_| count(feed, &keys, None));
-    let again = count(feed, &keys, filter);
-    let ignores_filter = match all {
-        Some(all) => unless_it_ends_the_job(all)?.flatten() == Some(counted),
-        None => false,
-    };
-    let is_stable = unless_it_ends_the_job(again)?.flatten() == Some(counted);
-    Ok((is_stable && !ignores_filter).then_some(counts))
+    let is_usable = agrees || is_of_all_matching(feed, &keys, filter, counted)?;
+    Ok(is_usable.then_some(counts))
 }
 
-/// Returns nothing for an error that leaves the job running: a feed need not count.
-fn unless_it_ends_the_job<T>(answered: Result<T, crate::feed::FeedError>) -> Result<Option<T>> {
-    match answered.map_err(SyncError::from) {
-        Ok(answer) => Ok(Some(answer)),
-        Err(error) if error.ends_job(false) => Err(error),
-        Err(_) => Ok(None),
-    }
+/// Returns whether a count is the number of all matching records. A server may ignore the
+/// filter, or count the records of the page.
+fn is_of_all_matching(
+    feed: &Feed,
+    keys: &Shape,
+    filter: Option<&str>,
+    counted: u64,
+) -> Result<bool> {
+    let is_same = |filter| -> Result<bool> {
+        let again = answer_if_any(count(feed, keys, filter))?;
+        Ok(again.flatten() == Some(counted))
+    };
+    let ignores_filter = filter.is_some() && is_same(None)?;
+    Ok(!ignores_filter && is_same(filter)?)
 }
 
 fn save(job: &mut JobRun<'_>, resource: Resource, known: &str, found: &str) -> Result<()> {

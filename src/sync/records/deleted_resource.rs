@@ -56,8 +56,7 @@ pub(super) fn save_names(mirror: &mut Mirror, names: &DeletedNames) -> Result<()
     Ok(write.commit()?)
 }
 
-/// Saves names of resources that the mirror does not know. Returns those that were not saved
-/// before.
+/// Saves names of resources that the mirror does not know. Returns the names that are new.
 pub(super) fn save_unknown(mirror: &mut Mirror, found: &BTreeSet<String>) -> Result<Vec<String>> {
     let saved = mirror.state(UNKNOWN)?.unwrap_or_default();
     let mut saved: BTreeSet<String> = serde_json::from_str(&saved).unwrap_or_default();

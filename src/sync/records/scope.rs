@@ -57,21 +57,24 @@ pub(super) fn save_incomplete(
     write.set_state(&incomplete(resource), value)
 }
 
-/// The key in `_state` of what the server's counts mean, and its value.
-const COUNTS: (&str, &str) = ("counts", "all matching records");
+/// The key in `_state` of the records that the server counts.
+const COUNTS: &str = "counts";
 
-/// Tells the feed whether its counts were found to be of all matching records.
+/// The value in `_state` for a server that counts all matching records.
+const ALL_MATCHING: &str = "all matching records";
+
+/// Sets in the feed that its counts are of all matching records, if an earlier run found that.
 pub(super) fn load_counts(feed: &Feed, mirror: &Mirror) -> Result<()> {
-    if mirror.state(COUNTS.0)?.as_deref() == Some(COUNTS.1) {
+    if mirror.state(COUNTS)?.as_deref() == Some(ALL_MATCHING) {
         feed.trust_counts();
     }
     Ok(())
 }
 
-/// Saves whether the feed's counts were found to be of all matching records.
+/// Saves that the feed's counts are of all matching records, if this was found.
 pub(super) fn save_counts(feed: &Feed, write: &WriteTx<'_>) -> rusqlite::Result<()> {
-    if feed.trusts_counts() && write.state(COUNTS.0)?.is_none() {
-        write.set_state(COUNTS.0, COUNTS.1)?;
+    if feed.trusts_counts() && write.state(COUNTS)?.is_none() {
+        write.set_state(COUNTS, ALL_MATCHING)?;
     }
     Ok(())
 }

@@ -92,8 +92,8 @@ pub fn count(feed: &Feed, shape: &Shape, filter: Option<&str>) -> Result<Option<
     Ok(page.count)
 }
 
-/// Asks a server that does not know `$orderby` for the count. The feed's time stands for
-/// the newest timestamp: no later change gets an earlier one.
+/// Asks a server that does not know `$orderby` for the count. The feed's time replaces the
+/// newest timestamp: no later change gets an earlier one.
 fn unordered_survey(
     feed: &Feed,
     shape: &Shape,

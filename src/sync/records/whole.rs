@@ -12,7 +12,7 @@ use crate::resource::Resource;
 use crate::sync::records::record_plan::{is_richer, newest_versions};
 use crate::sync::records::run_set::RunSet;
 use crate::sync::records::survey::newest_records;
-use crate::sync::sync_error::{Result, SyncError};
+use crate::sync::sync_error::{Result, answer_if_any};
 
 /// The result of reading one resource completely.
 pub(in crate::sync) enum WholeRead {
@@ -110,15 +110,9 @@ fn lacks_children(job: &mut JobRun<'_>, child: Resource) -> Result<bool> {
     }
     let shape = job.catalog.shape(child, &[])?;
     let selects = job.catalog.selects(child);
-    let page = match newest_records(job.context.feed, &shape, selects, Tries::Once) {
-        Ok(page) => page,
-        Err(error) => {
-            let error = SyncError::from(error);
-            if error.ends_job(false) {
-                return Err(error);
-            }
-            return Ok(false);
-        }
+    let answered = newest_records(job.context.feed, &shape, selects, Tries::Once);
+    let Some(page) = answer_if_any(answered)? else {
+        return Ok(false);
     };
     if has_richer(job, &shape, &page)? {
         note_expand_lacks(job, child)?;
@@ -152,7 +146,8 @@ fn live_rows(job: &mut JobRun<'_>, resource: Resource) -> Result<u64> {
     })
 }
 
-/// Remembers that $expand lacks records or fields of a child, so that later runs read it separately.
+/// Remembers that $expand lacks records or fields of a child, so that later runs read it
+/// separately.
 fn note_expand_lacks(job: &mut JobRun<'_>, child: Resource) -> Result<()> {
     tracing::warn!(%child, "$expand lacks records or fields that the resource itself has; reading it separately from now on");
     let write = job.mirror.write()?;

@@ -29,7 +29,7 @@ pub struct NameHints {
 impl NameHints {
     /// Returns hints for the order of the shape.
     pub fn new(shape: &Shape) -> NameHints {
-        // The index after the last field stands for the start of a record.
+        // The index after the last field means the start of a record.
         NameHints {
             next: (1..=shape.fields.len()).chain([0]).map(Cell::new).collect(),
             children: shape

@@ -39,25 +39,8 @@ impl<'a> Reader<'a> {
         let is_resumed = unfinished.is_some();
         let (resumed_run, mut checkpoint) = match unfinished {
             Some((run, checkpoint)) => (Some((run, checkpoint.to_json()?)), checkpoint),
-            None if runs.job() == Job::Incremental => {
-                let watermark = job.mirror.watermark(resource)?;
-                let overlap = context.config.sync.overlap;
-                let by_links = is_read_by_links(job.mirror, resource)?;
-                let since = since_watermark(resource, watermark, overlap)?;
-                let shape = catalog.shape(resource, children)?;
-                let start = vec![Position::since(since, by_links)];
-                let mut checkpoint = Checkpoint::new(asked, start, &shape);
-                checkpoint.by_links = by_links;
-                (None, checkpoint)
-            }
             None => {
-                // A full sync tries again to read by key.
-                let by_links = runs.job() != Job::Full && is_read_by_links(job.mirror, resource)?;
-                let mut checkpoint = first_checkpoint(context, catalog, resource, children, asked)?;
-                if by_links {
-                    checkpoint.by_links = true;
-                    checkpoint.positions = vec![Position::start(true)];
-                }
+                let checkpoint = first_checkpoint(job, runs.job(), resource, children, asked)?;
                 (None, checkpoint)
             }
         };
@@ -115,7 +98,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Returns the children of which the mirror holds all records.
+/// Returns the children whose records the mirror holds completely.
 fn due_children(job: &JobRun<'_>) -> Result<Vec<DueChild>> {
     let mut due = Vec::new();
     for child in Resource::ALL.into_iter().filter(|child| child.is_child()) {
@@ -165,7 +148,7 @@ fn begin_run(
 }
 
 /// Returns a description of the request. A checkpoint with another description is not
-/// resumed: records that were read before a field was declared lack it, and those that were
+/// resumed. Records that were read before a field was declared lack it, and records that were
 /// read before its type changed have another spelling of its value.
 fn asked(catalog: &Catalog, resource: Resource, children: &[Resource]) -> String {
     let filter = catalog.filter(resource).unwrap_or_default();
@@ -183,8 +166,35 @@ fn asked(catalog: &Catalog, resource: Resource, children: &[Resource]) -> String
     format!("{filter}|{:016x}|{}", fields.finish(), children.join(","))
 }
 
-/// Returns the checkpoint of a complete reading that has read nothing yet.
+/// Returns the checkpoint of a reading that has read nothing yet.
 fn first_checkpoint(
+    job: &JobRun<'_>,
+    kind: Job,
+    resource: Resource,
+    children: &[Resource],
+    asked: String,
+) -> Result<Checkpoint> {
+    // A full sync tries again to read by key.
+    let by_links = kind != Job::Full && is_read_by_links(job.mirror, resource)?;
+    let mut checkpoint = if kind == Job::Incremental {
+        let watermark = job.mirror.watermark(resource)?;
+        let since = since_watermark(resource, watermark, job.context.config.sync.overlap)?;
+        let start = vec![Position::since(since, by_links)];
+        Checkpoint::new(asked, start, &*job.catalog.shape(resource, children)?)
+    } else {
+        let (context, catalog) = (job.context, job.catalog);
+        let mut checkpoint = checkpoint_of_all(context, catalog, resource, children, asked)?;
+        if by_links {
+            checkpoint.positions = vec![Position::start(true)];
+        }
+        checkpoint
+    };
+    checkpoint.by_links = by_links;
+    Ok(checkpoint)
+}
+
+/// Returns the checkpoint of a complete reading by key that has read nothing yet.
+fn checkpoint_of_all(
     context: &Context<'_>,
     catalog: &Catalog,
     resource: Resource,

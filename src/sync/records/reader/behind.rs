@@ -1,5 +1,5 @@
 //! Recognises answers of a copy of the feed that is behind: their newest timestamp is
-//! older than one that the feed sent before.
+//! older than in an earlier answer.
 
 use std::sync::Arc;
 

@@ -102,8 +102,8 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Asks for unlisted children by key. If the child's own resource does not answer,
-    /// none of them is deleted.
+    /// Asks for unlisted children by key. If the child's own resource does not answer, they
+    /// stay.
     pub(super) fn confirm_unlisted(&mut self, mirror: &mut Mirror, child: Resource) -> Result<()> {
         let unlisted = self.checkpoint.unlisted.remove(child.entity_set());
         // An ADU can be asked for only with its listing.

@@ -64,7 +64,8 @@ impl Reader<'_> {
     }
 
     /// Returns the shape to continue with after an error. Children are read separately
-    /// if the server cannot send them along. A dead next link is replaced by the start.
+    /// if the server cannot send them along. A saved next link that
+    /// the feed refuses is replaced by the start.
     ///
     /// # Errors
     /// Returns `error` itself if there is no way to continue.
@@ -77,7 +78,7 @@ impl Reader<'_> {
         let Some(feed_error) = error.feed() else {
             return Err(error);
         };
-        let is_dead_link = matches!(
+        let is_refused_link = matches!(
             feed_error,
             FeedError::Refused { .. } | FeedError::OtherOrigin(_)
         );
@@ -96,8 +97,8 @@ impl Reader<'_> {
             tracing::warn!(resource = %self.resource, %error, "reading by next links");
             return Ok(shape);
         }
-        if is_dead_link && self.is_at_resumed_link() {
-            tracing::warn!(resource = %self.resource, %error, "the saved next link is dead; reading from the start");
+        if is_refused_link && self.is_at_resumed_link() {
+            tracing::warn!(resource = %self.resource, %error, "the feed refuses the saved next link; reading from the start");
             self.resumed_link = None;
             self.checkpoint.positions = vec![Position::NextLink { next_link: None }];
             return Ok(shape);
