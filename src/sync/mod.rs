@@ -35,10 +35,11 @@ pub use jobs::full::full;
 pub use jobs::incremental::{downloads_photos, incremental, up_to_date};
 pub use jobs::media::media;
 pub use jobs::monitor::{ReportTransitions, monitor};
-pub use jobs::plan::{Plan, ResourcePlan, check, plan, time_at};
+pub use jobs::plan::{DeletionsWay, Plan, ReadingWay, ResourcePlan, plan};
 pub use jobs::prune::{ForeignFolder, Pruned, Unnamed, prune, unnamed};
 pub use jobs::reconcile::reconcile;
 pub use jobs::refresh::{Refreshed, refresh};
+pub use jobs::request_time::time_at;
 pub use open_for_sync::{
     DatabaseUnwritable, are_credentials_refused, naming_database, open_for_sync, share_budget,
 };

@@ -5,6 +5,7 @@ mod behaviours;
 mod brake;
 mod budget;
 mod changes;
+mod check;
 mod children;
 mod columns;
 mod corpora;

@@ -58,15 +58,15 @@ fn a_dry_run_prints_a_plan_and_writes_nothing() {
         assert_eq!(ended.code, Some(0), "{ended}");
         for part in [
             "100 listings",
-            "5 requests",
+            "8 requests; by key, 20 in a page",
             "with their listings",
-            "a full sync: 6 requests",
+            "a full sync: 13 requests",
         ] {
             assert!(ended.stdout.contains(part), "no `{part}`: {ended}");
         }
         assert_eq!(names_in(mirror.folder.path()), before, "{arguments:?}");
         let json = mirror.run(&[arguments, &["--json"]].concat()).json();
-        assert_eq!(json["requests"], 6);
+        assert_eq!(json["requests"], 13);
         assert_eq!(json["resources"][0]["records"], 100);
     }
     mirror

@@ -9,39 +9,38 @@ use crate::cli::output::Output;
 use crate::cli::progress_display::ProgressDisplay;
 use crate::cli::session::Session;
 use crate::resource::Resource;
-use crate::sync::{self, Plan, ResourcePlan};
+use crate::sync::{self, DeletionsWay, Ending, Plan, ReadingWay, ResourcePlan};
 
 pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     let session = Session::open(arguments, output)?;
     let resources = session.config.sync.resources.clone();
     let feed = &session.config.feed;
     let progress = ProgressDisplay::new(output, feed);
-    let plan = sync::check(&session.context(&progress, 0), &resources)?;
-    let text = format!(
-        "feed {} answers and accepts the token\n{}",
-        feed.base_url,
-        describe(&plan)
-    );
+    let plan = sync::plan(&session.context(&progress, 0), &resources)?;
+    let answers = match plan.ending {
+        Ending::Done | Ending::Partial => "answers and accepts the token",
+        _ => "does not answer as a sync needs it",
+    };
+    let text = format!("feed {} {answers}\n{}", feed.base_url, describe(&plan));
     output.result(&plan, &text)?;
-    Ok(exit(&plan))
+    Ok(Exit::from(&plan.ending))
 }
 
-/// Returns the exit code of a plan: [`Exit::Partial`] if a resource does not answer.
-pub fn exit(plan: &Plan) -> Exit {
-    let is_failed = |resource: &ResourcePlan| resource.error.is_some();
-    if plan.resources.iter().any(is_failed) {
-        Exit::Partial
-    } else {
-        Exit::Done
-    }
-}
-
-/// Describes the plan, with one line for each resource.
+/// Describes the plan, with one line for each resource and one for deletions.
 pub fn describe(plan: &Plan) -> String {
     let mut text = String::new();
     for resource in &plan.resources {
         text += &format!("  {}\n", describe_resource(resource, plan));
     }
+    let deletions = match (&plan.deletions_error, plan.deletions) {
+        (Some(error), _) => error,
+        (None, Some(DeletionsWay::Announced)) => "announced by the feed",
+        (None, Some(DeletionsWay::Reconcile)) => {
+            "not announced by the feed; found by comparing counts and by reconcile"
+        }
+        (None, None) => "not asked for",
+    };
+    text += &format!("  deletions: {deletions}\n");
     let mut total = format!(
         "a full sync: {}",
         counted(plan.requests, ("request", "requests"))
@@ -69,27 +68,43 @@ fn describe_resource(plan: &ResourcePlan, whole: &Plan) -> String {
         .resource
         .parse()
         .map_or(("record", "records"), Resource::nouns);
-    let count = match plan.records {
+    let mut line = match plan.records {
         Some(records) => counted(records, nouns),
         None => format!("{}, not counted by the feed", nouns.1),
     };
-    let mut line = match (&plan.error, plan.requests) {
-        (Some(error), _) => return format!("{}: {error}", plan.resource),
-        _ if plan.with_listings => {
-            format!("{count}: read with their listings, without requests of their own")
-        }
-        (None, Some(requests)) => {
-            let mut line = format!("{count}: {}", counted(requests, ("request", "requests")));
-            if let Some(rate) = whole.rate.as_ref().filter(|_| whole.seconds > Some(0)) {
-                let seconds = whole.seconds.unwrap_or(0) * requests / whole.requests.max(1);
-                line += &format!(", {}", at_rate(seconds.max(1), rate));
-            }
-            line
-        }
-        (None, None) => count,
-    };
+    if let Some(error) = &plan.error {
+        return format!("{}: {error}", plan.resource);
+    }
+    if plan.way == Some(ReadingWay::WithListings) {
+        line += ": read with their listings";
+    } else {
+        line += &describe_reading(plan, whole);
+    }
     if let Some(newest) = &plan.newest {
         line += &format!("; newest {newest} UTC");
     }
     line
+}
+
+/// Describes the requests of a resource, and the way in which they are sent.
+fn describe_reading(plan: &ResourcePlan, whole: &Plan) -> String {
+    let mut text = String::new();
+    if let Some(requests) = plan.requests {
+        text += &format!(": {}", counted(requests, ("request", "requests")));
+        if let Some(rate) = whole.rate.as_ref().filter(|_| whole.seconds > Some(0)) {
+            let seconds = whole.seconds.unwrap_or(0) * requests / whole.requests.max(1);
+            text += &format!(", {}", at_rate(seconds.max(1), rate));
+        }
+    }
+    if let Some(size) = plan.page_size {
+        let way = match plan.way {
+            Some(ReadingWay::ByNextLinks) => "by next links",
+            _ => "by key",
+        };
+        text += &format!("; {way}, {} in a page", thousands(size));
+    }
+    if let Some(why) = &plan.separate {
+        text += &format!("; read without $expand: {why}");
+    }
+    text
 }

@@ -93,7 +93,7 @@ pub fn run(arguments: &Arguments, wanted: &SyncOptions, output: &Output) -> anyh
     if wanted.dry_run {
         let plan = sync::plan(&context, &resources)?;
         output.result(&plan, &describe(&plan))?;
-        return Ok(super::check::exit(&plan));
+        return Ok(Exit::from(&plan.ending));
     }
     let mut mirror = session.open_for_sync(wanted.feed_moved)?;
     let done = do_job(&context, &mut mirror, wanted, &resources, output);

@@ -13,3 +13,4 @@ pub(in crate::sync) mod plan;
 pub(in crate::sync) mod prune;
 pub(in crate::sync) mod reconcile;
 pub(in crate::sync) mod refresh;
+pub(in crate::sync) mod request_time;

@@ -1,19 +1,21 @@
-//! Plans a full sync: its requests, bytes and time.
+//! Plans a full sync: the way in which it reads each resource, its requests, bytes and time.
 
-use std::num::NonZeroU32;
-use std::time::Duration;
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::config;
-use crate::feed::{Position, Tries};
+use super::request_time::time_at;
+use crate::feed::{FeedError, Tries};
 use crate::mirror::Mirror;
+use crate::record::Shape;
 use crate::resource::Resource;
 use crate::sync::context::Context;
-use crate::sync::outcome::{Misconfigured, Verdict, judge};
+use crate::sync::outcome::{Ending, Misconfigured, Verdict, ending_of, judge};
 use crate::sync::progress::Note;
+use crate::sync::records::announced::announces;
 use crate::sync::records::catalog::Catalog;
-use crate::sync::records::survey::survey;
+use crate::sync::records::survey::{Survey, survey};
+use crate::sync::records::way::WayFinder;
 use crate::sync::sync_error::{Result, SyncError};
 
 /// The requests of a full sync.
@@ -21,6 +23,12 @@ use crate::sync::sync_error::{Result, SyncError};
 pub struct Plan {
     /// One entry per resource.
     pub resources: Vec<ResourcePlan>,
+    /// The resources that `$metadata` does not declare.
+    pub left_out: Vec<&'static str>,
+    /// How deletions are found; `None` if the feed's Deleted resource does not answer.
+    pub deletions: Option<DeletionsWay>,
+    /// Why the feed's Deleted resource does not answer.
+    pub deletions_error: Option<String>,
     /// The number of requests, without those of resources that the feed does not count.
     pub requests: u64,
     /// The time that they take at the rate limits, in seconds: 0 if they are within all
@@ -28,13 +36,37 @@ pub struct Plan {
     pub seconds: Option<u64>,
     /// The limit that decides the time, such as "100 a minute".
     pub rate: Option<String>,
-    /// Bytes of bodies, estimated from one page of each resource; `None` where no page
-    /// was read.
+    /// Bytes of bodies, estimated from one page of each resource.
     pub bytes: Option<u64>,
+    /// How a sync will end.
+    #[serde(skip)]
+    pub ending: Ending,
+}
+
+/// The way in which a full sync reads a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadingWay {
+    /// Page by page in the order of its key.
+    ByKey,
+    /// By the links that the server sends.
+    ByNextLinks,
+    /// Together with its listings, by `$expand`.
+    WithListings,
+}
+
+/// The way in which deletions are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeletionsWay {
+    /// The feed announces them.
+    Announced,
+    /// A reconcile finds them.
+    Reconcile,
 }
 
 /// The requests of a full sync for one resource.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct ResourcePlan {
     /// The entity set.
     pub resource: &'static str,
@@ -42,62 +74,60 @@ pub struct ResourcePlan {
     pub records: Option<u64>,
     /// The newest ModificationTimestamp.
     pub newest: Option<String>,
-    /// Whether its records come with their listings, without requests of their own.
-    pub with_listings: bool,
-    /// The requests for its pages; `None` if the feed does not count its records.
+    /// How it is read; `None` if it does not answer.
+    pub way: Option<ReadingWay>,
+    /// Why a child does not come with its listings.
+    pub separate: Option<String>,
+    /// The number of records in its first page.
+    pub page_size: Option<u64>,
+    /// The requests for its count and its pages; `None` if the feed does not count its
+    /// records.
     pub requests: Option<u64>,
     /// Bytes of bodies, estimated from its first page.
     pub bytes: Option<u64>,
     /// The number of fields of its records, if a page was read.
     pub fields: Option<usize>,
-    /// Why it does not answer.
+    /// The number of declared fields that have no column.
+    pub fields_without_column: usize,
+    /// Why a sync of it does not succeed.
     pub error: Option<String>,
 }
 
-/// Plans a full sync of `resources` by their counts.
+/// Plans a full sync of `resources` by their counts and their first pages.
 ///
 /// # Errors
 /// [`Misconfigured`]; an error of the feed if it refuses the credentials or has no
 /// `$metadata`.
 pub fn plan(context: &Context<'_>, resources: &[Resource]) -> anyhow::Result<Plan> {
-    make(context, resources, false).map_err(SyncError::into_anyhow)
+    make(context, resources).map_err(SyncError::into_anyhow)
 }
 
-/// Plans a full sync of `resources`, and reads one page of each.
-///
-/// # Errors
-/// As [`plan`].
-pub fn check(context: &Context<'_>, resources: &[Resource]) -> anyhow::Result<Plan> {
-    make(context, resources, true).map_err(SyncError::into_anyhow)
-}
-
-fn make(context: &Context<'_>, resources: &[Resource], read_pages: bool) -> Result<Plan> {
+fn make(context: &Context<'_>, resources: &[Resource]) -> Result<Plan> {
     let mirror = Mirror::open_to_read(&context.config.mirror.database).ok();
     let catalog = Catalog::ask_only(context.feed, mirror.as_ref(), &context.config.sync)?;
-    let mut plans = Vec::new();
-    for &resource in resources {
-        if resource.is_child() && !catalog.declares(resource) {
-            context.progress.note(&Note::NotDeclared(resource));
-            continue;
-        }
-        catalog.note_fields_without_column(context, resource);
-        let mut planning = Planning::new(context, &catalog, resources, resource);
-        let is_child = planning.plan.with_listings;
-        match planning.ask(read_pages && !is_child) {
-            Ok(()) => {}
-            // A child need not answer separately.
-            Err(_) if is_child => {}
-            Err(error) if error.ends_job(resource == resources[0]) => return Err(error),
-            Err(error) => match judge(context, resource, &error) {
-                (Verdict::Misconfigured, text) => {
-                    return Err(anyhow::Error::new(Misconfigured(text)).into());
-                }
-                (_, text) => planning.plan.error = Some(text),
-            },
-        }
-        plans.push(planning.plan);
+    let is_undeclared = |resource: &Resource| resource.is_child() && !catalog.declares(*resource);
+    let (left_out, resources): (Vec<Resource>, Vec<Resource>) = resources
+        .iter()
+        .partition(|resource| is_undeclared(resource));
+    for &resource in &left_out {
+        context.progress.note(&Note::NotDeclared(resource));
     }
+    let mut planning = Planning {
+        context,
+        catalog: &catalog,
+        mirror: mirror.as_ref(),
+        verdicts: BTreeSet::new(),
+        plans: Vec::new(),
+    };
+    planning.read_all(&resources)?;
+    let (deletions, deletions_error) = planning.find_deletions(&resources)?;
 
+    let mut plans = planning.plans;
+    let place = |plan: &ResourcePlan| {
+        let mut names = resources.iter().map(|resource| resource.entity_set());
+        names.position(|name| name == plan.resource)
+    };
+    plans.sort_by_key(place);
     // $metadata is one request.
     let requests = 1 + plans.iter().filter_map(|plan| plan.requests).sum::<u64>();
     let time = time_at(requests, &context.config.feed);
@@ -105,147 +135,198 @@ fn make(context: &Context<'_>, resources: &[Resource], read_pages: bool) -> Resu
     Ok(Plan {
         bytes: bytes.reduce(|sum, bytes| sum + bytes),
         resources: plans,
+        left_out: left_out.iter().map(|one| one.entity_set()).collect(),
+        deletions,
+        deletions_error,
         requests,
         seconds: time.as_ref().map(|(time, _)| time.as_secs()),
         rate: time.map(|(_, rate)| rate),
+        ending: ending_of(&planning.verdicts, context.stop),
     })
 }
 
-/// Plans one resource.
+/// The plans of the resources that were asked so far.
 struct Planning<'a> {
     context: &'a Context<'a>,
     catalog: &'a Catalog,
-    resource: Resource,
-    /// The children that are asked for along with it.
-    children: Vec<Resource>,
-    plan: ResourcePlan,
+    mirror: Option<&'a Mirror>,
+    /// How the runs of a sync will end.
+    verdicts: BTreeSet<Verdict>,
+    plans: Vec<ResourcePlan>,
 }
 
-impl<'a> Planning<'a> {
-    fn new(
-        context: &'a Context<'a>,
-        catalog: &'a Catalog,
-        resources: &[Resource],
+impl Planning<'_> {
+    fn read_all(&mut self, resources: &[Resource]) -> Result<()> {
+        let has_listings =
+            resources.contains(&Resource::Property) && self.catalog.declares(Resource::Property);
+        let (children, others): (Vec<Resource>, Vec<Resource>) =
+            (resources.iter()).partition(|resource| has_listings && resource.is_child());
+        for resource in others {
+            let children = match resource {
+                Resource::Property => children.as_slice(),
+                _ => &[],
+            };
+            let found = self.read_separately(resource, children, None)?;
+            for &child in children {
+                match &found {
+                    Ok(separate) => match separate.iter().find(|(of, _)| *of == child) {
+                        Some((_, why)) => {
+                            let _ = self.read_separately(child, &[], Some(why.clone()))?;
+                        }
+                        None => self.read_along(child)?,
+                    },
+                    Err(why) => {
+                        let mut plan = self.start(child);
+                        plan.error = Some(why.clone());
+                        self.plans.push(plan);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Plans a resource that has requests of its own. Returns the children that do not come
+    /// with it, and why; or why it cannot be read.
+    fn read_separately(
+        &mut self,
         resource: Resource,
-    ) -> Planning<'a> {
-        let with_listings = resources.contains(&Resource::Property) && resource.is_child();
-        let children = resources
-            .iter()
-            .copied()
-            .filter(|child| resource == Resource::Property && child.is_child());
-        Planning {
-            context,
-            catalog,
-            resource,
-            children: children.collect(),
-            plan: ResourcePlan {
-                resource: resource.entity_set(),
-                records: None,
-                newest: None,
-                with_listings,
-                requests: with_listings.then_some(0),
-                bytes: None,
-                fields: None,
-                error: None,
-            },
-        }
-    }
-
-    /// Asks the feed for the count, and for a page if wanted.
-    fn ask(&mut self, read_page: bool) -> Result<()> {
-        let feed = self.context.feed;
-        let keys = self.catalog.key_shape(self.resource)?;
-        let filter = self.catalog.filter(self.resource);
-        let with_listings = self.plan.with_listings;
-        if with_listings && self.resource == Resource::Adu {
-            return Ok(());
-        }
-        let tries = if with_listings {
-            Tries::Once
-        } else {
-            Tries::Configured
+        children: &[Resource],
+        separate: Option<String>,
+    ) -> Result<Result<Vec<(Resource, String)>, String>> {
+        let mut plan = self.start(resource);
+        plan.separate = separate;
+        let (verdict, found) = match self.read_first_pages(&mut plan, resource, children) {
+            Ok(separate) if plan.error.is_none() => (Verdict::Done, Ok(separate)),
+            Ok(separate) => (Verdict::Partial, Ok(separate)),
+            Err(error) => {
+                let (verdict, text) = self.judge(resource, error)?;
+                plan.error = Some(text.clone());
+                (verdict, Err(text))
+            }
         };
-        let found = survey(feed, &keys, filter, tries)?;
-        self.plan.records = found.count;
-        self.plan.newest = found.newest;
-        if with_listings {
-            return Ok(());
+        self.verdicts.insert(verdict);
+        self.plans.push(plan);
+        Ok(found)
+    }
+
+    fn read_first_pages(
+        &self,
+        plan: &mut ResourcePlan,
+        resource: Resource,
+        children: &[Resource],
+    ) -> Result<Vec<(Resource, String)>> {
+        let keys = self.catalog.key_shape(resource)?;
+        let filter = self.catalog.filter(resource);
+        let (found, cost) = self.survey(&keys, filter, Tries::Configured)?;
+        plan.newest = found.newest;
+        let finder = WayFinder {
+            context: self.context,
+            catalog: self.catalog,
+            mirror: self.mirror,
+            resource,
+            count: found.count,
+        };
+        let way = finder.find(children)?;
+        // A count that is smaller than the pages is not one of all records.
+        plan.records = found.count.filter(|count| *count >= way.read);
+        plan.page_size = Some(way.page_size);
+        plan.fields = Some(way.fields);
+        plan.error = way.contradiction;
+        let per_page = way.page_size.max(1);
+        let pages = plan.records.map(|records| records.div_ceil(per_page));
+        // A walk by key ends at an empty page, which is read twice.
+        let (reading, mut others) = if way.by_links {
+            (ReadingWay::ByNextLinks, cost)
+        } else {
+            (ReadingWay::ByKey, cost + 2)
+        };
+        if plan.separate.is_some() {
+            // A sync finds out that the child does not come with its listings.
+            others += 2 * cost;
         }
-        let page_size = feed.page_size().into();
-        self.plan.requests = found.count.map(|count| count.div_ceil(page_size));
-        if read_page {
-            self.read_page(found.count)?;
+        plan.way = Some(reading);
+        plan.requests = pages.map(|pages| pages + others);
+        plan.bytes = plan.records.map(|records| way.bytes * records / per_page);
+        Ok(way.separate)
+    }
+
+    /// Plans a child that comes with its listings. A sync compares the newest timestamp and
+    /// the count of its own resource.
+    fn read_along(&mut self, child: Resource) -> Result<()> {
+        let mut plan = self.start(child);
+        plan.way = Some(ReadingWay::WithListings);
+        plan.requests = Some(0);
+        let mut verdict = Verdict::Done;
+        if child != Resource::Adu {
+            let keys = self.catalog.key_shape(child)?;
+            match self.survey(&keys, None, Tries::Once) {
+                Ok((found, cost)) => {
+                    plan.requests = Some(2 * cost);
+                    (plan.records, plan.newest) = (found.count, found.newest);
+                }
+                // Its changes come with the listings, too.
+                Err(FeedError::Refused { .. }) => {}
+                Err(error) => {
+                    let (found, text) = self.judge(child, error.into())?;
+                    verdict = found;
+                    plan.error = Some(text);
+                }
+            }
         }
+        self.verdicts.insert(verdict);
+        self.plans.push(plan);
         Ok(())
     }
 
-    fn read_page(&mut self, count: Option<u64>) -> Result<()> {
-        let feed = self.context.feed;
-        let shape = self.catalog.shape(self.resource, &self.children)?;
-        let start = Position::start(false);
-        self.plan.fields = Some(shape.fields.len());
-        let filter = self.catalog.filter(self.resource).map(str::to_owned);
-        let sweep = feed.sweep(shape, filter, self.catalog.selects(self.resource));
-        let before = feed.traffic();
-        let step = match feed.step(&sweep, 0, &start) {
-            Err(error) if error.may_refuse_order() => feed.step(&sweep, 0, &Position::start(true)),
-            step => step,
-        }?;
-        let bytes = (feed.traffic() - before).bytes_received;
-        let entries = step.page.entries as u64;
-        self.plan.bytes = count.map(|count| match entries {
-            0 => 0,
-            entries => (bytes as f64 / entries as f64 * count as f64) as u64,
-        });
-        Ok(())
+    /// Asks for the count and the newest timestamp. Also returns the number of requests.
+    fn survey(
+        &self,
+        keys: &Shape,
+        filter: Option<&str>,
+        tries: Tries,
+    ) -> Result<(Survey, u64), FeedError> {
+        let before = self.context.feed.traffic().requests;
+        let found = survey(self.context.feed, keys, filter, tries)?;
+        Ok((found, self.context.feed.traffic().requests - before))
     }
-}
 
-/// Returns the time that a number of requests takes at the configured limits, and the
-/// limit that decides it: no time if they are within all of them. `None` without limits.
-pub fn time_at(requests: u64, feed: &config::Feed) -> Option<(Duration, String)> {
-    let limits = [
-        (feed.requests_per_minute, 60_u64, "a minute"),
-        (feed.requests_per_hour, 3_600, "an hour"),
-        (feed.requests_per_day, 86_400, "a day"),
-    ];
-    let times =
-        limits
-            .into_iter()
-            .filter_map(|(limit, seconds, unit): (Option<NonZeroU32>, _, _)| {
-                let limit = u64::from(limit?.get());
-                let time_ms = if requests > limit {
-                    requests.saturating_mul(seconds * 1_000) / limit
-                } else {
-                    0
-                };
-                Some((time_ms, format!("{limit} {unit}")))
-            });
-    // Of equal times, the shorter window is named.
-    let (time_ms, limit) = times.reduce(
-        |longest, other| {
-            if other.0 > longest.0 { other } else { longest }
-        },
-    )?;
-    Some((Duration::from_millis(time_ms), limit))
-}
+    fn start(&self, resource: Resource) -> ResourcePlan {
+        ResourcePlan {
+            resource: resource.entity_set(),
+            fields_without_column: self
+                .catalog
+                .note_fields_without_column(self.context, resource),
+            ..ResourcePlan::default()
+        }
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// Returns how a run ends with an error, and its text.
+    fn judge(&self, resource: Resource, error: SyncError) -> Result<(Verdict, String)> {
+        if error.ends_job(false) {
+            return Err(error);
+        }
+        match judge(self.context, resource, &error) {
+            (Verdict::Misconfigured, text) => Err(anyhow::Error::new(Misconfigured(text)).into()),
+            judged => Ok(judged),
+        }
+    }
 
-    #[test]
-    fn the_tightest_limit_decides_the_time() {
-        let config = crate::config::Config::parse("", std::path::Path::new("mlsmirror.toml"))
-            .expect("an empty configuration has defaults");
-        let cases = [
-            (8_656, 5_193, "100 a minute"),
-            (50, 0, "100 a minute"),
-            (100_000, 172_800, "50000 a day"),
-        ];
-        for (requests, seconds, rate) in cases {
-            let (time, limit) = time_at(requests, &config.feed).expect("there are limits");
-            assert_eq!((time.as_secs(), limit.as_str()), (seconds, rate));
+    fn find_deletions(
+        &mut self,
+        resources: &[Resource],
+    ) -> Result<(Option<DeletionsWay>, Option<String>)> {
+        let Some(&first) = resources.first() else {
+            return Ok((None, None));
+        };
+        match announces(self.context.feed, first) {
+            Ok(true) => Ok((Some(DeletionsWay::Announced), None)),
+            Ok(false) => Ok((Some(DeletionsWay::Reconcile), None)),
+            Err(error) => {
+                let (verdict, text) = self.judge(first, error.into())?;
+                self.verdicts.insert(verdict);
+                Ok((None, Some(text)))
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use super::job_run::JobRun;
 use super::reader::{earlier, rejected_error};
 use super::run_set::{RunEnding, RunSet};
 use crate::feed::{
-    Announced, DELETED_NAMES, DeletedNames, DeletedPosition, FeedError, KeylessAnnouncement,
+    Announced, DELETED_NAMES, DeletedNames, DeletedPosition, Feed, FeedError, KeylessAnnouncement,
 };
 use crate::mirror::{Job, Mirror, WriteTx};
 use crate::record::Reject;
@@ -85,6 +85,41 @@ pub(in crate::sync) fn apply_announcements(
     }
 }
 
+/// Returns all names of a Deleted resource. The saved ones come first.
+fn names_by_last(mirror: &Mirror) -> Result<Vec<&'static DeletedNames>> {
+    let saved = saved_names(mirror)?;
+    let mut names: Vec<&DeletedNames> = DELETED_NAMES.iter().collect();
+    names.sort_by_key(|names| saved.as_deref() != Some(names.name));
+    Ok(names)
+}
+
+/// Returns whether an answer means that the feed has no Deleted resource.
+fn has_no_announcements(error: &FeedError) -> bool {
+    match error {
+        FeedError::Refused { status, .. } => *status == 404,
+        FeedError::Unauthorized { status, .. } => *status == 403,
+        FeedError::Unavailable { status, .. } => *status == Some(501),
+        _ => false,
+    }
+}
+
+/// Returns whether the feed announces deletions. Requests the announcements of the future
+/// under one of its names after the other.
+pub(in crate::sync) fn announces(feed: &Feed, resource: Resource) -> Result<bool, FeedError> {
+    let after = stored_instant(feed.now());
+    for names in &DELETED_NAMES {
+        for of in names.queries(&[resource.entity_set()]) {
+            match feed.announced(names, of, &after, &DeletedPosition::default()) {
+                Ok(_) => return Ok(true),
+                Err(FeedError::Refused { status: 400, .. }) => {}
+                Err(error) if has_no_announcements(&error) => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(false)
+}
+
 /// Reads and applies announcements.
 struct Announcing<'a> {
     context: &'a Context<'a>,
@@ -106,22 +141,12 @@ impl Announcing<'_> {
     /// Reads the announcements under the names that the feed answers to. The names that
     /// answered last are tried first. Returns false if the feed answers to none.
     fn read(&mut self, mirror: &mut Mirror) -> Result<bool> {
-        let saved = saved_names(mirror)?;
-        let is_known = |names: &&DeletedNames| saved.as_deref() == Some(names.name);
-        let known = DELETED_NAMES.iter().find(is_known);
-        let others = DELETED_NAMES.iter().filter(|names| Some(*names) != known);
-        for names in known.into_iter().chain(others) {
+        for names in names_by_last(mirror)? {
             match self.read_named(mirror, names) {
                 Ok(true) => return Ok(true),
                 Ok(false) => {}
-                Err(error) => match error.feed() {
-                    Some(FeedError::Refused { status: 404, .. }) => return Ok(false),
-                    Some(FeedError::Unauthorized { status: 403, .. }) => return Ok(false),
-                    Some(FeedError::Unavailable {
-                        status: Some(501), ..
-                    }) => return Ok(false),
-                    _ => return Err(error),
-                },
+                Err(error) if error.feed().is_some_and(has_no_announcements) => return Ok(false),
+                Err(error) => return Err(error),
             }
         }
         Ok(false)

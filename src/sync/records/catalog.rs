@@ -131,17 +131,19 @@ impl Catalog {
         columns(&self.metadata, resource, wanted)
     }
 
-    /// Notes how many declared fields of a resource have no column, if any.
-    pub fn note_fields_without_column(&self, context: &Context<'_>, resource: Resource) {
+    /// Returns the number of declared fields of a resource that have no column, and notes it
+    /// if there are any.
+    pub fn note_fields_without_column(&self, context: &Context<'_>, resource: Resource) -> usize {
         let declared = self.metadata.entity_of_set(resource.entity_set());
         let (Some(entity), Ok(columns)) = (declared, self.columns(resource)) else {
-            return;
+            return 0;
         };
         let count = entity.fields.len() - columns.len();
         if count > 0 {
             let note = Note::FieldsInExtra(resource, count);
             context.progress.note(&note);
         }
+        count
     }
 
     /// Returns whether the feed declares a resource.

@@ -29,3 +29,5 @@ pub(in crate::sync) mod changes;
 pub(in crate::sync) mod all_keys;
 pub(in crate::sync) mod counts;
 pub(in crate::sync) mod whole;
+
+pub(in crate::sync) mod way;

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use super::catalog::Catalog;
 use super::job_run::JobRun;
 use super::reader::Reader;
 use crate::feed::{Page, Tries};
-use crate::mirror::{Job, RunId};
+use crate::mirror::{Job, Mirror, RunId};
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::sync::records::record_plan::{is_richer, newest_versions};
@@ -53,7 +54,7 @@ pub(in crate::sync) fn read_all(job: &mut JobRun<'_>, resources: &[Resource]) ->
             if !job.mirror.has_finished_full(child)? {
                 new.insert(child);
             }
-            match why_separate(job, child)? {
+            match why_separate(job.catalog, Some(job.mirror), child)? {
                 Some(why) => own.push((child, why.to_owned())),
                 None => children.push(child),
             }
@@ -80,14 +81,18 @@ pub(in crate::sync) fn read_all(job: &mut JobRun<'_>, resources: &[Resource]) ->
 
 /// Returns why a child is always read separately, if it is.
 pub(in crate::sync) fn why_separate(
-    job: &JobRun<'_>,
+    catalog: &Catalog,
+    mirror: Option<&Mirror>,
     child: Resource,
 ) -> Result<Option<&'static str>> {
-    if job.catalog.filter(child).is_some() {
+    if catalog.filter(child).is_some() {
         // $expand sends all children.
         return Ok(Some("it has its own filter"));
     }
-    let known = job.mirror.state(&expand_state(child))?;
+    let known = match mirror {
+        Some(mirror) => mirror.state(&expand_state(child))?,
+        None => None,
+    };
     Ok((known.as_deref() == Some(EXPAND_LACKS)).then_some(EXPAND_WHY))
 }
 
@@ -95,7 +100,7 @@ pub(in crate::sync) fn why_separate(
 const EXPAND_LACKS: &str = "lacks records";
 
 /// Why such a child is read separately.
-const EXPAND_WHY: &str = "$expand lacks records or fields of it";
+pub(super) const EXPAND_WHY: &str = "$expand lacks records or fields of it";
 
 /// Returns the key in `_state` of whether $expand sends all records and fields of a child.
 fn expand_state(child: Resource) -> String {

@@ -1,0 +1,221 @@
+//! The way in which a full sync reads a resource, found out by reading its first pages.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::by_key::with_any;
+use super::catalog::Catalog;
+use super::whole::{EXPAND_WHY, why_separate};
+use crate::feed::{FeedError, Page, Position, Sweep, Tries};
+use crate::mirror::Mirror;
+use crate::record::{Record, Shape};
+use crate::resource::Resource;
+use crate::sync::context::Context;
+use crate::sync::sync_error::{Result, SyncError};
+use crate::value::{Value, ValueForm};
+
+/// The way in which a full sync reads a resource.
+pub(in crate::sync) struct Way {
+    /// Whether pages are read by next links, and not by key.
+    pub by_links: bool,
+    /// The number of fields that are read.
+    pub fields: usize,
+    /// The number of records in the first page.
+    pub page_size: u64,
+    /// The number of records in the pages that were read.
+    pub read: u64,
+    /// Bytes of the first page.
+    pub bytes: u64,
+    /// How the count contradicts the pages, if it does.
+    pub contradiction: Option<String>,
+    /// The children that are read from their own resources, and why.
+    pub separate: Vec<(Resource, String)>,
+}
+
+/// Finds the way of one resource.
+pub(in crate::sync) struct WayFinder<'a> {
+    pub context: &'a Context<'a>,
+    pub catalog: &'a Catalog,
+    pub mirror: Option<&'a Mirror>,
+    pub resource: Resource,
+    /// The number of records, if the feed counts them.
+    pub count: Option<u64>,
+}
+
+/// The first pages of a resource, read in one way.
+struct FirstPages {
+    shape: Arc<Shape>,
+    first: Page,
+    by_links: bool,
+    read: u64,
+    bytes: u64,
+    contradiction: Option<String>,
+    /// Why they come without children.
+    refused: Option<String>,
+}
+
+impl WayFinder<'_> {
+    /// Reads the first pages in the ways that a full sync tries, until one succeeds.
+    pub fn find(&self, children: &[Resource]) -> Result<Way> {
+        let mut separate = Vec::new();
+        let mut wanted = Vec::new();
+        for &child in children {
+            match why_separate(self.catalog, self.mirror, child)? {
+                Some(why) => separate.push((child, why.to_owned())),
+                None => wanted.push(child),
+            }
+        }
+        let pages = match self.read_with_or_without(&wanted, false) {
+            Err(error) if error.feed().is_some_and(FeedError::may_refuse_order) => {
+                self.read_with_or_without(&wanted, true)?
+            }
+            read => read?,
+        };
+        for child in wanted {
+            let why = self.why_not_along(&pages, child)?;
+            separate.extend(why.map(|why| (child, why)));
+        }
+        Ok(Way {
+            by_links: pages.by_links,
+            fields: pages.shape.fields.len(),
+            page_size: pages.first.entries as u64,
+            read: pages.read,
+            bytes: pages.bytes,
+            contradiction: pages.contradiction,
+            separate,
+        })
+    }
+
+    /// Reads with children, or without them if the server refuses them.
+    fn read_with_or_without(&self, children: &[Resource], by_links: bool) -> Result<FirstPages> {
+        let shape = self.catalog.shape(self.resource, children)?;
+        let has_children = !shape.children.is_empty();
+        let error = match self.read(shape, by_links) {
+            Err(error) if has_children => error,
+            read => return read,
+        };
+        if !(error.feed()).is_some_and(FeedError::smaller_request_may_succeed) {
+            return Err(error);
+        }
+        let plain = self.catalog.shape(self.resource, &[])?;
+        let mut pages = self.read(plain, by_links)?;
+        pages.refused = Some(error.to_string());
+        Ok(pages)
+    }
+
+    /// Reads again if the count contradicts the pages, as a sync does: by numeric keys, or
+    /// else by next links.
+    fn read(&self, shape: Arc<Shape>, by_links: bool) -> Result<FirstPages> {
+        let pages = self.read_once(shape.clone(), by_links)?;
+        if pages.contradiction.is_none() {
+            return Ok(pages);
+        }
+        let has_numbers = shape.paging_field().form == ValueForm::Integer;
+        self.read_once(shape, by_links || !has_numbers)
+    }
+
+    fn read_once(&self, shape: Arc<Shape>, by_links: bool) -> Result<FirstPages> {
+        let feed = self.context.feed;
+        let sweep = self.sweep(self.resource, shape.clone());
+        let before = feed.traffic().bytes_received;
+        let first = feed.step(&sweep, 0, &Position::start(by_links))?;
+        let bytes = feed.traffic().bytes_received - before;
+
+        let mut read = first.page.entries as u64;
+        let mut is_end = first.to.is_finished();
+        if !is_end && self.count.is_none_or(|count| count > read) {
+            let second = feed.step(&sweep, 0, &first.to)?;
+            read += second.page.entries as u64;
+            is_end = second.to.is_finished();
+        }
+        // A count may ignore the filter.
+        let is_filtered = self.catalog.filter(self.resource).is_some();
+        let lacking = (self.count).filter(|count| is_end && !is_filtered && *count > read);
+        let (_, nouns) = self.resource.nouns();
+        Ok(FirstPages {
+            shape,
+            first: first.page,
+            by_links,
+            read,
+            bytes,
+            contradiction: lacking
+                .map(|count| format!("the feed counts {count} {nouns}, and its pages give {read}")),
+            refused: None,
+        })
+    }
+
+    fn sweep(&self, resource: Resource, shape: Arc<Shape>) -> Sweep {
+        let filter = self.catalog.filter(resource).map(str::to_owned);
+        let select = self.catalog.selects(resource);
+        self.context.feed.sweep(shape, filter, select)
+    }
+
+    /// Returns why a child does not come with its listings, if it does not.
+    fn why_not_along(&self, pages: &FirstPages, child: Resource) -> Result<Option<String>> {
+        if let Some(why) = &pages.refused {
+            return Ok(Some(why.clone()));
+        }
+        let mut children = pages.shape.children.iter();
+        let Some(at) = children.position(|one| one.shape.resource == child) else {
+            return Ok(Some("listings have no such navigation".to_owned()));
+        };
+        let records = &pages.first.records;
+        if !records.is_empty() && records.iter().all(|record| record.children[at].is_none()) {
+            return Ok(Some("the server ignores $expand".to_owned()));
+        }
+        let lacks = self.lacks_children(records, at, child)?;
+        Ok(lacks.then(|| EXPAND_WHY.to_owned()))
+    }
+
+    /// Returns whether the child's own resource has records of the first listings, or fields,
+    /// that did not come with them. With a filter of listings, a sync does not compare them.
+    fn lacks_children(&self, listings: &[Record], at: usize, child: Resource) -> Result<bool> {
+        let shape = self.catalog.shape(child, &[])?;
+        let field = shape.parent_field().map(|field| field.name.clone());
+        let (Some(field), None) = (field, self.catalog.filter(self.resource)) else {
+            return Ok(false);
+        };
+        let feed = self.context.feed;
+        let listings = &listings[..listings.len().min(feed.dialect().keys_at_once)];
+        let keys: Vec<&str> = listings.iter().map(|listing| &*listing.key).collect();
+        if keys.is_empty() {
+            return Ok(false);
+        }
+        let sweep = Sweep {
+            tries: Tries::Once,
+            ..with_any(&self.sweep(child, shape.clone()), &field, &keys)
+        };
+        let own = match feed.step(&sweep, 0, &Position::start(true)) {
+            Ok(step) => step.page.records,
+            Err(error) => {
+                let error = SyncError::from(error);
+                return if error.ends_job(false) {
+                    Err(error)
+                } else {
+                    Ok(false)
+                };
+            }
+        };
+        let lists = listings
+            .iter()
+            .filter_map(|listing| listing.children[at].as_ref());
+        let listed: HashMap<&str, &Record> = lists
+            .flat_map(|list| &list.records)
+            .map(|record| (&*record.key, record))
+            .collect();
+        let is_asked = |record: &&Record| {
+            let parent = shape.parent_of(&record.values);
+            parent.is_some_and(|parent| keys.contains(&&*parent))
+        };
+        Ok(own.iter().filter(is_asked).any(|record| {
+            let listed = listed.get(&*record.key);
+            listed.is_none_or(|listed| is_poorer(listed, record))
+        }))
+    }
+}
+
+/// Returns whether a record has no value in a field in which the other one has one.
+fn is_poorer(record: &Record, other: &Record) -> bool {
+    let mut values = record.values.iter().zip(&other.values);
+    values.any(|(value, other)| *value == Value::Null && *other != Value::Null)
+}

@@ -1,0 +1,172 @@
+//! The plan of `check`, compared with a full sync of the same feed.
+
+use serde_json::{Value as Json, json};
+use simulator::{Behaviour, Simulator};
+
+use crate::support::*;
+
+/// A plan counts the pages exactly, and its few other requests roughly.
+const OTHER_REQUESTS: i64 = 4;
+
+fn feed_that(behaviours: &[Behaviour]) -> Simulator {
+    let feed = feed(60);
+    feed.behave(behaviours);
+    feed
+}
+
+/// Compares the plan of a feed with a full sync. Returns the plan.
+fn compare(feed: &Simulator, what: &str) -> Json {
+    let mirror = Mirror::of(feed);
+    let checked = mirror.run(&["check", "--json"]);
+    let plan = checked.json();
+    let dry = mirror.run(&["sync", "--dry-run", "--json"]);
+    assert_eq!(
+        (dry.code, &dry.json()),
+        (checked.code, &plan),
+        "{what}: {dry}"
+    );
+    let before = feed.requests().len();
+    let ended = mirror.run(&["sync", "full"]);
+    let sent = (feed.requests().len() - before) as i64;
+    assert_eq!(checked.code, ended.code, "{what}: {checked}\n{ended}");
+    let planned = plan["requests"].as_i64().unwrap();
+    let difference = (planned - sent).abs();
+    assert!(
+        difference <= OTHER_REQUESTS,
+        "{what}: {planned} planned, {sent} sent: {checked}\n{ended}"
+    );
+    plan
+}
+
+/// Runs `check`, and looks for these parts in its output.
+#[track_caller]
+fn assert_check(mirror: &Mirror, code: i32, parts: &[&str]) {
+    let ended = mirror.run(&["check"]);
+    assert_eq!(ended.code, Some(code), "{ended}");
+    for part in parts {
+        let is_said = ended.stdout.contains(part) || ended.stderr.contains(part);
+        assert!(is_said, "no `{part}`: {ended}");
+    }
+}
+
+#[test]
+fn check_ends_as_a_full_sync_does_and_plans_its_requests() {
+    let behaviours = [
+        Behaviour::OrderbyIgnored,
+        Behaviour::OrderbyRefused,
+        Behaviour::ExpandRefused,
+        Behaviour::ExpandIgnored,
+        Behaviour::ExpandCapped,
+        Behaviour::ExpandEmpty,
+        Behaviour::ExpandPoorer,
+        Behaviour::ShortPagesWithoutLink,
+        Behaviour::UndeclaredChild,
+        Behaviour::NoDeletionsAnnounced,
+    ];
+    let plan = compare(&feed_that(&[]), "no behaviour");
+    assert_eq!(plan["deletions"], "announced");
+    for behaviour in behaviours {
+        compare(&feed_that(&[behaviour]), behaviour.name());
+    }
+}
+
+#[test]
+fn the_plan_uses_the_page_size_that_the_server_sends() {
+    let feed = feed_with(60, |options| options.server.page_cap = Some(6));
+    let plan = compare(&feed, "pages of 6");
+    assert_eq!(plan["resources"][0]["page_size"], 6);
+    assert!(plan["requests"].as_i64() > Some(10), "{plan}");
+}
+
+#[test]
+fn check_is_partial_where_the_pages_contradict_the_count() {
+    let feed = feed_that(&[Behaviour::LargestKeyAtPageEnd]);
+    let mirror = Mirror::of(&feed);
+    let contradiction = "the feed counts 60 listings, and its pages give 21";
+    assert_check(&mirror, 3, &[contradiction]);
+    mirror.sync_ends(3, &["full"]);
+}
+
+#[test]
+fn check_names_the_way_in_which_each_resource_is_read() {
+    let with_listings = "read with their listings";
+    let announced = "deletions: announced by the feed";
+    let cases: [(&[Behaviour], &[&str]); 7] = [
+        (&[], &["by key, 20 in a page", with_listings, announced]),
+        (
+            &[Behaviour::OrderbyRefused],
+            &["by next links, 60 in a page", with_listings],
+        ),
+        (
+            &[Behaviour::OrderbyIgnored, Behaviour::ExpandIgnored],
+            &["by next links", "$expand: the server ignores $expand"],
+        ),
+        (
+            &[Behaviour::ExpandRefused],
+            &["$expand: the feed refused the request (400"],
+        ),
+        (
+            &[Behaviour::ExpandCapped],
+            &["$expand: $expand lacks records or fields of it"],
+        ),
+        (
+            &[Behaviour::UndeclaredChild],
+            &["OpenHouse: this feed does not declare it"],
+        ),
+        (
+            &[Behaviour::NoDeletionsAnnounced],
+            &["deletions: not announced by the feed"],
+        ),
+    ];
+    for (behaviours, parts) in cases {
+        let feed = feed_that(behaviours);
+        assert_check(&Mirror::of(&feed), 0, parts);
+    }
+}
+
+#[test]
+fn a_plan_uses_what_earlier_syncs_found_out() {
+    let feed = feed_that(&[Behaviour::ExpandCapped]);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    feed.behave(&[]);
+    let plan = mirror.run(&["check", "--json"]).json();
+    assert_eq!(plan["resources"][1]["resource"], "Media");
+    assert_eq!(plan["resources"][1]["way"], "by_key");
+}
+
+#[test]
+fn a_child_resource_that_the_account_may_not_read_is_said() {
+    let refused = "403";
+    let feed = feed_that(&[Behaviour::ChildForbidden]);
+    let mirror = Mirror::of(&feed);
+    assert_check(&mirror, 3, &["OpenHouse: ", refused]);
+    mirror.sync_ends(3, &[]).says(3, &["OpenHouse", refused]);
+
+    // The photos come with their listings, but their changes do not.
+    let feed = feed_with(60, |options| options.server.media_status = Some(403));
+    let mirror = Mirror::of(&feed);
+    assert_check(&mirror, 3, &["Media: ", refused]);
+    mirror.run(&["sync"]);
+    feed.advance(chrono::Duration::hours(1));
+    mirror.sync_ends(3, &[]).says(3, &["Media", refused]);
+
+    // No resource can be read without a token.
+    feed.set_server(|server| server.media_status = Some(401));
+    assert_check(&mirror, 5, &["401"]);
+    mirror.sync_ends(5, &[]);
+}
+
+#[test]
+fn the_children_of_listings_that_cannot_be_read_are_not_planned() {
+    let feed = feed(20);
+    let proxy = Proxy::of(&feed, |answer| {
+        if answer.is_of("Property") {
+            answer.status = 403;
+            answer.body = json!({"error": {"message": "not for you"}});
+        }
+    });
+    let mirror = Mirror::at(&proxy.base_url, |_| {});
+    assert_check(&mirror, 5, &["Media: ", "not for you"]);
+    mirror.sync_ends(5, &[]);
+}
