@@ -48,6 +48,9 @@ pub fn timestamp(text: &str) -> Option<Box<str>> {
         return Some(stored);
     }
     let text = with_seconds(text);
+    if !text.starts_with(|first: char| first.is_ascii_digit()) {
+        return None;
+    }
     let instant = DateTime::parse_from_rfc3339(&text)
         .map(|instant| instant.with_timezone(&Utc))
         .or_else(|_| {

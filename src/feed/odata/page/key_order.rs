@@ -58,7 +58,7 @@ mod tests {
         assert!(ascends(&["a", "B", "c"]));
         assert!(ascends(&["9", "10", "11"]));
         assert!(ascends(&["100_b", "1000_a", "1000_b"]));
-        assert!(ascends(&["100-b", "1000-a", "100-c"]));
+        assert!(ascends(&["1000-a", "100-b", "100-c"]));
         assert!(!ascends(&["b", "a"]));
         assert!(!ascends(&["9", "10", "2"]));
     }
