@@ -37,8 +37,9 @@ fn base(declared_type: &str) -> &str {
 
 impl WriteTx<'_> {
     /// Creates a table again and copies the values of `columns`. `create` receives the name
-    /// that the new table has until it replaces the old one. SQLite converts each value to the type of its column. Indexes,
-    /// triggers and views stay, and so do rows of other tables that refer to the table.
+    /// that the new table has until it replaces the old one. SQLite converts each value to
+    /// the type of its column. Indexes, triggers and views stay, and so do rows of other
+    /// tables that refer to the table.
     pub(super) fn rebuild_table(
         &self,
         table: &str,

@@ -1,27 +1,20 @@
-//! Begins reading a resource: resumes an unfinished run, or asks for the count and the
-//! newest timestamp first.
+//! Begins reading a resource, or resumes an unfinished run.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use anyhow::Context as _;
-use chrono::TimeDelta;
-
+use super::first_checkpoint::{earlier, first_checkpoint};
 use super::resource_reader::Reader;
-use crate::feed::{FeedError, Position, Tries};
+use crate::feed::Position;
 use crate::mirror::{Job, Mirror, RunId};
 use crate::resource::Resource;
-use crate::sync::context::Context;
 use crate::sync::records::apply::DueChild;
 use crate::sync::records::catalog::Catalog;
 use crate::sync::records::checkpoint::Checkpoint;
 use crate::sync::records::job_run::JobRun;
-use crate::sync::records::ranges::positions;
 use crate::sync::records::run_set::RunSet;
-use crate::sync::records::scope::{is_read_by_links, load_counts};
-use crate::sync::records::survey::{Survey, survey};
-use crate::sync::sync_error::{Result, SyncError};
-use crate::value::{instant, stored_instant};
+use crate::sync::records::scope::load_counts;
+use crate::sync::sync_error::Result;
 
 impl<'a> Reader<'a> {
     /// Begins reading a resource, or resumes an unfinished run. `children` are asked for
@@ -73,11 +66,11 @@ impl<'a> Reader<'a> {
             .collect();
         let mut links = checkpoint.positions.iter().filter_map(Position::next_link);
         let resumed_link = links.next().map(str::to_owned);
-        // A reconcile refetches by key what its pages showed to differ, which is a second
-        // answer.
         let has_listings = context.config.sync.resources.contains(&Resource::Property)
             && job.mirror.has_finished_full(Resource::Property)?;
-        let runs_accept_older = runs.job() == Job::Reconcile;
+        // A reconcile applies records that it fetched by key after its pages showed that they
+        // differ. They are a second answer.
+        let accepts_older = runs.job() == Job::Reconcile;
         Ok(Reader {
             context,
             catalog,
@@ -89,7 +82,7 @@ impl<'a> Reader<'a> {
             held_back: None,
             is_incomplete: false,
             copy_is_behind: job.copy_is_behind,
-            accepts_older: runs_accept_older,
+            accepts_older,
             has_listings,
             due_children: due_children(job)?,
             is_resumed,
@@ -166,78 +159,6 @@ fn asked(catalog: &Catalog, resource: Resource, children: &[Resource]) -> String
     format!("{filter}|{:016x}|{}", fields.finish(), children.join(","))
 }
 
-/// Returns the checkpoint of a reading that has read nothing yet.
-fn first_checkpoint(
-    job: &JobRun<'_>,
-    kind: Job,
-    resource: Resource,
-    children: &[Resource],
-    asked: String,
-) -> Result<Checkpoint> {
-    // A full sync tries again to read by key.
-    let by_links = kind != Job::Full && is_read_by_links(job.mirror, resource)?;
-    let mut checkpoint = if kind == Job::Incremental {
-        let watermark = job.mirror.watermark(resource)?;
-        let since = since_watermark(resource, watermark, job.context.config.sync.overlap)?;
-        let start = vec![Position::since(since, by_links)];
-        Checkpoint::new(asked, start, &*job.catalog.shape(resource, children)?)
-    } else {
-        let (context, catalog) = (job.context, job.catalog);
-        let mut checkpoint = checkpoint_of_all(context, catalog, resource, children, asked)?;
-        if by_links {
-            checkpoint.positions = vec![Position::start(true)];
-        }
-        checkpoint
-    };
-    checkpoint.by_links = by_links;
-    Ok(checkpoint)
-}
-
-/// Returns the checkpoint of a complete reading by key that has read nothing yet.
-fn checkpoint_of_all(
-    context: &Context<'_>,
-    catalog: &Catalog,
-    resource: Resource,
-    children: &[Resource],
-    asked: String,
-) -> Result<Checkpoint> {
-    let feed = context.feed;
-    let keys = catalog.key_shape(resource)?;
-    let filter = catalog.filter(resource);
-    let Survey {
-        count,
-        newest,
-        is_ordered,
-    } = survey(feed, &keys, filter, Tries::Configured)?;
-    let shape = catalog.shape(resource, children)?;
-    let mut checkpoint = Checkpoint::new(asked, positions(feed, &keys, filter, count)?, &shape);
-    checkpoint.count = count;
-    checkpoint.knows_newest = is_ordered;
-    for child in checkpoint.expanded() {
-        let own = newest_of_child(context, catalog, child)?;
-        if let Some(timestamp) = own.or(newest.clone()) {
-            let name = child.entity_set().to_owned();
-            checkpoint.newest.insert(name, timestamp);
-        }
-    }
-    if let Some(newest) = newest {
-        let name = resource.entity_set().to_owned();
-        checkpoint.newest.insert(name, newest);
-    }
-    Ok(checkpoint)
-}
-
-/// Returns the watermark less the overlap, in storage form.
-fn since_watermark(
-    resource: Resource,
-    watermark: Option<String>,
-    overlap: Duration,
-) -> Result<String> {
-    let watermark = watermark.ok_or(SyncError::NeverComplete(resource))?;
-    Ok(earlier(&watermark, overlap)
-        .with_context(|| format!("the watermark of {resource} is not a timestamp: {watermark}"))?)
-}
-
 /// Returns the checkpoint of an unfinished run, if it asked for the same.
 /// Changes are read again from the overlap before the run's position, since records
 /// can become visible after records with later timestamps.
@@ -277,35 +198,4 @@ fn resumed(
         }
     }
     Some(checkpoint)
-}
-
-/// Returns a timestamp in storage form that is earlier by the overlap.
-pub(in crate::sync) fn earlier(timestamp: &str, overlap: Duration) -> Option<String> {
-    let overlap = TimeDelta::from_std(overlap).ok()?;
-    let earlier = instant(timestamp)?.checked_sub_signed(overlap)?;
-    Some(stored_instant(earlier))
-}
-
-/// Returns the newest timestamp of a child resource; `None` if the resource itself does
-/// not answer. The listings' newest timestamp replaces it then: one clock sets both, so
-/// that no later change of the child gets an earlier timestamp.
-fn newest_of_child(
-    context: &Context<'_>,
-    catalog: &Catalog,
-    child: Resource,
-) -> Result<Option<String>> {
-    let keys = catalog.key_shape(child)?;
-    if child == Resource::Adu || !keys.has_timestamp() {
-        return Ok(None);
-    }
-    match survey(context.feed, &keys, None, Tries::Once) {
-        Ok(survey) => Ok(survey.newest),
-        Err(error @ (FeedError::Interrupted(_) | FeedError::Unauthorized { status: 401, .. })) => {
-            Err(error.into())
-        }
-        Err(error) => {
-            tracing::info!(resource = %child, %error, "using the newest timestamp of the listings");
-            Ok(None)
-        }
-    }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::begin::earlier;
+use super::first_checkpoint::earlier;
 use super::resource_reader::Reader;
 use crate::mirror::{Job, Mirror};
 use crate::sync::records::by_key::fetch;

@@ -3,6 +3,7 @@
 //!
 //! The files are listed in the order in which they use each other.
 
+mod first_checkpoint;
 mod resource_reader;
 
 mod begin;
@@ -18,6 +19,6 @@ mod missing;
 
 mod end;
 
-pub(in crate::sync) use begin::earlier;
 pub(in crate::sync) use end::rejected_error;
+pub(in crate::sync) use first_checkpoint::earlier;
 pub(in crate::sync) use resource_reader::Reader;

@@ -1,0 +1,122 @@
+//! The checkpoint of a reading that begins: asks for the count and the newest timestamp.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use chrono::TimeDelta;
+
+use crate::feed::{FeedError, Position, Tries};
+use crate::mirror::Job;
+use crate::resource::Resource;
+use crate::sync::context::Context;
+use crate::sync::records::catalog::Catalog;
+use crate::sync::records::checkpoint::Checkpoint;
+use crate::sync::records::job_run::JobRun;
+use crate::sync::records::ranges::positions;
+use crate::sync::records::scope::is_read_by_links;
+use crate::sync::records::survey::{Survey, survey};
+use crate::sync::sync_error::{Result, SyncError};
+use crate::value::{instant, stored_instant};
+
+/// Returns the checkpoint of a reading that has read nothing yet.
+pub(super) fn first_checkpoint(
+    job: &JobRun<'_>,
+    kind: Job,
+    resource: Resource,
+    children: &[Resource],
+    asked: String,
+) -> Result<Checkpoint> {
+    // A full sync tries again to read by key.
+    let by_links = kind != Job::Full && is_read_by_links(job.mirror, resource)?;
+    let mut checkpoint = if kind == Job::Incremental {
+        let watermark = job.mirror.watermark(resource)?;
+        let since = since_watermark(resource, watermark, job.context.config.sync.overlap)?;
+        let start = vec![Position::since(since, by_links)];
+        Checkpoint::new(asked, start, &*job.catalog.shape(resource, children)?)
+    } else {
+        let (context, catalog) = (job.context, job.catalog);
+        let mut checkpoint = checkpoint_of_all(context, catalog, resource, children, asked)?;
+        if by_links {
+            checkpoint.positions = vec![Position::start(true)];
+        }
+        checkpoint
+    };
+    checkpoint.by_links = by_links;
+    Ok(checkpoint)
+}
+
+/// Returns the checkpoint of a complete reading by key that has read nothing yet.
+fn checkpoint_of_all(
+    context: &Context<'_>,
+    catalog: &Catalog,
+    resource: Resource,
+    children: &[Resource],
+    asked: String,
+) -> Result<Checkpoint> {
+    let feed = context.feed;
+    let keys = catalog.key_shape(resource)?;
+    let filter = catalog.filter(resource);
+    let Survey {
+        count,
+        newest,
+        is_ordered,
+    } = survey(feed, &keys, filter, Tries::Configured)?;
+    let shape = catalog.shape(resource, children)?;
+    let mut checkpoint = Checkpoint::new(asked, positions(feed, &keys, filter, count)?, &shape);
+    checkpoint.count = count;
+    checkpoint.knows_newest = is_ordered;
+    for child in checkpoint.expanded() {
+        let own = newest_of_child(context, catalog, child)?;
+        if let Some(timestamp) = own.or(newest.clone()) {
+            let name = child.entity_set().to_owned();
+            checkpoint.newest.insert(name, timestamp);
+        }
+    }
+    if let Some(newest) = newest {
+        let name = resource.entity_set().to_owned();
+        checkpoint.newest.insert(name, newest);
+    }
+    Ok(checkpoint)
+}
+
+/// Returns the watermark less the overlap, in storage form.
+fn since_watermark(
+    resource: Resource,
+    watermark: Option<String>,
+    overlap: Duration,
+) -> Result<String> {
+    let watermark = watermark.ok_or(SyncError::NeverComplete(resource))?;
+    Ok(earlier(&watermark, overlap)
+        .with_context(|| format!("the watermark of {resource} is not a timestamp: {watermark}"))?)
+}
+
+/// Returns a timestamp in storage form that is earlier by the overlap.
+pub(in crate::sync) fn earlier(timestamp: &str, overlap: Duration) -> Option<String> {
+    let overlap = TimeDelta::from_std(overlap).ok()?;
+    let earlier = instant(timestamp)?.checked_sub_signed(overlap)?;
+    Some(stored_instant(earlier))
+}
+
+/// Returns the newest timestamp of a child resource; `None` if the resource itself does
+/// not answer. The listings' newest timestamp replaces it then: one clock sets both, so
+/// that no later change of the child gets an earlier timestamp.
+fn newest_of_child(
+    context: &Context<'_>,
+    catalog: &Catalog,
+    child: Resource,
+) -> Result<Option<String>> {
+    let keys = catalog.key_shape(child)?;
+    if child == Resource::Adu || !keys.has_timestamp() {
+        return Ok(None);
+    }
+    match survey(context.feed, &keys, None, Tries::Once) {
+        Ok(survey) => Ok(survey.newest),
+        Err(error @ (FeedError::Interrupted(_) | FeedError::Unauthorized { status: 401, .. })) => {
+            Err(error.into())
+        }
+        Err(error) => {
+            tracing::info!(resource = %child, %error, "using the newest timestamp of the listings");
+            Ok(None)
+        }
+    }
+}
