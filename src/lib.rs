@@ -72,7 +72,7 @@
 //! first requests the number of records and the newest timestamp, and divides the keys into
 //! ranges. It reads the first page alone to see whether the server sends children with
 //! their listings. Then several tasks request and decode the ranges, and one thread applies
-//! the pages.
+//! the pages. A server that refuses or ignores the order of keys is read by its next links.
 //!
 //! If the pages are in the order of a numeric key, each page shows which stored keys are
 //! missing from the feed. Otherwise the sweep records every key that it sees. At the end,

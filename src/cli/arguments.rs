@@ -62,8 +62,9 @@ Exit codes:
   1    failed; run the command again to resume
   2    wrong usage or configuration
   3    partly done: rejected records, failed photos, a resource that did
-       not answer, or deletions that were held back; for verify,
-       differences; for status, something needs attention
+       not answer, answers that contradict each other, or deletions that
+       were held back; for verify, differences; for status, something
+       needs attention
   4    another process is syncing this mirror
   5    the feed refused the credentials
   130  interrupted (SIGINT), after the current page was committed
@@ -88,7 +89,9 @@ pub enum Verb {
     /// Bring the mirror up to date
     ///
     /// Without JOB, sync runs incremental, or full for resources whose first full sync is not
-    /// complete; then deletions; then media, unless sync.download_media is false.
+    /// complete; then deletions; then media, unless sync.download_media is false. If the feed
+    /// announces no deletions, sync compares the counts of the feed and the mirror, and
+    /// reconciles the resources whose counts differ.
     #[command(
         after_help = "Examples:\n  mlsmirror sync --dry-run\n  mlsmirror sync\n  mlsmirror sync reconcile\n  mlsmirror sync full --only Property,Media\n  mlsmirror sync media --prune --dry-run"
     )]
