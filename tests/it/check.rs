@@ -79,6 +79,23 @@ fn the_plan_uses_the_page_size_that_the_server_sends() {
 }
 
 #[test]
+fn all_resources_are_planned_with_the_requests_of_a_full_sync() {
+    let feed = feed(60);
+    let mirror = Mirror::with(&feed, |settings| {
+        settings.resources = ALL.to_vec();
+        settings.sync = "[sync.filter]\nMedia = \"Order ge 0\"\n".to_owned();
+    });
+    let plan = mirror.run(&["check", "--json"]).json();
+    let before = feed.requests().len();
+    mirror.sync_ends(0, &["full"]);
+    let sent = (feed.requests().len() - before) as i64;
+    let difference = plan["requests"].as_i64().unwrap() - sent;
+    assert!(difference.abs() <= OTHER_REQUESTS, "{sent} sent: {plan}");
+    let separate = plan["resources"][1]["separate"].as_str();
+    assert_eq!(separate, Some("it has its own filter"));
+}
+
+#[test]
 fn check_is_partial_where_the_pages_contradict_the_count() {
     let feed = feed_that(&[Behaviour::LargestKeyAtPageEnd]);
     let mirror = Mirror::of(&feed);

@@ -11,7 +11,7 @@ use crate::mirror::Mirror;
 use crate::record::{Record, Shape};
 use crate::resource::Resource;
 use crate::sync::context::Context;
-use crate::sync::sync_error::{Result, SyncError};
+use crate::sync::sync_error::{Result, answer_if_any};
 use crate::value::{Value, ValueForm};
 
 /// The way in which a full sync reads a resource.
@@ -185,16 +185,9 @@ impl WayFinder<'_> {
             tries: Tries::Once,
             ..with_any(&self.sweep(child, shape.clone()), &field, &keys)
         };
-        let own = match feed.step(&sweep, 0, &Position::start(true)) {
-            Ok(step) => step.page.records,
-            Err(error) => {
-                let error = SyncError::from(error);
-                return if error.ends_job(false) {
-                    Err(error)
-                } else {
-                    Ok(false)
-                };
-            }
+        let answered = feed.step(&sweep, 0, &Position::start(true));
+        let Some(own) = answer_if_any(answered)? else {
+            return Ok(false);
         };
         let lists = listings
             .iter()
@@ -207,7 +200,7 @@ impl WayFinder<'_> {
             let parent = shape.parent_of(&record.values);
             parent.is_some_and(|parent| keys.contains(&&*parent))
         };
-        Ok(own.iter().filter(is_asked).any(|record| {
+        Ok(own.page.records.iter().filter(is_asked).any(|record| {
             let listed = listed.get(&*record.key);
             listed.is_none_or(|listed| is_poorer(listed, record))
         }))
