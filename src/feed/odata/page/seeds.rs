@@ -4,7 +4,6 @@ use std::fmt;
 
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 
 use super::entry::Entry;
 use super::name_hints::{MemberName, NameHints, find_member};
@@ -202,9 +201,9 @@ impl<'de> Visitor<'de> for MembersSeed<'_, '_> {
                 MemberName::Field(at) => {
                     let field = &shape.fields[at];
                     let value = if shape.is_timestamp(at) {
-                        let raw: &RawValue = members.next_value()?;
-                        record.sent_timestamp = serde_json::from_str(raw.get()).ok();
-                        field.form.deserialize(raw).map_err(A::Error::custom)?
+                        let sent: serde_json::Value = members.next_value()?;
+                        record.sent_timestamp = sent.as_str().map(Box::from);
+                        field.form.deserialize(sent).map_err(A::Error::custom)?
                     } else {
                         members.next_value_seed(field.form)?
                     };
