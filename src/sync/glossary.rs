@@ -1,18 +1,24 @@
 //! Descriptions of the most used fields, for feeds that do not describe them. They follow
 //! the RESO Data Dictionary 2.0 and the values that WFRMLS sends.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use crate::resource::Resource;
 
 /// One field per line: resource (or `*` for all resources), field and description.
 const GLOSSARY: &str = include_str!("glossary.tsv");
 
+/// The descriptions by resource and field.
+static MEANINGS: LazyLock<HashMap<(&str, &str), &str>> = LazyLock::new(|| {
+    let by_field = |(resource, field, meaning)| ((resource, field), meaning);
+    entries().map(by_field).collect()
+});
+
 /// Returns the description of a field, if the glossary has it.
 pub(super) fn meaning(resource: Resource, field: &str) -> Option<&'static str> {
-    let find = |resource: &str| {
-        let mut entries = entries();
-        let found = entries.find(|(of, name, _)| *of == resource && *name == field);
-        found.map(|(_, _, meaning)| meaning)
-    };
+    let meanings: &HashMap<(&str, &str), &'static str> = &MEANINGS;
+    let find = |resource: &str| meanings.get(&(resource, field)).copied();
     find(resource.entity_set()).or_else(|| find("*"))
 }
 
