@@ -30,6 +30,8 @@ pub(in crate::sync) struct Apply<'a> {
     pub has_listings: bool,
     /// The resources that have records noted as missing.
     pub missing: BTreeSet<Resource>,
+    /// The resources that have open rejects.
+    pub rejected: BTreeSet<Resource>,
     /// Whether a record replaces its row even if it is older, or if it came in its listing's
     /// list and lacks values of the row.
     pub accepts_older: bool,
@@ -64,6 +66,7 @@ impl<'a> Apply<'a> {
             ignore_fields: &context.config.sync.ignore_fields,
             has_listings: context.config.sync.resources.contains(&Resource::Property),
             missing: BTreeSet::new(),
+            rejected: BTreeSet::new(),
             accepts_older: true,
             older: Vec::new(),
             unlisted: Vec::new(),
@@ -86,11 +89,13 @@ impl<'a> Apply<'a> {
             if write.has_missing(shape.resource)? {
                 self.missing.insert(shape.resource);
             }
+            if write.open_rejects(shape.resource)? > 0 {
+                self.rejected.insert(shape.resource);
+            }
         }
 
-        let may_resolve = write.open_rejects(shape.resource)? > 0;
         for record in newest_versions(shape, &page.records) {
-            let effect = self.record(shape, &mut rows, record, may_resolve, false)?;
+            let effect = self.record(shape, &mut rows, record, false)?;
             // An older listing comes with older children, which must delete no newer ones.
             if effect == RowEffect::Confirm && self.runs.job() == Job::Incremental {
                 continue;
@@ -144,7 +149,6 @@ impl<'a> Apply<'a> {
         shape: &Shape,
         rows: &mut Rows<'_>,
         record: &Record,
-        may_resolve: bool,
         is_listed: bool,
     ) -> rusqlite::Result<RowEffect> {
         let Some(run) = self.runs.get_mut(shape.resource) else {
@@ -161,7 +165,7 @@ impl<'a> Apply<'a> {
         let plan = plan_record(shape, record, loaded, &rules);
 
         run.counts.records_seen += 1;
-        if may_resolve {
+        if self.rejected.contains(&shape.resource) {
             self.write.resolve_rejects(shape.resource, &record.key)?;
         }
         if self.missing.contains(&shape.resource) {
@@ -250,10 +254,9 @@ impl<'a> Apply<'a> {
         list: &Children,
     ) -> rusqlite::Result<()> {
         let resource = shape.resource;
-        let may_resolve = self.write.open_rejects(resource)? > 0;
         for child in newest_versions(shape, &list.records) {
             let child = self.owned_by(parent, child)?;
-            self.record(shape, rows, &child, may_resolve, true)?;
+            self.record(shape, rows, &child, true)?;
         }
 
         let live = self.write.live_children(resource, &parent.key)?;

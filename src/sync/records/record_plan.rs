@@ -81,6 +81,10 @@ pub(in crate::sync) fn newest_versions<'r>(
     shape: &Shape,
     records: &'r [Record],
 ) -> Vec<&'r Record> {
+    // Keys that ascend are different.
+    if records.is_sorted_by(|one, next| one.key < next.key) {
+        return records.iter().collect();
+    }
     let mut newest: HashMap<&str, &Record> = HashMap::with_capacity(records.len());
     for record in records {
         let is_older = newest.get(&*record.key).is_some_and(|known| {
