@@ -7,7 +7,7 @@ use crate::value::ValueRef;
 
 /// Quotes an identifier for SQL.
 pub(super) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
+    ["\"", &name.replace('"', "\"\""), "\""].concat()
 }
 
 /// A value that can be bound to a parameter.

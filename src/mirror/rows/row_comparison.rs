@@ -51,9 +51,18 @@ impl ReadTx<'_> {
     /// Prepares to compare records with the rows of the shape's resource. It is an
     /// error if the table does not exist.
     pub fn row_reader<'t>(&'t self, shape: &'t Shape) -> rusqlite::Result<RowReader<'t>> {
+        self.reader_of(shape, &filled_columns(shape).join(", "))
+    }
+
+    /// Prepares to compare records with the rows of the shape's resource. `columns` are the
+    /// filled columns, separated by commas.
+    pub(super) fn reader_of<'t>(
+        &'t self,
+        shape: &'t Shape,
+        columns: &str,
+    ) -> rusqlite::Result<RowReader<'t>> {
         let select = self.transaction.prepare_cached(&format!(
-            "SELECT {}, deleted_reason, deleted_at IS NOT NULL FROM {} WHERE {} = ?1",
-            filled_columns(shape).join(", "),
+            "SELECT {columns}, deleted_reason, deleted_at IS NOT NULL FROM {} WHERE {} = ?1",
             shape.resource.table(),
             quoted(shape.resource.key())
         ))?;

@@ -33,7 +33,7 @@ impl WriteTx<'_> {
         Ok(Rows {
             connection: &self.transaction,
             shape,
-            reader: self.row_reader(shape)?,
+            reader: self.reader_of(shape, &names)?,
             insert: prepare(format!(
                 "INSERT INTO {table} ({names}, first_seen_at, updated_at) VALUES ({}, {now}, {now})",
                 values.join(", "),
