@@ -141,12 +141,7 @@ impl ReadTx<'_> {
 
     /// Returns the number of live rows of a resource.
     pub fn live_rows(&self, resource: Resource) -> rusqlite::Result<u64> {
-        let sql = format!(
-            "SELECT count(*) FROM {} WHERE deleted_at IS NULL",
-            resource.table()
-        );
-        self.transaction
-            .query_row(&sql, [], |row| row.get::<_, i64>(0))
-            .map(|rows| rows as u64)
+        let (live, _) = self.count_rows(resource)?;
+        Ok(live)
     }
 }

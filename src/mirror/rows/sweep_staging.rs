@@ -116,11 +116,15 @@ impl WriteTx<'_> {
     /// Marks the live rows without a number to page by as missing: no page covers them. The
     /// feed sends no such record. Returns their number.
     pub fn mark_unnumbered_missing(&self, job: Job, shape: &Shape) -> rusqlite::Result<usize> {
+        // Each part uses the index of the paging keys. A condition with OR reads all rows.
         self.transaction.execute(
             &format!(
                 "INSERT OR IGNORE INTO _sweep_missing (job, resource, record_key)
                  SELECT :job, :resource, {key} FROM {table}
-                 WHERE deleted_at IS NULL AND ({paging} IS NULL OR {paging} >= '')",
+                 WHERE deleted_at IS NULL AND {paging} IS NULL
+                 UNION ALL
+                 SELECT :job, :resource, {key} FROM {table}
+                 WHERE deleted_at IS NULL AND {paging} >= ''",
                 key = quoted(shape.resource.key()),
                 table = shape.resource.table(),
                 paging = quoted(&shape.paging_field().name)
