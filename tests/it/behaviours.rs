@@ -31,7 +31,7 @@ const TIMESTAMPS: &[Behaviour] = &[
 ];
 
 /// The behaviours under which every step ends with 0.
-const EXACT: &[Behaviour] = &[
+pub const EXACT: &[Behaviour] = &[
     Behaviour::TimestampsWith7DigitsComparedAsText,
     Behaviour::TimestampsWith7Digits,
     Behaviour::TimestampsFinerThanShown,

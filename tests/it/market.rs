@@ -1,4 +1,5 @@
-//! Makes random changes in random order, with syncs and faults between them. After each
+//! Makes random changes in random order, with syncs and faults between them, on a server with
+//! or without a behaviour that clients did not expect. After each
 //! sync that succeeds, the mirror equals the feed and the log holds the difference.
 //!
 //! `MLSMIRROR_CASES=10000 cargo test --release --test it market` runs more cases.
@@ -13,14 +14,24 @@ use mlsmirror::resource::Resource;
 use mlsmirror::stop::Stop;
 use mlsmirror::sync::{self, Context, Ending, Unwatched};
 use serde_json::json;
-use simulator::{Fault, FaultRule, Host, Simulator};
+use simulator::{Behaviour, Fault, FaultRule, Host, Simulator};
 
+use crate::behaviours::EXACT;
 use crate::moves::{Copy, assert_log_equals_the_difference, copy, last_change};
 use crate::photo_files::{assert_files_as_named, assert_files_equal_feed};
 use crate::support::*;
 
 const CASES: u64 = 300;
 const STEPS: usize = 30;
+
+/// The behaviours that are not drawn: the comparisons below expect every resource, the same
+/// declarations in each answer, the same URLs, and announced deletions.
+const NOT_DRAWN: [Behaviour; 4] = [
+    Behaviour::UndeclaredChild,
+    Behaviour::MetadataAlternates,
+    Behaviour::MediaUrlSignedAnew,
+    Behaviour::NoDeletionsAnnounced,
+];
 
 /// Random numbers from a seed (SplitMix64).
 pub struct Dice(pub u64);
@@ -77,6 +88,8 @@ struct Market {
     is_reso: bool,
     /// Whether the mirror downloads photos.
     has_files: bool,
+    /// Whether `$expand` shows which photos were removed.
+    has_whole_lists: bool,
 }
 
 impl Market {
@@ -89,6 +102,10 @@ impl Market {
         let refuse_or = dice.roll(4) == 0;
         let has_files = dice.roll(4) == 0;
         feed.set_server(|server| server.refuse_or = refuse_or);
+        let drawn = EXACT.iter().filter(|one| !NOT_DRAWN.contains(one));
+        let drawn: Vec<Behaviour> = drawn.copied().collect();
+        let behaviour = drawn.get(dice.roll(2 * drawn.len())).copied();
+        feed.behave(behaviour.as_slice());
         let mirror = Mirror::with(&feed, |settings| {
             settings.set("profile", profile);
             settings.set("page_size", page_size);
@@ -101,8 +118,10 @@ impl Market {
         let stop = Stop::never();
         let token = Token::checked(TOKEN, "the test").unwrap();
         let client = Feed::open(&config.feed, token, stop.clone()).unwrap();
-        let what =
-            format!("{profile}, {page_size} a page, refuses or: {refuse_or}, files: {has_files}");
+        let name = behaviour.map_or("none", Behaviour::name);
+        let what = format!(
+            "{profile}, {page_size} a page, refuses or: {refuse_or}, files: {has_files}, behaviour: {name}"
+        );
         Market {
             dice,
             feed,
@@ -119,6 +138,7 @@ impl Market {
             has_moving_fields: false,
             is_reso,
             has_files,
+            has_whole_lists: !name.starts_with("expand-"),
         }
     }
 
@@ -235,6 +255,9 @@ impl Market {
                 self.trail
                     .push(format!("remove photo {photo}, announced: {announced}"));
                 self.feed.remove_photo(&photo, announced, true).unwrap();
+                if !announced && !self.has_whole_lists {
+                    self.is_untold(Untold::Keys);
+                }
             }
             (1, Some(photo)) => {
                 self.trail.push(format!("replace photo {photo}"));
