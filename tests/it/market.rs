@@ -26,7 +26,8 @@ const STEPS: usize = 30;
 
 /// The behaviours that are not drawn: the comparisons below expect every resource, the same
 /// declarations in each answer, the same URLs, and announced deletions.
-const NOT_DRAWN: [Behaviour; 4] = [
+const NOT_DRAWN: [Behaviour; 5] = [
+    Behaviour::OrderbyRefused,
     Behaviour::UndeclaredChild,
     Behaviour::MetadataAlternates,
     Behaviour::MediaUrlSignedAnew,

@@ -78,7 +78,7 @@ behaviours! {
     /// Pages without records have null instead of a list.
     NullPages = "null-pages",
     /// Each third period between two advances of the clock, pages come from the state at the
-    /// start of two periods before. Counts and records by key are current.
+    /// start of three periods before. Counts and records by key are current.
     StaleReplica = "stale-replica",
     /// `$skip` above ten gets 400, also in links of the server.
     SkipCapped = "skip-capped",

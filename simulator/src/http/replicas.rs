@@ -20,13 +20,13 @@ impl Replicas {
         self.starts.push(Arc::new(market));
     }
 
-    /// Returns the state that pages come from in a stale period: the one at the start of two
+    /// Returns the state that pages come from in a stale period: the one at the start of three
     /// periods before.
     pub fn stale(&self, server: &ServerBehaviour) -> Option<Arc<Market>> {
         let period = self.starts.len();
         let is_stale = server.has(Behaviour::StaleReplica)
             && period > 0
             && period.is_multiple_of(STALE_PERIOD);
-        is_stale.then(|| Arc::clone(&self.starts[period - 3]))
+        is_stale.then(|| Arc::clone(&self.starts[period.saturating_sub(4)]))
     }
 }
