@@ -421,8 +421,8 @@ fn pages_of_announcements_that_repeat_end_with_an_error() {
         }
     });
     mirror
-        .sync_ends(1, &["deletions"])
-        .says(1, &["the same page again"]);
+        .sync_ends(3, &["deletions"])
+        .says(3, &["the same page again"]);
 }
 
 /// Deletes listings and a photo, each within its own second, and changes a listing.
