@@ -101,7 +101,7 @@ const MOST_COLUMNS: usize = 1_990;
 
 /// Returns the declared fields of a resource that are columns of its table. The mirror
 /// keeps the other fields in `extra`: a table has no room for more than
-/// [`MOST_COLUMNS`], and SQLite ignores case in names. Of fields whose names differ only
+/// `MOST_COLUMNS`, and SQLite ignores case in names. Of fields whose names differ only
 /// by case, the one with the RESO name has the column.
 pub fn columns(
     metadata: &Metadata,
