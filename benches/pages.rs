@@ -52,7 +52,7 @@ impl Answer {
             expand: &[],
             held: &Default::default(),
         };
-        let shape = Arc::new(shape(&metadata, Resource::Property, wanted)?);
+        let shape = Arc::new(shape(&metadata, Resource::PROPERTY, wanted)?);
         Ok(Answer {
             body,
             metadata,
@@ -97,10 +97,10 @@ impl Kept {
             expand: &[],
             held: &Default::default(),
         };
-        let fields = columns(&answer.metadata, Resource::Property, wanted)?;
+        let fields = columns(&answer.metadata, Resource::PROPERTY, wanted)?;
         let paging = answer.shape.paging_field().name.clone();
-        tx.ensure_table(Resource::Property, &fields, Some(&paging))?;
-        let run = tx.start_run(Job::Full, Resource::Property, None, None)?;
+        tx.ensure_table(Resource::PROPERTY, &fields, Some(&paging))?;
+        let run = tx.start_run(Job::Full, Resource::PROPERTY, None, None)?;
         tx.commit()?;
         Ok(Kept {
             mirror,

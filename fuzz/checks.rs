@@ -18,10 +18,10 @@ static SHAPE: LazyLock<Arc<Shape>> = LazyLock::new(|| {
     let metadata = Metadata::parse(METADATA.as_bytes()).expect("the seed is metadata");
     let wanted = Wanted {
         select: &Default::default(),
-        expand: &[Resource::Media],
+        expand: &[Resource::MEDIA],
         held: &Default::default(),
     };
-    let shape = shape(&metadata, Resource::Property, wanted);
+    let shape = shape(&metadata, Resource::PROPERTY, wanted);
     Arc::new(shape.expect("the seed declares listings"))
 });
 
@@ -34,7 +34,7 @@ pub fn page(input: &[u8]) {
     };
     let again = decode().expect("it was decoded before");
     assert_eq!(format!("{page:?}"), format!("{again:?}"));
-    let is_listing = |reject: &&Reject| reject.resource == Resource::Property;
+    let is_listing = |reject: &&Reject| reject.resource == Resource::PROPERTY;
     let rejected = page.rejects.iter().filter(is_listing).count();
     assert_eq!(page.records.len() + rejected, page.entries);
     for record in &page.records {

@@ -76,7 +76,7 @@ impl Shape {
                 .iter()
                 .filter_map(|name| at(name))
                 .collect(),
-            resource_name: at("ResourceName").filter(|_| resource == Resource::Media),
+            resource_name: at("ResourceName").filter(|_| resource == Resource::MEDIA),
             children: Vec::new(),
             keeps_extra,
             by_name,
@@ -136,7 +136,7 @@ impl Shape {
         if let Some(at) = self.resource_name
             && values[at]
                 .as_text()
-                .is_some_and(|name| name != Resource::Property.entity_set())
+                .is_some_and(|name| name != Resource::PROPERTY.entity_set())
         {
             return None;
         }

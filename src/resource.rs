@@ -10,111 +10,147 @@ use std::str::FromStr;
 ///
 /// The order is the order in which jobs process them: listings come before their
 /// children.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Resource {
-    /// Listings.
-    Property,
-    /// Photos and other media of listings.
-    Media,
-    /// Open houses of listings.
-    OpenHouse,
-    /// Unit types of multi-family listings.
-    PropertyUnitTypes,
-    /// Accessory dwelling units of listings (a resource of WFRMLS).
-    Adu,
-    /// Agents.
-    Member,
-    /// Brokerages and their branches.
-    Office,
-    /// The values of enumerations.
-    Lookup,
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Resource(&'static Definition);
+
+/// The names of a resource. Two definitions never have the same place.
+#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Definition {
+    /// The place in the order of jobs.
+    place: usize,
+    entity_set: &'static str,
+    table: &'static str,
+    key: &'static str,
+    parent_fields: &'static [&'static str],
+    nouns: (&'static str, &'static str),
 }
 
+const RECORD_PARENT: &[&str] = &["ResourceRecordKey", "ResourceRecordKeyNumeric"];
+const LISTING_PARENT: &[&str] = &["ListingKey", "ListingKeyNumeric"];
+
 impl Resource {
+    /// Listings.
+    pub const PROPERTY: Resource = Resource(&Definition {
+        place: 0,
+        entity_set: "Property",
+        table: "listings",
+        key: "ListingKey",
+        parent_fields: &[],
+        nouns: ("listing", "listings"),
+    });
+
+    /// Photos and other media of listings.
+    pub const MEDIA: Resource = Resource(&Definition {
+        place: 1,
+        entity_set: "Media",
+        table: "media",
+        key: "MediaKey",
+        parent_fields: RECORD_PARENT,
+        nouns: ("photo", "photos"),
+    });
+
+    /// Open houses of listings.
+    pub const OPEN_HOUSE: Resource = Resource(&Definition {
+        place: 2,
+        entity_set: "OpenHouse",
+        table: "open_houses",
+        key: "OpenHouseKey",
+        parent_fields: LISTING_PARENT,
+        nouns: ("open house", "open houses"),
+    });
+
+    /// Unit types of multi-family listings.
+    pub const PROPERTY_UNIT_TYPES: Resource = Resource(&Definition {
+        place: 3,
+        entity_set: "PropertyUnitTypes",
+        table: "unit_types",
+        key: "UnitTypeKey",
+        parent_fields: LISTING_PARENT,
+        nouns: ("unit type", "unit types"),
+    });
+
+    /// Accessory dwelling units of listings (a resource of WFRMLS).
+    pub const ADU: Resource = Resource(&Definition {
+        place: 4,
+        entity_set: "Adu",
+        table: "adus",
+        key: "AduKeyNumeric",
+        parent_fields: &[],
+        nouns: ("ADU", "ADUs"),
+    });
+
+    /// Agents.
+    pub const MEMBER: Resource = Resource(&Definition {
+        place: 5,
+        entity_set: "Member",
+        table: "members",
+        key: "MemberKey",
+        parent_fields: &[],
+        nouns: ("member", "members"),
+    });
+
+    /// Brokerages and their branches.
+    pub const OFFICE: Resource = Resource(&Definition {
+        place: 6,
+        entity_set: "Office",
+        table: "offices",
+        key: "OfficeKey",
+        parent_fields: &[],
+        nouns: ("office", "offices"),
+    });
+
+    /// The values of enumerations.
+    pub const LOOKUP: Resource = Resource(&Definition {
+        place: 7,
+        entity_set: "Lookup",
+        table: "lookups",
+        key: "LookupKey",
+        parent_fields: &[],
+        nouns: ("lookup", "lookups"),
+    });
+
     /// Every resource, in the order of jobs.
     pub const ALL: [Resource; 8] = [
-        Resource::Property,
-        Resource::Media,
-        Resource::OpenHouse,
-        Resource::PropertyUnitTypes,
-        Resource::Adu,
-        Resource::Member,
-        Resource::Office,
-        Resource::Lookup,
+        Resource::PROPERTY,
+        Resource::MEDIA,
+        Resource::OPEN_HOUSE,
+        Resource::PROPERTY_UNIT_TYPES,
+        Resource::ADU,
+        Resource::MEMBER,
+        Resource::OFFICE,
+        Resource::LOOKUP,
     ];
 
     /// Returns the name of the entity set in URLs and in `$metadata`.
     pub fn entity_set(self) -> &'static str {
-        match self {
-            Resource::Property => "Property",
-            Resource::Media => "Media",
-            Resource::OpenHouse => "OpenHouse",
-            Resource::PropertyUnitTypes => "PropertyUnitTypes",
-            Resource::Adu => "Adu",
-            Resource::Member => "Member",
-            Resource::Office => "Office",
-            Resource::Lookup => "Lookup",
-        }
+        self.0.entity_set
     }
 
     /// Returns the name of the table.
     pub fn table(self) -> &'static str {
-        match self {
-            Resource::Property => "listings",
-            Resource::Media => "media",
-            Resource::OpenHouse => "open_houses",
-            Resource::PropertyUnitTypes => "unit_types",
-            Resource::Adu => "adus",
-            Resource::Member => "members",
-            Resource::Office => "offices",
-            Resource::Lookup => "lookups",
-        }
+        self.0.table
     }
 
     /// Returns the name of the key field.
     pub fn key(self) -> &'static str {
-        match self {
-            Resource::Property => "ListingKey",
-            Resource::Media => "MediaKey",
-            Resource::OpenHouse => "OpenHouseKey",
-            Resource::PropertyUnitTypes => "UnitTypeKey",
-            Resource::Adu => "AduKeyNumeric",
-            Resource::Member => "MemberKey",
-            Resource::Office => "OfficeKey",
-            Resource::Lookup => "LookupKey",
-        }
+        self.0.key
     }
 
     /// Returns whether its records belong to a listing and are deleted with it.
     pub fn is_child(self) -> bool {
-        !self.parent_fields().is_empty() || self == Resource::Adu
+        !self.parent_fields().is_empty() || self == Resource::ADU
     }
 
     /// Returns the fields of a child's record that name its listing, the preferred one
     /// first. Empty for other resources, and for `Adu`, whose records name no listing
     /// and belong to the listing with which they were expanded.
     pub fn parent_fields(self) -> &'static [&'static str] {
-        match self {
-            Resource::Media => &["ResourceRecordKey", "ResourceRecordKeyNumeric"],
-            Resource::OpenHouse | Resource::PropertyUnitTypes => {
-                &["ListingKey", "ListingKeyNumeric"]
-            }
-            _ => &[],
-        }
+        self.0.parent_fields
     }
 
     /// Returns the common names of one record and of several records.
     pub fn nouns(self) -> (&'static str, &'static str) {
-        match self {
-            Resource::Property => ("listing", "listings"),
-            Resource::Media => ("photo", "photos"),
-            Resource::OpenHouse => ("open house", "open houses"),
-            Resource::PropertyUnitTypes => ("unit type", "unit types"),
-            Resource::Adu => ("ADU", "ADUs"),
-            Resource::Member => ("member", "members"),
-            Resource::Office => ("office", "offices"),
-            Resource::Lookup => ("lookup", "lookups"),
-        }
+        self.0.nouns
     }
 }
 
@@ -135,6 +171,12 @@ pub const PHOTOS_COUNT: &str = "PhotosCount";
 pub fn folded_status(status: &str) -> impl Iterator<Item = char> {
     let letters = status.chars().filter(|letter| *letter != ' ');
     letters.map(|letter| letter.to_ascii_lowercase())
+}
+
+impl fmt::Debug for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.entity_set())
+    }
 }
 
 impl fmt::Display for Resource {

@@ -133,7 +133,7 @@ impl Progress for ProgressDisplay<'_> {
         let mut current = self.current.borrow_mut();
         let current = current.get_or_insert_with(|| {
             if !self.bars {
-                let photos = counted(total, Resource::Media.nouns());
+                let photos = counted(total, Resource::MEDIA.nouns());
                 self.output.say(&format!("Media: {photos} to fetch"));
             }
             self.start("photos", Some(total))

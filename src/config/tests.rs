@@ -53,7 +53,7 @@ fn the_defaults_are_those_of_the_contract() {
             media_dir: "media".into(),
         },
         sync: Sync {
-            resources: vec![Resource::Property, Resource::Media, Resource::OpenHouse],
+            resources: vec![Resource::PROPERTY, Resource::MEDIA, Resource::OPEN_HOUSE],
             download_media: true,
             overlap: secs(20 * 60),
             max_delete_percent: 10.0,
@@ -210,18 +210,18 @@ fn every_key_is_read() {
     assert_eq!(config.mirror.media_dir, Path::new("../photos"));
     assert_eq!(
         config.sync.resources,
-        [Resource::Property, Resource::Member, Resource::Lookup]
+        [Resource::PROPERTY, Resource::MEMBER, Resource::LOOKUP]
     );
     assert!(!config.sync.download_media);
     assert_eq!(config.sync.overlap, Duration::from_secs(5400));
     assert_eq!(config.sync.max_delete_percent, 2.5);
     assert!(config.sync.ignore_fields.contains("DaysOnMarket"));
     assert_eq!(
-        config.sync.filter[&Resource::Property],
+        config.sync.filter[&Resource::PROPERTY],
         "StandardStatus eq 'Active'"
     );
     assert_eq!(
-        config.sync.select[&Resource::Member],
+        config.sync.select[&Resource::MEMBER],
         ["MemberKey", "ModificationTimestamp"]
     );
     assert_eq!(config.schedule.timezone, chrono_tz::Europe::Vienna);

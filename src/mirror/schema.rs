@@ -54,7 +54,7 @@ impl WriteTx<'_> {
             ))?;
         }
         self.ensure_deleted_index(resource)?;
-        if resource == Resource::Media {
+        if resource == Resource::MEDIA {
             self.ensure_photos()?;
         }
         self.ensure_views()?;
@@ -130,7 +130,7 @@ impl WriteTx<'_> {
             columns.push("listing_key TEXT".to_owned());
         }
         columns.extend(OWN.map(|(name, declared_type)| format!("{name} {declared_type}")));
-        if resource == Resource::Media {
+        if resource == Resource::MEDIA {
             columns.push(file_columns());
         }
         let columns = columns.join(",\n  ");

@@ -82,7 +82,7 @@ fn columns<'o>(object: &'o TableOrView, notes: &[FieldDescription]) -> Vec<(&'o 
             match resource {
                 Some(_) => notes.find(is_its).map(explained),
                 None if column.starts_with(char::is_uppercase) => {
-                    let property = Resource::Property.entity_set();
+                    let property = Resource::PROPERTY.entity_set();
                     notes
                         .min_by_key(|note| note.resource != property)
                         .map(explained)

@@ -54,8 +54,8 @@ mod tests {
 
     #[test]
     fn the_description_of_a_resource_precedes_the_general_one() {
-        let of_listing = meaning(Resource::Property, "ListingKey");
-        assert_ne!(of_listing, meaning(Resource::Media, "ListingKey"));
-        assert_eq!(meaning(Resource::Property, "NoSuchField"), None);
+        let of_listing = meaning(Resource::PROPERTY, "ListingKey");
+        assert_ne!(of_listing, meaning(Resource::MEDIA, "ListingKey"));
+        assert_eq!(meaning(Resource::PROPERTY, "NoSuchField"), None);
     }
 }

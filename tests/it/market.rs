@@ -446,7 +446,7 @@ impl Market {
             allow_deletes: 0,
         };
         let mut mirror = sync::open_for_sync(&self.config, false).unwrap();
-        let resources = [Resource::Property, Resource::Media, Resource::OpenHouse];
+        let resources = [Resource::PROPERTY, Resource::MEDIA, Resource::OPEN_HOUSE];
         let done = match job {
             "full" => sync::full(&context, &mut mirror, &resources),
             "reconcile" => sync::reconcile(&context, &mut mirror, &resources),

@@ -51,7 +51,7 @@ pub fn run(wanted: &DemoOptions, output: &Output) -> anyhow::Result<Exit> {
 
     say(&format!(
         "A simulated feed of {} is at {}\n\n1. The first sync reads everything:\n",
-        counted(wanted.listings, Resource::Property.nouns()),
+        counted(wanted.listings, Resource::PROPERTY.nouns()),
         simulator.base_url()
     ))?;
     let first = sync_and_describe(&session, &mut mirror, output)?;

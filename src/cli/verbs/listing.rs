@@ -108,7 +108,7 @@ fn describe(config: &Config, whole: &WholeListing, at: Option<&str>) -> String {
             continue;
         }
         let zone = match resource {
-            Resource::OpenHouse => format!(" ({})", config.schedule.timezone),
+            Resource::OPEN_HOUSE => format!(" ({})", config.schedule.timezone),
             _ => String::new(),
         };
         let count = counted(of.len() as u64, resource.nouns());
@@ -135,18 +135,18 @@ fn describe(config: &Config, whole: &WholeListing, at: Option<&str>) -> String {
 fn describe_child(config: &Config, child: &HeldRecord, is_past: bool) -> String {
     let mut parts = vec![printable(&child.key).into_owned()];
     let names: &[&str] = match child.resource {
-        Resource::Media => &["MediaCategory", "ShortDescription"],
-        Resource::OpenHouse => &["OpenHouseType", "OpenHouseStatus", "OpenHouseRemarks"],
-        Resource::PropertyUnitTypes => &["UnitTypeType", "UnitTypeBedsTotal"],
+        Resource::MEDIA => &["MediaCategory", "ShortDescription"],
+        Resource::OPEN_HOUSE => &["OpenHouseType", "OpenHouseStatus", "OpenHouseRemarks"],
+        Resource::PROPERTY_UNIT_TYPES => &["UnitTypeType", "UnitTypeBedsTotal"],
         _ => &[],
     };
-    if child.resource == Resource::OpenHouse
+    if child.resource == Resource::OPEN_HOUSE
         && let Some(time) = local_time(config, child)
     {
         parts.insert(0, time);
     }
     parts.extend(names.iter().filter_map(|name| shown(child, name)));
-    if child.resource == Resource::Media && !is_past {
+    if child.resource == Resource::MEDIA && !is_past {
         let path = shown(child, "file_path");
         let in_folder = |path| {
             let path = config.mirror.media_dir.join(path);

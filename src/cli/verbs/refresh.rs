@@ -43,7 +43,7 @@ pub fn run(
         }
     }
     let resources = &session.config.sync.resources;
-    if !resources.contains(&Resource::Property) {
+    if !resources.contains(&Resource::PROPERTY) {
         let what = "refresh: listings are not mirrored; add Property to sync.resources";
         return Err(UsageError(what.to_owned()).into());
     }
@@ -69,7 +69,7 @@ pub fn run(
         files: report.files,
         runs: &report.runs,
     };
-    let listings = Resource::Property.nouns();
+    let listings = Resource::PROPERTY.nouns();
     let mut text = format!(
         "{} refreshed",
         counted(refreshed.succeeded.len() as u64, listings)

@@ -72,12 +72,12 @@ pub fn run(arguments: &Arguments, wanted: &SyncOptions, output: &Output) -> anyh
     let progress = ProgressDisplay::new(output, &session.config.feed);
     let context = session.context(&progress, wanted.allow_deletes);
     let is_media = wanted.job == Some(SyncJob::Media);
-    if is_media && !resources.contains(&Resource::Media) {
+    if is_media && !resources.contains(&Resource::MEDIA) {
         let what =
             "sync media: photos are not mirrored; add Media to sync.resources (or to --only)";
         return Err(UsageError(what.to_owned()).into());
     }
-    if wanted.job == Some(SyncJob::Monitor) && !resources.contains(&Resource::Property) {
+    if wanted.job == Some(SyncJob::Monitor) && !resources.contains(&Resource::PROPERTY) {
         let what = "sync monitor: listings are not mirrored; add Property to sync.resources (or to --only)";
         return Err(UsageError(what.to_owned()).into());
     }

@@ -50,9 +50,9 @@ fn entries<'d>(section: Section<'d>, key: &str) -> Result<Vec<Value<'d>>> {
 fn resources(section: Section<'_>) -> Result<Vec<Resource>> {
     let Some(value) = section.value("resources") else {
         return Ok(vec![
-            Resource::Property,
-            Resource::Media,
-            Resource::OpenHouse,
+            Resource::PROPERTY,
+            Resource::MEDIA,
+            Resource::OPEN_HOUSE,
         ]);
     };
     let mut resources = BTreeSet::new();

@@ -238,7 +238,7 @@ fn check_selected(
 fn is_required(resource: Resource, name: &str) -> bool {
     name == resource.key()
         || name == MODIFICATION_TIMESTAMP
-        || (resource == Resource::Property && name == PHOTOS_COUNT)
+        || (resource == Resource::PROPERTY && name == PHOTOS_COUNT)
         || resource.parent_fields().contains(&name)
 }
 

@@ -69,7 +69,7 @@ impl ReadTx<'_> {
     /// Returns the fields that the table of listings has, or None if there is no table
     /// yet.
     pub fn market_fields(&self) -> rusqlite::Result<Option<MarketFields>> {
-        let columns = columns(&self.transaction, Resource::Property.table())?;
+        let columns = columns(&self.transaction, Resource::PROPERTY.table())?;
         let has = |name: &str| columns.iter().any(|column| column == name);
         Ok((!columns.is_empty()).then(|| MarketFields {
             status: has("StandardStatus"),

@@ -41,7 +41,7 @@ impl Mirror {
 
     /// Returns all status changes after an entry of the log, in its order.
     pub fn transitions_after(&self, after: i64) -> rusqlite::Result<Vec<Transition>> {
-        let Some(listings) = Table::of(&self.connection, Resource::Property)? else {
+        let Some(listings) = Table::of(&self.connection, Resource::PROPERTY)? else {
             return Ok(Vec::new());
         };
         let sql = format!(

@@ -95,13 +95,13 @@ impl ReadTx<'_> {
             let at = at.to_owned();
             return Err(NoListing::LogBegins { at, since }.into());
         }
-        let Some(listings) = Table::of(db, Resource::Property)? else {
+        let Some(listings) = Table::of(db, Resource::PROPERTY)? else {
             return Err(self.unknown(key)?.into());
         };
         let past = at.map(|at| Past::at(db, key, at)).transpose()?;
         let mut history = entries(db, "listing_key = ?1 ORDER BY id", &[&key])?;
         let Some(mut listing) =
-            rows_where(db, Resource::Property, "\"ListingKey\" = ?1", key)?.pop()
+            rows_where(db, Resource::PROPERTY, "\"ListingKey\" = ?1", key)?.pop()
         else {
             if history.is_empty() {
                 return Err(self.unknown(key)?.into());

@@ -47,7 +47,7 @@ pub(in crate::mirror) const TO_REMOVE: &str =
 impl PhotoSql {
     /// Returns None if there is no `media`, or the feed has no URLs.
     pub fn of(connection: &Connection) -> rusqlite::Result<Option<PhotoSql>> {
-        let columns = columns(connection, Resource::Media.table())?;
+        let columns = columns(connection, Resource::MEDIA.table())?;
         Ok(PhotoSql::for_columns(&columns))
     }
 
@@ -131,7 +131,7 @@ impl WriteTx<'_> {
     /// Adds what `media` lacks for its files: columns that an earlier version did not
     /// have, and indexes that depend on the feed's fields.
     pub(in crate::mirror) fn ensure_photos(&self) -> rusqlite::Result<()> {
-        let existing = columns(&self.transaction, Resource::Media.table())?;
+        let existing = columns(&self.transaction, Resource::MEDIA.table())?;
         if existing.is_empty() {
             return Ok(());
         }

@@ -26,7 +26,7 @@ impl WriteTx<'_> {
     /// Marks the files of a listing's photos as out of date, except those of photos with a
     /// MediaModificationTimestamp.
     pub fn renew_files(&self, listing_key: &str) -> rusqlite::Result<()> {
-        let columns = columns(&self.transaction, Resource::Media.table())?;
+        let columns = columns(&self.transaction, Resource::MEDIA.table())?;
         let has = |name: &str| columns.iter().any(|column| column == name);
         if !has("file_source") {
             return Ok(());

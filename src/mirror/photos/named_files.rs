@@ -39,7 +39,7 @@ impl Mirror {
     /// Returns up to `most` files of live photos, in the order of their keys, after the
     /// key `after`.
     pub fn files_after(&self, after: &str, most: u64) -> rusqlite::Result<Vec<FileRow>> {
-        if !self.has_table(Resource::Media)? {
+        if !self.has_table(Resource::MEDIA)? {
             return Ok(Vec::new());
         }
         self.connection
@@ -77,7 +77,7 @@ impl Mirror {
         after: &str,
         most: usize,
     ) -> rusqlite::Result<Vec<(String, Option<String>)>> {
-        if !self.has_table(Resource::Media)? {
+        if !self.has_table(Resource::MEDIA)? {
             return Ok(Vec::new());
         }
         self.connection
@@ -94,7 +94,7 @@ impl Mirror {
 
     /// Returns whether any row names a file.
     pub fn has_files(&self) -> rusqlite::Result<bool> {
-        if !self.has_table(Resource::Media)? {
+        if !self.has_table(Resource::MEDIA)? {
             return Ok(false);
         }
         self.connection.query_row(
@@ -106,7 +106,7 @@ impl Mirror {
 
     /// Returns the number of soft-deleted photos that still have a file.
     pub fn count_files_to_remove(&self) -> rusqlite::Result<u64> {
-        if !self.has_table(Resource::Media)? {
+        if !self.has_table(Resource::MEDIA)? {
             return Ok(0);
         }
         let sql = format!("SELECT count(file_path) FROM media WHERE {TO_REMOVE}");
@@ -123,7 +123,7 @@ impl Mirror {
              DELETE FROM temp.named_path;
              INSERT INTO temp.named_path SELECT folder || '/.' || stem || '.part' FROM _downloads;",
         )?;
-        if self.has_table(Resource::Media)? {
+        if self.has_table(Resource::MEDIA)? {
             self.connection.execute_batch(
                 "INSERT OR IGNORE INTO temp.named_path SELECT file_path FROM media
                  WHERE file_path IS NOT NULL",

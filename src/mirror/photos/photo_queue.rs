@@ -106,7 +106,7 @@ impl Mirror {
             "ListingContractDate",
             MODIFICATION_TIMESTAMP,
         ];
-        let columns = columns(&self.connection, Resource::Property.table())?;
+        let columns = columns(&self.connection, Resource::PROPERTY.table())?;
         let known: Vec<String> = fields
             .into_iter()
             .filter(|name| columns.iter().any(|column| column == name))

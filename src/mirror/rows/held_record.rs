@@ -63,7 +63,7 @@ impl HeldRecord {
     /// Returns the record's sort key among its listing's children.
     pub(in crate::mirror) fn place(&self) -> (Resource, i64, String, String) {
         let (order, start) = match self.resource {
-            Resource::Media => (self.value("Order"), None),
+            Resource::MEDIA => (self.value("Order"), None),
             _ => (None, self.value("OpenHouseStartTime")),
         };
         let order = match order {

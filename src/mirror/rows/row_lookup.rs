@@ -91,7 +91,7 @@ impl ReadTx<'_> {
 
     /// Returns whether a listing is live, or None if the mirror does not hold it.
     pub fn listing_is_live(&self, listing_key: &str) -> rusqlite::Result<Option<bool>> {
-        if !self.has_table(Resource::Property)? {
+        if !self.has_table(Resource::PROPERTY)? {
             return Ok(None);
         }
         self.transaction

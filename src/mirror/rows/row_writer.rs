@@ -69,7 +69,7 @@ fn assignments(shape: &Shape, columns: &[String], now: &str) -> String {
         })
         .collect();
     assignments.push(format!("updated_at = {now}"));
-    if shape.resource == Resource::Media {
+    if shape.resource == Resource::MEDIA {
         // After a change, a photo does not wait for the pause of an earlier failure.
         assignments.push(format!("download_after = min(download_after, {now})"));
     }

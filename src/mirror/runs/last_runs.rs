@@ -61,7 +61,7 @@ impl Mirror {
 
     /// Returns the number of photo files and their size in bytes.
     pub fn media_size(&self) -> rusqlite::Result<(u64, u64)> {
-        if !self.has_table(Resource::Media)? {
+        if !self.has_table(Resource::MEDIA)? {
             return Ok((0, 0));
         }
         self.connection.query_row(

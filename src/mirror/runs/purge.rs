@@ -121,13 +121,13 @@ impl WriteTx<'_> {
     fn purge_some(&self, resource: Resource, before: &str) -> rusqlite::Result<(usize, usize)> {
         let (table, key) = (resource.table(), quoted(resource.key()));
         let listing_key = match resource {
-            Resource::Property => key.as_str(),
+            Resource::PROPERTY => key.as_str(),
             child if child.is_child() => "listing_key",
             _ => "NULL",
         };
         // A row whose file still exists is kept, because the file is found by its row.
         let has_no_file = match resource {
-            Resource::Media => "AND file_source IS NULL",
+            Resource::MEDIA => "AND file_source IS NULL",
             _ => "",
         };
         let some: Vec<(String, Option<String>)> = self

@@ -7,7 +7,7 @@ use crate::resource::Resource;
 impl ReadTx<'_> {
     /// Returns the tables of all resources except listings.
     fn other_tables(&self) -> rusqlite::Result<Vec<Table>> {
-        let others = (Resource::ALL.into_iter()).filter(|&resource| resource != Resource::Property);
+        let others = (Resource::ALL.into_iter()).filter(|&resource| resource != Resource::PROPERTY);
         let tables = others.map(|resource| Table::of(&self.transaction, resource).transpose());
         tables.flatten().collect()
     }
@@ -18,11 +18,11 @@ impl WriteTx<'_> {
     pub(in crate::mirror) fn ensure_views(&self) -> rusqlite::Result<()> {
         self.ensure_view("sync_health", runs::SYNC_HEALTH)?;
         self.ensure_view("watermarks", runs::WATERMARKS)?;
-        let Some(listings) = Table::of(&self.transaction, Resource::Property)? else {
+        let Some(listings) = Table::of(&self.transaction, Resource::PROPERTY)? else {
             return Ok(());
         };
-        let media = Table::of(&self.transaction, Resource::Media)?;
-        let houses = Table::of(&self.transaction, Resource::OpenHouse)?;
+        let media = Table::of(&self.transaction, Resource::MEDIA)?;
+        let houses = Table::of(&self.transaction, Resource::OPEN_HOUSE)?;
         for (name, create) in listings::indexes(&listings) {
             self.ensure("index", name, &create)?;
         }

@@ -64,5 +64,5 @@ pub fn up_to_date(
 
 /// Returns whether a sync of these resources downloads photos.
 pub fn downloads_photos(context: &Context<'_>, resources: &[Resource]) -> bool {
-    context.config.sync.download_media && resources.contains(&Resource::Media)
+    context.config.sync.download_media && resources.contains(&Resource::MEDIA)
 }

@@ -38,7 +38,7 @@ pub fn monitor(
         )
     })?;
 
-    let run = SingleRun::begin(mirror, Job::Monitor, Resource::Property)?;
+    let run = SingleRun::begin(mirror, Job::Monitor, Resource::PROPERTY)?;
     let id = run.id;
     let newest = mirror.newest_change()?;
     let mut transitions = mirror.transitions_after(since)?;

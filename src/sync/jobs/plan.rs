@@ -158,12 +158,12 @@ struct Planning<'a> {
 impl Planning<'_> {
     fn read_all(&mut self, resources: &[Resource]) -> Result<()> {
         let has_listings =
-            resources.contains(&Resource::Property) && self.catalog.declares(Resource::Property);
+            resources.contains(&Resource::PROPERTY) && self.catalog.declares(Resource::PROPERTY);
         let (children, others): (Vec<Resource>, Vec<Resource>) =
             (resources.iter()).partition(|resource| has_listings && resource.is_child());
         for resource in others {
             let children = match resource {
-                Resource::Property => children.as_slice(),
+                Resource::PROPERTY => children.as_slice(),
                 _ => &[],
             };
             let found = self.read_separately(resource, children, None)?;
@@ -258,7 +258,7 @@ impl Planning<'_> {
         plan.way = Some(ReadingWay::WithListings);
         plan.requests = Some(0);
         let mut verdict = Verdict::Done;
-        if child != Resource::Adu {
+        if child != Resource::ADU {
             let keys = self.catalog.key_shape(child)?;
             match self.survey(&keys, None, Tries::Once) {
                 Ok((found, cost)) => {

@@ -31,7 +31,7 @@ pub fn reconcile(
                         break;
                     }
                     // An ADU names no listing: it is reachable only through its listing.
-                    if resource == Resource::Adu {
+                    if resource == Resource::ADU {
                         context.progress.note(&Note::NotReconciled(resource));
                         continue;
                     }

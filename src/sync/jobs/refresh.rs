@@ -54,7 +54,7 @@ pub fn refresh(
 ) -> anyhow::Result<(Report, Refreshed)> {
     let mut refreshed = Refreshed::default();
     let with_listings: Vec<Resource> = (resources.iter().copied())
-        .filter(|resource| *resource == Resource::Property || resource.is_child())
+        .filter(|resource| *resource == Resource::PROPERTY || resource.is_child())
         .collect();
     let report = whole_job(context, mirror, EmptyFolder::Refuse, |mirror| {
         let mut report = run_job(
@@ -96,15 +96,15 @@ fn refresh_all(
     let children: Vec<Resource> = (resources.iter().copied())
         .filter(|resource| resource.is_child() && job.catalog.filter(*resource).is_none())
         .collect();
-    let shape = job.catalog.shape(Resource::Property, &children)?;
-    let mut runs = job.runs(Job::Refresh, Resource::Property);
-    for resource in [Resource::Property].iter().chain(&children) {
+    let shape = job.catalog.shape(Resource::PROPERTY, &children)?;
+    let mut runs = job.runs(Job::Refresh, Resource::PROPERTY);
+    for resource in [Resource::PROPERTY].iter().chain(&children) {
         runs.begin(job.mirror, *resource, None)?;
         job.note_new_fields(&mut runs, *resource)?;
     }
     let (context, catalog) = (job.context, job.catalog);
-    let filter = catalog.filter(Resource::Property).map(str::to_owned);
-    let select = catalog.selects(Resource::Property);
+    let filter = catalog.filter(Resource::PROPERTY).map(str::to_owned);
+    let select = catalog.selects(Resource::PROPERTY);
     let sweep = context.feed.sweep(shape.clone(), filter, select);
     fetch_all(job, &sweep, keys, workers, |job, listing| {
         let key = listing.key;
@@ -190,7 +190,7 @@ fn store(
     key: &str,
     fetched: &Fetched,
 ) -> Result<()> {
-    let listings = Resource::Property;
+    let listings = Resource::PROPERTY;
     let Fetched { pages, is_outside } = fetched;
     let write = job.mirror.write()?;
     let is_live = write.is_live(listings, key)?;
@@ -274,7 +274,7 @@ fn end(job: &mut JobRun<'_>, mut runs: RunSet, refreshed: &Refreshed) -> Result<
     };
     job.end_runs(&mut runs, None, |_, runs| {
         let ending = |resource| match resource {
-            Resource::Property => RunEnding::new(verdict, error.clone()),
+            Resource::PROPERTY => RunEnding::new(verdict, error.clone()),
             _ => RunEnding {
                 status: RunStatus::Succeeded,
                 ..RunEnding::new(verdict, None)

@@ -40,7 +40,7 @@ pub(in crate::sync) fn download_photos(
     mirror: &mut Mirror,
     wanted: WantedPhotos<'_>,
 ) -> anyhow::Result<Report> {
-    let single = SingleRun::begin(mirror, Job::Media, Resource::Media)?;
+    let single = SingleRun::begin(mirror, Job::Media, Resource::MEDIA)?;
     let mut run = PhotoRun {
         context,
         id: single.id,
@@ -113,7 +113,7 @@ impl PhotoRun<'_> {
         let assets = Assets::open(context.config, context.stop.clone())?;
         let downloaded = Pipeline::new(self, dir, &assets, total).run(mirror);
         self.traffic = assets.traffic();
-        context.progress.end(Resource::Media);
+        context.progress.end(Resource::MEDIA);
         self.report.add(downloaded?);
         if self.failures.is_halted() {
             self.counts.failed += mirror.count_queued_photos()?;

@@ -61,18 +61,18 @@ impl<'a> UrlRenewal<'a> {
         let context = self.context;
         if self.begun.is_none() {
             let traffic = context.feed.traffic();
-            let mut runs = RunSet::new(Job::Refresh, Resource::Media, traffic);
+            let mut runs = RunSet::new(Job::Refresh, Resource::MEDIA, traffic);
             let catalog = Catalog::ask(context.feed, mirror, &context.config.sync)?;
-            runs.begin(mirror, Resource::Media, None)?;
+            runs.begin(mirror, Resource::MEDIA, None)?;
             self.begun = Some((catalog, runs));
         }
         let Some((catalog, runs)) = &mut self.begun else {
             return Ok(BTreeSet::new());
         };
         let keys: Vec<String> = photos.iter().map(|photo| photo.key.clone()).collect();
-        let shape = catalog.shape(Resource::Media, &[])?;
-        let filter = catalog.filter(Resource::Media).map(str::to_owned);
-        let select = catalog.selects(Resource::Media);
+        let shape = catalog.shape(Resource::MEDIA, &[])?;
+        let filter = catalog.filter(Resource::MEDIA).map(str::to_owned);
+        let select = catalog.selects(Resource::MEDIA);
         let sweep = context.feed.sweep(shape.clone(), filter, select);
         let mut rows = RowUpdates {
             context,
@@ -94,7 +94,7 @@ impl<'a> UrlRenewal<'a> {
 
     /// Ends the run, if it began.
     pub fn end(self, mirror: &mut Mirror) -> anyhow::Result<Report> {
-        let (context, resource) = (self.context, Resource::Media);
+        let (context, resource) = (self.context, Resource::MEDIA);
         let (verdict, error) = match &self.failed {
             None => (Verdict::Done, None),
             Some(error) => match judge(context, resource, error) {
@@ -152,7 +152,7 @@ impl RowUpdates<'_, '_> {
         let listings = photos.iter().filter_map(|photo| photo.listing_key.clone());
         let listings: BTreeSet<String> = listings.collect();
         let listings: Vec<String> = listings.into_iter().collect();
-        let shape = self.catalog.listings_with(Resource::Media, true)?;
+        let shape = self.catalog.listings_with(Resource::MEDIA, true)?;
         let sweep = context.feed.sweep(shape.clone(), None, true);
         fetch(context.feed, context.stop, &sweep, &listings, |step| {
             self.write(mirror, |apply| apply.page(&shape, &step.page))

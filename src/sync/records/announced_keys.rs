@@ -74,7 +74,7 @@ impl Confirming<'_> {
     ) -> Result<Vec<String>> {
         let (feed, stop) = (self.context.feed, self.context.stop);
         // An ADU is stored only with its listing.
-        if resource == Resource::Adu {
+        if resource == Resource::ADU {
             let shape = Arc::new(self.catalog.key_shape(resource)?);
             return fetch(feed, stop, &feed.sweep(shape, None, true), keys, |_| Ok(()));
         }

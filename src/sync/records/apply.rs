@@ -64,7 +64,7 @@ impl<'a> Apply<'a> {
             write,
             runs,
             ignore_fields: &context.config.sync.ignore_fields,
-            has_listings: context.config.sync.resources.contains(&Resource::Property),
+            has_listings: context.config.sync.resources.contains(&Resource::PROPERTY),
             missing: BTreeSet::new(),
             rejected: BTreeSet::new(),
             accepts_older: true,
@@ -182,7 +182,7 @@ impl<'a> Apply<'a> {
         listing: &Record,
         effect: RowEffect,
     ) -> rusqlite::Result<()> {
-        if shape.resource != Resource::Property {
+        if shape.resource != Resource::PROPERTY {
             return Ok(());
         }
         let is_new = matches!(effect, RowEffect::Insert | RowEffect::Restore);
@@ -338,7 +338,7 @@ impl<'a> Apply<'a> {
         announced: Option<&str>,
     ) -> rusqlite::Result<()> {
         let listing_key = match resource {
-            Resource::Property => Some(key.to_owned()),
+            Resource::PROPERTY => Some(key.to_owned()),
             child if child.is_child() => self.write.listing_of(child, key)?,
             _ => None,
         };
@@ -349,7 +349,7 @@ impl<'a> Apply<'a> {
             source_timestamp: announced,
         };
         self.delete_row(subject, reason)?;
-        if resource == Resource::Property {
+        if resource == Resource::PROPERTY {
             self.delete_children(key, announced)?;
         }
         Ok(())
@@ -386,7 +386,7 @@ impl<'a> Apply<'a> {
         let run_of = if has_own {
             resource
         } else {
-            Resource::Property
+            Resource::PROPERTY
         };
         if let Some(run) = self.runs.get_mut(run_of) {
             run.counts.deleted += u64::from(has_own);
@@ -418,7 +418,7 @@ fn subject<'r>(shape: &Shape, record: &'r Record) -> ChangedRecord<'r> {
         resource: shape.resource,
         key: &record.key,
         listing_key: match shape.resource {
-            Resource::Property => Some(&record.key),
+            Resource::PROPERTY => Some(&record.key),
             _ => record.listing_key.as_deref(),
         },
         source_timestamp: shape.modified_of(&record.values),
@@ -430,7 +430,7 @@ fn subject<'r>(shape: &Shape, record: &'r Record) -> ChangedRecord<'r> {
 fn count_of_children(shape: &Shape, listing: &Record, child: Resource) -> Option<usize> {
     let position = shape.position(PHOTOS_COUNT)?;
     match listing.values[position] {
-        Value::Integer(count) if child == Resource::Media => usize::try_from(count).ok(),
+        Value::Integer(count) if child == Resource::MEDIA => usize::try_from(count).ok(),
         _ => None,
     }
 }

@@ -104,13 +104,13 @@ impl Catalog {
     /// [`ShapeError`] if the feed does not declare what is wanted.
     pub fn listings_with(&self, child: Resource, whole: bool) -> Result<Arc<Shape>, ShapeError> {
         let mut select = self.settings.select.clone();
-        select.insert(Resource::Property, Vec::new());
+        select.insert(Resource::PROPERTY, Vec::new());
         if !whole {
             select.insert(child, Vec::new());
         }
         let expand = [child];
         let wanted = self.wanted(&select, &expand);
-        shape(&self.metadata, Resource::Property, wanted).map(Arc::new)
+        shape(&self.metadata, Resource::PROPERTY, wanted).map(Arc::new)
     }
 
     fn wanted<'a>(
@@ -186,8 +186,8 @@ fn select_photo_fields(settings: &mut config::Sync, metadata: &Metadata) {
         "MediaModificationTimestamp",
         "Order",
     ];
-    let declared = metadata.entity_of_set(Resource::Media.entity_set());
-    let (Some(select), Some(declared)) = (settings.select.get_mut(&Resource::Media), declared)
+    let declared = metadata.entity_of_set(Resource::MEDIA.entity_set());
+    let (Some(select), Some(declared)) = (settings.select.get_mut(&Resource::MEDIA), declared)
     else {
         return;
     };

@@ -53,7 +53,7 @@ fn groups(job: &JobRun<'_>, resources: &[Resource]) -> Vec<Group> {
     let group = |resource| Group {
         resource,
         children: match resource {
-            Resource::Property => children.clone(),
+            Resource::PROPERTY => children.clone(),
             _ => Vec::new(),
         },
     };
@@ -101,7 +101,7 @@ fn needs_whole_read(job: &mut JobRun<'_>, group: &Group) -> Result<bool> {
             continue;
         }
         // An ADU names no listing: only $expand shows to which one it belongs.
-        if child == Resource::Adu {
+        if child == Resource::ADU {
             return Ok(true);
         }
         let read = read_whole(job, child, &[])?;
@@ -178,7 +178,7 @@ pub(in crate::sync) fn read_listing_changes(
     job: &mut JobRun<'_>,
     resources: &[Resource],
 ) -> Result<()> {
-    let listings = Resource::Property;
+    let listings = Resource::PROPERTY;
     if needs_full(job.context, job.catalog, job.mirror, listings)? {
         return read_changes(job, resources);
     }
@@ -280,7 +280,7 @@ impl ChildChanges {
         let child = self.child;
         let keys = job.catalog.key_shape(child);
         let has_timestamps = keys.is_ok_and(|keys| keys.has_timestamp());
-        if child == Resource::Adu || (!has_timestamps && self.comes_along) {
+        if child == Resource::ADU || (!has_timestamps && self.comes_along) {
             return self.inherit_from_listings(job, runs);
         }
         if !has_timestamps {

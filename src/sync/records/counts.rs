@@ -96,7 +96,7 @@ fn compare(job: &mut JobRun<'_>, resource: Resource) -> Result<()> {
 /// resource, nothing has changed since, and the feed's count is one of its records.
 fn counts(job: &mut JobRun<'_>, resource: Resource) -> Result<Option<Counts>> {
     let Some(keys) = (job.catalog.key_shape(resource).ok())
-        .filter(|keys| keys.has_timestamp() && resource != Resource::Adu)
+        .filter(|keys| keys.has_timestamp() && resource != Resource::ADU)
     else {
         return Ok(None);
     };

@@ -30,7 +30,7 @@ pub(super) fn file_effect(shape: &Shape, record: &Record, changes: &[FieldChange
             .fields
             .get(change.position)
             .is_some_and(|field| field.name == PHOTOS_CHANGE_TIMESTAMP);
-        if shape.resource == Resource::Property && is_of_photos {
+        if shape.resource == Resource::PROPERTY && is_of_photos {
             return FileEffect::Renewed;
         }
     }

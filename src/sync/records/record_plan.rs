@@ -378,7 +378,7 @@ mod tests {
             ("ModificationTimestamp", ValueForm::Timestamp),
         ];
         let fields = fields.into_iter().map(field).collect();
-        Shape::new(Resource::Property, fields, "ListingKey", Vec::new(), true)
+        Shape::new(Resource::PROPERTY, fields, "ListingKey", Vec::new(), true)
             .expect("the key is among the fields")
     }
 

@@ -30,7 +30,7 @@ pub(in crate::sync) enum WholeRead {
 
 /// Returns whether listings are among the resources, and the feed declares them now.
 pub(in crate::sync) fn has_listings(job: &JobRun<'_>, resources: &[Resource]) -> bool {
-    resources.contains(&Resource::Property) && job.catalog.declares(Resource::Property)
+    resources.contains(&Resource::PROPERTY) && job.catalog.declares(Resource::PROPERTY)
 }
 
 /// Reads all of `resources` completely.
@@ -48,7 +48,7 @@ pub(in crate::sync) fn read_all(job: &mut JobRun<'_>, resources: &[Resource]) ->
         let mut new = BTreeSet::new();
         let come_along = |child: &&Resource| with_listings && child.is_child();
         for &child in resources.iter().filter(come_along) {
-            if resource != Resource::Property {
+            if resource != Resource::PROPERTY {
                 continue;
             }
             if !job.mirror.has_finished_full(child)? {
@@ -110,7 +110,7 @@ fn expand_state(child: Resource) -> String {
 /// Returns whether the child's own resource counts more records than came with the
 /// listings, or sends more fields. With a filter of listings, the counts cannot be compared.
 fn lacks_children(job: &mut JobRun<'_>, child: Resource) -> Result<bool> {
-    if child == Resource::Adu || job.catalog.filter(Resource::Property).is_some() {
+    if child == Resource::ADU || job.catalog.filter(Resource::PROPERTY).is_some() {
         return Ok(false);
     }
     let shape = job.catalog.shape(child, &[])?;

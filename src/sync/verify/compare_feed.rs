@@ -41,7 +41,7 @@ pub fn verify(
     let resources_verified = verified.map_err(SyncError::into_anyhow)?;
     if has_files(resources, mirror)? {
         files = Some(verify_files(context, mirror).map_err(SyncError::into_anyhow)?);
-        context.progress.end(Resource::Media);
+        context.progress.end(Resource::MEDIA);
     }
     Ok(Verified {
         resources: resources_verified,
@@ -57,7 +57,7 @@ fn compare_resources(
     sample: u64,
 ) -> Result<Vec<VerifiedResource>> {
     let catalog = Catalog::ask(context.feed, mirror, &context.config.sync)?;
-    let has_listings = resources.contains(&Resource::Property);
+    let has_listings = resources.contains(&Resource::PROPERTY);
     let mut verified = Vec::new();
     for &resource in resources {
         if resource.is_child() && !catalog.declares(resource) {
@@ -67,9 +67,9 @@ fn compare_resources(
             context,
             catalog: &catalog,
             resource,
-            with_listings: has_listings && resource == Resource::Adu,
-            has_listings: context.config.sync.resources.contains(&Resource::Property)
-                && mirror.has_finished_full(Resource::Property)?,
+            with_listings: has_listings && resource == Resource::ADU,
+            has_listings: context.config.sync.resources.contains(&Resource::PROPERTY)
+                && mirror.has_finished_full(Resource::PROPERTY)?,
             watermark: mirror.watermark(resource)?,
             feed: None,
             sampled: 0,
@@ -209,7 +209,7 @@ impl Comparison<'_> {
     /// Reads keys and timestamps of a child with its listings.
     fn read_with_listings(&mut self, mirror: &mut Mirror) -> Result<()> {
         let feed = self.context.feed;
-        let listings = Resource::Property;
+        let listings = Resource::PROPERTY;
         let shape = self.catalog.listings_with(self.resource, false)?;
         let keys = self.catalog.key_shape(listings)?;
         let filter = self.catalog.filter(listings);

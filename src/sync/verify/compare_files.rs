@@ -81,5 +81,5 @@ pub(in crate::sync) fn has_files(
     resources: &[Resource],
     mirror: &Mirror,
 ) -> rusqlite::Result<bool> {
-    Ok(resources.contains(&Resource::Media) && mirror.has_table(Resource::Media)?)
+    Ok(resources.contains(&Resource::MEDIA) && mirror.has_table(Resource::MEDIA)?)
 }

@@ -66,8 +66,8 @@ impl<'a> Reader<'a> {
             .collect();
         let mut links = checkpoint.positions.iter().filter_map(Position::next_link);
         let resumed_link = links.next().map(str::to_owned);
-        let has_listings = context.config.sync.resources.contains(&Resource::Property)
-            && job.mirror.has_finished_full(Resource::Property)?;
+        let has_listings = context.config.sync.resources.contains(&Resource::PROPERTY)
+            && job.mirror.has_finished_full(Resource::PROPERTY)?;
         // A reconcile applies records that it fetched by key after its pages showed that they
         // differ. They are a second answer.
         let accepts_older = runs.job() == Job::Reconcile;

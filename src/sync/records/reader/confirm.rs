@@ -107,7 +107,7 @@ impl Reader<'_> {
     pub(super) fn confirm_unlisted(&mut self, mirror: &mut Mirror, child: Resource) -> Result<()> {
         let unlisted = self.checkpoint.unlisted.remove(child.entity_set());
         // An ADU can be asked for only with its listing.
-        let Some(unlisted) = unlisted.filter(|_| child != Resource::Adu) else {
+        let Some(unlisted) = unlisted.filter(|_| child != Resource::ADU) else {
             return Ok(());
         };
         let mut keys = mirror.read()?.missing(self.job(), child)?;

@@ -106,7 +106,7 @@ fn newest_of_child(
     child: Resource,
 ) -> Result<Option<String>> {
     let keys = catalog.key_shape(child)?;
-    if child == Resource::Adu || !keys.has_timestamp() {
+    if child == Resource::ADU || !keys.has_timestamp() {
         return Ok(None);
     }
     match survey(context.feed, &keys, None, Tries::Once) {
