@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use clap_complete::Shell;
 
 use super::since::{Since, since};
-use crate::config::Profile;
+use crate::config::{self, PROFILES, Profile};
 use crate::mirror::StatusChange;
 use crate::resource::Resource;
 use simulator::Behaviour;
@@ -31,17 +31,17 @@ const LISTINGS_MAX: u64 = 2_900_000;
 #[derive(Args, Debug)]
 pub struct InitOptions {
     /// Profile of the feed, which sets the defaults in the file
-    #[arg(long, value_name = "NAME", default_value_t = Profile::Wfrmls, value_parser = profile())]
-    pub profile: Profile,
+    #[arg(long, value_name = "NAME", default_value = PROFILES[0].name, value_parser = profile())]
+    pub profile: &'static Profile,
     /// Write metadata.yaml instead: a description of the tables, views and columns for Datasette.
     /// Never overwrites a file
     #[arg(long, conflicts_with = "profile")]
     pub datasette: bool,
 }
 
-fn profile() -> impl TypedValueParser<Value = Profile> {
-    PossibleValuesParser::new(Profile::ALL.map(|profile| profile.name()))
-        .try_map(|name| name.parse::<Profile>())
+fn profile() -> impl TypedValueParser<Value = &'static Profile> {
+    PossibleValuesParser::new(PROFILES.iter().map(|profile| profile.name))
+        .try_map(|name| config::profile(&name))
 }
 
 /// The arguments and options of `sync`.

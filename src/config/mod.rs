@@ -5,6 +5,7 @@
 //! configuration never contains the token: it only names the token's source.
 
 mod config_error;
+mod dialect;
 mod job_times;
 mod known_keys;
 mod load;
@@ -18,12 +19,15 @@ mod template;
 mod tests;
 mod transition;
 mod units;
+mod vendors;
 mod warnings;
 
 pub use config_error::ConfigError;
+pub use dialect::{Dialect, Precision};
 pub use job_times::{Schedule, When};
-pub use profile::{Profile, UnknownProfile};
+pub use profile::Profile;
 pub use settings::{Config, Feed, Media, Mirror, Monitor, Retention, Sync, TokenSource, Watch};
 pub use template::template;
 pub use transition::Transition;
 pub use units::duration;
+pub use vendors::{PROFILES, UnknownProfile, profile};

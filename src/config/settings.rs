@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::dialect::Dialect;
 use super::job_times::Schedule;
 use super::profile::Profile;
 use super::transition::Transition;
@@ -38,7 +39,9 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Feed {
     /// The kind of server, which sets the defaults.
-    pub profile: Profile,
+    pub profile: &'static Profile,
+    /// The particulars that shape requests.
+    pub dialect: Dialect,
     /// The root of the service, http or https. Its path has no trailing slash.
     pub base_url: Url,
     /// The source of the bearer token.

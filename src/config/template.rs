@@ -6,21 +6,21 @@ use super::profile::Profile;
 ///
 /// It parses to exactly the defaults. If the profile has no `base_url`, the user must
 /// add one first.
-pub fn template(profile: Profile) -> String {
-    let base_url = match profile.base_url() {
+pub fn template(profile: &Profile) -> String {
+    let base_url = match profile.base_url {
         Some(url) => format!("base_url = \"{url}\""),
         None => "# base_url = \"https://api.example.com/reso/odata\"  # required: the root of the service"
             .to_owned(),
     };
-    let status = match profile {
-        Profile::Wfrmls => "Odata.Models.StandardStatus'Active'",
-        Profile::Reso => "'Active'",
-    };
-    let [minute, hour, day] = profile.rates();
-    let token_env = profile.token_env();
-    let page_size = profile.page_size();
-    let timezone = profile.timezone();
-    let reconcile = profile.reconcile();
+    let Profile {
+        active,
+        token_env,
+        page_size,
+        rates: [minute, hour, day],
+        timezone,
+        reconcile,
+        ..
+    } = profile;
     format!(
         r#"# The configuration of mlsmirror. Every key is shown with its default.
 # Durations are text such as "250ms", "5s", "20m", "1h30m", "30d"; sizes "256KB",
@@ -52,7 +52,7 @@ max_delete_percent = 10  # a reconcile or full that would delete more is held ba
 ignore_fields = []  # never logged in `changes`
 
 [sync.filter]  # which records the mirror holds; none = all
-# Property = "StandardStatus eq {status}"
+# Property = "StandardStatus eq {active}"
 
 [sync.select]  # which fields; none = all
 # Property = ["ListingKey", "ListPrice"]

@@ -36,7 +36,8 @@ fn the_defaults_are_those_of_the_contract() {
     let url = "https://resoapi.utahrealestate.com/reso/odata";
     let contract = Config {
         feed: Feed {
-            profile: Profile::Wfrmls,
+            profile: &PROFILES[0],
+            dialect: PROFILES[0].dialect,
             base_url: Url::parse(url).expect("a URL"),
             token: TokenSource::Env("WFRMLS_BEARER_TOKEN".into()),
             page_size: 200,
@@ -92,12 +93,12 @@ fn the_defaults_are_those_of_the_contract() {
         },
     };
     assert_eq!(parsed(""), contract);
-    assert_eq!(parsed(&template(Profile::Wfrmls)), contract);
+    assert_eq!(parsed(&template(&PROFILES[0])), contract);
 }
 
 #[test]
 fn the_template_of_reso_lacks_only_its_base_url() {
-    let template = template(Profile::Reso);
+    let template = template(profile("reso").expect("a profile"));
     assert_error(
         &template,
         "5: profile \"reso\" needs `base_url`, the root of the service, in [feed]: \
@@ -122,7 +123,7 @@ fn the_template_of_reso_lacks_only_its_base_url() {
 
 #[test]
 fn the_template_shows_every_key() {
-    for profile in Profile::ALL {
+    for profile in &PROFILES {
         let template = template(profile);
         for (section, known) in known_keys::SECTIONS {
             assert!(template.contains(&format!("\n[{section}]")), "[{section}]");
@@ -339,7 +340,11 @@ fn an_error_says_which_values_are_valid() {
     let cases = [
         (
             "[feed]\nprofile = \"mls\"",
-            "2: `profile` must be \"wfrmls\" or \"reso\", not \"mls\"",
+            "2: unknown profile `mls`; known are wfrmls, reso",
+        ),
+        (
+            "[feed]\nprofile = \"Resso\"",
+            "2: unknown profile `Resso`; did you mean `reso`?",
         ),
         (
             "[feed]\nbase_url = \"example.com\"",
@@ -521,7 +526,7 @@ fn the_error_for_a_missing_file_names_the_file() {
 fn relative_paths_of_a_loaded_file_start_at_its_folder() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("mlsmirror.toml");
-    std::fs::write(&path, template(Profile::Wfrmls)).expect("written");
+    std::fs::write(&path, template(&PROFILES[0])).expect("written");
     let config = Config::load(&path).expect("valid");
     assert_eq!(config.mirror.database, folder.path().join("mirror.db"));
     std::fs::write(&path, b"[feed]\n# \xFF\n").expect("written");

@@ -12,7 +12,7 @@ impl Config {
         if self.feed.base_url.scheme() == "http" && !is_loopback(&self.feed.base_url) {
             warnings.push("`base_url` is http: the token travels in clear; use https".to_owned());
         }
-        if let Some(most) = self.feed.profile.largest_page()
+        if let Some(most) = self.feed.profile.largest_page
             && self.feed.page_size > most
         {
             warnings.push(format!(

@@ -7,18 +7,16 @@ use chrono::{DateTime, Utc};
 use tokio::runtime::Runtime;
 
 use super::http::{BadBody, Client, FeedError, Ledger, RequestOptions, Token, Traffic, Tries};
-use super::odata::{
-    Announced, DeletedBody, DeletedNames, DeletedPosition, Dialect, Metadata, Page,
-};
+use super::odata::{Announced, DeletedBody, DeletedNames, DeletedPosition, Metadata, Page};
 use super::paging::{ParallelReader, Position, Step, Sweep};
-use crate::config;
+use crate::config::{self, Dialect};
 use crate::record::Shape;
 use crate::stop::Stop;
 
 /// A connection to one feed.
 pub struct Feed {
     client: Arc<Client>,
-    dialect: &'static Dialect,
+    dialect: Dialect,
     page_size: u32,
     max_concurrent: usize,
     runtime: Runtime,
@@ -40,7 +38,7 @@ impl Feed {
             .build()?;
         Ok(Feed {
             client: Arc::new(Client::new(settings, token, stop)?),
-            dialect: Dialect::of(settings.profile),
+            dialect: settings.dialect,
             page_size: settings.page_size,
             max_concurrent: settings.max_concurrent,
             runtime,
@@ -49,7 +47,7 @@ impl Feed {
     }
 
     /// Returns the particulars of this server.
-    pub fn dialect(&self) -> &'static Dialect {
+    pub fn dialect(&self) -> Dialect {
         self.dialect
     }
 

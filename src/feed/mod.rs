@@ -14,8 +14,7 @@ pub use assets::{Asset, AssetError, Assets, RejectedDownload, Validators};
 pub use connection::Feed;
 pub use http::{BadBody, DELAY_LIMIT, FeedError, Ledger, Spent, Token, TokenError, Traffic, Tries};
 pub use odata::{
-    Announced, Announcement, DELETED_NAMES, DeletedNames, DeletedPosition, Dialect,
-    KeylessAnnouncement, Metadata, Page, ShapeError, Wanted, columns, member_value, metadata,
-    query, shape,
+    Announced, Announcement, DELETED_NAMES, DeletedNames, DeletedPosition, KeylessAnnouncement,
+    Metadata, Page, ShapeError, Wanted, columns, member_value, metadata, query, shape,
 };
 pub use paging::{Cursor, Key, ParallelReader, Position, Step, Sweep};

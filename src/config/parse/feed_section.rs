@@ -10,6 +10,7 @@ use crate::config::config_error::ConfigError;
 use crate::config::profile::Profile;
 use crate::config::section_reader::{Section, Value};
 use crate::config::settings::{Feed, TokenSource};
+use crate::config::vendors::{self, PROFILES};
 
 /// The longest valid name of an environment variable. A longer value of `token_env` is
 /// probably the token itself.
@@ -17,22 +18,22 @@ const LONGEST_VARIABLE: usize = 64;
 
 pub(super) fn feed_section(section: Section<'_>) -> Result<Feed> {
     let profile = match section.value("profile") {
-        None => Profile::default(),
-        Some(value) => value.text()?.parse().map_err(|_| {
-            let known = Profile::ALL.map(|profile| format!("{:?}", profile.name()));
-            value.must_be(known.join(" or "))
-        })?,
+        None => &PROFILES[0],
+        Some(value) => {
+            vendors::profile(value.text()?).map_err(|unknown| value.error(unknown.to_string()))?
+        }
     };
     let rate = |key: &str, default| {
         let limit = section.whole(key, 0..=u32::MAX, default)?;
         Ok::<_, ConfigError>(NonZeroU32::new(limit))
     };
-    let [minute, hour, day] = profile.rates();
+    let [minute, hour, day] = profile.rates;
     Ok(Feed {
         profile,
+        dialect: profile.dialect,
         base_url: base_url(section, profile)?,
         token: token(section, profile)?,
-        page_size: section.whole("page_size", 1..=10_000, profile.page_size())?,
+        page_size: section.whole("page_size", 1..=10_000, profile.page_size)?,
         timeout: unless_zero(section.duration("timeout", Duration::from_secs(60))?),
         max_retries: section.whole("max_retries", 0..=u32::MAX, 3)?,
         retry_delay: section.duration("retry_delay", Duration::from_secs(5))?,
@@ -44,10 +45,10 @@ pub(super) fn feed_section(section: Section<'_>) -> Result<Feed> {
 }
 
 /// Parses the root of the service.
-fn base_url(section: Section<'_>, profile: Profile) -> Result<Url> {
+fn base_url(section: Section<'_>, profile: &Profile) -> Result<Url> {
     const EXAMPLE: &str = r#"base_url = "https://api.example.com/reso/odata""#;
     let value = section.value("base_url");
-    let Some(text) = value.map(Value::text).transpose()?.or(profile.base_url()) else {
+    let Some(text) = value.map(Value::text).transpose()?.or(profile.base_url) else {
         return Err(section.fail(format!(
             "profile \"{profile}\" needs `base_url`, the root of the service, in [feed]: {EXAMPLE}"
         )));
@@ -75,7 +76,7 @@ fn base_url(section: Section<'_>, profile: Profile) -> Result<Url> {
 }
 
 /// Parses the source of the token.
-fn token(section: Section<'_>, profile: Profile) -> Result<TokenSource> {
+fn token(section: Section<'_>, profile: &Profile) -> Result<TokenSource> {
     match (section.value("token_env"), section.value("token_command")) {
         (Some(env), Some(command)) => {
             let (earlier, later) = if env.line > command.line {
@@ -98,6 +99,6 @@ fn token(section: Section<'_>, profile: Profile) -> Result<TokenSource> {
             Ok(TokenSource::Env(name.to_owned()))
         }
         (None, Some(command)) => Ok(TokenSource::Command(program(command)?)),
-        (None, None) => Ok(TokenSource::Env(profile.token_env().to_owned())),
+        (None, None) => Ok(TokenSource::Env(profile.token_env.to_owned())),
     }
 }

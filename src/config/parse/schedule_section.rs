@@ -5,7 +5,7 @@ use crate::config::job_times::{Schedule, When};
 use crate::config::profile::Profile;
 use crate::config::section_reader::{Section, Value};
 
-pub(super) fn schedule_section(section: Section<'_>, profile: Profile) -> Result<Schedule> {
+pub(super) fn schedule_section(section: Section<'_>, profile: &Profile) -> Result<Schedule> {
     let when = |key: &str, default: &str| {
         let value = section.value(key);
         let text = value.map(Value::any_text).transpose()?.unwrap_or(default);
@@ -19,7 +19,7 @@ pub(super) fn schedule_section(section: Section<'_>, profile: Profile) -> Result
     };
 
     let timezone = match section.value("timezone") {
-        None => profile.timezone(),
+        None => profile.timezone,
         Some(value) => value.text()?.parse().map_err(|_| {
             value.must_be(r#"the IANA name of a time zone, such as "America/Denver" or "UTC""#)
         })?,
@@ -31,7 +31,7 @@ pub(super) fn schedule_section(section: Section<'_>, profile: Profile) -> Result
         incremental: when("incremental", "0 * * * *")?,
         monitor: when("monitor", "*/15 * * * *")?,
         deletions: when("deletions", "0 3 * * *")?,
-        reconcile: when("reconcile", profile.reconcile())?,
+        reconcile: when("reconcile", profile.reconcile)?,
         media: when("media", "")?,
     })
 }

@@ -4,8 +4,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value as Json;
 
 use super::count::Count;
-use super::query::{self, Literal, Order, Precision, Query, timestamp_literal};
+use super::query::{self, Literal, Order, Query, timestamp_literal};
 use super::raw_json::{items, members, spell};
+use crate::config::Precision;
 use crate::feed::http::{BadBody, FeedError};
 use crate::resource::Resource;
 use crate::value::timestamp;

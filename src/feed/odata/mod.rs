@@ -2,7 +2,6 @@
 
 mod count;
 mod deleted;
-mod dialect;
 pub mod metadata;
 mod page;
 pub mod query;
@@ -13,7 +12,6 @@ pub use deleted::{
     Announced, Announcement, DELETED_NAMES, DeletedBody, DeletedNames, DeletedPosition,
     KeylessAnnouncement,
 };
-pub use dialect::Dialect;
 pub use metadata::Metadata;
 #[cfg(test)]
 pub use page::LastChange;

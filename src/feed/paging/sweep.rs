@@ -5,8 +5,9 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 
 use super::key::{Cursor, Key};
+use crate::config::Precision;
 use crate::feed::http::Tries;
-use crate::feed::odata::query::{self, Literal, Precision, Query, timestamp_literal};
+use crate::feed::odata::query::{self, Literal, Query, timestamp_literal};
 use crate::record::Shape;
 use crate::resource::MODIFICATION_TIMESTAMP;
 use crate::value::instant;

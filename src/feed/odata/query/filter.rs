@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::config::Precision;
+
 /// A value in a filter. `Display` writes it in OData syntax.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Literal {
@@ -96,16 +98,6 @@ fn joined<S: AsRef<str>>(parts: impl IntoIterator<Item = S>, word: &str) -> (Str
         count += 1;
     }
     (text, count)
-}
-
-/// The precision of timestamps in a filter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Precision {
-    /// With the stored fraction, if any.
-    AsStored,
-    /// With exactly three digits, for servers that compare timestamps as text. Further
-    /// digits are cut off, because rounding up would skip records.
-    Millis,
 }
 
 /// Returns the OData literal of a timestamp in storage form: `2026-01-02T03:04:05Z` for

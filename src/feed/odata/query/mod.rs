@@ -7,7 +7,5 @@ mod query_builder;
 #[cfg(test)]
 mod tests;
 
-pub use filter::{
-    Literal, Precision, and, eq, ge, group, gt, is_in, le, lt, or, timestamp_literal,
-};
+pub use filter::{Literal, and, eq, ge, group, gt, is_in, le, lt, or, timestamp_literal};
 pub use query_builder::{Order, Query};

@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::Precision;
 
 fn text(value: &str) -> Literal {
     Literal::Text(value.to_owned())
