@@ -19,19 +19,18 @@ impl Mirror {
 
     /// Returns whether the children of more than half of the live listings are due.
     pub fn has_many_due_children(&self, child: Resource) -> rusqlite::Result<bool> {
-        let count = |sql: &str, resource: &[&str]| -> rusqlite::Result<i64> {
-            let params = rusqlite::params_from_iter(resource);
-            self.connection.query_row(sql, params, |row| row.get(0))
+        let holds = |sql: &str| -> rusqlite::Result<bool> {
+            (self.connection).query_row(sql, [child.entity_set()], |row| row.get(0))
         };
-        let of_child = "SELECT count(*) FROM _due_children WHERE resource = ?1";
-        let due = count(of_child, &[child.entity_set()])?;
-        Ok(due > 0 && {
-            let live = count(
-                "SELECT count(*) FROM listings WHERE deleted_at IS NULL",
-                &[],
-            )?;
-            due * 2 > live
-        })
+        Ok(
+            holds("SELECT EXISTS (SELECT 1 FROM _due_children WHERE resource = ?1)")?
+                && holds(
+                    "SELECT 2 * count(due.listing_key) > count(*) FROM listings
+                     LEFT JOIN _due_children AS due
+                         ON due.listing_key = listings.\"ListingKey\" AND due.resource = ?1
+                     WHERE listings.deleted_at IS NULL",
+                )?,
+        )
     }
 }
 
