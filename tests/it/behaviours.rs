@@ -297,3 +297,16 @@ fn a_mirror_is_exact_or_says_why_not_under_pairs_of_behaviours() {
     }
     assert_none(run_all(&pairs, seed()));
 }
+
+#[test]
+fn pairs_that_lost_records_are_exact_or_reported() {
+    use Behaviour as B;
+    let pairs = [
+        [B::OrderbyIgnored, B::ChildForbidden],
+        [B::ExpandCapped, B::CountIsPageSize],
+        [B::CountIsPageSize, B::EmptyAnswers],
+        [B::AnnouncedButAlive, B::DateHeaderUnreadable],
+        [B::NoDeletionsAnnounced, B::DateHeaderUnreadable],
+    ];
+    assert_none(run_all(&pairs.map(|pair| pair.to_vec()), seed()));
+}

@@ -29,9 +29,7 @@ pub(in crate::sync) fn apply_announcements_daily(
     job: &mut JobRun<'_>,
     resources: &[Resource],
 ) -> Result<()> {
-    if let Some(now) = job.context.feed.date()
-        && was_refused_today(job.mirror, now)?
-    {
+    if was_refused_today(job.mirror, job.context.feed.now())? {
         return Ok(());
     }
     apply_announcements(job, resources)
@@ -78,7 +76,7 @@ pub(in crate::sync) fn apply_announcements(
         Ok(true) => announcing.finish(job),
         Ok(false) => {
             job.context.progress.note(&Note::NoAnnouncements);
-            save_refusal(job.mirror, job.context.feed.date())?;
+            save_refusal(job.mirror, job.context.feed.now())?;
             job.discard(announcing.runs)
         }
         Err(error) => job.end_failed(announcing.runs, &error.of_resource()?),
@@ -257,14 +255,12 @@ impl Announcing<'_> {
     }
 
     fn note_newest(&mut self, page: &Announced) {
-        let now = self.context.feed.date().map(stored_instant);
+        let now = stored_instant(self.context.feed.now());
         let times = page
             .announcements
             .iter()
             .filter_map(|one| one.timestamp.as_ref());
-        let newest = times
-            .filter(|time| now.as_ref().is_none_or(|now| *time <= now))
-            .max();
+        let newest = times.filter(|time| **time <= now).max();
         self.newest = self.newest.take().max(newest.cloned());
     }
 

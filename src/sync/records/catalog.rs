@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 
 use crate::config;
 use crate::feed::metadata::ReadAt;
@@ -168,7 +168,7 @@ fn settled(mut metadata: Metadata, feed: &Feed, mirror: &Mirror) -> Result<Metad
         return Ok(metadata);
     };
     let before = serde_json::from_str(&before).context("reading the saved $metadata")?;
-    let now = feed.date().unwrap_or_else(Utc::now);
+    let now = feed.now();
     let at = ReadAt {
         now: &stored_instant(now),
         day_before: &stored_instant(now - TimeDelta::days(1)),

@@ -31,9 +31,8 @@ pub(super) fn was_refused_today(mirror: &Mirror, now: DateTime<Utc>) -> Result<b
     Ok(refused.is_some_and(|refused| now - refused < TimeDelta::days(1)))
 }
 
-/// Saves that the feed refuses the resource. Without the feed's time, every sync asks again.
-pub(super) fn save_refusal(mirror: &mut Mirror, now: Option<DateTime<Utc>>) -> Result<()> {
-    let Some(now) = now else { return Ok(()) };
+/// Saves that the feed refused the resource at this time.
+pub(super) fn save_refusal(mirror: &mut Mirror, now: DateTime<Utc>) -> Result<()> {
     let write = mirror.write()?;
     write.set_state(REFUSED_AT, &stored_instant(now))?;
     Ok(write.commit()?)

@@ -83,13 +83,23 @@ pub fn newest_records(
 /// Asks for the count with a page of one record. A server that counts the records of the page
 /// gives another count than [`survey`].
 pub fn count(feed: &Feed, shape: &Shape, filter: Option<&str>) -> Result<Option<u64>, FeedError> {
-    let query = Query::of(shape.resource.entity_set())
-        .select(shape.fields.iter().map(|field| field.name.clone()))
-        .filter(filter.unwrap_or_default())
-        .top(1)
-        .count();
+    let query = selected(shape, filter.map(query::group)).top(1).count();
     let page = feed.page(&query.to_path_and_query(), shape, Tries::Once)?;
     Ok(page.count)
+}
+
+/// Asks for the record with the last key, in the feed's own order of keys. Returns no key if
+/// the resource has no records, or the record has none.
+pub fn last_key(
+    feed: &Feed,
+    shape: &Shape,
+    filter: Option<&str>,
+) -> Result<Option<Box<str>>, FeedError> {
+    let query = selected(shape, filter.map(query::group))
+        .order_by(shape.paging_field().name.clone(), Order::Desc)
+        .top(1);
+    let page = feed.page(&query.to_path_and_query(), shape, Tries::Once)?;
+    Ok(page.records.first().map(|record| record.key.clone()))
 }
 
 /// Asks a server that does not know `$orderby` for the count. The feed's time replaces the

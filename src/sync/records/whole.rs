@@ -108,7 +108,8 @@ fn expand_state(child: Resource) -> String {
 }
 
 /// Returns whether the child's own resource counts more records than came with the
-/// listings, or sends more fields. With a filter of listings, the counts cannot be compared.
+/// listings, or sends more fields. Where counts prove nothing, it may have more whenever it has
+/// any. With a filter of listings, the counts cannot be compared.
 fn lacks_children(job: &mut JobRun<'_>, child: Resource) -> Result<bool> {
     if child == Resource::ADU || job.catalog.filter(Resource::PROPERTY).is_some() {
         return Ok(false);
@@ -122,6 +123,9 @@ fn lacks_children(job: &mut JobRun<'_>, child: Resource) -> Result<bool> {
     if has_richer(job, &shape, &page)? {
         note_expand_lacks(job, child)?;
         return Ok(true);
+    }
+    if !job.context.feed.trusts_counts() {
+        return Ok(page.entries > 0);
     }
     let live = live_rows(job, child)?;
     Ok(page.count.is_some_and(|counted| counted > live))

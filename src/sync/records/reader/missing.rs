@@ -9,8 +9,8 @@ use crate::record::Shape;
 use crate::resource::Resource;
 use crate::sync::records::by_key::fetch;
 use crate::sync::records::record_plan::{DeletionLimit, DeletionPlan, plan_deletions};
-use crate::sync::records::survey::{Survey, survey};
-use crate::sync::sync_error::Result;
+use crate::sync::records::survey::{Survey, last_key, survey};
+use crate::sync::sync_error::{Result, answer_if_any};
 
 impl<'a> Reader<'a> {
     /// Reads everything that is not read yet, and deletes the rows that the feed lacks.
@@ -31,9 +31,8 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         let whole = self.catalog.shape(self.resource, &[])?;
-        if let Err(error) = self.compare_all(mirror, &whole) {
+        while let Err(error) = self.compare_all(mirror, &whole) {
             self.recover_from(error, mirror, whole.clone())?;
-            self.compare_all(mirror, &whole)?;
         }
         self.read_skipped(mirror, &whole, |reader, mirror| {
             reader.compare_all(mirror, &whole)
@@ -55,12 +54,13 @@ impl<'a> Reader<'a> {
         }
         let lacks_records = |count: Option<u64>, seen| count.is_some_and(|count| count > seen);
         let seen = self.seen(mirror)?;
-        if !self.checkpoint.by_links && !lacks_records(self.checkpoint.count, seen) {
+        let lacks_last = self.lacks_last_record(mirror, shape)?;
+        if !self.checkpoint.by_links && !lacks_records(self.checkpoint.count, seen) && !lacks_last {
             return Ok(());
         }
         let now = self.survey()?;
-        if lacks_records(now.count, seen) {
-            if self.ignores_filter(now.count)? {
+        if lacks_last || lacks_records(now.count, seen) {
+            if !lacks_last && self.ignores_filter(now.count)? {
                 return Ok(());
             }
             tracing::info!(resource = %self.resource, count = now.count, seen, "reading again: pages skipped records");
@@ -82,8 +82,30 @@ impl<'a> Reader<'a> {
                 "the feed counts {count} {nouns}, and its pages gave {seen}, read 2 times"
             ));
             self.is_incomplete = true;
+        } else if lacks_last && self.lacks_last_record(mirror, shape)? {
+            let (_, nouns) = self.resource.nouns();
+            self.left_out.push(format!(
+                "the pages of {nouns} ended before the last key that the feed has, read 2 times"
+            ));
+            self.is_incomplete = true;
         }
         Ok(())
+    }
+
+    /// Returns whether the mirror lacks the record with the feed's last key, where no count
+    /// shows the end of the pages: a page that was empty by mistake looks like the last one.
+    fn lacks_last_record(&self, mirror: &mut Mirror, shape: &Arc<Shape>) -> Result<bool> {
+        let feed = self.context.feed;
+        if feed.trusts_counts() || self.checkpoint.by_links || self.checkpoint.unwanted > 0 {
+            return Ok(false);
+        }
+        let keys = self.catalog.key_shape(shape.resource)?;
+        let filter = self.catalog.filter(self.resource);
+        let Some(Some(key)) = answer_if_any(last_key(feed, &keys, filter))? else {
+            return Ok(false);
+        };
+        let read = mirror.read()?;
+        Ok(read.open_rejects(self.resource)? == 0 && !read.is_live(self.resource, &key)?)
     }
 
     fn survey(&self) -> Result<Survey> {

@@ -18,9 +18,8 @@ impl Reader<'_> {
         if !shape.children.is_empty() && self.checkpoint.read == 0 {
             shape = self.probe(mirror, shape)?;
         }
-        if let Err(error) = self.read(mirror, &shape) {
+        while let Err(error) = self.read(mirror, &shape) {
             shape = self.recover_from(error, mirror, shape)?;
-            self.read(mirror, &shape)?;
         }
         Ok(shape)
     }
@@ -83,13 +82,10 @@ impl Reader<'_> {
             FeedError::Refused { .. } | FeedError::OtherOrigin(_)
         );
         let is_unordered = matches!(feed_error, FeedError::Unordered(_));
-        // A server may take the order of the first page, and not the filter of the second.
-        let pages = self.checkpoint.positions.len() as u64;
-        let is_early = self.checkpoint.read <= pages * u64::from(self.context.feed.page_size());
-        let may_refuse_order = feed_error.may_refuse_order() && is_early;
+        let may_refuse_order = feed_error.may_refuse_order() && self.is_early();
         if !shape.children.is_empty() && feed_error.smaller_request_may_succeed() {
             match self.recover_without_children(error, mirror, shape.clone()) {
-                Err(again) if again.feed().is_some() && may_refuse_order => error = again,
+                Err(again) if again.feed().is_some() => error = again,
                 recovered => return recovered,
             }
         }
@@ -103,7 +99,18 @@ impl Reader<'_> {
             self.checkpoint.positions = vec![Position::NextLink { next_link: None }];
             return Ok(shape);
         }
+        if is_refused_link && self.checkpoint.by_links && self.checkpoint.read > 0 {
+            let problem = format!("the next links lead to no end: {error}");
+            return Err(FeedError::Stuck(problem).into());
+        }
         Err(error)
+    }
+
+    /// Returns whether no walk is past its second page. A server may take the order of the
+    /// first page, and not the filter of the second.
+    fn is_early(&self) -> bool {
+        let walks = self.checkpoint.positions.len() as u64;
+        self.checkpoint.read <= walks * u64::from(self.context.feed.page_size())
     }
 
     /// Starts again by next links, for a server that does not take the order or the filter
@@ -155,8 +162,16 @@ impl Reader<'_> {
             return Err(error);
         };
         let plain = self.catalog.shape(self.resource, &[])?;
-        let Ok(step) = self.context.feed.step(&self.sweep(&plain), walk, &from) else {
-            return Err(error);
+        let step = match self.context.feed.step(&self.sweep(&plain), walk, &from) {
+            Ok(step) => step,
+            Err(refusal) if refusal.may_refuse_order() && self.is_early() => {
+                return if self.read_by_links() {
+                    Ok(shape)
+                } else {
+                    Err(error)
+                };
+            }
+            Err(_) => return Err(error),
         };
         // A failure that has passed was not caused by the children.
         let once_more = Sweep {
