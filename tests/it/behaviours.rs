@@ -9,8 +9,9 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use chrono::Timelike as _;
 use serde_json::json;
-use simulator::{Behaviour, Simulator};
+use simulator::{Behaviour, Clock, Simulator};
 
 use crate::market::Dice;
 use crate::support::*;
@@ -88,6 +89,9 @@ struct Trial {
     dice: Dice,
     feed: Simulator,
     mirror: Mirror,
+    /// Whether deletions are found by the next reconcile only: nothing announces them, and no
+    /// count shows them.
+    finds_deletions_late: bool,
 }
 
 impl Trial {
@@ -95,6 +99,11 @@ impl Trial {
         let feed = feed_with(LISTINGS, |options| {
             options.seed = seed;
             options.page_size = 8;
+            if behaviours.contains(&Behaviour::DateHeaderUnreadable) {
+                // The local clock replaces the feed's, so that both must agree.
+                let now = chrono::Utc::now() - chrono::Duration::days(4);
+                options.clock = Clock::At(now.with_nanosecond(0).unwrap());
+            }
         });
         feed.behave(behaviours);
         let mirror = Mirror::with(&feed, |settings| {
@@ -107,11 +116,18 @@ impl Trial {
             dice: Dice(seed),
             feed,
             mirror,
+            finds_deletions_late: false,
         }
+    }
+
+    fn has(&self, behaviours: &[Behaviour]) -> bool {
+        behaviours.iter().all(|one| self.behaviours.contains(one))
     }
 
     /// Runs the whole trial. Returns the steps that ended with 3, or the fault.
     fn run(&mut self) -> Result<Vec<String>, String> {
+        self.finds_deletions_late =
+            self.has(&[Behaviour::CountIsPageSize, Behaviour::NoDeletionsAnnounced]);
         let mut partial = Vec::new();
         partial.extend(self.sync("first full", &[])?);
         for round in ["first", "second", "third"] {
@@ -120,6 +136,7 @@ impl Trial {
             partial.extend(self.sync(&format!("{round} incremental"), &[])?);
         }
         self.feed.advance(chrono::Duration::hours(1));
+        self.finds_deletions_late = false;
         partial.extend(self.sync("reconcile", &["reconcile"])?);
         partial.extend(self.verify()?);
         Ok(partial)
@@ -141,6 +158,10 @@ impl Trial {
                 ))
             }
             Some(3) if has_reason => Ok(Some(format!("{step}: {}", last_line(&ended.stderr)))),
+            // There is nothing to compare before the first full sync has completed.
+            Some(1) if ended.stderr.contains("has never completed a full sync") => {
+                Ok(Some(format!("{step}: {}", last_line(&ended.stderr))))
+            }
             _ => Err(format!("{step}: {ended}")),
         }
     }
@@ -161,7 +182,11 @@ impl Trial {
         let hidden = [Behaviour::UndeclaredChild, Behaviour::ChildForbidden];
         let hides = hidden.iter().any(|one| self.behaviours.contains(one));
         let sets: &[&str] = if hides { &["Property", "Media"] } else { &MAIN };
-        differences(&self.mirror.open(), &self.feed, sets)
+        let mut differences = differences(&self.mirror.open(), &self.feed, sets);
+        if self.finds_deletions_late {
+            differences.retain(|difference| !difference.ends_with(" is not in the feed"));
+        }
+        differences
     }
 
     /// Changes a tenth of the records: edits, photos, open houses, new and deleted listings.
@@ -307,6 +332,9 @@ fn pairs_that_lost_records_are_exact_or_reported() {
         [B::CountIsPageSize, B::EmptyAnswers],
         [B::AnnouncedButAlive, B::DateHeaderUnreadable],
         [B::NoDeletionsAnnounced, B::DateHeaderUnreadable],
+        [B::OrderbyRefused, B::CountIsPageSize],
+        [B::PageRepeatsARecord, B::AnnouncedButAlive],
+        [B::EmptyAnswers, B::StaleReplica],
     ];
     assert_none(run_all(&pairs.map(|pair| pair.to_vec()), seed()));
 }

@@ -1,5 +1,7 @@
 //! The `Deleted` resource, in which a feed announces deletions.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Deserializer};
 use serde_json::Value as Json;
 
@@ -80,11 +82,14 @@ impl DeletedNames {
                 query::gt(self.timestamp, &after)
             }
         };
-        let query = Query::of(ENTITY_SET)
+        let mut query = Query::of(ENTITY_SET)
             .filter(query::and([of_set.unwrap_or_default(), time]))
-            .order_by(self.timestamp, Order::Asc)
-            .order_by(self.key, Order::Asc)
             .count();
+        if !position.is_unordered {
+            query = query
+                .order_by(self.timestamp, Order::Asc)
+                .order_by(self.key, Order::Asc);
+        }
         match position.skip {
             0 => query,
             skip => query.skip(skip),
@@ -162,14 +167,24 @@ pub struct DeletedPosition {
     from: Option<String>,
     /// The number of entries to skip from there.
     skip: u64,
+    /// Whether the page is requested without an order.
+    is_unordered: bool,
 }
 
 impl DeletedPosition {
+    /// Returns the first page, for a server that refuses `$orderby`.
+    pub fn unordered() -> DeletedPosition {
+        DeletedPosition {
+            is_unordered: true,
+            ..DeletedPosition::default()
+        }
+    }
+
     /// Returns the position after all entries.
     pub fn end() -> DeletedPosition {
         DeletedPosition {
             from: Some("9999-12-31T00:00:00Z".to_owned()),
-            skip: 0,
+            ..DeletedPosition::default()
         }
     }
 }
@@ -208,12 +223,11 @@ impl Announced {
         let is_repeated =
             self.entries > 0 && self.announcements.is_empty() && self.keyless.is_empty();
         let has_moved = position.skip == 0 && self.next.as_ref() != Some(position);
-        if is_repeated && !has_moved {
-            let problem = "Deleted sends the same page again; it seems to ignore $skip";
-            return Err(FeedError::Stuck(problem.to_owned()));
-        }
         if is_repeated && self.entries < before.entries && !self.claims_more {
             self.next = None;
+        } else if is_repeated && !has_moved {
+            let problem = "Deleted sends the same page again; it seems to ignore $skip";
+            return Err(FeedError::Stuck(problem.to_owned()));
         }
         Ok(())
     }
@@ -272,11 +286,13 @@ impl DeletedBody {
     /// they share one timestamp or are not in the order of timestamps.
     fn next(&self, names: &DeletedNames, position: &DeletedPosition) -> DeletedPosition {
         let sent = |entry: &Json| text(entry, names.timestamp);
-        let entries = self.value.len() as u64;
+        // A server that repeats an entry within a page moves the others to the next page.
+        let distinct: HashSet<String> = self.value.iter().map(Json::to_string).collect();
+        let entries = distinct.len() as u64;
         let times: Vec<Option<String>> = (self.value.iter().map(sent))
             .map(|sent| sent.as_deref().and_then(timestamp).map(String::from))
             .collect();
-        let was_unordered = position.from.is_none() && position.skip > 0;
+        let was_unordered = position.is_unordered || (position.from.is_none() && position.skip > 0);
         let is_ordered = times.is_sorted() && !was_unordered;
         let has_one_time = times.first() == times.last();
 
@@ -284,15 +300,17 @@ impl DeletedBody {
         match last.and_then(|_| self.value.last().and_then(sent)) {
             Some(last) if is_ordered && !has_one_time => DeletedPosition {
                 from: Some(last),
-                skip: 0,
+                ..DeletedPosition::default()
             },
             Some(last) if is_ordered && position.from.is_none() => DeletedPosition {
                 from: Some(last),
                 skip: entries,
+                is_unordered: false,
             },
             _ => DeletedPosition {
                 from: position.from.clone(),
                 skip: position.skip + entries,
+                is_unordered: position.is_unordered,
             },
         }
     }

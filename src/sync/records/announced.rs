@@ -101,13 +101,27 @@ fn has_no_announcements(error: &FeedError) -> bool {
     }
 }
 
+/// Returns each combination of a first page and names: with an order, and then without one.
+fn ways<N: Copy>(
+    names: impl IntoIterator<Item = N> + Clone,
+) -> impl Iterator<Item = (DeletedPosition, N)> {
+    [DeletedPosition::default(), DeletedPosition::unordered()]
+        .into_iter()
+        .flat_map(move |first| {
+            names
+                .clone()
+                .into_iter()
+                .map(move |one| (first.clone(), one))
+        })
+}
+
 /// Returns whether the feed announces deletions. Requests the announcements of the future
 /// under one of its names after the other.
 pub(in crate::sync) fn announces(feed: &Feed, resource: Resource) -> Result<bool, FeedError> {
     let after = stored_instant(feed.now());
-    for names in &DELETED_NAMES {
+    for (first, names) in ways(&DELETED_NAMES) {
         for of in names.queries(&[resource.entity_set()]) {
-            match feed.announced(names, of, &after, &DeletedPosition::default()) {
+            match feed.announced(names, of, &after, &first) {
                 Ok(_) => return Ok(true),
                 Err(FeedError::Refused { status: 400, .. }) => {}
                 Err(error) if has_no_announcements(&error) => return Ok(false),
@@ -139,8 +153,8 @@ impl Announcing<'_> {
     /// Reads the announcements under the names that the feed answers to. The names that
     /// answered last are tried first. Returns false if the feed answers to none.
     fn read(&mut self, mirror: &mut Mirror) -> Result<bool> {
-        for names in names_by_last(mirror)? {
-            match self.read_named(mirror, names) {
+        for (first, names) in ways(names_by_last(mirror)?) {
+            match self.read_named(mirror, names, &first) {
                 Ok(true) => return Ok(true),
                 Ok(false) => {}
                 Err(error) if error.feed().is_some_and(has_no_announcements) => return Ok(false),
@@ -152,14 +166,19 @@ impl Announcing<'_> {
 
     /// Reads all pages of a server that answers to these names. Returns false if it refuses
     /// the first page.
-    fn read_named(&mut self, mirror: &mut Mirror, names: &'static DeletedNames) -> Result<bool> {
+    fn read_named(
+        &mut self,
+        mirror: &mut Mirror,
+        names: &'static DeletedNames,
+        first: &DeletedPosition,
+    ) -> Result<bool> {
         let resources = self.runs.resources();
         let sets: Vec<&str> = (resources.iter())
             .map(|resource| resource.entity_set())
             .collect();
         let mut has_answered = false;
         for of in names.queries(&sets) {
-            let mut next = Some(DeletedPosition::default());
+            let mut next = Some(first.clone());
             let mut before = Announced::default();
             while let Some(position) = next {
                 let asked = self

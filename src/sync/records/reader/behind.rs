@@ -9,14 +9,15 @@ use crate::mirror::{Job, Mirror};
 use crate::sync::records::by_key::fetch;
 use crate::sync::sync_error::Result;
 
-/// The number of rows, newer than the answers, that are asked for by key.
+/// The number of rows, newer than the answers, that are asked for by key, and of older rows.
 const NEWEST: u64 = 50;
 
 impl Reader<'_> {
     /// Returns whether the answers are behind, and notes it as a reason why the run is
     /// partial. Their newest timestamp is also older than before if all newer records were
-    /// deleted, so that these are asked for by key. With `--allow-deletes`, the user accepts
-    /// an earlier state of the feed.
+    /// deleted, so that these are asked for by key, together with older ones: an answer without
+    /// any of them proves nothing. With `--allow-deletes`, the user accepts an earlier state of
+    /// the feed.
     pub fn is_behind(&mut self, mirror: &mut Mirror) -> Result<bool> {
         if self.copy_is_behind {
             let reason = "the feed's answers seem to come from a copy that is behind";
@@ -38,12 +39,18 @@ impl Reader<'_> {
         };
         let after = newest.cloned().max(read_from).unwrap_or_default();
         let read = mirror.read()?;
-        let keys = read.live_between(self.resource, &after, &watermark, NEWEST)?;
+        let newer = read.live_between(self.resource, &after, &watermark, NEWEST)?;
+        if newer.is_empty() {
+            return Ok(false);
+        }
+        let older = read.live_between(self.resource, "", &after, NEWEST)?;
         drop(read);
         let (feed, stop) = (self.context.feed, self.context.stop);
         let shape = Arc::new(self.catalog.key_shape(self.resource)?);
+        let keys = [newer.as_slice(), &older].concat();
         let absent = fetch(feed, stop, &self.sweep(&shape), &keys, |_| Ok(()))?;
-        if absent.len() == keys.len() {
+        let are_absent = |keys: &[String]| keys.iter().all(|key| absent.contains(key));
+        if are_absent(&newer) && (older.is_empty() || !are_absent(&older)) {
             return Ok(false);
         }
         let (_, nouns) = self.resource.nouns();
