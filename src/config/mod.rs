@@ -25,7 +25,7 @@ mod warnings;
 pub use config_error::ConfigError;
 pub use dialect::{Dialect, Precision};
 pub use job_times::{Schedule, When};
-pub use profile::Profile;
+pub use profile::{OAuthDefaults, Profile, placeholders};
 pub use settings::{Config, Feed, Media, Mirror, Monitor, Retention, Sync, TokenSource, Watch};
 pub use template::template;
 pub use transition::Transition;

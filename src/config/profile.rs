@@ -1,20 +1,27 @@
 //! A kind of server, as data.
 
 use std::fmt;
+use std::time::Duration;
 
 use chrono_tz::Tz;
 
 use super::dialect::Dialect;
 
 /// A kind of server. It sets the defaults of a configuration.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
     /// The name in the configuration.
     pub name: &'static str,
-    /// The root of the service, if all mirrors use the same one.
+    /// The name of the service in sentences.
+    pub service: &'static str,
+    /// Whether nobody has run the profile against the live service yet. Its values then come
+    /// from documents only.
+    pub untried: bool,
+    /// The root of the service, if all mirrors use the same one. It may have a part in braces,
+    /// such as `{dataset}`, which the user must fill in.
     pub base_url: Option<&'static str>,
-    /// The environment variable with the bearer token.
-    pub token_env: &'static str,
+    /// How the service gives tokens. None = it gives a bearer token without an expiry date.
+    pub oauth: Option<OAuthDefaults>,
     /// The default number of records per page.
     pub page_size: u32,
     /// The largest page that the server sends, if it has a limit.
@@ -23,12 +30,60 @@ pub struct Profile {
     pub rates: [u32; 3],
     /// When all keys are compared: daily where the feed announces no deletions, else never.
     pub reconcile: &'static str,
+    /// How far before the watermark an incremental sync starts to read.
+    pub overlap: Duration,
     /// The time zone of the schedule.
     pub timezone: Tz,
     /// The literal of the status `Active` in a filter.
     pub active: &'static str,
     /// The particulars that shape requests.
     pub dialect: Dialect,
+}
+
+/// How a service gives tokens for a client's name and secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OAuthDefaults {
+    /// The address that gives tokens. It may have a part in braces, as a `base_url` may.
+    pub token_url: &'static str,
+    /// `client_credentials` or `password`.
+    pub grant: &'static str,
+    /// The scope, if the service demands one.
+    pub scope: Option<&'static str>,
+    /// Whether the client's name and secret are sent by HTTP Basic, and not in the body.
+    pub basic: bool,
+}
+
+/// Returns the parts of a setting in braces, which the user must replace: `{dataset}`.
+pub fn placeholders(text: &str) -> Vec<&str> {
+    let parts = text.split_inclusive('}').filter(|part| part.ends_with('}'));
+    let mut found: Vec<&str> = parts
+        .filter_map(|part| part.rfind('{').map(|start| &part[start..]))
+        .collect();
+    found.dedup();
+    found
+}
+
+impl Profile {
+    /// Returns the environment variable with a credential of the service, for example
+    /// `TRESTLE_CLIENT_ID` for `CLIENT_ID`.
+    pub fn variable(&self, credential: &str) -> String {
+        format!("{}_{credential}", self.name.to_ascii_uppercase())
+    }
+
+    /// Returns a caution about a profile that is untried.
+    pub fn caution(&self) -> Option<String> {
+        let caution = format!(
+            "nobody has run the profile {self} against the live service yet; compare its settings \
+             with the documentation of {}",
+            self.service
+        );
+        self.untried.then_some(caution)
+    }
+
+    /// Returns the environment variable with the bearer token.
+    pub fn token_env(&self) -> String {
+        self.variable("BEARER_TOKEN")
+    }
 }
 
 impl fmt::Display for Profile {

@@ -1,6 +1,7 @@
 //! The text of a new configuration file.
 
-use super::profile::Profile;
+use super::profile::{Profile, placeholders};
+use super::units::duration_text;
 
 /// Returns a commented `mlsmirror.toml` with every key at the profile's default.
 ///
@@ -8,13 +9,20 @@ use super::profile::Profile;
 /// add one first.
 pub fn template(profile: &Profile) -> String {
     let base_url = match profile.base_url {
-        Some(url) => format!("base_url = \"{url}\""),
+        Some(url) if placeholders(url).is_empty() => format!("base_url = \"{url}\""),
+        Some(url) => format!("base_url = \"{url}\"  # required: replace each part in braces"),
         None => "# base_url = \"https://api.example.com/reso/odata\"  # required: the root of the service"
             .to_owned(),
     };
+    let caution = match profile.caution() {
+        Some(caution) => format!("# Caution: {caution}.\n"),
+        None => String::new(),
+    };
+    let overlap = duration_text(profile.overlap);
+    let token_env = profile.token_env();
     let Profile {
+        service,
         active,
-        token_env,
         page_size,
         rates: [minute, hour, day],
         timezone,
@@ -22,12 +30,12 @@ pub fn template(profile: &Profile) -> String {
         ..
     } = profile;
     format!(
-        r#"# The configuration of mlsmirror. Every key is shown with its default.
+        r#"# The configuration of mlsmirror for {service}. Every key is shown with its default.
 # Durations are text such as "250ms", "5s", "20m", "1h30m", "30d"; sizes "256KB",
 # "50MB", "1GB". A limit of 0 is no limit. Relative paths start at this folder.
-
+{caution}
 [feed]
-profile = "{profile}"  # wfrmls | reso; sets the defaults below
+profile = "{profile}"  # sets the defaults below; docs/feeds.md describes each profile
 {base_url}
 token_env = "{token_env}"  # the variable that holds the bearer token
 # token_command = ["pass", "mls/{profile}"]  # or a program that prints it, instead of token_env
@@ -47,7 +55,7 @@ media_dir = "media"  # a folder of its own
 [sync]
 resources = ["Property", "Media", "OpenHouse"]  # also PropertyUnitTypes, Adu, Member, Office, Lookup
 download_media = true
-overlap = "20m"  # how far before the watermark an incremental looks again
+overlap = "{overlap}"  # how far before the watermark an incremental looks again
 max_delete_percent = 10  # a reconcile or full that would delete more is held back
 ignore_fields = []  # never logged in `changes`
 

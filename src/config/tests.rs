@@ -122,6 +122,58 @@ fn the_template_of_reso_lacks_only_its_base_url() {
 }
 
 #[test]
+fn the_template_of_each_profile_has_its_defaults_once_the_user_has_filled_it_in() {
+    for profile in &PROFILES {
+        let mut template = template(profile);
+        for part in ["{dataset}", "{mls}", "{MLS}", "{system}"] {
+            template = template.replace(part, "x");
+        }
+        assert_eq!(placeholders(&template), [""; 0], "{profile}");
+        let template = template.replace("# base_url", "base_url");
+        let line = |line: &&str| line.starts_with("base_url");
+        let base_url = template.lines().find(line).expect("a line");
+        let defaults = format!("[feed]\nprofile = \"{profile}\"\n{base_url}");
+        assert_eq!(parsed(&template), parsed(&defaults), "{profile}");
+        let caution = "nobody has run the profile";
+        assert_eq!(template.contains(caution), profile.untried, "{profile}");
+    }
+}
+
+#[test]
+fn an_address_with_a_placeholder_is_refused() {
+    let bridge = "https://api.bridgedataoutput.com/api/v2/OData";
+    assert_error(
+        &template(profile("bridge").expect("a profile")),
+        "8: `base_url` still has {dataset}; write the name that the vendor gave you in its place",
+    );
+    assert_error(
+        "[feed]\nprofile = \"bridge\"",
+        &format!(
+            "1: profile \"bridge\" needs `base_url`, the root of the service, in [feed]: \
+             base_url = \"{bridge}/{{dataset}}\""
+        ),
+    );
+}
+
+#[test]
+fn settings_replace_the_defaults_of_a_profile() {
+    let trestle = parsed("[feed]\nprofile = \"trestle\"");
+    assert_eq!(trestle.feed.requests_per_hour, NonZeroU32::new(7_200));
+    let config = parsed(
+        "[feed]\nprofile = \"trestle\"\nbase_url = \"https://api.example.com\"\n\
+         page_size = 1000\nrequests_per_minute = 280\nrequests_per_hour = 0\n\
+         [sync]\noverlap = \"1h\"\n[schedule]\ntimezone = \"America/Chicago\"\nreconcile = \"\"",
+    );
+    assert_eq!(config.feed.base_url.as_str(), "https://api.example.com/");
+    assert_eq!(config.feed.page_size, 1_000);
+    assert_eq!(config.feed.requests_per_minute, NonZeroU32::new(280));
+    assert_eq!(config.feed.requests_per_hour, None);
+    assert_eq!(config.sync.overlap, Duration::from_secs(3_600));
+    assert_eq!(config.schedule.timezone, chrono_tz::America::Chicago);
+    assert_eq!(config.schedule.reconcile, When::Never);
+}
+
+#[test]
 fn the_template_shows_every_key() {
     for profile in &PROFILES {
         let template = template(profile);
@@ -339,8 +391,8 @@ fn a_secret_in_the_file_is_refused_and_not_shown() {
 fn an_error_says_which_values_are_valid() {
     let cases = [
         (
-            "[feed]\nprofile = \"mls\"",
-            "2: unknown profile `mls`; known are wfrmls, reso",
+            "[feed]\nprofile = \"any\"",
+            "2: unknown profile `any`; known are wfrmls, rmls, reso, trestle, bridge, spark, mlsgrid, paragon, rapattoni, crea, ampre, constellation, perchwell, realtyna",
         ),
         (
             "[feed]\nprofile = \"Resso\"",

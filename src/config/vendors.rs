@@ -1,21 +1,43 @@
 //! The profiles. Support for another kind of server is another entry.
+//!
+//! A comment gives the source of each value. `client` is code of others that runs against the
+//! live service. A value without a comment is that of [`RESO`].
+
+use std::time::Duration;
 
 use chrono_tz::Tz;
 
 use super::dialect::{Dialect, Precision};
 use super::nearest_name::nearest_name;
-use super::profile::Profile;
+use super::profile::{OAuthDefaults, Profile};
 
 /// Every profile. The first is the default.
-pub static PROFILES: [Profile; 2] = [WFRMLS, RESO];
+pub static PROFILES: [Profile; 14] = [
+    WFRMLS,
+    RMLS,
+    RESO,
+    TRESTLE,
+    BRIDGE,
+    SPARK,
+    MLSGRID,
+    PARAGON,
+    RAPATTONI,
+    CREA,
+    AMPRE,
+    CONSTELLATION,
+    PERCHWELL,
+    REALTYNA,
+];
 
-/// UtahRealEstate.com, formerly WFRMLS.
 const WFRMLS: Profile = Profile {
     name: "wfrmls",
+    service: "UtahRealEstate.com (WFRMLS)",
+    untried: true,
     base_url: Some("https://resoapi.utahrealestate.com/reso/odata"),
-    token_env: "WFRMLS_BEARER_TOKEN",
+    // Source: the vendor's documentation. It sends fewer to some accounts.
     page_size: 200,
     largest_page: Some(200),
+    // Source: client's documentation; the vendor has not confirmed it.
     rates: [100, 6_000, 50_000],
     // The resource Deleted announces deletions.
     reconcile: "",
@@ -26,20 +48,40 @@ const WFRMLS: Profile = Profile {
         timestamps: Precision::AsStored,
         keys_at_once: 50,
     },
+    ..RESO
+};
+
+/// The engine is that of WFRMLS.
+const RMLS: Profile = Profile {
+    name: "rmls",
+    service: "RMLS (Portland)",
+    // Source: client.
+    base_url: Some("https://resoapi.rmlsweb.com/reso/odata"),
+    // Source: client. Nothing says how many it sends at most.
+    page_size: 250,
+    largest_page: None,
+    // Its limits are not known, and neither is a resource Deleted.
+    rates: [0, 0, 0],
+    reconcile: DAILY,
+    timezone: Tz::America__Los_Angeles,
+    ..WFRMLS
 };
 
 /// Any server that follows the RESO Web API.
 const RESO: Profile = Profile {
     name: "reso",
+    service: "RESO Web API",
+    untried: false,
     base_url: None,
-    token_env: "RESO_BEARER_TOKEN",
+    oauth: None,
     // RESO's reference server sends 100 by default and 2,000 at most. A page of 500 listings
     // with every field (about 22 KB each) has about 10 MB, and larger pages would save few
     // requests.
     page_size: 500,
     largest_page: None,
     rates: [0, 0, 0],
-    reconcile: "0 4 * * *",
+    reconcile: DAILY,
+    overlap: Duration::from_secs(20 * 60),
     timezone: Tz::UTC,
     active: "'Active'",
     dialect: Dialect {
@@ -48,6 +90,200 @@ const RESO: Profile = Profile {
         // Other servers use this profile too, and MLS Grid documents a limit of five.
         keys_at_once: 5,
     },
+};
+
+/// A time of day after the full sync.
+const DAILY: &str = "0 4 * * *";
+
+const TRESTLE: Profile = Profile {
+    name: "trestle",
+    service: "Trestle (Cotality)",
+    untried: true,
+    // Source: trestle-documentation.corelogic.com/webapi.html
+    base_url: Some("https://api.cotality.com/trestle/odata"),
+    oauth: Some(OAuthDefaults {
+        token_url: "https://api.cotality.com/trestle/oidc/connect/token",
+        grant: "client_credentials",
+        scope: Some("api"),
+        basic: false,
+    }),
+    // Source: webapi-reference.html
+    largest_page: Some(1_000),
+    // Source: a transcription of the documentation. The base of each product; a contract may
+    // give more, and headers such as Minute-Quota-Limit say so.
+    rates: [180, 7_200, 0],
+    ..RESO
+};
+
+const BRIDGE: Profile = Profile {
+    name: "bridge",
+    service: "Bridge Interactive",
+    untried: true,
+    // Source: bridgedataoutput.com/docs/platform
+    base_url: Some("https://api.bridgedataoutput.com/api/v2/OData/{dataset}"),
+    // Source: bridgedataoutput.com/docs/platform
+    page_size: 200,
+    largest_page: Some(200),
+    // Source: client. The burst limit is a fifteenth of the hourly limit.
+    rates: [334, 5_000, 0],
+    ..RESO
+};
+
+const SPARK: Profile = Profile {
+    name: "spark",
+    service: "Spark (FBS, Flexmls)",
+    untried: true,
+    // Source: sparkplatform.com/docs/reso/replication. Version 3 has the Data Dictionary 2.0.
+    base_url: Some("https://replication.sparkapi.com/Version/3/Reso/OData"),
+    // Source: sparkplatform.com/docs; only with the role for replication.
+    largest_page: Some(1_000),
+    // Source: sparkplatform.com/docs/reso/replication: its servers have caches.
+    overlap: Duration::from_secs(20 * 60),
+    dialect: Dialect {
+        // Source: sparkplatform.com/docs/reso/replication: whole seconds.
+        timestamps: Precision::AsStored,
+        ..RESO.dialect
+    },
+    ..RESO
+};
+
+const MLSGRID: Profile = Profile {
+    name: "mlsgrid",
+    service: "MLS Grid",
+    untried: true,
+    // Source for all values: docs.mlsgrid.com/api-documentation/api-version-2.0
+    base_url: Some("https://api.mlsgrid.com/v2"),
+    // 5,000 without $expand.
+    largest_page: Some(1_000),
+    // Two per second. A notice of August 2026 says the same per hour.
+    rates: [120, 7_200, 40_000],
+    dialect: Dialect {
+        // At most five `or`.
+        keys_at_once: 5,
+        ..RESO.dialect
+    },
+    ..RESO
+};
+
+const PARAGON: Profile = Profile {
+    name: "paragon",
+    service: "Paragon (ICE)",
+    untried: true,
+    // Source: client. Some MLSs have another name in place of DD1.7.
+    base_url: Some("https://{mls}.paragonrels.com/OData/{MLS}/DD1.7"),
+    // Source: client.
+    oauth: Some(OAuthDefaults {
+        token_url: "https://{mls}.paragonrels.com/identity/connect/token",
+        grant: "client_credentials",
+        scope: Some("OData"),
+        basic: true,
+    }),
+    // Source: client. A request takes 4 to 6 seconds.
+    page_size: 200,
+    ..RESO
+};
+
+const RAPATTONI: Profile = Profile {
+    name: "rapattoni",
+    service: "Rapattoni",
+    untried: true,
+    // Source: www.rapattoni.com/dev/562-dev_reso, and client for the host.
+    base_url: Some("https://retsapi.raprets.com/{MLS}/RESO/OData"),
+    // Source: www.rapattoni.com/dev/562-dev_reso
+    oauth: Some(OAuthDefaults {
+        token_url: "https://retsidentityapi.raprets.com/{MLS}/oauth/token",
+        grant: "password",
+        scope: None,
+        basic: false,
+    }),
+    // The size of its pages is not documented. One client asks for 1,000.
+    ..RESO
+};
+
+const CREA: Profile = Profile {
+    name: "crea",
+    service: "CREA DDF",
+    untried: true,
+    // Source for all values: ddfapi-docs.realtor.ca
+    base_url: Some("https://ddfapi.realtor.ca/odata/v1"),
+    oauth: Some(OAuthDefaults {
+        token_url: "https://identity.crea.ca/connect/token",
+        grant: "client_credentials",
+        scope: Some("DDFApi_Read"),
+        basic: false,
+    }),
+    page_size: 100,
+    largest_page: Some(100),
+    timezone: Tz::America__Toronto,
+    dialect: Dialect {
+        // Two digits since June 2023.
+        timestamps: Precision::AsStored,
+        ..RESO.dialect
+    },
+    ..RESO
+};
+
+const AMPRE: Profile = Profile {
+    name: "ampre",
+    service: "AMPRE (PropTx)",
+    untried: true,
+    // Source: developer.ampre.ca
+    base_url: Some("https://query.ampre.ca/odata"),
+    // Source: developer.ampre.ca/docs/replication
+    page_size: 1_000,
+    // Source: developer.ampre.ca/docs/defaults-and-limits
+    largest_page: Some(10_000),
+    rates: [60_000, 0, 0],
+    timezone: Tz::America__Toronto,
+    ..RESO
+};
+
+const CONSTELLATION: Profile = Profile {
+    name: "constellation",
+    service: "Constellation1",
+    untried: true,
+    // Source: docs.cdatalabs.com
+    base_url: Some("https://listings.cdatalabs.com/odata"),
+    // Source: docs.cdatalabs.com/listings
+    oauth: Some(OAuthDefaults {
+        token_url: "https://authenticate.constellation1apis.com/oauth2/token",
+        grant: "client_credentials",
+        scope: None,
+        basic: true,
+    }),
+    // Source: client.
+    largest_page: Some(1_000),
+    ..RESO
+};
+
+const PERCHWELL: Profile = Profile {
+    name: "perchwell",
+    service: "Perchwell",
+    untried: true,
+    // Source: a transcription of docs.perchwell.com, also for the pages.
+    base_url: Some("https://www.perchwell.com/api/v2/OData/{system}"),
+    page_size: 200,
+    largest_page: Some(200),
+    timezone: Tz::America__New_York,
+    ..RESO
+};
+
+const REALTYNA: Profile = Profile {
+    name: "realtyna",
+    service: "Realtyna MLS Router",
+    untried: true,
+    // Source: client, for all values. Some accounts use another address for tokens.
+    base_url: Some("https://api.realtyfeed.com/reso/odata"),
+    oauth: Some(OAuthDefaults {
+        token_url: "https://api.realtyfeed.com/reso/oauth2/token",
+        grant: "client_credentials",
+        scope: Some("api/read"),
+        basic: false,
+    }),
+    // Some accounts get 100 at most, others 200.
+    page_size: 100,
+    largest_page: Some(200),
+    ..RESO
 };
 
 /// The name is not that of a profile.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use mlsmirror::config::{PROFILES, Profile};
 use rusqlite::Connection;
 
 use crate::photo_files::with_photos;
@@ -131,6 +132,50 @@ fn datasette_shows_the_column_descriptions_of_the_document() {
             !is_column || text.contains(&format!("| {description} |")),
             "{table}.{column}: {description}"
         );
+    }
+}
+
+/// Returns the table of a profile's settings.
+fn settings_table(profile: &Profile) -> String {
+    let text = |text: &str| format!("`{text:?}`");
+    let base_url = profile.base_url.map_or("none, required".to_owned(), text);
+    let [minute, hour, day] = profile.rates;
+    let page_size = match profile.largest_page {
+        Some(most) => format!("{}, at most {most}", profile.page_size),
+        None => profile.page_size.to_string(),
+    };
+    let rows = [
+        ("feed.base_url", base_url),
+        ("feed.token_env", text(&profile.token_env())),
+        ("feed.page_size", page_size),
+        ("feed.requests_per_minute", minute.to_string()),
+        ("feed.requests_per_hour", hour.to_string()),
+        ("feed.requests_per_day", day.to_string()),
+        (
+            "sync.overlap",
+            format!("`\"{}m\"`", profile.overlap.as_secs() / 60),
+        ),
+        ("schedule.timezone", text(profile.timezone.name())),
+        ("schedule.reconcile", text(profile.reconcile)),
+    ];
+    let rows = rows.map(|(key, value)| format!("| `{key}` | {value} |\n"));
+    format!("| key | default |\n| --- | --- |\n{}", rows.concat())
+}
+
+#[test]
+fn the_documents_describe_every_profile_with_its_settings() {
+    let text = document("docs/feeds.md");
+    for profile in &PROFILES {
+        let section = section(&text, profile.name);
+        let section = section.unwrap_or_else(|| panic!("no section for {profile}"));
+        let table = settings_table(profile);
+        assert!(section.contains(&table), "{profile} lacks\n{table}");
+        let tried = if profile.untried { "no" } else { "yes" };
+        let row = format!(
+            "| [`{profile}`](#{profile}) | {} | {tried} |",
+            profile.service
+        );
+        assert!(text.contains(&row), "{row}");
     }
 }
 

@@ -98,6 +98,48 @@ fn init_writes_a_valid_file_and_never_overwrites() {
 }
 
 #[test]
+fn init_names_what_the_profile_needs_next() {
+    let feed = feed(1);
+    let mut mirror = Mirror::of(&feed);
+    mirror.token = None;
+    let cases: [(&str, &[&str]); 4] = [
+        (
+            "wfrmls",
+            &["next: put the token into WFRMLS_BEARER_TOKEN, then run `mlsmirror check`"],
+        ),
+        (
+            "reso",
+            &["next: set feed.base_url, put the token into RESO_BEARER_TOKEN,"],
+        ),
+        (
+            "bridge",
+            &["next: replace {dataset} in the file, put the token into BRIDGE_BEARER_TOKEN,"],
+        ),
+        (
+            "ampre",
+            &[
+                "AMPRE_BEARER_TOKEN",
+                "nobody has run the profile ampre against the live service yet",
+            ],
+        ),
+    ];
+    for (profile, says) in cases {
+        let name = format!("{profile}.toml");
+        let ended = mirror.run(&["--config", &name, "init", "--profile", profile]);
+        assert_eq!(ended.code, Some(0), "{ended}");
+        for text in says {
+            assert!(ended.stdout.contains(text), "{text}: {ended}");
+        }
+    }
+    mirror
+        .run(&["--config", "bridge.toml", "check"])
+        .says(2, &["`base_url` still has {dataset}"]);
+    mirror
+        .run(&["init", "--profile", "trestel"])
+        .says(2, &["a similar value exists: 'trestle'"]);
+}
+
+#[test]
 fn the_demo_needs_no_configuration_and_creates_a_mirror() {
     let feed = feed(1);
     let mut mirror = Mirror::of(&feed);

@@ -15,6 +15,9 @@ pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     let session = Session::open(arguments, output)?;
     let resources = session.config.sync.resources.clone();
     let feed = &session.config.feed;
+    if let Some(caution) = feed.profile.caution() {
+        output.say(&format!("mlsmirror: {caution}"));
+    }
     let progress = ProgressDisplay::new(output, feed);
     let plan = sync::plan(&session.context(&progress, 0), &resources)?;
     let answers = match plan.ending {

@@ -9,7 +9,7 @@ use crate::cli::options::InitOptions;
 use crate::cli::output::Output;
 use crate::cli::session::{config_path, configuration};
 use crate::cli::whole_file::{Existing, write_whole};
-use crate::config::{Config, TokenSource, template};
+use crate::config::{Profile, placeholders, template};
 use crate::mirror::Mirror;
 use crate::report;
 
@@ -28,20 +28,31 @@ fn configure(arguments: &Arguments, wanted: &InitOptions, output: &Output) -> an
     let path = config_path(arguments);
     let text = template(wanted.profile);
     write_new(&path, &text, "use another name with --config")?;
-    // The reso profile has no base_url, so its configuration is not valid yet.
-    let token = match Config::parse(&text, &path).map(|config| config.feed.token) {
-        Ok(TokenSource::Env(name)) => format!("put the token into {name}"),
-        _ => "set feed.base_url and the token".to_owned(),
-    };
-    let next = format!(
-        "wrote {}; next: {token}, then run `mlsmirror check`\n",
-        path.display()
+    let mut next = format!(
+        "wrote {}; next: {}, then run `mlsmirror check`\n",
+        path.display(),
+        next_steps(wanted.profile, &text)
     );
+    if let Some(caution) = wanted.profile.caution() {
+        next += &format!("{caution} (docs/feeds.md)\n");
+    }
     output.result(
         &serde_json::json!({ "config": path.to_string_lossy() }),
         &next,
     )?;
     Ok(Exit::Done)
+}
+
+/// Returns what the user has to do before the configuration works.
+fn next_steps(profile: &Profile, text: &str) -> String {
+    let token = format!("put the token into {}", profile.token_env());
+    match profile.base_url {
+        None => format!("set feed.base_url, {token}"),
+        Some(_) => match placeholders(text).as_slice() {
+            [] => token,
+            parts => format!("replace {} in the file, {token}", parts.join(" and ")),
+        },
+    }
 }
 
 fn describe(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {

@@ -29,7 +29,7 @@ pub(in crate::config) fn config(text: &str, path: &Path) -> Result<Config> {
     let feed = feed_section(section("feed"))?;
     Ok(Config {
         mirror: mirror_section(section("mirror"))?,
-        sync: sync_section(section("sync"))?,
+        sync: sync_section(section("sync"), feed.profile)?,
         schedule: schedule_section(section("schedule"), feed.profile)?,
         media: media_section(section("media"))?,
         retention: retention_section(section("retention"))?,

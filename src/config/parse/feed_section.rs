@@ -7,7 +7,7 @@ use url::Url;
 
 use super::fields::{Result, is_name, program, unless_zero};
 use crate::config::config_error::ConfigError;
-use crate::config::profile::Profile;
+use crate::config::profile::{Profile, placeholders};
 use crate::config::section_reader::{Section, Value};
 use crate::config::settings::{Feed, TokenSource};
 use crate::config::vendors::{self, PROFILES};
@@ -48,15 +48,23 @@ pub(super) fn feed_section(section: Section<'_>) -> Result<Feed> {
 fn base_url(section: Section<'_>, profile: &Profile) -> Result<Url> {
     const EXAMPLE: &str = r#"base_url = "https://api.example.com/reso/odata""#;
     let value = section.value("base_url");
-    let Some(text) = value.map(Value::text).transpose()?.or(profile.base_url) else {
+    let default = profile.base_url.filter(|url| placeholders(url).is_empty());
+    let Some(text) = value.map(Value::text).transpose()?.or(default) else {
+        let example = profile.base_url.map(|url| format!("base_url = {url:?}"));
+        let example = example.as_deref().unwrap_or(EXAMPLE);
         return Err(section.fail(format!(
-            "profile \"{profile}\" needs `base_url`, the root of the service, in [feed]: {EXAMPLE}"
+            "profile \"{profile}\" needs `base_url`, the root of the service, in [feed]: {example}"
         )));
     };
     let fail = |predicate: String| match value {
         Some(value) => value.fail(predicate),
         None => section.fail(format!("`base_url` {predicate}")),
     };
+    if let Some(part) = placeholders(text).first() {
+        return Err(fail(format!(
+            "still has {part}; write the name that the vendor gave you in its place"
+        )));
+    }
     let mut url = Url::parse(text)
         .map_err(|error| fail(format!("is no URL ({error}); such as {EXAMPLE}")))?;
     if !matches!(url.scheme(), "http" | "https") {
@@ -99,6 +107,6 @@ fn token(section: Section<'_>, profile: &Profile) -> Result<TokenSource> {
             Ok(TokenSource::Env(name.to_owned()))
         }
         (None, Some(command)) => Ok(TokenSource::Command(program(command)?)),
-        (None, None) => Ok(TokenSource::Env(profile.token_env.to_owned())),
+        (None, None) => Ok(TokenSource::Env(profile.token_env())),
     }
 }

@@ -1,15 +1,15 @@
 //! Parses `[sync]`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use super::fields::{Result, is_name};
 use crate::config::nearest_name::nearest_name;
+use crate::config::profile::Profile;
 use crate::config::section_reader::{Section, Value};
 use crate::config::settings::Sync;
 use crate::resource::{Resource, UnknownResource};
 
-pub(super) fn sync_section(section: Section<'_>) -> Result<Sync> {
+pub(super) fn sync_section(section: Section<'_>, profile: &Profile) -> Result<Sync> {
     let mut ignore_fields = BTreeSet::new();
     if let Some(value) = section.value("ignore_fields") {
         ignore_fields.extend(field_names(value)?);
@@ -35,7 +35,7 @@ pub(super) fn sync_section(section: Section<'_>) -> Result<Sync> {
     Ok(Sync {
         resources: resources(section)?,
         download_media: section.flag("download_media", true)?,
-        overlap: section.duration("overlap", Duration::from_secs(20 * 60))?,
+        overlap: section.duration("overlap", profile.overlap)?,
         max_delete_percent: percent.unwrap_or(10.0),
         ignore_fields,
         filter,
