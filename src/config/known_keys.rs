@@ -16,6 +16,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 8] = [
             "token_env",
             "token_command",
             "page_size",
+            "deleted_when",
             "timeout",
             "max_retries",
             "retry_delay",

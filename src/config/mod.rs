@@ -5,6 +5,7 @@
 //! configuration never contains the token: it only names the token's source.
 
 mod config_error;
+mod deleted_when;
 mod dialect;
 mod job_times;
 mod known_keys;
@@ -23,6 +24,7 @@ mod vendors;
 mod warnings;
 
 pub use config_error::ConfigError;
+pub use deleted_when::DeletedWhen;
 pub use dialect::{Dialect, Precision};
 pub use job_times::{Schedule, When};
 pub use profile::{OAuthDefaults, Profile, placeholders};

@@ -28,6 +28,8 @@ pub struct Profile {
     pub largest_page: Option<u32>,
     /// The allowed requests per minute, hour and day. 0 = no known limit.
     pub rates: [u32; 3],
+    /// How the feed marks deleted records that it still sends, as `feed.deleted_when`.
+    pub deleted_when: &'static str,
     /// When all keys are compared: daily where the feed announces no deletions, else never.
     pub reconcile: &'static str,
     /// How far before the watermark an incremental sync starts to read.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::deleted_when::DeletedWhen;
 use super::dialect::Dialect;
 use super::job_times::Schedule;
 use super::profile::Profile;
@@ -44,6 +45,8 @@ pub struct Feed {
     pub dialect: Dialect,
     /// The root of the service, http or https. Its path has no trailing slash.
     pub base_url: Url,
+    /// How the feed marks deleted records that it still sends. None = it does not.
+    pub deleted_when: Option<DeletedWhen>,
     /// The source of the bearer token.
     pub token: TokenSource,
     /// Records per page, 1 to 10,000.

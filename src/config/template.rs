@@ -24,6 +24,7 @@ pub fn template(profile: &Profile) -> String {
         service,
         active,
         page_size,
+        deleted_when,
         rates: [minute, hour, day],
         timezone,
         reconcile,
@@ -40,6 +41,7 @@ profile = "{profile}"  # sets the defaults below; docs/feeds.md describes each p
 token_env = "{token_env}"  # the variable that holds the bearer token
 # token_command = ["pass", "mls/{profile}"]  # or a program that prints it, instead of token_env
 page_size = {page_size}  # records at once, 1 to 10000
+deleted_when = "{deleted_when}"  # records that the feed marks as deleted, such as "MlgCanView eq false"
 timeout = "60s"  # to connect, and for each read
 max_retries = 3  # after the first try
 retry_delay = "5s"  # doubles, with jitter; Retry-After goes first

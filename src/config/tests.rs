@@ -38,6 +38,7 @@ fn the_defaults_are_those_of_the_contract() {
         feed: Feed {
             profile: &PROFILES[0],
             dialect: PROFILES[0].dialect,
+            deleted_when: None,
             base_url: Url::parse(url).expect("a URL"),
             token: TokenSource::Env("WFRMLS_BEARER_TOKEN".into()),
             page_size: 200,

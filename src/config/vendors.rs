@@ -80,6 +80,7 @@ const RESO: Profile = Profile {
     page_size: 500,
     largest_page: None,
     rates: [0, 0, 0],
+    deleted_when: "",
     reconcile: DAILY,
     overlap: Duration::from_secs(20 * 60),
     timezone: Tz::UTC,
@@ -157,6 +158,9 @@ const MLSGRID: Profile = Profile {
     largest_page: Some(1_000),
     // Two per second. A notice of August 2026 says the same per hour.
     rates: [120, 7_200, 40_000],
+    // For 7 days.
+    deleted_when: "MlgCanView eq false",
+    reconcile: "",
     dialect: Dialect {
         // At most five `or`.
         keys_at_once: 5,
@@ -180,6 +184,8 @@ const PARAGON: Profile = Profile {
     }),
     // Source: client. A request takes 4 to 6 seconds.
     page_size: 200,
+    // Source: client. Not every MLS may set this status, so the keys are compared, too.
+    deleted_when: "StandardStatus eq 'Delete'",
     ..RESO
 };
 

@@ -151,6 +151,7 @@ fn settings_table(profile: &Profile) -> String {
         ("feed.requests_per_minute", minute.to_string()),
         ("feed.requests_per_hour", hour.to_string()),
         ("feed.requests_per_day", day.to_string()),
+        ("feed.deleted_when", text(profile.deleted_when)),
         (
             "sync.overlap",
             format!("`\"{}m\"`", profile.overlap.as_secs() / 60),

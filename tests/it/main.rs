@@ -23,6 +23,7 @@ mod killed;
 mod layout;
 mod listing;
 mod lying;
+mod marked;
 mod market;
 mod migration;
 mod monitor;

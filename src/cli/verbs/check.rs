@@ -38,6 +38,7 @@ pub fn describe(plan: &Plan) -> String {
     let deletions = match (&plan.deletions_error, plan.deletions) {
         (Some(error), _) => error,
         (None, Some(DeletionsWay::Announced)) => "announced by the feed",
+        (None, Some(DeletionsWay::Marked)) => "marked by the feed in the records",
         (None, Some(DeletionsWay::Reconcile)) => {
             "not announced by the feed; found by comparing counts and by reconcile"
         }

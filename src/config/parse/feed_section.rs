@@ -7,6 +7,7 @@ use url::Url;
 
 use super::fields::{Result, is_name, program, unless_zero};
 use crate::config::config_error::ConfigError;
+use crate::config::deleted_when::DeletedWhen;
 use crate::config::profile::{Profile, placeholders};
 use crate::config::section_reader::{Section, Value};
 use crate::config::settings::{Feed, TokenSource};
@@ -32,6 +33,7 @@ pub(super) fn feed_section(section: Section<'_>) -> Result<Feed> {
         profile,
         dialect: profile.dialect,
         base_url: base_url(section, profile)?,
+        deleted_when: deleted_when(section, profile)?,
         token: token(section, profile)?,
         page_size: section.whole("page_size", 1..=10_000, profile.page_size)?,
         timeout: unless_zero(section.duration("timeout", Duration::from_secs(60))?),
@@ -81,6 +83,19 @@ fn base_url(section: Section<'_>, profile: &Profile) -> Result<Url> {
     let root = url.path().trim_end_matches('/').to_owned();
     url.set_path(&root);
     Ok(url)
+}
+
+/// Parses the mark of deleted records. Empty text means that there is none.
+fn deleted_when(section: Section<'_>, profile: &Profile) -> Result<Option<DeletedWhen>> {
+    let Some(value) = section.value("deleted_when") else {
+        return Ok(DeletedWhen::parse(profile.deleted_when));
+    };
+    match value.any_text()?.trim() {
+        "" => Ok(None),
+        text => DeletedWhen::parse(text).map(Some).ok_or_else(|| {
+            value.must_be(r#"a field and its value, such as "MlgCanView eq false""#)
+        }),
+    }
 }
 
 /// Parses the source of the token.

@@ -61,6 +61,8 @@ pub enum ReadingWay {
 pub enum DeletionsWay {
     /// The feed announces them.
     Announced,
+    /// The feed marks deleted records.
+    Marked,
     /// A reconcile finds them.
     Reconcile,
 }
@@ -104,7 +106,7 @@ pub fn plan(context: &Context<'_>, resources: &[Resource]) -> anyhow::Result<Pla
 
 fn make(context: &Context<'_>, resources: &[Resource]) -> Result<Plan> {
     let mirror = Mirror::open_to_read(&context.config.mirror.database).ok();
-    let catalog = Catalog::ask_only(context.feed, mirror.as_ref(), &context.config.sync)?;
+    let catalog = Catalog::ask_only(context.feed, mirror.as_ref(), context.config)?;
     let is_undeclared = |resource: &Resource| resource.is_child() && !catalog.declares(*resource);
     let (left_out, resources): (Vec<Resource>, Vec<Resource>) = resources
         .iter()
@@ -217,7 +219,7 @@ impl Planning<'_> {
         children: &[Resource],
     ) -> Result<Vec<(Resource, String)>> {
         let keys = self.catalog.key_shape(resource)?;
-        let filter = self.catalog.filter(resource);
+        let filter = self.catalog.live_filter(resource);
         let (found, cost) = self.survey(&keys, filter, Tries::Configured)?;
         plan.newest = found.newest;
         let finder = WayFinder {
@@ -319,6 +321,9 @@ impl Planning<'_> {
         let Some(&first) = resources.first() else {
             return Ok((None, None));
         };
+        if self.context.config.feed.deleted_when.is_some() {
+            return Ok((Some(DeletionsWay::Marked), None));
+        }
         match announces(self.context.feed, first) {
             Ok(true) => Ok((Some(DeletionsWay::Announced), None)),
             Ok(false) => Ok((Some(DeletionsWay::Reconcile), None)),

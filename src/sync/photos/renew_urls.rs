@@ -62,7 +62,7 @@ impl<'a> UrlRenewal<'a> {
         if self.begun.is_none() {
             let traffic = context.feed.traffic();
             let mut runs = RunSet::new(Job::Refresh, Resource::MEDIA, traffic);
-            let catalog = Catalog::ask(context.feed, mirror, &context.config.sync)?;
+            let catalog = Catalog::ask(context.feed, mirror, context.config)?;
             runs.begin(mirror, Resource::MEDIA, None)?;
             self.begun = Some((catalog, runs));
         }

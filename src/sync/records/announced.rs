@@ -23,13 +23,14 @@ use crate::sync::progress::Note;
 use crate::sync::sync_error::Result;
 use crate::value::stored_instant;
 
-/// Reads the announcements as [`apply_announcements`] does, unless the feed refused the
-/// Deleted resource within a day.
+/// Reads the announcements as [`apply_announcements`] does, unless the feed marks deleted
+/// records or refused the Deleted resource within a day.
 pub(in crate::sync) fn apply_announcements_daily(
     job: &mut JobRun<'_>,
     resources: &[Resource],
 ) -> Result<()> {
-    if was_refused_today(job.mirror, job.context.feed.now())? {
+    let marks = job.context.config.feed.deleted_when.is_some();
+    if marks || was_refused_today(job.mirror, job.context.feed.now())? {
         return Ok(());
     }
     apply_announcements(job, resources)

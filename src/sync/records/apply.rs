@@ -11,6 +11,7 @@ use super::record_plan::{
     newly_undeclared, plan_missing_children, plan_record,
 };
 use super::run_set::RunSet;
+use crate::config::DeletedWhen;
 use crate::feed::Page;
 use crate::mirror::{ChangeKind, ChangedRecord, DeletedReason, Job, Rows, WriteTx};
 use crate::record::{Children, Record, Shape};
@@ -24,6 +25,8 @@ pub(in crate::sync) struct Apply<'a> {
     pub write: &'a WriteTx<'a>,
     /// The runs that count.
     pub runs: &'a mut RunSet,
+    /// How the feed marks deleted records.
+    pub deleted_when: Option<&'a DeletedWhen>,
     /// Fields whose changes are not logged.
     pub ignore_fields: &'a BTreeSet<String>,
     /// Whether the mirror holds listings, so that it holds only children of live ones.
@@ -63,6 +66,7 @@ impl<'a> Apply<'a> {
         Apply {
             write,
             runs,
+            deleted_when: context.config.feed.deleted_when.as_ref(),
             ignore_fields: &context.config.sync.ignore_fields,
             has_listings: context.config.sync.resources.contains(&Resource::PROPERTY),
             missing: BTreeSet::new(),
@@ -94,7 +98,12 @@ impl<'a> Apply<'a> {
             }
         }
 
+        let mark = self.mark_of(shape);
         for record in newest_versions(shape, &page.records) {
+            if is_marked(mark, record) {
+                self.delete_marked(shape, record)?;
+                continue;
+            }
             let effect = self.record(shape, &mut rows, record, false)?;
             // An older listing comes with older children, which must delete no newer ones.
             if effect == RowEffect::Confirm && self.runs.job() == Job::Incremental {
@@ -141,6 +150,27 @@ impl<'a> Apply<'a> {
         };
         let is_live = self.write.listing_is_live(listing)?;
         Ok(is_live.unwrap_or(!self.has_listings))
+    }
+
+    /// Returns how the feed marks deleted records of a resource, and the position of the field.
+    fn mark_of(&self, shape: &Shape) -> Option<(&'a DeletedWhen, usize)> {
+        let mark = self.deleted_when?;
+        Some((mark, shape.position(&mark.field)?))
+    }
+
+    /// Deletes the row of a record that the feed marks as deleted.
+    fn delete_marked(&mut self, shape: &Shape, record: &Record) -> rusqlite::Result<()> {
+        let resource = shape.resource;
+        if let Some(run) = self.runs.get_mut(resource) {
+            run.counts.records_seen += 1;
+        }
+        self.write.resolve_rejects(resource, &record.key)?;
+        self.write.unmark_missing(resource, &record.key)?;
+        if !self.write.is_live(resource, &record.key)? {
+            return Ok(());
+        }
+        let modified = shape.modified_of(&record.values);
+        self.delete(resource, &record.key, DeletedReason::Announced, modified)
     }
 
     /// Updates the row of one record. `is_listed`: whether it came in its listing's list.
@@ -254,7 +284,12 @@ impl<'a> Apply<'a> {
         list: &Children,
     ) -> rusqlite::Result<()> {
         let resource = shape.resource;
+        let mark = self.mark_of(shape);
         for child in newest_versions(shape, &list.records) {
+            if is_marked(mark, child) {
+                self.delete_marked(shape, child)?;
+                continue;
+            }
             let child = self.owned_by(parent, child)?;
             self.record(shape, rows, &child, true)?;
         }
@@ -394,6 +429,11 @@ impl<'a> Apply<'a> {
         }
         Ok(())
     }
+}
+
+/// Returns whether a record has the mark of deleted ones.
+fn is_marked(mark: Option<(&DeletedWhen, usize)>, record: &Record) -> bool {
+    mark.is_some_and(|(mark, at)| mark.holds(&record.values[at]))
 }
 
 /// Loads what the mirror holds of a record.

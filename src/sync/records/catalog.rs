@@ -6,8 +6,9 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use chrono::TimeDelta;
 
-use crate::config;
-use crate::feed::metadata::ReadAt;
+use crate::config::{self, DeletedWhen};
+use crate::feed::metadata::{Field, ReadAt};
+use crate::feed::query;
 use crate::feed::{Feed, Metadata, ShapeError, Wanted, columns, shape};
 use crate::mirror::Mirror;
 use crate::record::{FieldShape, Shape};
@@ -21,6 +22,8 @@ use crate::value::stored_instant;
 pub struct Catalog {
     pub(super) metadata: Metadata,
     settings: config::Sync,
+    /// The filters of the records that are not marked as deleted, of resources with marks.
+    live: BTreeMap<Resource, String>,
     /// The columns that the tables have.
     held: BTreeMap<Resource, Vec<String>>,
 }
@@ -28,7 +31,7 @@ pub struct Catalog {
 impl Catalog {
     /// Reads the feed's `$metadata`. If the feed does not answer, the document that it
     /// gave last is used.
-    pub fn ask(feed: &Feed, mirror: &Mirror, settings: &config::Sync) -> Result<Catalog> {
+    pub fn ask(feed: &Feed, mirror: &Mirror, config: &config::Config) -> Result<Catalog> {
         let metadata = match feed.metadata() {
             Ok(metadata) => settled(metadata, feed, mirror)?,
             Err(error) if error.is_refusal() => match mirror.saved_metadata()? {
@@ -40,21 +43,26 @@ impl Catalog {
             },
             Err(error) => return Err(SyncError::Metadata(error)),
         };
-        let mut catalog = Catalog::of(metadata, settings);
+        let mut catalog = Catalog::of(metadata, config);
         for resource in Resource::ALL {
             catalog.held.insert(resource, mirror.columns(resource)?);
         }
         Ok(catalog)
     }
 
-    fn of(metadata: Metadata, settings: &config::Sync) -> Catalog {
-        let mut settings = settings.clone();
+    fn of(metadata: Metadata, config: &config::Config) -> Catalog {
+        let mut settings = config.sync.clone();
         if settings.download_media {
             select_photo_fields(&mut settings, &metadata);
         }
+        let live = match &config.feed.deleted_when {
+            Some(mark) => live_filters(&mut settings, &metadata, mark),
+            None => BTreeMap::new(),
+        };
         Catalog {
             metadata,
             settings,
+            live,
             held: BTreeMap::new(),
         }
     }
@@ -63,13 +71,13 @@ impl Catalog {
     pub fn ask_only(
         feed: &Feed,
         mirror: Option<&Mirror>,
-        settings: &config::Sync,
+        config: &config::Config,
     ) -> Result<Catalog> {
         match mirror {
-            Some(mirror) => Catalog::ask(feed, mirror, settings),
+            Some(mirror) => Catalog::ask(feed, mirror, config),
             None => {
                 let metadata = feed.metadata().map_err(SyncError::Metadata)?;
-                Ok(Catalog::of(metadata, settings))
+                Ok(Catalog::of(metadata, config))
             }
         }
     }
@@ -160,6 +168,13 @@ impl Catalog {
     pub fn filter(&self, resource: Resource) -> Option<&str> {
         self.settings.filter.get(&resource).map(String::as_str)
     }
+
+    /// Returns the filter of the records that the mirror holds: the configured filter without
+    /// the records that the feed marks as deleted.
+    pub fn live_filter(&self, resource: Resource) -> Option<&str> {
+        let live = self.live.get(&resource).map(String::as_str);
+        live.or_else(|| self.filter(resource))
+    }
 }
 
 /// Adds to `$metadata` what the document before declares and may be declared again.
@@ -175,6 +190,35 @@ fn settled(mut metadata: Metadata, feed: &Feed, mirror: &Mirror) -> Result<Metad
     };
     metadata.settle(before, at);
     Ok(metadata)
+}
+
+/// Returns the filters of live records of those resources that have the field of the mark, and
+/// adds the field to a configured selection.
+fn live_filters(
+    settings: &mut config::Sync,
+    metadata: &Metadata,
+    mark: &DeletedWhen,
+) -> BTreeMap<Resource, String> {
+    let mut filters = BTreeMap::new();
+    for resource in Resource::ALL {
+        let declared = metadata.entity_of_set(resource.entity_set());
+        let has_field = |field: &Field| field.name == mark.field;
+        if !declared.is_some_and(|declared| declared.fields.iter().any(has_field)) {
+            continue;
+        }
+        let configured = settings
+            .filter
+            .get(&resource)
+            .map(|text| query::group(text));
+        let filter = query::and([configured.unwrap_or_default(), mark.live_filter()]);
+        filters.insert(resource, filter);
+        if let Some(select) = settings.select.get_mut(&resource)
+            && !select.contains(&mark.field)
+        {
+            select.push(mark.field.clone());
+        }
+    }
+    filters
 }
 
 /// Adds the fields that photos need to a configured selection.

@@ -37,9 +37,10 @@ impl Counts {
     }
 }
 
-/// Compares the counts of `resources`, if the feed announces no deletions.
+/// Compares the counts of `resources`, if the feed has no resource with deletions.
 pub(in crate::sync) fn compare_counts(job: &mut JobRun<'_>, resources: &[Resource]) -> Result<()> {
-    if !announces_none(job.mirror)? {
+    let marks = job.context.config.feed.deleted_when.is_some();
+    if !marks && !announces_none(job.mirror)? {
         return Ok(());
     }
     for &resource in resources {
@@ -110,7 +111,7 @@ fn counts(job: &mut JobRun<'_>, resource: Resource) -> Result<Option<Counts>> {
         let read = job.mirror.read()?;
         (read.live_rows(resource)?, read.open_rejects(resource)?)
     };
-    let (feed, filter) = (job.context.feed, job.catalog.filter(resource));
+    let (feed, filter) = (job.context.feed, job.catalog.live_filter(resource));
     let answered = survey(feed, &keys, filter, Tries::Once);
     let Some(found) = answer_if_any(answered)? else {
         return Ok(None);

@@ -52,7 +52,7 @@ pub(in crate::sync) fn run_job(
         traffic: context.feed.traffic(),
         ..EndedRuns::default()
     };
-    match Catalog::ask(context.feed, mirror, &context.config.sync) {
+    match Catalog::ask(context.feed, mirror, context.config) {
         Ok(catalog) => {
             let resources = declared(context, &catalog, resources);
             catalog.store(mirror, &resources)?;

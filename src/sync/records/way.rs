@@ -129,7 +129,7 @@ impl WayFinder<'_> {
             is_end = second.to.is_finished();
         }
         // A count may ignore the filter.
-        let is_filtered = self.catalog.filter(self.resource).is_some();
+        let is_filtered = self.catalog.live_filter(self.resource).is_some();
         let lacking = (self.count).filter(|count| is_end && !is_filtered && *count > read);
         let (_, nouns) = self.resource.nouns();
         Ok(FirstPages {
@@ -145,7 +145,7 @@ impl WayFinder<'_> {
     }
 
     fn sweep(&self, resource: Resource, shape: Arc<Shape>) -> Sweep {
-        let filter = self.catalog.filter(resource).map(str::to_owned);
+        let filter = self.catalog.live_filter(resource).map(str::to_owned);
         let select = self.catalog.selects(resource);
         self.context.feed.sweep(shape, filter, select)
     }
@@ -172,7 +172,7 @@ impl WayFinder<'_> {
     fn lacks_children(&self, listings: &[Record], at: usize, child: Resource) -> Result<bool> {
         let shape = self.catalog.shape(child, &[])?;
         let field = shape.parent_field().map(|field| field.name.clone());
-        let (Some(field), None) = (field, self.catalog.filter(self.resource)) else {
+        let (Some(field), None) = (field, self.catalog.live_filter(self.resource)) else {
             return Ok(false);
         };
         let feed = self.context.feed;

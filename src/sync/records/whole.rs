@@ -111,7 +111,7 @@ fn expand_state(child: Resource) -> String {
 /// listings, or sends more fields. Where counts prove nothing, it may have more whenever it has
 /// any. With a filter of listings, the counts cannot be compared.
 fn lacks_children(job: &mut JobRun<'_>, child: Resource) -> Result<bool> {
-    if child == Resource::ADU || job.catalog.filter(Resource::PROPERTY).is_some() {
+    if child == Resource::ADU || job.catalog.live_filter(Resource::PROPERTY).is_some() {
         return Ok(false);
     }
     let shape = job.catalog.shape(child, &[])?;

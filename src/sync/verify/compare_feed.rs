@@ -56,7 +56,7 @@ fn compare_resources(
     resources: &[Resource],
     sample: u64,
 ) -> Result<Vec<VerifiedResource>> {
-    let catalog = Catalog::ask(context.feed, mirror, &context.config.sync)?;
+    let catalog = Catalog::ask(context.feed, mirror, context.config)?;
     let has_listings = resources.contains(&Resource::PROPERTY);
     let mut verified = Vec::new();
     for &resource in resources {
@@ -165,7 +165,7 @@ impl Comparison<'_> {
     /// Reads keys and timestamps of all records within the filter.
     fn read_keys(&mut self, mirror: &mut Mirror, keys: &Arc<Shape>) -> Result<()> {
         let feed = self.context.feed;
-        let filter = self.catalog.filter(self.resource);
+        let filter = self.catalog.live_filter(self.resource);
         let counted = survey(feed, keys, filter, Tries::Configured)?.count;
         let starts = self.starts(mirror, keys, counted)?;
         let read = match self.read_keys_from(mirror, keys, starts, counted) {
@@ -194,7 +194,7 @@ impl Comparison<'_> {
         starts: Vec<Position>,
         counted: Option<u64>,
     ) -> Result<u64> {
-        let filter = self.catalog.filter(self.resource).map(str::to_owned);
+        let filter = self.catalog.live_filter(self.resource).map(str::to_owned);
         let sweep = self.context.feed.sweep(keys.clone(), filter, true);
         let mut read = 0;
         self.walk(sweep, starts, counted, |step| {
@@ -212,7 +212,7 @@ impl Comparison<'_> {
         let listings = Resource::PROPERTY;
         let shape = self.catalog.listings_with(self.resource, false)?;
         let keys = self.catalog.key_shape(listings)?;
-        let filter = self.catalog.filter(listings);
+        let filter = self.catalog.live_filter(listings);
         let counted = survey(feed, &keys, filter, Tries::Configured)?.count;
         let starts = self.starts(mirror, &keys, counted)?;
         let sweep = feed.sweep(shape.clone(), filter.map(str::to_owned), true);
@@ -236,7 +236,7 @@ impl Comparison<'_> {
         if is_read_by_links(mirror, keys.resource)? {
             return Ok(vec![Position::start(true)]);
         }
-        let filter = self.catalog.filter(keys.resource);
+        let filter = self.catalog.live_filter(keys.resource);
         Ok(positions(self.context.feed, keys, filter, count)?)
     }
 
@@ -275,7 +275,7 @@ impl Comparison<'_> {
     /// Asks by key for records that the pages did not have.
     fn ask_again(&self, mirror: &mut Mirror, shape: &Arc<Shape>, keys: &[String]) -> Result<()> {
         let context = self.context;
-        let filter = self.catalog.filter(self.resource).map(str::to_owned);
+        let filter = self.catalog.live_filter(self.resource).map(str::to_owned);
         let sweep = context.feed.sweep(shape.clone(), filter, true);
         let fetched = fetch(context.feed, context.stop, &sweep, keys, |step| {
             let none = std::iter::empty();
@@ -349,7 +349,7 @@ impl Comparison<'_> {
             })?;
         } else {
             let shape = self.catalog.shape(self.resource, &[])?;
-            let filter = self.catalog.filter(self.resource).map(str::to_owned);
+            let filter = self.catalog.live_filter(self.resource).map(str::to_owned);
             let select = self.catalog.selects(self.resource);
             let sweep = context.feed.sweep(shape.clone(), filter, select);
             let mut keys: BTreeSet<String> = sampled.into_iter().map(|(key, _)| key).collect();

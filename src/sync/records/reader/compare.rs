@@ -15,7 +15,7 @@ impl Reader<'_> {
     pub fn compare_all(&mut self, mirror: &mut Mirror, whole: &Arc<Shape>) -> Result<()> {
         let feed = self.context.feed;
         let keys = Arc::new(self.catalog.key_shape(self.resource)?);
-        let filter = self.catalog.filter(self.resource).map(str::to_owned);
+        let filter = self.catalog.live_filter(self.resource).map(str::to_owned);
         let sweep = feed.sweep(keys.clone(), filter, true);
         for step in feed.walk(sweep, self.checkpoint.open()) {
             self.compare(mirror, &keys, step?)?;

@@ -55,7 +55,7 @@ fn checkpoint_of_all(
 ) -> Result<Checkpoint> {
     let feed = context.feed;
     let keys = catalog.key_shape(resource)?;
-    let filter = catalog.filter(resource);
+    let filter = catalog.live_filter(resource);
     let Survey {
         count,
         newest,

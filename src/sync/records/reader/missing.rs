@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
             return Ok(false);
         }
         let keys = self.catalog.key_shape(shape.resource)?;
-        let filter = self.catalog.filter(self.resource);
+        let filter = self.catalog.live_filter(self.resource);
         let Some(Some(key)) = answer_if_any(last_key(feed, &keys, filter))? else {
             return Ok(false);
         };
@@ -110,7 +110,7 @@ impl<'a> Reader<'a> {
 
     fn survey(&self) -> Result<Survey> {
         let keys = self.catalog.key_shape(self.resource)?;
-        let filter = self.catalog.filter(self.resource);
+        let filter = self.catalog.live_filter(self.resource);
         Ok(survey(self.context.feed, &keys, filter, Tries::Configured)?)
     }
 

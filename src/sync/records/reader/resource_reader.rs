@@ -51,9 +51,14 @@ impl Reader<'_> {
         self.runs.job()
     }
 
-    /// Returns what to ask the feed for, in this shape.
+    /// Returns what to ask the feed for, in this shape. Changes include the records that the
+    /// feed marks as deleted.
     pub fn sweep(&self, shape: &Arc<Shape>) -> Sweep {
-        let filter = self.catalog.filter(self.resource).map(str::to_owned);
+        let filter = match self.job() {
+            Job::Incremental => self.catalog.filter(self.resource),
+            _ => self.catalog.live_filter(self.resource),
+        };
+        let filter = filter.map(str::to_owned);
         let select = self.catalog.selects(self.resource);
         self.context.feed.sweep(shape.clone(), filter, select)
     }
@@ -106,7 +111,10 @@ impl Reader<'_> {
         apply.page(shape, &step.page)?;
         if let Some(reason) = reason {
             for record in &step.page.records {
-                apply.delete(shape.resource, &record.key, reason, None)?;
+                // A record with the mark of deleted ones is deleted already.
+                if write.is_live(shape.resource, &record.key)? {
+                    apply.delete(shape.resource, &record.key, reason, None)?;
+                }
             }
         }
         let older = std::mem::take(&mut apply.older);
