@@ -5,8 +5,6 @@
 pub struct Dialect {
     /// The precision of timestamps in `$filter`.
     pub timestamps: Precision,
-    /// The number of keys in one request. Every key is a term of an `or`.
-    pub keys_at_once: usize,
 }
 
 /// The precision of timestamps in a filter.

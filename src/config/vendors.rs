@@ -46,7 +46,6 @@ const WFRMLS: Profile = Profile {
     dialect: Dialect {
         // Its timestamps have whole seconds.
         timestamps: Precision::AsStored,
-        keys_at_once: 50,
     },
     ..RESO
 };
@@ -88,8 +87,6 @@ const RESO: Profile = Profile {
     dialect: Dialect {
         // RESO's reference server compares timestamps as text with three digits.
         timestamps: Precision::Millis,
-        // Other servers use this profile too, and MLS Grid documents a limit of five.
-        keys_at_once: 5,
     },
 };
 
@@ -143,7 +140,6 @@ const SPARK: Profile = Profile {
     dialect: Dialect {
         // Source: sparkplatform.com/docs/reso/replication: whole seconds.
         timestamps: Precision::AsStored,
-        ..RESO.dialect
     },
     ..RESO
 };
@@ -161,11 +157,6 @@ const MLSGRID: Profile = Profile {
     // For 7 days.
     deleted_when: "MlgCanView eq false",
     reconcile: "",
-    dialect: Dialect {
-        // At most five `or`.
-        keys_at_once: 5,
-        ..RESO.dialect
-    },
     ..RESO
 };
 
@@ -224,7 +215,6 @@ const CREA: Profile = Profile {
     dialect: Dialect {
         // Two digits since June 2023.
         timestamps: Precision::AsStored,
-        ..RESO.dialect
     },
     ..RESO
 };

@@ -1,11 +1,11 @@
 //! A connection to one feed. A request fails with a [`FeedError`].
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
 use tokio::runtime::Runtime;
 
+use super::capabilities::Capabilities;
 use super::http::{BadBody, Client, FeedError, Ledger, RequestOptions, Token, Traffic, Tries};
 use super::odata::{Announced, DeletedBody, DeletedNames, DeletedPosition, Metadata, Page};
 use super::paging::{ParallelReader, Position, Step, Sweep};
@@ -20,8 +20,7 @@ pub struct Feed {
     page_size: u32,
     max_concurrent: usize,
     runtime: Runtime,
-    /// Whether a count was larger than its page.
-    trusts_counts: AtomicBool,
+    capabilities: Arc<Capabilities>,
 }
 
 /// The number of threads that receive and decode pages. More threads would only hold more
@@ -36,13 +35,14 @@ impl Feed {
             .thread_name("feed")
             .enable_all()
             .build()?;
+        let client = Arc::new(Client::new(settings, token, stop)?);
         Ok(Feed {
-            client: Arc::new(Client::new(settings, token, stop)?),
+            capabilities: Arc::new(Capabilities::new(client.clone())),
+            client,
             dialect: settings.dialect,
             page_size: settings.page_size,
             max_concurrent: settings.max_concurrent,
             runtime,
-            trusts_counts: AtomicBool::new(false),
         })
     }
 
@@ -51,9 +51,20 @@ impl Feed {
         self.dialect
     }
 
+    /// Returns what is known of the server.
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
     /// Returns the number of records per page.
     pub fn page_size(&self) -> u32 {
         self.page_size
+    }
+
+    /// Returns the number of keys that fill a request.
+    pub fn keys_at_once(&self) -> usize {
+        let keys_max = self.capabilities.key_list().keys_max;
+        keys_max.min(self.page_size as usize)
     }
 
     /// Returns the largest number of requests at the same time.
@@ -106,9 +117,7 @@ impl Feed {
         let decode = |body: &[u8]| Page::decode(body, shape);
         let request = self.client.get(&url, options, decode);
         let page = self.runtime.block_on(request)?;
-        if page.count.is_some_and(|count| count > page.entries as u64) {
-            self.trust_counts();
-        }
+        self.capabilities.note_count(page.count, page.entries);
         Ok(page)
     }
 
@@ -142,17 +151,6 @@ impl Feed {
         Ok(body.read(names, position))
     }
 
-    /// Returns whether the server is known to count all matching records, and not only those
-    /// of the page.
-    pub fn trusts_counts(&self) -> bool {
-        self.trusts_counts.load(Ordering::Relaxed)
-    }
-
-    /// Notes that the server counts all matching records.
-    pub fn trust_counts(&self) {
-        self.trusts_counts.store(true, Ordering::Relaxed);
-    }
-
     /// Starts to read a sweep from several positions at once. Each position has the number
     /// of its walk.
     pub fn walk(&self, sweep: Sweep, positions: Vec<(usize, Position)>) -> ParallelReader {
@@ -169,7 +167,8 @@ impl Feed {
             page_size: self.page_size,
             timestamps: self.dialect.timestamps,
             tries: Tries::Configured,
-            trusts_count: self.trusts_counts(),
+            trusts_count: self.capabilities.counts_all_matching(),
+            top: None,
         }
     }
 }

@@ -5,12 +5,14 @@
 //! arrive.
 
 mod assets;
+mod capabilities;
 mod connection;
 mod http;
 mod odata;
 mod paging;
 
 pub use assets::{Asset, AssetError, Assets, RejectedDownload, Validators};
+pub use capabilities::{Capabilities, Capability, KeyForm, KeyList, Observation};
 pub use connection::Feed;
 pub use http::{BadBody, DELAY_LIMIT, FeedError, Ledger, Spent, Token, TokenError, Traffic, Tries};
 pub use odata::{

@@ -40,10 +40,14 @@ pub fn check_feed_address(config: &Config, mirror: &Mirror) -> anyhow::Result<()
 /// Saves that the mirror holds the records of the configured feed.
 pub(super) fn save_feed_address(config: &Config, mirror: &mut Mirror) -> Result<()> {
     let configured = address(config);
-    if mirror.state(ADDRESS)?.as_ref() == Some(&configured) {
+    let mirrored = mirror.state(ADDRESS)?;
+    if mirrored.as_ref() == Some(&configured) {
         return Ok(());
     }
     let write = mirror.write()?;
+    if mirrored.is_some() {
+        write.forget_capabilities()?;
+    }
     write.set_state(ADDRESS, &configured)?;
     Ok(write.commit()?)
 }

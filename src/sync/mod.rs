@@ -2,7 +2,7 @@
 //!
 //! In order, each module uses only those before it:
 //!
-//! 1. `context`, `error`, `outcome`, `progress`, `open`: what all jobs share
+//! 1. `context`, `error`, `outcome`, `progress`, `open`, `saved_capabilities`: what all jobs share
 //! 2. `records`: reads the records of one resource, and applies them
 //! 3. `photos`: downloads and removes the files of photos
 //! 4. `verify`: compares the mirror with the feed, and the files with their hashes
@@ -16,6 +16,7 @@ mod feed_address;
 mod open_for_sync;
 mod outcome;
 mod progress;
+mod saved_capabilities;
 mod sync_error;
 mod time_zone;
 

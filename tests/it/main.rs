@@ -4,6 +4,7 @@ mod backup;
 mod behaviours;
 mod brake;
 mod budget;
+mod capabilities;
 mod changes;
 mod check;
 mod children;

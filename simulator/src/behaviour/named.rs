@@ -43,6 +43,13 @@ behaviours! {
     /// `$orderby` gets 400.
     OrderbyRefused = "orderby-refused",
 
+    /// A filter with `in` gets 400.
+    InRefused = "in-refused",
+    /// A filter with `in` matches no record.
+    InFindsNothing = "in-finds-nothing",
+    /// A filter with an `or` of more than five terms gets 400.
+    OrOfFiveTerms = "or-of-five-terms",
+
     /// `$expand` gets 400.
     ExpandRefused = "expand-refused",
     /// `$expand` has no effect.

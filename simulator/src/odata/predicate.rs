@@ -150,13 +150,31 @@ impl Predicate {
         }
     }
 
-    /// Whether the condition contains an `or`.
-    pub fn has_or(&self) -> bool {
+    /// Returns the largest number of terms that an `or` of the condition joins.
+    pub fn or_terms(&self) -> usize {
         match self {
-            Predicate::Any(_) => true,
-            Predicate::All(all) => all.iter().any(Predicate::has_or),
-            Predicate::Not(one) => one.has_or(),
+            Predicate::Any(any) => any
+                .iter()
+                .map(Predicate::or_terms)
+                .fold(any.len(), usize::max),
+            Predicate::All(all) => all.iter().map(Predicate::or_terms).fold(0, usize::max),
+            Predicate::Not(one) => one.or_terms(),
+            _ => 0,
+        }
+    }
+
+    /// Returns whether the condition contains an `in`.
+    pub fn has_in(&self) -> bool {
+        match self {
+            Predicate::In(..) => true,
+            Predicate::Any(parts) | Predicate::All(parts) => parts.iter().any(Predicate::has_in),
+            Predicate::Not(one) => one.has_in(),
             _ => false,
         }
+    }
+
+    /// Returns a condition that no record meets.
+    pub fn nothing() -> Predicate {
+        Predicate::Any(Vec::new())
     }
 }

@@ -96,10 +96,19 @@ fn read_filter(text: &str, table: &Table, server: &ServerBehaviour) -> Result<Pr
         return Err(BadQuery::new("The filter is too long"));
     }
     let filter = filter::parse(text, table, server)?;
-    if server.refuse_or && filter.has_or() {
+    if server.refuse_or && filter.or_terms() > 0 {
         return Err(BadQuery::new("The operator 'or' is not supported"));
     }
-    Ok(filter)
+    if server.has(Behaviour::OrOfFiveTerms) && filter.or_terms() > 5 {
+        return Err(BadQuery::new("The filter has more than 5 terms of 'or'"));
+    }
+    match filter.has_in() {
+        true if server.has(Behaviour::InRefused) => {
+            Err(BadQuery::new("The operator 'in' is not supported"))
+        }
+        true if server.has(Behaviour::InFindsNothing) => Ok(Predicate::nothing()),
+        _ => Ok(filter),
+    }
 }
 
 fn read_select(text: &str, table: &Table) -> Result<Option<Vec<bool>>, BadQuery> {

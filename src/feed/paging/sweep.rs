@@ -30,6 +30,8 @@ pub struct Sweep {
     /// Whether a count is known to be the number of all matching records. Some servers
     /// count the records of the page.
     pub trusts_count: bool,
+    /// The `$top` of a reading by next links that is a single page.
+    pub top: Option<u64>,
 }
 
 /// The length of a timestamp with milliseconds, in storage form.
@@ -54,9 +56,11 @@ impl Sweep {
     /// Returns the query for the first page by next links, in any order: the server may not
     /// know `$orderby`.
     pub(super) fn first_page_query(&self) -> Query {
-        match &self.filter {
-            Some(filter) => self.unordered_query().filter(filter.clone()),
-            None => self.unordered_query(),
+        let filter = self.filter.clone().unwrap_or_default();
+        let query = self.unordered_query().filter(filter);
+        match self.top {
+            Some(top) => query.top(top),
+            None => query,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Facts about the feed, its market and the mirror itself.
 
+mod capability_rows;
 mod field_descriptions;
 mod market_log;
 mod state;

@@ -16,6 +16,7 @@ use crate::sync::records::announced::announces;
 use crate::sync::records::catalog::Catalog;
 use crate::sync::records::survey::{Survey, survey};
 use crate::sync::records::way::WayFinder;
+use crate::sync::saved_capabilities::load_capabilities;
 use crate::sync::sync_error::{Result, SyncError};
 
 /// The requests of a full sync.
@@ -106,6 +107,9 @@ pub fn plan(context: &Context<'_>, resources: &[Resource]) -> anyhow::Result<Pla
 
 fn make(context: &Context<'_>, resources: &[Resource]) -> Result<Plan> {
     let mirror = Mirror::open_to_read(&context.config.mirror.database).ok();
+    if let Some(mirror) = &mirror {
+        load_capabilities(context.feed, mirror)?;
+    }
     let catalog = Catalog::ask_only(context.feed, mirror.as_ref(), context.config)?;
     let is_undeclared = |resource: &Resource| resource.is_child() && !catalog.declares(*resource);
     let (left_out, resources): (Vec<Resource>, Vec<Resource>) = resources
@@ -117,7 +121,6 @@ fn make(context: &Context<'_>, resources: &[Resource]) -> Result<Plan> {
     let mut planning = Planning {
         context,
         catalog: &catalog,
-        mirror: mirror.as_ref(),
         verdicts: BTreeSet::new(),
         plans: Vec::new(),
     };
@@ -151,7 +154,6 @@ fn make(context: &Context<'_>, resources: &[Resource]) -> Result<Plan> {
 struct Planning<'a> {
     context: &'a Context<'a>,
     catalog: &'a Catalog,
-    mirror: Option<&'a Mirror>,
     /// How the runs of a sync will end.
     verdicts: BTreeSet<Verdict>,
     plans: Vec<ResourcePlan>,
@@ -225,7 +227,6 @@ impl Planning<'_> {
         let finder = WayFinder {
             context: self.context,
             catalog: self.catalog,
-            mirror: self.mirror,
             resource,
             count: found.count,
         };

@@ -6,6 +6,7 @@ use crate::sync::context::Context;
 use crate::sync::open_for_sync::save_credentials;
 use crate::sync::outcome::{Ending, Report};
 use crate::sync::photos::cleanup::{EmptyFolder, clear};
+use crate::sync::saved_capabilities::{load_capabilities, save_capabilities};
 use crate::sync::sync_error::{Result, SyncError};
 
 /// Runs a whole job. Files of deleted rows are removed before it, because a row may
@@ -17,8 +18,11 @@ pub(in crate::sync) fn whole_job(
     job: impl FnOnce(&mut Mirror) -> Result<Report>,
 ) -> anyhow::Result<Report> {
     mirror.begin_sync()?;
+    load_capabilities(context.feed, mirror)?;
     let removed_before = clear(context, mirror, empty_folder)?.counts.removed;
-    let mut report = job(mirror).map_err(SyncError::into_anyhow)?;
+    let result = job(mirror);
+    save_capabilities(context.feed, mirror)?;
+    let mut report = result.map_err(SyncError::into_anyhow)?;
 
     // A file that can be removed neither before nor after is reported once.
     let mut cleared = clear(context, mirror, empty_folder)?;

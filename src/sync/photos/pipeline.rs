@@ -139,7 +139,7 @@ impl<'j, 'a> Pipeline<'j, 'a> {
         let workers = self.run.context.config.media.max_concurrent_downloads;
         // The workers must stay busy while a batch is committed.
         let in_progress_max = 2 * BEGUN_AT_ONCE + workers;
-        let keys_at_once = self.run.context.feed.dialect().keys_at_once;
+        let keys_at_once = self.run.context.feed.keys_at_once();
         let mut ready: VecDeque<Photo> = VecDeque::new();
         let (mut in_progress, mut is_queue_empty) = (0, false);
         loop {

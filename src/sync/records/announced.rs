@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::announced_keys::{AnnouncedKeys, Confirming};
 use super::catalog::Catalog;
-use super::deleted_resource::{
-    save_names, save_refusal, save_unknown, saved_names, was_refused_today,
-};
+use super::deleted_resource::save_unknown;
 use super::job_run::JobRun;
 use super::reader::{earlier, rejected_error};
 use super::run_set::{RunEnding, RunSet};
@@ -30,7 +28,7 @@ pub(in crate::sync) fn apply_announcements_daily(
     resources: &[Resource],
 ) -> Result<()> {
     let marks = job.context.config.feed.deleted_when.is_some();
-    if marks || was_refused_today(job.mirror, job.context.feed.now())? {
+    if marks || job.context.feed.capabilities().has_refused_deleted_today() {
         return Ok(());
     }
     apply_announcements(job, resources)
@@ -77,7 +75,7 @@ pub(in crate::sync) fn apply_announcements(
         Ok(true) => announcing.finish(job),
         Ok(false) => {
             job.context.progress.note(&Note::NoAnnouncements);
-            save_refusal(job.mirror, job.context.feed.now())?;
+            (job.context.feed.capabilities()).note_deleted_refused();
             job.discard(announcing.runs)
         }
         Err(error) => job.end_failed(announcing.runs, &error.of_resource()?),
@@ -85,11 +83,11 @@ pub(in crate::sync) fn apply_announcements(
 }
 
 /// Returns all names of a Deleted resource. The saved ones come first.
-fn names_by_last(mirror: &Mirror) -> Result<Vec<&'static DeletedNames>> {
-    let saved = saved_names(mirror)?;
+fn names_by_last(feed: &Feed) -> Vec<&'static DeletedNames> {
+    let saved = feed.capabilities().deleted_names();
     let mut names: Vec<&DeletedNames> = DELETED_NAMES.iter().collect();
     names.sort_by_key(|names| saved.as_deref() != Some(names.name));
-    Ok(names)
+    names
 }
 
 /// Returns whether an answer means that the feed has no Deleted resource.
@@ -154,7 +152,7 @@ impl Announcing<'_> {
     /// Reads the announcements under the names that the feed answers to. The names that
     /// answered last are tried first. Returns false if the feed answers to none.
     fn read(&mut self, mirror: &mut Mirror) -> Result<bool> {
-        for (first, names) in ways(names_by_last(mirror)?) {
+        for (first, names) in ways(names_by_last(self.context.feed)) {
             match self.read_named(mirror, names, &first) {
                 Ok(true) => return Ok(true),
                 Ok(false) => {}
@@ -193,7 +191,7 @@ impl Announcing<'_> {
                     asked => asked?,
                 };
                 if !has_answered {
-                    save_names(mirror, names)?;
+                    (self.context.feed.capabilities()).note_deleted_names(names.name);
                     has_answered = true;
                 }
                 page.remove_repeated(&before, &position)?;

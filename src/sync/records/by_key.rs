@@ -3,15 +3,16 @@
 use std::collections::HashSet;
 
 use crate::feed::query::{self, Literal};
-use crate::feed::{Feed, FeedError, Page, Position, Step, Sweep};
+use crate::feed::{Feed, FeedError, KeyForm, KeyList, Page, Position, Step, Sweep};
 use crate::record::{Reject, Shape};
 use crate::resource::Resource;
 use crate::stop::Stop;
-use crate::sync::sync_error::Result;
+use crate::sync::sync_error::{Result, SyncError};
 use crate::value::ValueForm;
 
-/// Keys of this many bytes fit in a URL of every known server.
-const URL_KEYS_BYTES: usize = 3_000;
+/// Encoded keys of this many bytes leave room in a URL of 6,000 bytes, which every known
+/// server accepts.
+const URL_KEYS_BYTES: usize = 5_000;
 
 /// The walk number of pages that are not part of a walk through the resource.
 pub const BY_KEY: usize = usize::MAX;
@@ -36,40 +37,83 @@ pub fn fetch(
     let is_possible = |key: &String| !is_number || key.parse::<i64>().is_ok();
     let (keys, mut absent): (Vec<String>, Vec<String>) =
         keys.iter().cloned().partition(is_possible);
-    let mut at_once = feed.dialect().keys_at_once;
-    let mut rest = keys.as_slice();
-    while !rest.is_empty() {
-        if let Some(signal) = stop.requested() {
-            return Err(FeedError::Interrupted(signal).into());
-        }
-        let (batch, after) = rest.split_at(batch_len(rest, at_once));
-        let mut missing: Vec<&str> = batch.iter().map(String::as_str).collect();
+    let field = sweep.shape.resource.key();
+    read_in_batches(feed, stop, field, &keys, |keys, list| {
+        let mut missing: Vec<&str> = keys.iter().map(String::as_str).collect();
         // A page may have fewer records than were asked for.
-        let mut times_empty = 0;
+        let (mut times_empty, mut is_proven) = (0, list.is_proven);
         while !missing.is_empty() && times_empty < 2 {
-            let step = match ask(feed, sweep, &missing) {
-                Ok(step) => step,
-                Err(FeedError::Refused { .. } | FeedError::NotByKey) if batch.len() > 1 => {
-                    at_once = 1;
-                    break;
-                }
-                Err(error) => return Err(error.into()),
-            };
+            let step = ask(feed, sweep, &missing, list)?;
             let found = keys_of(&step.page, sweep.shape.resource);
             let before = missing.len();
             missing.retain(|key| !found.contains(key));
+            is_proven |= missing.len() < before;
+            if !is_proven && list.needs_proof(keys.len()) {
+                return Ok(false);
+            }
             times_empty += usize::from(missing.len() == before);
             if !found.is_empty() {
                 each(step)?;
             }
         }
-        if at_once == 1 && batch.len() > 1 {
-            continue;
-        }
         absent.extend(missing.into_iter().map(str::to_owned));
-        rest = after;
-    }
+        Ok(is_proven)
+    })?;
     Ok(absent)
+}
+
+/// Passes the keys to `read` in the longest lists that the server accepts, with the form of
+/// the list. A refused list is followed by shorter ones. `read` returns whether the answer
+/// had records that were asked for, which proves that the server understands the form. It is
+/// called again with another form if that is in doubt, and then must not have concluded
+/// anything from records that did not come.
+pub fn read_in_batches(
+    feed: &Feed,
+    stop: &Stop,
+    field: &str,
+    keys: &[String],
+    mut read: impl FnMut(&[String], KeyList) -> Result<bool>,
+) -> Result<()> {
+    let capabilities = feed.capabilities();
+    let mut list = capabilities.key_list();
+    let mut rest = keys;
+    while !rest.is_empty() {
+        if let Some(signal) = stop.requested() {
+            return Err(FeedError::Interrupted(signal).into());
+        }
+        let (batch, after) = rest.split_at(batch_len(rest, list, field, feed.page_size()));
+        match read(batch, list) {
+            Ok(false) if list.needs_proof(batch.len()) => {
+                list = list.smaller(batch.len()).unwrap_or(list);
+            }
+            Ok(is_proven) => {
+                let is_of_all = batch.len() > 1 || list.keys_max == 1;
+                if is_proven && is_of_all {
+                    list.is_proven = true;
+                    capabilities.note_key_list(list);
+                }
+                rest = after;
+            }
+            Err(error) if is_refused_list(&error) => match list.smaller(batch.len()) {
+                Some(smaller) => {
+                    tracing::debug!(%error, keys = batch.len(), "asking for fewer keys");
+                    list = smaller;
+                }
+                None => return Err(error),
+            },
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Returns whether a shorter list of keys, or one in another form, may succeed.
+fn is_refused_list(error: &SyncError) -> bool {
+    match error.feed() {
+        Some(FeedError::Refused { .. } | FeedError::NotByKey) => true,
+        Some(FeedError::Unavailable { status, .. }) => *status == Some(501),
+        _ => false,
+    }
 }
 
 /// Returns the keys of a page's records and rejects.
@@ -81,8 +125,11 @@ fn keys_of(page: &Page, resource: Resource) -> HashSet<&str> {
         .collect()
 }
 
-fn ask(feed: &Feed, sweep: &Sweep, keys: &[&str]) -> Result<Step, FeedError> {
-    let sweep = with_any(sweep, sweep.shape.resource.key(), keys);
+fn ask(feed: &Feed, sweep: &Sweep, keys: &[&str], list: KeyList) -> Result<Step, FeedError> {
+    let sweep = Sweep {
+        top: Some(keys.len() as u64),
+        ..with_any(sweep, sweep.shape.resource.key(), keys, list.form)
+    };
     let step = feed.step(&sweep, BY_KEY, &Position::start(true))?;
     if has_others(&step.page, sweep.shape.resource, keys) {
         return Err(FeedError::NotByKey);
@@ -99,24 +146,22 @@ fn has_others(page: &Page, resource: Resource, keys: &[&str]) -> bool {
 }
 
 /// Returns the sweep of only those records whose field has one of these keys.
-pub fn with_any(sweep: &Sweep, field: &str, keys: &[&str]) -> Sweep {
-    let any = any_of(&sweep.shape, field, keys);
-    let filter = sweep.filter.as_deref().map(query::group);
-    Sweep {
-        filter: Some(query::and([filter.unwrap_or_default(), any])),
-        ..sweep.clone()
-    }
-}
-
-/// Returns the filter for records whose field has one of these keys.
-fn any_of(shape: &Shape, field: &str, keys: &[&str]) -> String {
-    let is_number = is_number(shape, field);
+pub fn with_any(sweep: &Sweep, field: &str, keys: &[&str], form: KeyForm) -> Sweep {
+    let is_number = is_number(&sweep.shape, field);
     let literal = |key: &&str| match key.parse() {
         Ok(number) if is_number => Literal::Int(number),
         _ => Literal::Text((*key).to_owned()),
     };
     let literals: Vec<Literal> = keys.iter().map(literal).collect();
-    query::is_in(field, &literals)
+    let any = match form {
+        KeyForm::In => query::is_in(field, &literals),
+        KeyForm::Or => query::is_any_of(field, &literals),
+    };
+    let filter = sweep.filter.as_deref().map(query::group);
+    Sweep {
+        filter: Some(query::and([filter.unwrap_or_default(), any])),
+        ..sweep.clone()
+    }
 }
 
 /// Returns whether the values of a field are whole numbers.
@@ -125,12 +170,20 @@ fn is_number(shape: &Shape, field: &str) -> bool {
     at.is_some_and(|at| shape.fields[at].form == ValueForm::Integer)
 }
 
-/// Returns how many of the keys fit in one request.
-fn batch_len(keys: &[String], at_once: usize) -> usize {
+/// Returns how many of the keys fit in one request, and their records in one page.
+fn batch_len(keys: &[String], list: KeyList, field: &str, page_size: u32) -> usize {
+    // Without the keys, `'a',` and `FIELD%20eq%20'a'%20or%20`.
+    let around = match list.form {
+        KeyForm::In => "'',".len(),
+        KeyForm::Or => field.len() + "%20eq%20''%20or%20".len(),
+    };
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric();
     let mut bytes = 0;
-    let fits = keys.iter().take(at_once).take_while(|key| {
-        bytes += key.len();
+    let fits = keys.iter().take_while(|key| {
+        let plain = key.bytes().filter(is_plain).count();
+        bytes += plain + (key.len() - plain) * "%20".len() + around;
         bytes <= URL_KEYS_BYTES
     });
-    fits.count().max(1)
+    let keys_max = list.keys_max.min(page_size as usize);
+    fits.take(keys_max).count().max(1)
 }

@@ -139,7 +139,7 @@ fn read_group(job: &mut JobRun<'_>, group: &Group) -> Result<()> {
     let resource = group.resource;
     let mut children = Vec::new();
     for &child in &group.children {
-        if why_separate(job.catalog, Some(job.mirror), child)?.is_none() {
+        if why_separate(job.context.feed, job.catalog, child).is_none() {
             children.push(child);
         }
     }
@@ -184,7 +184,7 @@ pub(in crate::sync) fn read_listing_changes(
     }
     let mut children = Vec::new();
     for &child in resources.iter().filter(|child| child.is_child()) {
-        if why_separate(job.catalog, Some(job.mirror), child)?.is_none()
+        if why_separate(job.context.feed, job.catalog, child).is_none()
             && job.mirror.has_finished_full(child)?
         {
             children.push(child);

@@ -2,7 +2,6 @@
 //! resource whose counts differ. This finds deletions that the feed does not announce.
 
 use super::all_keys::compare_all_keys;
-use super::deleted_resource::announces_none;
 use super::job_run::JobRun;
 use super::survey::{count, survey};
 use crate::feed::{Feed, Tries};
@@ -40,7 +39,7 @@ impl Counts {
 /// Compares the counts of `resources`, if the feed has no resource with deletions.
 pub(in crate::sync) fn compare_counts(job: &mut JobRun<'_>, resources: &[Resource]) -> Result<()> {
     let marks = job.context.config.feed.deleted_when.is_some();
-    if !marks && !announces_none(job.mirror)? {
+    if !marks && !job.context.feed.capabilities().refuses_deleted() {
         return Ok(());
     }
     for &resource in resources {

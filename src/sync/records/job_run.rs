@@ -12,6 +12,7 @@ use crate::sync::context::Context;
 use crate::sync::feed_address::save_feed_address;
 use crate::sync::outcome::{Advice, DeletedCount, Report, Verdict, ending_of, judge};
 use crate::sync::progress::Note;
+use crate::sync::saved_capabilities::save_capabilities;
 use crate::sync::sync_error::{Result, SyncError};
 
 /// A job on the feed's records while it runs.
@@ -66,8 +67,10 @@ pub(in crate::sync) fn run_job(
                 copy_is_behind: false,
                 ended,
             };
-            run(&mut job_run, &resources)?;
+            let result = run(&mut job_run, &resources);
             ended = job_run.ended;
+            save_capabilities(context.feed, mirror)?;
+            result?;
         }
         Err(error) => ended.fail(context, mirror, job, resources, &error.of_resource()?)?,
     }

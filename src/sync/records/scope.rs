@@ -1,7 +1,7 @@
 //! The filter and the fields with which a resource is mirrored.
 
 use super::catalog::Catalog;
-use crate::feed::{Feed, ShapeError};
+use crate::feed::ShapeError;
 use crate::mirror::{Mirror, Scope, WriteTx};
 use crate::resource::Resource;
 use crate::sync::context::Context;
@@ -55,52 +55,6 @@ pub(super) fn save_incomplete(
         "complete"
     };
     write.set_state(&incomplete(resource), value)
-}
-
-/// The key in `_state` of the records that the server counts.
-const COUNTS: &str = "counts";
-
-/// The value in `_state` for a server that counts all matching records.
-const ALL_MATCHING: &str = "all matching records";
-
-/// Sets in the feed that its counts are of all matching records, if an earlier run found that.
-pub(super) fn load_counts(feed: &Feed, mirror: &Mirror) -> Result<()> {
-    if mirror.state(COUNTS)?.as_deref() == Some(ALL_MATCHING) {
-        feed.trust_counts();
-    }
-    Ok(())
-}
-
-/// Saves that the feed's counts are of all matching records, if this was found.
-pub(super) fn save_counts(feed: &Feed, write: &WriteTx<'_>) -> rusqlite::Result<()> {
-    if feed.trusts_counts() && write.state(COUNTS)?.is_none() {
-        write.set_state(COUNTS, ALL_MATCHING)?;
-    }
-    Ok(())
-}
-
-/// The value in `_state` for a resource that the server does not page by key.
-const NEXT_LINKS: &str = "next links";
-
-/// Returns the key in `_state` of how a resource is paged.
-fn paging(resource: Resource) -> String {
-    format!("paging:{resource}")
-}
-
-/// Returns whether a resource is read by next links, because the server does not take the
-/// order or the filter of a walk by key.
-pub(in crate::sync) fn is_read_by_links(mirror: &Mirror, resource: Resource) -> Result<bool> {
-    Ok(mirror.state(&paging(resource))?.as_deref() == Some(NEXT_LINKS))
-}
-
-/// Saves how a resource was read to its end.
-pub(super) fn save_paging(
-    write: &WriteTx<'_>,
-    resource: Resource,
-    by_links: bool,
-) -> rusqlite::Result<()> {
-    let value = if by_links { NEXT_LINKS } else { "keys" };
-    write.set_state(&paging(resource), value)
 }
 
 /// Removes fields that are no longer selected from the mirror's scopes: if they are

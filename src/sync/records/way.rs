@@ -3,15 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::by_key::with_any;
+use super::by_key::{read_in_batches, with_any};
 use super::catalog::Catalog;
 use super::whole::{EXPAND_WHY, why_separate};
 use crate::feed::{FeedError, Page, Position, Sweep, Tries};
-use crate::mirror::Mirror;
 use crate::record::{Record, Shape};
 use crate::resource::Resource;
 use crate::sync::context::Context;
-use crate::sync::sync_error::{Result, answer_if_any};
+use crate::sync::sync_error::Result;
 use crate::value::{Value, ValueForm};
 
 /// The way in which a full sync reads a resource.
@@ -36,11 +35,13 @@ pub(in crate::sync) struct Way {
 pub(in crate::sync) struct WayFinder<'a> {
     pub context: &'a Context<'a>,
     pub catalog: &'a Catalog,
-    pub mirror: Option<&'a Mirror>,
     pub resource: Resource,
     /// The number of records, if the feed counts them.
     pub count: Option<u64>,
 }
+
+/// The number of listings whose children are compared with those of the child's resource.
+const LISTINGS_COMPARED: usize = 50;
 
 /// The first pages of a resource, read in one way.
 struct FirstPages {
@@ -60,8 +61,8 @@ impl WayFinder<'_> {
         let mut separate = Vec::new();
         let mut wanted = Vec::new();
         for &child in children {
-            match why_separate(self.catalog, self.mirror, child)? {
-                Some(why) => separate.push((child, why.to_owned())),
+            match why_separate(self.context.feed, self.catalog, child) {
+                Some(why) => separate.push((child, why)),
                 None => wanted.push(child),
             }
         }
@@ -176,19 +177,25 @@ impl WayFinder<'_> {
             return Ok(false);
         };
         let feed = self.context.feed;
-        let listings = &listings[..listings.len().min(feed.dialect().keys_at_once)];
-        let keys: Vec<&str> = listings.iter().map(|listing| &*listing.key).collect();
-        if keys.is_empty() {
-            return Ok(false);
-        }
+        let keys: Vec<String> = (listings.iter().take(LISTINGS_COMPARED))
+            .map(|listing| listing.key.to_string())
+            .collect();
         let sweep = Sweep {
             tries: Tries::Once,
-            ..with_any(&self.sweep(child, shape.clone()), &field, &keys)
+            ..self.sweep(child, shape.clone())
         };
-        let answered = feed.step(&sweep, 0, &Position::start(true));
-        let Some(own) = answer_if_any(answered)? else {
-            return Ok(false);
-        };
+        let mut own = Vec::new();
+        let read = read_in_batches(feed, self.context.stop, &field, &keys, |keys, list| {
+            let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+            let sweep = with_any(&sweep, &field, &keys, list.form);
+            let answered = feed.step(&sweep, 0, &Position::start(true))?;
+            own.extend(answered.page.records);
+            Ok(!own.is_empty())
+        });
+        match read {
+            Err(error) if !error.ends_job(false) => return Ok(false),
+            read => read?,
+        }
         let lists = listings
             .iter()
             .filter_map(|listing| listing.children[at].as_ref());
@@ -198,9 +205,9 @@ impl WayFinder<'_> {
             .collect();
         let is_asked = |record: &&Record| {
             let parent = shape.parent_of(&record.values);
-            parent.is_some_and(|parent| keys.contains(&&*parent))
+            parent.is_some_and(|parent| keys.iter().any(|key| **key == *parent))
         };
-        Ok(own.page.records.iter().filter(is_asked).any(|record| {
+        Ok(own.iter().filter(is_asked).any(|record| {
             let listed = listed.get(&*record.key);
             listed.is_none_or(|listed| is_poorer(listed, record))
         }))

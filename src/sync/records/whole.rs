@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use super::catalog::Catalog;
 use super::job_run::JobRun;
 use super::reader::Reader;
-use crate::feed::{Page, Tries};
-use crate::mirror::{Job, Mirror, RunId};
+use crate::feed::{Feed, Page, Tries};
+use crate::mirror::{Job, RunId};
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::sync::records::record_plan::{is_richer, newest_versions};
@@ -54,8 +54,8 @@ pub(in crate::sync) fn read_all(job: &mut JobRun<'_>, resources: &[Resource]) ->
             if !job.mirror.has_finished_full(child)? {
                 new.insert(child);
             }
-            match why_separate(job.catalog, Some(job.mirror), child)? {
-                Some(why) => own.push((child, why.to_owned())),
+            match why_separate(job.context.feed, job.catalog, child) {
+                Some(why) => own.push((child, why)),
                 None => children.push(child),
             }
         }
@@ -81,31 +81,19 @@ pub(in crate::sync) fn read_all(job: &mut JobRun<'_>, resources: &[Resource]) ->
 
 /// Returns why a child is always read separately, if it is.
 pub(in crate::sync) fn why_separate(
+    feed: &Feed,
     catalog: &Catalog,
-    mirror: Option<&Mirror>,
     child: Resource,
-) -> Result<Option<&'static str>> {
+) -> Option<String> {
     if catalog.filter(child).is_some() {
         // $expand sends all children.
-        return Ok(Some("it has its own filter"));
+        return Some("it has its own filter".to_owned());
     }
-    let known = match mirror {
-        Some(mirror) => mirror.state(&expand_state(child))?,
-        None => None,
-    };
-    Ok((known.as_deref() == Some(EXPAND_LACKS)).then_some(EXPAND_WHY))
+    feed.capabilities().why_not_expanded(child)
 }
 
-/// The value in `_state` for a child if $expand lacks some of its records or fields.
-const EXPAND_LACKS: &str = "lacks records";
-
-/// Why such a child is read separately.
+/// Why a child is read separately if its own resource has more of it.
 pub(super) const EXPAND_WHY: &str = "$expand lacks records or fields of it";
-
-/// Returns the key in `_state` of whether $expand sends all records and fields of a child.
-fn expand_state(child: Resource) -> String {
-    format!("expand:{child}")
-}
 
 /// Returns whether the child's own resource counts more records than came with the
 /// listings, or sends more fields. Where counts prove nothing, it may have more whenever it has
@@ -121,10 +109,10 @@ fn lacks_children(job: &mut JobRun<'_>, child: Resource) -> Result<bool> {
         return Ok(false);
     };
     if has_richer(job, &shape, &page)? {
-        note_expand_lacks(job, child)?;
+        note_expand_lacks(job, child);
         return Ok(true);
     }
-    if !job.context.feed.trusts_counts() {
+    if !job.context.feed.capabilities().counts_all_matching() {
         return Ok(page.entries > 0);
     }
     let live = live_rows(job, child)?;
@@ -155,13 +143,14 @@ fn live_rows(job: &mut JobRun<'_>, resource: Resource) -> Result<u64> {
     })
 }
 
-/// Remembers that $expand lacks records or fields of a child, so that later runs read it
+/// Notes that $expand lacks records or fields of a child, so that later runs read it
 /// separately.
-fn note_expand_lacks(job: &mut JobRun<'_>, child: Resource) -> Result<()> {
+fn note_expand_lacks(job: &JobRun<'_>, child: Resource) {
     tracing::warn!(%child, "$expand lacks records or fields that the resource itself has; reading it separately from now on");
-    let write = job.mirror.write()?;
-    write.set_state(&expand_state(child), EXPAND_LACKS)?;
-    Ok(write.commit()?)
+    job.context
+        .feed
+        .capabilities()
+        .note_expand_incomplete(child);
 }
 
 /// Reads children that did not come with their listings. A child that cannot be read
@@ -188,7 +177,7 @@ fn read_separately(
             WholeRead::Failed(own) => own,
             WholeRead::Complete { .. } => {
                 if why == EXPAND_WHY && live_rows(job, child)? > live {
-                    note_expand_lacks(job, child)?;
+                    note_expand_lacks(job, child);
                 }
                 continue;
             }

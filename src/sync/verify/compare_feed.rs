@@ -16,8 +16,8 @@ use crate::sync::records::by_key::fetch;
 use crate::sync::records::catalog::Catalog;
 use crate::sync::records::ranges::positions;
 use crate::sync::records::record_plan::newest_versions;
-use crate::sync::records::scope::is_read_by_links;
 use crate::sync::records::survey::survey;
+use crate::sync::saved_capabilities::load_capabilities;
 use crate::sync::sync_error::{Result, SyncError};
 
 /// Rows that the feed seems to lack are asked for by key, up to this number: more of
@@ -56,6 +56,7 @@ fn compare_resources(
     resources: &[Resource],
     sample: u64,
 ) -> Result<Vec<VerifiedResource>> {
+    load_capabilities(context.feed, mirror)?;
     let catalog = Catalog::ask(context.feed, mirror, context.config)?;
     let has_listings = resources.contains(&Resource::PROPERTY);
     let mut verified = Vec::new();
@@ -167,7 +168,7 @@ impl Comparison<'_> {
         let feed = self.context.feed;
         let filter = self.catalog.live_filter(self.resource);
         let counted = survey(feed, keys, filter, Tries::Configured)?.count;
-        let starts = self.starts(mirror, keys, counted)?;
+        let starts = self.starts(keys, counted)?;
         let read = match self.read_keys_from(mirror, keys, starts, counted) {
             Err(error) if error.feed().is_some_and(FeedError::may_refuse_order) => {
                 let start = vec![Position::start(true)];
@@ -214,7 +215,7 @@ impl Comparison<'_> {
         let keys = self.catalog.key_shape(listings)?;
         let filter = self.catalog.live_filter(listings);
         let counted = survey(feed, &keys, filter, Tries::Configured)?.count;
-        let starts = self.starts(mirror, &keys, counted)?;
+        let starts = self.starts(&keys, counted)?;
         let sweep = feed.sweep(shape.clone(), filter.map(str::to_owned), true);
         let child = self.child_of(&shape)?;
         self.walk(sweep, starts, None, |step| {
@@ -232,8 +233,8 @@ impl Comparison<'_> {
         })
     }
 
-    fn starts(&self, mirror: &Mirror, keys: &Shape, count: Option<u64>) -> Result<Vec<Position>> {
-        if is_read_by_links(mirror, keys.resource)? {
+    fn starts(&self, keys: &Shape, count: Option<u64>) -> Result<Vec<Position>> {
+        if (self.context.feed.capabilities()).is_read_by_links(keys.resource) {
             return Ok(vec![Position::start(true)]);
         }
         let filter = self.catalog.live_filter(keys.resource);

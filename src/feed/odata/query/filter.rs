@@ -50,9 +50,19 @@ pub fn le(field: &str, value: &Literal) -> String {
     format!("{field} le {value}")
 }
 
-/// Matches records whose field has one of the values. It joins `eq` terms with `or`, because
-/// servers before OData 4.01 reject `in`. An empty list matches no record.
+/// Matches records whose field has one of the values, with `in`. Servers before OData 4.01
+/// reject it for several values. An empty list matches no record.
 pub fn is_in(field: &str, values: &[Literal]) -> String {
+    if values.len() < 2 {
+        return is_any_of(field, values);
+    }
+    let values: Vec<String> = values.iter().map(Literal::to_string).collect();
+    format!("{field} in ({})", values.join(","))
+}
+
+/// Matches records whose field has one of the values: joins `eq` terms with `or`. An empty
+/// list matches no record.
+pub fn is_any_of(field: &str, values: &[Literal]) -> String {
     match values {
         [] => "false".to_owned(),
         values => or(values.iter().map(|value| eq(field, value))),

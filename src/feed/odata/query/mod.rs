@@ -7,5 +7,7 @@ mod query_builder;
 #[cfg(test)]
 mod tests;
 
-pub use filter::{Literal, and, eq, ge, group, gt, is_in, le, lt, or, timestamp_literal};
+pub use filter::{
+    Literal, and, eq, ge, group, gt, is_any_of, is_in, le, lt, or, timestamp_literal,
+};
 pub use query_builder::{Order, Query};

@@ -13,7 +13,6 @@ use crate::sync::records::catalog::Catalog;
 use crate::sync::records::checkpoint::Checkpoint;
 use crate::sync::records::job_run::JobRun;
 use crate::sync::records::run_set::RunSet;
-use crate::sync::records::scope::load_counts;
 use crate::sync::sync_error::Result;
 
 impl<'a> Reader<'a> {
@@ -26,7 +25,6 @@ impl<'a> Reader<'a> {
         mut runs: RunSet,
     ) -> Result<Reader<'a>> {
         let (context, catalog) = (job.context, job.catalog);
-        load_counts(context.feed, job.mirror)?;
         let asked = asked(catalog, resource, children);
         let unfinished = unfinished(job, &runs, resource, &asked)?;
         let is_resumed = unfinished.is_some();

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use super::resource_reader::Reader;
-use crate::feed::Position;
+use crate::feed::{KeyList, Position, Sweep};
 use crate::mirror::{DeletedReason, Mirror};
-use crate::sync::records::by_key::{BY_KEY, fetch, with_any};
+use crate::sync::records::by_key::{BY_KEY, fetch, read_in_batches, with_any};
 use crate::sync::sync_error::Result;
 
 impl Reader<'_> {
@@ -17,34 +17,40 @@ impl Reader<'_> {
             return Ok(());
         }
         let due = mirror.due_children(child)?;
-        for listings in due.chunks(self.context.feed.dialect().keys_at_once) {
-            match self.read_children_of(mirror, listings) {
-                Ok(()) => {}
-                Err(error) if error.is_refusal() => {
-                    let (_, nouns) = child.nouns();
-                    let count = due.len();
-                    self.left_out.push(format!(
-                        "the {nouns} of {count} listings are still to be read: {error}"
-                    ));
-                    break;
-                }
-                Err(error) => return Err(error),
+        let shape = self.catalog.shape(child, &[])?;
+        let Some(field) = shape.parent_field().map(|field| field.name.clone()) else {
+            return Ok(());
+        };
+        let (feed, stop) = (self.context.feed, self.context.stop);
+        let read = read_in_batches(feed, stop, &field, &due, |listings, list| {
+            let keys: Vec<&str> = listings.iter().map(String::as_str).collect();
+            let sweep = with_any(&self.sweep(&shape), &field, &keys, list.form);
+            self.read_children_of(mirror, listings, sweep, list)
+        });
+        match read {
+            Err(error) if error.is_refusal() => {
+                let (_, nouns) = child.nouns();
+                let count = due.len();
+                self.left_out.push(format!(
+                    "the {nouns} of {count} listings are still to be read: {error}"
+                ));
+                Ok(())
             }
-            self.context.check_stop()?;
+            read => read,
         }
-        Ok(())
     }
 
     /// Reads all children of some listings. Rows that do not come are asked for by key
-    /// before they are deleted.
-    fn read_children_of(&mut self, mirror: &mut Mirror, listings: &[String]) -> Result<()> {
+    /// before they are deleted. Returns whether children came.
+    fn read_children_of(
+        &mut self,
+        mirror: &mut Mirror,
+        listings: &[String],
+        sweep: Sweep,
+        list: KeyList,
+    ) -> Result<bool> {
         let child = self.resource;
-        let shape = self.catalog.shape(child, &[])?;
-        let Some(field) = shape.parent_field() else {
-            return Ok(());
-        };
-        let keys: Vec<&str> = listings.iter().map(String::as_str).collect();
-        let sweep = with_any(&self.sweep(&shape), &field.name, &keys);
+        let shape = sweep.shape.clone();
         let mut seen = HashSet::new();
         let start = Position::start(self.checkpoint.by_links);
         for step in self.context.feed.walk(sweep, vec![(BY_KEY, start)]) {
@@ -58,6 +64,10 @@ impl Reader<'_> {
             let rejects = step.page.rejects.iter();
             seen.extend(rejects.filter_map(|reject| reject.key.as_deref().map(str::to_owned)));
             self.apply(mirror, &shape, step)?;
+        }
+        let is_proven = list.is_proven || !seen.is_empty();
+        if !is_proven && list.needs_proof(listings.len()) {
+            return Ok(false);
         }
 
         let read = mirror.read()?;
@@ -81,6 +91,7 @@ impl Reader<'_> {
             write.remove_due_children(child, listing)?;
         }
         self.save(&write)?;
-        Ok(write.commit()?)
+        write.commit()?;
+        Ok(is_proven)
     }
 }

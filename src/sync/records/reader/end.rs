@@ -6,7 +6,7 @@ use crate::resource::Resource;
 use crate::sync::outcome::{Advice, Verdict};
 use crate::sync::records::job_run::{JobRun, failed};
 use crate::sync::records::run_set::{RunEnding, RunSet};
-use crate::sync::records::scope::{save_counts, save_incomplete, save_paging};
+use crate::sync::records::scope::save_incomplete;
 use crate::sync::sync_error::Result;
 
 /// Returns the error text for this number of rejected records; none for 0.
@@ -60,9 +60,9 @@ impl Reader<'_> {
         resource: Resource,
     ) -> Result<RunEnding> {
         write.clear_sweep(self.job(), resource)?;
-        save_counts(self.context.feed, write)?;
         if resource == self.resource && (self.job() == Job::Full || self.checkpoint.by_links) {
-            save_paging(write, resource, self.checkpoint.by_links)?;
+            let capabilities = self.context.feed.capabilities();
+            capabilities.note_paging(resource, self.checkpoint.by_links);
         }
         if matches!(self.job(), Job::Full | Job::Reconcile) {
             write.clear_due_children(resource)?;

@@ -13,7 +13,6 @@ use crate::sync::records::catalog::Catalog;
 use crate::sync::records::checkpoint::Checkpoint;
 use crate::sync::records::job_run::JobRun;
 use crate::sync::records::ranges::positions;
-use crate::sync::records::scope::is_read_by_links;
 use crate::sync::records::survey::{Survey, survey};
 use crate::sync::sync_error::{Result, SyncError};
 use crate::value::{instant, stored_instant};
@@ -26,8 +25,7 @@ pub(super) fn first_checkpoint(
     children: &[Resource],
     asked: String,
 ) -> Result<Checkpoint> {
-    // A full sync tries again to read by key.
-    let by_links = kind != Job::Full && is_read_by_links(job.mirror, resource)?;
+    let by_links = (job.context.feed.capabilities()).is_read_by_links(resource);
     let mut checkpoint = if kind == Job::Incremental {
         let watermark = job.mirror.watermark(resource)?;
         let since = since_watermark(resource, watermark, job.context.config.sync.overlap)?;

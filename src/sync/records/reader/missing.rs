@@ -96,7 +96,10 @@ impl<'a> Reader<'a> {
     /// shows the end of the pages: a page that was empty by mistake looks like the last one.
     fn lacks_last_record(&self, mirror: &mut Mirror, shape: &Arc<Shape>) -> Result<bool> {
         let feed = self.context.feed;
-        if feed.trusts_counts() || self.checkpoint.by_links || self.checkpoint.unwanted > 0 {
+        if feed.capabilities().counts_all_matching()
+            || self.checkpoint.by_links
+            || self.checkpoint.unwanted > 0
+        {
             return Ok(false);
         }
         let keys = self.catalog.key_shape(shape.resource)?;
