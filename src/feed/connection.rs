@@ -123,8 +123,9 @@ impl Feed {
 
     /// Reads the page at one position of a sweep.
     pub fn step(&self, sweep: &Sweep, walk: usize, from: &Position) -> Result<Step, FeedError> {
-        self.runtime
-            .block_on(Step::read(sweep, &self.client, walk, from))
+        let step = (self.runtime).block_on(Step::read(sweep, &self.client, walk, from))?;
+        self.capabilities.note_step(sweep, &step);
+        Ok(step)
     }
 
     /// Reads the page at a position, of the records that were deleted after a time in storage
@@ -153,8 +154,18 @@ impl Feed {
 
     /// Starts to read a sweep from several positions at once. Each position has the number
     /// of its walk.
-    pub fn walk(&self, sweep: Sweep, positions: Vec<(usize, Position)>) -> ParallelReader {
-        ParallelReader::start(&self.runtime, self.client.clone(), sweep, positions)
+    pub fn walk(
+        &self,
+        sweep: Sweep,
+        positions: Vec<(usize, Position)>,
+    ) -> impl Iterator<Item = Result<Step, FeedError>> {
+        let walked = sweep.clone();
+        let reader = ParallelReader::start(&self.runtime, self.client.clone(), sweep, positions);
+        reader.inspect(move |step| {
+            if let Ok(step) = step {
+                self.capabilities.note_step(&walked, step);
+            }
+        })
     }
 
     /// Returns a sweep of the records that match a filter. With `select`, it requests only
@@ -168,6 +179,7 @@ impl Feed {
             timestamps: self.dialect.timestamps,
             tries: Tries::Configured,
             trusts_count: self.capabilities.counts_all_matching(),
+            refuses_or: self.capabilities.refuses_or(),
             top: None,
         }
     }

@@ -11,6 +11,7 @@ pub(in crate::sync) fn load_capabilities(feed: &Feed, mirror: &Mirror) -> rusqli
 
 /// Saves what was found out about the feed since the last time.
 pub(in crate::sync) fn save_capabilities(feed: &Feed, mirror: &mut Mirror) -> rusqlite::Result<()> {
+    feed.capabilities().note_gzip();
     let unsaved = feed.capabilities().unsaved();
     if unsaved.is_empty() {
         return Ok(());

@@ -59,6 +59,7 @@ pub const EXACT: &[Behaviour] = &[
     Behaviour::NullPages,
     Behaviour::SkipCapped,
     Behaviour::NextLinkRelative,
+    Behaviour::NextLinkInHeader,
     Behaviour::NextLinkEmpty,
     Behaviour::MetadataAlternates,
     Behaviour::UndeclaredChild,

@@ -132,3 +132,94 @@ fn what_was_found_out_expires_after_30_days() {
     mirror.sync();
     assert_eq!(known(&mirror, "expand"), [] as [&str; 0]);
 }
+
+/// Returns the number of requests since the last clearing whose query contains a text.
+fn asked_with(feed: &Simulator, text: &str) -> usize {
+    let requests = feed.requests().into_iter();
+    requests
+        .filter(|request| request.query.contains(text))
+        .count()
+}
+
+#[test]
+fn what_the_server_refuses_is_not_asked_at_each_sync() {
+    let feed = feed(60);
+    feed.behave(&[Behaviour::OrderbyRefused, Behaviour::ExpandRefused]);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    let refused = ["Media: refused", "OpenHouse: refused"];
+    assert_eq!(known(&mirror, "expand"), refused);
+    assert_eq!(known(&mirror, "paging").len(), 3);
+    for job in ["incremental", "reconcile", "full"] {
+        feed.clear_requests();
+        feed.advance(chrono::Duration::hours(1));
+        mirror.sync_ends(0, &[job]);
+        let refused = asked_with(&feed, "$expand") + asked_with(&feed, "$orderby");
+        assert_eq!(refused, 0, "{job}");
+    }
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
+fn a_server_without_or_is_asked_for_changes_in_two_steps_at_once() {
+    let feed = feed(60);
+    feed.set_server(|server| server.refuse_or = true);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    for price in [1, 2] {
+        feed.advance(chrono::Duration::hours(1));
+        for key in feed.listing_keys() {
+            let price = fields(json!({"ListPrice": price}));
+            feed.edit("Property", &key.to_string(), price).unwrap();
+        }
+        feed.clear_requests();
+        mirror.sync();
+        assert_eq!(asked_with(&feed, " or ") > 0, price == 1);
+    }
+    assert_eq!(known(&mirror, "or"), [": refused"]);
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
+fn the_pages_of_a_first_sync_show_what_the_server_can_do() {
+    let feed = feed(60);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    let facts = texts(
+        &mirror.open(),
+        "SELECT trim(resource || ' ' || capability) || ': ' || value FROM _capabilities",
+    );
+    let expected = [
+        "count: all matching records",
+        "deleted: live",
+        "entity_event: not declared",
+        "gzip: not used",
+        "select: accepted",
+        "top: whole answer",
+        "Property page_size_with_children: 20",
+        "Property paging: keys",
+    ];
+    for fact in expected {
+        assert!(facts.iter().any(|one| one == fact), "no {fact}: {facts:#?}");
+    }
+    let rows = "SELECT group_concat(resource || capability || value || observed_at)
+                FROM _capabilities";
+    let before = texts(&mirror.open(), rows);
+    feed.advance(chrono::Duration::hours(1));
+    feed.clear_requests();
+    mirror.sync();
+    assert_eq!(texts(&mirror.open(), rows), before);
+}
+
+#[test]
+fn next_links_in_the_header_are_followed() {
+    let feed = feed(90);
+    feed.behave(&[Behaviour::OrderbyIgnored, Behaviour::NextLinkInHeader]);
+    feed.set_server(|server| server.page_cap = Some(7));
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    let detail = "SELECT value || ' ' || detail FROM _capabilities WHERE capability = 'next_link'";
+    let found = texts(&mirror.open(), detail);
+    assert_eq!(found, ["$skip in the `Link` header"]);
+}

@@ -91,6 +91,8 @@ behaviours! {
     SkipCapped = "skip-capped",
     /// Next links consist of a query.
     NextLinkRelative = "next-link-relative",
+    /// Next links are in the `Link` header and not in the body.
+    NextLinkInHeader = "next-link-in-header",
     /// The last page has an empty next link.
     NextLinkEmpty = "next-link-empty",
 

@@ -32,10 +32,13 @@ impl Reply {
 
 impl From<Answer> for Reply {
     fn from(answer: Answer) -> Reply {
-        let headers = vec![
+        let mut headers = vec![
             ("content-type", answer.content_type.to_owned()),
             ("odata-version", "4.0".to_owned()),
         ];
+        if let Some(link) = answer.next_link {
+            headers.push(("link", format!("<{link}>; rel=\"next\"")));
+        }
         Reply {
             status: answer.status,
             headers,

@@ -45,7 +45,14 @@ pub fn alter(
         }
     }
     alter_links(market, set, &mut document);
-    Answer::json(Json::Object(document).to_string().into_bytes())
+    let mut next_link = None;
+    if market.behaviour.has(Behaviour::NextLinkInHeader) {
+        next_link = document.remove(NEXT_LINK);
+    }
+    Answer {
+        next_link: next_link.and_then(|link| link.as_str().map(str::to_owned)),
+        ..Answer::json(Json::Object(document).to_string().into_bytes())
+    }
 }
 
 fn alter_page(market: &Market, asked: &Asked<'_>, set: Set, records: &mut Vec<Json>) {

@@ -11,6 +11,8 @@ pub struct Answer {
     pub status: u16,
     pub content_type: &'static str,
     pub body: Vec<u8>,
+    /// The URL of the next page for the `Link` header.
+    pub next_link: Option<String>,
 }
 
 impl Answer {
@@ -19,6 +21,7 @@ impl Answer {
             status: 200,
             content_type: JSON,
             body,
+            next_link: None,
         }
     }
 
@@ -31,6 +34,7 @@ impl Answer {
             status,
             content_type: JSON,
             body,
+            next_link: None,
         }
     }
 }

@@ -102,13 +102,13 @@ fn read_filter(text: &str, table: &Table, server: &ServerBehaviour) -> Result<Pr
     if server.has(Behaviour::OrOfFiveTerms) && filter.or_terms() > 5 {
         return Err(BadQuery::new("The filter has more than 5 terms of 'or'"));
     }
-    match filter.has_in() {
-        true if server.has(Behaviour::InRefused) => {
-            Err(BadQuery::new("The operator 'in' is not supported"))
-        }
-        true if server.has(Behaviour::InFindsNothing) => Ok(Predicate::nothing()),
-        _ => Ok(filter),
+    if filter.has_in() && server.has(Behaviour::InRefused) {
+        return Err(BadQuery::new("The operator 'in' is not supported"));
     }
+    if filter.has_in() && server.has(Behaviour::InFindsNothing) {
+        return Ok(Predicate::nothing());
+    }
+    Ok(filter)
 }
 
 fn read_select(text: &str, table: &Table) -> Result<Option<Vec<bool>>, BadQuery> {

@@ -103,5 +103,6 @@ fn metadata_document(market: &Market, asked: &Asked<'_>) -> Answer {
         status: 200,
         content_type: "application/xml",
         body,
+        next_link: None,
     }
 }

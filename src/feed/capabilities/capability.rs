@@ -5,24 +5,60 @@ use serde::Serialize;
 
 use crate::value::instant;
 
-/// A capability of a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Capability {
-    /// What `@odata.count` counts.
-    Count,
+/// Declares the capabilities once, with their documentation and their names.
+macro_rules! capabilities {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+) => {
+        /// A capability of a server.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+        pub enum Capability {
+            $($(#[doc = $doc])+ #[serde(rename = $name)] $variant,)+
+        }
+
+        impl Capability {
+            /// All capabilities, in the order in which they are shown.
+            pub const ALL: &[Capability] = &[$(Capability::$variant,)+];
+
+            /// Returns the name in the table `_capabilities`.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Capability::$variant => $name,)+
+                }
+            }
+        }
+    };
+}
+
+capabilities! {
+    /// The number of records in a full page.
+    PageSize = "page_size",
+    /// The number of records in a full page if their children come along.
+    PageSizeWithChildren = "page_size_with_children",
     /// How a resource is paged.
-    Paging,
+    Paging = "paging",
+    /// Whether the server puts the newest records first.
+    NewestFirst = "newest_first",
     /// Whether `$expand` sends all records and fields of a child.
-    Expand,
-    /// The field names of the Deleted resource, or that the feed refuses it.
-    Deleted,
-    /// Whether `$filter` may have `in`.
-    In,
+    Expand = "expand",
+    /// What `@odata.count` counts.
+    Count = "count",
+    /// Whether `$top` is the size of a page or of the whole answer.
+    Top = "top",
+    /// The form of the link to the next page.
+    NextLink = "next_link",
     /// Whether `$filter` may have `or`.
-    Or,
+    Or = "or",
+    /// Whether `$filter` may have `in`.
+    In = "in",
     /// The largest number of keys to ask for in one request.
-    KeysInOneRequest,
+    KeysInOneRequest = "keys_in_one_request",
+    /// Whether the server accepts `$select`.
+    Select = "select",
+    /// The field names of the Deleted resource, or that the feed refuses it.
+    Deleted = "deleted",
+    /// Whether the feed declares the resource EntityEvent.
+    EntityEvent = "entity_event",
+    /// Whether the server compresses its answers.
+    Gzip = "gzip",
 }
 
 /// The value of a capability that the server refuses.
@@ -35,33 +71,10 @@ pub(super) const ACCEPTED: &str = "accepted";
 const LIFETIME: TimeDelta = TimeDelta::days(30);
 
 impl Capability {
-    /// All capabilities, in the order in which they are shown.
-    pub const ALL: [Capability; 7] = [
-        Capability::Count,
-        Capability::Paging,
-        Capability::Expand,
-        Capability::Deleted,
-        Capability::In,
-        Capability::Or,
-        Capability::KeysInOneRequest,
-    ];
-
-    /// Returns the name in the table `_capabilities`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Capability::Count => "count",
-            Capability::Paging => "paging",
-            Capability::Expand => "expand",
-            Capability::Deleted => "deleted",
-            Capability::In => "in",
-            Capability::Or => "or",
-            Capability::KeysInOneRequest => "keys_in_one_request",
-        }
-    }
-
     /// Returns the capability with this name. A later version may know others.
     pub fn named(name: &str) -> Option<Capability> {
-        Capability::ALL.into_iter().find(|one| one.name() == name)
+        let mut all = Capability::ALL.iter().copied();
+        all.find(|one| one.name() == name)
     }
 }
 

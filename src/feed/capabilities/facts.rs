@@ -3,32 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
-use super::capability::{ACCEPTED, Capability, Observation, REFUSED};
-use super::key_list::{KeyForm, KeyList};
+use super::capability::{Capability, Observation};
 use crate::feed::http::Client;
 use crate::resource::Resource;
 use crate::value::stored_instant;
 
-/// The value of [`Capability::Count`] for a server that counts all matching records.
-const ALL_MATCHING: &str = "all matching records";
-
-/// The value of [`Capability::Paging`] for a resource that is not paged by key.
-const NEXT_LINKS: &str = "next links";
-
-const DAY: TimeDelta = TimeDelta::days(1);
-
-/// The value of [`Capability::Expand`] for a child whose own resource has more.
-const INCOMPLETE: &str = "incomplete";
-
-/// The value of [`Capability::Expand`] for a child that does not come.
-const IGNORED: &str = "ignored";
-
 /// All that is known of a server. Tasks share it.
 pub struct Capabilities {
     /// Its responses have the time of the feed.
-    client: Arc<Client>,
+    pub(super) client: Arc<Client>,
     facts: Mutex<Facts>,
 }
 
@@ -53,7 +38,7 @@ impl Capabilities {
     }
 
     /// Returns the feed's time, or the local time before its first response.
-    fn now(&self) -> DateTime<Utc> {
+    pub(super) fn now(&self) -> DateTime<Utc> {
         self.client.date().unwrap_or_else(Utc::now)
     }
 
@@ -103,12 +88,16 @@ impl Capabilities {
     }
 
     /// Returns what is known of a resource, or of the whole feed.
-    pub fn get(&self, resource: Option<Resource>, capability: Capability) -> Option<String> {
+    pub fn known(&self, resource: Option<Resource>, capability: Capability) -> Option<Observation> {
         let now = self.now();
         let facts = self.facts();
         let known = facts.known.get(&name(resource, capability));
-        let known = known.filter(|known| !known.has_expired(now));
-        known.map(|known| known.value.clone())
+        known.filter(|known| !known.has_expired(now)).cloned()
+    }
+
+    /// Returns the value that is known.
+    pub fn get(&self, resource: Option<Resource>, capability: Capability) -> Option<String> {
+        self.known(resource, capability).map(|known| known.value)
     }
 
     /// Notes what an answer showed. The same fact again stays as it is until it expires.
@@ -142,110 +131,6 @@ impl Capabilities {
         if facts.known.remove(&name).is_some() {
             facts.changed.insert(name);
         }
-    }
-
-    /// Returns whether the server is known to count all matching records, and not only those
-    /// of the page.
-    pub fn counts_all_matching(&self) -> bool {
-        self.get(None, Capability::Count).as_deref() == Some(ALL_MATCHING)
-    }
-
-    /// Notes what the count of a page with this number of entries shows.
-    pub fn note_count(&self, count: Option<u64>, entries: usize) {
-        let Some(count) = count else { return };
-        if count > entries as u64 {
-            self.note(None, Capability::Count, ALL_MATCHING, None);
-        } else if count < entries as u64 {
-            self.forget(None, Capability::Count);
-        }
-    }
-
-    /// Returns whether a resource is read by next links, because the server does not take the
-    /// order or the filter of a walk by key.
-    pub fn is_read_by_links(&self, resource: Resource) -> bool {
-        self.get(Some(resource), Capability::Paging).as_deref() == Some(NEXT_LINKS)
-    }
-
-    /// Notes how a resource was read to its end.
-    pub fn note_paging(&self, resource: Resource, by_links: bool) {
-        let value = if by_links { NEXT_LINKS } else { "keys" };
-        self.note(Some(resource), Capability::Paging, value, None);
-    }
-
-    /// Returns why a child is read separately, if $expand is known not to send all of it.
-    pub fn why_not_expanded(&self, child: Resource) -> Option<String> {
-        let value = self.get(Some(child), Capability::Expand)?;
-        match value.as_str() {
-            ACCEPTED => None,
-            INCOMPLETE => Some("$expand lacks records or fields of it".to_owned()),
-            IGNORED => Some("the server ignores $expand".to_owned()),
-            _ => Some("the server refuses $expand".to_owned()),
-        }
-    }
-
-    /// Notes that $expand lacks records or fields of a child that its own resource has.
-    pub fn note_expand_incomplete(&self, child: Resource) {
-        self.note(Some(child), Capability::Expand, INCOMPLETE, None);
-    }
-
-    /// Notes that the server ignores $expand of a child.
-    pub fn note_expand_ignored(&self, child: Resource) {
-        self.note(Some(child), Capability::Expand, IGNORED, None);
-    }
-
-    /// Notes that the server refuses $expand of a child, with this error.
-    pub fn note_expand_refused(&self, child: Resource, why: String) {
-        self.note(Some(child), Capability::Expand, REFUSED, Some(why));
-    }
-
-    /// Returns the identifier of the field names to which the Deleted resource answered last.
-    pub fn deleted_names(&self) -> Option<String> {
-        self.get(None, Capability::Deleted)
-    }
-
-    /// Notes the identifier of the field names to which the Deleted resource answers.
-    pub fn note_deleted_names(&self, name: &str) {
-        self.note(None, Capability::Deleted, name, None);
-    }
-
-    /// Returns whether the feed refused the Deleted resource when it was last asked.
-    pub fn refuses_deleted(&self) -> bool {
-        self.get(None, Capability::Deleted).as_deref() == Some(REFUSED)
-    }
-
-    /// Returns whether the feed refused the Deleted resource within a day. A feed that begins
-    /// to announce deletions must not wait for long.
-    pub fn has_refused_deleted_today(&self) -> bool {
-        let now = self.now();
-        let facts = self.facts();
-        let known = facts.known.get(&name(None, Capability::Deleted));
-        known.is_some_and(|known| known.value == REFUSED && !known.is_older_than(DAY, now))
-    }
-
-    /// Notes that the feed refuses the Deleted resource now.
-    pub fn note_deleted_refused(&self) {
-        self.forget(None, Capability::Deleted);
-        self.note(None, Capability::Deleted, REFUSED, None);
-    }
-
-    /// Returns how to ask for records by key.
-    pub fn key_list(&self) -> KeyList {
-        let form = self.get(None, Capability::In);
-        let keys_max = self.get(None, Capability::KeysInOneRequest);
-        let keys_max = keys_max.and_then(|keys_max| keys_max.parse().ok());
-        KeyList::known(form.map(|form| form == ACCEPTED), keys_max)
-    }
-
-    /// Notes the list with which the server has sent records by key.
-    pub fn note_key_list(&self, list: KeyList) {
-        let (value, form) = match list.form {
-            KeyForm::In => (ACCEPTED, "in"),
-            KeyForm::Or => (REFUSED, "or"),
-        };
-        self.note(None, Capability::In, value, None);
-        let keys_max = list.keys_max.to_string();
-        let detail = Some(format!("as a list with `{form}`"));
-        self.note(None, Capability::KeysInOneRequest, &keys_max, detail);
     }
 }
 

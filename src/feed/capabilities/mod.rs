@@ -9,6 +9,8 @@ mod key_list;
 
 mod facts;
 
+mod answers;
+
 pub use capability::{Capability, Observation};
 pub use facts::Capabilities;
 pub use key_list::{KeyForm, KeyList};

@@ -1,5 +1,6 @@
 //! Requests to the feed: retries, the token, limits on size and origin.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,7 @@ use super::failure::Failure;
 use super::headers::{asked_pause, header, http_date, number, until};
 use super::ledger::Ledger;
 use super::limits::{DELAY_LIMIT, REDIRECTS_MAX, TOO_MANY_REDIRECTS, http_builder, locked};
+use super::next_link::next_link;
 use super::pace::Limit;
 use super::request_options::{RequestOptions, Tries};
 use super::token::Token;
@@ -53,6 +55,15 @@ pub struct Client {
     stop: Stop,
     meter: Meter,
     date: Mutex<Option<DateTime<Utc>>>,
+    has_sent_gzip: AtomicBool,
+}
+
+/// A response.
+pub struct Received {
+    /// The body, decompressed.
+    pub body: Vec<u8>,
+    /// The link to the next page in the `Link` header.
+    pub next_link: Option<String>,
 }
 
 impl Client {
@@ -90,6 +101,7 @@ impl Client {
             stop,
             meter: Meter::default(),
             date: Mutex::new(None),
+            has_sent_gzip: AtomicBool::new(false),
         })
     }
 
@@ -134,12 +146,28 @@ impl Client {
         *locked(&self.date)
     }
 
+    /// Returns whether the feed has sent a compressed body.
+    pub fn has_sent_gzip(&self) -> bool {
+        self.has_sent_gzip.load(Ordering::Relaxed)
+    }
+
     /// Requests a URL and decodes the body. Tries again as configured.
     pub async fn get<T>(
         &self,
         url: &Url,
         options: RequestOptions,
         decode: impl Fn(&[u8]) -> Result<T, BadBody>,
+    ) -> Result<T, FeedError> {
+        let decode = |received: &Received| decode(&received.body);
+        self.get_received(url, options, decode).await
+    }
+
+    /// Requests a URL as [`Client::get`] does, and decodes the body and its next link.
+    pub async fn get_received<T>(
+        &self,
+        url: &Url,
+        options: RequestOptions,
+        decode: impl Fn(&Received) -> Result<T, BadBody>,
     ) -> Result<T, FeedError> {
         let retries = if options.tries == Tries::Once {
             0
@@ -219,9 +247,9 @@ impl Client {
         &self,
         url: &Url,
         options: RequestOptions,
-        decode: impl Fn(&[u8]) -> Result<T, BadBody>,
+        decode: impl Fn(&Received) -> Result<T, BadBody>,
     ) -> Result<T, Failure> {
-        let body = {
+        let received = {
             // The semaphore is never closed.
             let slot = self.slots.acquire().await;
             let _slot = slot.map_err(|error| Failure::temporary(error.to_string()))?;
@@ -229,7 +257,7 @@ impl Client {
             self.receive(url, options).await?
         };
         // The next request can use the slot while this body is decoded.
-        Ok(decode(&body)?)
+        Ok(decode(&received)?)
     }
 
     /// Waits until the rate budget has a request left, and takes it.
@@ -260,7 +288,7 @@ impl Client {
     }
 
     /// Sends a request, and once more with another token if the feed refuses this one.
-    async fn receive(&self, url: &Url, options: RequestOptions) -> Result<Vec<u8>, Failure> {
+    async fn receive(&self, url: &Url, options: RequestOptions) -> Result<Received, Failure> {
         let token = self.token.get();
         let message = match self.send(url, options, &token).await {
             Err(Failure::Final(FeedError::Unauthorized {
@@ -290,7 +318,7 @@ impl Client {
         url: &Url,
         options: RequestOptions,
         token: &Token,
-    ) -> Result<Vec<u8>, Failure> {
+    ) -> Result<Received, Failure> {
         let mut request = self.http.get(url.clone()).header("Accept", options.accept);
         request = request.header(ACCEPT_ENCODING, "gzip");
         if let Some(header) = token.header() {
@@ -306,7 +334,10 @@ impl Client {
         let status = response.status();
         if status.is_success() {
             self.token.accepted(token);
-            return self.body(response).await;
+            return Ok(Received {
+                next_link: next_link(response.headers(), response.url()),
+                body: self.body(response).await?,
+            });
         }
         let pause = asked_pause(response.headers(), self.date());
         let message = self.server_message(response, token).await;
@@ -320,6 +351,7 @@ impl Client {
             })
         };
         let is_gzip = is_gzip(response.headers());
+        self.has_sent_gzip.fetch_or(is_gzip, Ordering::Relaxed);
         let announced = response.content_length().unwrap_or(0);
         if announced > BODY_LIMIT_BYTES {
             return Err(too_large());

@@ -13,13 +13,14 @@ mod failure;
 mod headers;
 mod ledger;
 mod limits;
+mod next_link;
 mod pace;
 mod request_options;
 mod token;
 mod traffic;
 
 pub use body_deadline::{BodyDeadline, too_slow};
-pub use client::Client;
+pub use client::{Client, Received};
 pub use error::{BadBody, FeedError};
 pub use failure::network_problem;
 pub use headers::{asked_pause, header, http_date};

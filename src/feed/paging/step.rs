@@ -8,7 +8,7 @@ use super::advance::advance;
 use super::link_circles::FollowedLinks;
 use super::position::Position;
 use super::sweep::Sweep;
-use crate::feed::http::{Client, FeedError, RequestOptions};
+use crate::feed::http::{Client, FeedError, Received, RequestOptions};
 use crate::feed::odata::Page;
 use crate::record::Shape;
 
@@ -84,6 +84,10 @@ async fn read_with_fallback<'p>(
     client: &Client,
     from: &'p Position,
 ) -> Result<(Cow<'p, Position>, Page), FeedError> {
+    if let Some(in_two_steps) = from.in_two_steps().filter(|_| sweep.refuses_or) {
+        let page = read_page(sweep, client, &in_two_steps).await?;
+        return Ok((Cow::Owned(in_two_steps), page));
+    }
     let error = match read_page(sweep, client, from).await {
         Ok(page) => return Ok((Cow::Borrowed(from), page)),
         Err(error) => error,
@@ -175,17 +179,22 @@ async fn complete_children(
     Ok(())
 }
 
-/// Requests a page. Its next link is as [`absolute`] returns it.
+/// Requests a page. Its next link is as [`absolute`] returns it, or that of the `Link`
+/// header.
 async fn get_page(
     client: &Client,
     url: &Url,
     options: RequestOptions,
     shape: &Shape,
 ) -> Result<Page, FeedError> {
-    let decode = |body: &[u8]| Page::decode(body, shape);
-    let mut page = client.get(url, options, decode).await?;
-    page.next_link = page.next_link.map(|link| absolute(link, url));
-    Ok(page)
+    let decode = |received: &Received| {
+        let mut page = Page::decode(&received.body, shape)?;
+        page.next_link = page.next_link.map(|link| absolute(link, url));
+        page.has_link_header = page.next_link.is_none() && received.next_link.is_some();
+        page.next_link = page.next_link.or_else(|| received.next_link.clone());
+        Ok(page)
+    };
+    client.get_received(url, options, decode).await
 }
 
 /// Returns the URL of a link that is only a query, such as `?$skip=100`. It is relative to the

@@ -30,6 +30,8 @@ pub struct Sweep {
     /// Whether a count is known to be the number of all matching records. Some servers
     /// count the records of the page.
     pub trusts_count: bool,
+    /// Whether the server is known to refuse `or`.
+    pub refuses_or: bool,
     /// The `$top` of a reading by next links that is a single page.
     pub top: Option<u64>,
 }

@@ -159,6 +159,11 @@ impl Catalog {
         !matches!(self.key_shape(resource), Err(ShapeError::Undeclared(_)))
     }
 
+    /// Returns whether the feed declares an entity set, whether it can be mirrored or not.
+    pub fn declares_set(&self, entity_set: &str) -> bool {
+        self.metadata.entity_of_set(entity_set).is_some()
+    }
+
     /// Returns whether the configuration selects fields of the resource.
     pub fn selects(&self, resource: Resource) -> bool {
         self.settings.select.contains_key(&resource)

@@ -59,6 +59,8 @@ pub(in crate::sync) fn run_job(
             catalog.store(mirror, &resources)?;
             save_feed_address(context.config, mirror)?;
             narrow(&catalog, mirror, &resources)?;
+            let capabilities = context.feed.capabilities();
+            capabilities.note_entity_event(catalog.declares_set("EntityEvent"));
             let mut job_run = JobRun {
                 context,
                 catalog: &catalog,

@@ -31,12 +31,20 @@ pub fn survey(
     filter: Option<&str>,
     tries: Tries,
 ) -> Result<Survey, FeedError> {
+    let capabilities = feed.capabilities();
+    if capabilities.refuses_newest_first(shape.resource) {
+        return unordered_survey(feed, shape, filter, tries);
+    }
     let first = match feed.page(&newest_query(shape, filter, None, true), shape, tries) {
         Err(error) if error.may_refuse_order() => {
-            return unordered_survey(feed, shape, filter, tries);
+            let unordered = unordered_survey(feed, shape, filter, tries)?;
+            capabilities.note_newest_first_refused(shape.resource, &error);
+            return Ok(unordered);
         }
         first => first?,
     };
+    capabilities.note_select();
+    capabilities.note_top(NEWEST, &first);
     let mut survey = Survey {
         count: first.count,
         newest: newest(&first, shape),
@@ -70,7 +78,8 @@ pub fn newest_records(
     if selects {
         plain = plain.select(shape.fields.iter().map(|field| field.name.clone()));
     }
-    if shape.position(MODIFICATION_TIMESTAMP).is_some() {
+    let refuses = feed.capabilities().refuses_newest_first(shape.resource);
+    if shape.position(MODIFICATION_TIMESTAMP).is_some() && !refuses {
         let ordered = plain.clone().order_by(MODIFICATION_TIMESTAMP, Order::Desc);
         match feed.page(&ordered.to_path_and_query(), shape, tries) {
             Err(error) if error.may_refuse_order() => {}

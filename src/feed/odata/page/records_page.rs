@@ -36,6 +36,8 @@ pub struct Page {
     pub entries: usize,
     /// The link to the next page, if the response has one.
     pub next_link: Option<String>,
+    /// Whether the link is in the `Link` header.
+    pub has_link_header: bool,
     /// The number of records that match the query, if the query asks for it.
     pub count: Option<u64>,
     /// The paging key of the last entry that has one, valid or not.

@@ -57,6 +57,9 @@ impl Reader<'_> {
             .collect();
         self.apply(mirror, &shape, step)?;
         if !ignored.is_empty() {
+            for &child in &ignored {
+                (self.context.feed.capabilities()).note_expand_ignored(child);
+            }
             self.stop_expanding(mirror, &ignored, "the server ignores $expand")?;
         }
         self.current_shape()
@@ -183,6 +186,11 @@ impl Reader<'_> {
             return Ok(shape);
         }
         let children = self.checkpoint.expanded();
+        if let Some(refusal @ FeedError::Refused { .. }) = error.feed() {
+            for &child in &children {
+                (self.context.feed.capabilities()).note_expand_refused(child, refusal);
+            }
+        }
         self.stop_expanding(mirror, &children, &error.to_string())?;
         self.apply(mirror, &plain, step)?;
         Ok(plain)

@@ -1,0 +1,241 @@
+//! The facts that answers show, and that jobs ask for.
+
+use chrono::TimeDelta;
+
+use super::capability::{ACCEPTED, Capability, REFUSED};
+use super::facts::Capabilities;
+use super::key_list::{KeyForm, KeyList};
+use crate::feed::http::FeedError;
+use crate::feed::odata::Page;
+use crate::feed::paging::{Position, Step, Sweep};
+use crate::record::Shape;
+use crate::resource::Resource;
+
+/// The value of [`Capability::Count`] for a server that counts all matching records.
+const ALL_MATCHING: &str = "all matching records";
+
+/// The value of [`Capability::Paging`] for a resource that is not paged by key.
+const NEXT_LINKS: &str = "next links";
+
+/// The value of [`Capability::Expand`] for a child whose own resource has more.
+const INCOMPLETE: &str = "incomplete";
+
+/// The value of [`Capability::Expand`] for a child that does not come.
+const IGNORED: &str = "ignored";
+
+const DAY: TimeDelta = TimeDelta::days(1);
+
+impl Capabilities {
+    /// Notes what a page of a walk shows. A page that was asked for by key shows nothing.
+    pub(in crate::feed) fn note_step(&self, sweep: &Sweep, step: &Step) {
+        let page = &step.page;
+        match &step.from {
+            Position::Keyset { .. } | Position::NextLink { .. }
+                if sweep.top.is_none() && !step.to.is_finished() =>
+            {
+                self.note_page_size(&sweep.shape, page.entries);
+            }
+            Position::Changes {
+                two_steps: true, ..
+            } => {
+                self.note(None, Capability::Or, REFUSED, None);
+            }
+            Position::Changes {
+                after: Some(after), ..
+            } if after.key.is_some() => {
+                self.note(None, Capability::Or, ACCEPTED, None);
+            }
+            _ => {}
+        }
+        if let (Some(link), true) = (&page.next_link, page.entries > 0) {
+            let is_same = step.from.next_link() == Some(link.as_str());
+            self.note_next_link(link, is_same, page.has_link_header);
+        }
+    }
+
+    /// Notes the number of records in a page that is not the last. The largest one is kept.
+    fn note_page_size(&self, shape: &Shape, entries: usize) {
+        let capability = match shape.children.as_slice() {
+            [] => Capability::PageSize,
+            _ => Capability::PageSizeWithChildren,
+        };
+        let known = self.get(Some(shape.resource), capability);
+        let known: usize = known.and_then(|known| known.parse().ok()).unwrap_or(0);
+        if entries > known {
+            let entries = entries.to_string();
+            self.note(Some(shape.resource), capability, &entries, None);
+        }
+    }
+
+    fn note_next_link(&self, link: &str, is_same: bool, has_header: bool) {
+        let link = link.replace("%24", "$");
+        let form = match () {
+            () if is_same => "the same URL for each page",
+            () if link.contains("$skiptoken=") => "$skiptoken",
+            () if link.contains("$skip=") => "$skip",
+            () => "another form",
+        };
+        let place = if has_header {
+            "in the `Link` header"
+        } else {
+            "in the body"
+        };
+        self.note(None, Capability::NextLink, form, Some(place.to_owned()));
+    }
+
+    /// Notes what a first page with `$top` shows: a server that follows it with others takes
+    /// `$top` as the size of a page.
+    pub fn note_top(&self, top: u64, page: &Page) {
+        if page.entries as u64 == top && page.count.is_some_and(|count| count > top) {
+            let is_page = page.next_link.is_some();
+            let value = if is_page { "page" } else { "whole answer" };
+            self.note(None, Capability::Top, value, None);
+        }
+    }
+
+    /// Returns whether the server refuses to put the newest records of a resource first.
+    pub fn refuses_newest_first(&self, resource: Resource) -> bool {
+        self.get(Some(resource), Capability::NewestFirst).as_deref() == Some(REFUSED)
+    }
+
+    /// Notes that the server refuses to put the newest records of a resource first.
+    pub fn note_newest_first_refused(&self, resource: Resource, why: &FeedError) {
+        let why = Some(why.to_string());
+        self.note(Some(resource), Capability::NewestFirst, REFUSED, why);
+    }
+
+    /// Returns whether the server refuses `or`.
+    pub fn refuses_or(&self) -> bool {
+        self.get(None, Capability::Or).as_deref() == Some(REFUSED)
+    }
+
+    /// Notes that the server accepts `$select`.
+    pub fn note_select(&self) {
+        self.note(None, Capability::Select, ACCEPTED, None);
+    }
+
+    /// Notes whether `$metadata` declares the resource EntityEvent.
+    pub fn note_entity_event(&self, is_declared: bool) {
+        let value = if is_declared {
+            "declared"
+        } else {
+            "not declared"
+        };
+        self.note(None, Capability::EntityEvent, value, None);
+    }
+
+    /// Notes whether the server compresses its answers.
+    pub fn note_gzip(&self) {
+        let value = if self.client.has_sent_gzip() {
+            "used"
+        } else {
+            "not used"
+        };
+        self.note(None, Capability::Gzip, value, None);
+    }
+
+    /// Returns whether the server is known to count all matching records, and not only those
+    /// of the page.
+    pub fn counts_all_matching(&self) -> bool {
+        self.get(None, Capability::Count).as_deref() == Some(ALL_MATCHING)
+    }
+
+    /// Notes what the count of a page with this number of entries shows.
+    pub fn note_count(&self, count: Option<u64>, entries: usize) {
+        let Some(count) = count else { return };
+        if count > entries as u64 {
+            self.note(None, Capability::Count, ALL_MATCHING, None);
+        } else if count < entries as u64 {
+            self.forget(None, Capability::Count);
+        }
+    }
+
+    /// Returns whether a resource is read by next links, because the server does not take the
+    /// order or the filter of a walk by key.
+    pub fn is_read_by_links(&self, resource: Resource) -> bool {
+        self.get(Some(resource), Capability::Paging).as_deref() == Some(NEXT_LINKS)
+    }
+
+    /// Notes how a resource was read to its end.
+    pub fn note_paging(&self, resource: Resource, by_links: bool) {
+        let value = if by_links { NEXT_LINKS } else { "keys" };
+        self.note(Some(resource), Capability::Paging, value, None);
+    }
+
+    /// Returns why a child is read separately, if $expand is known not to send all of it.
+    pub fn why_not_expanded(&self, child: Resource) -> Option<String> {
+        let known = self.known(Some(child), Capability::Expand)?;
+        match known.value.as_str() {
+            ACCEPTED => None,
+            INCOMPLETE => Some("$expand lacks records or fields of it".to_owned()),
+            IGNORED => Some("the server ignores $expand".to_owned()),
+            _ => known
+                .detail
+                .or_else(|| Some("the server refuses $expand".to_owned())),
+        }
+    }
+
+    /// Notes that $expand lacks records or fields of a child that its own resource has.
+    pub fn note_expand_incomplete(&self, child: Resource) {
+        self.note(Some(child), Capability::Expand, INCOMPLETE, None);
+    }
+
+    /// Notes that the server ignores $expand of a child.
+    pub fn note_expand_ignored(&self, child: Resource) {
+        self.note(Some(child), Capability::Expand, IGNORED, None);
+    }
+
+    /// Notes that the server refuses $expand of a child, with this error.
+    pub fn note_expand_refused(&self, child: Resource, why: &FeedError) {
+        let why = Some(why.to_string());
+        self.note(Some(child), Capability::Expand, REFUSED, why);
+    }
+
+    /// Returns the identifier of the field names to which the Deleted resource answered last.
+    pub fn deleted_names(&self) -> Option<String> {
+        self.get(None, Capability::Deleted)
+    }
+
+    /// Notes the identifier of the field names to which the Deleted resource answers.
+    pub fn note_deleted_names(&self, name: &str) {
+        self.note(None, Capability::Deleted, name, None);
+    }
+
+    /// Returns whether the feed refused the Deleted resource when it was last asked.
+    pub fn refuses_deleted(&self) -> bool {
+        self.get(None, Capability::Deleted).as_deref() == Some(REFUSED)
+    }
+
+    /// Returns whether the feed refused the Deleted resource within a day. A feed that begins
+    /// to announce deletions must not wait for long.
+    pub fn has_refused_deleted_today(&self) -> bool {
+        let known = self.known(None, Capability::Deleted);
+        known.is_some_and(|known| known.value == REFUSED && !known.is_older_than(DAY, self.now()))
+    }
+
+    /// Notes that the feed refuses the Deleted resource now.
+    pub fn note_deleted_refused(&self) {
+        self.forget(None, Capability::Deleted);
+        self.note(None, Capability::Deleted, REFUSED, None);
+    }
+
+    /// Returns how to ask for records by key.
+    pub fn key_list(&self) -> KeyList {
+        let form = self.get(None, Capability::In);
+        let keys_max = self.get(None, Capability::KeysInOneRequest);
+        let keys_max = keys_max.and_then(|keys_max| keys_max.parse().ok());
+        KeyList::known(form.map(|form| form == ACCEPTED), keys_max)
+    }
+
+    /// Notes the list with which the server has sent records by key.
+    pub fn note_key_list(&self, list: KeyList) {
+        let (value, form) = match list.form {
+            KeyForm::In => (ACCEPTED, "in"),
+            KeyForm::Or => (REFUSED, "or"),
+        };
+        self.note(None, Capability::In, value, None);
+        let keys_max = list.keys_max.to_string();
+        let detail = Some(format!("as a list with `{form}`"));
+        self.note(None, Capability::KeysInOneRequest, &keys_max, detail);
+    }
+}
