@@ -37,7 +37,8 @@
 //! - A record that cannot be stored is kept completely as a reject, and every sync tries it
 //!   again.
 //! - A sweep that did not finish deletes nothing.
-//! - The token cannot be printed, and it is never sent to a photo host.
+//! - The token cannot be printed. Only the photo hosts that the configuration names receive
+//!   it.
 //! - A row names a file only after the file is complete and has its final name. A download
 //!   is recorded before its first byte is written.
 //!

@@ -56,6 +56,12 @@ pub(super) const SECTIONS: [(&str, &[&str]); 8] = [
         &[
             "max_concurrent_downloads",
             "requests_per_minute",
+            "requests_per_hour",
+            "shares_limits",
+            "send_token",
+            "token_hosts",
+            "size",
+            "url_life",
             "max_bytes",
         ],
     ),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 
 use super::dialect::Dialect;
+use super::photo_defaults::PhotoDefaults;
 
 /// A kind of server. It sets the defaults of a configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +39,8 @@ pub struct Profile {
     pub timezone: Tz,
     /// The literal of the status `Active` in a filter.
     pub active: &'static str,
+    /// How its photos are downloaded.
+    pub photos: PhotoDefaults,
     /// The particulars that shape requests.
     pub dialect: Dialect,
 }

@@ -11,6 +11,7 @@ use url::Url;
 use super::deleted_when::DeletedWhen;
 use super::dialect::Dialect;
 use super::job_times::Schedule;
+use super::photo_defaults::SendToken;
 use super::profile::Profile;
 use super::transition::Transition;
 use crate::resource::Resource;
@@ -126,6 +127,18 @@ pub struct Media {
     pub max_concurrent_downloads: usize,
     /// The rate limit per host. None = no limit.
     pub requests_per_minute: Option<NonZeroU32>,
+    /// The rate limit per host. None = no limit.
+    pub requests_per_hour: Option<NonZeroU32>,
+    /// Whether photos also count in the limits of the feed.
+    pub shares_limits: bool,
+    /// How photo hosts receive the feed's token.
+    pub send_token: SendToken,
+    /// The hosts that receive it, each with its port if that is not the usual one.
+    pub token_hosts: Vec<String>,
+    /// The `ImageSizeDescription` of the photos to mirror. None = all.
+    pub size: Option<String>,
+    /// How long a URL works. None = without an end.
+    pub url_life: Option<Duration>,
     /// The size of the largest file to keep. None = no limit.
     pub max_bytes: Option<NonZeroU64>,
 }

@@ -1,5 +1,6 @@
 //! The text of a new configuration file.
 
+use super::photo_defaults::PhotoDefaults;
 use super::profile::{Profile, placeholders};
 use super::units::duration_text;
 
@@ -28,8 +29,19 @@ pub fn template(profile: &Profile) -> String {
         rates: [minute, hour, day],
         timezone,
         reconcile,
+        photos,
         ..
     } = profile;
+    let PhotoDefaults {
+        requests_per_minute: photos_per_minute,
+        requests_per_hour: photos_per_hour,
+        shares_limits,
+        token_hosts,
+        size,
+        ..
+    } = photos;
+    let send_token = photos.send_token.name();
+    let url_life = duration_text(photos.url_life);
     format!(
         r#"# The configuration of mlsmirror for {service}. Every key is shown with its default.
 # Durations are text such as "250ms", "5s", "20m", "1h30m", "30d"; sizes "256KB",
@@ -78,7 +90,13 @@ media = ""
 
 [media]
 max_concurrent_downloads = 8  # 1 to 64
-requests_per_minute = 0  # for each host
+requests_per_minute = {photos_per_minute}  # for each host
+requests_per_hour = {photos_per_hour}
+shares_limits = {shares_limits}  # photos also count in the limits of [feed]
+send_token = "{send_token}"  # or "bearer", "user-agent": how token_hosts receive the token
+token_hosts = {token_hosts:?}  # no other host receives it
+size = "{size}"  # the ImageSizeDescription to mirror, if a photo has a row for each size; "" = all
+url_life = "{url_life}"  # how long a photo's URL works; "0" = without an end
 max_bytes = "50MB"  # a larger file is not kept
 
 [retention]  # how long they stay; "0" = for ever

@@ -75,6 +75,12 @@ fn the_defaults_are_those_of_the_contract() {
         media: Media {
             max_concurrent_downloads: 8,
             requests_per_minute: None,
+            requests_per_hour: None,
+            shares_limits: false,
+            send_token: SendToken::Never,
+            token_hosts: Vec::new(),
+            size: None,
+            url_life: None,
             max_bytes: NonZeroU64::new(50_000_000),
         },
         retention: Retention {

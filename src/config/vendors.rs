@@ -9,6 +9,7 @@ use chrono_tz::Tz;
 
 use super::dialect::{Dialect, Precision};
 use super::nearest_name::nearest_name;
+use super::photo_defaults::{PhotoDefaults, SendToken};
 use super::profile::{OAuthDefaults, Profile};
 
 /// Every profile. The first is the default.
@@ -84,6 +85,15 @@ const RESO: Profile = Profile {
     overlap: Duration::from_secs(20 * 60),
     timezone: Tz::UTC,
     active: "'Active'",
+    photos: PhotoDefaults {
+        send_token: SendToken::Never,
+        token_hosts: &[],
+        requests_per_minute: 0,
+        requests_per_hour: 0,
+        shares_limits: false,
+        size: "",
+        url_life: Duration::ZERO,
+    },
     dialect: Dialect {
         // RESO's reference server compares timestamps as text with three digits.
         timestamps: Precision::Millis,
@@ -110,6 +120,12 @@ const TRESTLE: Profile = Profile {
     // Source: a transcription of the documentation. The base of each product; a contract may
     // give more, and headers such as Minute-Quota-Limit say so.
     rates: [180, 7_200, 0],
+    photos: PhotoDefaults {
+        // Source: webapi.html. Whether the hosts demand the token is not known: clients differ.
+        requests_per_minute: 480,
+        requests_per_hour: 18_000,
+        ..RESO.photos
+    },
     ..RESO
 };
 
@@ -157,6 +173,16 @@ const MLSGRID: Profile = Profile {
     // For 7 days.
     deleted_when: "MlgCanView eq false",
     reconcile: "",
+    // Source: docs.mlsgrid.com/releases/changes-to-mls-grid-media-access
+    photos: PhotoDefaults {
+        // A request with an `Authorization` header is refused.
+        send_token: SendToken::UserAgent,
+        token_hosts: &["media.mlsgrid.com"],
+        shares_limits: true,
+        // A URL works once, and for about an hour.
+        url_life: Duration::from_secs(50 * 60),
+        ..RESO.photos
+    },
     ..RESO
 };
 
@@ -177,6 +203,12 @@ const PARAGON: Profile = Profile {
     page_size: 200,
     // Source: client. Not every MLS may set this status, so the keys are compared, too.
     deleted_when: "StandardStatus eq 'Delete'",
+    photos: PhotoDefaults {
+        // Source: vendorsupport.paragonrels.com, question 9902. 5,000 in 5 minutes; a faster
+        // client is blocked for hours.
+        requests_per_minute: 1_000,
+        ..RESO.photos
+    },
     ..RESO
 };
 
@@ -230,6 +262,11 @@ const AMPRE: Profile = Profile {
     // Source: developer.ampre.ca/docs/defaults-and-limits
     largest_page: Some(10_000),
     rates: [60_000, 0, 0],
+    photos: PhotoDefaults {
+        // Source: developer.ampre.ca/docs/resources/media. A photo has a row for each size.
+        size: "Largest",
+        ..RESO.photos
+    },
     timezone: Tz::America__Toronto,
     ..RESO
 };

@@ -2,6 +2,7 @@
 
 use url::{Host, Url};
 
+use super::photo_defaults::SendToken;
 use super::settings::Config;
 use crate::resource::Resource;
 
@@ -19,6 +20,10 @@ impl Config {
                 "`page_size` is {}, but {} servers answer at most {most} records at once",
                 self.feed.page_size, self.feed.profile
             ));
+        }
+        let media = &self.media;
+        if media.send_token != SendToken::Never && media.token_hosts.is_empty() {
+            warnings.push("`send_token` is set, but `token_hosts` names no host".to_owned());
         }
         let is_unused = |resource: &&Resource| !self.sync.resources.contains(*resource);
         for resource in self.sync.filter.keys().filter(is_unused) {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tokio::runtime::Runtime;
 
+use super::assets::Assets;
 use super::capabilities::Capabilities;
 use super::http::{BadBody, Client, FeedError, Ledger, RequestOptions, Token, Traffic, Tries};
 use super::odata::{Announced, DeletedBody, DeletedNames, DeletedPosition, Metadata, Page};
 use super::paging::{ParallelReader, Position, Step, Sweep};
-use crate::config::{self, Dialect};
+use crate::config::{self, Config, Dialect};
 use crate::record::Shape;
 use crate::stop::Stop;
 
@@ -44,6 +45,11 @@ impl Feed {
             max_concurrent: settings.max_concurrent,
             runtime,
         })
+    }
+
+    /// Returns a client for the hosts of the feed's photos. Sends no request.
+    pub fn open_assets(&self, config: &Config, stop: Stop) -> anyhow::Result<Assets> {
+        Assets::open(config, self.client.clone(), stop)
     }
 
     /// Returns the particulars of this server.

@@ -6,6 +6,11 @@ pub fn is_same_file(url: &str, other: &str) -> bool {
     url == other || unsigned(url) == unsigned(other)
 }
 
+/// Returns a URL without its query and signature, to show it.
+pub fn without_signature(url: &str) -> String {
+    unsigned(url).join("/")
+}
+
 /// Returns the parts of a URL's path that stay the same.
 fn unsigned(url: &str) -> Vec<&str> {
     let path = url.split(['?', '#']).next().unwrap_or_default();

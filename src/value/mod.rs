@@ -13,7 +13,7 @@ mod untyped;
 
 pub use canonical::canonical;
 pub use form::{TypeMismatch, ValueForm};
-pub use media_url::is_same_file;
+pub use media_url::{is_same_file, without_signature};
 pub use storage::{Value, ValueRef};
 pub use time::{instant, stored_instant, timestamp};
 pub use untyped::untyped;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mlsmirror::config::{PROFILES, Profile};
+use mlsmirror::config::{PROFILES, PhotoDefaults, Profile, profile};
 use rusqlite::Connection;
 
 use crate::photo_files::with_photos;
@@ -135,6 +135,36 @@ fn datasette_shows_the_column_descriptions_of_the_document() {
     }
 }
 
+/// Returns the settings for photos that differ from those of `reso`.
+fn photo_rows(photos: &PhotoDefaults) -> Vec<(&'static str, String)> {
+    let text = |text: &str| format!("`{text:?}`");
+    let rows = |photos: &PhotoDefaults| {
+        vec![
+            (
+                "media.requests_per_minute",
+                photos.requests_per_minute.to_string(),
+            ),
+            (
+                "media.requests_per_hour",
+                photos.requests_per_hour.to_string(),
+            ),
+            ("media.shares_limits", format!("`{}`", photos.shares_limits)),
+            ("media.send_token", text(photos.send_token.name())),
+            ("media.token_hosts", format!("`{:?}`", photos.token_hosts)),
+            ("media.size", text(photos.size)),
+            (
+                "media.url_life",
+                format!("`\"{}m\"`", photos.url_life.as_secs() / 60),
+            ),
+        ]
+    };
+    let usual = rows(&profile("reso").unwrap().photos);
+    rows(photos)
+        .into_iter()
+        .filter(|row| !usual.contains(row))
+        .collect()
+}
+
 /// Returns the table of a profile's settings.
 fn settings_table(profile: &Profile) -> String {
     let text = |text: &str| format!("`{text:?}`");
@@ -159,7 +189,11 @@ fn settings_table(profile: &Profile) -> String {
         ("schedule.timezone", text(profile.timezone.name())),
         ("schedule.reconcile", text(profile.reconcile)),
     ];
-    let rows = rows.map(|(key, value)| format!("| `{key}` | {value} |\n"));
+    let photos = photo_rows(&profile.photos);
+    let rows = rows.into_iter().chain(photos);
+    let rows: Vec<_> = rows
+        .map(|(key, value)| format!("| `{key}` | {value} |\n"))
+        .collect();
     format!("| key | default |\n| --- | --- |\n{}", rows.concat())
 }
 

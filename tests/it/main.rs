@@ -32,6 +32,7 @@ mod moves;
 mod output;
 mod paging;
 mod photo_files;
+mod photo_tokens;
 mod photos;
 mod photos_names;
 mod photos_removed;

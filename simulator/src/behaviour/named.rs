@@ -104,6 +104,13 @@ behaviours! {
     ChildForbidden = "child-forbidden",
     /// Each answer has other signatures in the URLs of photos.
     MediaUrlSignedAnew = "media-url-signed-anew",
+    /// The URL of a photo works once.
+    PhotoUrlsWorkOnce = "photo-urls-work-once",
+    /// The photo host refuses requests without the token as `User-Agent`, and those with an
+    /// `Authorization` header.
+    PhotosNeedUserAgent = "photos-need-user-agent",
+    /// The photo host refuses requests without the bearer token.
+    PhotosNeedBearer = "photos-need-bearer",
 
     /// The Deleted feed names resources in lower case.
     DeletedNamesLowerCase = "deleted-names-lower-case",

@@ -2,19 +2,24 @@
 
 use std::time::SystemTime;
 
-use axum::http::HeaderMap;
+use axum::http::header::{AUTHORIZATION, USER_AGENT};
+use axum::http::{HeaderMap, HeaderValue};
 use chrono::DateTime;
 
 use super::photo_file::{fingerprint, render};
 use super::reply::Reply;
 use super::shared::Shared;
+use crate::behaviour::Behaviour;
 use crate::fields::Set;
 use crate::fields::Value;
 use crate::market::Market;
 use crate::market::Row;
 
 /// Answers a request for a photo: `/photos/SIZE/KEY`.
-pub fn answer(shared: &Shared, path: &str, headers: &HeaderMap) -> Reply {
+pub fn answer(shared: &Shared, path: &str, query: &str, headers: &HeaderMap) -> Reply {
+    if refuses(shared, path, query, headers) {
+        return plain(403, "this URL does not work");
+    }
     let key = path
         .strip_prefix("/photos/")
         .and_then(|path| path.split_once('/'))
@@ -39,6 +44,19 @@ pub fn answer(shared: &Shared, path: &str, headers: &HeaderMap) -> Reply {
         }
         Err(error) => plain(500, &format!("{error:#}")),
     }
+}
+
+/// Returns whether the host refuses a request, as the behaviours demand.
+fn refuses(shared: &Shared, path: &str, query: &str, headers: &HeaderMap) -> bool {
+    let market = shared.market();
+    let has = |behaviour| market.behaviour.has(behaviour);
+    let header = |name| headers.get(name).map(HeaderValue::as_bytes);
+    let token = &shared.options.token;
+    let bearer = format!("Bearer {token}");
+    let lacks_agent = header(USER_AGENT) != Some(token.as_bytes());
+    (has(Behaviour::PhotosNeedUserAgent) && (lacks_agent || header(AUTHORIZATION).is_some()))
+        || (has(Behaviour::PhotosNeedBearer) && header(AUTHORIZATION) != Some(bearer.as_bytes()))
+        || (has(Behaviour::PhotoUrlsWorkOnce) && shared.turn(&market.behaviour, path, query).0 > 0)
 }
 
 /// Returns the version of an existing photo and the time of its last change.

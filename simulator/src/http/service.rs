@@ -35,7 +35,7 @@ pub async fn feed(State(shared): State<Arc<Shared>>, request: HttpRequest) -> Re
 /// Answers a request to the asset host.
 pub async fn asset(State(shared): State<Arc<Shared>>, request: HttpRequest) -> Response {
     serve(shared, Host::Assets, request, |shared, received| {
-        assets::answer(shared, &received.path, &received.headers)
+        assets::answer(shared, &received.path, &received.query, &received.headers)
     })
     .await
 }
@@ -161,6 +161,7 @@ async fn serve(
         .fetch_add(reply.body.len() as u64, Ordering::SeqCst);
     shared.record(Request {
         host,
+        user_agent: user_agent(&received.headers),
         had_authorization: received.headers.contains_key(header::AUTHORIZATION),
         method: received.method,
         path: received.path,
@@ -169,6 +170,12 @@ async fn serve(
         at: shared.now(),
     });
     send(outgoing(reply, fault, shared.now()), busy)
+}
+
+fn user_agent(headers: &HeaderMap) -> String {
+    let agent = headers.get(header::USER_AGENT);
+    let text = agent.and_then(|agent| agent.to_str().ok());
+    text.unwrap_or_default().to_owned()
 }
 
 fn latency(shared: &Shared, host: Host, fault: Option<&Fault>) -> Duration {

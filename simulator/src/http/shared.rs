@@ -31,6 +31,8 @@ pub struct Request {
     pub status: u16,
     /// Whether it had an Authorization header.
     pub had_authorization: bool,
+    /// Its `User-Agent`, or an empty text.
+    pub user_agent: String,
     /// The time by the feed's clock.
     pub at: DateTime<Utc>,
 }

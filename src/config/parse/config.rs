@@ -31,7 +31,7 @@ pub(in crate::config) fn config(text: &str, path: &Path) -> Result<Config> {
         mirror: mirror_section(section("mirror"))?,
         sync: sync_section(section("sync"), feed.profile)?,
         schedule: schedule_section(section("schedule"), feed.profile)?,
-        media: media_section(section("media"))?,
+        media: media_section(section("media"), feed.profile)?,
         retention: retention_section(section("retention"))?,
         watch: watch_section(section("watch"))?,
         monitor: monitor_section(section("monitor"))?,

@@ -4,20 +4,56 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 use super::fields::{Result, unless_zero};
+use crate::config::photo_defaults::SendToken;
+use crate::config::profile::Profile;
 use crate::config::section_reader::{Section, Value};
 use crate::config::settings::{Media, Retention, Watch};
 
-pub(super) fn media_section(section: Section<'_>) -> Result<Media> {
+pub(super) fn media_section(section: Section<'_>, profile: &Profile) -> Result<Media> {
+    let defaults = &profile.photos;
     let max_bytes = section.value("max_bytes").map(Value::size).transpose()?;
+    let limit = |key, default| -> Result<_> {
+        Ok(NonZeroU32::new(section.whole(
+            key,
+            0..=u32::MAX,
+            default,
+        )?))
+    };
+    let send_token = match section.value("send_token") {
+        None => defaults.send_token,
+        Some(value) => SendToken::named(value.text()?)
+            .ok_or_else(|| value.must_be(r#""never", "bearer" or "user-agent""#))?,
+    };
+    let size = section.value("size").map(Value::any_text).transpose()?;
+    let size = size.unwrap_or(defaults.size).trim();
     Ok(Media {
         max_concurrent_downloads: section.whole("max_concurrent_downloads", 1..=64, 8)? as usize,
-        requests_per_minute: NonZeroU32::new(section.whole(
-            "requests_per_minute",
-            0..=u32::MAX,
-            0,
-        )?),
+        requests_per_minute: limit("requests_per_minute", defaults.requests_per_minute)?,
+        requests_per_hour: limit("requests_per_hour", defaults.requests_per_hour)?,
+        shares_limits: section.flag("shares_limits", defaults.shares_limits)?,
+        send_token,
+        token_hosts: token_hosts(section, defaults.token_hosts)?,
+        size: (!size.is_empty()).then(|| size.to_owned()),
+        url_life: unless_zero(section.duration("url_life", defaults.url_life)?),
         max_bytes: NonZeroU64::new(max_bytes.unwrap_or(50_000_000)),
     })
+}
+
+/// Parses the hosts that receive the token.
+fn token_hosts(section: Section<'_>, default: &[&str]) -> Result<Vec<String>> {
+    let Some(value) = section.value("token_hosts") else {
+        return Ok(default.iter().map(|host| (*host).to_owned()).collect());
+    };
+    let mut hosts = Vec::new();
+    for part in value.texts()? {
+        let host = part.text()?;
+        if host.contains(['/', '*', '@', ' ']) {
+            let wrong = "must list whole names of hosts, such as \"media.example.com\"";
+            return Err(part.fail(wrong));
+        }
+        hosts.push(host.to_ascii_lowercase());
+    }
+    Ok(hosts)
 }
 
 pub(super) fn retention_section(section: Section<'_>) -> Result<Retention> {

@@ -1,7 +1,8 @@
-//! Downloads photos. Requests to photo hosts never contain the feed's token.
+//! Downloads photos. Only the configured photo hosts receive the feed's token.
 
 use std::error::Error as StdError;
 use std::num::NonZeroU64;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reqwest::header::{
@@ -15,12 +16,14 @@ use url::Url;
 use super::address::{AddressFilter, PrivateAddress};
 use super::asset_error::{AssetError, RejectedDownload};
 use super::photo_hosts::PhotoHosts;
+use super::photo_token::PhotoToken;
 use crate::config::Config;
 use crate::feed::http::{
-    BodyDeadline, Meter, REDIRECTS_MAX, TOO_MANY_REDIRECTS, Traffic, header, http_builder,
+    BodyDeadline, Client, Meter, REDIRECTS_MAX, TOO_MANY_REDIRECTS, Traffic, header, http_builder,
     network_problem, too_slow,
 };
 use crate::stop::Stop;
+use crate::value::without_signature;
 
 /// The number of threads for connections. Callers write the files on their own threads.
 const THREADS: usize = 1;
@@ -52,6 +55,10 @@ pub struct Assets {
     timeout: Option<Duration>,
     max_bytes: Option<NonZeroU64>,
     hosts: PhotoHosts,
+    token: PhotoToken,
+    /// The connection to the feed, for its token and its limits.
+    feed: Arc<Client>,
+    shares_limits: bool,
     stop: Stop,
     meter: Meter,
 }
@@ -61,7 +68,11 @@ pub type Receiver<'t> = dyn FnMut(&[u8]) -> Result<(), RejectedDownload> + 't;
 
 impl Assets {
     /// Returns a client with the configured limits. Sends no request.
-    pub fn open(config: &Config, stop: Stop) -> anyhow::Result<Assets> {
+    pub(in crate::feed) fn open(
+        config: &Config,
+        feed: Arc<Client>,
+        stop: Stop,
+    ) -> anyhow::Result<Assets> {
         let filter = AddressFilter::of(&config.feed.base_url);
         let http = http_builder(config.feed.timeout)
             // This client follows redirects itself, because each host has its own budget.
@@ -82,6 +93,9 @@ impl Assets {
             timeout: config.feed.timeout,
             max_bytes: config.media.max_bytes,
             hosts: PhotoHosts::new(config),
+            token: PhotoToken::new(config),
+            feed,
+            shares_limits: config.media.shares_limits,
             stop,
             meter: Meter::default(),
         })
@@ -158,6 +172,12 @@ impl Assets {
             tokio::time::sleep(pause).await;
             self.meter.throttled(started.elapsed());
         }
+        if self.shares_limits {
+            self.feed
+                .wait_for_budget()
+                .await
+                .map_err(AssetError::of_feed)?;
+        }
         Ok(())
     }
 
@@ -173,6 +193,7 @@ impl Assets {
             .http
             .get(url.clone())
             .header("Accept", "image/*, */*;q=0.1");
+        request = self.token.add(request, url, host, &self.feed).await?;
         if let Some(etag) = &known.etag {
             request = request.header(IF_NONE_MATCH, etag);
         }
@@ -185,8 +206,7 @@ impl Assets {
             request = request.header(CACHE_CONTROL, "no-cache");
         }
         self.meter.request();
-        // The query is not logged, because it may contain a signature.
-        tracing::debug!(host, path = url.path(), "GET");
+        tracing::debug!(host, path = without_signature(url.path()), "GET");
         let response = self.send(request).await?;
         let status = response.status();
         match status {

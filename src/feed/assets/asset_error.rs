@@ -3,6 +3,7 @@
 use std::io;
 use std::num::NonZeroU64;
 
+use crate::feed::http::FeedError;
 use crate::stop::Signal;
 
 /// Why the receiver of a body rejects it.
@@ -17,6 +18,16 @@ pub enum RejectedDownload {
     /// The body is a file of a known type that is not an image.
     #[error("{0}")]
     WrongType(String),
+}
+
+impl AssetError {
+    /// Returns the error for a photo whose request needs the feed, which gave this error.
+    pub(in crate::feed) fn of_feed(error: FeedError) -> AssetError {
+        match error {
+            FeedError::Interrupted(signal) => AssetError::Interrupted(signal),
+            error => AssetError::Unavailable(error.to_string()),
+        }
+    }
 }
 
 /// Why a photo is not downloaded.

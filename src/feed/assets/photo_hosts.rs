@@ -10,7 +10,7 @@ use reqwest::StatusCode;
 use reqwest::header::{DATE, HeaderMap};
 
 use super::asset_error::AssetError;
-use crate::config::Config;
+use crate::config::{Config, Media};
 use crate::feed::http::{
     DELAY_LIMIT, Limit, PAUSE_LIMIT, Pace, asked_pause, header, http_date, locked,
 };
@@ -37,8 +37,23 @@ struct PhotoHost {
 /// The state of all photo hosts.
 pub struct PhotoHosts {
     hosts: Mutex<HashMap<String, PhotoHost>>,
-    requests_per_minute: Option<NonZeroU32>,
+    limits: Vec<Limit>,
     retry_delay: Duration,
+}
+
+/// Returns the configured limits of each host.
+fn limits(media: &Media) -> Vec<Limit> {
+    let limits = [
+        (media.requests_per_minute, 60),
+        (media.requests_per_hour, 3_600),
+    ];
+    let limit = |(requests, seconds): (Option<NonZeroU32>, u64)| {
+        Some(Limit {
+            requests: requests?.get(),
+            span: Duration::from_secs(seconds),
+        })
+    };
+    limits.into_iter().filter_map(limit).collect()
 }
 
 impl PhotoHosts {
@@ -46,7 +61,7 @@ impl PhotoHosts {
     pub fn new(config: &Config) -> PhotoHosts {
         PhotoHosts {
             hosts: Mutex::default(),
-            requests_per_minute: config.media.requests_per_minute,
+            limits: limits(&config.media),
             retry_delay: config.feed.retry_delay,
         }
     }
@@ -91,7 +106,7 @@ impl PhotoHosts {
     pub fn take(&self, host: &str) -> Result<Result<(), Duration>, AssetError> {
         let mut hosts = locked(&self.hosts);
         let state = hosts.entry(host.to_owned()).or_insert_with(|| PhotoHost {
-            pace: Pace::new(self.limits()),
+            pace: Pace::new(self.limits.clone()),
             failing: None,
             too_often: 0,
             closed_until: None,
@@ -104,14 +119,6 @@ impl PhotoHosts {
             }),
             None => Ok(state.pace.take(Instant::now())),
         }
-    }
-
-    fn limits(&self) -> Vec<Limit> {
-        let per_minute = self.requests_per_minute.map(|requests| Limit {
-            requests: requests.get(),
-            span: Duration::from_secs(60),
-        });
-        per_minute.into_iter().collect()
     }
 
     /// Returns the error for a status that another try may change. A pause that the host

@@ -261,7 +261,7 @@ impl Client {
     }
 
     /// Waits until the rate budget has a request left, and takes it.
-    async fn wait_for_budget(&self) -> Result<(), FeedError> {
+    pub async fn wait_for_budget(&self) -> Result<(), FeedError> {
         while let Err(wait) = self.budget.take() {
             let until = stored_instant((Utc::now() + wait.pause).trunc_subsecs(0));
             let limit = self.budget.pause_limit();
@@ -285,6 +285,15 @@ impl Client {
             self.meter.throttled(started.elapsed());
         }
         Ok(())
+    }
+
+    /// Returns the token that requests use.
+    #[expect(
+        clippy::unused_async,
+        reason = "another source of tokens needs a request"
+    )]
+    pub async fn token(&self) -> Result<Token, FeedError> {
+        Ok(self.token.get())
     }
 
     /// Sends a request, and once more with another token if the feed refuses this one.

@@ -65,6 +65,13 @@ impl Token {
         Some(value)
     }
 
+    /// Returns the token itself as a header, marked in the same way.
+    pub fn plain_header(&self) -> Option<HeaderValue> {
+        let mut value = HeaderValue::from_str(&self.0).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+
     /// Removes the token from text that a server may have echoed.
     pub fn redact(&self, text: &str) -> String {
         text.replace(&self.0, "…")

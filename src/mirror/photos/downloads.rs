@@ -14,6 +14,8 @@ pub struct Photo {
     pub listing_key: Option<String>,
     /// The URL of its file.
     pub url: String,
+    /// When the row was last written, in storage form: the URL is at least as old.
+    pub updated_at: String,
     /// The source of the file to download; see `file_source`.
     pub source: String,
     /// The file that exists already.
@@ -295,7 +297,7 @@ fn photo_sql(sql: &PhotoSql) -> String {
         "SELECT \"MediaKey\", listing_key, \"MediaURL\", {source}, file_path, file_bytes,
                 CASE WHEN is_same_url THEN file_etag END,
                 CASE WHEN is_same_url THEN file_last_modified END,
-                download_attempts, file_source IS {source}
+                download_attempts, file_source IS {source}, updated_at
          FROM (SELECT *, substr(file_source, -length({url})) = {url} AS is_same_url FROM media
                WHERE \"MediaKey\" = ?1 AND deleted_at IS NULL AND \"MediaURL\" <> '')"
     )
@@ -317,6 +319,7 @@ fn photo(row: &rusqlite::Row<'_>) -> rusqlite::Result<Photo> {
         }),
         attempts: row.get::<_, i64>(8)?.clamp(0, i64::from(u32::MAX)) as u32,
         was_missing: row.get(9)?,
+        updated_at: row.get(10)?,
         is_renewed: false,
         round: 0,
     })

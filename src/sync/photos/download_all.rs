@@ -5,7 +5,7 @@ use super::failures::Failures;
 use super::missing_files::find_missing;
 use super::photo_run::PhotoRun;
 use super::pipeline::Pipeline;
-use crate::feed::{Assets, Traffic};
+use crate::feed::Traffic;
 use crate::files::MediaDir;
 use crate::mirror::{Job, Mirror, WantedPhotos};
 use crate::resource::Resource;
@@ -110,7 +110,9 @@ impl PhotoRun<'_> {
         }
 
         let context = self.context;
-        let assets = Assets::open(context.config, context.stop.clone())?;
+        let assets = context
+            .feed
+            .open_assets(context.config, context.stop.clone())?;
         let downloaded = Pipeline::new(self, dir, &assets, total).run(mirror);
         self.traffic = assets.traffic();
         context.progress.end(Resource::MEDIA);

@@ -6,6 +6,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use chrono::{TimeDelta, Utc};
+
 use super::commit::{Batch, Committed};
 use super::download::{Download, PhotoResult, download};
 use super::failures::Retry;
@@ -16,6 +18,7 @@ use crate::files::{MediaDir, Place};
 use crate::mirror::{Mirror, Photo, WriteTx};
 use crate::sync::outcome::Report;
 use crate::sync::progress::PhotoProgress;
+use crate::value::stored_instant;
 
 /// The number of downloads that are noted in one transaction.
 const BEGUN_AT_ONCE: usize = 128;
@@ -194,13 +197,32 @@ impl<'j, 'a> Pipeline<'j, 'a> {
             || self.committed_at.elapsed() >= COMMIT_EVERY
     }
 
-    /// Returns the next photos of this round, after noting that their downloads begin.
+    /// Returns the next photos of this round, after noting that their downloads begin. The
+    /// rows of photos with old URLs are refetched before. The list is empty at the end of the queue.
     fn begin_next(&mut self, mirror: &mut Mirror) -> anyhow::Result<Vec<Photo>> {
-        let tx = mirror.write()?;
-        let photos = tx.next_photos(self.round, BEGUN_AT_ONCE)?;
-        begin(&tx, &photos)?;
-        tx.commit()?;
-        Ok(photos)
+        loop {
+            let tx = mirror.write()?;
+            let photos = tx.next_photos(self.round, BEGUN_AT_ONCE)?;
+            begin(&tx, &photos)?;
+            tx.commit()?;
+            let is_end = photos.is_empty();
+            let oldest = self.oldest_url();
+            let is_old = |photo: &Photo| oldest.as_ref().is_some_and(|at| photo.updated_at < *at);
+            let (old, mut photos): (Vec<_>, Vec<_>) = photos.into_iter().partition(is_old);
+            if !old.is_empty() {
+                self.expired.extend(old);
+                photos.extend(self.renew(mirror)?);
+            }
+            if is_end || !photos.is_empty() || self.must_end() {
+                return Ok(photos);
+            }
+        }
+    }
+
+    /// Returns the time, in storage form, before which a URL was received too long ago to work.
+    fn oldest_url(&self) -> Option<String> {
+        let life = TimeDelta::from_std(self.run.context.config.media.url_life?).ok()?;
+        Some(stored_instant(Utc::now() - life))
     }
 
     /// Receives the result of one download.

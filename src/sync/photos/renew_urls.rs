@@ -16,6 +16,8 @@ use crate::sync::sync_error::{Result, SyncError};
 pub(super) struct UrlRenewal<'a> {
     context: &'a Context<'a>,
     begun: Option<(Catalog, RunSet)>,
+    /// Whether photos are refetched with their listings, because the feed refuses them alone.
+    by_listing: bool,
     /// The first error of the feed. The feed is not asked again in the same run.
     failed: Option<SyncError>,
 }
@@ -33,6 +35,7 @@ impl<'a> UrlRenewal<'a> {
         UrlRenewal {
             context,
             begun: None,
+            by_listing: false,
             failed: None,
         }
     }
@@ -79,12 +82,17 @@ impl<'a> UrlRenewal<'a> {
             catalog,
             runs,
         };
+        if self.by_listing {
+            rows.refetch_with_listings(mirror, photos)?;
+            return Ok(BTreeSet::new());
+        }
         let fetched = fetch(context.feed, context.stop, &sweep, &keys, |step| {
             rows.write(mirror, |apply| apply.page(&shape, &step.page))
         });
         match fetched {
             Ok(absent) => Ok(absent.into_iter().collect()),
             Err(error) if error.is_refusal() => {
+                self.by_listing = true;
                 rows.refetch_with_listings(mirror, photos)?;
                 Ok(BTreeSet::new())
             }

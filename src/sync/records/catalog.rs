@@ -7,8 +7,8 @@ use anyhow::Context as _;
 use chrono::TimeDelta;
 
 use crate::config::{self, DeletedWhen};
-use crate::feed::metadata::{Field, ReadAt};
-use crate::feed::query;
+use crate::feed::metadata::ReadAt;
+use crate::feed::query::{self, Literal};
 use crate::feed::{Feed, Metadata, ShapeError, Wanted, columns, shape};
 use crate::mirror::Mirror;
 use crate::record::{FieldShape, Shape};
@@ -54,6 +54,9 @@ impl Catalog {
         let mut settings = config.sync.clone();
         if settings.download_media {
             select_photo_fields(&mut settings, &metadata);
+        }
+        if let Some(size) = &config.media.size {
+            filter_photo_sizes(&mut settings, &metadata, size);
         }
         let live = match &config.feed.deleted_when {
             Some(mark) => live_filters(&mut settings, &metadata, mark),
@@ -206,16 +209,10 @@ fn live_filters(
 ) -> BTreeMap<Resource, String> {
     let mut filters = BTreeMap::new();
     for resource in Resource::ALL {
-        let declared = metadata.entity_of_set(resource.entity_set());
-        let has_field = |field: &Field| field.name == mark.field;
-        if !declared.is_some_and(|declared| declared.fields.iter().any(has_field)) {
+        if !has_field(metadata, resource, &mark.field) {
             continue;
         }
-        let configured = settings
-            .filter
-            .get(&resource)
-            .map(|text| query::group(text));
-        let filter = query::and([configured.unwrap_or_default(), mark.live_filter()]);
+        let filter = with_configured(settings, resource, mark.live_filter());
         filters.insert(resource, filter);
         if let Some(select) = settings.select.get_mut(&resource)
             && !select.contains(&mark.field)
@@ -224,6 +221,35 @@ fn live_filters(
         }
     }
     filters
+}
+
+/// The field with the size of a photo, on servers with a row for each size.
+/// Source: developer.ampre.ca/docs/resources/media
+const PHOTO_SIZE: &str = "ImageSizeDescription";
+
+/// Adds a filter for the photos of one size and those without a size, if the feed declares
+/// the size.
+fn filter_photo_sizes(settings: &mut config::Sync, metadata: &Metadata, size: &str) {
+    if has_field(metadata, Resource::MEDIA, PHOTO_SIZE) {
+        let of_size = query::eq(PHOTO_SIZE, &Literal::Text(size.to_owned()));
+        let of_size = query::or([of_size, format!("{PHOTO_SIZE} eq null")]);
+        let filter = with_configured(settings, Resource::MEDIA, of_size);
+        settings.filter.insert(Resource::MEDIA, filter);
+    }
+}
+
+/// Returns the configured filter of a resource, joined with another one.
+fn with_configured(settings: &config::Sync, resource: Resource, other: String) -> String {
+    let configured = settings
+        .filter
+        .get(&resource)
+        .map(|text| query::group(text));
+    query::and([configured.unwrap_or_default(), other])
+}
+
+fn has_field(metadata: &Metadata, resource: Resource, name: &str) -> bool {
+    let declared = metadata.entity_of_set(resource.entity_set());
+    declared.is_some_and(|declared| declared.fields.iter().any(|field| field.name == name))
 }
 
 /// Adds the fields that photos need to a configured selection.
