@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use mlsmirror::feed::{Metadata, Page, Wanted, columns, shape};
+use mlsmirror::feed::{Known, Metadata, Page, Wanted, columns, shape};
 use mlsmirror::mirror::{ChangedRecord, Job, Mirror, RunId, StoredRow};
 use mlsmirror::record::Shape;
 use mlsmirror::resource::Resource;
@@ -50,7 +50,7 @@ impl Answer {
         let wanted = Wanted {
             select: &Default::default(),
             expand: &[],
-            held: &Default::default(),
+            known: Known::default(),
         };
         let shape = Arc::new(shape(&metadata, Resource::PROPERTY, wanted)?);
         Ok(Answer {
@@ -95,11 +95,10 @@ impl Kept {
         let wanted = Wanted {
             select: &Default::default(),
             expand: &[],
-            held: &Default::default(),
+            known: Known::default(),
         };
         let fields = columns(&answer.metadata, Resource::PROPERTY, wanted)?;
-        let paging = answer.shape.paging_field().name.clone();
-        tx.ensure_table(Resource::PROPERTY, &fields, Some(&paging))?;
+        tx.ensure_table(&answer.shape, &fields)?;
         let run = tx.start_run(Job::Full, Resource::PROPERTY, None, None)?;
         tx.commit()?;
         Ok(Kept {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use mlsmirror::config::Config;
-use mlsmirror::feed::{Metadata, Page, Wanted, columns, shape};
+use mlsmirror::feed::{Known, Metadata, Page, Wanted, columns, shape};
 use mlsmirror::files::Place;
 use mlsmirror::record::{Reject, Shape};
 use mlsmirror::resource::Resource;
@@ -19,7 +19,7 @@ static SHAPE: LazyLock<Arc<Shape>> = LazyLock::new(|| {
     let wanted = Wanted {
         select: &Default::default(),
         expand: &[Resource::MEDIA],
-        held: &Default::default(),
+        known: Known::default(),
     };
     let shape = shape(&metadata, Resource::PROPERTY, wanted);
     Arc::new(shape.expect("the seed declares listings"))
@@ -59,11 +59,11 @@ pub fn metadata(input: &[u8]) {
         Err(error) => return assert_is_message(&error.to_string()),
     };
     assert_eq!(Metadata::parse(input).ok().as_ref(), Some(&metadata));
-    for resource in Resource::ALL {
+    for resource in Resource::NAMED {
         let wanted = Wanted {
             select: &Default::default(),
             expand: &[],
-            held: &Default::default(),
+            known: Known::default(),
         };
         if let Err(error) = shape(&metadata, resource, wanted) {
             assert_is_message(&error.to_string());

@@ -28,11 +28,66 @@ pub struct ChildShape {
     pub shape: Shape,
 }
 
+/// The table of a resource, as far as it decides how records are read.
+#[derive(Clone, Debug, Default)]
+pub struct HeldTable {
+    /// The names of its columns.
+    pub columns: Vec<String>,
+    /// The column of its keys.
+    pub key: String,
+}
+
+/// The entity set of a resource, and the fields with a meaning for the mirror.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Roles {
+    /// The entity set, as in URLs.
+    pub set: String,
+    /// The fields of the key. Several fields are one composite key.
+    pub key: Vec<String>,
+    /// The field by which the feed pages the resource: the declared key, or its first part.
+    pub paging: String,
+    /// The field with the time of a record's last change, if there is one.
+    pub timestamp: Option<String>,
+    /// How its records belong to listings. None if they do not.
+    pub parent: Option<Parent>,
+}
+
+/// How the records of a child resource show to which listing they belong.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parent {
+    /// The fields with the key of the listing, the preferred one first. Empty if the records
+    /// name no listing: they belong to the listing with which they were expanded.
+    pub fields: Vec<String>,
+    /// Whether the records belong to listings only if their ResourceName says so.
+    pub has_resource_name: bool,
+}
+
+/// The column of a composite key.
+pub const RECORD_KEY: &str = "record_key";
+
+/// Joins the parts of a composite key: `12,A`. In each part, `%` is written as `%25` and `,`
+/// as `%2C`, so that different parts never have the same key.
+pub fn composite_key<'p>(parts: impl IntoIterator<Item = &'p str>) -> String {
+    let parts = parts.into_iter();
+    let parts: Vec<String> = parts
+        .map(|part| part.replace('%', "%25").replace(',', "%2C"))
+        .collect();
+    parts.join(",")
+}
+
+/// Returns the parts of a composite key.
+pub fn key_parts(key: &str) -> impl Iterator<Item = String> {
+    let parts = key.split(',');
+    parts.map(|part| part.replace("%2C", ",").replace("%25", "%"))
+}
+
 /// Which fields of a resource are mirrored, and in which order a [`Record`] holds them.
 #[derive(Clone, Debug)]
 pub struct Shape {
     /// The resource.
     pub resource: Resource,
+    /// Its entity set, and the fields with a meaning for the mirror.
+    pub roles: Roles,
     /// The fields, in the order of `$metadata`.
     pub fields: Vec<FieldShape>,
     /// The children that are expanded with each record.
@@ -40,7 +95,7 @@ pub struct Shape {
     /// Whether fields that are not in `fields` are kept in `extra`. False if the
     /// configuration selects fields.
     pub keeps_extra: bool,
-    key: usize,
+    key: Vec<usize>,
     paging: usize,
     modified: Option<usize>,
     parents: Vec<usize>,
@@ -50,13 +105,13 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// Creates the shape of `resource` with these fields, paged by `paging_field`.
-    /// `ignored` are names that are not fields, such as other navigation properties.
-    /// Returns None if the resource's key or the paging field is not among the fields.
+    /// Creates the shape of `resource` with these fields. `ignored` are names that are not
+    /// fields, such as other navigation properties. Returns None if the key or the paging
+    /// field is not among the fields.
     pub fn new(
         resource: Resource,
+        roles: Roles,
         fields: Vec<FieldShape>,
-        paging_field: &str,
         ignored: Vec<String>,
         keeps_extra: bool,
     ) -> Option<Shape> {
@@ -66,23 +121,50 @@ impl Shape {
             .map(|(at, field)| (field.name.clone(), at))
             .collect();
         let at = |name: &str| by_name.get(name).copied();
+        let parent = roles.parent.as_ref();
+        let parents = parent.iter().flat_map(|parent| &parent.fields);
         Some(Shape {
             resource,
-            key: at(resource.key())?,
-            paging: at(paging_field)?,
-            modified: at(MODIFICATION_TIMESTAMP),
-            parents: resource
-                .parent_fields()
+            key: roles
+                .key
                 .iter()
-                .filter_map(|name| at(name))
-                .collect(),
-            resource_name: at("ResourceName").filter(|_| resource == Resource::MEDIA),
+                .map(|name| at(name))
+                .collect::<Option<_>>()?,
+            paging: at(&roles.paging)?,
+            modified: roles.timestamp.as_deref().and_then(at),
+            parents: parents.filter_map(|name| at(name)).collect(),
+            resource_name: at("ResourceName")
+                .filter(|_| parent.is_some_and(|parent| parent.has_resource_name)),
             children: Vec::new(),
             keeps_extra,
+            roles,
             by_name,
             ignored,
             fields,
         })
+    }
+
+    /// Returns the column of the key in the resource's table.
+    pub fn key_column(&self) -> &str {
+        match self.key.as_slice() {
+            [one] => &self.fields[*one].name,
+            _ => RECORD_KEY,
+        }
+    }
+
+    /// Returns the fields of the key. Several fields are one composite key.
+    pub fn key_fields(&self) -> impl ExactSizeIterator<Item = &FieldShape> {
+        self.key.iter().map(|&at| &self.fields[at])
+    }
+
+    /// Returns whether the key consists of several fields.
+    pub fn has_composite_key(&self) -> bool {
+        self.key.len() > 1
+    }
+
+    /// Returns whether the records belong to listings and are deleted with them.
+    pub fn is_child(&self) -> bool {
+        self.roles.parent.is_some()
     }
 
     /// Returns the position of a field in [`Record::values`].
@@ -102,7 +184,12 @@ impl Shape {
 
     /// Returns the record's key.
     pub fn key_of(&self, values: &[Value]) -> Option<Box<str>> {
-        values[self.key].to_key()
+        if let [one] = self.key.as_slice() {
+            return values[*one].to_key();
+        }
+        let parts = self.key.iter().map(|&at| values[at].to_key());
+        let parts: Vec<Box<str>> = parts.collect::<Option<_>>()?;
+        Some(composite_key(parts.iter().map(|part| &**part)).into())
     }
 
     /// Returns the value of the paging field.
@@ -110,17 +197,22 @@ impl Shape {
         &values[self.paging]
     }
 
-    /// Returns whether the resource has a ModificationTimestamp.
+    /// Returns the field with the time of a record's last change.
+    pub fn timestamp_field(&self) -> Option<&str> {
+        self.modified.map(|at| self.fields[at].name.as_str())
+    }
+
+    /// Returns whether the records have the time of their last change.
     pub fn has_timestamp(&self) -> bool {
         self.modified.is_some()
     }
 
-    /// Returns whether the field at a position is the ModificationTimestamp.
+    /// Returns whether the field at a position has the time of the last change.
     pub fn is_timestamp(&self, position: usize) -> bool {
         self.modified == Some(position)
     }
 
-    /// Returns the record's ModificationTimestamp in storage form.
+    /// Returns the time of the record's last change in storage form.
     pub fn modified_of<'v>(&self, values: &'v [Value]) -> Option<&'v str> {
         values[self.modified?].as_text()
     }
@@ -128,6 +220,12 @@ impl Shape {
     /// Returns the field in which a child's record names its listing.
     pub fn parent_field(&self) -> Option<&FieldShape> {
         self.parents.first().map(|at| &self.fields[*at])
+    }
+
+    /// Returns whether changes of the field at a position are logged. A timestamp changes with
+    /// every other field.
+    pub fn is_logged(&self, position: usize) -> bool {
+        !self.is_timestamp(position) && self.fields[position].name != MODIFICATION_TIMESTAMP
     }
 
     /// Returns the key of the listing that a child's record names. Media of members and

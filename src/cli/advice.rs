@@ -125,7 +125,8 @@ pub fn note(note: &Note) -> String {
         }
         Note::NotReconciled(_) => format!("{note}; `mlsmirror sync full` reads it"),
         Note::UnknownAnnounced(_)
-        | Note::NotDeclared(_)
+        | Note::NotDeclared(..)
+        | Note::NoTimestamp(_)
         | Note::ReadsAll(..)
         | Note::FieldsInExtra(..)
         | Note::MissingFiles(..) => note.to_string(),

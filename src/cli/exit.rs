@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, nearest_name};
 use crate::feed::{FeedError, TokenError};
 use crate::mirror::{LeaseTaken, NotAMirror};
+use crate::resource::Resource;
 use crate::stop::Signal;
 use crate::sync::{Ending, ForeignFolder, Misconfigured, OtherFeed};
 
@@ -24,6 +25,17 @@ pub enum Exit {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct UsageError(pub String);
+
+impl UsageError {
+    /// An option names a resource that is not among the known ones.
+    pub fn of_resource(option: &str, named: Resource, known: &[Resource]) -> UsageError {
+        let names: Vec<&str> = known.iter().map(|known| known.entity_set()).collect();
+        let near = nearest_name(named.entity_set(), &names);
+        let near = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
+        let names = names.join(", ");
+        UsageError(format!("{option} {named}: known are only {names}{near}"))
+    }
+}
 
 impl Exit {
     /// Returns the exit code.

@@ -67,8 +67,7 @@ pub struct SyncOptions {
 }
 
 fn resource() -> impl TypedValueParser<Value = Resource> {
-    PossibleValuesParser::new(Resource::ALL.map(Resource::entity_set))
-        .try_map(|name| name.parse::<Resource>())
+    NonEmptyStringValueParser::new().try_map(|name| name.parse::<Resource>())
 }
 
 /// A job that `sync` can run on its own.

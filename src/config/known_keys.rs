@@ -24,6 +24,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 8] = [
             "requests_per_minute",
             "requests_per_hour",
             "requests_per_day",
+            "sets",
         ],
     ),
     ("mirror", &["database", "media_dir"]),

@@ -28,6 +28,7 @@ pub use config_error::ConfigError;
 pub use deleted_when::DeletedWhen;
 pub use dialect::{Dialect, Precision};
 pub use job_times::{Schedule, When};
+pub use nearest_name::nearest_name;
 pub use photo_defaults::{PhotoDefaults, SendToken};
 pub use profile::{OAuthDefaults, Profile, placeholders};
 pub use settings::{Config, Feed, Media, Mirror, Monitor, Retention, Sync, TokenSource, Watch};

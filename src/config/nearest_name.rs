@@ -2,7 +2,7 @@
 
 /// Returns the known name that differs in at most two letters, or fewer if the name is
 /// short. Ignores case, and treats `-` as `_`.
-pub(super) fn nearest_name<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+pub fn nearest_name<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let normalize = |name: &str| name.to_ascii_lowercase().replace('-', "_");
     let allowed = (name.chars().count() / 3).min(2);
     let (distance, nearest) = known

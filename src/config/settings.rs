@@ -66,6 +66,8 @@ pub struct Feed {
     pub requests_per_hour: Option<NonZeroU32>,
     /// None = no limit.
     pub requests_per_day: Option<NonZeroU32>,
+    /// The entity sets of resources that have another name than their resource.
+    pub sets: BTreeMap<Resource, String>,
 }
 
 impl Feed {

@@ -62,12 +62,15 @@ requests_per_minute = {minute}
 requests_per_hour = {hour}
 requests_per_day = {day}
 
+[feed.sets]  # entity sets with another name than their resource
+# Property = "PropertyResi"
+
 [mirror]
 database = "mirror.db"
 media_dir = "media"  # a folder of its own
 
 [sync]
-resources = ["Property", "Media", "OpenHouse"]  # also PropertyUnitTypes, Adu, Member, Office, Lookup
+resources = ["Property", "Media", "OpenHouse"]  # and any other resource of the feed
 download_media = true
 overlap = "{overlap}"  # how far before the watermark an incremental looks again
 max_delete_percent = 10  # a reconcile or full that would delete more is held back

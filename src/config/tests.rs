@@ -49,6 +49,7 @@ fn the_defaults_are_those_of_the_contract() {
             requests_per_minute: NonZeroU32::new(100),
             requests_per_hour: NonZeroU32::new(6_000),
             requests_per_day: NonZeroU32::new(50_000),
+            sets: BTreeMap::new(),
         },
         mirror: Mirror {
             database: "mirror.db".into(),
@@ -190,7 +191,7 @@ fn the_template_shows_every_key() {
                 let shown = [
                     format!("\n{key} = "),
                     format!("\n# {key} = "),
-                    format!("\n[sync.{key}]"),
+                    format!("\n[{section}.{key}]"),
                 ];
                 assert!(shown.iter().any(|line| template.contains(line)), "{key}");
             }
@@ -482,12 +483,12 @@ fn an_error_says_which_values_are_valid() {
             "2: `resources` must list text that is not empty, each in quotes",
         ),
         (
-            "[sync]\nresources = [\n\"Media\",\n\"Propertys\"]",
-            "4: unknown resource `Propertys`; did you mean `Property`?",
+            "[sync]\nresources = [\n\"Media\",\n\"Property Rooms\"]",
+            "4: `Property Rooms` is not the name of a resource",
         ),
         (
-            "[sync]\nresources = [\"Teams\"]",
-            "2: unknown resource `Teams`; known are Property, Media, OpenHouse, PropertyUnitTypes, Adu, Member, Office, Lookup",
+            "[sync]\nresources = [\"Room\", \"Rooms\"]",
+            "2: `resources` names Room and Rooms, which would have the same table `rooms`",
         ),
         (
             "[sync]\nresources = [\"Media\", \"Media\"]",
@@ -514,8 +515,8 @@ fn an_error_says_which_values_are_valid() {
             "2: `filter` must be a section: write [sync.filter], not \"a\"",
         ),
         (
-            "[sync.filter]\nTeams = \"a eq 1\"",
-            "2: unknown resource `Teams`; known are Property, Media, OpenHouse, PropertyUnitTypes, Adu, Member, Office, Lookup",
+            "[sync.filter]\n\"a b\" = \"a eq 1\"",
+            "2: `a b` is not the name of a resource",
         ),
         (
             "[sync.filter]\nProperty = \"\"",

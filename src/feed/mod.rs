@@ -17,6 +17,7 @@ pub use connection::Feed;
 pub use http::{BadBody, DELAY_LIMIT, FeedError, Ledger, Spent, Token, TokenError, Traffic, Tries};
 pub use odata::{
     Announced, Announcement, DELETED_NAMES, DeletedNames, DeletedPosition, KeylessAnnouncement,
-    Metadata, Page, ShapeError, Wanted, columns, member_value, metadata, query, shape,
+    Known, Metadata, Page, ShapeError, Wanted, columns, declared, member_value, metadata, parent,
+    query, shape,
 };
 pub use paging::{Cursor, Key, ParallelReader, Position, Step, Sweep};

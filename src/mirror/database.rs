@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use crate::mirror::log::LoggedRecords;
+use crate::mirror::stored_key::StoredKeys;
 
 /// How long to wait for another program's lock.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -15,6 +16,8 @@ pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Mirror {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
+    /// The key columns of the tables.
+    pub(super) keys: StoredKeys,
     /// The records that the current sync has logged.
     pub(super) logged: RefCell<LoggedRecords>,
     /// When the write-ahead log was last truncated because of its size.

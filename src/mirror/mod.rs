@@ -19,6 +19,7 @@ mod runs;
 mod schema;
 mod sidecar;
 mod sql;
+mod stored_key;
 mod table_rebuild;
 mod transaction;
 mod views;

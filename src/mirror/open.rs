@@ -8,6 +8,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::mirror::Mirror;
 use crate::mirror::database::BUSY_TIMEOUT;
+use crate::mirror::stored_key::StoredKeys;
 
 mod embedded {
     refinery::embed_migrations!("migrations");
@@ -181,6 +182,7 @@ impl Mirror {
 
     fn with(connection: Connection, path: &Path) -> Mirror {
         Mirror {
+            keys: StoredKeys::default(),
             connection,
             path: path.to_owned(),
             logged: Default::default(),

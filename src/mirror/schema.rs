@@ -7,7 +7,7 @@ use crate::mirror::objects::{columns, typed_columns};
 use crate::mirror::photos::{file_columns, is_file_column};
 use crate::mirror::sql::quoted;
 use crate::mirror::table_rebuild::changed_fields;
-use crate::record::FieldShape;
+use crate::record::{FieldShape, RECORD_KEY, Shape};
 use crate::resource::Resource;
 use crate::value::ValueForm;
 
@@ -26,16 +26,16 @@ impl WriteTx<'_> {
     /// longer declared stays. Returns the fields whose columns have another type now.
     pub fn ensure_table(
         &self,
-        resource: Resource,
+        shape: &Shape,
         fields: &[FieldShape],
-        paging_field: Option<&str>,
     ) -> rusqlite::Result<BTreeSet<String>> {
+        let resource = shape.resource;
         let table = resource.table();
         let existing = typed_columns(&self.transaction, table)?;
         let changed = changed_fields(&existing, fields);
         if existing.is_empty() {
-            self.create_table(table, resource, fields)?;
-            if resource.is_child() {
+            self.create_table(table, shape, fields)?;
+            if shape.is_child() {
                 self.transaction.execute_batch(&format!(
                     "CREATE INDEX {table}_by_listing ON {table} (listing_key)"
                 ))?;
@@ -43,14 +43,15 @@ impl WriteTx<'_> {
         } else if changed.is_empty() {
             self.add_columns(table, &existing, fields)?;
         } else {
-            self.rebuild(resource, fields, existing)?;
+            self.rebuild(shape, fields, existing)?;
         }
-        if let Some(paging_field) = paging_field.filter(|field| *field != resource.key()) {
+        let paging_field = &shape.paging_field().name;
+        if paging_field != shape.key_column() && !shape.has_composite_key() {
             // Sweeps walk along this index: it has the live rows in the feed's order.
             self.transaction.execute_batch(&format!(
                 "CREATE INDEX IF NOT EXISTS {table}_live ON {table} ({}, {}) WHERE deleted_at IS NULL",
                 quoted(paging_field),
-                quoted(resource.key())
+                quoted(shape.key_column())
             ))?;
         }
         self.ensure_deleted_index(resource)?;
@@ -64,10 +65,8 @@ impl WriteTx<'_> {
     /// Adds what tables of an earlier version lack. Migrations cannot do that, because
     /// the tables depend on the feed's fields.
     pub(super) fn complete_tables(&self) -> rusqlite::Result<()> {
-        for resource in Resource::ALL {
-            if self.has_table(resource)? {
-                self.ensure_deleted_index(resource)?;
-            }
+        for resource in self.resources()? {
+            self.ensure_deleted_index(resource)?;
         }
         self.ensure_photos()?;
         self.ensure_views()
@@ -106,14 +105,15 @@ impl WriteTx<'_> {
     fn create_table(
         &self,
         table: &str,
-        resource: Resource,
+        shape: &Shape,
         fields: &[FieldShape],
     ) -> rusqlite::Result<()> {
+        let resource = shape.resource;
         let mut columns: Vec<String> = fields
             .iter()
             .map(|field| {
                 let constraint = match field.declared_type.as_str() {
-                    _ if field.name != resource.key() => "",
+                    _ if field.name != shape.key_column() => "",
                     // A rebuilt table may have keys that are no numbers. An integer
                     // primary key would refuse them.
                     "INTEGER" if table != resource.table() => " NOT NULL UNIQUE",
@@ -126,7 +126,10 @@ impl WriteTx<'_> {
                 )
             })
             .collect();
-        if resource.is_child() {
+        if shape.has_composite_key() {
+            columns.push(format!("{RECORD_KEY} TEXT NOT NULL PRIMARY KEY"));
+        }
+        if shape.is_child() {
             columns.push("listing_key TEXT".to_owned());
         }
         columns.extend(OWN.map(|(name, declared_type)| format!("{name} {declared_type}")));
@@ -160,7 +163,7 @@ impl WriteTx<'_> {
     /// Rebuilds a table with the columns of `fields` and its other existing columns.
     fn rebuild(
         &self,
-        resource: Resource,
+        shape: &Shape,
         fields: &[FieldShape],
         existing: Vec<(String, String)>,
     ) -> rusqlite::Result<()> {
@@ -171,7 +174,8 @@ impl WriteTx<'_> {
             declared.any(|declared| declared.eq_ignore_ascii_case(name))
         };
         let others = existing.into_iter().filter(|(name, _)| {
-            !is_declared(name) && !is_own(name) && name != "listing_key" && !is_file_column(name)
+            let is_key = [RECORD_KEY, "listing_key"].contains(&name.as_str());
+            !is_declared(name) && !is_own(name) && !is_key && !is_file_column(name)
         });
         let mut columns = fields.to_vec();
         columns.extend(others.map(|(name, declared_type)| FieldShape {
@@ -180,8 +184,8 @@ impl WriteTx<'_> {
             declared_type,
             is_declared: false,
         }));
-        self.rebuild_table(resource.table(), &names, |table| {
-            self.create_table(table, resource, &columns)
+        self.rebuild_table(shape.resource.table(), &names, |table| {
+            self.create_table(table, shape, &columns)
         })
     }
 }

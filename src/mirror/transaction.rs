@@ -9,11 +9,13 @@ use rusqlite::{Transaction, TransactionBehavior};
 use crate::mirror::Mirror;
 use crate::mirror::log::LoggedRecords;
 use crate::mirror::process::name_lock_holder;
+use crate::mirror::stored_key::StoredKeys;
 use crate::value::stored_instant;
 
 /// A read transaction: one consistent snapshot of the mirror.
 pub struct ReadTx<'m> {
     pub(super) transaction: Transaction<'m>,
+    pub(super) keys: &'m StoredKeys,
 }
 
 /// A write transaction, which can also read. It is rolled back if it is dropped
@@ -37,7 +39,8 @@ impl Mirror {
     /// Starts a read transaction. It does not block writers.
     pub fn read(&mut self) -> rusqlite::Result<ReadTx<'_>> {
         let transaction = self.connection.transaction()?;
-        Ok(ReadTx { transaction })
+        let keys = &self.keys;
+        Ok(ReadTx { transaction, keys })
     }
 
     /// Starts a write transaction. If another program holds the write lock for longer
@@ -51,7 +54,10 @@ impl Mirror {
             .map_err(|error| name_lock_holder(error, path))?;
 
         Ok(WriteTx {
-            read: ReadTx { transaction },
+            read: ReadTx {
+                transaction,
+                keys: &self.keys,
+            },
             logged: &self.logged,
             now: now(),
         })

@@ -44,7 +44,7 @@ pub fn datasette_metadata(mirror: &Mirror) -> anyhow::Result<String> {
 
 /// Returns the resource of a table.
 fn of_table(name: &str) -> Option<Resource> {
-    let mut all = Resource::ALL.into_iter();
+    let mut all = Resource::all().into_iter();
     all.find(|resource| resource.table() == name)
 }
 

@@ -34,7 +34,9 @@ pub enum Note {
     /// All records of a resource are read, for this reason.
     ReadsAll(Resource, &'static str),
     /// The feed does not declare this resource of children, which is left out.
-    NotDeclared(Resource),
+    NotDeclared(Resource, Option<String>),
+    /// The records of a resource have no timestamp, so that every sync reads all of them.
+    NoTimestamp(Resource),
     /// This number of declared fields of a resource has no column.
     FieldsInExtra(Resource, usize),
     /// The resource cannot be compared by its keys.
@@ -54,10 +56,20 @@ impl fmt::Display for Note {
             Note::ReadsAll(resource, reason) => {
                 write!(f, "{resource}: {reason}; reading all of it")
             }
-            Note::NotDeclared(resource) => {
+            Note::NotDeclared(resource, near) => {
                 write!(
                     f,
                     "{resource}: this feed does not declare it; leaving it out"
+                )?;
+                match near {
+                    Some(near) => write!(f, "; did you mean {near}?"),
+                    None => Ok(()),
+                }
+            }
+            Note::NoTimestamp(resource) => {
+                write!(
+                    f,
+                    "{resource}: its records have no timestamp; every sync reads all of them"
                 )
             }
             Note::FieldsInExtra(resource, count) => {

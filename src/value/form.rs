@@ -30,6 +30,8 @@ pub enum ValueForm {
     Enumeration,
     /// Collections, complex and geography values: JSON text.
     Json,
+    /// A value of an unknown type: text as it is, and other values as JSON text.
+    Untyped,
 }
 
 impl ValueForm {
@@ -42,7 +44,9 @@ impl ValueForm {
             ValueForm::Boolean => "BOOLEAN",
             ValueForm::Date => "DATE",
             ValueForm::Timestamp => "TIMESTAMP",
-            ValueForm::Text | ValueForm::Enumeration | ValueForm::Json => "TEXT",
+            ValueForm::Text | ValueForm::Enumeration | ValueForm::Json | ValueForm::Untyped => {
+                "TEXT"
+            }
         }
     }
 
@@ -54,7 +58,7 @@ impl ValueForm {
             ValueForm::Date => "a date",
             ValueForm::Timestamp => "a timestamp",
             ValueForm::Text | ValueForm::Enumeration => "text",
-            ValueForm::Json => "JSON",
+            ValueForm::Json | ValueForm::Untyped => "JSON",
         }
     }
 }
@@ -78,21 +82,27 @@ impl<'de> DeserializeSeed<'de> for ValueForm {
     type Value = Result<Value, TypeMismatch>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        if self == ValueForm::Json {
-            return canonical_json(deserializer);
+        if matches!(self, ValueForm::Json | ValueForm::Untyped) {
+            return self.json(deserializer);
         }
         deserializer.deserialize_any(ValueFormVisitor(self))
     }
 }
 
-fn canonical_json<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Result<Value, TypeMismatch>, D::Error> {
-    let value: serde_json::Value = serde::Deserialize::deserialize(deserializer)?;
-    Ok(Ok(match value {
-        serde_json::Value::Null => Value::Null,
-        other => Value::Text(canonical(other).to_string().into()),
-    }))
+impl ValueForm {
+    fn json<'de, D: Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> Result<Result<Value, TypeMismatch>, D::Error> {
+        let value: serde_json::Value = serde::Deserialize::deserialize(deserializer)?;
+        Ok(Ok(match value {
+            serde_json::Value::Null => Value::Null,
+            serde_json::Value::String(text) if self == ValueForm::Untyped => {
+                Value::Text(text.into())
+            }
+            other => Value::Text(canonical(other).to_string().into()),
+        }))
+    }
 }
 
 struct ValueFormVisitor(ValueForm);
@@ -158,9 +168,14 @@ impl<'de> Visitor<'de> for ValueFormVisitor {
         let is_exact = number.abs() < EXACT_WHOLE;
         match (self.0, real(number)) {
             (ValueForm::Real, value) => Ok(Ok(value)),
-            (ValueForm::Boolean | ValueForm::Date | ValueForm::Timestamp | ValueForm::Json, _) => {
-                self.mistyped("a number")
-            }
+            (
+                ValueForm::Boolean
+                | ValueForm::Date
+                | ValueForm::Timestamp
+                | ValueForm::Json
+                | ValueForm::Untyped,
+                _,
+            ) => self.mistyped("a number"),
             _ if !is_exact => self.inexact(),
             (ValueForm::Decimal, value) => Ok(Ok(value)),
             (ValueForm::Integer, whole @ Value::Integer(_)) => Ok(Ok(whole)),

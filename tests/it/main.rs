@@ -1,5 +1,6 @@
 //! Tests of the program as its users run it: the real binary against a simulated feed, over HTTP.
 
+mod any_resource;
 mod backup;
 mod behaviours;
 mod brake;
@@ -56,6 +57,7 @@ mod token;
 mod types;
 mod unreadable;
 mod usage;
+mod vendors;
 mod verify;
 mod views;
 mod watch;

@@ -10,6 +10,7 @@ use crate::cli::options::{ChangeKind, ChangesOptions};
 use crate::cli::output::{Output, buffered_bytes, send, terminal_columns};
 use crate::cli::session::configuration;
 use crate::mirror::{ChangeCategory, ChangeFilter, ChangeReader, ChangeRow, Mirror};
+use crate::resource::Resource;
 
 pub fn run(
     arguments: &Arguments,
@@ -22,6 +23,16 @@ pub fn run(
     }
     let config = configuration(arguments, output)?;
     let mirror = Mirror::open_to_read(&config.mirror.database)?;
+    if let Some(resource) = wanted.resource {
+        let mut known = mirror.resources()?;
+        known.extend(&config.sync.resources);
+        known.extend(Resource::NAMED);
+        known.sort_unstable();
+        known.dedup();
+        if !known.contains(&resource) {
+            return Err(UsageError::of_resource("--resource", resource, &known).into());
+        }
+    }
     let filter = filter(wanted);
     let changes = mirror.read_changes(&filter)?;
     let form = match (output.json, wanted.csv) {

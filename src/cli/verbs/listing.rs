@@ -1,5 +1,7 @@
 //! `listing`: shows one listing with its children and history, now or at an earlier time.
 
+use std::collections::BTreeSet;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -48,7 +50,8 @@ pub fn run(
         deleted_at: whole.listing.deleted_at(),
         address: whole.address.as_deref(),
         listing: &whole.listing,
-        children: children()
+        children: children(&whole)
+            .into_iter()
             .map(|resource| (resource.table(), of(resource, &whole)))
             .collect(),
         removed_for_good: whole.purged,
@@ -58,8 +61,17 @@ pub fn run(
     Ok(Exit::Done)
 }
 
-fn children() -> impl Iterator<Item = Resource> {
-    (Resource::ALL.into_iter()).filter(|resource| resource.is_child())
+/// Returns the child resources to show: those with names of their own, and those of the
+/// listing.
+fn children(whole: &WholeListing) -> BTreeSet<Resource> {
+    let held = whole.children.iter().map(|child| child.resource);
+    let named = [
+        Resource::MEDIA,
+        Resource::OPEN_HOUSE,
+        Resource::PROPERTY_UNIT_TYPES,
+        Resource::ADU,
+    ];
+    named.into_iter().chain(held).collect()
 }
 
 fn of(resource: Resource, whole: &WholeListing) -> Vec<&HeldRecord> {
@@ -102,7 +114,7 @@ fn describe(config: &Config, whole: &WholeListing, at: Option<&str>) -> String {
         let name = at_left(&printable(name), widest.unwrap_or(0));
         text += &format!("  {name}  {}\n", printable(&value(held)));
     }
-    for resource in children() {
+    for resource in children(whole) {
         let of = of(resource, whole);
         if of.is_empty() {
             continue;

@@ -57,15 +57,7 @@ pub fn run(arguments: &Arguments, wanted: &SyncOptions, output: &Output) -> anyh
         .iter()
         .find(|resource| !configured.contains(resource))
     {
-        let names: Vec<&str> = configured
-            .iter()
-            .map(|resource| resource.entity_set())
-            .collect();
-        return Err(UsageError(format!(
-            "--only {other}: sync.resources has only {}",
-            names.join(", ")
-        ))
-        .into());
+        return Err(UsageError::of_resource("--only", *other, configured).into());
     }
     let chosen = |resource: &Resource| wanted.only.is_empty() || wanted.only.contains(resource);
     let resources: Vec<Resource> = configured.iter().copied().filter(chosen).collect();

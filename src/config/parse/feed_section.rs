@@ -1,11 +1,13 @@
 //! Parses `[feed]`. Its errors never show a value that could be a secret.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use url::Url;
 
 use super::fields::{Result, is_name, program, unless_zero};
+use super::sync_section::{entries, resource};
 use crate::config::config_error::ConfigError;
 use crate::config::deleted_when::DeletedWhen;
 use crate::config::profile::{Profile, placeholders};
@@ -29,6 +31,14 @@ pub(super) fn feed_section(section: Section<'_>) -> Result<Feed> {
         Ok::<_, ConfigError>(NonZeroU32::new(limit))
     };
     let [minute, hour, day] = profile.rates;
+    let mut sets = BTreeMap::new();
+    for entry in entries(section, "sets")? {
+        let set = entry.text()?;
+        if !is_name(set) {
+            return Err(entry.must_be("the name of an entity set"));
+        }
+        sets.insert(resource(entry, entry.key)?, set.to_owned());
+    }
     Ok(Feed {
         profile,
         dialect: profile.dialect,
@@ -43,6 +53,7 @@ pub(super) fn feed_section(section: Section<'_>) -> Result<Feed> {
         requests_per_minute: rate("requests_per_minute", minute)?,
         requests_per_hour: rate("requests_per_hour", hour)?,
         requests_per_day: rate("requests_per_day", day)?,
+        sets,
     })
 }
 

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::fields::{Result, is_name};
-use crate::config::nearest_name::nearest_name;
 use crate::config::profile::Profile;
 use crate::config::section_reader::{Section, Value};
 use crate::config::settings::Sync;
-use crate::resource::{Resource, UnknownResource};
+use crate::resource::{NotAResource, Resource};
 
 pub(super) fn sync_section(section: Section<'_>, profile: &Profile) -> Result<Sync> {
     let mut ignore_fields = BTreeSet::new();
@@ -43,7 +42,7 @@ pub(super) fn sync_section(section: Section<'_>, profile: &Profile) -> Result<Sy
     })
 }
 
-fn entries<'d>(section: Section<'d>, key: &str) -> Result<Vec<Value<'d>>> {
+pub(super) fn entries<'d>(section: Section<'d>, key: &str) -> Result<Vec<Value<'d>>> {
     section.value(key).map_or(Ok(Vec::new()), Value::entries)
 }
 
@@ -65,18 +64,24 @@ fn resources(section: Section<'_>) -> Result<Vec<Resource>> {
     if resources.is_empty() {
         return Err(value.fail(r#"must name at least one resource, such as ["Property"]"#));
     }
-    Ok(resources.into_iter().collect())
+    let resources: Vec<Resource> = resources.into_iter().collect();
+    let same_table = |one: &Resource| {
+        let mut others = resources.iter();
+        others.find(|other| *other != one && other.table() == one.table())
+    };
+    if let Some((one, other)) = (resources.iter()).find_map(|one| Some((one, same_table(one)?))) {
+        let table = one.table();
+        return Err(value.fail(format!(
+            "names {one} and {other}, which would have the same table `{table}`"
+        )));
+    }
+    Ok(resources)
 }
 
-fn resource(value: Value<'_>, name: &str) -> Result<Resource> {
-    name.parse().map_err(|unknown: UnknownResource| {
-        let known = Resource::ALL.map(Resource::entity_set);
-        let text = match nearest_name(name, &known) {
-            Some(near) => format!("unknown resource `{name}`; did you mean `{near}`?"),
-            None => unknown.to_string(),
-        };
-        value.error(text)
-    })
+/// Parses the name of a resource. Only `$metadata` shows which ones the feed has.
+pub(super) fn resource(value: Value<'_>, name: &str) -> Result<Resource> {
+    name.parse()
+        .map_err(|error: NotAResource| value.error(error.to_string()))
 }
 
 /// Parses a list of field names. A duplicate is an error.

@@ -129,7 +129,7 @@ impl Announcement {
 fn resource_named(name: &str) -> Option<Resource> {
     let named = singular(name);
     let is_named = |resource: &Resource| singular(resource.entity_set()) == named;
-    Resource::ALL.into_iter().find(is_named)
+    Resource::all().into_iter().find(is_named)
 }
 
 /// Returns the name of a resource in lower case and in the singular.

@@ -6,7 +6,9 @@ pub mod metadata;
 mod page;
 pub mod query;
 mod raw_json;
+mod roles;
 mod shape;
+mod shape_error;
 
 pub use deleted::{
     Announced, Announcement, DELETED_NAMES, DeletedBody, DeletedNames, DeletedPosition,
@@ -17,4 +19,6 @@ pub use metadata::Metadata;
 pub use page::LastChange;
 pub use page::Page;
 pub use raw_json::member_value;
-pub use shape::{ShapeError, Wanted, columns, shape};
+pub use roles::{Known, declared, parent};
+pub use shape::{Wanted, columns, shape};
+pub use shape_error::ShapeError;

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::metadata::{Edm, EntityType, Field, Metadata};
-use crate::record::{ChildShape, FieldShape, Shape};
-use crate::resource::{MODIFICATION_TIMESTAMP, PHOTOS_COUNT, Resource};
+use super::roles::{Known, declared, roles};
+use super::shape_error::ShapeError;
+use crate::record::{ChildShape, FieldShape, RECORD_KEY, Roles, Shape};
+use crate::resource::{PHOTOS_COUNT, Resource};
 use crate::value::ValueForm;
 
 /// The fields and children to request.
@@ -14,34 +16,8 @@ pub struct Wanted<'a> {
     pub select: &'a BTreeMap<Resource, Vec<String>>,
     /// The child resources to request with `$expand`.
     pub expand: &'a [Resource],
-    /// The columns that the tables already have.
-    pub held: &'a BTreeMap<Resource, Vec<String>>,
-}
-
-/// Why `$metadata` does not satisfy the configuration.
-#[derive(Debug, thiserror::Error)]
-pub enum ShapeError {
-    /// It declares no such resource.
-    #[error(
-        "$metadata declares no {0}; remove it from sync.resources if this account cannot read it"
-    )]
-    Undeclared(Resource),
-    /// It declares the resource without its key.
-    #[error("$metadata declares {resource} without its key {key}")]
-    Keyless {
-        /// The resource.
-        resource: Resource,
-        /// The key.
-        key: &'static str,
-    },
-    /// It does not declare a selected field.
-    #[error("[sync.select] {resource}: $metadata declares no field `{field}`")]
-    NoSuchField {
-        /// The resource.
-        resource: Resource,
-        /// The field.
-        field: String,
-    },
+    /// The configured entity sets and the tables of the mirror.
+    pub known: Known<'a>,
 }
 
 fn form(edm: &Edm) -> ValueForm {
@@ -55,11 +31,16 @@ fn form(edm: &Edm) -> ValueForm {
         Edm::TimeOfDay | Edm::Duration | Edm::Guid | Edm::String | Edm::Binary => ValueForm::Text,
         Edm::Enumeration { .. } => ValueForm::Enumeration,
         Edm::Geography | Edm::Complex | Edm::Collection => ValueForm::Json,
+        Edm::Untyped => ValueForm::Untyped,
     }
 }
 
-fn field_shape(field: &Field) -> FieldShape {
-    let form = form(&field.edm);
+fn field_shape(field: &Field, roles: &Roles) -> FieldShape {
+    let form = match form(&field.edm) {
+        // Some feeds declare timestamps as text.
+        ValueForm::Text if roles.timestamp.as_ref() == Some(&field.name) => ValueForm::Timestamp,
+        form => form,
+    };
     let declared_type = match (form, field.precision, field.scale) {
         (ValueForm::Decimal, Some(precision), Some(scale)) => {
             format!("DECIMAL({precision},{scale})")
@@ -76,7 +57,8 @@ fn field_shape(field: &Field) -> FieldShape {
 }
 
 /// The names of the mirror's own columns. A field must not have one of these names.
-const OWN_COLUMNS: [&str; 16] = [
+const OWN_COLUMNS: [&str; 17] = [
+    RECORD_KEY,
     "listing_key",
     "extra",
     "first_seen_at",
@@ -108,12 +90,10 @@ pub fn columns(
     resource: Resource,
     wanted: Wanted<'_>,
 ) -> Result<Vec<FieldShape>, ShapeError> {
-    let entity = entity(metadata, resource)?;
+    let (roles, entity) = roles(metadata, resource, wanted.known)?;
     let selected = wanted.select.get(&resource).map_or(&[][..], Vec::as_slice);
-    let is_needed = |name: &str| {
-        let mut others = entity.key.iter().chain(selected);
-        is_required(resource, name) || others.any(|other| other == name)
-    };
+    let is_needed =
+        |name: &str| is_required(resource, &roles, name) || selected.iter().any(|one| one == name);
     let mut chosen: HashMap<String, &Field> = HashMap::with_capacity(entity.fields.len());
     for field in &entity.fields {
         let rank = |field: &Field| (!is_needed(&field.name), !is_pascal_case(&field.name));
@@ -133,8 +113,8 @@ pub fn columns(
             chosen.is_some_and(|chosen| chosen.name == field.name)
         })
         .collect();
-    let held = wanted.held.get(&resource).into_iter().flatten();
-    let held: HashSet<String> = held
+    let held = wanted.known.held.get(&resource).into_iter();
+    let held: HashSet<String> = (held.flat_map(|held| &held.columns))
         .map(|name| name.to_ascii_lowercase())
         .filter(|name| !OWN_COLUMNS.contains(&name.as_str()))
         .collect();
@@ -147,13 +127,12 @@ pub fn columns(
     let without_room: HashSet<&str> = without_room.collect();
     fields.retain(|field| !without_room.contains(field.name.as_str()));
 
-    let columns: Vec<FieldShape> = fields.into_iter().map(field_shape).collect();
-    let key = resource.key();
-    if columns.iter().any(|column| column.name == key) {
-        Ok(columns)
-    } else {
-        Err(ShapeError::Keyless { resource, key })
+    let has = |key: &&String| fields.iter().any(|field| field.name == **key);
+    if let Some(key) = roles.key.iter().find(|key| !has(key)).cloned() {
+        return Err(ShapeError::Keyless { resource, key });
     }
+    let columns = fields.into_iter().map(|field| field_shape(field, &roles));
+    Ok(columns.collect())
 }
 
 /// Returns whether a name is spelled as the names of the RESO Data Dictionary are, such as
@@ -163,12 +142,6 @@ fn is_pascal_case(name: &str) -> bool {
         && name.contains(|letter: char| letter.is_ascii_lowercase())
 }
 
-fn entity(metadata: &Metadata, resource: Resource) -> Result<&EntityType, ShapeError> {
-    metadata
-        .entity_of_set(resource.entity_set())
-        .ok_or(ShapeError::Undeclared(resource))
-}
-
 /// Returns the shape of a resource's records. It has only the children that the feed can
 /// expand.
 pub fn shape(
@@ -176,18 +149,16 @@ pub fn shape(
     resource: Resource,
     wanted: Wanted<'_>,
 ) -> Result<Shape, ShapeError> {
-    let entity = entity(metadata, resource)?;
+    let (mut roles, entity) = roles(metadata, resource, wanted.known)?;
     let select = wanted.select.get(&resource);
     let mut fields = columns(metadata, resource, wanted)?;
-    // A key whose name differs from a RESO name only by case is not the key.
-    let declared = (entity.key.first().map(String::as_str))
-        .filter(|name| fields.iter().any(|field| field.name == **name));
-    let paging = declared.unwrap_or(resource.key());
+    if !fields.iter().any(|field| field.name == roles.paging) {
+        roles.paging.clone_from(&roles.key[0]);
+    }
     if let Some(select) = select {
         check_selected(resource, &fields, select)?;
         fields.retain(|field| {
-            let name = &field.name;
-            select.contains(name) || name == paging || is_required(resource, name)
+            select.contains(&field.name) || is_required(resource, &roles, &field.name)
         });
     }
 
@@ -196,14 +167,11 @@ pub fn shape(
         .iter()
         .map(|navigation| navigation.name.clone())
         .collect();
-    let mut shape = Shape::new(resource, fields, paging, ignored, select.is_none()).ok_or(
-        ShapeError::Keyless {
-            resource,
-            key: resource.key(),
-        },
-    )?;
+    let key = roles.key[0].clone();
+    let mut shape = Shape::new(resource, roles, fields, ignored, select.is_none())
+        .ok_or(ShapeError::Keyless { resource, key })?;
     for &child in wanted.expand {
-        if let Some(name) = navigation_to(metadata, entity, child) {
+        if let Some(name) = navigation_to(metadata, entity, child, wanted.known) {
             let wanted = Wanted {
                 expand: &[],
                 ..wanted
@@ -235,11 +203,16 @@ fn check_selected(
 }
 
 /// Returns whether the mirror needs a field, even if it is not selected.
-fn is_required(resource: Resource, name: &str) -> bool {
-    name == resource.key()
-        || name == MODIFICATION_TIMESTAMP
+fn is_required(resource: Resource, roles: &Roles, name: &str) -> bool {
+    let parent = roles.parent.as_ref();
+    roles.key.iter().any(|key| key == name)
+        || name == roles.paging
+        || roles.timestamp.as_deref() == Some(name)
         || (resource == Resource::PROPERTY && name == PHOTOS_COUNT)
-        || resource.parent_fields().contains(&name)
+        || parent.is_some_and(|parent| {
+            let names_resource = parent.has_resource_name && name == "ResourceName";
+            names_resource || parent.fields.iter().any(|field| field == name)
+        })
 }
 
 /// Returns the navigation property that leads to a child resource, if any.
@@ -247,8 +220,9 @@ fn navigation_to<'m>(
     metadata: &Metadata,
     entity: &'m EntityType,
     child: Resource,
+    known: Known<'_>,
 ) -> Option<&'m str> {
-    let target = metadata.entity_of_set(child.entity_set())?;
+    let (_, target) = declared(metadata, child, known).ok()?;
     let navigation = entity
         .navigation
         .iter()

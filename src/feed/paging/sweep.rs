@@ -48,7 +48,7 @@ impl Sweep {
 
     fn unordered_query(&self) -> Query {
         let shape = &self.shape;
-        let mut query = Query::of(shape.resource.entity_set());
+        let mut query = Query::of(&*shape.roles.set);
         if self.select {
             query = query.select(shape.fields.iter().map(|field| field.name.clone()));
         }
@@ -98,7 +98,7 @@ impl Sweep {
         let rest = self.rest_filter(since, after, two_steps);
         let query = self
             .unordered_query()
-            .order_by(MODIFICATION_TIMESTAMP, query::Order::Asc)
+            .order_by(self.timestamp(), query::Order::Asc)
             .order_by(self.shape.paging_field().name.clone(), query::Order::Asc)
             .filter(query::and([filter.unwrap_or_default(), rest]))
             .top(self.page_size.into())
@@ -109,7 +109,7 @@ impl Sweep {
     /// Returns the query for the first page of changes by next links.
     pub(super) fn change_links_query(&self, since: &str) -> Query {
         let filter = self.filter.as_deref().map(query::group);
-        let changed = query::ge(MODIFICATION_TIMESTAMP, &self.time(since));
+        let changed = query::ge(self.timestamp(), &self.time(since));
         self.unordered_query()
             .filter(query::and([filter.unwrap_or_default(), changed]))
             .count()
@@ -125,8 +125,8 @@ impl Sweep {
         let end = next_shown(shown);
         let parts = [
             self.filter.as_deref().map(query::group),
-            Some(query::ge(MODIFICATION_TIMESTAMP, &self.time(shown))),
-            end.map(|end| query::lt(MODIFICATION_TIMESTAMP, &self.time(&end))),
+            Some(query::ge(self.timestamp(), &self.time(shown))),
+            end.map(|end| query::lt(self.timestamp(), &self.time(&end))),
         ];
         Sweep {
             filter: Some(query::and(parts.into_iter().flatten())),
@@ -146,6 +146,12 @@ impl Sweep {
             .filter(query::and(parts.into_iter().flatten()))
     }
 
+    /// Returns the field with the time of a record's last change.
+    fn timestamp(&self) -> &str {
+        let field = self.shape.timestamp_field();
+        field.unwrap_or(MODIFICATION_TIMESTAMP)
+    }
+
     fn time(&self, stored: &str) -> Literal {
         Literal::Timestamp(timestamp_literal(stored, self.timestamps))
     }
@@ -153,18 +159,18 @@ impl Sweep {
     /// Returns the filter for the changes after a cursor, or from a start time on.
     fn rest_filter(&self, since: &str, after: Option<&Cursor>, two_steps: bool) -> String {
         let Some(cursor) = after else {
-            return query::ge(MODIFICATION_TIMESTAMP, &self.time(since));
+            return query::ge(self.timestamp(), &self.time(since));
         };
         let Cursor { key, .. } = cursor;
         let timestamp = match &cursor.sent {
             Some(sent) => Literal::Timestamp(sent.clone()),
             None => self.time(&cursor.timestamp),
         };
-        let later = query::gt(MODIFICATION_TIMESTAMP, &timestamp);
+        let later = query::gt(self.timestamp(), &timestamp);
         let Some(key) = key else { return later };
 
         let ties = query::and([
-            query::eq(MODIFICATION_TIMESTAMP, &timestamp),
+            query::eq(self.timestamp(), &timestamp),
             query::gt(&self.shape.paging_field().name, &key.literal()),
         ]);
         if two_steps {

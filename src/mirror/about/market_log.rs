@@ -108,8 +108,9 @@ impl ReadTx<'_> {
             }
         };
         let mut statement = self.transaction.prepare(&format!(
-            "SELECT CAST(\"ListingKey\" AS TEXT), deleted_at IS NULL, CAST({} AS TEXT),
+            "SELECT CAST({} AS TEXT), deleted_at IS NULL, CAST({} AS TEXT),
                     CAST({} AS TEXT), {}, {} FROM listings",
+            self.key(Resource::PROPERTY)?,
             column("StandardStatus", fields.status),
             column("City", fields.city),
             column("ListPrice", fields.price),

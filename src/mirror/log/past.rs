@@ -8,14 +8,22 @@ use super::change_reader::{ChangeRow, entries};
 use crate::mirror::HeldRecord;
 use crate::mirror::photos::is_file_column;
 use crate::mirror::rows::rows_where;
-use crate::mirror::sql::quoted;
-use crate::resource::{MODIFICATION_TIMESTAMP, Resource};
+use crate::mirror::stored_key::quoted_key;
+use crate::resource::{MODIFICATION_TIMESTAMP, Resource, TIMESTAMPS};
 use crate::value::Value;
 
 /// Selects the entries of children that moved from one listing to another. Must equal
 /// the condition of the index `changes_moved`.
 const MOVED: &str = "resource <> 'Property' AND field IN \
      ('ResourceRecordKey', 'ResourceRecordKeyNumeric', 'ListingKey', 'ListingKeyNumeric')";
+
+/// The fields in which a child can name its listing, as in [`MOVED`].
+const LISTING_FIELDS: [&str; 4] = [
+    "ResourceRecordKey",
+    "ResourceRecordKeyNumeric",
+    "ListingKey",
+    "ListingKeyNumeric",
+];
 
 /// A past moment.
 pub(in crate::mirror) struct Past {
@@ -94,11 +102,14 @@ impl Past {
         record
             .values
             .retain(|(name, _)| name != "updated_at" && !is_file_column(name));
-        if record.text(MODIFICATION_TIMESTAMP) > self.at || !since.is_empty() {
+        let mut timestamps = TIMESTAMPS.into_iter();
+        let own = timestamps.find(|name| record.value(name).is_some());
+        let own = own.unwrap_or(MODIFICATION_TIMESTAMP);
+        if record.text(own) > self.at || !since.is_empty() {
             let mut entries = before.iter().rev().filter(|entry| entry.change != "delete");
             let timestamp = entries.find_map(|entry| entry.source_timestamp.as_deref());
             let timestamp = timestamp.map_or(Value::Null, |text| Value::Text(text.into()));
-            record.set(MODIFICATION_TIMESTAMP, timestamp);
+            record.set(own, timestamp);
         }
         Some(record)
     }
@@ -122,7 +133,7 @@ impl Past {
             let Ok(resource) = resource.parse::<Resource>() else {
                 continue;
             };
-            let condition = format!("{} = ?1", quoted(resource.key()));
+            let condition = format!("{} = ?1", quoted_key(db, resource)?);
             let Some(record) = rows_where(db, resource, &condition, record_key)?.pop() else {
                 continue;
             };
@@ -134,7 +145,7 @@ impl Past {
                 &[&set, record_key],
             )?;
             let belonged = |record: &HeldRecord| {
-                let mut parents = resource.parent_fields().iter();
+                let mut parents = LISTING_FIELDS.into_iter();
                 let parent = parents.find_map(|field| record.value(field)?.to_key());
                 parent.as_deref() == Some(key)
             };

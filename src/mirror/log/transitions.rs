@@ -48,10 +48,11 @@ impl Mirror {
             "SELECT changes.id, changes.record_key, CAST(changes.old_value AS TEXT),
                     CAST(changes.new_value AS TEXT), changes.source_timestamp,
                     changes.recorded_at, {address} AS address, {city}, {price}
-             FROM changes LEFT JOIN listings ON listings.\"ListingKey\" = changes.record_key
+             FROM changes LEFT JOIN listings ON {key} = changes.record_key
              WHERE changes.id > :after AND changes.resource = 'Property'
                AND changes.change = 'update' AND changes.field = 'StandardStatus'
              ORDER BY changes.id",
+            key = listings.key(),
             address = listings.address(),
             city = listings.column("City"),
             price = listings.column("ListPrice"),

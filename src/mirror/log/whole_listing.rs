@@ -100,9 +100,13 @@ impl ReadTx<'_> {
         };
         let past = at.map(|at| Past::at(db, key, at)).transpose()?;
         let mut history = entries(db, "listing_key = ?1 ORDER BY id", &[&key])?;
-        let Some(mut listing) =
-            rows_where(db, Resource::PROPERTY, "\"ListingKey\" = ?1", key)?.pop()
-        else {
+        let Some(mut listing) = rows_where(
+            db,
+            Resource::PROPERTY,
+            &format!("{} = ?1", listings.key()),
+            key,
+        )?
+        .pop() else {
             if history.is_empty() {
                 return Err(self.unknown(key)?.into());
             }
@@ -110,7 +114,7 @@ impl ReadTx<'_> {
             return Err(NoListing::Purged { key }.into());
         };
         let mut children = Vec::new();
-        for resource in Resource::ALL.into_iter().filter(|one| one.is_child()) {
+        for resource in self.child_resources()? {
             children.extend(rows_where(db, resource, "listing_key = ?1", key)?);
         }
         let mut purged = 0;
@@ -142,7 +146,10 @@ impl ReadTx<'_> {
         let known = columns(&self.transaction, "listings")?;
         let same_id = if known.iter().any(|column| column == "ListingId") {
             self.transaction
-                .prepare("SELECT \"ListingKey\" FROM listings WHERE \"ListingId\" = ?1 LIMIT 3")?
+                .prepare(&format!(
+                    "SELECT CAST({} AS TEXT) FROM listings WHERE \"ListingId\" = ?1 LIMIT 3",
+                    self.key(Resource::PROPERTY)?
+                ))?
                 .query_map([key], |row| row.get(0))?
                 .collect::<Result<_, _>>()?
         } else {

@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, named_params};
 
 use super::file_columns::PhotoSql;
 use crate::mirror::{Mirror, ReadTx, WriteTx};
+use crate::resource::Resource;
 
 /// A photo to download.
 #[derive(Clone, Debug)]
@@ -85,10 +86,11 @@ impl Mirror {
             return Ok(Vec::new());
         }
         self.connection
-            .prepare(
+            .prepare(&format!(
                 "SELECT d.media_key, d.folder, d.stem, d.file_path, m.file_path, m.file_sha256
-                 FROM _downloads AS d LEFT JOIN media AS m ON m.\"MediaKey\" = d.media_key",
-            )?
+                 FROM _downloads AS d LEFT JOIN media AS m ON m.{} = d.media_key",
+                self.key(Resource::MEDIA)?
+            ))?
             .query_map([], |row| {
                 let (path, sha256): (Option<String>, Option<String>) = (row.get(4)?, row.get(5)?);
                 Ok(InterruptedDownload {
@@ -110,7 +112,7 @@ impl ReadTx<'_> {
             return Ok(None);
         };
         self.transaction
-            .prepare_cached(&photo_sql(&sql))?
+            .prepare_cached(&photo_sql(&sql, &self.key(Resource::MEDIA)?))?
             .query_row([key], photo)
             .optional()
     }
@@ -131,7 +133,9 @@ impl WriteTx<'_> {
         let mut delete = self
             .transaction
             .prepare_cached("DELETE FROM temp.photo_queue WHERE round = ?1 AND place <= ?2")?;
-        let mut row_of = self.transaction.prepare_cached(&photo_sql(&sql))?;
+        let mut row_of = self
+            .transaction
+            .prepare_cached(&photo_sql(&sql, &self.key(Resource::MEDIA)?))?;
         let mut photos = Vec::new();
         loop {
             let line: Vec<(i64, String)> = next
@@ -186,13 +190,14 @@ impl WriteTx<'_> {
     /// Stores the file of a downloaded photo.
     pub fn photo_fetched(&self, photo: &Photo, file: FetchedFile<'_>) -> rusqlite::Result<()> {
         self.transaction
-            .prepare_cached(
+            .prepare_cached(&format!(
                 "UPDATE media SET file_path = :path, file_bytes = :bytes, file_sha256 = :sha256,
                         downloaded_at = :now, download_attempts = 0, download_error = NULL,
                         download_after = NULL, file_source = :source, file_etag = :etag,
                         file_last_modified = :modified
-                 WHERE \"MediaKey\" = :key",
-            )?
+                 WHERE {} = :key",
+                self.key(Resource::MEDIA)?
+            ))?
             .execute(named_params! {
                 ":path": file.path,
                 ":bytes": file.bytes as i64,
@@ -209,11 +214,12 @@ impl WriteTx<'_> {
     /// Stores that a photo's file is unchanged on its host.
     pub fn photo_unchanged(&self, photo: &Photo) -> rusqlite::Result<()> {
         self.transaction
-            .prepare_cached(
+            .prepare_cached(&format!(
                 "UPDATE media SET download_attempts = 0, download_error = NULL,
                         download_after = NULL, file_source = :source
-                 WHERE \"MediaKey\" = :key",
-            )?
+                 WHERE {} = :key",
+                self.key(Resource::MEDIA)?
+            ))?
             .execute(named_params! { ":source": photo.source, ":key": photo.key })?;
         Ok(())
     }
@@ -221,11 +227,12 @@ impl WriteTx<'_> {
     /// Stores a failed attempt. The photo is retried after a moment in storage form.
     pub fn photo_failed(&self, key: &str, error: &str, after: &str) -> rusqlite::Result<()> {
         self.transaction
-            .prepare_cached(
+            .prepare_cached(&format!(
                 "UPDATE media SET download_attempts = download_attempts + 1,
                         download_error = :error, download_after = :after
-                 WHERE \"MediaKey\" = :key",
-            )?
+                 WHERE {} = :key",
+                self.key(Resource::MEDIA)?
+            ))?
             .execute(named_params! { ":error": error, ":after": after, ":key": key })?;
         Ok(())
     }
@@ -239,11 +246,12 @@ impl WriteTx<'_> {
         was_asked: bool,
     ) -> rusqlite::Result<()> {
         self.transaction
-            .prepare_cached(
+            .prepare_cached(&format!(
                 "UPDATE media SET download_attempts = download_attempts + :asked,
                         download_error = :error, download_after = :until
-                 WHERE \"MediaKey\" = :key",
-            )?
+                 WHERE {} = :key",
+                self.key(Resource::MEDIA)?
+            ))?
             .execute(named_params! {
                 ":asked": was_asked, ":error": error, ":until": until, ":key": key,
             })?;
@@ -259,12 +267,13 @@ impl WriteTx<'_> {
         after: Option<&str>,
     ) -> rusqlite::Result<()> {
         self.transaction
-            .prepare_cached(
+            .prepare_cached(&format!(
                 "UPDATE media SET download_attempts = :attempts, download_error = :error,
                         download_after = :after, file_source = :source, file_etag = NULL,
                         file_last_modified = NULL
-                 WHERE \"MediaKey\" = :key",
-            )?
+                 WHERE {} = :key",
+                self.key(Resource::MEDIA)?
+            ))?
             .execute(named_params! {
                 ":attempts": photo.missing_count() + 1, ":error": error, ":after": after,
                 ":source": photo.source, ":key": photo.key,
@@ -275,7 +284,10 @@ impl WriteTx<'_> {
     /// Postpones the next check of a missing photo to a moment in storage form.
     pub fn photo_postponed(&self, key: &str, after: &str) -> rusqlite::Result<()> {
         self.transaction
-            .prepare_cached("UPDATE media SET download_after = :after WHERE \"MediaKey\" = :key")?
+            .prepare_cached(&format!(
+                "UPDATE media SET download_after = :after WHERE {} = :key",
+                self.key(Resource::MEDIA)?
+            ))?
             .execute(named_params! { ":after": after, ":key": key })?;
         Ok(())
     }
@@ -290,16 +302,16 @@ impl Photo {
 
 /// Returns the query for a photo's row by its key. `ETag` and `Last-Modified` are only
 /// valid for the same URL, with which `file_source` ends.
-fn photo_sql(sql: &PhotoSql) -> String {
+fn photo_sql(sql: &PhotoSql, key: &str) -> String {
     let source = &sql.source;
     let url = "' ' || quote(\"MediaURL\")";
     format!(
-        "SELECT \"MediaKey\", listing_key, \"MediaURL\", {source}, file_path, file_bytes,
+        "SELECT CAST({key} AS TEXT), listing_key, \"MediaURL\", {source}, file_path, file_bytes,
                 CASE WHEN is_same_url THEN file_etag END,
                 CASE WHEN is_same_url THEN file_last_modified END,
                 download_attempts, file_source IS {source}, updated_at
          FROM (SELECT *, substr(file_source, -length({url})) = {url} AS is_same_url FROM media
-               WHERE \"MediaKey\" = ?1 AND deleted_at IS NULL AND \"MediaURL\" <> '')"
+               WHERE {key} = ?1 AND deleted_at IS NULL AND \"MediaURL\" <> '')"
     )
 }
 

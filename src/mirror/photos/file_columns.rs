@@ -90,7 +90,8 @@ impl PhotoSql {
         if self.has_order {
             format!("{table}\"Order\"")
         } else {
-            "0".to_owned()
+            // A number would be the number of a column in ORDER BY.
+            "NULL".to_owned()
         }
     }
 }
@@ -141,7 +142,7 @@ impl WriteTx<'_> {
                 self.transaction.execute_batch(&sql)?;
             }
         }
-        self.ensure_index("media_to_remove", "\"MediaKey\"", TO_REMOVE)?;
+        self.ensure_index("media_to_remove", &self.key(Resource::MEDIA)?, TO_REMOVE)?;
         let failed = "deleted_at IS NULL AND download_error IS NOT NULL";
         self.ensure_index("media_failed", "download_error, download_after", failed)?;
         let Some(sql) = PhotoSql::of(&self.transaction)? else {

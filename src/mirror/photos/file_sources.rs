@@ -12,13 +12,11 @@ impl WriteTx<'_> {
     /// the row had. A photo that failed is requested with its new URL.
     pub fn keep_file(&self, key: &str, before: &str) -> rusqlite::Result<()> {
         self.transaction
-            .prepare_cached(
-                "UPDATE media
+            .prepare_cached(&format!("UPDATE media
                  SET file_source = substr(file_source, 1, length(file_source) - length(quote(:before)))
                                    || quote(\"MediaURL\")
-                 WHERE \"MediaKey\" = :key AND download_error IS NULL
-                   AND substr(file_source, -length(quote(:before))) = quote(:before)",
-            )?
+                 WHERE {} = :key AND download_error IS NULL
+                   AND substr(file_source, -length(quote(:before))) = quote(:before)",self.key(Resource::MEDIA)?))?
             .execute(named_params! { ":key": key, ":before": before })?;
         Ok(())
     }

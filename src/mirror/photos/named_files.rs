@@ -22,8 +22,20 @@ pub struct FileRow {
 }
 
 /// Selects the columns of a [`FileRow`] for live photos.
-const FILES: &str = "SELECT \"MediaKey\", file_path, file_bytes, file_sha256, listing_key
-                     FROM media WHERE deleted_at IS NULL AND file_path IS NOT NULL";
+fn files(key: &str) -> String {
+    format!(
+        "SELECT CAST({key} AS TEXT), file_path, file_bytes, file_sha256, listing_key
+         FROM media WHERE deleted_at IS NULL AND file_path IS NOT NULL"
+    )
+}
+
+/// Returns the condition of the rows after a key. Number keys do not come after an empty text.
+fn is_after(key: &str, after: &str) -> String {
+    match after {
+        "" => ":after = ''".to_owned(),
+        _ => format!("{key} > :after"),
+    }
+}
 
 fn file_row(row: &Row<'_>) -> rusqlite::Result<FileRow> {
     Ok(FileRow {
@@ -42,9 +54,12 @@ impl Mirror {
         if !self.has_table(Resource::MEDIA)? {
             return Ok(Vec::new());
         }
+        let key = self.key(Resource::MEDIA)?;
         self.connection
             .prepare_cached(&format!(
-                "{FILES} AND \"MediaKey\" > :after ORDER BY \"MediaKey\" LIMIT :most"
+                "{} AND {} ORDER BY {key} LIMIT :most",
+                files(&key),
+                is_after(&key, after)
             ))?
             .query_map(
                 named_params! { ":after": after, ":most": most as i64 },
@@ -55,8 +70,9 @@ impl Mirror {
 
     /// Returns the file of a live photo, if it has one.
     pub fn file_of(&self, key: &str) -> rusqlite::Result<Option<FileRow>> {
+        let column = self.key(Resource::MEDIA)?;
         self.connection
-            .prepare_cached(&format!("{FILES} AND \"MediaKey\" = ?1"))?
+            .prepare_cached(&format!("{} AND {column} = ?1", files(&column)))?
             .query_row([key], file_row)
             .optional()
     }
@@ -64,7 +80,10 @@ impl Mirror {
     /// Returns the files of a listing's live photos.
     pub fn files_of_listing(&self, listing_key: &str) -> rusqlite::Result<Vec<FileRow>> {
         self.connection
-            .prepare_cached(&format!("{FILES} AND listing_key = ?1"))?
+            .prepare_cached(&format!(
+                "{} AND listing_key = ?1",
+                files(&self.key(Resource::MEDIA)?)
+            ))?
             .query_map([listing_key], file_row)?
             .collect()
     }
@@ -80,10 +99,12 @@ impl Mirror {
         if !self.has_table(Resource::MEDIA)? {
             return Ok(Vec::new());
         }
+        let key = self.key(Resource::MEDIA)?;
         self.connection
             .prepare_cached(&format!(
-                "SELECT \"MediaKey\", file_path FROM media
-                 WHERE {TO_REMOVE} AND \"MediaKey\" > :after ORDER BY \"MediaKey\" LIMIT :most"
+                "SELECT CAST({key} AS TEXT), file_path FROM media
+                 WHERE {TO_REMOVE} AND {} ORDER BY {key} LIMIT :most",
+                is_after(&key, after)
             ))?
             .query_map(
                 named_params! { ":after": after, ":most": most as i64 },
@@ -144,13 +165,14 @@ impl WriteTx<'_> {
     /// Clears a photo's file columns, so that it is downloaded again.
     pub fn clear_file(&self, key: &str) -> rusqlite::Result<()> {
         self.transaction
-            .prepare_cached(
+            .prepare_cached(&format!(
                 "UPDATE media SET file_path = NULL, file_bytes = NULL, file_sha256 = NULL,
                         downloaded_at = NULL, download_attempts = 0, download_error = NULL,
                         download_after = NULL, file_source = NULL, file_etag = NULL,
                         file_last_modified = NULL
-                 WHERE \"MediaKey\" = ?1",
-            )?
+                 WHERE {} = ?1",
+                self.key(Resource::MEDIA)?
+            ))?
             .execute([key])?;
         Ok(())
     }

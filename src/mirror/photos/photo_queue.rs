@@ -54,8 +54,10 @@ impl Mirror {
             ..
         } = &sql;
         let order = sql.order("");
-        let from =
-            format!("SELECT \"MediaKey\", listing_key, {order} AS own_order FROM media WHERE");
+        let key = self.key(Resource::MEDIA)?;
+        let from = format!(
+            "SELECT {key} AS \"MediaKey\", listing_key, {order} AS own_order FROM media WHERE"
+        );
         let looked_for = format!("UNION ALL {from} {unavailable} AND download_after <= :now");
         let mut keys = String::from("[]");
         let due = match wanted {
@@ -100,7 +102,7 @@ impl Mirror {
 
     /// Returns the join to a photo's listing, and the expression by which listings are
     /// newer than others: the time of entry, as far as the feed has it.
-    fn newest(&self) -> rusqlite::Result<(&'static str, String)> {
+    fn newest(&self) -> rusqlite::Result<(String, String)> {
         let fields = [
             "OriginalEntryTimestamp",
             "ListingContractDate",
@@ -113,9 +115,12 @@ impl Mirror {
             .map(|name| format!("listings.{}", quoted(name)))
             .collect();
         Ok(match known.len() {
-            0 => ("", "NULL".to_owned()),
+            0 => (String::new(), "NULL".to_owned()),
             _ => (
-                "LEFT JOIN listings ON listings.\"ListingKey\" = placed.listing_key",
+                format!(
+                    "LEFT JOIN listings ON listings.{} = placed.listing_key",
+                    self.key(Resource::PROPERTY)?
+                ),
                 format!("coalesce({}, NULL)", known.join(", ")),
             ),
         })

@@ -7,12 +7,13 @@ impl Mirror {
     /// Returns the keys of the live listings whose children of one resource are due.
     pub fn due_children(&self, child: Resource) -> rusqlite::Result<Vec<String>> {
         self.connection
-            .prepare_cached(
+            .prepare_cached(&format!(
                 "SELECT due.listing_key FROM _due_children AS due
-                 JOIN listings ON listings.\"ListingKey\" = due.listing_key
+                 JOIN listings ON listings.{} = due.listing_key
                  WHERE due.resource = ?1 AND listings.deleted_at IS NULL
                  ORDER BY due.listing_key",
-            )?
+                self.key(Resource::PROPERTY)?
+            ))?
             .query_map([child.entity_set()], |row| row.get(0))?
             .collect()
     }
@@ -24,12 +25,13 @@ impl Mirror {
         };
         Ok(
             holds("SELECT EXISTS (SELECT 1 FROM _due_children WHERE resource = ?1)")?
-                && holds(
+                && holds(&format!(
                     "SELECT 2 * count(due.listing_key) > count(*) FROM listings
                      LEFT JOIN _due_children AS due
-                         ON due.listing_key = listings.\"ListingKey\" AND due.resource = ?1
+                         ON due.listing_key = listings.{} AND due.resource = ?1
                      WHERE listings.deleted_at IS NULL",
-                )?,
+                    self.key(Resource::PROPERTY)?
+                ))?,
         )
     }
 }

@@ -5,6 +5,7 @@ use serde::{Serialize, Serializer};
 
 use crate::mirror::objects::columns;
 use crate::mirror::sql::{quoted, stored};
+use crate::mirror::stored_key::quoted_key;
 use crate::resource::Resource;
 use crate::value::Value;
 
@@ -93,7 +94,7 @@ pub(in crate::mirror) fn rows_where(
     let names: Vec<String> = columns.iter().map(|name| quoted(name)).collect();
     let sql = format!(
         "SELECT CAST({} AS TEXT), {} FROM {table} WHERE {condition}",
-        quoted(resource.key()),
+        quoted_key(db, resource)?,
         names.join(", ")
     );
     let held = |row: &rusqlite::Row<'_>| {

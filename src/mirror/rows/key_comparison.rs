@@ -5,7 +5,7 @@ use rusqlite::named_params;
 use crate::mirror::Mirror;
 use crate::mirror::sql::quoted;
 use crate::record::{Record, Shape};
-use crate::resource::{MODIFICATION_TIMESTAMP, Resource};
+use crate::resource::Resource;
 
 /// The differences between the feed's keys and timestamps and the live rows.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl Mirror {
     ) -> rusqlite::Result<KeyDifferences> {
         let resource = shape.resource;
         let table = resource.table();
-        let key = quoted(resource.key());
+        let key = quoted(shape.key_column());
         let wanted = self.wanted(resource, has_listings)?;
         let missing = format!(
             "SELECT f.record_key, f.timestamp FROM temp.in_feed AS f
@@ -109,17 +109,17 @@ impl Mirror {
 
     /// Returns the records whose timestamps differ, as in [`KeyDifferences::timestamps`].
     fn compare_timestamps(&self, shape: &Shape) -> rusqlite::Result<TimestampDifferences> {
-        if !shape.has_timestamp() {
+        let Some(timestamp) = shape.timestamp_field() else {
             return Ok(Vec::new());
-        }
+        };
         let sql = format!(
             "SELECT f.record_key, CAST(t.{timestamp} AS TEXT), f.timestamp
              FROM temp.in_feed AS f JOIN {table} AS t ON t.{key} = f.record_key
              WHERE t.deleted_at IS NULL AND t.{timestamp} IS NOT f.timestamp
              ORDER BY f.record_key",
-            timestamp = quoted(MODIFICATION_TIMESTAMP),
+            timestamp = quoted(timestamp),
             table = shape.resource.table(),
-            key = quoted(shape.resource.key()),
+            key = quoted(shape.key_column()),
         );
         self.connection
             .prepare(&sql)?
@@ -135,8 +135,8 @@ impl Mirror {
         count: u64,
     ) -> rusqlite::Result<Vec<(String, Option<String>)>> {
         let table = resource.table();
-        let key = quoted(resource.key());
-        let listing = if resource.is_child() {
+        let key = self.key(resource)?;
+        let listing = if self.has_parent(resource)? {
             "t.listing_key"
         } else {
             "NULL"
@@ -157,7 +157,7 @@ impl Mirror {
     /// Returns the SQL condition for the collected records `f` that belong into the
     /// mirror.
     fn wanted(&self, resource: Resource, has_listings: bool) -> rusqlite::Result<String> {
-        if !resource.is_child() {
+        if !self.has_parent(resource)? {
             return Ok("true".to_owned());
         }
         let otherwise = !has_listings;
@@ -170,7 +170,8 @@ impl Mirror {
             format!(
                 "(f.listing_key IS NULL OR coalesce(
                      (SELECT l.deleted_at IS NULL FROM listings AS l
-                      WHERE l.\"ListingKey\" = f.listing_key), {otherwise}))"
+                      WHERE l.{} = f.listing_key), {otherwise}))",
+                self.key(Resource::PROPERTY)?
             )
         } else {
             format!("(f.listing_key IS NULL OR {otherwise})")

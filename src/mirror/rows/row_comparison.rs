@@ -5,7 +5,7 @@ use rusqlite::CachedStatement;
 use crate::change::{FieldChange, differences};
 use crate::mirror::ReadTx;
 use crate::mirror::sql::{quoted, stored};
-use crate::record::{Record, Shape};
+use crate::record::{RECORD_KEY, Record, Shape};
 use crate::value::{Value, ValueRef};
 
 /// The row of a record, compared with the record.
@@ -30,8 +30,8 @@ pub struct RowReader<'t> {
     select: CachedStatement<'t>,
 }
 
-/// Returns the columns that a record fills: its fields, then `extra` and `listing_key`
-/// if the resource has them.
+/// Returns the columns that a record fills: its fields, then `extra`, `listing_key` and
+/// `record_key` if the resource has them.
 pub(super) fn filled_columns(shape: &Shape) -> Vec<String> {
     let mut columns: Vec<String> = shape
         .fields
@@ -41,8 +41,11 @@ pub(super) fn filled_columns(shape: &Shape) -> Vec<String> {
     if shape.keeps_extra {
         columns.push("extra".to_owned());
     }
-    if shape.resource.is_child() {
+    if shape.is_child() {
         columns.push("listing_key".to_owned());
+    }
+    if shape.has_composite_key() {
+        columns.push(quoted(RECORD_KEY));
     }
     columns
 }
@@ -64,7 +67,7 @@ impl ReadTx<'_> {
         let select = self.transaction.prepare_cached(&format!(
             "SELECT {columns}, deleted_reason, deleted_at IS NOT NULL FROM {} WHERE {} = ?1",
             shape.resource.table(),
-            quoted(shape.resource.key())
+            quoted(shape.key_column())
         ))?;
         Ok(RowReader { shape, select })
     }
@@ -96,13 +99,14 @@ impl RowReader<'_> {
         });
         let mut column = compared;
         let mut moved = false;
-        if self.shape.resource.is_child() {
+        if self.shape.is_child() {
             let listing_key: Option<String> = row.get(column)?;
             // A record that names no listing stays with the row's listing.
             moved = record.listing_key.is_some()
                 && listing_key.as_deref() != record.listing_key.as_deref();
             column += 1;
         }
+        column += usize::from(self.shape.has_composite_key());
         let reason: Option<String> = row.get(column)?;
         let is_deleted: bool = row.get(column + 1)?;
         let deleted = is_deleted.then(|| reason.unwrap_or_default());

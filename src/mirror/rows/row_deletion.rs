@@ -3,7 +3,6 @@
 use rusqlite::named_params;
 
 use crate::mirror::WriteTx;
-use crate::mirror::sql::quoted;
 use crate::resource::Resource;
 
 /// Why a row was soft-deleted.
@@ -45,7 +44,7 @@ impl WriteTx<'_> {
         let mut statement = self.transaction.prepare_cached(&format!(
             "UPDATE {} SET deleted_at = :now, updated_at = :now, deleted_reason = :reason WHERE {} = :key",
             resource.table(),
-            quoted(resource.key())
+            self.key(resource)?
         ))?;
         statement.execute(named_params! {
             ":now": self.now, ":reason": reason.as_str(), ":key": key,

@@ -5,7 +5,8 @@ use rusqlite::{OptionalExtension, named_params};
 use crate::mirror::ReadTx;
 use crate::mirror::objects::columns;
 use crate::mirror::sql::{quoted, stored};
-use crate::resource::{MODIFICATION_TIMESTAMP, Resource};
+use crate::record::Shape;
+use crate::resource::Resource;
 use crate::value::Value;
 
 impl ReadTx<'_> {
@@ -18,7 +19,7 @@ impl ReadTx<'_> {
         self.transaction
             .prepare_cached(&format!(
                 "SELECT CAST({} AS TEXT) FROM {} WHERE listing_key = :listing AND deleted_at IS NULL",
-                quoted(resource.key()),
+                self.key(resource)?,
                 resource.table()
             ))?
             .query_map(named_params! { ":listing": listing_key }, |row| row.get(0))?
@@ -32,7 +33,7 @@ impl ReadTx<'_> {
             .prepare_cached(&format!(
                 "SELECT listing_key FROM {} WHERE {} = :key",
                 resource.table(),
-                quoted(resource.key())
+                self.key(resource)?
             ))?
             .query_row(named_params! { ":key": key }, |row| row.get(0))
     }
@@ -50,7 +51,7 @@ impl ReadTx<'_> {
         if !columns.iter().any(|known| known == column) {
             return Ok(None);
         }
-        let (column, key_column) = (quoted(column), quoted(resource.key()));
+        let (column, key_column) = (quoted(column), self.key(resource)?);
         self.transaction
             .query_row(
                 &format!("SELECT {column} FROM {table} WHERE {key_column} = ?1"),
@@ -60,19 +61,18 @@ impl ReadTx<'_> {
             .map(Some)
     }
 
-    /// Returns the ModificationTimestamp of a live row, or None if there is no live
-    /// row.
+    /// Returns the timestamp of a live row, or None if there is no live row.
     pub fn live_timestamp(
         &self,
-        resource: Resource,
+        shape: &Shape,
         key: &str,
     ) -> rusqlite::Result<Option<Option<String>>> {
+        let timestamp = shape.timestamp_field().map_or("NULL".to_owned(), quoted);
         self.transaction
             .prepare_cached(&format!(
-                "SELECT CAST({} AS TEXT) FROM {} WHERE {} = ?1 AND deleted_at IS NULL",
-                quoted(MODIFICATION_TIMESTAMP),
-                resource.table(),
-                quoted(resource.key())
+                "SELECT CAST({timestamp} AS TEXT) FROM {} WHERE {} = ?1 AND deleted_at IS NULL",
+                shape.resource.table(),
+                quoted(shape.key_column())
             ))?
             .query_row([key], |row| row.get(0))
             .optional()
@@ -84,7 +84,7 @@ impl ReadTx<'_> {
             .prepare_cached(&format!(
                 "SELECT EXISTS (SELECT 1 FROM {} WHERE {} = ?1 AND deleted_at IS NULL)",
                 resource.table(),
-                quoted(resource.key())
+                self.key(resource)?
             ))?
             .query_row([key], |row| row.get(0))
     }
@@ -95,27 +95,33 @@ impl ReadTx<'_> {
             return Ok(None);
         }
         self.transaction
-            .prepare_cached("SELECT deleted_at IS NULL FROM listings WHERE \"ListingKey\" = :key")?
+            .prepare_cached(&format!(
+                "SELECT deleted_at IS NULL FROM listings WHERE {} = :key",
+                self.key(Resource::PROPERTY)?
+            ))?
             .query_row(named_params! { ":key": listing_key }, |row| row.get(0))
             .optional()
     }
 
-    /// Returns the keys of the newest live rows whose ModificationTimestamp is after a time
-    /// and at or before another one, in storage form.
+    /// Returns the keys of the newest live rows whose timestamp is after a time and at or
+    /// before another one, in storage form.
     pub fn live_between(
         &self,
-        resource: Resource,
+        shape: &Shape,
         after: &str,
         up_to: &str,
         limit: u64,
     ) -> rusqlite::Result<Vec<String>> {
+        let Some(timestamp) = shape.timestamp_field().map(quoted) else {
+            return Ok(Vec::new());
+        };
         let sql = format!(
             "SELECT CAST({} AS TEXT) FROM {}
-             WHERE {MODIFICATION_TIMESTAMP} > ?1 AND {MODIFICATION_TIMESTAMP} <= ?2
+             WHERE {timestamp} > ?1 AND {timestamp} <= ?2
                AND deleted_at IS NULL
-             ORDER BY {MODIFICATION_TIMESTAMP} DESC LIMIT {limit}",
-            quoted(resource.key()),
-            resource.table()
+             ORDER BY {timestamp} DESC LIMIT {limit}",
+            quoted(shape.key_column()),
+            shape.resource.table()
         );
         let mut statement = self.transaction.prepare(&sql)?;
         statement

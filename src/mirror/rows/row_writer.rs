@@ -24,7 +24,7 @@ impl WriteTx<'_> {
     /// an error if the table does not exist.
     pub fn rows<'w>(&'w self, shape: &'w Shape) -> rusqlite::Result<Rows<'w>> {
         let table = shape.resource.table();
-        let key = quoted(shape.resource.key());
+        let key = quoted(shape.key_column());
         let columns = filled_columns(shape);
         let names = columns.join(", ");
         let parameter = |offset: usize| format!("?{}", columns.len() + offset);
@@ -52,7 +52,7 @@ impl WriteTx<'_> {
 /// Returns the assignments of an update, with a parameter for each column and `now` for the
 /// current time.
 fn assignments(shape: &Shape, columns: &[String], now: &str) -> String {
-    let key = quoted(shape.resource.key());
+    let key = quoted(shape.key_column());
     // The key column is not assigned: otherwise SQLite would first collect the rows
     // in a list, and also write the key's index again.
     let mut assignments: Vec<String> = (columns.iter().enumerate())
@@ -147,8 +147,12 @@ fn bind(
         statement.raw_bind_parameter(next, record.extra.as_deref())?;
         next += 1;
     }
-    if shape.resource.is_child() {
+    if shape.is_child() {
         statement.raw_bind_parameter(next, record.listing_key.as_deref())?;
+        next += 1;
+    }
+    if shape.has_composite_key() {
+        statement.raw_bind_parameter(next, &*record.key)?;
         next += 1;
     }
     Ok(next)

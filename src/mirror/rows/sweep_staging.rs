@@ -38,7 +38,7 @@ impl ReadTx<'_> {
                      SELECT 1 FROM {} WHERE {} = missing.record_key AND deleted_at IS NULL)
                  ORDER BY record_key",
                 resource.table(),
-                quoted(resource.key())
+                self.key(resource)?
             ))?
             .query_map(
                 named_params! { ":job": job.as_str(), ":resource": resource.entity_set() },
@@ -59,7 +59,7 @@ impl ReadTx<'_> {
             .prepare_cached(&format!(
                 "SELECT CAST({key} AS TEXT) FROM {table}
                  WHERE {paging} > :after AND {paging} <= :up_to AND deleted_at IS NULL",
-                key = quoted(shape.resource.key()),
+                key = quoted(shape.key_column()),
                 table = shape.resource.table(),
                 paging = quoted(&shape.paging_field().name)
             ))?
@@ -125,7 +125,7 @@ impl WriteTx<'_> {
                  UNION ALL
                  SELECT :job, :resource, {key} FROM {table}
                  WHERE deleted_at IS NULL AND {paging} >= ''",
-                key = quoted(shape.resource.key()),
+                key = quoted(shape.key_column()),
                 table = shape.resource.table(),
                 paging = quoted(&shape.paging_field().name)
             ),
@@ -145,7 +145,7 @@ impl WriteTx<'_> {
                      SELECT 1 FROM _sweep_seen
                      WHERE job = :job AND resource = :resource
                        AND record_key = CAST(held.{key} AS TEXT))",
-                key = quoted(resource.key()),
+                key = self.key(resource)?,
                 table = resource.table()
             ),
             named_params! { ":job": job.as_str(), ":resource": resource.entity_set() },

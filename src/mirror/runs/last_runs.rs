@@ -51,7 +51,8 @@ impl Mirror {
             .query_row(
                 "SELECT started_at FROM sync_runs
                  WHERE resource = ?1 AND job IN ('full', 'incremental')
-                   AND status IN ('succeeded', 'partial') AND watermark_after IS NOT NULL
+                   AND status IN ('succeeded', 'partial')
+                   AND (watermark_after IS NOT NULL OR job = 'full' AND checkpoint IS NULL)
                  ORDER BY id DESC LIMIT 1",
                 [resource.entity_set()],
                 |row| row.get(0),

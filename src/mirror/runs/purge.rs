@@ -3,7 +3,6 @@
 use rusqlite::named_params;
 use serde::Serialize;
 
-use crate::mirror::sql::quoted;
 use crate::mirror::{Mirror, ReadTx, WriteTx};
 use crate::resource::Resource;
 
@@ -32,8 +31,8 @@ impl Mirror {
     pub fn purge_deleted(&mut self, before: &str) -> rusqlite::Result<Purged> {
         let mut purged = Purged::default();
         self.overwrite_removed(true)?;
-        for resource in Resource::ALL {
-            while self.has_table(resource)? {
+        for resource in self.resources()? {
+            loop {
                 let tx = self.write()?;
                 let (rows, changes) = tx.purge_some(resource, before)?;
                 tx.commit()?;
@@ -119,10 +118,10 @@ impl WriteTx<'_> {
     /// Removes some rows of a resource, with their changes and rejects. Returns the
     /// numbers of removed rows and changes.
     fn purge_some(&self, resource: Resource, before: &str) -> rusqlite::Result<(usize, usize)> {
-        let (table, key) = (resource.table(), quoted(resource.key()));
+        let (table, key) = (resource.table(), self.key(resource)?);
         let listing_key = match resource {
-            Resource::PROPERTY => key.as_str(),
-            child if child.is_child() => "listing_key",
+            Resource::PROPERTY => &*key,
+            child if self.has_parent(child)? => "listing_key",
             _ => "NULL",
         };
         // A row whose file still exists is kept, because the file is found by its row.

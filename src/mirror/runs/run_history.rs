@@ -80,7 +80,8 @@ impl ReadTx<'_> {
         since: &str,
     ) -> rusqlite::Result<Vec<String>> {
         let is_moment = "resource = :resource AND job IN ('full', 'incremental') \
-                         AND status IN ('succeeded', 'partial') AND watermark_after IS NOT NULL";
+                         AND status IN ('succeeded', 'partial') \
+                         AND (watermark_after IS NOT NULL OR job = 'full' AND checkpoint IS NULL)";
         self.transaction
             .prepare(&format!(
                 "SELECT started_at FROM sync_runs WHERE {is_moment} AND started_at >= coalesce(

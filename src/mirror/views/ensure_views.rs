@@ -7,7 +7,8 @@ use crate::resource::Resource;
 impl ReadTx<'_> {
     /// Returns the tables of all resources except listings.
     fn other_tables(&self) -> rusqlite::Result<Vec<Table>> {
-        let others = (Resource::ALL.into_iter()).filter(|&resource| resource != Resource::PROPERTY);
+        let all = self.resources()?.into_iter();
+        let others = all.filter(|&resource| resource != Resource::PROPERTY);
         let tables = others.map(|resource| Table::of(&self.transaction, resource).transpose());
         tables.flatten().collect()
     }
@@ -37,7 +38,7 @@ impl WriteTx<'_> {
         self.ensure_view("status_changes", &log::status_changes(&listings))?;
         self.ensure_view("listing_history", log::LISTING_HISTORY)?;
         if let Some(media) = &media {
-            self.ensure_view("listing_photos", &listings::photos(media))?;
+            self.ensure_view("listing_photos", &listings::photos(&listings, media))?;
         }
         if let Some(houses) = &houses {
             self.ensure_view(

@@ -34,7 +34,7 @@ pub(super) fn indexes(listings: &Table) -> Vec<(&'static str, String)> {
         )
     };
     // This index has the order of the view of active listings.
-    let newest = [entered(listings), "ListingKey"].map(|name| format!("{} DESC", quoted(name)));
+    let newest = [entered(listings), listings.key_column()].map(|name| format!("{name} DESC"));
     // This index covers the columns that are counted and averaged most often, because a
     // row has some kilobytes.
     let counted = [
@@ -56,9 +56,9 @@ pub(super) fn indexes(listings: &Table) -> Vec<(&'static str, String)> {
 }
 
 /// Returns the field for a listing's time of entry.
-fn entered(listings: &Table) -> &'static str {
+fn entered(listings: &Table) -> String {
     let declared = ENTERED.into_iter().find(|name| listings.has(name));
-    declared.unwrap_or("ListingKey")
+    declared.map_or(listings.key_column(), quoted)
 }
 
 /// Returns the columns of a view of listings.
@@ -72,9 +72,10 @@ fn shown(listings: &Table, media: Option<&Table>) -> String {
         )
     };
     format!(
-        "listings.\"ListingKey\", {id}, {status}, {address} AS address,\n       {shown},\n       \
+        "{key}, {id}, {status}, {address} AS address,\n       {shown},\n       \
          {area} AS \"LivingArea\", {year}, {days}, {entered} AS entered_at,\n       {sold_by},\n       \
          {photo} AS photo_file, {changed}",
+        key = listings.named_key(),
         id = listings.column("ListingId"),
         status = listings.column("StandardStatus"),
         address = listings.address(),
@@ -83,33 +84,38 @@ fn shown(listings: &Table, media: Option<&Table>) -> String {
         year = listings.column("YearBuilt"),
         entered = listings.first_value(&ENTERED),
         sold_by = listings.columns(&["ListAgentFullName", "ListOfficeName"]),
-        photo = media.and_then(first_photo).unwrap_or("NULL".to_owned()),
+        photo = media
+            .and_then(|media| first_photo(listings, media))
+            .unwrap_or("NULL".to_owned()),
         changed = listings.column("ModificationTimestamp"),
     )
 }
 
 /// Returns the expression for the file of a listing's first photo.
-fn first_photo(media: &Table) -> Option<String> {
+fn first_photo(listings: &Table, media: &Table) -> Option<String> {
     let sql = PhotoSql::for_columns(&media.columns)?;
     Some(format!(
-        "(SELECT media.file_path FROM media WHERE media.listing_key = listings.\"ListingKey\" \
+        "(SELECT media.file_path FROM media WHERE media.listing_key = {listing} \
          AND media.deleted_at IS NULL AND media.file_path IS NOT NULL \
-         ORDER BY {order}, media.\"MediaKey\" LIMIT 1)",
+         ORDER BY {order}, {key} LIMIT 1)",
+        listing = listings.key(),
+        key = media.key(),
         order = sql.order("media.")
     ))
 }
 
 /// Returns the view of active listings, newest first.
 pub(super) fn active(listings: &Table, media: Option<&Table>) -> String {
-    let entered = listings.value(entered(listings));
+    let entered = format!("listings.{}", entered(listings));
     let is_active = if listings.has("StandardStatus") {
         "listings.deleted_at IS NULL AND listings.\"StandardStatus\" = 'Active'"
     } else {
         "listings.deleted_at IS NULL"
     };
     format!(
-        "SELECT {}\nFROM listings WHERE {is_active}\nORDER BY {entered} DESC, listings.\"ListingKey\" DESC",
-        shown(listings, media)
+        "SELECT {}\nFROM listings WHERE {is_active}\nORDER BY {entered} DESC, {} DESC",
+        shown(listings, media),
+        listings.key()
     )
 }
 
@@ -117,34 +123,36 @@ pub(super) fn active(listings: &Table, media: Option<&Table>) -> String {
 pub(super) fn new(listings: &Table, media: Option<&Table>) -> String {
     format!(
         "SELECT changes.recorded_at AS found_at, {}\n\
-         FROM changes JOIN listings ON listings.\"ListingKey\" = changes.record_key\n\
+         FROM changes JOIN listings ON {} = changes.record_key\n\
          WHERE changes.resource = 'Property' AND changes.change = 'insert' AND listings.deleted_at IS NULL\n\
          ORDER BY changes.id DESC",
-        shown(listings, media)
+        shown(listings, media),
+        listings.key()
     )
 }
 
 /// Returns the view of all soft-deleted rows, newest first.
 pub(super) fn deletions(listings: &Table, others: &[Table]) -> String {
     let mut selects = vec![format!(
-        "SELECT 'Property' AS resource, listings.\"ListingKey\" AS record_key, \
-         listings.\"ListingKey\" AS \"ListingKey\",\n       \
+        "SELECT 'Property' AS resource, {key} AS record_key, \
+         {key} AS \"ListingKey\",\n       \
          listings.deleted_at AS deleted_at, listings.deleted_reason AS deleted_reason,\n       \
          {address} AS address, {}, {}, {}\n\
          FROM listings WHERE listings.deleted_at IS NOT NULL",
         listings.column("City"),
         listings.column("StandardStatus"),
         listings.column("ListPrice"),
+        key = listings.key(),
         address = listings.address(),
     )];
     selects.extend(others.iter().map(|other| {
         let (table, resource) = (other.name(), other.resource());
         format!(
-            "SELECT '{set}', {table}.{key}, {listing}, {table}.deleted_at, \
+            "SELECT '{set}', {key}, {listing}, {table}.deleted_at, \
              {table}.deleted_reason, NULL, NULL, NULL, NULL\n\
              FROM {table} WHERE {table}.deleted_at IS NOT NULL",
             set = resource.entity_set(),
-            key = quoted(resource.key()),
+            key = other.key(),
             listing = other.value("listing_key"),
         )
     }));
@@ -155,22 +163,20 @@ pub(super) fn deletions(listings: &Table, others: &[Table]) -> String {
 }
 
 /// Returns the view of the photos of live listings, in their order, with their files.
-pub(super) fn photos(media: &Table) -> String {
+pub(super) fn photos(listings: &Table, media: &Table) -> String {
     // If photos cannot be distinguished from other media, the view is empty.
     let is_photo = is_photo(&media.columns, "media.").unwrap_or("false".to_owned());
     format!(
         "SELECT media.listing_key AS \"ListingKey\", {order}, media.file_path, media.file_bytes,\n       \
-         media.downloaded_at, media.download_error, {}\n\
-         FROM media JOIN listings ON listings.\"ListingKey\" = media.listing_key\n\
+         media.downloaded_at, media.download_error, {named_key}, {}\n\
+         FROM media JOIN listings ON {listing} = media.listing_key\n\
          WHERE media.deleted_at IS NULL AND listings.deleted_at IS NULL AND ({is_photo})\n\
-         ORDER BY media.listing_key, {place}, media.\"MediaKey\"",
-        media.columns(&[
-            "MediaKey",
-            "ShortDescription",
-            "LongDescription",
-            "MediaURL",
-        ]),
+         ORDER BY media.listing_key, {place}, {key}",
+        media.columns(&["ShortDescription", "LongDescription", "MediaURL",]),
         order = media.column("Order"),
         place = media.value("Order"),
+        listing = listings.key(),
+        key = media.key(),
+        named_key = media.named_key(),
     )
 }

@@ -12,7 +12,7 @@ pub(super) fn price_changes(listings: &Table) -> String {
          {}",
         listings.column("City"),
         listings.column("StandardStatus"),
-        of_field("ListPrice"),
+        of_field(listings, "ListPrice"),
         address = listings.address(),
         // The log's values have no declared type: DuckDB reads them as bytes, and may
         // convert a value before it checks the field.
@@ -36,16 +36,17 @@ pub(super) fn status_changes(listings: &Table) -> String {
          {}",
         listings.column("City"),
         listings.column("ListPrice"),
-        of_field("StandardStatus"),
+        of_field(listings, "StandardStatus"),
         address = listings.address(),
     )
 }
 
-fn of_field(field: &str) -> String {
+fn of_field(listings: &Table, field: &str) -> String {
     format!(
-        "FROM changes LEFT JOIN listings ON listings.\"ListingKey\" = changes.listing_key\n\
+        "FROM changes LEFT JOIN listings ON {} = changes.listing_key\n\
          WHERE changes.resource = 'Property' AND changes.field = '{field}' AND changes.change = 'update'\n\
-         ORDER BY changes.id DESC"
+         ORDER BY changes.id DESC",
+        listings.key()
     )
 }
 

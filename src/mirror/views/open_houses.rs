@@ -9,16 +9,19 @@ pub(super) fn upcoming(houses: &Table, listings: &Table) -> String {
     format!(
         "SELECT strftime('%Y-%m-%d', {local_start}) AS local_date, strftime('%H:%M', {local_start}) AS local_start,\n       \
          strftime('%H:%M', {local_end}) AS local_end, {address} AS address, {shown},\n       \
-         {house}, open_houses.listing_key AS \"ListingKey\", {start} AS starts_at, {end} AS ends_at\n\
-         FROM open_houses JOIN listings ON listings.\"ListingKey\" = open_houses.listing_key\n\
+         {house}, {named_key}, open_houses.listing_key AS \"ListingKey\", {start} AS starts_at, {end} AS ends_at\n\
+         FROM open_houses JOIN listings ON {listing} = open_houses.listing_key\n\
          WHERE open_houses.deleted_at IS NULL AND listings.deleted_at IS NULL AND {end} >= datetime('now')\n  \
          AND coalesce({status}, '') NOT IN ('Canceled', 'Cancelled', 'Ended')\n\
-         ORDER BY {start}, open_houses.\"OpenHouseKey\"",
+         ORDER BY {start}, {}",
+        houses.key(),
         local_start = local(&start),
         local_end = local(&end),
         address = listings.address(),
         shown = listings.columns(&["City", "ListPrice", "StandardStatus"]),
-        house = houses.columns(&["OpenHouseType", "OpenHouseKey"]),
+        house = houses.column("OpenHouseType"),
+        named_key = houses.named_key(),
+        listing = listings.key(),
         status = houses.value("OpenHouseStatus"),
     )
 }

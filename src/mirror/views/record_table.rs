@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use crate::mirror::objects::columns;
 use crate::mirror::sql::quoted;
+use crate::mirror::stored_key::quoted_key;
 use crate::resource::Resource;
 
 /// A table of records, with the columns that it has.
@@ -12,16 +13,22 @@ pub(in crate::mirror) struct Table {
     name: &'static str,
     /// The names of its columns.
     pub columns: Vec<String>,
+    /// Its key column, quoted.
+    key: String,
 }
 
 impl Table {
     /// Returns the table of a resource, if it exists.
     pub fn of(connection: &Connection, resource: Resource) -> rusqlite::Result<Option<Table>> {
         let columns = columns(connection, resource.table())?;
-        Ok((!columns.is_empty()).then(|| Table {
+        if columns.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Table {
             resource,
             name: resource.table(),
             columns,
+            key: quoted_key(connection, resource)?,
         }))
     }
 
@@ -33,6 +40,24 @@ impl Table {
     /// Returns the table's name.
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Returns the name of the key column, quoted.
+    pub fn key_column(&self) -> String {
+        self.key.clone()
+    }
+
+    /// Returns the value of the key.
+    pub fn key(&self) -> String {
+        format!("{}.{}", self.name, self.key)
+    }
+
+    /// Returns the key under the name that it has by the RESO Data Dictionary.
+    pub fn named_key(&self) -> String {
+        match self.resource.reso_key().map(quoted) {
+            Some(name) if name != self.key => format!("{} AS {name}", self.key()),
+            _ => self.key(),
+        }
     }
 
     /// Returns a column under its own name; NULL if the feed does not declare it.

@@ -31,8 +31,9 @@ SELECT known.resource,
         WHERE resource = known.resource AND watermark_after IS NOT NULL AND job = 'deletions'
         ORDER BY id DESC LIMIT 1) AS deletions_watermark,
        (SELECT started_at FROM sync_runs
-        WHERE resource = known.resource AND watermark_after IS NOT NULL
+        WHERE resource = known.resource
           AND job IN ('full', 'incremental') AND status IN ('succeeded', 'partial')
+          AND (watermark_after IS NOT NULL OR job = 'full' AND checkpoint IS NULL)
         ORDER BY id DESC LIMIT 1) AS up_to_date_at
 FROM (SELECT DISTINCT resource FROM sync_runs) AS known
 ORDER BY known.resource";

@@ -111,12 +111,12 @@ fn make(context: &Context<'_>, resources: &[Resource]) -> Result<Plan> {
         load_capabilities(context.feed, mirror)?;
     }
     let catalog = Catalog::ask_only(context.feed, mirror.as_ref(), context.config)?;
-    let is_undeclared = |resource: &Resource| resource.is_child() && !catalog.declares(*resource);
     let (left_out, resources): (Vec<Resource>, Vec<Resource>) = resources
         .iter()
-        .partition(|resource| is_undeclared(resource));
+        .partition(|resource| catalog.leaves_out(**resource));
     for &resource in &left_out {
-        context.progress.note(&Note::NotDeclared(resource));
+        let near = catalog.near_undeclared(resource).flatten();
+        context.progress.note(&Note::NotDeclared(resource, near));
     }
     let mut planning = Planning {
         context,
@@ -163,8 +163,8 @@ impl Planning<'_> {
     fn read_all(&mut self, resources: &[Resource]) -> Result<()> {
         let has_listings =
             resources.contains(&Resource::PROPERTY) && self.catalog.declares(Resource::PROPERTY);
-        let (children, others): (Vec<Resource>, Vec<Resource>) =
-            (resources.iter()).partition(|resource| has_listings && resource.is_child());
+        let (children, others): (Vec<Resource>, Vec<Resource>) = (resources.iter())
+            .partition(|resource| has_listings && self.catalog.is_child(**resource));
         for resource in others {
             let children = match resource {
                 Resource::PROPERTY => children.as_slice(),
@@ -261,7 +261,7 @@ impl Planning<'_> {
         plan.way = Some(ReadingWay::WithListings);
         plan.requests = Some(0);
         let mut verdict = Verdict::Done;
-        if child != Resource::ADU {
+        if !self.catalog.comes_only_with_listings(child) {
             let keys = self.catalog.key_shape(child)?;
             match self.survey(&keys, None, Tries::Once) {
                 Ok((found, cost)) => {

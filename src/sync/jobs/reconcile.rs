@@ -30,8 +30,7 @@ pub fn reconcile(
                     if job.must_end() {
                         break;
                     }
-                    // An ADU names no listing: it is reachable only through its listing.
-                    if resource == Resource::ADU {
+                    if job.catalog.comes_only_with_listings(resource) {
                         context.progress.note(&Note::NotReconciled(resource));
                         continue;
                     }

@@ -53,15 +53,12 @@ pub fn refresh(
     workers: usize,
 ) -> anyhow::Result<(Report, Refreshed)> {
     let mut refreshed = Refreshed::default();
-    let with_listings: Vec<Resource> = (resources.iter().copied())
-        .filter(|resource| *resource == Resource::PROPERTY || resource.is_child())
-        .collect();
     let report = whole_job(context, mirror, EmptyFolder::Refuse, |mirror| {
         let mut report = run_job(
             context,
             mirror,
             Job::Refresh,
-            &with_listings,
+            resources,
             |job, resources| refresh_all(job, resources, keys, workers, &mut refreshed),
         )?;
         if downloads_photos(context, resources) {
@@ -94,7 +91,9 @@ fn refresh_all(
     refreshed: &mut Refreshed,
 ) -> Result<()> {
     let children: Vec<Resource> = (resources.iter().copied())
-        .filter(|resource| resource.is_child() && job.catalog.filter(*resource).is_none())
+        .filter(|resource| {
+            job.catalog.is_child(*resource) && job.catalog.filter(*resource).is_none()
+        })
         .collect();
     let shape = job.catalog.shape(Resource::PROPERTY, &children)?;
     let mut runs = job.runs(Job::Refresh, Resource::PROPERTY);

@@ -73,8 +73,7 @@ impl Confirming<'_> {
         keys: &[String],
     ) -> Result<Vec<String>> {
         let (feed, stop) = (self.context.feed, self.context.stop);
-        // An ADU is stored only with its listing.
-        if resource == Resource::ADU {
+        if self.catalog.comes_only_with_listings(resource) {
             let shape = Arc::new(self.catalog.key_shape(resource)?);
             return fetch(feed, stop, &feed.sweep(shape, None, true), keys, |_| Ok(()));
         }

@@ -129,7 +129,7 @@ impl<'a> Apply<'a> {
 
     /// Removes children from a page that the mirror does not hold. Returns their number.
     pub fn remove_unwanted(&self, shape: &Shape, page: &mut Page) -> rusqlite::Result<u64> {
-        if !shape.resource.is_child() {
+        if !shape.is_child() {
             return Ok(0);
         }
         let before = page.records.len();
@@ -374,7 +374,7 @@ impl<'a> Apply<'a> {
     ) -> rusqlite::Result<()> {
         let listing_key = match resource {
             Resource::PROPERTY => Some(key.to_owned()),
-            child if child.is_child() => self.write.listing_of(child, key)?,
+            child if self.write.has_parent(child)? => self.write.listing_of(child, key)?,
             _ => None,
         };
         let subject = ChangedRecord {
@@ -391,10 +391,7 @@ impl<'a> Apply<'a> {
     }
 
     fn delete_children(&mut self, listing: &str, announced: Option<&str>) -> rusqlite::Result<()> {
-        for child in Resource::ALL.into_iter().filter(|child| child.is_child()) {
-            if !self.write.has_table(child)? {
-                continue;
-            }
+        for child in self.write.child_resources()? {
             for key in self.write.live_children(child, listing)? {
                 let subject = ChangedRecord {
                     resource: child,

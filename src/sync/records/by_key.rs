@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::feed::query::{self, Literal};
 use crate::feed::{Feed, FeedError, KeyForm, KeyList, Page, Position, Step, Sweep};
-use crate::record::{Reject, Shape};
+use crate::record::{FieldShape, Reject, Shape, key_parts};
 use crate::resource::Resource;
 use crate::stop::Stop;
 use crate::sync::sync_error::{Result, SyncError};
@@ -31,14 +31,19 @@ pub fn fetch(
     keys: &[String],
     mut each: impl FnMut(Step) -> Result<()>,
 ) -> Result<Vec<String>> {
-    let is_number = is_number(&sweep.shape, sweep.shape.resource.key());
     // Rows of another program, or from before a change of the key's type, may have a text
     // where the feed has a number.
-    let is_possible = |key: &String| !is_number || key.parse::<i64>().is_ok();
+    let is_possible = |key: &String| has_key(&sweep.shape, key).is_some();
     let (keys, mut absent): (Vec<String>, Vec<String>) =
         keys.iter().cloned().partition(is_possible);
-    let field = sweep.shape.resource.key();
-    read_in_batches(feed, stop, field, &keys, |keys, list| {
+    // A request has one composite key.
+    let at_once = if sweep.shape.has_composite_key() {
+        1
+    } else {
+        keys.len().max(1)
+    };
+    let field = sweep.shape.key_column();
+    let mut read = |keys: &[String], list: KeyList| {
         let mut missing: Vec<&str> = keys.iter().map(String::as_str).collect();
         // A page may have fewer records than were asked for.
         let (mut times_empty, mut is_proven) = (0, list.is_proven);
@@ -58,7 +63,10 @@ pub fn fetch(
         }
         absent.extend(missing.into_iter().map(str::to_owned));
         Ok(is_proven)
-    })?;
+    };
+    for keys in keys.chunks(at_once) {
+        read_in_batches(feed, stop, field, keys, &mut read)?;
+    }
     Ok(absent)
 }
 
@@ -126,9 +134,15 @@ fn keys_of(page: &Page, resource: Resource) -> HashSet<&str> {
 }
 
 fn ask(feed: &Feed, sweep: &Sweep, keys: &[&str], list: KeyList) -> Result<Step, FeedError> {
+    let sweep = match keys {
+        [key] if sweep.shape.has_composite_key() => {
+            with_filter(sweep, has_key(&sweep.shape, key).unwrap_or_default())
+        }
+        _ => with_any(sweep, sweep.shape.key_column(), keys, list.form),
+    };
     let sweep = Sweep {
         top: Some(keys.len() as u64),
-        ..with_any(sweep, sweep.shape.resource.key(), keys, list.form)
+        ..sweep
     };
     let step = feed.step(&sweep, BY_KEY, &Position::start(true))?;
     if has_others(&step.page, sweep.shape.resource, keys) {
@@ -157,11 +171,38 @@ pub fn with_any(sweep: &Sweep, field: &str, keys: &[&str], form: KeyForm) -> Swe
         KeyForm::In => query::is_in(field, &literals),
         KeyForm::Or => query::is_any_of(field, &literals),
     };
+    with_filter(sweep, any)
+}
+
+fn with_filter(sweep: &Sweep, any: String) -> Sweep {
     let filter = sweep.filter.as_deref().map(query::group);
     Sweep {
         filter: Some(query::and([filter.unwrap_or_default(), any])),
         ..sweep.clone()
     }
+}
+
+/// Returns the filter for the record with a key, or none if no record can have it:
+/// `(A eq 1 and B eq 'x')` for a composite key.
+fn has_key(shape: &Shape, key: &str) -> Option<String> {
+    let parts: Vec<String> = if shape.has_composite_key() {
+        key_parts(key).collect()
+    } else {
+        vec![key.to_owned()]
+    };
+    let fields = shape.key_fields();
+    if fields.len() != parts.len() {
+        return None;
+    }
+    let is_part = |(field, part): (&FieldShape, &String)| {
+        let literal = match field.form {
+            ValueForm::Integer => Literal::Int(part.parse().ok()?),
+            _ => Literal::Text(part.clone()),
+        };
+        Some(query::eq(&field.name, &literal))
+    };
+    let all: Option<Vec<String>> = fields.zip(&parts).map(is_part).collect();
+    Some(query::group(&query::and(all?)))
 }
 
 /// Returns whether the values of a field are whole numbers.

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use chrono::TimeDelta;
 
-use crate::config::{self, DeletedWhen};
-use crate::feed::metadata::ReadAt;
+use crate::config::{self, Config, DeletedWhen};
+use crate::feed::metadata::{EntityType, ReadAt};
 use crate::feed::query::{self, Literal};
-use crate::feed::{Feed, Metadata, ShapeError, Wanted, columns, shape};
+use crate::feed::{Feed, Known, Metadata, ShapeError, Wanted, columns, declared, parent, shape};
 use crate::mirror::Mirror;
-use crate::record::{FieldShape, Shape};
+use crate::record::{FieldShape, HeldTable, Shape};
 use crate::resource::Resource;
 use crate::sync::context::Context;
 use crate::sync::progress::Note;
@@ -24,14 +24,16 @@ pub struct Catalog {
     settings: config::Sync,
     /// The filters of the records that are not marked as deleted, of resources with marks.
     live: BTreeMap<Resource, String>,
-    /// The columns that the tables have.
-    held: BTreeMap<Resource, Vec<String>>,
+    /// The configured entity sets.
+    sets: BTreeMap<Resource, String>,
+    /// The tables that exist.
+    held: BTreeMap<Resource, HeldTable>,
 }
 
 impl Catalog {
     /// Reads the feed's `$metadata`. If the feed does not answer, the document that it
     /// gave last is used.
-    pub fn ask(feed: &Feed, mirror: &Mirror, config: &config::Config) -> Result<Catalog> {
+    pub fn ask(feed: &Feed, mirror: &Mirror, config: &Config) -> Result<Catalog> {
         let metadata = match feed.metadata() {
             Ok(metadata) => settled(metadata, feed, mirror)?,
             Err(error) if error.is_refusal() => match mirror.saved_metadata()? {
@@ -43,44 +45,40 @@ impl Catalog {
             },
             Err(error) => return Err(SyncError::Metadata(error)),
         };
-        let mut catalog = Catalog::of(metadata, config);
-        for resource in Resource::ALL {
-            catalog.held.insert(resource, mirror.columns(resource)?);
+        let mut held = BTreeMap::new();
+        for resource in mirror.resources()? {
+            held.extend(mirror.table(resource)?.map(|table| (resource, table)));
         }
-        Ok(catalog)
+        Ok(Catalog::of(metadata, config, held))
     }
 
-    fn of(metadata: Metadata, config: &config::Config) -> Catalog {
-        let mut settings = config.sync.clone();
-        if settings.download_media {
-            select_photo_fields(&mut settings, &metadata);
+    fn of(metadata: Metadata, config: &Config, held: BTreeMap<Resource, HeldTable>) -> Catalog {
+        let mut catalog = Catalog {
+            metadata,
+            settings: config.sync.clone(),
+            live: BTreeMap::new(),
+            sets: config.feed.sets.clone(),
+            held,
+        };
+        if catalog.settings.download_media {
+            catalog.select_photo_fields();
         }
         if let Some(size) = &config.media.size {
-            filter_photo_sizes(&mut settings, &metadata, size);
+            catalog.filter_photo_sizes(size);
         }
-        let live = match &config.feed.deleted_when {
-            Some(mark) => live_filters(&mut settings, &metadata, mark),
-            None => BTreeMap::new(),
-        };
-        Catalog {
-            metadata,
-            settings,
-            live,
-            held: BTreeMap::new(),
+        if let Some(mark) = &config.feed.deleted_when {
+            catalog.keep_live_only(mark);
         }
+        catalog
     }
 
     /// Reads the feed's `$metadata`. A mirror that does not exist yet has no columns.
-    pub fn ask_only(
-        feed: &Feed,
-        mirror: Option<&Mirror>,
-        config: &config::Config,
-    ) -> Result<Catalog> {
+    pub fn ask_only(feed: &Feed, mirror: Option<&Mirror>, config: &Config) -> Result<Catalog> {
         match mirror {
             Some(mirror) => Catalog::ask(feed, mirror, config),
             None => {
                 let metadata = feed.metadata().map_err(SyncError::Metadata)?;
-                Ok(Catalog::of(metadata, config))
+                Ok(Catalog::of(metadata, config, BTreeMap::new()))
             }
         }
     }
@@ -132,8 +130,34 @@ impl Catalog {
         Wanted {
             select,
             expand,
+            known: self.known(),
+        }
+    }
+
+    fn known(&self) -> Known<'_> {
+        Known {
+            sets: &self.sets,
             held: &self.held,
         }
+    }
+
+    /// Returns the type of a resource's records, if the feed declares it.
+    pub(super) fn entity(&self, resource: Resource) -> Option<&EntityType> {
+        let declared = declared(&self.metadata, resource, self.known());
+        declared.ok().map(|(_, entity)| entity)
+    }
+
+    /// Returns whether the records of a resource belong to listings and are deleted with
+    /// them.
+    pub fn is_child(&self, resource: Resource) -> bool {
+        parent(&self.metadata, resource, self.known()).is_some()
+    }
+
+    /// Returns whether the records of a child name no listing: only the answer that expands
+    /// them shows to which listing they belong.
+    pub fn comes_only_with_listings(&self, child: Resource) -> bool {
+        let parent = parent(&self.metadata, child, self.known());
+        parent.is_some_and(|parent| parent.fields.is_empty())
     }
 
     /// Returns the fields of a resource that are columns of its table.
@@ -145,8 +169,7 @@ impl Catalog {
     /// Returns the number of declared fields of a resource that have no column, and notes it
     /// if there are any.
     pub fn note_fields_without_column(&self, context: &Context<'_>, resource: Resource) -> usize {
-        let declared = self.metadata.entity_of_set(resource.entity_set());
-        let (Some(entity), Ok(columns)) = (declared, self.columns(resource)) else {
+        let (Some(entity), Ok(columns)) = (self.entity(resource), self.columns(resource)) else {
             return 0;
         };
         let count = entity.fields.len() - columns.len();
@@ -159,7 +182,24 @@ impl Catalog {
 
     /// Returns whether the feed declares a resource.
     pub fn declares(&self, resource: Resource) -> bool {
-        !matches!(self.key_shape(resource), Err(ShapeError::Undeclared(_)))
+        self.near_undeclared(resource).is_none()
+    }
+
+    /// Returns the declared set with a similar name, if there is one, for a resource that the
+    /// feed does not declare.
+    pub fn near_undeclared(&self, resource: Resource) -> Option<Option<String>> {
+        match declared(&self.metadata, resource, self.known()) {
+            Err(ShapeError::Undeclared { near, .. }) => Some(near),
+            _ => None,
+        }
+    }
+
+    /// Returns whether a sync leaves the resource out without a failure if the feed does not
+    /// declare it: children, since many feeds have no open houses, and resources that only
+    /// some feeds have.
+    pub fn leaves_out(&self, resource: Resource) -> bool {
+        let is_optional = self.is_child(resource) || !Resource::NAMED.contains(&resource);
+        is_optional && !self.declares(resource)
     }
 
     /// Returns whether the feed declares an entity set, whether it can be mirrored or not.
@@ -200,76 +240,70 @@ fn settled(mut metadata: Metadata, feed: &Feed, mirror: &Mirror) -> Result<Metad
     Ok(metadata)
 }
 
-/// Returns the filters of live records of those resources that have the field of the mark, and
-/// adds the field to a configured selection.
-fn live_filters(
-    settings: &mut config::Sync,
-    metadata: &Metadata,
-    mark: &DeletedWhen,
-) -> BTreeMap<Resource, String> {
-    let mut filters = BTreeMap::new();
-    for resource in Resource::ALL {
-        if !has_field(metadata, resource, &mark.field) {
-            continue;
-        }
-        let filter = with_configured(settings, resource, mark.live_filter());
-        filters.insert(resource, filter);
-        if let Some(select) = settings.select.get_mut(&resource)
-            && !select.contains(&mark.field)
-        {
-            select.push(mark.field.clone());
-        }
-    }
-    filters
-}
-
 /// The field with the size of a photo, on servers with a row for each size.
 /// Source: developer.ampre.ca/docs/resources/media
 const PHOTO_SIZE: &str = "ImageSizeDescription";
 
-/// Adds a filter for the photos of one size and those without a size, if the feed declares
-/// the size.
-fn filter_photo_sizes(settings: &mut config::Sync, metadata: &Metadata, size: &str) {
-    if has_field(metadata, Resource::MEDIA, PHOTO_SIZE) {
-        let of_size = query::eq(PHOTO_SIZE, &Literal::Text(size.to_owned()));
-        let of_size = query::or([of_size, format!("{PHOTO_SIZE} eq null")]);
-        let filter = with_configured(settings, Resource::MEDIA, of_size);
-        settings.filter.insert(Resource::MEDIA, filter);
+impl Catalog {
+    /// Adds the filters of live records of those resources that have the field of the mark,
+    /// and adds the field to a configured selection.
+    fn keep_live_only(&mut self, mark: &DeletedWhen) {
+        for resource in self.settings.resources.clone() {
+            if !self.has_field(resource, &mark.field) {
+                continue;
+            }
+            let filter = self.with_configured(resource, mark.live_filter());
+            self.live.insert(resource, filter);
+            if let Some(select) = self.settings.select.get_mut(&resource)
+                && !select.contains(&mark.field)
+            {
+                select.push(mark.field.clone());
+            }
+        }
     }
-}
 
-/// Returns the configured filter of a resource, joined with another one.
-fn with_configured(settings: &config::Sync, resource: Resource, other: String) -> String {
-    let configured = settings
-        .filter
-        .get(&resource)
-        .map(|text| query::group(text));
-    query::and([configured.unwrap_or_default(), other])
-}
+    /// Adds a filter for the photos of one size and those without a size, if the feed declares
+    /// the size.
+    fn filter_photo_sizes(&mut self, size: &str) {
+        if self.has_field(Resource::MEDIA, PHOTO_SIZE) {
+            let of_size = query::eq(PHOTO_SIZE, &Literal::Text(size.to_owned()));
+            let of_size = query::or([of_size, format!("{PHOTO_SIZE} eq null")]);
+            let filter = self.with_configured(Resource::MEDIA, of_size);
+            self.settings.filter.insert(Resource::MEDIA, filter);
+        }
+    }
 
-fn has_field(metadata: &Metadata, resource: Resource, name: &str) -> bool {
-    let declared = metadata.entity_of_set(resource.entity_set());
-    declared.is_some_and(|declared| declared.fields.iter().any(|field| field.name == name))
-}
+    /// Returns the configured filter of a resource, joined with another one.
+    fn with_configured(&self, resource: Resource, other: String) -> String {
+        let configured = self.filter(resource).map(query::group);
+        query::and([configured.unwrap_or_default(), other])
+    }
 
-/// Adds the fields that photos need to a configured selection.
-fn select_photo_fields(settings: &mut config::Sync, metadata: &Metadata) {
-    const FIELDS: [&str; 5] = [
-        "MediaURL",
-        "MediaCategory",
-        "MediaType",
-        "MediaModificationTimestamp",
-        "Order",
-    ];
-    let declared = metadata.entity_of_set(Resource::MEDIA.entity_set());
-    let (Some(select), Some(declared)) = (settings.select.get_mut(&Resource::MEDIA), declared)
-    else {
-        return;
-    };
-    let is_declared = |name: &&str| declared.fields.iter().any(|field| field.name == *name);
-    for name in FIELDS.into_iter().filter(is_declared) {
-        if !select.iter().any(|selected| selected == name) {
-            select.push(name.to_owned());
+    fn has_field(&self, resource: Resource, name: &str) -> bool {
+        let entity = self.entity(resource);
+        entity.is_some_and(|entity| entity.field(name).is_some())
+    }
+
+    /// Adds the fields that photos need to a configured selection.
+    fn select_photo_fields(&mut self) {
+        const FIELDS: [&str; 5] = [
+            "MediaURL",
+            "MediaCategory",
+            "MediaType",
+            "MediaModificationTimestamp",
+            "Order",
+        ];
+        let declared = FIELDS
+            .into_iter()
+            .filter(|name| self.has_field(Resource::MEDIA, name));
+        let declared: Vec<&str> = declared.collect();
+        let Some(select) = self.settings.select.get_mut(&Resource::MEDIA) else {
+            return;
+        };
+        for name in declared {
+            if !select.iter().any(|selected| selected == name) {
+                select.push(name.to_owned());
+            }
         }
     }
 }

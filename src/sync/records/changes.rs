@@ -49,7 +49,7 @@ impl Group {
 fn groups(job: &JobRun<'_>, resources: &[Resource]) -> Vec<Group> {
     let with_listings = has_listings(job, resources);
     let (children, others): (Vec<Resource>, Vec<Resource>) =
-        (resources.iter()).partition(|resource| with_listings && resource.is_child());
+        (resources.iter()).partition(|resource| with_listings && job.catalog.is_child(**resource));
     let group = |resource| Group {
         resource,
         children: match resource {
@@ -100,8 +100,7 @@ fn needs_whole_read(job: &mut JobRun<'_>, group: &Group) -> Result<bool> {
         if !needs_full(job.context, job.catalog, job.mirror, child)? {
             continue;
         }
-        // An ADU names no listing: only $expand shows to which one it belongs.
-        if child == Resource::ADU {
+        if job.catalog.comes_only_with_listings(child) {
             return Ok(true);
         }
         let read = read_whole(job, child, &[])?;
@@ -183,7 +182,10 @@ pub(in crate::sync) fn read_listing_changes(
         return read_changes(job, resources);
     }
     let mut children = Vec::new();
-    for &child in resources.iter().filter(|child| child.is_child()) {
+    for &child in resources
+        .iter()
+        .filter(|child| job.catalog.is_child(**child))
+    {
         if why_separate(job.context.feed, job.catalog, child).is_none()
             && job.mirror.has_finished_full(child)?
         {
@@ -280,7 +282,8 @@ impl ChildChanges {
         let child = self.child;
         let keys = job.catalog.key_shape(child);
         let has_timestamps = keys.is_ok_and(|keys| keys.has_timestamp());
-        if child == Resource::ADU || (!has_timestamps && self.comes_along) {
+        let is_only_along = job.catalog.comes_only_with_listings(child);
+        if is_only_along || (!has_timestamps && self.comes_along) {
             return self.inherit_from_listings(job, runs);
         }
         if !has_timestamps {

@@ -96,7 +96,7 @@ fn compare(job: &mut JobRun<'_>, resource: Resource) -> Result<()> {
 /// resource, nothing has changed since, and the feed's count is one of its records.
 fn counts(job: &mut JobRun<'_>, resource: Resource) -> Result<Option<Counts>> {
     let Some(keys) = (job.catalog.key_shape(resource).ok())
-        .filter(|keys| keys.has_timestamp() && resource != Resource::ADU)
+        .filter(|keys| keys.has_timestamp() && !job.catalog.comes_only_with_listings(resource))
     else {
         return Ok(None);
     };
@@ -121,7 +121,7 @@ fn counts(job: &mut JobRun<'_>, resource: Resource) -> Result<Option<Counts>> {
     };
 
     // The feed also counts children that the mirror does not hold.
-    let agrees = counted == mirror || (resource.is_child() && counted > mirror);
+    let agrees = counted == mirror || (keys.is_child() && counted > mirror);
     let counts = Counts {
         feed: if agrees { mirror } else { counted },
         mirror,

@@ -56,6 +56,7 @@ pub(in crate::sync) fn run_job(
     match Catalog::ask(context.feed, mirror, context.config) {
         Ok(catalog) => {
             let resources = declared(context, &catalog, resources);
+            note_no_timestamps(context, &catalog, mirror, &resources)?;
             catalog.store(mirror, &resources)?;
             save_feed_address(context.config, mirror)?;
             narrow(&catalog, mirror, &resources)?;
@@ -79,19 +80,36 @@ pub(in crate::sync) fn run_job(
     ended.report(context, mirror)
 }
 
-/// Returns the resources without children that the feed does not declare: many feeds have
-/// no open houses.
+/// Returns the resources to sync, and notes those that are left out.
 fn declared(context: &Context<'_>, catalog: &Catalog, resources: &[Resource]) -> Vec<Resource> {
     let mut declared = Vec::with_capacity(resources.len());
     for &resource in resources {
-        if resource.is_child() && !catalog.declares(resource) {
-            context.progress.note(&Note::NotDeclared(resource));
+        if catalog.leaves_out(resource) {
+            let near = catalog.near_undeclared(resource).flatten();
+            context.progress.note(&Note::NotDeclared(resource, near));
         } else {
             catalog.note_fields_without_column(context, resource);
             declared.push(resource);
         }
     }
     declared
+}
+
+/// Notes which resources have no timestamp, before they are read for the first time.
+fn note_no_timestamps(
+    context: &Context<'_>,
+    catalog: &Catalog,
+    mirror: &Mirror,
+    resources: &[Resource],
+) -> Result<()> {
+    for &resource in resources {
+        let keys = catalog.key_shape(resource);
+        let has_none = keys.is_ok_and(|keys| !keys.has_timestamp() && !keys.is_child());
+        if has_none && !mirror.has_table(resource)? {
+            context.progress.note(&Note::NoTimestamp(resource));
+        }
+    }
+    Ok(())
 }
 
 impl JobRun<'_> {

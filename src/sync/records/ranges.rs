@@ -34,7 +34,7 @@ pub fn positions(
     count: Option<u64>,
 ) -> Result<Vec<Position>, FeedError> {
     let whole = || vec![Position::start(false)];
-    if shape.paging_field().form != ValueForm::Integer {
+    if shape.has_composite_key() || shape.paging_field().form != ValueForm::Integer {
         return Ok(whole());
     }
     let cuts = cuts(
@@ -73,7 +73,7 @@ fn key_at(
     filter: Option<&str>,
     skip: u64,
 ) -> Result<Option<i64>, FeedError> {
-    let mut query = Query::of(shape.resource.entity_set())
+    let mut query = Query::of(&*shape.roles.set)
         .select(shape.fields.iter().map(|field| field.name.clone()))
         .order_by(shape.paging_field().name.clone(), Order::Asc)
         .skip(skip)

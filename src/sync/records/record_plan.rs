@@ -218,7 +218,7 @@ fn loggable_changes(
             }
             continue;
         };
-        if shape.is_timestamp(change.position) || is_signature(shape, record, &change) {
+        if !shape.is_logged(change.position) || is_signature(shape, record, &change) {
             continue;
         }
         let new = record.values[change.position].clone();
@@ -362,6 +362,7 @@ pub(super) fn plan_deletions(missing: u64, live: u64, limit: &DeletionLimit) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Roles;
     use crate::resource::Resource;
     use crate::value::ValueForm;
 
@@ -378,7 +379,13 @@ mod tests {
             ("ModificationTimestamp", ValueForm::Timestamp),
         ];
         let fields = fields.into_iter().map(field).collect();
-        Shape::new(Resource::PROPERTY, fields, "ListingKey", Vec::new(), true)
+        let roles = Roles {
+            key: vec!["ListingKey".to_owned()],
+            paging: "ListingKey".to_owned(),
+            timestamp: Some("ModificationTimestamp".to_owned()),
+            ..Roles::default()
+        };
+        Shape::new(Resource::PROPERTY, roles, fields, Vec::new(), true)
             .expect("the key is among the fields")
     }
 

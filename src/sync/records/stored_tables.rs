@@ -43,10 +43,7 @@ impl Catalog {
         let is_known = is_known && tx.has_table(resource)?;
         let before = tx.described_fields(resource)?;
         let fields = self.descriptions(resource, &columns, &shape);
-        let paging = self.key_shape(resource).ok();
-        let paging = paging.as_ref().map(Shape::paging_field);
-        let paging = paging.map(|field| field.name.as_str());
-        let mut retyped = tx.ensure_table(resource, &columns, paging)?;
+        let mut retyped = tx.ensure_table(&shape, &columns)?;
         retyped.extend(with_other_form(&before, &fields));
         if let Some(mut scope) = tx.scope(resource)?.filter(|_| !retyped.is_empty()) {
             // The values may have another spelling: all records must be read again.
@@ -87,7 +84,7 @@ impl Catalog {
             None if columns.contains(name) => Some(NOT_DECLARED),
             None => Some("in extra"),
         };
-        let declared = self.metadata.entity_of_set(resource.entity_set());
+        let declared = self.entity(resource);
         let fields = declared.iter().flat_map(|entity| &entity.fields);
         let described = fields.map(|field| FieldRow {
             field: &field.name,

@@ -3,7 +3,6 @@
 use crate::feed::query::{self, Literal, Order, Query, timestamp_literal};
 use crate::feed::{Feed, FeedError, Page, Tries};
 use crate::record::Shape;
-use crate::resource::MODIFICATION_TIMESTAMP;
 use crate::value::stored_instant;
 
 /// The count and the newest timestamp of a resource.
@@ -11,7 +10,7 @@ use crate::value::stored_instant;
 pub struct Survey {
     /// The number of records, if the server counts them.
     pub count: Option<u64>,
-    /// The newest ModificationTimestamp that is not in the feed's future.
+    /// The newest timestamp that is not in the feed's future.
     pub newest: Option<String>,
     /// Whether `newest` is of the newest record. Without an order, it is the feed's time, or
     /// of any record.
@@ -74,13 +73,13 @@ pub fn newest_records(
     selects: bool,
     tries: Tries,
 ) -> Result<Page, FeedError> {
-    let mut plain = Query::of(shape.resource.entity_set()).top(NEWEST).count();
+    let mut plain = Query::of(&*shape.roles.set).top(NEWEST).count();
     if selects {
         plain = plain.select(shape.fields.iter().map(|field| field.name.clone()));
     }
     let refuses = feed.capabilities().refuses_newest_first(shape.resource);
-    if shape.position(MODIFICATION_TIMESTAMP).is_some() && !refuses {
-        let ordered = plain.clone().order_by(MODIFICATION_TIMESTAMP, Order::Desc);
+    if let Some(timestamp) = shape.timestamp_field().filter(|_| !refuses) {
+        let ordered = plain.clone().order_by(timestamp, Order::Desc);
         match feed.page(&ordered.to_path_and_query(), shape, tries) {
             Err(error) if error.may_refuse_order() => {}
             page => return page,
@@ -121,10 +120,9 @@ fn unordered_survey(
 ) -> Result<Survey, FeedError> {
     let query = selected(shape, filter.map(query::group)).count();
     let page = feed.page(&query.to_path_and_query(), shape, tries)?;
-    let has_timestamp = shape.position(MODIFICATION_TIMESTAMP).is_some();
     Ok(Survey {
         count: page.count,
-        newest: has_timestamp
+        newest: (shape.has_timestamp())
             .then(|| feed.date().map(stored_instant))
             .flatten(),
         is_ordered: false,
@@ -132,17 +130,19 @@ fn unordered_survey(
 }
 
 fn newest_query(shape: &Shape, filter: Option<&str>, until: Option<String>, count: bool) -> String {
-    let until = until.map(|until| query::le(MODIFICATION_TIMESTAMP, &Literal::Timestamp(until)));
+    let timestamp = shape.timestamp_field();
+    let until = until.zip(timestamp);
+    let until = until.map(|(until, field)| query::le(field, &Literal::Timestamp(until)));
     let parts = [filter.map(query::group), until];
     let mut query = selected(shape, parts.into_iter().flatten());
-    if shape.position(MODIFICATION_TIMESTAMP).is_some() {
-        query = query.order_by(MODIFICATION_TIMESTAMP, Order::Desc);
+    if let Some(timestamp) = timestamp {
+        query = query.order_by(timestamp, Order::Desc);
     }
     if count { query.count() } else { query }.to_path_and_query()
 }
 
 fn selected(shape: &Shape, filters: impl IntoIterator<Item = String>) -> Query {
-    Query::of(shape.resource.entity_set())
+    Query::of(&*shape.roles.set)
         .select(shape.fields.iter().map(|field| field.name.clone()))
         .top(NEWEST)
         .filter(query::and(filters))

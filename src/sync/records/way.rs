@@ -66,7 +66,8 @@ impl WayFinder<'_> {
                 None => wanted.push(child),
             }
         }
-        let pages = match self.read_with_or_without(&wanted, false) {
+        let keys = self.catalog.key_shape(self.resource)?;
+        let pages = match self.read_with_or_without(&wanted, keys.has_composite_key()) {
             Err(error) if error.feed().is_some_and(FeedError::may_refuse_order) => {
                 self.read_with_or_without(&wanted, true)?
             }

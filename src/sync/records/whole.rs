@@ -38,7 +38,7 @@ pub(in crate::sync) fn read_all(job: &mut JobRun<'_>, resources: &[Resource]) ->
     let with_listings = has_listings(job, resources);
     let own = resources
         .iter()
-        .filter(|resource| !(with_listings && resource.is_child()));
+        .filter(|resource| !(with_listings && job.catalog.is_child(**resource)));
     for &resource in own {
         if job.must_end() {
             return Ok(());
@@ -46,7 +46,8 @@ pub(in crate::sync) fn read_all(job: &mut JobRun<'_>, resources: &[Resource]) ->
         let mut children = Vec::new();
         let mut own = Vec::new();
         let mut new = BTreeSet::new();
-        let come_along = |child: &&Resource| with_listings && child.is_child();
+        let catalog = job.catalog;
+        let come_along = |child: &&Resource| with_listings && catalog.is_child(**child);
         for &child in resources.iter().filter(come_along) {
             if resource != Resource::PROPERTY {
                 continue;
@@ -99,7 +100,8 @@ pub(super) const EXPAND_WHY: &str = "$expand lacks records or fields of it";
 /// listings, or sends more fields. Where counts prove nothing, it may have more whenever it has
 /// any. With a filter of listings, the counts cannot be compared.
 fn lacks_children(job: &mut JobRun<'_>, child: Resource) -> Result<bool> {
-    if child == Resource::ADU || job.catalog.live_filter(Resource::PROPERTY).is_some() {
+    let is_only_along = job.catalog.comes_only_with_listings(child);
+    if is_only_along || job.catalog.live_filter(Resource::PROPERTY).is_some() {
         return Ok(false);
     }
     let shape = job.catalog.shape(child, &[])?;

@@ -61,14 +61,14 @@ fn compare_resources(
     let has_listings = resources.contains(&Resource::PROPERTY);
     let mut verified = Vec::new();
     for &resource in resources {
-        if resource.is_child() && !catalog.declares(resource) {
+        if catalog.leaves_out(resource) {
             continue;
         }
         let mut comparison = Comparison {
             context,
             catalog: &catalog,
             resource,
-            with_listings: has_listings && resource == Resource::ADU,
+            with_listings: has_listings && catalog.comes_only_with_listings(resource),
             has_listings: context.config.sync.resources.contains(&Resource::PROPERTY)
                 && mirror.has_finished_full(Resource::PROPERTY)?,
             watermark: mirror.watermark(resource)?,
@@ -79,7 +79,7 @@ fn compare_resources(
         let mut compared = comparison.compare(mirror, sample);
         // Some servers send children only with their listings.
         let is_absent = compared.as_ref().is_err_and(is_not_available);
-        if is_absent && has_listings && resource.is_child() {
+        if is_absent && has_listings && catalog.is_child(resource) {
             comparison.with_listings = true;
             comparison.differences.clear();
             compared = comparison.compare(mirror, sample);

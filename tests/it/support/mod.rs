@@ -3,14 +3,17 @@
 
 mod comparison;
 mod database;
+mod declared_feed;
 mod feed;
 mod mirror;
+mod odata_filter;
 mod process;
 mod proxy;
 mod server;
 
 pub use comparison::*;
 pub use database::*;
+pub use declared_feed::*;
 pub use feed::*;
 pub use mirror::*;
 pub use process::*;

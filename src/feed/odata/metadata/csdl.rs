@@ -67,6 +67,8 @@ struct Document<'a> {
     /// The namespaces by their aliases.
     aliases: HashMap<&'a str, &'a str>,
     types: HashMap<String, &'a Element>,
+    /// The types by their names without a namespace; none for a name of several types.
+    unqualified_types: HashMap<&'a str, Option<&'a Element>>,
     /// Annotations outside of the annotated element, by their target.
     annotations: HashMap<String, Vec<&'a Element>>,
 }
@@ -81,6 +83,7 @@ impl<'a> Document<'a> {
         let mut document = Document {
             aliases: aliases.collect(),
             types: HashMap::new(),
+            unqualified_types: HashMap::new(),
             annotations: HashMap::new(),
             schemas,
         };
@@ -90,6 +93,8 @@ impl<'a> Document<'a> {
                 if let Some(name) = element.attribute("Name")
                     && types.contains(&element.name.as_str())
                 {
+                    let others = &mut document.unqualified_types;
+                    (others.entry(name).and_modify(|other| *other = None)).or_insert(Some(element));
                     let name = document.qualified_in(schema, name);
                     document.types.entry(name).or_insert(element);
                 }
@@ -124,6 +129,14 @@ impl<'a> Document<'a> {
         }
     }
 
+    /// Returns a declared type. A namespace that the document does not declare is ignored if
+    /// only one type has the name.
+    fn declared_type(&self, qualified: &str) -> Option<&'a Element> {
+        let found = self.types.get(qualified).copied();
+        let same_name = || *self.unqualified_types.get(unqualified(qualified))?;
+        found.or_else(same_name)
+    }
+
     fn entity(&self, name: &str, qualified: &str) -> EntityType {
         let mut entity = EntityType {
             name: name.to_owned(),
@@ -156,6 +169,13 @@ impl<'a> Document<'a> {
             let navigation = element.all("NavigationProperty").filter_map(navigation);
             entity.navigation.extend(navigation);
         }
+        // Navica published keys of fields that it declares nowhere.
+        for key in &entity.key {
+            let is_declared = |field: &Field| field.name.eq_ignore_ascii_case(key);
+            if !entity.fields.iter().any(is_declared) {
+                entity.fields.push(Field::of_text(key));
+            }
+        }
         entity
     }
 
@@ -165,13 +185,13 @@ impl<'a> Document<'a> {
         let mut seen = HashSet::new();
         let mut next = Some(qualified.to_owned());
         while let Some(name) = next.filter(|name| seen.insert(name.clone())) {
-            let Some(element) = self.types.get(&name) else {
+            let Some(element) = self.declared_type(&name) else {
                 break;
             };
             next = element
                 .attribute("BaseType")
                 .map(|base| self.qualified(base));
-            lineage.push((name, *element));
+            lineage.push((name, element));
         }
         lineage.reverse();
         lineage
@@ -186,7 +206,6 @@ impl<'a> Document<'a> {
         let number =
             |facet| facet_of(property, facet).or_else(|| facet_of(resolved.element?, facet));
         Some(Field {
-            name: name.to_owned(),
             edm: resolved.edm,
             edm_type: edm_type.to_owned(),
             nullable: property.attribute("Nullable") != Some("false"),
@@ -195,9 +214,7 @@ impl<'a> Document<'a> {
             scale: number("Scale"),
             enumeration: resolved.enumeration.or_else(|| note(&["LookupName"])),
             description: note(&["Description", "DisplayName", "StandardName"]),
-            missing_since: None,
-            other_type_since: None,
-            type_changed_at: None,
+            ..Field::of_text(name)
         })
     }
 
@@ -246,8 +263,8 @@ impl<'a> Document<'a> {
         if let Some(edm) = primitive(name) {
             return plain(edm);
         }
-        let Some(element) = self.types.get(&self.qualified(name)).copied() else {
-            return plain(Edm::Complex);
+        let Some(element) = self.declared_type(&self.qualified(name)) else {
+            return plain(Edm::Untyped);
         };
         match element.name.as_str() {
             "EnumType" => Resolved {
@@ -259,7 +276,7 @@ impl<'a> Document<'a> {
             },
             "TypeDefinition" => {
                 let underlying = element.attribute("UnderlyingType").and_then(primitive);
-                let edm = underlying.unwrap_or(Edm::Complex);
+                let edm = underlying.unwrap_or(Edm::Untyped);
                 Resolved {
                     edm,
                     enumeration: None,

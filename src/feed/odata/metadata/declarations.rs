@@ -110,13 +110,37 @@ impl Metadata {
     /// with its own name.
     pub fn entity_of_set(&self, set: &str) -> Option<&EntityType> {
         let declared = self.sets.iter().find(|known| known.name == set);
-        let name = declared.map_or(set, |known| known.entity_type.as_str());
+        self.entity(declared.map_or(set, |known| known.entity_type.as_str()))
+    }
+
+    /// Returns the entity type with this name, without the namespace.
+    pub fn entity(&self, name: &str) -> Option<&EntityType> {
         self.entities.iter().find(|entity| entity.name == name)
     }
 
     /// Returns the enumeration with this name, without the namespace.
     pub fn enumeration(&self, name: &str) -> Option<&Enumeration> {
         self.enumerations.iter().find(|known| known.name == name)
+    }
+}
+
+impl Field {
+    /// Returns a field that is declared as text and nothing else.
+    pub(super) fn of_text(name: &str) -> Field {
+        Field {
+            name: name.to_owned(),
+            edm: Edm::String,
+            edm_type: "Edm.String".to_owned(),
+            nullable: true,
+            max_length: None,
+            precision: None,
+            scale: None,
+            enumeration: None,
+            description: None,
+            missing_since: None,
+            other_type_since: None,
+            type_changed_at: None,
+        }
     }
 }
 

@@ -34,8 +34,10 @@ pub enum Edm {
         /// Whether a value can combine several members.
         flags: bool,
     },
-    /// A complex type, or a type that the document does not declare.
+    /// A complex type.
     Complex,
+    /// `Untyped`, or a type that the document does not declare.
+    Untyped,
     /// Several values of any type.
     Collection,
 }
@@ -65,6 +67,6 @@ pub(super) fn primitive(name: &str) -> Option<Edm> {
         "String" => Edm::String,
         "Binary" | "Stream" => Edm::Binary,
         name if name.starts_with("Geography") || name.starts_with("Geometry") => Edm::Geography,
-        _ => Edm::Complex,
+        _ => Edm::Untyped,
     })
 }

@@ -47,6 +47,10 @@ pub(super) fn parse(xml: &[u8]) -> Result<Element, MetadataError> {
             Err(quick_xml::Error::Syntax(_)) if !open.is_empty() => {
                 return Err(cut_short(text, &open));
             }
+            // The text of this error repeats names of the document.
+            Err(quick_xml::Error::IllFormed(_)) => {
+                return Err(malformed("a tag does not match".to_owned()));
+            }
             Err(error) => return Err(malformed(error.to_string())),
         };
         match event {
@@ -106,6 +110,31 @@ fn text_of(xml: &[u8]) -> Result<&str, MetadataError> {
     }
 }
 
+/// Returns the name of an element as CSDL spells it. Some servers write another case
+/// (`Dataservices` in the `$metadata` that Rapattoni published for its certification).
+fn spelled(name: &str) -> &str {
+    const NAMES: [&str; 16] = [
+        "Annotation",
+        "Annotations",
+        "ComplexType",
+        "DataServices",
+        "Edmx",
+        "EntityContainer",
+        "EntitySet",
+        "EntityType",
+        "EnumType",
+        "Key",
+        "Member",
+        "NavigationProperty",
+        "Property",
+        "PropertyRef",
+        "Schema",
+        "TypeDefinition",
+    ];
+    let known = NAMES.iter().find(|known| known.eq_ignore_ascii_case(name));
+    known.copied().unwrap_or(name)
+}
+
 /// Checks that the root element is `Edmx`, as in CSDL.
 fn require_root(name: &str) -> Result<(), MetadataError> {
     match name {
@@ -130,7 +159,7 @@ fn cut_short(text: &str, open: &[Element]) -> MetadataError {
 
 fn element_of(start: &BytesStart<'_>) -> Result<Element, String> {
     let mut element = Element {
-        name: start.local_name().into_inner().to_owned(),
+        name: spelled(start.local_name().into_inner()).to_owned(),
         ..Element::default()
     };
     for attribute in start.attributes() {

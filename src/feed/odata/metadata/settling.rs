@@ -91,7 +91,7 @@ impl Field {
 /// has the type that can hold the values of both.
 fn breadth(edm: Edm) -> u8 {
     match edm {
-        Edm::Collection | Edm::Complex | Edm::Geography => 4,
+        Edm::Collection | Edm::Complex | Edm::Geography | Edm::Untyped => 4,
         Edm::Enumeration { .. } => 3,
         Edm::String | Edm::Guid | Edm::TimeOfDay | Edm::Duration | Edm::Binary => 2,
         Edm::Decimal | Edm::Double => 1,

@@ -50,7 +50,7 @@ impl RecordBuilder {
         let missing = |name: &str| format!("the record has no {name}");
         let (key, reason) = match (key, self.problem.take()) {
             (key, Some(problem)) => (key, problem),
-            (None, None) => (None, missing(shape.resource.key())),
+            (None, None) => (None, missing(&shape.roles.key.join(" or "))),
             (key, None) if matches!(paging, Value::Null) => {
                 (key, missing(&shape.paging_field().name))
             }

@@ -92,7 +92,8 @@ impl<'a> Reader<'a> {
 /// Returns the children whose records the mirror holds completely.
 fn due_children(job: &JobRun<'_>) -> Result<Vec<DueChild>> {
     let mut due = Vec::new();
-    for child in Resource::ALL.into_iter().filter(|child| child.is_child()) {
+    let held = job.mirror.resources()?.into_iter();
+    for child in held.filter(|child| job.catalog.is_child(*child)) {
         if job.mirror.has_finished_full(child)? {
             due.push(DueChild {
                 resource: child,

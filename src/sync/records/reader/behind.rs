@@ -39,14 +39,14 @@ impl Reader<'_> {
         };
         let after = newest.cloned().max(read_from).unwrap_or_default();
         let read = mirror.read()?;
-        let newer = read.live_between(self.resource, &after, &watermark, NEWEST)?;
+        let shape = Arc::new(self.catalog.key_shape(self.resource)?);
+        let newer = read.live_between(&shape, &after, &watermark, NEWEST)?;
         if newer.is_empty() {
             return Ok(false);
         }
-        let older = read.live_between(self.resource, "", &after, NEWEST)?;
+        let older = read.live_between(&shape, "", &after, NEWEST)?;
         drop(read);
         let (feed, stop) = (self.context.feed, self.context.stop);
-        let shape = Arc::new(self.catalog.key_shape(self.resource)?);
         let keys = [newer.as_slice(), &older].concat();
         let absent = fetch(feed, stop, &self.sweep(&shape), &keys, |_| Ok(()))?;
         let are_absent = |keys: &[String]| keys.iter().all(|key| absent.contains(key));

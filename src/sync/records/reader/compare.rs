@@ -38,7 +38,7 @@ impl Reader<'_> {
         self.note_seen(&write, keys, &step)?;
         let mut same = 0;
         for record in &step.page.records {
-            let held = write.live_timestamp(resource, &record.key)?;
+            let held = write.live_timestamp(keys, &record.key)?;
             if held.is_some_and(|held| held.as_deref() == keys.modified_of(&record.values)) {
                 write.unmark_missing(resource, &record.key)?;
                 same += 1;

@@ -106,8 +106,8 @@ impl Reader<'_> {
     /// stay.
     pub(super) fn confirm_unlisted(&mut self, mirror: &mut Mirror, child: Resource) -> Result<()> {
         let unlisted = self.checkpoint.unlisted.remove(child.entity_set());
-        // An ADU can be asked for only with its listing.
-        let Some(unlisted) = unlisted.filter(|_| child != Resource::ADU) else {
+        let has_own = !self.catalog.comes_only_with_listings(child);
+        let Some(unlisted) = unlisted.filter(|_| has_own) else {
             return Ok(());
         };
         let mut keys = mirror.read()?.missing(self.job(), child)?;

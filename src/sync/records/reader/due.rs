@@ -13,7 +13,7 @@ impl Reader<'_> {
     /// resource.
     pub fn read_due_children(&mut self, mirror: &mut Mirror) -> Result<()> {
         let child = self.resource;
-        if child.parent_fields().is_empty() {
+        if !self.catalog.is_child(child) || self.catalog.comes_only_with_listings(child) {
             return Ok(());
         }
         let due = mirror.due_children(child)?;

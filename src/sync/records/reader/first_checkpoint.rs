@@ -25,7 +25,9 @@ pub(super) fn first_checkpoint(
     children: &[Resource],
     asked: String,
 ) -> Result<Checkpoint> {
-    let by_links = (job.context.feed.capabilities()).is_read_by_links(resource);
+    let keys = job.catalog.key_shape(resource)?;
+    let by_links =
+        keys.has_composite_key() || job.context.feed.capabilities().is_read_by_links(resource);
     let mut checkpoint = if kind == Job::Incremental {
         let watermark = job.mirror.watermark(resource)?;
         let since = since_watermark(resource, watermark, job.context.config.sync.overlap)?;
@@ -104,7 +106,7 @@ fn newest_of_child(
     child: Resource,
 ) -> Result<Option<String>> {
     let keys = catalog.key_shape(child)?;
-    if child == Resource::ADU || !keys.has_timestamp() {
+    if catalog.comes_only_with_listings(child) || !keys.has_timestamp() {
         return Ok(None);
     }
     match survey(context.feed, &keys, None, Tries::Once) {

@@ -10,7 +10,6 @@ use super::resource_reader::Reader;
 use crate::feed::{Position, Sweep, member_value};
 use crate::mirror::{Mirror, OpenReject};
 use crate::record::Shape;
-use crate::resource::{MODIFICATION_TIMESTAMP, Resource};
 use crate::sync::records::by_key::{BY_KEY, fetch};
 use crate::sync::sync_error::Result;
 use crate::value::timestamp;
@@ -45,11 +44,8 @@ impl Reader<'_> {
         let mut keys = own.clone();
         for child in self.checkpoint.expanded() {
             let of_child = mirror.unseen_rejects(child, first_run)?;
-            keys.extend(
-                of_child
-                    .iter()
-                    .filter_map(|reject| listing_of(child, reject)),
-            );
+            let child = self.catalog.key_shape(child)?;
+            keys.extend((of_child.iter()).filter_map(|reject| listing_of(&child, reject)));
         }
         if keys.is_empty() {
             return Ok(());
@@ -87,7 +83,7 @@ impl Reader<'_> {
     ) -> Result<()> {
         let mut ids_at: BTreeMap<String, Vec<i64>> = BTreeMap::new();
         for reject in rejects.iter().filter(|reject| reject.key.is_none()) {
-            let Some(time) = timestamp_of(reject) else {
+            let Some(time) = timestamp_of(shape, reject) else {
                 continue;
             };
             if ids_at.len() < TIMESTAMPS_MAX || ids_at.contains_key(&time) {
@@ -122,8 +118,8 @@ impl Reader<'_> {
 }
 
 /// Returns the key of the listing that a rejected child names.
-fn listing_of(child: Resource, reject: &OpenReject) -> Option<String> {
-    let parents = child.parent_fields().iter();
+fn listing_of(child: &Shape, reject: &OpenReject) -> Option<String> {
+    let parents = child.roles.parent.iter().flat_map(|parent| &parent.fields);
     let mut values = parents.filter_map(|field| member_value(&reject.payload, field));
     values.find_map(|value| match value {
         Json::String(key) => Some(key),
@@ -132,8 +128,8 @@ fn listing_of(child: Resource, reject: &OpenReject) -> Option<String> {
     })
 }
 
-/// Returns the ModificationTimestamp of a rejected record, if it can be read.
-fn timestamp_of(reject: &OpenReject) -> Option<String> {
-    let modified = member_value(&reject.payload, MODIFICATION_TIMESTAMP)?;
+/// Returns the timestamp of a rejected record, if it can be read.
+fn timestamp_of(shape: &Shape, reject: &OpenReject) -> Option<String> {
+    let modified = member_value(&reject.payload, shape.timestamp_field()?)?;
     timestamp(modified.as_str()?).map(String::from)
 }
