@@ -34,8 +34,8 @@ pub fn advice(error: &anyhow::Error) -> Option<Cow<'static, str>> {
     if let Some(ConfigError::Missing { .. }) = error.downcast_ref() {
         return Some("`mlsmirror init` writes one".into());
     }
-    if let Some(TokenError::Unset(name)) = error.downcast_ref() {
-        return Some(for_token(name).into());
+    if let Some(TokenError::Unset { variable, content }) = error.downcast_ref() {
+        return Some(for_variable(variable, content).into());
     }
     if let Some(error) = error.downcast_ref::<NotAMirror>() {
         return Some(for_mirror(error.problem).into());
@@ -49,8 +49,13 @@ pub fn advice(error: &anyhow::Error) -> Option<Cow<'static, str>> {
     for_database(error)
 }
 
-fn for_token(variable: &str) -> String {
-    format!("put the feed's bearer token there (`export {variable}=…`), or set feed.token_command")
+fn for_variable(variable: &str, content: &str) -> String {
+    let other = if content.ends_with("token") {
+        ", or set feed.token_command or [feed.oauth]"
+    } else {
+        ""
+    };
+    format!("put {content} there (`export {variable}=…`){other}")
 }
 
 fn for_database(error: &anyhow::Error) -> Option<Cow<'static, str>> {

@@ -6,7 +6,7 @@ use super::arguments::Arguments;
 use super::output::Output;
 use super::signals::listen_for_signals;
 use crate::config::Config;
-use crate::feed::{Feed, Token};
+use crate::feed::{Credentials, Feed};
 use crate::mirror::Mirror;
 use crate::stop::{self, Stop};
 use crate::sync::{self, Context, Progress};
@@ -35,20 +35,20 @@ pub struct Session {
 }
 
 impl Session {
-    /// Reads the configuration and the token, and listens for signals.
+    /// Reads the configuration and the credentials, and listens for signals.
     pub fn open(arguments: &Arguments, output: &Output) -> anyhow::Result<Session> {
         let config = configuration(arguments, output)?;
-        let token = Token::fetch(&config.feed.token)?;
-        let session = Session::with(config, token)?;
+        let credentials = Credentials::read(&config.feed)?;
+        let session = Session::with(config, credentials)?;
         sync::share_budget(&session.config, &session.feed);
         Ok(session)
     }
 
-    /// Opens a session with this configuration and token, and listens for signals.
-    pub fn with(config: Config, token: Token) -> anyhow::Result<Session> {
+    /// Opens a session with this configuration and credentials, and listens for signals.
+    pub fn with(config: Config, credentials: Credentials) -> anyhow::Result<Session> {
         let (stopper, stop) = stop::channel();
         listen_for_signals(stopper, None)?;
-        let feed = Feed::open(&config.feed, token, stop.clone())?;
+        let feed = Feed::open(&config.feed, credentials, stop.clone())?;
         Ok(Session { config, feed, stop })
     }
 

@@ -15,7 +15,7 @@ use super::output::{Output, WATCH_LOG};
 use super::session::configuration;
 use super::watchdog::Pulse;
 use crate::config::Config;
-use crate::feed::{Feed, Token};
+use crate::feed::{Credentials, Feed};
 use crate::mirror::{RunCounts, Transition};
 use crate::resource::Resource;
 use crate::schedule::{DaemonHost, EndedJob, ScheduledJob};
@@ -84,8 +84,8 @@ impl DaemonHost for WatchHost<'_> {
     }
 
     fn connect(&self, config: &Config, stop: &Stop) -> anyhow::Result<Arc<Feed>> {
-        let token = Token::fetch(&config.feed.token)?;
-        let feed = Arc::new(Feed::open(&config.feed, token, stop.clone())?);
+        let credentials = Credentials::read(&config.feed)?;
+        let feed = Arc::new(Feed::open(&config.feed, credentials, stop.clone())?);
         self.pulse.set_feed(&feed);
         Ok(feed)
     }

@@ -4,10 +4,12 @@ use toml::de::{DeTable, DeValue};
 
 use super::config_error::ConfigError;
 use super::nearest_name::nearest_name;
+use super::secret_names::is_secret_name;
 use super::section_reader::Origin;
 
-/// The sections with their keys, in the order of the template.
-pub(super) const SECTIONS: [(&str, &[&str]); 8] = [
+/// The sections with their keys, in the order of the template. A section whose keys are
+/// names of the user's own is only a key of its parent.
+pub(super) const SECTIONS: [(&str, &[&str]); 9] = [
     (
         "feed",
         &[
@@ -21,10 +23,27 @@ pub(super) const SECTIONS: [(&str, &[&str]); 8] = [
             "max_retries",
             "retry_delay",
             "max_concurrent",
+            "requests_per_second",
             "requests_per_minute",
             "requests_per_hour",
             "requests_per_day",
             "sets",
+            "oauth",
+            "headers",
+            "query",
+        ],
+    ),
+    (
+        "feed.oauth",
+        &[
+            "token_url",
+            "grant",
+            "client_id_env",
+            "client_secret_env",
+            "username_env",
+            "password_env",
+            "client_auth",
+            "scope",
         ],
     ),
     ("mirror", &["database", "media_dir"]),
@@ -71,33 +90,13 @@ pub(super) const SECTIONS: [(&str, &[&str]); 8] = [
     ("monitor", &["transitions", "command"]),
 ];
 
-/// Unknown keys that probably hold a secret.
-const SECRETS: [&str; 8] = [
-    "token",
-    "bearer",
-    "bearer_token",
-    "access_token",
-    "api_key",
-    "password",
-    "secret",
-    "client_secret",
-];
-
 /// Returns an error for the first unknown section or key of the file.
 pub(super) fn require_known(root: &DeTable<'_>, origin: Origin<'_>) -> Result<(), ConfigError> {
     let mut wrong: Vec<(usize, String)> = Vec::new();
     for (name, value) in root {
-        let section = SECTIONS.iter().find(|(known, _)| known == name.get_ref());
+        let section = top_sections().find(|(known, _)| known == name.get_ref());
         match (section, value.get_ref()) {
-            (Some((section, known)), DeValue::Table(table)) => {
-                let others = table
-                    .keys()
-                    .filter(|key| !known.contains(&key.get_ref().as_ref()));
-                wrong.extend(others.map(|key| {
-                    let text = unknown_key(section, known, key.get_ref());
-                    (key.span().start, text)
-                }));
-            }
+            (Some(section), DeValue::Table(table)) => note_unknown(*section, table, &mut wrong),
             (Some((section, _)), _) => {
                 let text = format!("`{section}` must be a section: write [{section}]");
                 wrong.push((name.span().start, text));
@@ -114,8 +113,33 @@ pub(super) fn require_known(root: &DeTable<'_>, origin: Origin<'_>) -> Result<()
     }
 }
 
+/// Notes the unknown keys of a section and of the sections in it, each with its place.
+fn note_unknown(
+    (section, known): (&str, &[&str]),
+    table: &DeTable<'_>,
+    wrong: &mut Vec<(usize, String)>,
+) {
+    for (key, value) in table {
+        if !known.contains(&key.get_ref().as_ref()) {
+            let text = unknown_key(section, known, key.get_ref());
+            wrong.push((key.span().start, text));
+            continue;
+        }
+        let name = format!("{section}.{}", key.get_ref());
+        let inner = SECTIONS.iter().find(|(known, _)| *known == name);
+        if let (Some(inner), DeValue::Table(table)) = (inner, value.get_ref()) {
+            note_unknown(*inner, table, wrong);
+        }
+    }
+}
+
+/// Returns the sections that are in no other section.
+fn top_sections() -> impl Iterator<Item = &'static (&'static str, &'static [&'static str])> {
+    SECTIONS.iter().filter(|(name, _)| !name.contains('.'))
+}
+
 fn unknown_key(section: &str, known: &[&str], key: &str) -> String {
-    if SECRETS.contains(&key) {
+    if is_secret_name(key) {
         return secret(key);
     }
     let unknown = format!("unknown key `{key}` in [{section}]");
@@ -130,19 +154,20 @@ fn unknown_key(section: &str, known: &[&str], key: &str) -> String {
 
 fn unknown_section(name: &str) -> String {
     let unknown = format!("unknown section [{name}]");
-    let known = SECTIONS.map(|(section, _)| section);
+    let known: Vec<&str> = top_sections().map(|(section, _)| *section).collect();
     match (nearest_name(name, &known), name) {
         (_, "filter" | "select") => format!("{unknown}; write [sync.{name}]"),
+        (_, "oauth" | "headers" | "query") => format!("{unknown}; write [feed.{name}]"),
         (Some(near), _) => format!("{unknown}; did you mean [{near}]?"),
         (None, _) => {
-            let known = known.map(|section| format!("[{section}]"));
+            let known: Vec<String> = known.iter().map(|name| format!("[{name}]")).collect();
             format!("{unknown}; known are {}", known.join(", "))
         }
     }
 }
 
 fn key_outside_sections(key: &str) -> String {
-    if SECRETS.contains(&key) {
+    if is_secret_name(key) {
         return secret(key);
     }
     let unknown = format!("unknown key `{key}` outside the sections");
@@ -153,9 +178,18 @@ fn key_outside_sections(key: &str) -> String {
 }
 
 fn secret(key: &str) -> String {
+    let named = match key {
+        "client_secret" | "password" => format!("`{key}_env` in [feed.oauth]"),
+        _ => "`token_env`".to_owned(),
+    };
+    let what = if key.ends_with("token") {
+        "the token"
+    } else {
+        "it"
+    };
     format!(
-        "`{key}` must not be in this file; put the token in an environment variable \
-         and set `token_env` to its name"
+        "`{key}` must not be in this file; put {what} in an environment variable and set \
+         {named} to its name"
     )
 }
 

@@ -61,10 +61,13 @@ pub struct OAuthDefaults {
 /// Returns the parts of a setting in braces, which the user must replace: `{dataset}`.
 pub fn placeholders(text: &str) -> Vec<&str> {
     let parts = text.split_inclusive('}').filter(|part| part.ends_with('}'));
-    let mut found: Vec<&str> = parts
-        .filter_map(|part| part.rfind('{').map(|start| &part[start..]))
-        .collect();
-    found.dedup();
+    let mut found: Vec<&str> = Vec::new();
+    for part in parts.filter_map(|part| part.rfind('{').map(|start| &part[start..])) {
+        // An inline table such as `{ env = "NAME" }` has spaces.
+        if !part.contains(' ') && !found.contains(&part) {
+            found.push(part);
+        }
+    }
     found
 }
 

@@ -51,6 +51,45 @@ impl<'d> Section<'d> {
         }
     }
 
+    /// Finds a section within this one. The name is the whole one, such as `sync.filter`.
+    pub(super) fn subsection(self, name: &str) -> Result<Section<'d>, ConfigError> {
+        let key = name.rsplit('.').next().unwrap_or(name);
+        let found = self.table.and_then(|table| table.get_key_value(key));
+        let Some((key, value)) = found else {
+            return Ok(Section {
+                table: None,
+                ..self
+            });
+        };
+        let value = Value::of(key.get_ref(), key.span().start, value, self.origin);
+        let wrong = || value.must_be(format!("a section: write [{name}]"));
+        Ok(Section {
+            origin: self.origin,
+            table: Some(value.node.as_table().ok_or_else(wrong)?),
+            line: value.line,
+        })
+    }
+
+    /// Returns the line of the section if it has any key.
+    pub(super) fn line_if_used(self) -> Option<usize> {
+        self.table
+            .filter(|table| !table.is_empty())
+            .map(|_| self.line)
+    }
+
+    /// Returns the keys and values of the section, in the order of the file.
+    pub(super) fn entries(self) -> Vec<Value<'d>> {
+        let entries = self.table.into_iter().flat_map(|table| table.iter());
+        let mut values: Vec<(usize, Value<'d>)> = entries
+            .map(|(key, value)| {
+                let at = key.span().start;
+                (at, Value::of(key.get_ref(), at, value, self.origin))
+            })
+            .collect();
+        values.sort_by_key(|(at, _)| *at);
+        values.into_iter().map(|(_, value)| value).collect()
+    }
+
     /// Returns an error about a key that the section does not have.
     pub(super) fn fail(self, message: impl Into<String>) -> ConfigError {
         self.origin.fail(self.line, message)
@@ -210,20 +249,18 @@ impl<'d> Value<'d> {
         Ok(values)
     }
 
-    /// Returns the keys and values of a section, in the order of the file.
-    pub(super) fn entries(self) -> Result<Vec<Value<'d>>, ConfigError> {
-        let table = self
-            .node
-            .as_table()
-            .ok_or_else(|| self.must_be(format!("a section: write [sync.{}]", self.key)))?;
-        let mut values: Vec<(usize, Value<'d>)> = table
-            .iter()
-            .map(|(key, value)| {
-                let at = key.span().start;
-                (at, Value::of(key.get_ref(), at, value, self.origin))
-            })
-            .collect();
-        values.sort_by_key(|(at, _)| *at);
-        Ok(values.into_iter().map(|(_, value)| value).collect())
+    /// Returns the value of the only key of an inline table, such as `{ env = "NAME" }`.
+    /// Returns none if the value is no table.
+    pub(super) fn only_entry(self, key: &str) -> Result<Option<Value<'d>>, ConfigError> {
+        let Some(table) = self.node.as_table() else {
+            return Ok(None);
+        };
+        let found = table.get_key_value(key).filter(|_| table.len() == 1);
+        let wrong = || self.fail(format!(r#"must be text or {{ {key} = "NAME" }}"#));
+        let (_, value) = found.ok_or_else(wrong)?;
+        Ok(Some(Value {
+            node: value.get_ref(),
+            ..self
+        }))
     }
 }

@@ -11,8 +11,10 @@ use url::Url;
 use super::deleted_when::DeletedWhen;
 use super::dialect::Dialect;
 use super::job_times::Schedule;
+use super::parameter::Parameter;
 use super::photo_defaults::SendToken;
 use super::profile::Profile;
+use super::token_source::TokenSource;
 use super::transition::Transition;
 use crate::resource::Resource;
 
@@ -50,6 +52,10 @@ pub struct Feed {
     pub deleted_when: Option<DeletedWhen>,
     /// The source of the bearer token.
     pub token: TokenSource,
+    /// The headers that every request carries.
+    pub headers: Vec<Parameter>,
+    /// The query parameters that every request carries.
+    pub query: Vec<Parameter>,
     /// Records per page, 1 to 10,000.
     pub page_size: u32,
     /// The timeout for connecting and for each read. None = no timeout.
@@ -60,6 +66,8 @@ pub struct Feed {
     pub retry_delay: Duration,
     /// The number of simultaneous requests, 1 to 64.
     pub max_concurrent: usize,
+    /// None = no limit.
+    pub requests_per_second: Option<NonZeroU32>,
     /// None = no limit.
     pub requests_per_minute: Option<NonZeroU32>,
     /// None = no limit.
@@ -74,6 +82,7 @@ impl Feed {
     /// Returns the configured rate limits, each with its period.
     pub fn limits(&self) -> Vec<(NonZeroU32, Duration)> {
         let limits = [
+            (self.requests_per_second, 1),
             (self.requests_per_minute, 60),
             (self.requests_per_hour, 3_600),
             (self.requests_per_day, 86_400),
@@ -83,15 +92,6 @@ impl Feed {
             .filter_map(|(limit, seconds)| Some((limit?, Duration::from_secs(seconds))))
             .collect()
     }
-}
-
-/// The source of the bearer token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TokenSource {
-    /// The environment variable of this name.
-    Env(String),
-    /// The standard output of this program. The first item is its name.
-    Command(Vec<String>),
 }
 
 /// The places of the mirror.

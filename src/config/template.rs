@@ -1,7 +1,7 @@
 //! The text of a new configuration file.
 
 use super::photo_defaults::PhotoDefaults;
-use super::profile::{Profile, placeholders};
+use super::profile::{OAuthDefaults, Profile, placeholders};
 use super::units::duration_text;
 
 /// Returns a commented `mlsmirror.toml` with every key at the profile's default.
@@ -21,6 +21,8 @@ pub fn template(profile: &Profile) -> String {
     };
     let overlap = duration_text(profile.overlap);
     let token_env = profile.token_env();
+    let token = if profile.oauth.is_some() { "# " } else { "" };
+    let oauth = oauth(profile);
     let Profile {
         service,
         active,
@@ -50,17 +52,25 @@ pub fn template(profile: &Profile) -> String {
 [feed]
 profile = "{profile}"  # sets the defaults below; docs/feeds.md describes each profile
 {base_url}
-token_env = "{token_env}"  # the variable that holds the bearer token
-# token_command = ["pass", "mls/{profile}"]  # or a program that prints it, instead of token_env
+{token}token_env = "{token_env}"  # the variable that holds the bearer token
+# token_command = ["pass", "mls/{profile}"]  # or a program that prints it, or [feed.oauth]
 page_size = {page_size}  # records at once, 1 to 10000
 deleted_when = "{deleted_when}"  # records that the feed marks as deleted, such as "MlgCanView eq false"
 timeout = "60s"  # to connect, and for each read
 max_retries = 3  # after the first try
 retry_delay = "5s"  # doubles, with jitter; Retry-After goes first
 max_concurrent = 4  # requests at a time, 1 to 64
+requests_per_second = 0
 requests_per_minute = {minute}
 requests_per_hour = {hour}
 requests_per_day = {day}
+
+{oauth}
+[feed.headers]  # sent with every request to the feed
+# x-api-key = {{ env = "X_API_KEY" }}  # a secret is in a variable
+
+[feed.query]  # added to every request to the feed
+# Class = "Residential"
 
 [feed.sets]  # entity sets with another name than their resource
 # Property = "PropertyResi"
@@ -114,5 +124,44 @@ runs = "400d"
 transitions = ["Active>Pending", "Pending>Closed", "Active>Withdrawn", "Active>Expired"]
 # command = ["notify-me"]  # gets one JSON line per transition on stdin
 "#
+    )
+}
+
+/// Returns `[feed.oauth]`, as comments if the profile has a fixed token.
+fn oauth(profile: &Profile) -> String {
+    let example = OAuthDefaults {
+        token_url: "https://example.com/oidc/connect/token",
+        grant: "client_credentials",
+        scope: Some("api"),
+        basic: false,
+    };
+    let values = profile.oauth.as_ref().unwrap_or(&example);
+    let [id, secret, user, password] =
+        ["CLIENT_ID", "CLIENT_SECRET", "USERNAME", "PASSWORD"].map(|name| profile.variable(name));
+    let mark = if profile.oauth.is_some() { "" } else { "# " };
+    let user_mark = if values.grant == "password" {
+        mark
+    } else {
+        "# "
+    };
+    let required = if placeholders(values.token_url).is_empty() {
+        ""
+    } else {
+        "  # required: replace each part in braces"
+    };
+    let scope = values.scope.unwrap_or_default();
+    let client_auth = if values.basic { "basic" } else { "body" };
+    format!(
+        r#"[feed.oauth]  # OAuth 2.0, instead of a fixed token
+{mark}token_url = "{}"{required}
+{mark}grant = "{}"  # client_credentials | password
+{mark}client_id_env = "{id}"
+{mark}client_secret_env = "{secret}"
+{user_mark}username_env = "{user}"  # for grant = "password"
+{user_mark}password_env = "{password}"
+{mark}client_auth = "{client_auth}"  # id and secret in the body of the request, or "basic"
+{mark}scope = "{scope}"
+"#,
+        values.token_url, values.grant
     )
 }

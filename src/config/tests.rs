@@ -41,11 +41,14 @@ fn the_defaults_are_those_of_the_contract() {
             deleted_when: None,
             base_url: Url::parse(url).expect("a URL"),
             token: TokenSource::Env("WFRMLS_BEARER_TOKEN".into()),
+            headers: Vec::new(),
+            query: Vec::new(),
             page_size: 200,
             timeout: Some(secs(60)),
             max_retries: 3,
             retry_delay: secs(5),
             max_concurrent: 4,
+            requests_per_second: None,
             requests_per_minute: NonZeroU32::new(100),
             requests_per_hour: NonZeroU32::new(6_000),
             requests_per_day: NonZeroU32::new(50_000),
@@ -138,9 +141,11 @@ fn the_template_of_each_profile_has_its_defaults_once_the_user_has_filled_it_in(
         }
         assert_eq!(placeholders(&template), [""; 0], "{profile}");
         let template = template.replace("# base_url", "base_url");
-        let line = |line: &&str| line.starts_with("base_url");
-        let base_url = template.lines().find(line).expect("a line");
-        let defaults = format!("[feed]\nprofile = \"{profile}\"\n{base_url}");
+        let line = |key: &str| template.lines().find(|line| line.starts_with(key));
+        let base_url = line("base_url").expect("a line");
+        let token_url = line("token_url").unwrap_or_default();
+        let defaults =
+            format!("[feed]\nprofile = \"{profile}\"\n{base_url}\n[feed.oauth]\n{token_url}");
         assert_eq!(parsed(&template), parsed(&defaults), "{profile}");
         let caution = "nobody has run the profile";
         assert_eq!(template.contains(caution), profile.untried, "{profile}");
@@ -377,7 +382,11 @@ fn a_secret_in_the_file_is_refused_and_not_shown() {
         "[feed]\ntoken = \"s3cret\"",
         &format!("2: `token` {message}"),
     );
-    assert_error("password = \"s3cret\"", &format!("1: `password` {message}"));
+    assert_error(
+        "password = \"s3cret\"",
+        "1: `password` must not be in this file; put it in an environment variable and set \
+         `password_env` in [feed.oauth] to its name",
+    );
     let named = "2: `token_env` must be the name of an environment variable, not the token itself";
     assert_error("[feed]\ntoken_env = \"eyJ0.s3cret\"", named);
     assert_error(
@@ -393,6 +402,148 @@ fn a_secret_in_the_file_is_refused_and_not_shown() {
         "[feed]\nbase_url = \"https://example.com/odata?access_token=s3cret\"",
         "2: `base_url` must end before any `?` or `#`",
     );
+}
+
+#[test]
+fn a_token_endpoint_is_read_with_the_defaults_of_its_profile() {
+    let read = |text: &str| match parsed(text).feed.token {
+        TokenSource::OAuth(oauth) => oauth,
+        other => panic!("{other:?}"),
+    };
+    let trestle = read("[feed]\nprofile = \"trestle\"");
+    assert_eq!(trestle.grant, Grant::ClientCredentials);
+    assert_eq!(trestle.scope.as_deref(), Some("api"));
+    assert_eq!(trestle.client_auth, ClientAuth::Body);
+    let client = trestle.client.expect("a client");
+    assert_eq!(client.id_env, "TRESTLE_CLIENT_ID");
+
+    let own = read(
+        "[feed]\nbase_url = \"https://h/o\"\n[feed.oauth]\ntoken_url = \"http://127.0.0.1:9/t\"\n\
+         grant = \"password\"\nclient_id_env = \"\"\nusername_env = \"U\"\nclient_auth = \"basic\"",
+    );
+    assert_eq!((own.client, own.scope), (None, None));
+    assert_eq!(own.client_auth, ClientAuth::Basic);
+    let user = Grant::Password {
+        username_env: "U".into(),
+        password_env: "WFRMLS_PASSWORD".into(),
+    };
+    assert_eq!(own.grant, user);
+    // A fixed token replaces the endpoint of a profile.
+    let fixed = parsed("[feed]\nprofile = \"trestle\"\ntoken_env = \"T\"");
+    assert_eq!(fixed.feed.token, TokenSource::Env("T".into()));
+}
+
+#[test]
+fn an_error_in_a_token_endpoint_shows_no_secret() {
+    let cases = [
+        (
+            "token_url = \"http://example.com/token\"",
+            "3: `token_url` must start with https://, because the client's secret is sent there",
+        ),
+        (
+            "token_url = \"https://a:s3cret@h/t\"",
+            "3: `token_url` must hold no user and password; see `client_id_env` and `client_secret_env`",
+        ),
+        (
+            "scope = \"api\"",
+            "2: [feed.oauth] needs `token_url`, the address that gives tokens: \
+             token_url = \"https://example.com/oidc/connect/token\"",
+        ),
+        (
+            "token_url = \"https://h/t\"\nclient_secret = \"s3cret\"",
+            "4: `client_secret` must not be in this file; put it in an environment variable \
+             and set `client_secret_env` in [feed.oauth] to its name",
+        ),
+        (
+            "token_url = \"https://h/t\"\nclient_secret_env = \"s3cret!\"",
+            "4: `client_secret_env` must be the name of an environment variable, not the value itself",
+        ),
+        (
+            "token_url = \"https://h/t\"\npassword_env = \"P\"",
+            "4: `password_env` belongs to `grant = \"password\"`",
+        ),
+        (
+            "token_url = \"https://h/t\"\ngrant = \"code\"",
+            "4: `grant` must be \"client_credentials\" or \"password\", not \"code\"",
+        ),
+        (
+            "token_urls = \"https://h/t\"",
+            "3: unknown key `token_urls` in [feed.oauth]; did you mean `token_url`?",
+        ),
+    ];
+    for (lines, message) in cases {
+        assert_error(&format!("[feed]\n[feed.oauth]\n{lines}"), message);
+    }
+    assert_error(
+        "[feed]\ntoken_env = \"T\"\n[feed.oauth]\ntoken_url = \"https://h/t\"",
+        "3: [feed.oauth] and `token_env` (line 2) exclude each other; keep one",
+    );
+    assert_error(
+        "[oauth]\n",
+        "1: unknown section [oauth]; write [feed.oauth]",
+    );
+}
+
+#[test]
+fn headers_and_query_parameters_are_read_and_reserved_ones_are_refused() {
+    let feed = parsed(
+        "[feed.headers]\nUser-Agent = \"us\"\nx-api-key = { env = \"KEY\" }\n[feed.query]\nClass = \"A\"",
+    )
+    .feed;
+    let parameter = |name: &str, value| Parameter {
+        name: name.into(),
+        value,
+    };
+    let key = ParameterValue::Env("KEY".into());
+    let agent = parameter("User-Agent", ParameterValue::Text("us".into()));
+    assert_eq!(feed.headers, [agent, parameter("x-api-key", key)]);
+    let class = parameter("Class", ParameterValue::Text("A".into()));
+    assert_eq!(feed.query, [class]);
+
+    let cases = [
+        (
+            "[feed.headers]\nAUTHORIZATION = \"s3cret\"",
+            "2: `AUTHORIZATION` cannot be set: the token is sent there; see `token_env`",
+        ),
+        (
+            "[feed.headers]\naccept-encoding = \"br\"",
+            "2: `accept-encoding` cannot be set: gzip is always requested",
+        ),
+        (
+            "[feed.headers]\nx-api-key = \"s3cret\"",
+            "2: `x-api-key` must not be in this file; put it in an environment variable and \
+             write x-api-key = { env = \"NAME\" }",
+        ),
+        (
+            "[feed.headers]\n\"a b\" = \"c\"",
+            "2: `a b` is not the name of a header",
+        ),
+        (
+            "[feed.query]\n\"$top\" = \"5\"",
+            "2: `$top` cannot be set: every request has its own; see [sync.filter], \
+             [sync.select] and `page_size`",
+        ),
+        (
+            "[feed.query]\naccess_token = \"s3cret\"",
+            "2: `access_token` must not be in this file; put it in an environment variable and \
+             write access_token = { env = \"NAME\" }",
+        ),
+        (
+            "[feed.query]\na = { env = \"s3cret!\" }",
+            "2: `a` must be the name of an environment variable, not the value itself",
+        ),
+        (
+            "[feed.query]\na = { file = \"x\" }",
+            "2: `a` must be text or { env = \"NAME\" }",
+        ),
+        (
+            "[feed]\nquery = 1",
+            "2: `query` must be a section: write [feed.query], not 1",
+        ),
+    ];
+    for (text, message) in cases {
+        assert_error(text, message);
+    }
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Warnings about valid settings.
 
-use url::{Host, Url};
-
+use super::loopback::is_loopback;
 use super::photo_defaults::SendToken;
 use super::settings::Config;
 use crate::resource::Resource;
@@ -37,15 +36,5 @@ impl Config {
             ));
         }
         warnings
-    }
-}
-
-/// Returns whether the host of a URL is this machine.
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
     }
 }

@@ -7,7 +7,9 @@ use tokio::runtime::Runtime;
 
 use super::assets::Assets;
 use super::capabilities::Capabilities;
-use super::http::{BadBody, Client, FeedError, Ledger, RequestOptions, Token, Traffic, Tries};
+use super::http::{
+    BadBody, Client, Credentials, FeedError, Ledger, RequestOptions, Traffic, Tries,
+};
 use super::odata::{Announced, DeletedBody, DeletedNames, DeletedPosition, Metadata, Page};
 use super::paging::{ParallelReader, Position, Step, Sweep};
 use crate::config::{self, Config, Dialect};
@@ -30,13 +32,17 @@ const THREADS: usize = 2;
 
 impl Feed {
     /// Returns a connection to the configured feed. Sends no request.
-    pub fn open(settings: &config::Feed, token: Token, stop: Stop) -> anyhow::Result<Feed> {
+    pub fn open(
+        settings: &config::Feed,
+        credentials: Credentials,
+        stop: Stop,
+    ) -> anyhow::Result<Feed> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(THREADS)
             .thread_name("feed")
             .enable_all()
             .build()?;
-        let client = Arc::new(Client::new(settings, token, stop)?);
+        let client = Arc::new(Client::new(settings, credentials, stop)?);
         Ok(Feed {
             capabilities: Arc::new(Capabilities::new(client.clone())),
             client,

@@ -14,7 +14,9 @@ mod paging;
 pub use assets::{Asset, AssetError, Assets, RejectedDownload, Validators};
 pub use capabilities::{Capabilities, Capability, KeyForm, KeyList, Observation};
 pub use connection::Feed;
-pub use http::{BadBody, DELAY_LIMIT, FeedError, Ledger, Spent, Token, TokenError, Traffic, Tries};
+pub use http::{
+    BadBody, Credentials, DELAY_LIMIT, FeedError, Ledger, Spent, Token, TokenError, Traffic, Tries,
+};
 pub use odata::{
     Announced, Announcement, DELETED_NAMES, DeletedNames, DeletedPosition, KeylessAnnouncement,
     Known, Metadata, Page, ShapeError, Wanted, columns, declared, member_value, metadata, parent,

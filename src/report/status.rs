@@ -203,7 +203,9 @@ fn severity(status: &str) -> usize {
 }
 
 fn budget(config: &Config) -> anyhow::Result<Vec<Budget>> {
-    let limits = config.feed.limits();
+    let mut limits = config.feed.limits();
+    // What is left of a second says nothing.
+    limits.retain(|(_, span)| *span >= Duration::from_secs(60));
     let spans: Vec<Duration> = limits.iter().map(|(_, span)| *span).collect();
     let sent = RequestLedger::sent_within(&config.mirror.database, &spans)?;
     let budgets = limits.iter().zip(sent).map(|((limit, span), sent)| Budget {

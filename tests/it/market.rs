@@ -8,7 +8,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use mlsmirror::config::Config;
-use mlsmirror::feed::{Feed, Token};
+use mlsmirror::feed::{Credentials, Feed, Token};
 use mlsmirror::mirror::Lease;
 use mlsmirror::resource::Resource;
 use mlsmirror::stop::Stop;
@@ -118,7 +118,8 @@ impl Market {
         config.mirror.database = mirror.database_path().to_owned();
         let stop = Stop::never();
         let token = Token::checked(TOKEN, "the test").unwrap();
-        let client = Feed::open(&config.feed, token, stop.clone()).unwrap();
+        let credentials = Credentials::of_token(&config.feed, token).unwrap();
+        let client = Feed::open(&config.feed, credentials, stop.clone()).unwrap();
         let name = behaviour.map_or("none", Behaviour::name);
         let what = format!(
             "{profile}, {page_size} a page, refuses or: {refuse_or}, files: {has_files}, behaviour: {name}"

@@ -1,7 +1,5 @@
 //! A token that ends while a sync runs.
 
-use std::sync::Arc;
-
 use crate::support::*;
 
 /// Lets a mirror get its tokens from a program that prints these, one after the other, and
@@ -20,20 +18,6 @@ fn print_tokens(mirror: &mut Mirror, tokens: &[&str]) {
 fn times_asked(mirror: &Mirror) -> usize {
     let asked = std::fs::read_to_string(mirror.folder.path().join("asked")).unwrap();
     asked.lines().count()
-}
-
-/// Starts a feed, and a proxy behind which the feed accepts only another token after a
-/// number of answers.
-fn feed_that_changes_its_token(after: u32) -> (Arc<simulator::Simulator>, Proxy) {
-    let feed = Arc::new(feed(300));
-    let (changed, mut answered) = (feed.clone(), 0);
-    let proxy = Proxy::of(&feed, move |_| {
-        answered += 1;
-        if answered == after {
-            changed.set_server(|server| server.token = Some("the-second-token".to_owned()));
-        }
-    });
-    (feed, proxy)
 }
 
 #[test]

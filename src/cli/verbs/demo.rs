@@ -15,7 +15,7 @@ use crate::cli::output::{Output, print};
 use crate::cli::progress_display::ProgressDisplay;
 use crate::cli::session::Session;
 use crate::config::Config;
-use crate::feed::Token;
+use crate::feed::{Credentials, Token};
 use crate::mirror::{ChangeCount, Lease, Mirror, RunSummary};
 use crate::resource::Resource;
 use crate::sync::{self, Ending};
@@ -45,7 +45,8 @@ pub fn run(wanted: &DemoOptions, output: &Output) -> anyhow::Result<Exit> {
     let config = write_config(&dir, &simulator, wanted.listings)?;
     let database = config.mirror.database.clone();
     let token = Token::checked(simulator.token(), "the simulated feed")?;
-    let session = Session::with(config, token)?;
+    let credentials = Credentials::of_token(&config.feed, token)?;
+    let session = Session::with(config, credentials)?;
     let mut mirror = session.open_for_sync(false)?;
     let say = |text: &str| if output.json { Ok(()) } else { print(text) };
 

@@ -45,7 +45,18 @@ fn configure(arguments: &Arguments, wanted: &InitOptions, output: &Output) -> an
 
 /// Returns what the user has to do before the configuration works.
 fn next_steps(profile: &Profile, text: &str) -> String {
-    let token = format!("put the token into {}", profile.token_env());
+    let token = match &profile.oauth {
+        None => format!("put the token into {}", profile.token_env()),
+        Some(oauth) => {
+            let user: &[&str] = match oauth.grant {
+                "password" => &["USERNAME", "PASSWORD"],
+                _ => &[],
+            };
+            let names = [&["CLIENT_ID", "CLIENT_SECRET"], user].concat();
+            let names: Vec<String> = names.iter().map(|name| profile.variable(name)).collect();
+            format!("put the credentials into {}", names.join(", "))
+        }
+    };
     match profile.base_url {
         None => format!("set feed.base_url, {token}"),
         Some(_) => match placeholders(text).as_slice() {

@@ -6,18 +6,16 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::fields::{Result, is_name, program, unless_zero};
-use super::sync_section::{entries, resource};
+use super::fields::{Result, is_name, unless_zero};
+use super::parameters::{headers, query};
+use super::sync_section::resource;
+use super::token_setting::token_source;
 use crate::config::config_error::ConfigError;
 use crate::config::deleted_when::DeletedWhen;
 use crate::config::profile::{Profile, placeholders};
 use crate::config::section_reader::{Section, Value};
-use crate::config::settings::{Feed, TokenSource};
+use crate::config::settings::Feed;
 use crate::config::vendors::{self, PROFILES};
-
-/// The longest valid name of an environment variable. A longer value of `token_env` is
-/// probably the token itself.
-const LONGEST_VARIABLE: usize = 64;
 
 pub(super) fn feed_section(section: Section<'_>) -> Result<Feed> {
     let profile = match section.value("profile") {
@@ -32,7 +30,7 @@ pub(super) fn feed_section(section: Section<'_>) -> Result<Feed> {
     };
     let [minute, hour, day] = profile.rates;
     let mut sets = BTreeMap::new();
-    for entry in entries(section, "sets")? {
+    for entry in section.subsection("feed.sets")?.entries() {
         let set = entry.text()?;
         if !is_name(set) {
             return Err(entry.must_be("the name of an entity set"));
@@ -44,12 +42,15 @@ pub(super) fn feed_section(section: Section<'_>) -> Result<Feed> {
         dialect: profile.dialect,
         base_url: base_url(section, profile)?,
         deleted_when: deleted_when(section, profile)?,
-        token: token(section, profile)?,
+        token: token_source(section, profile)?,
+        headers: headers(section)?,
+        query: query(section)?,
         page_size: section.whole("page_size", 1..=10_000, profile.page_size)?,
         timeout: unless_zero(section.duration("timeout", Duration::from_secs(60))?),
         max_retries: section.whole("max_retries", 0..=u32::MAX, 3)?,
         retry_delay: section.duration("retry_delay", Duration::from_secs(5))?,
         max_concurrent: section.whole("max_concurrent", 1..=64, 4)? as usize,
+        requests_per_second: rate("requests_per_second", 0)?,
         requests_per_minute: rate("requests_per_minute", minute)?,
         requests_per_hour: rate("requests_per_hour", hour)?,
         requests_per_day: rate("requests_per_day", day)?,
@@ -106,33 +107,5 @@ fn deleted_when(section: Section<'_>, profile: &Profile) -> Result<Option<Delete
         text => DeletedWhen::parse(text).map(Some).ok_or_else(|| {
             value.must_be(r#"a field and its value, such as "MlgCanView eq false""#)
         }),
-    }
-}
-
-/// Parses the source of the token.
-fn token(section: Section<'_>, profile: &Profile) -> Result<TokenSource> {
-    match (section.value("token_env"), section.value("token_command")) {
-        (Some(env), Some(command)) => {
-            let (earlier, later) = if env.line > command.line {
-                (command, env)
-            } else {
-                (env, command)
-            };
-            Err(later.fail(format!(
-                "and `{}` (line {}) exclude each other; keep one",
-                earlier.key, earlier.line
-            )))
-        }
-        (Some(env), None) => {
-            let wrong =
-                || env.fail("must be the name of an environment variable, not the token itself");
-            let name = env.text().map_err(|_| wrong())?;
-            if !is_name(name) || name.len() > LONGEST_VARIABLE {
-                return Err(wrong());
-            }
-            Ok(TokenSource::Env(name.to_owned()))
-        }
-        (None, Some(command)) => Ok(TokenSource::Command(program(command)?)),
-        (None, None) => Ok(TokenSource::Env(profile.token_env())),
     }
 }

@@ -21,6 +21,22 @@ pub(super) fn program(value: Value<'_>) -> Result<Vec<String>> {
         .collect()
 }
 
+/// The longest valid name of an environment variable. A longer text is probably the secret
+/// itself.
+const LONGEST_VARIABLE: usize = 64;
+
+/// Parses the name of an environment variable that holds a secret. `secret` says which one,
+/// for errors: they never show the text.
+pub(super) fn variable(value: Value<'_>, secret: &str) -> Result<String> {
+    let name = value.any_text().unwrap_or_default().trim();
+    if !is_name(name) || name.len() > LONGEST_VARIABLE {
+        return Err(value.fail(format!(
+            "must be the name of an environment variable, not {secret} itself"
+        )));
+    }
+    Ok(name.to_owned())
+}
+
 /// Returns None for zero, which means no limit.
 pub(super) fn unless_zero(duration: Duration) -> Option<Duration> {
     Some(duration).filter(|duration| !duration.is_zero())

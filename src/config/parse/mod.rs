@@ -5,8 +5,11 @@ mod feed_section;
 mod fields;
 mod mirror_section;
 mod monitor_section;
+mod oauth_section;
+mod parameters;
 mod schedule_section;
 mod small_sections;
 mod sync_section;
+mod token_setting;
 
 pub(super) use config::config;

@@ -14,12 +14,12 @@ pub(super) fn sync_section(section: Section<'_>, profile: &Profile) -> Result<Sy
         ignore_fields.extend(field_names(value)?);
     }
     let mut filter = BTreeMap::new();
-    for entry in entries(section, "filter")? {
+    for entry in section.subsection("sync.filter")?.entries() {
         let expression = entry.text()?;
         filter.insert(resource(entry, entry.key)?, expression.to_owned());
     }
     let mut select = BTreeMap::new();
-    for entry in entries(section, "select")? {
+    for entry in section.subsection("sync.select")?.entries() {
         let resource = resource(entry, entry.key)?;
         let fields = field_names(entry)?;
         if fields.is_empty() {
@@ -40,10 +40,6 @@ pub(super) fn sync_section(section: Section<'_>, profile: &Profile) -> Result<Sy
         filter,
         select,
     })
-}
-
-pub(super) fn entries<'d>(section: Section<'d>, key: &str) -> Result<Vec<Value<'d>>> {
-    section.value(key).map_or(Ok(Vec::new()), Value::entries)
 }
 
 fn resources(section: Section<'_>) -> Result<Vec<Resource>> {

@@ -6,14 +6,15 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SubsecRound, Utc};
 use reqwest::Response;
-use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, DATE, HeaderMap};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, DATE, HeaderMap};
 use reqwest::redirect::Policy;
 use tokio::sync::Semaphore;
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use super::body_deadline::{BodyDeadline, too_slow};
 use super::budget::RateBudget;
 use super::content_encoding::{is_gzip, unzip};
+use super::credentials::Credentials;
 use super::current_token::CurrentToken;
 use super::error::{BadBody, FeedError};
 use super::failure::Failure;
@@ -21,8 +22,10 @@ use super::headers::{asked_pause, header, http_date, number, until};
 use super::ledger::Ledger;
 use super::limits::{DELAY_LIMIT, REDIRECTS_MAX, TOO_MANY_REDIRECTS, http_builder, locked};
 use super::next_link::next_link;
+use super::oauth::{TokenRequests, one_line};
 use super::pace::Limit;
 use super::request_options::{RequestOptions, Tries};
+use super::secrets::Secrets;
 use super::token::Token;
 use super::traffic::{Meter, Traffic};
 use crate::config;
@@ -35,9 +38,6 @@ const BODY_LIMIT_BYTES: u64 = 256 * 1024 * 1024;
 /// Some servers begin JSON with it, although RFC 8259 forbids it.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// The longest message of a server that is shown, in characters.
-const MESSAGE_LIMIT: usize = 300;
-
 /// A long wait for the rate budget is counted in steps of this length, so that it shows as
 /// progress.
 const WAIT_STEP: Duration = Duration::from_secs(60);
@@ -46,6 +46,11 @@ const WAIT_STEP: Duration = Duration::from_secs(60);
 pub struct Client {
     http: reqwest::Client,
     token: CurrentToken,
+    /// The headers and the query parameters that every request carries.
+    headers: HeaderMap,
+    query: Vec<(String, String)>,
+    /// The secrets other than the token.
+    secrets: Secrets,
     base: Url,
     timeout: Option<Duration>,
     max_retries: u32,
@@ -68,7 +73,11 @@ pub struct Received {
 
 impl Client {
     /// Returns a client for the configured feed. Sends no request.
-    pub fn new(settings: &config::Feed, token: Token, stop: Stop) -> anyhow::Result<Client> {
+    pub fn new(
+        settings: &config::Feed,
+        credentials: Credentials,
+        stop: Stop,
+    ) -> anyhow::Result<Client> {
         let origin = settings.base_url.origin();
         let same_origin = Policy::custom(move |attempt| {
             if attempt.url().origin() != origin {
@@ -89,9 +98,18 @@ impl Client {
             requests: requests.get(),
             span,
         });
+        let token_requests = TokenRequests::new(
+            settings.base_url.clone(),
+            credentials.headers.clone(),
+            credentials.secrets.clone(),
+            settings.timeout,
+        )?;
         Ok(Client {
             http,
-            token: CurrentToken::new(token, &settings.token),
+            token: CurrentToken::new(credentials.issuer, token_requests),
+            headers: credentials.headers,
+            query: credentials.query,
+            secrets: credentials.secrets,
             base: settings.base_url.clone(),
             timeout: settings.timeout,
             max_retries: settings.max_retries,
@@ -134,6 +152,21 @@ impl Client {
         } else {
             Err(FeedError::OtherOrigin(url.origin().ascii_serialization()))
         }
+    }
+
+    /// Returns a link of the feed without credentials. [`Client::get`] adds the configured
+    /// ones to each request.
+    pub fn without_secrets(&self, link: &str) -> String {
+        self.secrets().without_secrets(link)
+    }
+
+    /// Returns all secrets, including the token that requests use now.
+    fn secrets(&self) -> Secrets {
+        let mut secrets = self.secrets.clone();
+        if let Some(token) = self.token.known() {
+            secrets.add(token.secret());
+        }
+        secrets
     }
 
     /// Returns the traffic up to now.
@@ -288,17 +321,13 @@ impl Client {
     }
 
     /// Returns the token that requests use.
-    #[expect(
-        clippy::unused_async,
-        reason = "another source of tokens needs a request"
-    )]
     pub async fn token(&self) -> Result<Token, FeedError> {
-        Ok(self.token.get())
+        self.token.get().await.map_err(Failure::after_one_try)
     }
 
     /// Sends a request, and once more with another token if the feed refuses this one.
     async fn receive(&self, url: &Url, options: RequestOptions) -> Result<Received, Failure> {
-        let token = self.token.get();
+        let token = self.token.get().await?;
         let message = match self.send(url, options, &token).await {
             Err(Failure::Final(FeedError::Unauthorized {
                 status: 401,
@@ -307,19 +336,12 @@ impl Client {
             result => return result,
         };
 
-        let message = match self.token.renew(&token).await {
-            Ok(Some(token)) => {
-                self.wait_for_budget().await?;
-                self.meter.retry();
-                return self.send(url, options, &token).await;
-            }
-            Ok(None) => message,
-            Err(error) => error.to_string(),
+        let Some(token) = self.token.renew(&token).await? else {
+            return Err(Failure::refused_credentials(message));
         };
-        Err(Failure::Final(FeedError::Unauthorized {
-            status: 401,
-            message,
-        }))
+        self.wait_for_budget().await?;
+        self.meter.retry();
+        self.send(url, options, &token).await
     }
 
     async fn send(
@@ -328,8 +350,12 @@ impl Client {
         options: RequestOptions,
         token: &Token,
     ) -> Result<Received, Failure> {
-        let mut request = self.http.get(url.clone()).header("Accept", options.accept);
-        request = request.header(ACCEPT_ENCODING, "gzip");
+        let mut request = self
+            .http
+            .get(self.with_parameters(url))
+            .headers(self.headers.clone())
+            .header(ACCEPT, options.accept)
+            .header(ACCEPT_ENCODING, "gzip");
         if let Some(header) = token.header() {
             request = request.header(AUTHORIZATION, header);
         }
@@ -342,15 +368,37 @@ impl Client {
         self.read_headers(response.headers());
         let status = response.status();
         if status.is_success() {
+            let next_link = next_link(response.headers(), response.url());
+            let body = self.body(response).await?;
+            if let Some(code) = refusal_of_credentials(&body) {
+                return Err(Failure::refused_credentials(code));
+            }
             self.token.accepted(token);
-            return Ok(Received {
-                next_link: next_link(response.headers(), response.url()),
-                body: self.body(response).await?,
-            });
+            return Ok(Received { next_link, body });
         }
         let pause = asked_pause(response.headers(), self.date());
-        let message = self.server_message(response, token).await;
+        let message = self.server_message(response).await;
         Err(Failure::of_status(status, message, pause))
+    }
+
+    /// Returns a URL with the configured query parameters that it lacks. Nothing else has
+    /// this URL: it may hold secrets.
+    fn with_parameters(&self, url: &Url) -> Url {
+        let mut url = url.clone();
+        for (name, value) in &self.query {
+            let is_given = url
+                .query_pairs()
+                .any(|(given, _)| given.eq_ignore_ascii_case(name));
+            if !is_given {
+                let pair = query_pair(name, value);
+                let query = match url.query() {
+                    Some(query) if !query.is_empty() => format!("{query}&{pair}"),
+                    _ => pair,
+                };
+                url.set_query(Some(&query));
+            }
+        }
+        url
     }
 
     async fn body(&self, mut response: Response) -> Result<Vec<u8>, Failure> {
@@ -391,21 +439,14 @@ impl Client {
         Ok(body)
     }
 
-    /// Returns the server's error message as one line, cut to [`MESSAGE_LIMIT`].
-    async fn server_message(&self, response: Response, token: &Token) -> String {
+    /// Returns the server's error message as one line.
+    async fn server_message(&self, response: Response) -> String {
         let body = self.body(response).await.unwrap_or_default();
         let json: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
         let message = json["error"]["message"]
             .as_str()
             .or(json["message"].as_str());
-        // The token is removed before the cut, because part of a token is a leak too.
-        let line: String = token
-            .redact(message.unwrap_or_default())
-            .chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .take(MESSAGE_LIMIT)
-            .collect();
-        line.trim().to_owned()
+        one_line(&self.secrets().redact(message.unwrap_or_default()))
     }
 
     /// Reads the feed's time and its count of requests.
@@ -422,4 +463,31 @@ impl Client {
             self.budget.set_remaining(remaining as u64, reset_in);
         }
     }
+}
+
+/// Returns the error code of a body that refuses the credentials although its status says
+/// success. Source: Rapattoni's clients, whose token had expired.
+fn refusal_of_credentials(body: &[u8]) -> Option<String> {
+    const LARGEST_BYTES: usize = 4_096;
+    const CODES: [&str; 4] = [
+        "invalid_grant",
+        "invalid_token",
+        "invalid_client",
+        "expired_token",
+    ];
+    if body.len() > LARGEST_BYTES {
+        return None;
+    }
+    let json: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let code = json["error"].as_str()?;
+    CODES.contains(&code).then(|| code.to_owned())
+}
+
+/// Returns a query parameter, percent-encoded. Some servers read `+` literally, so a space
+/// is `%20`.
+fn query_pair(name: &str, value: &str) -> String {
+    let pair = form_urlencoded::Serializer::new(String::new())
+        .append_pair(name, value)
+        .finish();
+    pair.replace('+', "%20").replace("%24", "$")
 }

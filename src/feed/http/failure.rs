@@ -32,6 +32,28 @@ impl Failure {
         }
     }
 
+    /// Returns the error of a request that is not tried again.
+    pub fn after_one_try(self) -> FeedError {
+        match self {
+            Failure::Final(error) => error,
+            Failure::Temporary {
+                problem, status, ..
+            } => FeedError::Unavailable {
+                tries: 1,
+                last: problem,
+                status,
+            },
+        }
+    }
+
+    /// Returns the failure of a request whose credentials the feed refused.
+    pub fn refused_credentials(message: String) -> Failure {
+        Failure::Final(FeedError::Unauthorized {
+            status: 401,
+            message,
+        })
+    }
+
     /// Classifies a response by its status.
     pub fn of_status(status: StatusCode, message: String, pause: Option<Duration>) -> Failure {
         let code = status.as_u16();

@@ -1,11 +1,9 @@
-//! The bearer token, and where it comes from.
+//! The bearer token.
 
 use std::fmt;
 use std::process::{Command, Stdio};
 
 use reqwest::header::HeaderValue;
-
-use crate::config::TokenSource;
 
 /// The bearer token. It cannot be printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -17,14 +15,19 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Why there is no usable token.
+/// Why there are no usable credentials.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// The environment variable is not set.
-    #[error("the environment variable {0} is not set")]
-    Unset(String),
-    /// The token is empty or has invalid characters.
-    #[error("the token from {0} is empty or not plain text without spaces")]
+    #[error("the environment variable {variable} is not set")]
+    Unset {
+        /// The variable.
+        variable: String,
+        /// What it must hold.
+        content: &'static str,
+    },
+    /// The token or another value is empty or has characters that cannot be sent.
+    #[error("the value of {0} is empty or not plain text")]
     Unusable(String),
     /// The command could not be started, or it failed.
     #[error("feed.token_command `{program}` {what}")]
@@ -37,18 +40,6 @@ pub enum TokenError {
 }
 
 impl Token {
-    /// Reads the token from the configured source.
-    pub fn fetch(source: &TokenSource) -> Result<Token, TokenError> {
-        match source {
-            TokenSource::Env(name) => match std::env::var(name) {
-                Ok(text) => Token::checked(&text, name),
-                Err(std::env::VarError::NotPresent) => Err(TokenError::Unset(name.clone())),
-                Err(std::env::VarError::NotUnicode(_)) => Err(TokenError::Unusable(name.clone())),
-            },
-            TokenSource::Command(words) => from_command(words),
-        }
-    }
-
     /// Checks that text can be sent in a header. `origin` names its source in an error.
     pub fn checked(text: &str, origin: &str) -> Result<Token, TokenError> {
         let text = text.trim();
@@ -56,6 +47,32 @@ impl Token {
             return Err(TokenError::Unusable(origin.to_owned()));
         }
         Ok(Token(text.to_owned()))
+    }
+
+    /// Returns the token that a program prints. The first word is its name.
+    pub fn from_command(words: &[String]) -> Result<Token, TokenError> {
+        let (program, arguments) = words.split_first().ok_or_else(|| TokenError::Command {
+            program: String::new(),
+            what: "is empty".to_owned(),
+        })?;
+        let failed = |what: String| TokenError::Command {
+            program: program.clone(),
+            what,
+        };
+        let output = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::inherit())
+            .stderr(Stdio::inherit())
+            .output()
+            .map_err(|error| failed(format!("cannot be run: {error}")))?;
+        if !output.status.success() {
+            return Err(failed(format!("failed ({})", output.status)));
+        }
+        let text = String::from_utf8_lossy(&output.stdout);
+        Token::checked(
+            text.lines().next().unwrap_or_default(),
+            "feed.token_command",
+        )
     }
 
     /// Returns the `Authorization` header, marked so that the HTTP library does not log it.
@@ -72,33 +89,8 @@ impl Token {
         Some(value)
     }
 
-    /// Removes the token from text that a server may have echoed.
-    pub fn redact(&self, text: &str) -> String {
-        text.replace(&self.0, "…")
+    /// Returns the token as it is, to recognise it in texts of a server.
+    pub(super) fn secret(&self) -> &str {
+        &self.0
     }
-}
-
-fn from_command(words: &[String]) -> Result<Token, TokenError> {
-    let (program, arguments) = words.split_first().ok_or_else(|| TokenError::Command {
-        program: String::new(),
-        what: "is empty".to_owned(),
-    })?;
-    let failed = |what: String| TokenError::Command {
-        program: program.clone(),
-        what,
-    };
-    let output = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::inherit())
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| failed(format!("cannot be run: {error}")))?;
-    if !output.status.success() {
-        return Err(failed(format!("failed ({})", output.status)));
-    }
-    let text = String::from_utf8_lossy(&output.stdout);
-    Token::checked(
-        text.lines().next().unwrap_or_default(),
-        "feed.token_command",
-    )
 }

@@ -179,8 +179,8 @@ async fn complete_children(
     Ok(())
 }
 
-/// Requests a page. Its next link is as [`absolute`] returns it, or that of the `Link`
-/// header.
+/// Requests a page. Its next links have no credentials. Its own next link is as [`absolute`]
+/// returns it, or that of the `Link` header.
 async fn get_page(
     client: &Client,
     url: &Url,
@@ -194,7 +194,16 @@ async fn get_page(
         page.next_link = page.next_link.or_else(|| received.next_link.clone());
         Ok(page)
     };
-    client.get_received(url, options, decode).await
+    let mut page = client.get_received(url, options, decode).await?;
+    let lists = page
+        .records
+        .iter_mut()
+        .flat_map(|record| &mut record.children);
+    let links = lists.flatten().map(|children| &mut children.next_link);
+    for link in links.chain([&mut page.next_link]) {
+        *link = link.take().map(|link| client.without_secrets(&link));
+    }
+    Ok(page)
 }
 
 /// Returns the URL of a link that is only a query, such as `?$skip=100`. It is relative to the

@@ -9,7 +9,8 @@ use crate::config;
 /// limit that decides it: no time if they are within all of them. `None` without limits.
 pub fn time_at(requests: u64, feed: &config::Feed) -> Option<(Duration, String)> {
     let limits = [
-        (feed.requests_per_minute, 60_u64, "a minute"),
+        (feed.requests_per_second, 1_u64, "a second"),
+        (feed.requests_per_minute, 60, "a minute"),
         (feed.requests_per_hour, 3_600, "an hour"),
         (feed.requests_per_day, 86_400, "a day"),
     ];

@@ -1,10 +1,12 @@
 //! Simulated feeds, and their records.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json};
 use simulator::{Clock, Options, Request, Simulator};
 
-use super::{is_child, stored_timestamp, table};
+use super::{Proxy, is_child, stored_timestamp, table};
 
 /// The token of every simulated feed. It is easy to find where a secret must not be.
 pub const TOKEN: &str = "tok3n-that-must-never-show";
@@ -43,6 +45,20 @@ pub fn feed_with(listings: u64, change: impl FnOnce(&mut Options)) -> Simulator 
     change(&mut options);
     let seed = options.seed;
     Simulator::start(options).unwrap_or_else(|error| panic!("starting feed {seed}: {error:#}"))
+}
+
+/// Starts a feed, and a proxy behind which the feed accepts only another token after a
+/// number of answers.
+pub fn feed_that_changes_its_token(after: u32) -> (Arc<Simulator>, Proxy) {
+    let feed = Arc::new(feed(300));
+    let (changed, mut answered) = (feed.clone(), 0);
+    let proxy = Proxy::of(&feed, move |_| {
+        answered += 1;
+        if answered == after {
+            changed.set_server(|server| server.token = Some("the-second-token".to_owned()));
+        }
+    });
+    (feed, proxy)
 }
 
 pub fn instant(text: &str) -> DateTime<Utc> {

@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc::channel};
 use std::thread;
 
-use axum::{Router, body::Body, extract::Request as HttpRequest, response::Response};
+use axum::{
+    Router, body::Body, extract::Request as HttpRequest, http::HeaderMap, response::Response,
+};
 use serde_json::Value as Json;
 use simulator::Simulator;
 
@@ -44,6 +46,7 @@ pub struct Proxy {
     declare: Arc<Mutex<Box<Declare>>>,
     origin: Arc<Mutex<String>>,
     has_clock: Arc<AtomicBool>,
+    seen: Arc<Mutex<Vec<(String, HeaderMap)>>>,
 }
 
 impl Proxy {
@@ -54,12 +57,14 @@ impl Proxy {
         let declare: Arc<Mutex<Box<Declare>>> = Arc::new(Mutex::new(Box::new(|text| text)));
         let origin = Arc::new(Mutex::new(origin_of(&feed.base_url())));
         let has_clock = Arc::new(AtomicBool::new(true));
+        let seen = Arc::default();
         let upstream = Upstream {
             path: url::Url::parse(&feed.base_url()).unwrap().path().to_owned(),
             origin: origin.clone(),
             has_clock: has_clock.clone(),
             change: change.clone(),
             declare: declare.clone(),
+            seen: Arc::clone(&seen),
         };
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -75,7 +80,13 @@ impl Proxy {
             declare,
             origin,
             has_clock,
+            seen,
         }
+    }
+
+    /// Returns the path, the query and the headers of each request.
+    pub fn seen(&self) -> Vec<(String, HeaderMap)> {
+        self.seen.lock().unwrap().clone()
     }
 
     /// Sends a `Date` header that is no date from now on.
@@ -137,6 +148,7 @@ struct Upstream {
     has_clock: Arc<AtomicBool>,
     change: Arc<Mutex<Box<Change>>>,
     declare: Arc<Mutex<Box<Declare>>>,
+    seen: Arc<Mutex<Vec<(String, HeaderMap)>>>,
 }
 
 async fn serve(upstream: Upstream, sender: std::sync::mpsc::Sender<String>) {
@@ -163,6 +175,8 @@ async fn forward(
 ) -> Response {
     let path = request.uri().path_and_query().unwrap().to_string();
     let mut headers = request.headers().clone();
+    let seen = (path.clone(), headers.clone());
+    upstream.seen.lock().unwrap().push(seen);
     headers.remove("host");
     headers.remove("accept-encoding");
     let url = format!("{upstream_origin}{path}");
