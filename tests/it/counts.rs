@@ -124,6 +124,28 @@ fn a_count_that_says_nothing_is_not_used() {
 }
 
 #[test]
+fn a_total_count_takes_precedence_over_the_count_of_the_page() {
+    let feed = silent_feed(90);
+    let proxy = Proxy::of(&feed, |answer| {
+        if asks_for_count(answer) {
+            let total = answer.body["@odata.count"].take();
+            answer.body["@odata.totalCount"] = total;
+            answer.body["@odata.count"] = json!(answer.records().len());
+        }
+    });
+    let mirror = Mirror::at(&proxy.base_url, |settings| {
+        settings.resources = vec!["Property"]
+    });
+    let plan = mirror.run(&["check", "--json"]).json();
+    assert_eq!(plan["resources"][0]["records"], 90);
+    mirror.sync();
+    delete(&feed, 3);
+    mirror.sync();
+    assert_eq!(reconciles(&mirror), 1);
+    assert_mirror_equals_feed(&mirror.open(), &feed, &["Property"]);
+}
+
+#[test]
 fn a_mass_deletion_waits_at_the_end_of_a_sync_too() {
     let feed = silent_feed(100);
     let mirror = Mirror::with(&feed, |settings| settings.resources = vec!["Property"]);

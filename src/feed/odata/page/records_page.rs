@@ -76,7 +76,7 @@ impl Page {
         let mut page = Page {
             entries: entries.len(),
             next_link: page_body.next_link,
-            count: page_body.count,
+            count: page_body.total_count.or(page_body.count),
             ..Page::default()
         };
         if entries.iter().any(Entry::has_rejects) {

@@ -21,6 +21,9 @@ pub struct PageBody {
     pub next_link: Option<String>,
     /// The number of records that match the query.
     pub count: Option<u64>,
+    /// The same on servers whose `@odata.count` is that of the page. Source: clients of
+    /// Constellation.
+    pub total_count: Option<u64>,
 }
 
 /// Decodes a response.
@@ -72,6 +75,7 @@ impl<'de> Visitor<'de> for PageSeed<'_> {
                 "value" => body.entries = Some(members.next_value_seed(EntriesSeed(self))?),
                 "@odata.nextLink" | "@nextLink" => body.next_link = next_link(&mut members)?,
                 "@odata.count" | "@count" => body.count = members.next_value::<Count>()?.0,
+                "@odata.totalCount" => body.total_count = members.next_value::<Count>()?.0,
                 "error" => return Err(A::Error::custom("an error instead of records")),
                 _ => {
                     members.next_value::<IgnoredAny>()?;

@@ -24,6 +24,7 @@ pub fn read_separately(body: &[u8], page: PageSeed<'_>) -> Option<PageBody> {
         let part = decode(&object_of(member), page).ok()?;
         found.next_link = found.next_link.or(part.next_link);
         found.count = found.count.or(part.count);
+        found.total_count = found.total_count.or(part.total_count);
     }
     Some(found)
 }
