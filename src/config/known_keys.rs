@@ -19,6 +19,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 9] = [
             "token_command",
             "page_size",
             "deleted_when",
+            "timestamps",
             "timeout",
             "max_retries",
             "retry_delay",

@@ -6,7 +6,6 @@
 
 mod config_error;
 mod deleted_when;
-mod dialect;
 mod job_times;
 mod known_keys;
 mod load;
@@ -15,6 +14,7 @@ mod nearest_name;
 mod parameter;
 mod parse;
 mod photo_defaults;
+mod precision;
 mod profile;
 mod secret_names;
 mod section_reader;
@@ -30,11 +30,11 @@ mod warnings;
 
 pub use config_error::ConfigError;
 pub use deleted_when::DeletedWhen;
-pub use dialect::{Dialect, Precision};
 pub use job_times::{Schedule, When};
 pub use nearest_name::nearest_name;
 pub use parameter::{Parameter, ParameterValue};
 pub use photo_defaults::{PhotoDefaults, SendToken};
+pub use precision::Precision;
 pub use profile::{OAuthDefaults, Profile, placeholders};
 pub use secret_names::is_secret_name;
 pub use settings::{Config, Feed, Media, Mirror, Monitor, Retention, Sync, Watch};

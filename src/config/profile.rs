@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 
-use super::dialect::Dialect;
 use super::photo_defaults::PhotoDefaults;
+use super::precision::Precision;
 
 /// A kind of server. It sets the defaults of a configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,8 +41,8 @@ pub struct Profile {
     pub active: &'static str,
     /// How its photos are downloaded.
     pub photos: PhotoDefaults,
-    /// The particulars that shape requests.
-    pub dialect: Dialect,
+    /// The precision of timestamps in a filter.
+    pub timestamps: Precision,
 }
 
 /// How a service gives tokens for a client's name and secret.

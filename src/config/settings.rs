@@ -9,10 +9,10 @@ use std::time::Duration;
 use url::Url;
 
 use super::deleted_when::DeletedWhen;
-use super::dialect::Dialect;
 use super::job_times::Schedule;
 use super::parameter::Parameter;
 use super::photo_defaults::SendToken;
+use super::precision::Precision;
 use super::profile::Profile;
 use super::token_source::TokenSource;
 use super::transition::Transition;
@@ -44,8 +44,8 @@ pub struct Config {
 pub struct Feed {
     /// The kind of server, which sets the defaults.
     pub profile: &'static Profile,
-    /// The particulars that shape requests.
-    pub dialect: Dialect,
+    /// The precision of timestamps in a filter.
+    pub timestamps: Precision,
     /// The root of the service, http or https. Its path has no trailing slash.
     pub base_url: Url,
     /// How the feed marks deleted records that it still sends. None = it does not.

@@ -19,6 +19,7 @@ pub fn template(profile: &Profile) -> String {
         Some(caution) => format!("# Caution: {caution}.\n"),
         None => String::new(),
     };
+    let timestamps = profile.timestamps.name();
     let overlap = duration_text(profile.overlap);
     let token_env = profile.token_env();
     let token = if profile.oauth.is_some() { "# " } else { "" };
@@ -57,6 +58,7 @@ profile = "{profile}"  # sets the defaults below; docs/feeds.md describes each p
 page_size = {page_size}  # records at once, 1 to 10000
 deleted_when = "{deleted_when}"  # records that the feed marks as deleted, such as "MlgCanView eq false"
 timeout = "60s"  # to connect, and for each read
+timestamps = "{timestamps}"  # in filters: "as-sent", or "milliseconds"
 max_retries = 3  # after the first try
 retry_delay = "5s"  # doubles, with jitter; Retry-After goes first
 max_concurrent = 4  # requests at a time, 1 to 64

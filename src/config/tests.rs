@@ -37,7 +37,7 @@ fn the_defaults_are_those_of_the_contract() {
     let contract = Config {
         feed: Feed {
             profile: &PROFILES[0],
-            dialect: PROFILES[0].dialect,
+            timestamps: Precision::AsStored,
             deleted_when: None,
             base_url: Url::parse(url).expect("a URL"),
             token: TokenSource::Env("WFRMLS_BEARER_TOKEN".into()),
@@ -174,11 +174,13 @@ fn settings_replace_the_defaults_of_a_profile() {
     assert_eq!(trestle.feed.requests_per_hour, NonZeroU32::new(7_200));
     let config = parsed(
         "[feed]\nprofile = \"trestle\"\nbase_url = \"https://api.example.com\"\n\
-         page_size = 1000\nrequests_per_minute = 280\nrequests_per_hour = 0\n\
+         page_size = 1000\ntimestamps = \"as-sent\"\nrequests_per_minute = 280\nrequests_per_hour = 0\n\
          [sync]\noverlap = \"1h\"\n[schedule]\ntimezone = \"America/Chicago\"\nreconcile = \"\"",
     );
     assert_eq!(config.feed.base_url.as_str(), "https://api.example.com/");
     assert_eq!(config.feed.page_size, 1_000);
+    assert_eq!(trestle.feed.timestamps, Precision::Millis);
+    assert_eq!(config.feed.timestamps, Precision::AsStored);
     assert_eq!(config.feed.requests_per_minute, NonZeroU32::new(280));
     assert_eq!(config.feed.requests_per_hour, None);
     assert_eq!(config.sync.overlap, Duration::from_secs(3_600));

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 
-use super::dialect::{Dialect, Precision};
 use super::nearest_name::nearest_name;
 use super::photo_defaults::{PhotoDefaults, SendToken};
+use super::precision::Precision;
 use super::profile::{OAuthDefaults, Profile};
 
 /// Every profile. The first is the default.
@@ -44,10 +44,8 @@ const WFRMLS: Profile = Profile {
     reconcile: "",
     timezone: Tz::America__Denver,
     active: "Odata.Models.StandardStatus'Active'",
-    dialect: Dialect {
-        // Its timestamps have whole seconds.
-        timestamps: Precision::AsStored,
-    },
+    // Its timestamps have whole seconds.
+    timestamps: Precision::AsStored,
     ..RESO
 };
 
@@ -94,10 +92,8 @@ const RESO: Profile = Profile {
         size: "",
         url_life: Duration::ZERO,
     },
-    dialect: Dialect {
-        // RESO's reference server compares timestamps as text with three digits.
-        timestamps: Precision::Millis,
-    },
+    // RESO's reference server compares timestamps as text with three digits.
+    timestamps: Precision::Millis,
 };
 
 /// A time of day after the full sync.
@@ -153,10 +149,8 @@ const SPARK: Profile = Profile {
     largest_page: Some(1_000),
     // Source: sparkplatform.com/docs/reso/replication: its servers have caches.
     overlap: Duration::from_secs(20 * 60),
-    dialect: Dialect {
-        // Source: sparkplatform.com/docs/reso/replication: whole seconds.
-        timestamps: Precision::AsStored,
-    },
+    // Source: sparkplatform.com/docs/reso/replication: whole seconds.
+    timestamps: Precision::AsStored,
     ..RESO
 };
 
@@ -244,10 +238,8 @@ const CREA: Profile = Profile {
     page_size: 100,
     largest_page: Some(100),
     timezone: Tz::America__Toronto,
-    dialect: Dialect {
-        // Two digits since June 2023.
-        timestamps: Precision::AsStored,
-    },
+    // Two digits since June 2023.
+    timestamps: Precision::AsStored,
     ..RESO
 };
 

@@ -12,14 +12,14 @@ use super::http::{
 };
 use super::odata::{Announced, DeletedBody, DeletedNames, DeletedPosition, Metadata, Page};
 use super::paging::{ParallelReader, Position, Step, Sweep};
-use crate::config::{self, Config, Dialect};
+use crate::config::{self, Config, Precision};
 use crate::record::Shape;
 use crate::stop::Stop;
 
 /// A connection to one feed.
 pub struct Feed {
     client: Arc<Client>,
-    dialect: Dialect,
+    timestamps: Precision,
     page_size: u32,
     max_concurrent: usize,
     runtime: Runtime,
@@ -46,7 +46,7 @@ impl Feed {
         Ok(Feed {
             capabilities: Arc::new(Capabilities::new(client.clone())),
             client,
-            dialect: settings.dialect,
+            timestamps: settings.timestamps,
             page_size: settings.page_size,
             max_concurrent: settings.max_concurrent,
             runtime,
@@ -58,9 +58,9 @@ impl Feed {
         Assets::open(config, self.client.clone(), stop)
     }
 
-    /// Returns the particulars of this server.
-    pub fn dialect(&self) -> Dialect {
-        self.dialect
+    /// Returns the precision of timestamps in a filter.
+    pub fn timestamps(&self) -> Precision {
+        self.timestamps
     }
 
     /// Returns what is known of the server.
@@ -154,7 +154,7 @@ impl Feed {
         position: &DeletedPosition,
     ) -> Result<Announced, FeedError> {
         let query = names
-            .query(entity_set, after, position, self.dialect.timestamps)
+            .query(entity_set, after, position, self.timestamps)
             .top(self.page_size.into());
         let url = self.client.url(&query.to_path_and_query())?;
         let request = self
@@ -188,7 +188,7 @@ impl Feed {
             filter,
             select,
             page_size: self.page_size,
-            timestamps: self.dialect.timestamps,
+            timestamps: self.timestamps,
             tries: Tries::Configured,
             trusts_count: self.capabilities.counts_all_matching(),
             refuses_or: self.capabilities.refuses_or(),

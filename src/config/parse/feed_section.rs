@@ -12,6 +12,7 @@ use super::sync_section::resource;
 use super::token_setting::token_source;
 use crate::config::config_error::ConfigError;
 use crate::config::deleted_when::DeletedWhen;
+use crate::config::precision::Precision;
 use crate::config::profile::{Profile, placeholders};
 use crate::config::section_reader::{Section, Value};
 use crate::config::settings::Feed;
@@ -39,7 +40,7 @@ pub(super) fn feed_section(section: Section<'_>) -> Result<Feed> {
     }
     Ok(Feed {
         profile,
-        dialect: profile.dialect,
+        timestamps: timestamps(section, profile)?,
         base_url: base_url(section, profile)?,
         deleted_when: deleted_when(section, profile)?,
         token: token_source(section, profile)?,
@@ -95,6 +96,15 @@ fn base_url(section: Section<'_>, profile: &Profile) -> Result<Url> {
     let root = url.path().trim_end_matches('/').to_owned();
     url.set_path(&root);
     Ok(url)
+}
+
+/// Parses the precision of timestamps.
+fn timestamps(section: Section<'_>, profile: &Profile) -> Result<Precision> {
+    match section.value("timestamps") {
+        None => Ok(profile.timestamps),
+        Some(value) => Precision::named(value.text()?)
+            .ok_or_else(|| value.must_be(r#""as-sent" or "milliseconds""#)),
+    }
 }
 
 /// Parses the mark of deleted records. Empty text means that there is none.

@@ -51,7 +51,7 @@ pub fn survey(
     };
     let now = stored_instant(feed.now());
     if survey.newest.as_ref().is_some_and(|found| *found > now) {
-        let until = timestamp_literal(&now, feed.dialect().timestamps);
+        let until = timestamp_literal(&now, feed.timestamps());
         let page = feed.page(
             &newest_query(shape, filter, Some(until), false),
             shape,
