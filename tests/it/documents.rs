@@ -135,6 +135,40 @@ fn datasette_shows_the_column_descriptions_of_the_document() {
     }
 }
 
+/// Returns the settings for the credentials.
+fn access_rows(profile: &Profile) -> Vec<(&'static str, String)> {
+    let text = |text: &str| format!("`{text:?}`");
+    let Some(oauth) = &profile.oauth else {
+        return vec![("feed.token_env", text(&profile.token_env()))];
+    };
+    let client_auth = if oauth.basic { "basic" } else { "body" };
+    let mut rows = vec![
+        ("feed.oauth.token_url", text(oauth.token_url)),
+        ("feed.oauth.grant", text(oauth.grant)),
+        ("feed.oauth.client_auth", text(client_auth)),
+        ("feed.oauth.scope", text(oauth.scope.unwrap_or_default())),
+        (
+            "feed.oauth.client_id_env",
+            text(&profile.variable("CLIENT_ID")),
+        ),
+        (
+            "feed.oauth.client_secret_env",
+            text(&profile.variable("CLIENT_SECRET")),
+        ),
+    ];
+    if oauth.grant == "password" {
+        rows.push((
+            "feed.oauth.username_env",
+            text(&profile.variable("USERNAME")),
+        ));
+        rows.push((
+            "feed.oauth.password_env",
+            text(&profile.variable("PASSWORD")),
+        ));
+    }
+    rows
+}
+
 /// Returns the settings for photos that differ from those of `reso`.
 fn photo_rows(photos: &PhotoDefaults) -> Vec<(&'static str, String)> {
     let text = |text: &str| format!("`{text:?}`");
@@ -176,7 +210,6 @@ fn settings_table(profile: &Profile) -> String {
     };
     let rows = [
         ("feed.base_url", base_url),
-        ("feed.token_env", text(&profile.token_env())),
         ("feed.page_size", page_size),
         ("feed.requests_per_minute", minute.to_string()),
         ("feed.requests_per_hour", hour.to_string()),
@@ -190,8 +223,9 @@ fn settings_table(profile: &Profile) -> String {
         ("schedule.timezone", text(profile.timezone.name())),
         ("schedule.reconcile", text(profile.reconcile)),
     ];
+    let access = access_rows(profile);
     let photos = photo_rows(&profile.photos);
-    let rows = rows.into_iter().chain(photos);
+    let rows = access.into_iter().chain(rows).chain(photos);
     let rows: Vec<_> = rows
         .map(|(key, value)| format!("| `{key}` | {value} |\n"))
         .collect();

@@ -102,7 +102,11 @@ fn init_names_what_the_profile_needs_next() {
     let feed = feed(1);
     let mut mirror = Mirror::of(&feed);
     mirror.token = None;
-    let cases: [(&str, &[&str]); 4] = [
+    let cases: [(&str, &[&str]); 5] = [
+        (
+            "trestle",
+            &["put the credentials into TRESTLE_CLIENT_ID, TRESTLE_CLIENT_SECRET, then run"],
+        ),
         (
             "wfrmls",
             &["next: put the token into WFRMLS_BEARER_TOKEN, then run `mlsmirror check`"],
