@@ -22,8 +22,12 @@ pub struct FieldShape {
 /// A navigation property that is requested with `$expand`.
 #[derive(Clone, Debug)]
 pub struct ChildShape {
-    /// The navigation property's name.
+    /// The name of the navigation property, or of the field.
     pub name: String,
+    /// Whether the server embeds the records in each listing, so that `$expand` is not needed.
+    pub is_embedded: bool,
+    /// Whether the records come only in such lists.
+    pub is_only_source: bool,
     /// The shape of its records.
     pub shape: Shape,
 }

@@ -19,7 +19,7 @@ pub use http::{
 };
 pub use odata::{
     Announced, Announcement, DELETED_NAMES, DeletedNames, DeletedPosition, KeylessAnnouncement,
-    Known, Metadata, Page, ShapeError, Wanted, columns, declared, member_value, metadata, parent,
-    query, shape,
+    Known, Metadata, Page, ShapeError, Wanted, columns, declared, is_nested, member_value,
+    metadata, parent, query, shape,
 };
 pub use paging::{Cursor, Key, ParallelReader, Position, Step, Sweep};

@@ -31,6 +31,7 @@ mod migration;
 mod monitor;
 mod moves;
 mod oauth;
+mod nested_children;
 mod output;
 mod paging;
 mod parameters;

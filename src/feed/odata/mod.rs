@@ -1,6 +1,8 @@
 //! OData: `$metadata`, queries, and the records in a response.
 
+mod children;
 mod count;
+mod declared;
 mod deleted;
 pub mod metadata;
 mod page;
@@ -10,6 +12,8 @@ mod roles;
 mod shape;
 mod shape_error;
 
+pub use children::is_nested;
+pub use declared::{Known, declared};
 pub use deleted::{
     Announced, Announcement, DELETED_NAMES, DeletedBody, DeletedNames, DeletedPosition,
     KeylessAnnouncement,
@@ -19,6 +23,6 @@ pub use metadata::Metadata;
 pub use page::LastChange;
 pub use page::Page;
 pub use raw_json::member_value;
-pub use roles::{Known, declared, parent};
+pub use roles::parent;
 pub use shape::{Wanted, columns, shape};
 pub use shape_error::ShapeError;

@@ -1,74 +1,11 @@
-//! Finds the entity set, the key, the timestamp and the parent of a resource in `$metadata`.
+//! Finds the key, the timestamp and the parent of a resource in `$metadata`.
 
-use std::collections::BTreeMap;
-
+use super::children::is_nested;
+use super::declared::{Known, declared};
 use super::metadata::{EntityType, Metadata};
 use super::shape_error::ShapeError;
-use crate::config::nearest_name;
 use crate::record::{HeldTable, Parent, RECORD_KEY, Roles};
 use crate::resource::{Resource, TIMESTAMPS};
-
-/// What decides the roles of fields in addition to `$metadata`.
-#[derive(Clone, Copy, Debug)]
-pub struct Known<'a> {
-    /// The configured entity sets.
-    pub sets: &'a BTreeMap<Resource, String>,
-    /// The tables of the mirror. A table keeps its key, and its relation to listings.
-    pub held: &'a BTreeMap<Resource, HeldTable>,
-}
-
-static NO_SETS: BTreeMap<Resource, String> = BTreeMap::new();
-static NO_TABLES: BTreeMap<Resource, HeldTable> = BTreeMap::new();
-
-impl Default for Known<'_> {
-    fn default() -> Self {
-        Known {
-            sets: &NO_SETS,
-            held: &NO_TABLES,
-        }
-    }
-}
-
-impl Known<'_> {
-    fn held(&self, resource: Resource) -> Option<&HeldTable> {
-        let held = self.held.get(&resource);
-        held.filter(|held| !held.columns.is_empty())
-    }
-}
-
-/// Returns the entity set of a resource, and the type of its records: the configured set,
-/// the set with its name, the only set of the type with its name, or that type.
-pub fn declared<'m>(
-    metadata: &'m Metadata,
-    resource: Resource,
-    known: Known<'_>,
-) -> Result<(&'m str, &'m EntityType), ShapeError> {
-    let configured = known.sets.get(&resource);
-    let name = configured.map_or(resource.entity_set(), String::as_str);
-    if let Some(set) = metadata.sets.iter().find(|set| set.name == name)
-        && let Some(entity) = metadata.entity(&set.entity_type)
-    {
-        return Ok((&set.name, entity));
-    }
-    let undeclared = || {
-        let sets = metadata.sets.iter().map(|set| set.name.as_str());
-        ShapeError::Undeclared {
-            resource,
-            set: name.to_owned(),
-            near: nearest_name(name, &sets.collect::<Vec<_>>()).map(str::to_owned),
-        }
-    };
-    let entity = metadata.entity(name).ok_or_else(undeclared)?;
-    let mut of_type = metadata.sets.iter().filter(|set| set.entity_type == name);
-    match (of_type.next(), of_type.next()) {
-        (Some(set), None) => Ok((&set.name, entity)),
-        (Some(one), Some(other)) => Err(ShapeError::SeveralSets {
-            resource,
-            sets: [one.name.clone(), other.name.clone()],
-        }),
-        (None, _) => Ok((&entity.name, entity)),
-    }
-}
 
 /// Returns the roles of the fields of a resource.
 pub fn roles<'m>(
@@ -198,7 +135,10 @@ pub fn parent(metadata: &Metadata, resource: Resource, known: Known<'_>) -> Opti
     }
     let fields: Vec<String> = records.filter(has).collect();
     let is_named = !fields.is_empty() && entity.field("ResourceName").is_some();
-    is_named.then(|| of_record(fields))
+    if is_named {
+        return Some(of_record(fields));
+    }
+    is_nested(metadata, resource, known).then(|| of_listing(Vec::new()))
 }
 
 /// Returns the fields in which records of other resources have the key of a listing, the

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::metadata::{Edm, EntityType, Field, Metadata};
-use super::roles::{Known, declared, roles};
+use super::children::list_of;
+use super::declared::Known;
+use super::metadata::{Edm, Field, Metadata};
+use super::roles::roles;
 use super::shape_error::ShapeError;
 use crate::record::{ChildShape, FieldShape, RECORD_KEY, Roles, Shape};
 use crate::resource::{PHOTOS_COUNT, Resource};
@@ -171,13 +173,15 @@ pub fn shape(
     let mut shape = Shape::new(resource, roles, fields, ignored, select.is_none())
         .ok_or(ShapeError::Keyless { resource, key })?;
     for &child in wanted.expand {
-        if let Some(name) = navigation_to(metadata, entity, child, wanted.known) {
+        if let Some(list) = list_of(metadata, entity, child, wanted.known) {
             let wanted = Wanted {
                 expand: &[],
                 ..wanted
             };
             shape.children.push(ChildShape {
-                name: name.to_owned(),
+                name: list.name.to_owned(),
+                is_embedded: list.is_embedded,
+                is_only_source: list.is_only_source,
                 shape: self::shape(metadata, child, wanted)?,
             });
         }
@@ -213,19 +217,4 @@ fn is_required(resource: Resource, roles: &Roles, name: &str) -> bool {
             let names_resource = parent.has_resource_name && name == "ResourceName";
             names_resource || parent.fields.iter().any(|field| field == name)
         })
-}
-
-/// Returns the navigation property that leads to a child resource, if any.
-fn navigation_to<'m>(
-    metadata: &Metadata,
-    entity: &'m EntityType,
-    child: Resource,
-    known: Known<'_>,
-) -> Option<&'m str> {
-    let (_, target) = declared(metadata, child, known).ok()?;
-    let navigation = entity
-        .navigation
-        .iter()
-        .find(|navigation| navigation.target == target.name)?;
-    Some(&navigation.name)
 }

@@ -49,10 +49,15 @@ impl Sweep {
     fn unordered_query(&self) -> Query {
         let shape = &self.shape;
         let mut query = Query::of(&*shape.roles.set);
+        let (embedded, expanded): (Vec<_>, Vec<_>) =
+            (shape.children.iter()).partition(|child| child.is_embedded);
         if self.select {
-            query = query.select(shape.fields.iter().map(|field| field.name.clone()));
+            let fields = shape.fields.iter().map(|field| &field.name);
+            let lists = embedded.into_iter().map(|child| &child.name);
+            let lists = lists.filter(|name| shape.position(name).is_none());
+            query = query.select(fields.chain(lists).cloned());
         }
-        query.expand(shape.children.iter().map(|child| child.name.clone()))
+        query.expand(expanded.into_iter().map(|child| child.name.clone()))
     }
 
     /// Returns the query for the first page by next links, in any order: the server may not

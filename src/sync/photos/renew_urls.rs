@@ -82,7 +82,7 @@ impl<'a> UrlRenewal<'a> {
             catalog,
             runs,
         };
-        if self.by_listing {
+        if self.by_listing || catalog.comes_only_with_listings(Resource::MEDIA) {
             rows.refetch_with_listings(mirror, photos)?;
             return Ok(BTreeSet::new());
         }

@@ -14,7 +14,7 @@ use super::run_set::RunSet;
 use crate::config::DeletedWhen;
 use crate::feed::Page;
 use crate::mirror::{ChangeKind, ChangedRecord, DeletedReason, Job, Rows, WriteTx};
-use crate::record::{Children, Record, Shape};
+use crate::record::{ChildShape, Children, Record, Shape};
 use crate::resource::{PHOTOS_COUNT, Resource};
 use crate::sync::context::Context;
 use crate::value::Value;
@@ -113,7 +113,7 @@ impl<'a> Apply<'a> {
             let lists = record.children.iter().zip(&shape.children);
             for ((list, child), rows) in lists.zip(&mut children) {
                 if let Some(list) = list {
-                    self.children(shape, record, &child.shape, rows, list)?;
+                    self.children(shape, record, child, rows, list)?;
                 }
             }
         }
@@ -279,10 +279,11 @@ impl<'a> Apply<'a> {
         &mut self,
         parent_shape: &Shape,
         parent: &Record,
-        shape: &Shape,
+        child: &ChildShape,
         rows: &mut Rows<'_>,
         list: &Children,
     ) -> rusqlite::Result<()> {
+        let shape = &child.shape;
         let resource = shape.resource;
         let mark = self.mark_of(shape);
         for child in newest_versions(shape, &list.records) {
@@ -296,7 +297,7 @@ impl<'a> Apply<'a> {
 
         let live = self.write.live_children(resource, &parent.key)?;
         let counted = count_of_children(parent_shape, parent, resource);
-        match plan_missing_children(&parent.key, list, live, counted) {
+        match plan_missing_children(&parent.key, list, live, counted, child.is_only_source) {
             MissingChildren::Deleted(keys) => self.children_deleted(parent, resource, keys),
             MissingChildren::Unlisted(keys) => self.children_unlisted(resource, keys),
         }

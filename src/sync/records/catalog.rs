@@ -9,7 +9,9 @@ use chrono::TimeDelta;
 use crate::config::{self, Config, DeletedWhen};
 use crate::feed::metadata::{EntityType, ReadAt};
 use crate::feed::query::{self, Literal};
-use crate::feed::{Feed, Known, Metadata, ShapeError, Wanted, columns, declared, parent, shape};
+use crate::feed::{
+    Feed, Known, Metadata, ShapeError, Wanted, columns, declared, is_nested, parent, shape,
+};
 use crate::mirror::Mirror;
 use crate::record::{FieldShape, HeldTable, Shape};
 use crate::resource::Resource;
@@ -153,11 +155,9 @@ impl Catalog {
         parent(&self.metadata, resource, self.known()).is_some()
     }
 
-    /// Returns whether the records of a child name no listing: only the answer that expands
-    /// them shows to which listing they belong.
+    /// Returns whether the records of a child come only with their listings.
     pub fn comes_only_with_listings(&self, child: Resource) -> bool {
-        let parent = parent(&self.metadata, child, self.known());
-        parent.is_some_and(|parent| parent.fields.is_empty())
+        is_nested(&self.metadata, child, self.known())
     }
 
     /// Returns the fields of a resource that are columns of its table.

@@ -298,12 +298,14 @@ pub(super) enum MissingChildren {
 
 /// Compares the list of children of one listing with the mirror's live ones. `counted` is
 /// the number of children in the listing's own fields: a list with another number of its
-/// own children may be incomplete, and so may a list without a count.
+/// own children may be incomplete, and so may a list without a count. If the list is the only
+/// source of the children, nothing can show that children are deleted that a short list lacks.
 pub(super) fn plan_missing_children(
     parent: &str,
     list: &Children,
     live: Vec<String>,
     counted: Option<usize>,
+    is_only_source: bool,
 ) -> MissingChildren {
     // A child without a key may be any of the children that seem to be missing.
     if list.rejected_without_key {
@@ -320,10 +322,11 @@ pub(super) fn plan_missing_children(
     let foreign: HashSet<&str> = (list.records.iter().filter(is_foreign))
         .map(|child| &*child.key)
         .collect();
-    if counted == Some(listed.len() - foreign.len()) {
-        MissingChildren::Deleted(missing)
-    } else {
-        MissingChildren::Unlisted(missing)
+    let own = listed.len() - foreign.len();
+    match counted {
+        Some(counted) if counted == own => MissingChildren::Deleted(missing),
+        Some(counted) if counted > own && is_only_source => MissingChildren::Unlisted(Vec::new()),
+        _ => MissingChildren::Unlisted(missing),
     }
 }
 
@@ -480,17 +483,20 @@ mod tests {
             ..Children::default()
         };
         let b = || vec!["b".to_owned()];
-        let counted = plan_missing_children("7", &list, live(), Some(1));
+        let counted = plan_missing_children("7", &list, live(), Some(1), false);
         assert_eq!(counted, MissingChildren::Deleted(b()));
         for other in [None, Some(2)] {
-            let doubtful = plan_missing_children("7", &list, live(), other);
+            let doubtful = plan_missing_children("7", &list, live(), other, false);
             assert_eq!(doubtful, MissingChildren::Unlisted(b()));
         }
         list.rejected_without_key = true;
         let nothing = MissingChildren::Unlisted(Vec::new());
-        assert_eq!(plan_missing_children("7", &list, live(), Some(1)), nothing);
+        assert_eq!(
+            plan_missing_children("7", &list, live(), Some(1), false),
+            nothing
+        );
         let empty = Children::default();
-        let all = plan_missing_children("7", &empty, live(), Some(0));
+        let all = plan_missing_children("7", &empty, live(), Some(0), false);
         assert_eq!(all, MissingChildren::Deleted(live()));
     }
 

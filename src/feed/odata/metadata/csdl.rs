@@ -8,6 +8,7 @@ use super::declarations::{
 };
 use super::edm::{Edm, collection_of, primitive, unqualified};
 use super::element::{self, Element};
+use super::embedded::EmbeddedList;
 use super::metadata_error::MetadataError;
 
 impl Metadata {
@@ -27,15 +28,16 @@ impl Metadata {
 fn read(root: &Element) -> Result<Metadata, MetadataError> {
     let document = Document::of(root);
     let mut metadata = Metadata::default();
+    let mut embedded = Vec::new();
     for schema in &document.schemas {
         let declared = |name: &str| document.qualified_in(schema, name);
         for entity in schema.all("EntityType") {
             let Some(name) = entity.attribute("Name") else {
                 continue;
             };
-            metadata
-                .entities
-                .push(document.entity(name, &declared(name)));
+            let qualified = declared(name);
+            metadata.entities.push(document.entity(name, &qualified));
+            embedded.extend(document.embedded(name, &qualified));
         }
         for enumeration in schema.all("EnumType") {
             let Some(name) = enumeration.attribute("Name") else {
@@ -57,6 +59,9 @@ fn read(root: &Element) -> Result<Metadata, MetadataError> {
     }
     if metadata.entities.is_empty() {
         return Err(MetadataError::NoEntityTypes);
+    }
+    for list in embedded {
+        metadata.embed(list);
     }
     Ok(metadata)
 }
@@ -143,6 +148,7 @@ impl<'a> Document<'a> {
             key: Vec::new(),
             fields: Vec::new(),
             navigation: Vec::new(),
+            embedded: Vec::new(),
         };
         let mut places = HashMap::new();
         for (qualified, element) in self.lineage(qualified) {
@@ -177,6 +183,30 @@ impl<'a> Document<'a> {
             }
         }
         entity
+    }
+
+    /// Returns the lists of complex values in an entity type.
+    fn embedded(&self, owner: &str, qualified: &str) -> Vec<EmbeddedList> {
+        let mut lists = Vec::new();
+        for (_, element) in self.lineage(qualified) {
+            for property in element.all("Property") {
+                let named = property.attribute("Name");
+                let element_type = property.attribute("Type").and_then(collection_of);
+                let (Some(name), Some(element_type)) = (named, element_type) else {
+                    continue;
+                };
+                let element_type = self.qualified(element_type);
+                let element = self.types.get(&element_type);
+                if element.is_some_and(|element| element.name == "ComplexType") {
+                    let records = self.entity(name, &element_type);
+                    lists.push(EmbeddedList {
+                        owner: owner.to_owned(),
+                        records,
+                    });
+                }
+            }
+        }
+        lists
     }
 
     /// Returns a type and its base types, the topmost first. Stops at a circle.

@@ -26,6 +26,10 @@ pub struct EntityType {
     pub fields: Vec<Field>,
     /// The navigation properties, which can be expanded. Those of base types come first.
     pub navigation: Vec<Navigation>,
+    /// The fields with lists of records that the server embeds in each record. The records
+    /// have the entity type with the name of the field.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub embedded: Vec<String>,
 }
 
 /// A field of a record.

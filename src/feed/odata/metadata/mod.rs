@@ -9,6 +9,7 @@ mod csdl;
 mod declarations;
 mod edm;
 mod element;
+mod embedded;
 mod metadata_error;
 mod settling;
 #[cfg(test)]

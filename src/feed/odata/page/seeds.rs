@@ -10,7 +10,7 @@ use super::name_hints::{MemberName, NameHints, find_member};
 use super::record_builder::RecordBuilder;
 use crate::feed::odata::count::Count;
 use crate::record::Shape;
-use crate::value::canonical;
+use crate::value::{ValueForm, canonical};
 
 /// The members of an OData response that a page needs.
 #[derive(Default)]
@@ -204,7 +204,15 @@ impl<'de> Visitor<'de> for MembersSeed<'_, '_> {
             match known {
                 MemberName::Field(at) => {
                     let field = &shape.fields[at];
-                    let value = if shape.is_timestamp(at) {
+                    let value = if field.form == ValueForm::Json
+                        && let Some((child, seed)) = page.child(Some(&field.name))
+                    {
+                        // An embedded list is a field of the listing, and rows of their own.
+                        let list: serde_json::Value = members.next_value()?;
+                        let entries = EntriesSeed(seed).deserialize(&list);
+                        record.children[child] = entries.ok();
+                        field.form.deserialize(list).map_err(A::Error::custom)?
+                    } else if shape.is_timestamp(at) {
                         let sent: serde_json::Value = members.next_value()?;
                         record.sent_timestamp = sent.as_str().map(Box::from);
                         field.form.deserialize(sent).map_err(A::Error::custom)?
