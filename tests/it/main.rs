@@ -15,6 +15,7 @@ mod counts;
 mod declarations;
 mod deletions;
 mod documents;
+mod events;
 mod faults;
 mod fields;
 mod full_disk;

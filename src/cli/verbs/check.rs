@@ -37,6 +37,7 @@ pub fn describe(plan: &Plan) -> String {
     }
     let deletions = match (&plan.deletions_error, plan.deletions) {
         (Some(error), _) => error,
+        (None, Some(DeletionsWay::Events)) => "listed by the feed as events (EntityEvent)",
         (None, Some(DeletionsWay::Announced)) => "announced by the feed",
         (None, Some(DeletionsWay::Marked)) => "marked by the feed in the records",
         (None, Some(DeletionsWay::Reconcile)) => {

@@ -14,6 +14,7 @@ use crate::sync::outcome::{Ending, Misconfigured, Verdict, ending_of, judge};
 use crate::sync::progress::Note;
 use crate::sync::records::announced::announces;
 use crate::sync::records::catalog::Catalog;
+use crate::sync::records::events::has_events;
 use crate::sync::records::survey::{Survey, survey};
 use crate::sync::records::way::WayFinder;
 use crate::sync::saved_capabilities::load_capabilities;
@@ -60,6 +61,8 @@ pub enum ReadingWay {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeletionsWay {
+    /// The feed lists events.
+    Events,
     /// The feed announces them.
     Announced,
     /// The feed marks deleted records.
@@ -324,6 +327,9 @@ impl Planning<'_> {
         };
         if self.context.config.feed.deleted_when.is_some() {
             return Ok((Some(DeletionsWay::Marked), None));
+        }
+        if has_events(self.context, self.catalog)? {
+            return Ok((Some(DeletionsWay::Events), None));
         }
         match announces(self.context.feed, first) {
             Ok(true) => Ok((Some(DeletionsWay::Announced), None)),

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::announced_keys::{AnnouncedKeys, Confirming};
 use super::catalog::Catalog;
 use super::deleted_resource::save_unknown;
+use super::events::apply_events;
 use super::job_run::JobRun;
 use super::reader::{earlier, rejected_error};
 use super::run_set::{RunEnding, RunSet};
@@ -21,24 +22,36 @@ use crate::sync::progress::Note;
 use crate::sync::sync_error::Result;
 use crate::value::stored_instant;
 
-/// Reads the announcements as [`apply_announcements`] does, unless the feed marks deleted
-/// records or refused the Deleted resource within a day.
+/// Reads the announcements as [`apply_announcements`] does, unless the feed has no events and
+/// marks deleted records or refused the Deleted resource within a day.
 pub(in crate::sync) fn apply_announcements_daily(
     job: &mut JobRun<'_>,
     resources: &[Resource],
 ) -> Result<()> {
+    if apply_events(job, resources)? {
+        return Ok(());
+    }
     let marks = job.context.config.feed.deleted_when.is_some();
     if marks || job.context.feed.capabilities().has_refused_deleted_today() {
         return Ok(());
     }
-    apply_announcements(job, resources)
+    apply_deleted(job, resources)
 }
 
-/// Reads the announcements of those `resources` that were read completely once.
+/// Reads the announcements of those `resources` that were read completely once: the events of
+/// the feed, or else its Deleted resource.
 pub(in crate::sync) fn apply_announcements(
     job: &mut JobRun<'_>,
     resources: &[Resource],
 ) -> Result<()> {
+    if apply_events(job, resources)? {
+        return Ok(());
+    }
+    apply_deleted(job, resources)
+}
+
+/// Reads the Deleted resource.
+fn apply_deleted(job: &mut JobRun<'_>, resources: &[Resource]) -> Result<()> {
     let mut oldest: Option<String> = None;
     let mut announced = Vec::new();
     for &resource in resources {

@@ -20,13 +20,14 @@ pub(in crate::sync) mod record_plan;
 
 pub(in crate::sync) mod reader;
 
+pub(in crate::sync) mod all_keys;
 mod announced_keys;
 pub(in crate::sync) mod deleted_resource;
+pub(in crate::sync) mod events;
 
 pub(in crate::sync) mod announced;
 pub(in crate::sync) mod changes;
 
-pub(in crate::sync) mod all_keys;
 pub(in crate::sync) mod counts;
 pub(in crate::sync) mod whole;
 

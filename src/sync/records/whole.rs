@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::catalog::Catalog;
+use super::events::note_first_event;
 use super::job_run::JobRun;
 use super::reader::Reader;
 use crate::feed::{Feed, Page, Tries};
@@ -35,6 +36,7 @@ pub(in crate::sync) fn has_listings(job: &JobRun<'_>, resources: &[Resource]) ->
 
 /// Reads all of `resources` completely.
 pub(in crate::sync) fn read_all(job: &mut JobRun<'_>, resources: &[Resource]) -> Result<()> {
+    note_first_event(job)?;
     let with_listings = has_listings(job, resources);
     let own = resources
         .iter()
