@@ -344,3 +344,20 @@ fn the_datasette_metadata_describes_every_table_and_column() {
         .says(2, &["metadata.yaml already exists"]);
     assert_eq!(std::fs::read_to_string(&yaml).unwrap(), text);
 }
+
+/// The unit for many feeds differs from the one for a single feed only by its paths.
+#[test]
+fn the_units_for_one_feed_and_for_many_run_the_daemon_in_the_same_way() {
+    let read = |name: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("docs")
+            .join(name);
+        let text = std::fs::read_to_string(path).unwrap();
+        let (_, service) = text.split_once("[Service]").unwrap();
+        service.to_owned()
+    };
+    let many = read("mlsmirror@.service");
+    assert!(many.contains("StateDirectory=mlsmirror/%i"), "{many}");
+    let one = many.replace("/%i", "");
+    assert_eq!(one, read("mlsmirror.service"));
+}
