@@ -72,7 +72,7 @@ impl Captured {
         for page in ["Property-p1.json", "Property-p2.json"] {
             let text = std::fs::read_to_string(folder.join(page)).unwrap();
             let mut page: Json = serde_json::from_str(&text).unwrap();
-            listings.extend(page["value"].as_array_mut().unwrap().drain(..));
+            listings.append(page["value"].as_array_mut().unwrap());
         }
         assert_eq!(listings.len(), 50);
         Some(Arc::new(Captured {
