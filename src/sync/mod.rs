@@ -36,7 +36,8 @@ pub use jobs::full::full;
 pub use jobs::incremental::{downloads_photos, incremental, up_to_date};
 pub use jobs::media::media;
 pub use jobs::monitor::{ReportTransitions, monitor};
-pub use jobs::plan::{DeletionsWay, Plan, ReadingWay, ResourcePlan, plan};
+pub use jobs::plan::plan;
+pub use jobs::planned::{DeletionsWay, JobWay, Plan, ReadingWay, ResourcePlan};
 pub use jobs::prune::{ForeignFolder, Pruned, Unnamed, prune, unnamed};
 pub use jobs::reconcile::reconcile;
 pub use jobs::refresh::{Refreshed, refresh};
@@ -47,6 +48,7 @@ pub use open_for_sync::{
 pub use outcome::{Advice, DeletedCount, Ending, FileCounts, Misconfigured, Report};
 pub use photos::missing_files::count_missing;
 pub use progress::{Note, PhotoProgress, Progress, Unwatched};
+pub use saved_capabilities::remember_capabilities;
 pub use verify::compare_feed::verify;
 pub use verify::difference::{
     Difference, FileDifference, FileDifferenceKind, Verified, VerifiedFiles, VerifiedResource,

@@ -187,3 +187,92 @@ fn the_children_of_listings_that_cannot_be_read_are_not_planned() {
     assert_check(&mirror, 5, &["Media: ", "not for you"]);
     mirror.sync_ends(5, &[]);
 }
+
+/// Returns the ways of the jobs for a resource, as `job: way (why)`.
+fn ways(plan: &Json, resource: &str) -> Vec<String> {
+    let resources = plan["resources"].as_array().unwrap();
+    let found = resources.iter().find(|one| one["resource"] == resource);
+    let jobs = found.unwrap()["jobs"].as_array().unwrap();
+    jobs.iter()
+        .map(|job| {
+            let text = |name: &str| job[name].as_str().unwrap_or("-").to_owned();
+            format!("{}: {} ({})", text("job"), text("way"), text("why"))
+        })
+        .collect()
+}
+
+#[test]
+fn check_names_the_way_of_each_job_and_why() {
+    let feed = feed_that(&[]);
+    let mirror = Mirror::of(&feed);
+    let plan = mirror.run(&["check", "--json"]).json();
+    let expected = [
+        "full: pages in the order of keys (-)",
+        "incremental: changes since the watermark, in the order of timestamps and keys (-)",
+        "deletions: reads the announcements of the feed (-)",
+        "reconcile: keys and timestamps in the order of keys; then the records that differ, \
+         20 in a request with `in` (-)",
+    ];
+    assert_eq!(ways(&plan, "Property"), expected);
+    assert_eq!(
+        ways(&plan, "Media")[0],
+        "full: with the listings, by $expand (-)"
+    );
+    let parts = [
+        "    full: pages in the order of keys\n",
+        "what the feed can do:\n  feed: count: all matching records; top: whole answer; ",
+        "in: accepted; keys in one request: 400; ",
+        "  Property: page size with children: 20\n",
+    ];
+    assert_check(&mirror, 0, &parts);
+
+    feed.behave(&[
+        Behaviour::OrderbyRefused,
+        Behaviour::ExpandIgnored,
+        Behaviour::InRefused,
+        Behaviour::NoDeletionsAnnounced,
+    ]);
+    let plan = mirror.run(&["check", "--json"]).json();
+    let no_order = "the server refuses or ignores $orderby";
+    let expected = [
+        format!("full: pages by next links ({no_order})"),
+        format!("incremental: changes since the watermark, by next links ({no_order})"),
+        "deletions: by counts at the end of a sync, and by reconcile \
+         (the feed has no resource Deleted)"
+            .to_owned(),
+        format!(
+            "reconcile: keys and timestamps by next links; then the records that differ, \
+             20 in a request with `or` ({no_order})"
+        ),
+    ];
+    assert_eq!(ways(&plan, "Property"), expected);
+    let media = "full: pages by next links (the server refuses or ignores $orderby)";
+    assert_eq!(ways(&plan, "Media")[0], media);
+}
+
+#[test]
+fn check_remembers_what_the_feed_can_do_if_there_is_a_mirror() {
+    let feed = feed_that(&[]);
+    let mirror = Mirror::of(&feed);
+    mirror.run(&["check"]);
+    assert!(!mirror.database_path().exists());
+    mirror.sync();
+    let rows = "SELECT capability || ' ' || value FROM _capabilities
+                WHERE capability IN ('in', 'or') ORDER BY 1";
+    let others = "SELECT count(*) FROM sync_runs UNION ALL SELECT count(*) FROM changes";
+    let before = texts(&mirror.open(), others);
+    assert_eq!(texts(&mirror.open(), rows), [] as [&str; 0]);
+    mirror.run(&["sync", "--dry-run"]);
+    assert_eq!(texts(&mirror.open(), rows), [] as [&str; 0]);
+    mirror.run(&["check"]);
+    assert_eq!(texts(&mirror.open(), rows), ["in accepted", "or accepted"]);
+    assert_eq!(texts(&mirror.open(), others), before);
+
+    // A later check does not find it out again.
+    feed.clear_requests();
+    mirror.run(&["check"]);
+    let asked = feed.requests().into_iter();
+    let probes = asked
+        .filter(|request| request.query.contains(" in (") && request.path.ends_with("/Property"));
+    assert_eq!(probes.count(), 0);
+}

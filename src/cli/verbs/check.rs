@@ -1,5 +1,6 @@
 //! `check`: whether the feed answers, and how many requests a full sync needs.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::cli::arguments::Arguments;
@@ -8,8 +9,9 @@ use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::progress_display::ProgressDisplay;
 use crate::cli::session::Session;
+use crate::feed::Observation;
 use crate::resource::Resource;
-use crate::sync::{self, DeletionsWay, Ending, Plan, ReadingWay, ResourcePlan};
+use crate::sync::{self, DeletionsWay, Ending, JobWay, Plan, ReadingWay, ResourcePlan};
 
 pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     let session = Session::open(arguments, output)?;
@@ -25,6 +27,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
         _ => "does not answer as a sync needs it",
     };
     let text = format!("feed {} {answers}\n{}", feed.base_url, describe(&plan));
+    sync::remember_capabilities(&session.config, &session.feed);
     output.result(&plan, &text)?;
     Ok(Exit::from(&plan.ending))
 }
@@ -34,6 +37,7 @@ pub fn describe(plan: &Plan) -> String {
     let mut text = String::new();
     for resource in &plan.resources {
         text += &format!("  {}\n", describe_resource(resource, plan));
+        text.extend(resource.jobs.iter().map(describe_job));
     }
     let deletions = match (&plan.deletions_error, plan.deletions) {
         (Some(error), _) => error,
@@ -56,7 +60,35 @@ pub fn describe(plan: &Plan) -> String {
     if let Some(size) = plan.bytes {
         total += &format!(", about {} to download", bytes(size));
     }
-    text + &total + "\n"
+    text + &total + "\n" + &describe_capabilities(&plan.capabilities)
+}
+
+fn describe_job(way: &JobWay) -> String {
+    let JobWay { job, way, why } = way;
+    match why {
+        Some(why) => format!("    {job}: {way} ({why})\n"),
+        None => format!("    {job}: {way}\n"),
+    }
+}
+
+/// Describes the capabilities with one line for the feed and one for each resource.
+fn describe_capabilities(known: &[Observation]) -> String {
+    let mut lines: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for one in known {
+        let line = lines.entry(&one.resource).or_default();
+        let name = one.capability.name().replace('_', " ");
+        line.push(format!("{name}: {}", one.value));
+    }
+    let mut text = "what the feed can do:\n".to_owned();
+    for (resource, facts) in lines {
+        let of = if resource.is_empty() {
+            "feed"
+        } else {
+            resource
+        };
+        text += &format!("  {of}: {}\n", facts.join("; "));
+    }
+    text
 }
 
 fn at_rate(seconds: u64, rate: &str) -> String {

@@ -89,6 +89,17 @@ impl Position {
         }
     }
 
+    /// Returns the position after a changed record.
+    pub fn after(cursor: Cursor) -> Position {
+        Position::Changes {
+            since: cursor.timestamp.clone(),
+            after: Some(cursor),
+            skip: 0,
+            two_steps: false,
+            left: None,
+        }
+    }
+
     /// Returns the position before all records that show one timestamp, in storage form.
     pub fn all_of(timestamp: &str) -> Position {
         Position::Ties {

@@ -2,102 +2,24 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
-
+use super::job_ways::job_ways;
+use super::planned::{DeletionsWay, Plan, ReadingWay, ResourcePlan};
 use super::request_time::time_at;
 use crate::feed::{FeedError, Tries};
 use crate::mirror::Mirror;
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::sync::context::Context;
-use crate::sync::outcome::{Ending, Misconfigured, Verdict, ending_of, judge};
+use crate::sync::outcome::{Misconfigured, Verdict, ending_of, judge};
 use crate::sync::progress::Note;
 use crate::sync::records::announced::announces;
 use crate::sync::records::catalog::Catalog;
 use crate::sync::records::events::has_events;
+use crate::sync::records::probes::ChangesWay;
 use crate::sync::records::survey::{Survey, survey};
 use crate::sync::records::way::WayFinder;
 use crate::sync::saved_capabilities::load_capabilities;
 use crate::sync::sync_error::{Result, SyncError};
-
-/// The requests of a full sync.
-#[derive(Clone, Debug, Serialize)]
-pub struct Plan {
-    /// One entry per resource.
-    pub resources: Vec<ResourcePlan>,
-    /// The resources that `$metadata` does not declare.
-    pub left_out: Vec<&'static str>,
-    /// How deletions are found; `None` if the feed's Deleted resource does not answer.
-    pub deletions: Option<DeletionsWay>,
-    /// Why the feed's Deleted resource does not answer.
-    pub deletions_error: Option<String>,
-    /// The number of requests, without those of resources that the feed does not count.
-    pub requests: u64,
-    /// The time that they take at the rate limits, in seconds: 0 if they are within all
-    /// of them, `None` without limits.
-    pub seconds: Option<u64>,
-    /// The limit that decides the time, such as "100 a minute".
-    pub rate: Option<String>,
-    /// Bytes of bodies, estimated from one page of each resource.
-    pub bytes: Option<u64>,
-    /// How a sync will end.
-    #[serde(skip)]
-    pub ending: Ending,
-}
-
-/// The way in which a full sync reads a resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReadingWay {
-    /// Page by page in the order of its key.
-    ByKey,
-    /// By the links that the server sends.
-    ByNextLinks,
-    /// Together with its listings, by `$expand`.
-    WithListings,
-}
-
-/// The way in which deletions are found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DeletionsWay {
-    /// The feed lists events.
-    Events,
-    /// The feed announces them.
-    Announced,
-    /// The feed marks deleted records.
-    Marked,
-    /// A reconcile finds them.
-    Reconcile,
-}
-
-/// The requests of a full sync for one resource.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct ResourcePlan {
-    /// The entity set.
-    pub resource: &'static str,
-    /// The number of records, if the feed counts them.
-    pub records: Option<u64>,
-    /// The newest ModificationTimestamp.
-    pub newest: Option<String>,
-    /// How it is read; `None` if it does not answer.
-    pub way: Option<ReadingWay>,
-    /// Why a child does not come with its listings.
-    pub separate: Option<String>,
-    /// The number of records in its first page.
-    pub page_size: Option<u64>,
-    /// The requests for its count and its pages; `None` if the feed does not count its
-    /// records.
-    pub requests: Option<u64>,
-    /// Bytes of bodies, estimated from its first page.
-    pub bytes: Option<u64>,
-    /// The number of fields of its records, if a page was read.
-    pub fields: Option<usize>,
-    /// The number of declared fields that have no column.
-    pub fields_without_column: usize,
-    /// Why a sync of it does not succeed.
-    pub error: Option<String>,
-}
 
 /// Plans a full sync of `resources` by their counts and their first pages.
 ///
@@ -136,6 +58,13 @@ fn make(context: &Context<'_>, resources: &[Resource]) -> Result<Plan> {
         names.position(|name| name == plan.resource)
     };
     plans.sort_by_key(place);
+    let capabilities = context.feed.capabilities();
+    for plan in &mut plans {
+        let (keys, page_size) = (capabilities.key_list(), context.feed.page_size());
+        plan.jobs = job_ways(plan, deletions, keys, page_size);
+    }
+    capabilities.note_entity_event(catalog.declares_set("EntityEvent"));
+    capabilities.note_gzip();
     // $metadata is one request.
     let requests = 1 + plans.iter().filter_map(|plan| plan.requests).sum::<u64>();
     let time = time_at(requests, &context.config.feed);
@@ -143,6 +72,7 @@ fn make(context: &Context<'_>, resources: &[Resource]) -> Result<Plan> {
     Ok(Plan {
         bytes: bytes.reduce(|sum, bytes| sum + bytes),
         resources: plans,
+        capabilities: capabilities.all(),
         left_out: left_out.iter().map(|one| one.entity_set()).collect(),
         deletions,
         deletions_error,
@@ -238,6 +168,7 @@ impl Planning<'_> {
         plan.records = found.count.filter(|count| *count >= way.read);
         plan.page_size = Some(way.page_size);
         plan.fields = Some(way.fields);
+        plan.changes = way.changes;
         plan.error = way.contradiction;
         let per_page = way.page_size.max(1);
         let pages = plan.records.map(|records| records.div_ceil(per_page));
@@ -263,8 +194,10 @@ impl Planning<'_> {
         let mut plan = self.start(child);
         plan.way = Some(ReadingWay::WithListings);
         plan.requests = Some(0);
+        plan.changes = Some(ChangesWay::WithListings);
         let mut verdict = Verdict::Done;
         if !self.catalog.comes_only_with_listings(child) {
+            plan.changes = None;
             let keys = self.catalog.key_shape(child)?;
             match self.survey(&keys, None, Tries::Once) {
                 Ok((found, cost)) => {

@@ -134,13 +134,20 @@ pub(in crate::sync) fn announces(feed: &Feed, resource: Resource) -> Result<bool
     for (first, names) in ways(&DELETED_NAMES) {
         for of in names.queries(&[resource.entity_set()]) {
             match feed.announced(names, of, &after, &first) {
-                Ok(_) => return Ok(true),
+                Ok(_) => {
+                    feed.capabilities().note_deleted_names(names.name);
+                    return Ok(true);
+                }
                 Err(FeedError::Refused { status: 400, .. }) => {}
-                Err(error) if has_no_announcements(&error) => return Ok(false),
+                Err(error) if has_no_announcements(&error) => {
+                    feed.capabilities().note_deleted_refused();
+                    return Ok(false);
+                }
                 Err(error) => return Err(error),
             }
         }
     }
+    feed.capabilities().note_deleted_refused();
     Ok(false)
 }
 

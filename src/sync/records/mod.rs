@@ -31,4 +31,5 @@ pub(in crate::sync) mod changes;
 pub(in crate::sync) mod counts;
 pub(in crate::sync) mod whole;
 
+pub(in crate::sync) mod probes;
 pub(in crate::sync) mod way;

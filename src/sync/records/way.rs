@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::by_key::{read_in_batches, with_any};
 use super::catalog::Catalog;
-use super::whole::{EXPAND_WHY, why_separate};
+use super::probes::{ChangesWay, Probes};
+use super::whole::why_separate;
 use crate::feed::{FeedError, Page, Position, Sweep, Tries};
 use crate::record::{Record, Shape};
 use crate::resource::Resource;
@@ -29,6 +30,8 @@ pub(in crate::sync) struct Way {
     pub contradiction: Option<String>,
     /// The children that are read from their own resources, and why.
     pub separate: Vec<(Resource, String)>,
+    /// How changes are read, if it is known.
+    pub changes: Option<ChangesWay>,
 }
 
 /// Finds the way of one resource.
@@ -67,12 +70,24 @@ impl WayFinder<'_> {
             }
         }
         let keys = self.catalog.key_shape(self.resource)?;
-        let pages = match self.read_with_or_without(&wanted, keys.has_composite_key()) {
+        let capabilities = self.context.feed.capabilities();
+        let by_links = keys.has_composite_key() || capabilities.is_read_by_links(self.resource);
+        let pages = match self.read_with_or_without(&wanted, by_links) {
             Err(error) if error.feed().is_some_and(FeedError::may_refuse_order) => {
-                self.read_with_or_without(&wanted, true)?
+                let pages = self.read_with_or_without(&wanted, true)?;
+                capabilities.note_paging(self.resource, true);
+                pages
             }
             read => read?,
         };
+        let probes = Probes {
+            context: self.context,
+            catalog: self.catalog,
+            resource: self.resource,
+            first: &pages.first,
+        };
+        probes.find_key_list()?;
+        let changes = probes.find_changes_way(pages.by_links)?;
         for child in wanted {
             let why = self.why_not_along(&pages, child)?;
             separate.extend(why.map(|why| (child, why)));
@@ -85,6 +100,7 @@ impl WayFinder<'_> {
             bytes: pages.bytes,
             contradiction: pages.contradiction,
             separate,
+            changes,
         })
     }
 
@@ -101,6 +117,11 @@ impl WayFinder<'_> {
         }
         let plain = self.catalog.shape(self.resource, &[])?;
         let mut pages = self.read(plain, by_links)?;
+        if let Some(refusal @ FeedError::Refused { .. }) = error.feed() {
+            for &child in children {
+                (self.context.feed.capabilities()).note_expand_refused(child, refusal);
+            }
+        }
         pages.refused = Some(error.to_string());
         Ok(pages)
     }
@@ -163,10 +184,11 @@ impl WayFinder<'_> {
         };
         let records = &pages.first.records;
         if !records.is_empty() && records.iter().all(|record| record.children[at].is_none()) {
-            return Ok(Some("the server ignores $expand".to_owned()));
+            (self.context.feed.capabilities()).note_expand_ignored(child);
+        } else if self.lacks_children(records, at, child)? {
+            (self.context.feed.capabilities()).note_expand_incomplete(child);
         }
-        let lacks = self.lacks_children(records, at, child)?;
-        Ok(lacks.then(|| EXPAND_WHY.to_owned()))
+        Ok(self.context.feed.capabilities().why_not_expanded(child))
     }
 
     /// Returns whether the child's own resource has records of the first listings, or fields,

@@ -1,0 +1,102 @@
+//! The way that each job takes for a resource, in words.
+
+use super::planned::{DeletionsWay, JobWay, ReadingWay, ResourcePlan};
+use crate::feed::{KeyForm, KeyList};
+use crate::sync::records::probes::ChangesWay;
+
+/// Why pages are read by next links.
+const NO_ORDER: &str = "the server refuses or ignores $orderby";
+
+/// Returns the way of each job for a resource that can be read.
+pub(super) fn job_ways(
+    plan: &ResourcePlan,
+    deletions: Option<DeletionsWay>,
+    keys: KeyList,
+    page_size: u32,
+) -> Vec<JobWay> {
+    let Some(reading) = plan.way else {
+        return Vec::new();
+    };
+    let ways = [
+        ("full", full(plan, reading)),
+        ("incremental", incremental(plan, reading)),
+        ("deletions", of_deletions(deletions)),
+        ("reconcile", reconcile(plan, reading, keys, page_size)),
+    ];
+    ways.into_iter()
+        .map(|(job, (way, why))| JobWay { job, way, why })
+        .collect()
+}
+
+/// What a job does, and why.
+type Way = (String, Option<String>);
+
+fn full(plan: &ResourcePlan, reading: ReadingWay) -> Way {
+    let (way, why) = match reading {
+        ReadingWay::ByKey => ("pages in the order of keys", None),
+        ReadingWay::ByNextLinks => ("pages by next links", Some(NO_ORDER.to_owned())),
+        ReadingWay::WithListings => ("with the listings, by $expand", None),
+    };
+    (way.to_owned(), why.or_else(|| plan.separate.clone()))
+}
+
+fn incremental(plan: &ResourcePlan, reading: ReadingWay) -> Way {
+    let (way, why) = match plan.changes {
+        None if reading == ReadingWay::WithListings => {
+            ("with the changed listings, and then its own changes", None)
+        }
+        None => ("changes since the watermark", None),
+        Some(ChangesWay::InOrder) => (
+            "changes since the watermark, in the order of timestamps and keys",
+            None,
+        ),
+        Some(ChangesWay::InTwoSteps) => (
+            "changes since the watermark, in the order of timestamps and keys, without `or`",
+            Some("the server refuses `or`"),
+        ),
+        Some(ChangesWay::ByNextLinks) => {
+            ("changes since the watermark, by next links", Some(NO_ORDER))
+        }
+        Some(ChangesWay::AllRecords) => ("all records", Some("they have no ModificationTimestamp")),
+        Some(ChangesWay::WithListings) => ("with the changed listings, by $expand", None),
+    };
+    (way.to_owned(), why.map(str::to_owned))
+}
+
+fn of_deletions(deletions: Option<DeletionsWay>) -> Way {
+    let (way, why) = match deletions {
+        Some(DeletionsWay::Events) => ("reads the events of the feed", None),
+        Some(DeletionsWay::Announced) => ("reads the announcements of the feed", None),
+        Some(DeletionsWay::Marked) => ("in the changes", Some("the feed marks deleted records")),
+        Some(DeletionsWay::Reconcile) => (
+            "by counts at the end of a sync, and by reconcile",
+            Some("the feed has no resource Deleted"),
+        ),
+        None => ("not known", Some("the resource Deleted did not answer")),
+    };
+    (way.to_owned(), why.map(str::to_owned))
+}
+
+fn reconcile(plan: &ResourcePlan, reading: ReadingWay, keys: KeyList, page_size: u32) -> Way {
+    if plan.changes == Some(ChangesWay::WithListings) {
+        let why = "the records do not name their listing";
+        return ("not compared".to_owned(), Some(why.to_owned()));
+    }
+    if plan.changes == Some(ChangesWay::AllRecords) {
+        let why = "they have no ModificationTimestamp";
+        return ("all records".to_owned(), Some(why.to_owned()));
+    }
+    let (order, why) = match reading {
+        ReadingWay::ByNextLinks => ("by next links", Some(NO_ORDER.to_owned())),
+        _ => ("in the order of keys", None),
+    };
+    let form = match keys.form {
+        KeyForm::In => "in",
+        KeyForm::Or => "or",
+    };
+    let at_once = keys.keys_max.min(page_size as usize);
+    let way = format!(
+        "keys and timestamps {order}; then the records that differ, {at_once} in a request with `{form}`"
+    );
+    (way, why)
+}
