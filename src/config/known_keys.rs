@@ -29,6 +29,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 9] = [
             "requests_per_hour",
             "requests_per_day",
             "sets",
+            "filter",
             "oauth",
             "headers",
             "query",

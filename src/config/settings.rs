@@ -10,7 +10,7 @@ use url::Url;
 
 use super::deleted_when::DeletedWhen;
 use super::job_times::Schedule;
-use super::parameter::Parameter;
+use super::parameter::{Parameter, ParameterValue};
 use super::photo_defaults::SendToken;
 use super::precision::Precision;
 use super::profile::Profile;
@@ -52,6 +52,8 @@ pub struct Feed {
     pub deleted_when: Option<DeletedWhen>,
     /// The source of the bearer token.
     pub token: TokenSource,
+    /// An OData clause that `$filter` of every request for records carries.
+    pub filter: Option<String>,
     /// The headers that every request carries.
     pub headers: Vec<Parameter>,
     /// The query parameters that every request carries.
@@ -79,6 +81,20 @@ pub struct Feed {
 }
 
 impl Feed {
+    /// Returns the part of every request that can decide which records the feed sends: the
+    /// filter, and the query parameters that are no secrets. Empty if there is none.
+    pub fn scope(&self) -> String {
+        let parameters = self
+            .query
+            .iter()
+            .filter_map(|parameter| match &parameter.value {
+                ParameterValue::Text(text) => Some(format!("{}={text}", parameter.name)),
+                ParameterValue::Env(_) => None,
+            });
+        let parts: Vec<String> = self.filter.iter().cloned().chain(parameters).collect();
+        parts.join(" & ")
+    }
+
     /// Returns the configured rate limits, each with its period.
     pub fn limits(&self) -> Vec<(NonZeroU32, Duration)> {
         let limits = [

@@ -66,6 +66,7 @@ requests_per_second = 0
 requests_per_minute = {minute}
 requests_per_hour = {hour}
 requests_per_day = {day}
+# filter = "OriginatingSystemName eq 'x'"  # in every request for records
 
 {oauth}
 [feed.headers]  # sent with every request to the feed

@@ -41,6 +41,7 @@ fn the_defaults_are_those_of_the_contract() {
             deleted_when: None,
             base_url: Url::parse(url).expect("a URL"),
             token: TokenSource::Env("WFRMLS_BEARER_TOKEN".into()),
+            filter: None,
             headers: Vec::new(),
             query: Vec::new(),
             page_size: 200,

@@ -44,6 +44,7 @@ pub(super) fn feed_section(section: Section<'_>) -> Result<Feed> {
         base_url: base_url(section, profile)?,
         deleted_when: deleted_when(section, profile)?,
         token: token_source(section, profile)?,
+        filter: filter(section)?,
         headers: headers(section)?,
         query: query(section)?,
         page_size: section.whole("page_size", 1..=10_000, profile.page_size)?,
@@ -57,6 +58,13 @@ pub(super) fn feed_section(section: Section<'_>) -> Result<Feed> {
         requests_per_day: rate("requests_per_day", day)?,
         sets,
     })
+}
+
+/// Parses the clause of all filters. Empty text means that there is none.
+fn filter(section: Section<'_>) -> Result<Option<String>> {
+    let text = section.value("filter").map(Value::any_text).transpose()?;
+    let text = text.unwrap_or_default().trim();
+    Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
 /// Parses the root of the service.

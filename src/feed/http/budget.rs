@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::ledger::Ledger;
 use super::limits::{PAUSE_LIMIT, locked};
 use super::pace::{Limit, Pace};
+use super::quota_headers::Quota;
 
 /// The longest pause that is kept. No vendor counts requests in a longer window.
 const PAUSE_MAX: Duration = Duration::from_secs(86_400);
@@ -116,17 +117,22 @@ impl RateBudget {
 
     /// Records the number of requests that the feed still allows until its count resets.
     /// A reset that lies after the longest configured window comes from another clock.
-    pub fn set_remaining(&self, remaining: u64, reset_in: Duration) {
+    pub fn set_remaining(&self, quota: Quota) {
+        let Quota {
+            index,
+            remaining,
+            reset_in,
+        } = quota;
         let longest = self.window.unwrap_or(PAUSE_LIMIT);
         let waits_less = remaining == 0 && reset_in > longest;
         if waits_less && !self.has_logged_reset.swap(true, Ordering::Relaxed) {
             let seconds = longest.as_secs();
             tracing::warn!(
-                "the feed's X-RateLimit-Reset is too far in the future; waiting at most {seconds} s for it"
+                "the time at which the feed's count of requests starts again is too far in the future; waiting at most {seconds} s for it"
             );
         }
         let reset_in = reset_in.min(longest);
-        locked(&self.pace).set_remaining(Instant::now(), remaining, reset_in);
+        locked(&self.pace).set_remaining(index, Instant::now(), remaining, reset_in);
     }
 }
 
@@ -146,7 +152,11 @@ mod tests {
     fn a_reset_by_another_clock_delays_requests_by_the_longest_window() {
         for (spans, longest) in [(&[60][..], 60), (&[60, 86_400], 86_400), (&[], 3_600)] {
             let budget = budget(spans);
-            budget.set_remaining(0, Duration::MAX);
+            budget.set_remaining(Quota {
+                index: 0,
+                remaining: 0,
+                reset_in: Duration::MAX,
+            });
             let wait = budget.take().expect_err("nothing remains");
             assert!(wait.pause <= Duration::from_secs(longest), "{wait:?}");
             assert!(wait.pause > Duration::from_secs(longest - 1), "{wait:?}");

@@ -1,5 +1,6 @@
 //! Requests to the feed: retries, the token, limits on size and origin.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -17,13 +18,16 @@ use super::content_encoding::{is_gzip, unzip};
 use super::credentials::Credentials;
 use super::current_token::CurrentToken;
 use super::error::{BadBody, FeedError};
+use super::error_body::{Meaning, read_error};
 use super::failure::Failure;
-use super::headers::{asked_pause, header, http_date, number, until};
+use super::fixed_filter::FixedFilter;
+use super::headers::{asked_pause, header, http_date};
 use super::ledger::Ledger;
 use super::limits::{DELAY_LIMIT, REDIRECTS_MAX, TOO_MANY_REDIRECTS, http_builder, locked};
 use super::next_link::next_link;
 use super::oauth::{TokenRequests, one_line};
 use super::pace::Limit;
+use super::quota_headers::quotas;
 use super::request_options::{RequestOptions, Tries};
 use super::secrets::Secrets;
 use super::token::Token;
@@ -52,6 +56,7 @@ pub struct Client {
     /// The secrets other than the token.
     secrets: Secrets,
     base: Url,
+    filter: Option<FixedFilter>,
     timeout: Option<Duration>,
     max_retries: u32,
     retry_delay: Duration,
@@ -111,6 +116,7 @@ impl Client {
             query: credentials.query,
             secrets: credentials.secrets,
             base: settings.base_url.clone(),
+            filter: settings.filter.as_deref().map(FixedFilter::new),
             timeout: settings.timeout,
             max_retries: settings.max_retries,
             retry_delay: settings.retry_delay,
@@ -128,12 +134,15 @@ impl Client {
         self.budget.share(ledger);
     }
 
-    /// Returns the URL of a path and query below the service root.
+    /// Returns the URL of a path and query below the service root, with the filter that
+    /// every request for records carries.
     pub fn url(&self, path_and_query: &str) -> Result<Url, FeedError> {
-        let text = format!(
-            "{}/{path_and_query}",
-            self.base.as_str().trim_end_matches('/')
-        );
+        let path_and_query = match &self.filter {
+            Some(filter) => Cow::Owned(filter.add_to(path_and_query)),
+            None => Cow::Borrowed(path_and_query),
+        };
+        let root = self.base.as_str().trim_end_matches('/');
+        let text = format!("{root}/{path_and_query}");
         Url::parse(&text).map_err(|error| FeedError::Stuck(format!("{error} in a query")))
     }
 
@@ -377,8 +386,8 @@ impl Client {
             return Ok(Received { next_link, body });
         }
         let pause = asked_pause(response.headers(), self.date());
-        let message = self.server_message(response).await;
-        Err(Failure::of_status(status, message, pause))
+        let (meaning, message) = self.error_of(response).await;
+        Err(Failure::of_status(status, meaning, message, pause))
     }
 
     /// Returns a URL with the configured query parameters that it lacks. Nothing else has
@@ -439,28 +448,22 @@ impl Client {
         Ok(body)
     }
 
-    /// Returns the server's error message as one line.
-    async fn server_message(&self, response: Response) -> String {
+    /// Returns what the body of an error means, and the server's message as one line.
+    async fn error_of(&self, response: Response) -> (Meaning, String) {
+        let (status, headers) = (response.status(), response.headers().clone());
         let body = self.body(response).await.unwrap_or_default();
-        let json: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
-        let message = json["error"]["message"]
-            .as_str()
-            .or(json["message"].as_str());
-        one_line(&self.secrets().redact(message.unwrap_or_default()))
+        let (meaning, message) = read_error(status, &headers, &body);
+        (meaning, one_line(&self.secrets().redact(&message)))
     }
 
-    /// Reads the feed's time and its count of requests.
+    /// Reads the feed's time and its counts of requests.
     fn read_headers(&self, headers: &HeaderMap) {
         let date = header(headers, DATE.as_str()).and_then(http_date);
         if let Some(date) = date {
             *locked(&self.date) = Some(date);
         }
-        let number = |name| header(headers, name).and_then(number);
-        let remaining = number("X-RateLimit-Remaining");
-        if let (Some(remaining), Some(reset)) = (remaining, number("X-RateLimit-Reset"))
-            && let Some(reset_in) = until(reset, date.or_else(|| self.date()))
-        {
-            self.budget.set_remaining(remaining as u64, reset_in);
+        for quota in quotas(headers, date.or_else(|| self.date())) {
+            self.budget.set_remaining(quota);
         }
     }
 }

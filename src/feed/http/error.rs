@@ -13,6 +13,14 @@ pub enum FeedError {
         /// The server's message, or an empty text.
         message: String,
     },
+    /// A proxy in front of the feed blocked the request.
+    #[error(
+        "a proxy in front of the feed blocked the request ({status}) and did not check the credentials; some proxies block the User-Agent of programs: set another one in [feed.headers], or ask the vendor to allow the address of this machine"
+    )]
+    Blocked {
+        /// The HTTP status.
+        status: u16,
+    },
     /// Another status that a retry does not change, such as 400 or 404.
     #[error("the feed refused the request ({status}{})", with_colon(.message))]
     Refused {
@@ -90,6 +98,7 @@ impl FeedError {
             FeedError::Refused { .. } => true,
             FeedError::Unavailable { status, .. } => *status != Some(429),
             FeedError::TooLarge { .. }
+            | FeedError::Blocked { .. }
             | FeedError::PauseTooLong { .. }
             | FeedError::OtherOrigin(_)
             | FeedError::Stuck(_)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 
 use super::error::{BadBody, FeedError};
+use super::error_body::Meaning;
 
 /// Why one try failed.
 pub enum Failure {
@@ -54,10 +55,25 @@ impl Failure {
         })
     }
 
-    /// Classifies a response by its status.
-    pub fn of_status(status: StatusCode, message: String, pause: Option<Duration>) -> Failure {
+    /// Classifies a response by its status and by what its body means.
+    pub fn of_status(
+        status: StatusCode,
+        meaning: Meaning,
+        message: String,
+        pause: Option<Duration>,
+    ) -> Failure {
         let code = status.as_u16();
         match code {
+            _ if meaning == Meaning::Blocked => Failure::Final(FeedError::Blocked { status: code }),
+            _ if meaning == Meaning::Later => Failure::Temporary {
+                problem: format!("the feed answered {status}: {message}"),
+                status: Some(503),
+                pause,
+            },
+            _ if meaning == Meaning::NotLicensed => Failure::Final(FeedError::Refused {
+                status: code,
+                message: format!("the account is not licensed for this resource: {message}"),
+            }),
             401 | 403 => Failure::Final(FeedError::Unauthorized {
                 status: code,
                 message,

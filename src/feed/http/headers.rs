@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use chrono::{DateTime, NaiveDateTime, Utc};
+use reqwest::header::HeaderMap;
 
 /// Returns a header as text.
 pub fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
@@ -24,7 +24,7 @@ pub fn number(text: &str) -> Option<f64> {
 
 /// Returns the time until a reset. Vendors send it as unix seconds, as unix milliseconds
 /// (Trestle), or as seconds from now.
-pub fn until(reset: f64, feed_time: Option<DateTime<Utc>>) -> Option<Duration> {
+fn until(reset: f64, feed_time: Option<DateTime<Utc>>) -> Option<Duration> {
     const FIRST_INSTANT_S: f64 = 1e9;
     const FIRST_INSTANT_MS: f64 = 1e12;
     if reset < FIRST_INSTANT_S {
@@ -40,16 +40,36 @@ pub fn until(reset: f64, feed_time: Option<DateTime<Utc>>) -> Option<Duration> {
     Some(Duration::try_from_secs_f64((at_s - now_s).max(0.0)).unwrap_or(Duration::MAX))
 }
 
-/// Returns the pause that a response asks for, in seconds or as a date of the feed's clock.
+/// Returns the time until a reset that a header gives as a number or as a date of the feed's
+/// clock.
+pub fn until_reset(text: &str, feed_time: Option<DateTime<Utc>>) -> Option<Duration> {
+    if let Some(reset) = number(text) {
+        return until(reset, feed_time);
+    }
+    let at = http_date(text).or_else(|| iso_time(text))?;
+    Some((at - feed_time?).to_std().unwrap_or(Duration::ZERO))
+}
+
+/// Reads an ISO 8601 time. Without a zone it is UTC.
+fn iso_time(text: &str) -> Option<DateTime<Utc>> {
+    let text = text.trim();
+    let zoned = DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
+    let naive = || NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f");
+    zoned.or_else(|_| naive().map(|time| time.and_utc())).ok()
+}
+
+/// The headers in which servers ask for a pause.
+const PAUSES: [&str; 3] = [
+    "Retry-After",
+    "X-RateLimit-RetryAfter",
+    // AMPRE. Source: developer.ampre.ca.
+    "X-Rate-Limit-Retry-After-Seconds",
+];
+
+/// Returns the pause that a response asks for.
 pub fn asked_pause(headers: &HeaderMap, feed_time: Option<DateTime<Utc>>) -> Option<Duration> {
-    let pause = |text: &str| match number(text) {
-        Some(seconds) => until(seconds, feed_time),
-        None => (http_date(text)? - feed_time?)
-            .to_std()
-            .ok()
-            .or(Some(Duration::ZERO)),
-    };
-    [RETRY_AFTER.as_str(), "X-RateLimit-RetryAfter"]
+    let pause = |text: &str| until_reset(text, feed_time);
+    PAUSES
         .into_iter()
         .find_map(|name| header(headers, name).and_then(pause))
 }
@@ -64,6 +84,8 @@ mod tests {
         let cases = [
             ("Retry-After", "7", Some(7_000)),
             ("Retry-After", "1.5", Some(1_500)),
+            ("Retry-After", "2026-01-02T03:04:15Z", Some(10_000)),
+            ("X-Rate-Limit-Retry-After-Seconds", "7.0", Some(7_000)),
             ("X-RateLimit-RetryAfter", "7", Some(7_000)),
             ("Retry-After", "Fri, 02 Jan 2026 03:04:15 GMT", Some(10_000)),
             ("Retry-After", "Fri, 02 Jan 2026 03:04:00 GMT", Some(0)),

@@ -4,7 +4,7 @@
 //! every window of its length. It therefore satisfies vendors that count by calendar
 //! minute and vendors that count over the last sixty seconds.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 /// A limit of the vendor: a number of requests in a span of time.
@@ -28,7 +28,8 @@ struct Allowance {
 pub struct Pace {
     limits: Vec<Limit>,
     sent: VecDeque<Instant>,
-    allowance: Option<Allowance>,
+    /// By the number of the feed's count.
+    allowances: BTreeMap<usize, Allowance>,
     paused_until: Option<Instant>,
 }
 
@@ -49,7 +50,7 @@ impl Pace {
     /// Takes one request out of the budget, or returns the time to wait before the next
     /// attempt.
     pub fn take(&mut self, now: Instant) -> Result<(), Duration> {
-        self.allowance = self.allowance.filter(|allowance| allowance.until > now);
+        self.allowances.retain(|_, allowance| allowance.until > now);
         let free_at = [
             self.paused_until,
             self.window_opens(now),
@@ -61,7 +62,7 @@ impl Pace {
         if let Some(free_at) = free_at.filter(|&free_at| free_at > now) {
             return Err(free_at - now);
         }
-        if let Some(allowance) = &mut self.allowance {
+        for allowance in self.allowances.values_mut() {
             allowance.remaining = allowance.remaining.saturating_sub(1);
         }
         let counted_max = self
@@ -97,21 +98,32 @@ impl Pace {
     }
 
     fn allowance_opens(&self) -> Option<Instant> {
-        self.allowance
+        self.allowances
+            .values()
             .filter(|allowance| allowance.remaining == 0)
             .map(|allowance| allowance.until)
+            .max()
     }
 
-    /// Records that the feed allows `remaining` more requests within `reset_in`.
-    pub fn set_remaining(&mut self, now: Instant, remaining: u64, reset_in: Duration) {
+    /// Records that the feed allows `remaining` more requests within `reset_in`, by its count
+    /// of this number. A feed may have one per minute and one per hour.
+    pub fn set_remaining(
+        &mut self,
+        count: usize,
+        now: Instant,
+        remaining: u64,
+        reset_in: Duration,
+    ) {
         let allowance = Allowance {
             remaining,
             until: now + reset_in,
         };
         // Responses can arrive out of order. Within one period the smaller count is newer.
-        match self.allowance {
+        match self.allowances.get(&count) {
             Some(known) if known.until > now && known.remaining < remaining => {}
-            _ => self.allowance = Some(allowance),
+            _ => {
+                self.allowances.insert(count, allowance);
+            }
         }
     }
 
@@ -195,7 +207,9 @@ mod tests {
     fn the_count_of_the_feed_lowers_the_budget() {
         let start = Instant::now();
         let mut pace = Pace::new(vec![limit(100, 60)]);
-        pace.set_remaining(start, 2, Duration::from_secs(10));
+        pace.set_remaining(0, start, 2, Duration::from_secs(10));
+        // The count of another window does not replace the first one.
+        pace.set_remaining(1, start, 50, Duration::from_secs(3_600));
         assert_eq!(send(&mut pace, start, 3), [0, 0, 10_000]);
     }
 

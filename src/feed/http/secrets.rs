@@ -8,7 +8,7 @@ use crate::config::is_secret_name;
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secrets(Vec<String>);
 
-/// What stands in place of a secret.
+/// The mark that replaces a secret.
 const HIDDEN: &str = "…";
 
 impl Secrets {

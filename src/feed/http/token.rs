@@ -23,7 +23,7 @@ pub enum TokenError {
     Unset {
         /// The variable.
         variable: String,
-        /// What it must hold.
+        /// The value that it must hold.
         content: &'static str,
     },
     /// The token or another value is empty or has characters that cannot be sent.

@@ -24,6 +24,8 @@ use crate::value::stored_instant;
 pub struct Catalog {
     pub(super) metadata: Metadata,
     settings: config::Sync,
+    /// The part of every request that can decide which records the feed sends.
+    feed_scope: String,
     /// The filters of the records that are not marked as deleted, of resources with marks.
     live: BTreeMap<Resource, String>,
     /// The configured entity sets.
@@ -58,6 +60,7 @@ impl Catalog {
         let mut catalog = Catalog {
             metadata,
             settings: config.sync.clone(),
+            feed_scope: config.feed.scope(),
             live: BTreeMap::new(),
             sets: config.feed.sets.clone(),
             held,
@@ -215,6 +218,14 @@ impl Catalog {
     /// Returns the configured filter of the resource.
     pub fn filter(&self, resource: Resource) -> Option<&str> {
         self.settings.filter.get(&resource).map(String::as_str)
+    }
+
+    /// Returns everything that decides which records of the resource the feed sends: the
+    /// scope of the whole feed, and the configured filter.
+    pub fn scope_filter(&self, resource: Resource) -> Option<String> {
+        let feed = Some(self.feed_scope.as_str()).filter(|scope| !scope.is_empty());
+        let parts: Vec<&str> = feed.into_iter().chain(self.filter(resource)).collect();
+        (!parts.is_empty()).then(|| parts.join(" & "))
     }
 
     /// Returns the filter of the records that the mirror holds: the configured filter without

@@ -82,7 +82,7 @@ impl Catalog {
         let shape = self.shape(resource, &[])?;
         let fields = shape.fields.iter().map(|field| field.name.clone());
         Ok(Scope {
-            filter: self.filter(resource).map(str::to_owned),
+            filter: self.scope_filter(resource),
             fields: fields.collect(),
         })
     }

@@ -143,7 +143,7 @@ fn begin_run(
 /// resumed. Records that were read before a field was declared lack it, and records that were
 /// read before its type changed have another spelling of its value.
 fn asked(catalog: &Catalog, resource: Resource, children: &[Resource]) -> String {
-    let filter = catalog.filter(resource).unwrap_or_default();
+    let filter = catalog.scope_filter(resource).unwrap_or_default();
     // Another hash only makes the reading start again.
     let mut fields = DefaultHasher::new();
     if let Ok(shape) = catalog.shape(resource, children) {

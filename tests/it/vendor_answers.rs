@@ -1,0 +1,91 @@
+//! Errors and limits as different vendors report them.
+
+use axum::body::Body;
+use axum::response::Response;
+use serde_json::json;
+
+use crate::support::*;
+
+#[test]
+fn a_code_that_means_later_is_tried_again_whatever_its_status() {
+    let spark = json!({ "D": { "Success": false, "Code": 1024, "Message": "not yet in sync" } });
+    let odata = json!({ "error": { "code": 1510, "message": "not yet in sync" } });
+    for (status, body) in [(503, spark), (400, odata)] {
+        let feed = feed(40);
+        let mut answered = 0;
+        let proxy = Proxy::of(&feed, move |answer| {
+            answered += u32::from(answer.request.contains("$expand"));
+            if answered == 2 {
+                answer.status = status;
+                answer.body = body.clone();
+            }
+        });
+        let mirror = Mirror::at(&proxy.base_url, |_| {});
+        let ended = mirror.run(&["-v", "sync"]);
+        ended.says(0, &["not yet in sync; trying again"]);
+        assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    }
+}
+
+#[test]
+fn a_web_page_of_a_proxy_is_no_refusal_of_the_credentials() {
+    let url = serve(|_, _| {
+        let response = Response::builder().status(403);
+        let response = response.header("content-type", "text/html; charset=UTF-8");
+        response.body(Body::from("<!DOCTYPE html>")).unwrap()
+    });
+    let mirror = Mirror::at(&format!("{url}/odata"), |_| {});
+    let ended = mirror.run(&["sync"]);
+    ended.says(1, &["a proxy in front of the feed blocked", "User-Agent"]);
+}
+
+#[test]
+fn a_resource_without_a_licence_is_reported_as_such() {
+    let feed = feed(20);
+    let proxy = Proxy::of(&feed, |answer| {
+        if answer.is_of("Office") {
+            answer.status = 404;
+            answer.body = json!({ "error": { "message": "Not licensed for Office" } });
+        }
+    });
+    let mirror = Mirror::at(&proxy.base_url, |settings| {
+        settings.resources = vec!["Property", "Office"];
+    });
+    let ended = mirror.run(&["sync"]);
+    let text = "the account is not licensed for this resource";
+    assert!(ended.stderr.contains(text), "{ended}");
+    assert_eq!(live(&mirror.open(), "Property"), 20);
+}
+
+#[test]
+fn the_count_of_a_vendor_delays_requests_until_it_starts_again() {
+    let cases = [
+        [
+            ("Hour-Quota-Available", "0.0"),
+            ("Hour-Quota-ResetTime", "1"),
+        ],
+        [
+            ("Burst-RateLimit-Remaining", "0"),
+            ("Burst-RateLimit-Reset", "1"),
+        ],
+        [
+            ("X-Rate-Limit-Remaining", "0"),
+            ("X-Rate-Limit-Retry-After-Seconds", "1"),
+        ],
+    ];
+    for headers in cases {
+        let feed = feed(20);
+        let mut answered = 0;
+        let proxy = Proxy::of(&feed, move |answer| {
+            answered += 1;
+            if answered == 1 {
+                let headers = headers.map(|(name, value)| (name, value.to_owned()));
+                answer.headers.extend(headers);
+            }
+        });
+        let mirror = Mirror::at(&proxy.base_url, |_| {});
+        mirror.sync();
+        let waited = number(&mirror.open(), "SELECT sum(throttled_ms) FROM sync_runs");
+        assert!((500..10_000).contains(&waited), "{headers:?}: {waited} ms");
+    }
+}
