@@ -52,6 +52,8 @@ pub struct Roles {
     pub paging: String,
     /// The field with the time of a record's last change, if there is one.
     pub timestamp: Option<String>,
+    /// Whether the feed declares that field as text.
+    pub is_text_timestamp: bool,
     /// How its records belong to listings. None if they do not.
     pub parent: Option<Parent>,
 }

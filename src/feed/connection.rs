@@ -184,6 +184,7 @@ impl Feed {
     /// the fields of the shape.
     pub fn sweep(&self, shape: Arc<Shape>, filter: Option<String>, select: bool) -> Sweep {
         Sweep {
+            quotes_timestamps: Arc::new(shape.roles.is_text_timestamp.into()),
             shape,
             filter,
             select,

@@ -247,44 +247,51 @@ fn keys_may_be_numbers_guids_or_several_fields() {
     mirror.sync();
 }
 
-#[test]
-fn the_servers_own_timestamp_and_one_declared_as_text_are_timestamps() {
-    for (field, edm) in [
-        ("BridgeModificationTimestamp", "DateTimeOffset"),
-        ("ModificationTimestamp", "String"),
-    ] {
-        let mut fields = vec![("ListingKey", "String"), ("City", "String"), (field, edm)];
-        if field != TIME.0 {
-            fields.push(TIME);
-        }
-        let types = entity("Property", &["ListingKey"], &fields);
-        let feed = DeclaredFeed::serve(&document(&types, &[("Property", "Property")]), 50);
-        let mirror = mirror_of(&feed, &["Property"], "");
-        mirror.sync();
-        if field != TIME.0 {
-            // The time of the MLS says nothing.
-            for record in feed.records.lock().unwrap().get_mut("Property").unwrap() {
-                record[TIME.0] = json!("2020-01-01T00:00:00Z");
-            }
-        }
-        let mut records = feed.records.lock().unwrap();
-        let record = &mut records.get_mut("Property").unwrap()[9];
-        record["City"] = json!("Sandy");
-        record[field] = json!("2026-04-02T03:04:05Z");
-        drop(records);
-        mirror.sync();
-        let db = mirror.open();
-        assert_eq!(
-            text(&db, "SELECT City FROM listings WHERE ListingKey = '1009'"),
-            "Sandy"
-        );
-        let log = "SELECT field || ' ' || source_timestamp FROM changes WHERE record_key = '1009'";
-        assert_eq!(texts(&db, log), ["City 2026-04-02 03:04:05"]);
-        let jobs = "SELECT group_concat(job) FROM (SELECT job FROM sync_runs WHERE resource = 'Property' ORDER BY id)";
-        assert!(text(&db, jobs).contains("incremental"), "{field}");
-        let watermark = "SELECT watermark FROM watermarks WHERE resource = 'Property'";
-        assert_eq!(text(&db, watermark), "2026-04-02 03:04:05", "{field}");
+/// Changes a listing of a feed with this timestamp field, and checks that an incremental sync
+/// finds the change. `refused`: a text in `$filter` that the feed refuses.
+fn check_timestamp(field: &'static str, edm: &'static str, refused: Option<&'static str>) {
+    let mut fields = vec![("ListingKey", "String"), ("City", "String"), (field, edm)];
+    if field != TIME.0 {
+        fields.push(TIME);
     }
+    let types = entity("Property", &["ListingKey"], &fields);
+    let feed = DeclaredFeed::serve(&document(&types, &[("Property", "Property")]), 50);
+    *feed.refused.lock().unwrap() = refused;
+    let mirror = mirror_of(&feed, &["Property"], "");
+    mirror.sync();
+    let mut records = feed.records.lock().unwrap();
+    let listings = records.get_mut("Property").unwrap();
+    // The time of the MLS says nothing where the server has its own.
+    for record in listings.iter_mut().filter(|_| field != TIME.0) {
+        record[TIME.0] = json!("2020-01-01T00:00:00Z");
+    }
+    listings[9]["City"] = json!("Sandy");
+    listings[9][field] = json!("2026-04-02T03:04:05Z");
+    drop(records);
+    mirror.sync();
+    let db = mirror.open();
+    let city = "SELECT City FROM listings WHERE ListingKey = '1009'";
+    assert_eq!(text(&db, city), "Sandy", "{field} {edm}");
+    let log = "SELECT field || ' ' || source_timestamp FROM changes WHERE record_key = '1009'";
+    assert_eq!(texts(&db, log), ["City 2026-04-02 03:04:05"]);
+    let jobs = "SELECT group_concat(job) FROM (SELECT job FROM sync_runs WHERE resource = 'Property' ORDER BY id)";
+    assert!(text(&db, jobs).contains("incremental"), "{field}");
+    let watermark = "SELECT watermark FROM watermarks WHERE resource = 'Property'";
+    assert_eq!(text(&db, watermark), "2026-04-02 03:04:05", "{field}");
+}
+
+#[test]
+fn the_timestamp_of_the_server_comes_before_that_of_the_mls() {
+    check_timestamp("BridgeModificationTimestamp", "DateTimeOffset", None);
+}
+
+#[test]
+fn a_timestamp_that_is_declared_as_text_is_a_timestamp() {
+    check_timestamp("ModificationTimestamp", "String", None);
+    let unquoted = "ModificationTimestamp%20ge%202026";
+    check_timestamp("ModificationTimestamp", "String", Some(unquoted));
+    let quoted = "ModificationTimestamp%20ge%20'2026";
+    check_timestamp("ModificationTimestamp", "String", Some(quoted));
 }
 
 #[test]

@@ -22,9 +22,12 @@ pub fn run(
         return Err(UsageError(both.to_owned()).into());
     }
     let config = configuration(arguments, output)?;
-    let mirror = Mirror::open_to_read(&config.mirror.database)?;
+    let mirror = Mirror::open_to_read(&config.mirror.database);
     if let Some(resource) = wanted.resource {
-        let mut known = mirror.resources()?;
+        let mut known = match &mirror {
+            Ok(mirror) => mirror.resources()?,
+            Err(_) => Vec::new(),
+        };
         known.extend(&config.sync.resources);
         known.extend(Resource::NAMED);
         known.sort_unstable();
@@ -33,6 +36,7 @@ pub fn run(
             return Err(UsageError::of_resource("--resource", resource, &known).into());
         }
     }
+    let mirror = mirror?;
     let filter = filter(wanted);
     let changes = mirror.read_changes(&filter)?;
     let form = match (output.json, wanted.csv) {

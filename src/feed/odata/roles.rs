@@ -2,7 +2,7 @@
 
 use super::children::is_nested;
 use super::declared::{Known, declared};
-use super::metadata::{EntityType, Metadata};
+use super::metadata::{Edm, EntityType, Metadata};
 use super::shape_error::ShapeError;
 use crate::record::{HeldTable, Parent, RECORD_KEY, Roles};
 use crate::resource::{Resource, TIMESTAMPS};
@@ -20,12 +20,13 @@ pub fn roles<'m>(
         key: resource.reso_key().unwrap_or("field").to_owned(),
     })?;
     let paging = declared_key(resource, entity).into_iter().next();
-    let timestamp = (TIMESTAMPS.into_iter()).find(|name| entity.field(name).is_some());
+    let timestamp = (TIMESTAMPS.into_iter()).find_map(|name| entity.field(name));
     let roles = Roles {
         set: set.to_owned(),
         paging: paging.unwrap_or_else(|| key[0].clone()),
         key,
-        timestamp: timestamp.map(str::to_owned),
+        is_text_timestamp: timestamp.is_some_and(|field| field.edm == Edm::String),
+        timestamp: timestamp.map(|field| field.name.clone()),
         parent: parent(metadata, resource, known),
     };
     Ok((roles, entity))

@@ -7,7 +7,7 @@ use crate::resource::Resource;
 pub enum ShapeError {
     /// It declares no such resource.
     #[error(
-        "$metadata declares no {set}{}; remove {resource} from sync.resources if this account cannot read it",
+        "$metadata declares no {set}{}; name another entity set for it in [feed.sets], or remove {resource} from sync.resources if this account cannot read it",
         did_you_mean(.near)
     )]
     Undeclared {

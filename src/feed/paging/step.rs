@@ -1,6 +1,7 @@
 //! Reads one page at a position.
 
 use std::borrow::Cow;
+use std::sync::atomic::Ordering::Relaxed;
 
 use url::Url;
 
@@ -28,6 +29,20 @@ pub struct Step {
 impl Step {
     /// Reads the page at a position.
     pub async fn read(
+        sweep: &Sweep,
+        client: &Client,
+        walk: usize,
+        from: &Position,
+    ) -> Result<Step, FeedError> {
+        match Step::read_once(sweep, client, walk, from).await {
+            Err(error) if error.is_refusal() && sweep.quotes_timestamps.swap(false, Relaxed) => {
+                Step::read_once(sweep, client, walk, from).await
+            }
+            read => read,
+        }
+    }
+
+    async fn read_once(
         sweep: &Sweep,
         client: &Client,
         walk: usize,

@@ -1,6 +1,7 @@
 //! A sweep: the query for a set of records, and its query at each position.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::TimeDelta;
 
@@ -25,6 +26,9 @@ pub struct Sweep {
     pub page_size: u32,
     /// How timestamps are written in `$filter`.
     pub timestamps: Precision,
+    /// Whether timestamps are quoted in `$filter`, as the feed declares them as text. A server
+    /// may refuse that although it declares it.
+    pub quotes_timestamps: Arc<AtomicBool>,
     /// How often a page is requested if it fails.
     pub tries: Tries,
     /// Whether a count is known to be the number of all matching records. Some servers
@@ -158,7 +162,16 @@ impl Sweep {
     }
 
     fn time(&self, stored: &str) -> Literal {
-        Literal::Timestamp(timestamp_literal(stored, self.timestamps))
+        self.sent_time(timestamp_literal(stored, self.timestamps))
+    }
+
+    /// Returns the literal of a timestamp as a server wrote it.
+    fn sent_time(&self, sent: String) -> Literal {
+        if self.quotes_timestamps.load(Ordering::Relaxed) {
+            Literal::Text(sent)
+        } else {
+            Literal::Timestamp(sent)
+        }
     }
 
     /// Returns the filter for the changes after a cursor, or from a start time on.
@@ -168,7 +181,7 @@ impl Sweep {
         };
         let Cursor { key, .. } = cursor;
         let timestamp = match &cursor.sent {
-            Some(sent) => Literal::Timestamp(sent.clone()),
+            Some(sent) => self.sent_time(sent.clone()),
             None => self.time(&cursor.timestamp),
         };
         let later = query::gt(self.timestamp(), &timestamp);

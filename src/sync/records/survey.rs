@@ -132,7 +132,12 @@ fn unordered_survey(
 fn newest_query(shape: &Shape, filter: Option<&str>, until: Option<String>, count: bool) -> String {
     let timestamp = shape.timestamp_field();
     let until = until.zip(timestamp);
-    let until = until.map(|(until, field)| query::le(field, &Literal::Timestamp(until)));
+    let literal = if shape.roles.is_text_timestamp {
+        Literal::Text
+    } else {
+        Literal::Timestamp
+    };
+    let until = until.map(|(until, field)| query::le(field, &literal(until)));
     let parts = [filter.map(query::group), until];
     let mut query = selected(shape, parts.into_iter().flatten());
     if let Some(timestamp) = timestamp {

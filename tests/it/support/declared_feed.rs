@@ -46,6 +46,8 @@ pub struct DeclaredFeed {
     pub base_url: String,
     pub declared: Declared,
     pub records: Arc<Mutex<BTreeMap<String, Vec<Fields>>>>,
+    /// A text in `$filter` that the feed refuses.
+    pub refused: Arc<Mutex<Option<&'static str>>>,
 }
 
 const PAGE: usize = 20;
@@ -240,10 +242,19 @@ impl DeclaredFeed {
             records.insert(set.clone(), (0..count).map(record).collect());
         }
         let records = Arc::new(Mutex::new(records));
-        let (served, xml) = (records.clone(), xml.to_owned());
+        let refused = Arc::new(Mutex::new(None));
+        let (served, xml, refuses) = (records.clone(), xml.to_owned(), refused.clone());
         let base_url = serve(move |root, request| {
             if request.uri().path() == "/$metadata" {
                 return response(200, xml.clone());
+            }
+            let query = request.uri().query().unwrap_or_default();
+            if refuses
+                .lock()
+                .unwrap()
+                .is_some_and(|text: &str| query.contains(text))
+            {
+                return response(400, json!({"error": {"message": "bad filter"}}).to_string());
             }
             let records = served.lock().unwrap().clone();
             answer(root, request, &records)
@@ -252,6 +263,7 @@ impl DeclaredFeed {
             base_url,
             declared,
             records,
+            refused,
         }
     }
 }
