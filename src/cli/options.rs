@@ -10,7 +10,7 @@ use super::since::{Since, since};
 use crate::config::{self, PROFILES, Profile};
 use crate::mirror::StatusChange;
 use crate::resource::Resource;
-use simulator::Behaviour;
+use simulator::{Behaviour, Dialect};
 
 /// The options of `demo`.
 #[derive(Args, Debug)]
@@ -232,6 +232,15 @@ pub struct SimulateOptions {
     /// Behave like a server that clients did not expect; can be given several times
     #[arg(long = "behaviour", value_name = "NAME", value_parser = behaviour())]
     pub behaviours: Vec<Behaviour>,
+    /// Answer like the servers of a vendor, as far as the simulator can
+    #[arg(long, value_name = "VENDOR", value_parser = dialect())]
+    pub dialect: Option<&'static Dialect>,
+}
+
+/// Returns the parser of a dialect's name.
+fn dialect() -> impl TypedValueParser<Value = &'static Dialect> {
+    PossibleValuesParser::new(Dialect::ALL.iter().map(|one| one.name))
+        .try_map(|name| Dialect::named(&name).ok_or("no such dialect"))
 }
 
 /// Returns the parser of a behaviour's name.

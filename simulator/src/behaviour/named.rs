@@ -95,6 +95,8 @@ behaviours! {
     NextLinkInHeader = "next-link-in-header",
     /// The last page has an empty next link.
     NextLinkEmpty = "next-link-empty",
+    /// Next links repeat a token as the parameter `access_token`.
+    NextLinkWithToken = "next-link-with-token",
 
     /// Every second answer for `$metadata` lacks a field that records have.
     MetadataAlternates = "metadata-alternates",
@@ -130,6 +132,8 @@ behaviours! {
     ByteOrderMark = "bom",
     /// Documents are compressed as two gzip members.
     GzipMultiMember = "gzip-multi-member",
+    /// Requests from clients that do not accept gzip get 400.
+    GzipRequired = "gzip-required",
     /// The `Date` header cannot be read.
     DateHeaderUnreadable = "date-header-unreadable",
 }

@@ -16,6 +16,7 @@ use super::harm::{Outgoing, outgoing, replacement};
 use super::reply::Reply;
 use super::shared::{Request, Shared};
 use super::{assets, control, wire};
+use crate::behaviour::Behaviour;
 use crate::odata::{self, Answer, Asked, decode};
 
 /// The path of the service's root.
@@ -88,11 +89,16 @@ fn within_limits(shared: &Shared, received: &Received) -> Reply {
 
 /// Returns the reply of the service to a request within its limits.
 fn sound(shared: &Shared, received: &Received) -> Reply {
-    let mut reply = Reply::from(answer(shared, received));
     let takes_gzip = received
         .headers
         .get(header::ACCEPT_ENCODING)
         .is_some_and(|accepted| accepted.to_str().is_ok_and(|text| text.contains("gzip")));
+    let needs_gzip = shared.market().behaviour.has(Behaviour::GzipRequired);
+    let mut reply = Reply::from(if needs_gzip && !takes_gzip {
+        Answer::error(400, "COMPRESSION REQUIRED")
+    } else {
+        answer(shared, received)
+    });
     wire::alter(&shared.market().behaviour, takes_gzip, &mut reply);
     reply
 }

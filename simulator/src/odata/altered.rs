@@ -14,6 +14,9 @@ use crate::market::{Market, Row};
 const COUNT: &str = "@odata.count";
 const NEXT_LINK: &str = "@odata.nextLink";
 
+/// The token that next links repeat.
+const LINK_TOKEN: &str = "a-token-that-links-repeat";
+
 /// The timestamp of an older version.
 const OLD: &str = "2001-01-01T00:00:00Z";
 
@@ -122,6 +125,11 @@ fn alter_links(market: &Market, set: Set, document: &mut Map<String, Json>) {
     match link.and_then(|link| link.find('?').map(|at| link[at..].to_owned())) {
         Some(query) if has(Behaviour::NextLinkRelative) => {
             document.insert(NEXT_LINK.to_owned(), query.into());
+        }
+        Some(_) if has(Behaviour::NextLinkWithToken) => {
+            let link = document[NEXT_LINK].as_str().unwrap_or_default();
+            let link = format!("{link}&access_token={}", LINK_TOKEN);
+            document.insert(NEXT_LINK.to_owned(), link.into());
         }
         None if has(Behaviour::NextLinkEmpty) => {
             document.insert(NEXT_LINK.to_owned(), "".into());

@@ -11,7 +11,11 @@ pub fn run(wanted: &SimulateOptions, output: &Output) -> anyhow::Result<Exit> {
         per_minute: wanted.requests_per_minute,
         ..Limits::default()
     };
+    let defaults = Options::default();
+    let dialect = wanted.dialect;
+    let of_dialect = dialect.map_or(&[][..], |dialect| dialect.behaviours);
     let simulator = Simulator::start(Options {
+        page_size: dialect.map_or(defaults.page_size, |dialect| dialect.page_size),
         port: wanted.port,
         listings: wanted.listings,
         photos: if wanted.bare { 0 } else { wanted.photos },
@@ -21,10 +25,15 @@ pub fn run(wanted: &SimulateOptions, output: &Output) -> anyhow::Result<Exit> {
         seed: wanted.seed,
         server: ServerBehaviour {
             limits,
-            behaviours: wanted.behaviours.iter().copied().collect(),
+            behaviours: wanted
+                .behaviours
+                .iter()
+                .chain(of_dialect)
+                .copied()
+                .collect(),
             ..ServerBehaviour::default()
         },
-        ..Options::default()
+        ..defaults
     })?;
     let (base_url, token) = (simulator.base_url(), simulator.token().to_owned());
     let document = serde_json::json!({
