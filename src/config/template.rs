@@ -24,6 +24,10 @@ pub fn template(profile: &Profile) -> String {
     let token_env = profile.token_env();
     let token = if profile.oauth.is_some() { "# " } else { "" };
     let oauth = oauth(profile);
+    let filter = match profile.filter {
+        "" => "# filter = \"OriginatingSystemName eq 'x'\"".to_owned(),
+        filter => format!("filter = {filter:?}"),
+    };
     let Profile {
         service,
         active,
@@ -66,7 +70,7 @@ requests_per_second = 0
 requests_per_minute = {minute}
 requests_per_hour = {hour}
 requests_per_day = {day}
-# filter = "OriginatingSystemName eq 'x'"  # in every request for records
+{filter}  # in every request for records
 
 {oauth}
 [feed.headers]  # sent with every request to the feed

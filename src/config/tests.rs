@@ -145,8 +145,10 @@ fn the_template_of_each_profile_has_its_defaults_once_the_user_has_filled_it_in(
         let line = |key: &str| template.lines().find(|line| line.starts_with(key));
         let base_url = line("base_url").expect("a line");
         let token_url = line("token_url").unwrap_or_default();
-        let defaults =
-            format!("[feed]\nprofile = \"{profile}\"\n{base_url}\n[feed.oauth]\n{token_url}");
+        let filter = line("filter").unwrap_or_default();
+        let defaults = format!(
+            "[feed]\nprofile = \"{profile}\"\n{base_url}\n{filter}\n[feed.oauth]\n{token_url}"
+        );
         assert_eq!(parsed(&template), parsed(&defaults), "{profile}");
         let caution = "nobody has run the profile";
         assert_eq!(template.contains(caution), profile.untried, "{profile}");
@@ -166,6 +168,19 @@ fn an_address_with_a_placeholder_is_refused() {
             "1: profile \"bridge\" needs `base_url`, the root of the service, in [feed]: \
              base_url = \"{bridge}/{{dataset}}\""
         ),
+    );
+}
+
+#[test]
+fn a_profile_can_demand_a_filter() {
+    let filter = "filter = \"OriginatingSystemName eq '{system}'\"";
+    assert_error(
+        "[feed]\nprofile = \"mlsgrid\"",
+        &format!("1: profile \"mlsgrid\" needs `filter` in [feed]: {filter}"),
+    );
+    assert_error(
+        &format!("[feed]\nprofile = \"mlsgrid\"\n{filter}"),
+        "3: `filter` still has {system}; write the vendor's name there",
     );
 }
 

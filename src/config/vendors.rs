@@ -78,6 +78,7 @@ const RESO: Profile = Profile {
     page_size: 500,
     largest_page: None,
     rates: [0, 0, 0],
+    filter: "",
     deleted_when: "",
     reconcile: DAILY,
     overlap: Duration::from_secs(20 * 60),
@@ -164,6 +165,8 @@ const MLSGRID: Profile = Profile {
     largest_page: Some(1_000),
     // Two per second. A notice of August 2026 says the same per hour.
     rates: [120, 7_200, 40_000],
+    // Exactly one name, and no request without it.
+    filter: "OriginatingSystemName eq '{system}'",
     // For 7 days.
     deleted_when: "MlgCanView eq false",
     reconcile: "",

@@ -215,6 +215,7 @@ fn settings_table(profile: &Profile) -> String {
         ("feed.requests_per_hour", hour.to_string()),
         ("feed.requests_per_day", day.to_string()),
         ("feed.timestamps", text(profile.timestamps.name())),
+        ("feed.filter", text(profile.filter)),
         ("feed.deleted_when", text(profile.deleted_when)),
         (
             "sync.overlap",

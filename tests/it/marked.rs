@@ -26,6 +26,7 @@ fn flag(feed: &Simulator, key: i64, can_view: bool) {
 fn mirror(feed: &Simulator) -> Mirror {
     Mirror::with(feed, |settings| {
         settings.set("profile", "\"mlsgrid\"");
+        settings.set("filter", "\"\"");
         settings.set("token_env", "\"WFRMLS_BEARER_TOKEN\"");
     })
 }

@@ -44,7 +44,7 @@ pub(super) fn feed_section(section: Section<'_>) -> Result<Feed> {
         base_url: base_url(section, profile)?,
         deleted_when: deleted_when(section, profile)?,
         token: token_source(section, profile)?,
-        filter: filter(section)?,
+        filter: filter(section, profile)?,
         headers: headers(section)?,
         query: query(section)?,
         page_size: section.whole("page_size", 1..=10_000, profile.page_size)?,
@@ -61,9 +61,19 @@ pub(super) fn feed_section(section: Section<'_>) -> Result<Feed> {
 }
 
 /// Parses the clause of all filters. Empty text means that there is none.
-fn filter(section: Section<'_>) -> Result<Option<String>> {
-    let text = section.value("filter").map(Value::any_text).transpose()?;
-    let text = text.unwrap_or_default().trim();
+fn filter(section: Section<'_>, profile: &Profile) -> Result<Option<String>> {
+    let value = section.value("filter");
+    let text = value.map(Value::any_text).transpose()?;
+    let text = text.unwrap_or(profile.filter).trim();
+    let mut parts = placeholders(profile.filter).into_iter();
+    if let Some(part) = parts.find(|part| text.contains(part)) {
+        return Err(match value {
+            Some(value) => value.fail(format!("still has {part}; write the vendor's name there")),
+            None => section.fail(format!(
+                "profile \"{profile}\" needs `filter` in [feed]: filter = {text:?}"
+            )),
+        });
+    }
     Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
