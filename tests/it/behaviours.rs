@@ -139,6 +139,13 @@ impl Trial {
             // The simulated feed marks no records as deleted, and has one row for each photo.
             settings.set("deleted_when", "\"\"");
             settings.sync += "\n[media]\nsize = \"\"\n";
+            if dialect.name == "mlsgrid" {
+                // The profile demands a filter. All simulated records match this one.
+                settings.set(
+                    "filter",
+                    "\"ModificationTimestamp gt 2000-01-01T00:00:00Z\"",
+                );
+            }
         });
         trial
     }
