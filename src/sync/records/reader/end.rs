@@ -68,8 +68,11 @@ impl Reader<'_> {
             write.clear_due_children(resource)?;
         }
         if self.job() == Job::Full {
-            write.save_scope(resource, &self.catalog.scope(resource)?)?;
             let is_incomplete = resource == self.resource && self.is_incomplete;
+            // Records that were not read lack the fields that are new.
+            if !is_incomplete {
+                write.save_scope(resource, &self.catalog.scope(resource)?)?;
+            }
             save_incomplete(write, resource, is_incomplete)?;
         }
         if let Some(first_run) = self.checkpoint.first_run {
