@@ -20,6 +20,6 @@ pub use http::{
 pub use odata::{
     Announced, Announcement, DELETED_NAMES, DeletedNames, DeletedPosition, KeylessAnnouncement,
     Known, Metadata, Page, ShapeError, Wanted, columns, declared, is_nested, member_value,
-    metadata, parent, query, shape,
+    metadata, parent, query, resource_named, shape,
 };
 pub use paging::{Cursor, Key, ParallelReader, Position, Step, Sweep};

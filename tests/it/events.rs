@@ -183,3 +183,54 @@ fn check_reports_that_the_feed_lists_events() {
     let expected = "deletions: listed by the feed as events (EntityEvent)";
     assert!(checked.stdout.contains(expected), "{checked}");
 }
+
+#[test]
+fn events_of_resources_that_a_sync_leaves_out_are_applied_by_the_next() {
+    let log = Log::default();
+    log.lock()
+        .unwrap()
+        .push((7, "Lookup", "an older event".to_owned()));
+    let (feed, proxy) = feed_with_events(&log);
+    let mirror = mirror_of(&proxy);
+    mirror.sync_ends(0, &[]);
+
+    let photo = feed.truth_children(feed.listing_keys()[5], "Media")[0].clone();
+    let photo = key_text(&photo["MediaKey"]);
+    feed.remove_photo(&photo, false, false).unwrap();
+    let listing = feed.listing_keys()[5].to_string();
+    // Servers write the names of resources in any case.
+    let changed = [(90, "MEDIA", photo.clone()), (91, "Property", listing)];
+    log.lock().unwrap().extend(changed);
+    mirror.sync_ends(0, &["--only", "Property"]);
+    mirror.sync_ends(0, &[]);
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
+fn events_that_end_before_the_newest_one_are_not_the_end() {
+    let log = Log::default();
+    log.lock()
+        .unwrap()
+        .push((7, "Lookup", "an older event".to_owned()));
+    let (feed, proxy) = feed_with_events(&log);
+    let mirror = mirror_of(&proxy);
+    mirror.sync_ends(0, &[]);
+
+    delete(&feed, &log, feed.listing_keys()[3], 10);
+    let events = log.clone();
+    let is_empty = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let empty = is_empty.clone();
+    proxy.change(move |answer| {
+        if answer.is_of("EntityEvent") {
+            answer.status = 200;
+            answer.body = page(&events.lock().unwrap(), &answer.request);
+            if answer.request.contains(" gt ") && empty.load(std::sync::atomic::Ordering::Relaxed) {
+                answer.records().clear();
+            }
+        }
+    });
+    mirror.sync_ends(3, &[]);
+    is_empty.store(false, std::sync::atomic::Ordering::Relaxed);
+    mirror.sync_ends(0, &[]);
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}

@@ -126,7 +126,9 @@ impl Announcement {
     }
 }
 
-fn resource_named(name: &str) -> Option<Resource> {
+/// Returns the resource with this name, if the mirror knows it. Servers write the name in any
+/// case, and in the singular or the plural.
+pub fn resource_named(name: &str) -> Option<Resource> {
     let named = singular(name);
     let is_named = |resource: &Resource| singular(resource.entity_set()) == named;
     Resource::all().into_iter().find(is_named)

@@ -16,7 +16,7 @@ pub use children::is_nested;
 pub use declared::{Known, declared};
 pub use deleted::{
     Announced, Announcement, DELETED_NAMES, DeletedBody, DeletedNames, DeletedPosition,
-    KeylessAnnouncement,
+    KeylessAnnouncement, resource_named,
 };
 pub use metadata::Metadata;
 #[cfg(test)]

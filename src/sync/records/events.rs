@@ -13,9 +13,10 @@ use super::announced_keys::{AnnouncedKeys, Confirming};
 use super::catalog::Catalog;
 use super::job_run::JobRun;
 use super::run_set::{RunEnding, RunSet};
-use crate::feed::query::{Order, Query};
-use crate::feed::{FeedError, Key, Page, Position, Tries};
-use crate::mirror::{Job, Mirror};
+use super::survey::first_key;
+use crate::feed::query::Order;
+use crate::feed::{FeedError, Key, Page, Position, resource_named};
+use crate::mirror::{Job, Mirror, RunStatus};
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::sync::context::Context;
@@ -25,9 +26,8 @@ use crate::sync::sync_error::{Result, answer_if_any};
 /// The resource of the events.
 const EVENTS: &str = "EntityEvent";
 
-/// The key in `_state` of the number of the last event that was applied. 0 if the feed had no
-/// event then.
-const LAST_EVENT: &str = "entity_event_sequence";
+/// The numbers of events by resource.
+type Numbers = BTreeMap<Resource, i64>;
 
 /// Returns whether the feed declares events, and answers to a request for them.
 pub(in crate::sync) fn has_events(context: &Context<'_>, catalog: &Catalog) -> Result<bool> {
@@ -37,17 +37,24 @@ pub(in crate::sync) fn has_events(context: &Context<'_>, catalog: &Catalog) -> R
     }
 }
 
-/// Saves the number of the newest event before the first reading of the feed: what happens
+/// Saves the number of the newest event before the first reading of resources: what happens
 /// during the reading has later numbers.
-pub(in crate::sync) fn note_first_event(job: &mut JobRun<'_>) -> Result<()> {
-    if last_event(job.mirror)?.is_some() {
-        return Ok(());
+pub(in crate::sync) fn note_first_event(
+    job: &mut JobRun<'_>,
+    resources: &[Resource],
+) -> Result<()> {
+    let mut new = Vec::new();
+    for &resource in resources {
+        if last_event(job.mirror, resource)?.is_none() {
+            new.push(resource);
+        }
     }
-    let Some(events) = Events::declared(job.context, job.catalog) else {
+    let events = Events::declared(job.context, job.catalog);
+    let Some(events) = events.filter(|_| !new.is_empty()) else {
         return Ok(());
     };
     match answer_if_any(events.at_end(Order::Desc))? {
-        Some(newest) => save_last_event(job.mirror, newest.unwrap_or(0)),
+        Some(newest) => save_last_event(job.mirror, &new, newest.unwrap_or(0)),
         None => Ok(()),
     }
 }
@@ -62,68 +69,69 @@ pub(super) fn apply_events(job: &mut JobRun<'_>, resources: &[Resource]) -> Resu
         return Ok(false);
     };
     let newest = newest.unwrap_or(0);
-    match last_event(job.mirror)? {
-        None => save_last_event(job.mirror, newest)?,
-        Some(last) if last == newest => {}
-        Some(last) if newest < last || events.are_purged(last)? => {
-            tracing::warn!(
-                last,
-                newest,
-                "the feed no longer has the events since the last sync; comparing all keys"
-            );
-            reconcile(job, resources, newest)?;
-        }
-        Some(last) => read(job, &events, resources, last)?,
-    }
-    Ok(true)
-}
-
-/// Compares all keys of the resources, and continues after the newest event if that
-/// succeeded.
-fn reconcile(job: &mut JobRun<'_>, resources: &[Resource], newest: i64) -> Result<()> {
+    let mut due = Numbers::new();
     for &resource in resources {
-        if job.must_end() {
-            return Ok(());
-        }
+        // A child without an entity set comes with its listings.
         if job.catalog.comes_only_with_listings(resource)
             || !job.mirror.has_finished_full(resource)?
         {
             continue;
         }
-        compare_all_keys(job, resource)?;
-        if job.status_of_last(resource)?.as_deref() != Some("succeeded") {
-            return Ok(());
+        match last_event(job.mirror, resource)? {
+            None => save_last_event(job.mirror, &[resource], newest)?,
+            Some(last) if last == newest => {}
+            Some(last) => {
+                due.insert(resource, last);
+            }
         }
     }
-    save_last_event(job.mirror, newest)
+    if due.is_empty() {
+        return Ok(true);
+    }
+    let oldest = events.at_end(Order::Asc)?.unwrap_or(0);
+    let is_purged = |last: i64| newest < last || (last > 0 && oldest > last);
+    let (purged, listed): (Numbers, Numbers) =
+        (due.into_iter()).partition(|(_, last)| is_purged(*last));
+    reconcile(job, purged, newest)?;
+    if !listed.is_empty() && !job.must_end() {
+        read(job, &events, listed, newest)?;
+    }
+    Ok(true)
 }
 
-/// Reads the events after the last one, page by page.
-fn read(
-    job: &mut JobRun<'_>,
-    events: &Events<'_>,
-    resources: &[Resource],
-    last: i64,
-) -> Result<()> {
-    let mut known = Vec::new();
-    for &resource in resources {
-        if job.mirror.has_finished_full(resource)? {
-            known.push(resource);
+/// Compares all keys of resources whose events the feed no longer has, and continues after
+/// the newest event where that succeeded.
+fn reconcile(job: &mut JobRun<'_>, purged: Numbers, newest: i64) -> Result<()> {
+    for (resource, last) in purged {
+        if job.must_end() {
+            return Ok(());
+        }
+        tracing::warn!(%resource, last, newest, "the feed no longer has the events since the last sync; comparing all keys");
+        compare_all_keys(job, resource)?;
+        let ended = job.status_of_last(resource)?;
+        if ended.as_deref() == Some(RunStatus::Succeeded.as_str()) {
+            save_last_event(job.mirror, &[resource], newest)?;
         }
     }
-    let Some(&owner) = known.first() else {
+    Ok(())
+}
+
+/// Reads the events after the last ones, page by page.
+fn read(job: &mut JobRun<'_>, events: &Events<'_>, last: Numbers, newest: i64) -> Result<()> {
+    let Some(&owner) = last.keys().next() else {
         return Ok(());
     };
     let mut runs = job.runs(Job::Deletions, owner);
-    for &resource in &known {
+    for &resource in last.keys() {
         runs.begin(job.mirror, resource, None)?;
     }
     let mut reading = Reading {
         events,
         runs,
+        last,
         unconfirmed: BTreeMap::new(),
     };
-    match reading.read(job, last) {
+    match reading.read(job, newest) {
         Ok(()) => reading.end(job),
         Err(error) => job.end_failed(reading.runs, &error.of_resource()?),
     }
@@ -152,29 +160,22 @@ impl<'a> Events<'a> {
 
     /// Returns the number of the first event in an order, if there is an event.
     fn at_end(&self, order: Order) -> std::result::Result<Option<i64>, FeedError> {
-        let query = Query::of(&*self.shape.roles.set)
-            .order_by(self.shape.paging_field().name.clone(), order)
-            .top(1);
-        let page =
-            (self.context.feed).page(&query.to_path_and_query(), &self.shape, Tries::Once)?;
-        Ok(number_of_last(&page))
+        let key = first_key(self.context.feed, &self.shape, None, order)?;
+        Ok(key.and_then(|key| key.parse().ok()))
     }
 
-    /// Returns whether the feed may have removed events after the last one that was applied.
-    fn are_purged(&self, last: i64) -> Result<bool> {
-        let oldest = self.at_end(Order::Asc)?;
-        Ok(last > 0 && oldest.is_some_and(|oldest| oldest > last))
-    }
-
-    /// Returns the records that the events of a page name.
-    fn named(&self, page: &Page, resources: &[Resource]) -> BTreeMap<Resource, AnnouncedKeys> {
+    /// Returns the records that the events of a page name, if the events are later than the
+    /// last ones of their resources.
+    fn named(&self, page: &Page, last: &Numbers) -> BTreeMap<Resource, AnnouncedKeys> {
         let mut named: BTreeMap<Resource, AnnouncedKeys> = BTreeMap::new();
         for event in &page.records {
             let resource = event.values[self.resource].as_text();
-            let resource = resources
-                .iter()
-                .find(|one| Some(one.entity_set()) == resource);
-            if let (Some(&resource), Some(key)) = (resource, event.values[self.key].to_key()) {
+            let resource = resource.and_then(resource_named);
+            let Some((&resource, last)) = resource.and_then(|one| last.get_key_value(&one)) else {
+                continue;
+            };
+            let is_new = event.key.parse().is_ok_and(|number: i64| number > *last);
+            if let Some(key) = event.values[self.key].to_key().filter(|_| is_new) {
                 named.entry(resource).or_default().insert(key.into(), None);
             }
         }
@@ -182,39 +183,53 @@ impl<'a> Events<'a> {
     }
 }
 
-/// Returns the number of the last event of a page.
-fn number_of_last(page: &Page) -> Option<i64> {
-    page.records.last()?.key.parse().ok()
-}
-
 /// The reading of events.
 struct Reading<'e> {
     events: &'e Events<'e>,
     runs: RunSet,
+    /// The last events that were applied.
+    last: Numbers,
     /// Why records of a resource could not be requested.
     unconfirmed: BTreeMap<Resource, String>,
 }
 
 impl Reading<'_> {
-    fn read(&mut self, job: &mut JobRun<'_>, last: i64) -> Result<()> {
-        let (context, resources) = (self.events.context, self.runs.resources());
+    fn read(&mut self, job: &mut JobRun<'_>, newest: i64) -> Result<()> {
+        let context = self.events.context;
+        let mut reached = self.last.values().copied().min().unwrap_or(newest);
         let start = Position::Keyset {
-            after: Some(Key::Number(last)),
+            after: Some(Key::Number(reached)),
             up_to: None,
             skip: 0,
         };
-        let sweep = context.feed.sweep(self.events.shape.clone(), None, false);
+        let sweep = (context.feed).sweep(self.events.shape.clone(), None, false);
         for step in context.feed.walk(sweep, vec![(0, start)]) {
             let page = step?.page;
-            for (resource, keys) in self.events.named(&page, &resources) {
+            for (resource, keys) in self.events.named(&page, &self.last) {
                 self.confirm(job, resource, keys)?;
             }
-            if let Some(last) = number_of_last(&page).filter(|_| self.unconfirmed.is_empty()) {
-                save_last_event(job.mirror, last)?;
-            }
+            let number = page.records.last().and_then(|event| event.key.parse().ok());
+            reached = number.unwrap_or(reached);
+            self.save(job, reached)?;
             context.check_stop()?;
         }
+        if reached < newest {
+            let problem = format!("the events end at {reached}, and the newest one is {newest}");
+            return Err(FeedError::Stuck(problem).into());
+        }
         Ok(())
+    }
+
+    /// Saves the number of the last event of the resources whose records could be requested.
+    fn save(&mut self, job: &mut JobRun<'_>, reached: i64) -> Result<()> {
+        let unconfirmed = &self.unconfirmed;
+        let is_behind = |resource: &Resource, last: &i64| {
+            *last < reached && !unconfirmed.contains_key(resource)
+        };
+        let behind = self.last.iter().filter(|(one, last)| is_behind(one, last));
+        let behind: Vec<Resource> = behind.map(|(one, _)| *one).collect();
+        self.last.extend(behind.iter().map(|one| (*one, reached)));
+        save_last_event(job.mirror, &behind, reached)
     }
 
     /// Requests the live rows among the named records. Other records come with the changes.
@@ -263,13 +278,24 @@ impl Reading<'_> {
     }
 }
 
-fn last_event(mirror: &Mirror) -> Result<Option<i64>> {
-    let saved = mirror.state(LAST_EVENT)?;
+/// Returns the key in `_state` of the number of the last event of a resource that was applied.
+/// The number is 0 if the feed had no event then.
+fn last_event_state(resource: Resource) -> String {
+    format!("event:{resource}")
+}
+
+fn last_event(mirror: &Mirror, resource: Resource) -> Result<Option<i64>> {
+    let saved = mirror.state(&last_event_state(resource))?;
     Ok(saved.and_then(|saved| saved.parse().ok()))
 }
 
-fn save_last_event(mirror: &mut Mirror, number: i64) -> Result<()> {
+fn save_last_event(mirror: &mut Mirror, resources: &[Resource], number: i64) -> Result<()> {
+    if resources.is_empty() {
+        return Ok(());
+    }
     let write = mirror.write()?;
-    write.set_state(LAST_EVENT, &number.to_string())?;
+    for &resource in resources {
+        write.set_state(&last_event_state(resource), &number.to_string())?;
+    }
     Ok(write.commit()?)
 }

@@ -96,15 +96,16 @@ pub fn count(feed: &Feed, shape: &Shape, filter: Option<&str>) -> Result<Option<
     Ok(page.count)
 }
 
-/// Asks for the record with the last key, in the feed's own order of keys. Returns no key if
-/// the resource has no records, or the record has none.
-pub fn last_key(
+/// Asks for the record with the first key in an order, as the feed orders keys. Returns no key
+/// if the resource has no records, or the record has none.
+pub fn first_key(
     feed: &Feed,
     shape: &Shape,
     filter: Option<&str>,
+    order: Order,
 ) -> Result<Option<Box<str>>, FeedError> {
     let query = selected(shape, filter.map(query::group))
-        .order_by(shape.paging_field().name.clone(), Order::Desc)
+        .order_by(shape.paging_field().name.clone(), order)
         .top(1);
     let page = feed.page(&query.to_path_and_query(), shape, Tries::Once)?;
     Ok(page.records.first().map(|record| record.key.clone()))

@@ -36,7 +36,7 @@ pub(in crate::sync) fn has_listings(job: &JobRun<'_>, resources: &[Resource]) ->
 
 /// Reads all of `resources` completely.
 pub(in crate::sync) fn read_all(job: &mut JobRun<'_>, resources: &[Resource]) -> Result<()> {
-    note_first_event(job)?;
+    note_first_event(job, resources)?;
     let with_listings = has_listings(job, resources);
     let own = resources
         .iter()

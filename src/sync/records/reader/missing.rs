@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use super::resource_reader::Reader;
+use crate::feed::query::Order;
 use crate::feed::{Position, Tries};
 use crate::mirror::{DeletedReason, Mirror};
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::sync::records::by_key::fetch;
 use crate::sync::records::record_plan::{DeletionLimit, DeletionPlan, plan_deletions};
-use crate::sync::records::survey::{Survey, last_key, survey};
+use crate::sync::records::survey::{Survey, first_key, survey};
 use crate::sync::sync_error::{Result, answer_if_any};
 
 impl<'a> Reader<'a> {
@@ -104,7 +105,7 @@ impl<'a> Reader<'a> {
         }
         let keys = self.catalog.key_shape(shape.resource)?;
         let filter = self.catalog.live_filter(self.resource);
-        let Some(Some(key)) = answer_if_any(last_key(feed, &keys, filter))? else {
+        let Some(Some(key)) = answer_if_any(first_key(feed, &keys, filter, Order::Desc))? else {
             return Ok(false);
         };
         let read = mirror.read()?;
