@@ -545,3 +545,65 @@ fn children_that_come_only_with_their_listings_have_tables() {
     mirror.sync_ends(0, &["full"]);
     mirror.run(&["verify"]).says(0, &[]);
 }
+
+#[test]
+fn children_that_a_sync_of_listings_alone_did_not_read_are_read_by_the_next() {
+    let Some(captured) = Captured::find(BRIDGE) else {
+        return;
+    };
+    let has_photos = |listing: &Json| {
+        listing["Media"]
+            .as_array()
+            .is_some_and(|list| list.len() > 2)
+    };
+    let at = captured
+        .listings
+        .lock()
+        .unwrap()
+        .iter()
+        .position(has_photos)
+        .unwrap();
+    let new = captured.listings.lock().unwrap().remove(at);
+    let mirror = mirror_of(&captured.serve(), &["Property", "Media"]);
+    mirror.sync_ends(0, &[]);
+    captured.listings.lock().unwrap().insert(at, new);
+    captured.edit(at, |_| {});
+    mirror.sync_ends(0, &["--only", "Property"]);
+
+    mirror.sync_ends(0, &[]);
+    let mut types = captured.types("ComplexType", "Media");
+    types.extend(captured.types("EntityType", "Media"));
+    assert_photos(&captured, &mirror, &types);
+    assert_eq!(
+        number(&mirror.open(), "SELECT count(*) FROM _due_children"),
+        0
+    );
+}
+
+#[test]
+fn a_null_or_an_empty_list_without_a_count_deletes_no_photo() {
+    let Some(captured) = Captured::find(BRIDGE) else {
+        return;
+    };
+    let mirror = mirror_of(&captured.serve(), &["Property", "Media"]);
+    mirror.sync_ends(0, &[]);
+    let live = "SELECT count(*) FROM media WHERE deleted_at IS NULL";
+    let photos = number(&mirror.open(), live);
+    for (at, list) in [(0, Json::Null), (1, json!([]))] {
+        captured.edit(at, |listing| {
+            listing["PhotosCount"] = Json::Null;
+            listing["Media"] = list;
+        });
+    }
+    mirror.sync_ends(0, &[]);
+    assert_eq!(number(&mirror.open(), live), photos);
+
+    captured.edit(2, |listing| listing["Media"] = json!("no list"));
+    mirror.sync_ends(3, &[]);
+    let reason = "SELECT reason FROM rejects WHERE resolved_at IS NULL";
+    assert_eq!(
+        text(&mirror.open(), reason),
+        "Media is not a list of records"
+    );
+    assert_eq!(number(&mirror.open(), live), photos);
+}

@@ -258,6 +258,7 @@ fn read_and_find_left(reader: &mut Reader<'_>, mirror: &mut Mirror) -> Result<()
         // Doubtful answers are not confirmed; the next sync reads them again.
         return Ok(());
     }
+    reader.read_listings_of_due_children(mirror, &shape)?;
     reader.confirm_changes(mirror)?;
     if is_filtered {
         let unseen = mirror.read()?.missing(reader.job(), reader.resource)?;

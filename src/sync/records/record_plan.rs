@@ -299,7 +299,8 @@ pub(super) enum MissingChildren {
 /// Compares the list of children of one listing with the mirror's live ones. `counted` is
 /// the number of children in the listing's own fields: a list with another number of its
 /// own children may be incomplete, and so may a list without a count. If the list is the only
-/// source of the children, nothing can show that children are deleted that a short list lacks.
+/// source of the children, nothing can show that the children are deleted that an empty or a
+/// short list lacks.
 pub(super) fn plan_missing_children(
     parent: &str,
     list: &Children,
@@ -325,7 +326,9 @@ pub(super) fn plan_missing_children(
     let own = listed.len() - foreign.len();
     match counted {
         Some(counted) if counted == own => MissingChildren::Deleted(missing),
-        Some(counted) if counted > own && is_only_source => MissingChildren::Unlisted(Vec::new()),
+        counted if is_only_source && (own == 0 || counted > Some(own)) => {
+            MissingChildren::Unlisted(Vec::new())
+        }
         _ => MissingChildren::Unlisted(missing),
     }
 }

@@ -209,8 +209,14 @@ impl<'de> Visitor<'de> for MembersSeed<'_, '_> {
                     {
                         // An embedded list is a field of the listing, and rows of their own.
                         let list: serde_json::Value = members.next_value()?;
-                        let entries = EntriesSeed(seed).deserialize(&list);
-                        record.children[child] = entries.ok();
+                        match EntriesSeed(seed).deserialize(&list) {
+                            _ if list.is_null() => {}
+                            Ok(entries) => record.children[child] = Some(entries),
+                            Err(_) => {
+                                let problem = format!("{} is not a list of records", field.name);
+                                record.problem.get_or_insert(problem);
+                            }
+                        }
                         field.form.deserialize(list).map_err(A::Error::custom)?
                     } else if shape.is_timestamp(at) {
                         let sent: serde_json::Value = members.next_value()?;

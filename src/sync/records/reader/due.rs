@@ -1,14 +1,55 @@
 //! Reads the children of listings that an earlier run stored without them.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::resource_reader::Reader;
 use crate::feed::{KeyList, Position, Sweep};
 use crate::mirror::{DeletedReason, Mirror};
+use crate::record::Shape;
+use crate::resource::Resource;
 use crate::sync::records::by_key::{BY_KEY, fetch, read_in_batches, with_any};
-use crate::sync::sync_error::Result;
+use crate::sync::sync_error::{Result, SyncError};
 
 impl Reader<'_> {
+    /// Reads the listings again for which children are due that come only with them.
+    pub fn read_listings_of_due_children(
+        &mut self,
+        mirror: &mut Mirror,
+        shape: &Arc<Shape>,
+    ) -> Result<()> {
+        let (feed, stop) = (self.context.feed, self.context.stop);
+        for child in self.checkpoint.expanded() {
+            if !self.catalog.comes_only_with_listings(child) {
+                continue;
+            }
+            let due = mirror.due_children(child)?;
+            let fetched = fetch(feed, stop, &self.sweep(shape), &due, |step| {
+                self.apply(mirror, shape, step)
+            });
+            match fetched {
+                Ok(_) => {
+                    let write = mirror.write()?;
+                    for listing in &due {
+                        write.remove_due_children(child, listing)?;
+                    }
+                    write.commit()?;
+                }
+                Err(error) if error.is_refusal() => self.note_still_due(child, due.len(), &error),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that children could not be read, as a reason why the run is partial.
+    fn note_still_due(&mut self, child: Resource, listings: usize, error: &SyncError) {
+        let (_, nouns) = child.nouns();
+        self.left_out.push(format!(
+            "the {nouns} of {listings} listings are still to be read: {error}"
+        ));
+    }
+
     /// Reads the children of the listings for which they are due, from the child's own
     /// resource.
     pub fn read_due_children(&mut self, mirror: &mut Mirror) -> Result<()> {
@@ -29,11 +70,7 @@ impl Reader<'_> {
         });
         match read {
             Err(error) if error.is_refusal() => {
-                let (_, nouns) = child.nouns();
-                let count = due.len();
-                self.left_out.push(format!(
-                    "the {nouns} of {count} listings are still to be read: {error}"
-                ));
+                self.note_still_due(child, due.len(), &error);
                 Ok(())
             }
             read => read,
