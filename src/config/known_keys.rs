@@ -115,7 +115,7 @@ pub(super) fn require_known(root: &DeTable<'_>, origin: Origin<'_>) -> Result<()
     }
 }
 
-/// Notes the unknown keys of a section and of the sections in it, each with its place.
+/// Notes the unknown keys of a section and of the sections in it, each with its line.
 fn note_unknown(
     (section, known): (&str, &[&str]),
     table: &DeTable<'_>,

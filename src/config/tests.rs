@@ -160,7 +160,7 @@ fn an_address_with_a_placeholder_is_refused() {
     let bridge = "https://api.bridgedataoutput.com/api/v2/OData";
     assert_error(
         &template(profile("bridge").expect("a profile")),
-        "8: `base_url` still has {dataset}; write the name that the vendor gave you in its place",
+        "8: `base_url` still has {dataset}; replace it with the name that the vendor gave you",
     );
     assert_error(
         "[feed]\nprofile = \"bridge\"",

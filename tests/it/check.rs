@@ -220,7 +220,7 @@ fn check_names_the_way_of_each_job_and_why() {
     );
     let parts = [
         "    full: pages in the order of keys\n",
-        "what the feed can do:\n  feed: count: all matching records; top: whole answer; ",
+        "capabilities of the feed:\n  feed: count: all matching records; top: whole answer; ",
         "in: accepted; keys in one request: 400; ",
         "  Property: page size with children: 20\n",
     ];

@@ -79,7 +79,7 @@ fn describe_capabilities(known: &[Observation]) -> String {
         let name = one.capability.name().replace('_', " ");
         line.push(format!("{name}: {}", one.value));
     }
-    let mut text = "what the feed can do:\n".to_owned();
+    let mut text = "capabilities of the feed:\n".to_owned();
     for (resource, facts) in lines {
         let of = if resource.is_empty() {
             "feed"

@@ -40,7 +40,7 @@ fn token_url(section: Section<'_>, profile: &Profile) -> Result<Url> {
     };
     if let Some(part) = placeholders(text).first() {
         return Err(fail(format!(
-            "still has {part}; write the name that the vendor gave you in its place"
+            "still has {part}; replace it with the name that the vendor gave you"
         )));
     }
     let url = Url::parse(text)

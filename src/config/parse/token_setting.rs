@@ -6,8 +6,8 @@ use crate::config::profile::Profile;
 use crate::config::section_reader::Section;
 use crate::config::token_source::TokenSource;
 
-/// Parses the source of the token: `token_env`, `token_command` or `[feed.oauth]`, of which
-/// the file has at most one. Without any, the profile decides.
+/// Parses the source of the token: `token_env`, `token_command` or `[feed.oauth]`. The file
+/// has at most one of them. Without any, the profile decides.
 pub(super) fn token_source(section: Section<'_>, profile: &Profile) -> Result<TokenSource> {
     let oauth = section.subsection("feed.oauth")?;
     require_one_source(section, oauth)?;

@@ -28,7 +28,7 @@ pub(super) fn job_ways(
         .collect()
 }
 
-/// What a job does, and why.
+/// The description of a way, and the reason for it.
 type Way = (String, Option<String>);
 
 fn full(plan: &ResourcePlan, reading: ReadingWay) -> Way {

@@ -26,7 +26,7 @@ pub struct Plan {
     pub rate: Option<String>,
     /// Bytes of bodies, estimated from one page of each resource.
     pub bytes: Option<u64>,
-    /// What the feed can do, as its answers showed.
+    /// The capabilities of the feed, as its answers showed.
     pub capabilities: Vec<Observation>,
     /// How a sync will end.
     #[serde(skip)]
