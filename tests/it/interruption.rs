@@ -230,8 +230,8 @@ fn a_killed_sync_resumes_with_next_links_too() {
         server.page_cap = Some(20);
         server.refuse_orderby = true;
     });
-    // Two requests are refused because of their order.
-    stall_after(&feed, 5 + 2);
+    // One request is refused because of its order.
+    stall_after(&feed, 5 + 1);
     let running = mirror.start(&["sync"]);
     mirror.wait_for_pages("Property", 5);
     running.signal("KILL");
