@@ -11,7 +11,7 @@ use super::http::{
     BadBody, Client, Credentials, FeedError, Ledger, RequestOptions, Traffic, Tries,
 };
 use super::odata::{Announced, DeletedBody, DeletedNames, DeletedPosition, Metadata, Page};
-use super::paging::{ParallelReader, Position, Step, Sweep};
+use super::paging::{PageSize, ParallelReader, Position, Step, Sweep};
 use crate::config::{self, Config, Precision};
 use crate::record::Shape;
 use crate::stop::Stop;
@@ -108,8 +108,9 @@ impl Feed {
     /// Reads the feed's `$metadata`.
     pub fn metadata(&self) -> Result<Metadata, FeedError> {
         let url = self.client.url("$metadata")?;
-        let decode =
-            |body: &[u8]| Metadata::parse(body).map_err(|error| BadBody(error.to_string()));
+        let decode = |body: &[u8]| {
+            Metadata::parse(body).map_err(|error| BadBody::Invalid(error.to_string()))
+        };
         self.runtime
             .block_on(self.client.get(&url, RequestOptions::METADATA, decode))
     }
@@ -188,7 +189,7 @@ impl Feed {
             shape,
             filter,
             select,
-            page_size: self.page_size,
+            page_size: PageSize::new(self.page_size),
             timestamps: self.timestamps,
             tries: Tries::Configured,
             trusts_count: self.capabilities.counts_all_matching(),

@@ -50,6 +50,14 @@ impl ValueForm {
         }
     }
 
+    /// Returns whether a value of this form may be JSON of any structure.
+    pub fn takes_json(self) -> bool {
+        matches!(
+            self,
+            ValueForm::Enumeration | ValueForm::Json | ValueForm::Untyped
+        )
+    }
+
     fn expects(self) -> &'static str {
         match self {
             ValueForm::Integer => "a whole number",

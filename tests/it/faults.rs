@@ -172,13 +172,13 @@ fn a_feed_that_stays_down_is_retried_as_often_as_configured() {
 fn an_answer_without_end_is_refused_and_the_next_run_completes() {
     let feed = feed(50);
     feed.fault(FaultRule {
-        path_contains: Some("$expand".to_owned()),
+        path_contains: Some("/Property?".to_owned()),
         ..FaultRule::always(Fault::Oversized(300 << 20))
     });
     let mirror = Mirror::of(&feed);
     mirror
         .sync_ends(1, &[])
-        .says(1, &["the answer is larger than", "feed.page_size"]);
+        .says(1, &["the answer is too large", "32 MB"]);
     feed.clear_faults();
     mirror.sync();
     assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);

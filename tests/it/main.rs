@@ -3,6 +3,7 @@
 mod any_resource;
 mod backup;
 mod behaviours;
+mod bounds;
 mod brake;
 mod budget;
 mod capabilities;

@@ -36,8 +36,12 @@ use crate::config;
 use crate::stop::Stop;
 use crate::value::stored_instant;
 
-/// The largest body that is accepted. Pages of known servers are far smaller.
-const BODY_LIMIT_BYTES: u64 = 256 * 1024 * 1024;
+/// The largest body that is accepted, before and after decompression. Pages of known servers
+/// have a few megabytes.
+const BODY_LIMIT_BYTES: u64 = 32 * 1024 * 1024;
+
+/// The largest body of an error that is read.
+const ERROR_LIMIT_BYTES: u64 = 256 * 1024;
 
 /// Some servers begin JSON with it, although RFC 8259 forbids it.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -378,7 +382,7 @@ impl Client {
         let status = response.status();
         if status.is_success() {
             let next_link = next_link(response.headers(), response.url());
-            let body = self.body(response).await?;
+            let body = self.body(response, BODY_LIMIT_BYTES).await?;
             if let Some(code) = refusal_of_credentials(&body) {
                 return Err(Failure::refused_credentials(code));
             }
@@ -410,16 +414,12 @@ impl Client {
         url
     }
 
-    async fn body(&self, mut response: Response) -> Result<Vec<u8>, Failure> {
-        let too_large = || {
-            Failure::Final(FeedError::TooLarge {
-                limit_bytes: BODY_LIMIT_BYTES,
-            })
-        };
+    async fn body(&self, mut response: Response, limit_bytes: u64) -> Result<Vec<u8>, Failure> {
+        let too_large = || Failure::Final(FeedError::TooLarge);
         let is_gzip = is_gzip(response.headers());
         self.has_sent_gzip.fetch_or(is_gzip, Ordering::Relaxed);
         let announced = response.content_length().unwrap_or(0);
-        if announced > BODY_LIMIT_BYTES {
+        if announced > limit_bytes {
             return Err(too_large());
         }
         let mut body = Vec::with_capacity(announced as usize);
@@ -428,7 +428,7 @@ impl Client {
             if !is_gzip {
                 self.meter.received(&chunk);
             }
-            if (body.len() + chunk.len()) as u64 > BODY_LIMIT_BYTES {
+            if (body.len() + chunk.len()) as u64 > limit_bytes {
                 return Err(too_large());
             }
             body.extend_from_slice(&chunk);
@@ -439,7 +439,7 @@ impl Client {
         }
 
         if is_gzip {
-            body = unzip(&body, BODY_LIMIT_BYTES)?.ok_or_else(too_large)?;
+            body = unzip(&body, limit_bytes)?.ok_or_else(too_large)?;
             self.meter.received(&body);
         }
         if body.starts_with(BYTE_ORDER_MARK) {
@@ -451,7 +451,8 @@ impl Client {
     /// Returns what the body of an error means, and the server's message as one line.
     async fn error_of(&self, response: Response) -> (Meaning, String) {
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = self.body(response).await.unwrap_or_default();
+        let body = self.body(response, ERROR_LIMIT_BYTES).await;
+        let body = body.unwrap_or_default();
         let (meaning, message) = read_error(status, &headers, &body);
         (meaning, one_line(&self.secrets().redact(&message)))
     }

@@ -54,14 +54,11 @@ pub enum FeedError {
         "the feed pointed to another host, `{0}`, which must not receive the token; if the feed has moved, set feed.base_url"
     )]
     OtherOrigin(String),
-    /// A body that exceeds the size limit.
+    /// An answer that exceeds the limit of its bytes, or of the memory of its values.
     #[error(
-        "the answer is larger than {limit_bytes} bytes; a smaller feed.page_size makes answers smaller"
+        "the answer is too large: mlsmirror reads answers of up to 32 MB, before and after decoding"
     )]
-    TooLarge {
-        /// The limit in bytes.
-        limit_bytes: u64,
-    },
+    TooLarge,
     /// The next page cannot be requested.
     #[error("the feed's pages cannot be followed to their end: {0}")]
     Stuck(String),
@@ -77,10 +74,16 @@ pub enum FeedError {
     Interrupted(Signal),
 }
 
-/// A body that is not the expected document. Another try may succeed.
+/// A body that cannot be decoded.
 #[derive(Debug, thiserror::Error)]
-#[error("the body of the response is not valid: {0}")]
-pub struct BadBody(pub String);
+pub enum BadBody {
+    /// It is not the expected document. Another try may succeed.
+    #[error("the body of the response is not valid: {0}")]
+    Invalid(String),
+    /// Its values would take too much memory.
+    #[error("the values of the response would take too much memory")]
+    TooLarge,
+}
 
 fn with_colon(message: &str) -> String {
     if message.is_empty() {
@@ -95,10 +98,9 @@ impl FeedError {
     pub fn smaller_request_may_succeed(&self) -> bool {
         match self {
             FeedError::Unauthorized { status, .. } => *status == 403,
-            FeedError::Refused { .. } => true,
+            FeedError::Refused { .. } | FeedError::TooLarge => true,
             FeedError::Unavailable { status, .. } => *status != Some(429),
-            FeedError::TooLarge { .. }
-            | FeedError::Blocked { .. }
+            FeedError::Blocked { .. }
             | FeedError::PauseTooLong { .. }
             | FeedError::OtherOrigin(_)
             | FeedError::Stuck(_)

@@ -117,7 +117,10 @@ impl From<FeedError> for Failure {
 
 impl From<BadBody> for Failure {
     fn from(bad: BadBody) -> Failure {
-        Failure::temporary(bad.to_string())
+        match bad {
+            BadBody::Invalid(_) => Failure::temporary(bad.to_string()),
+            BadBody::TooLarge => Failure::Final(FeedError::TooLarge),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value as Json;
 
 use super::count::Count;
+use super::memory_limit::MemoryLimit;
 use super::query::{self, Literal, Order, Query, timestamp_literal};
 use super::raw_json::{items, members, spell};
 use crate::config::Precision;
@@ -253,9 +254,16 @@ fn list_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Json>,
 impl DeletedBody {
     /// Decodes a body. An entry that cannot be decoded becomes its text.
     pub fn decode(body: &[u8]) -> Result<DeletedBody, BadBody> {
-        serde_json::from_slice(body).or_else(|error| {
-            let readable = with_readable_entries(body).unwrap_or_default();
-            serde_json::from_slice(&readable).map_err(|_| BadBody(error.to_string()))
+        let decode = |body: &[u8]| {
+            let json = MemoryLimit::of_answer().decode(body)?;
+            serde_json::from_value(json).map_err(|error| BadBody::Invalid(error.to_string()))
+        };
+        decode(body).or_else(|error| match error {
+            BadBody::TooLarge => Err(error),
+            BadBody::Invalid(_) => {
+                let readable = with_readable_entries(body).unwrap_or_default();
+                decode(&readable).map_err(|_| error)
+            }
         })
     }
 
@@ -320,7 +328,7 @@ impl DeletedBody {
 
 /// Returns a body whose entries can be decoded: each other entry is replaced by its text.
 fn with_readable_entries(body: &[u8]) -> Option<Vec<u8>> {
-    let entry = |json: &[u8]| match serde_json::from_slice::<Json>(json) {
+    let entry = |json: &[u8]| match MemoryLimit::of_answer().decode(json) {
         Ok(_) => json.to_vec(),
         Err(_) => Json::String(spell(json)).to_string().into_bytes(),
     };

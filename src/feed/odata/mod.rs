@@ -4,6 +4,7 @@ mod children;
 mod count;
 mod declared;
 mod deleted;
+mod memory_limit;
 pub mod metadata;
 mod page;
 pub mod query;

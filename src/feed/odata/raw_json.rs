@@ -10,24 +10,28 @@ pub struct Member<'b> {
     pub value: &'b [u8],
 }
 
-/// Returns the items of a list. Returns none if the JSON is not one list.
+/// The largest number of items or members that are separated: their places take memory, too.
+const PARTS_MAX: usize = 1_000_000;
+
+/// Returns the items of a list. Returns none if the JSON is not one list, or too long.
 pub fn items(json: &[u8]) -> Option<Vec<&[u8]>> {
     let items = split(json, Next::ValueOrEnd)?;
     Some(items.into_iter().map(|item| item.value).collect())
 }
 
-/// Returns the members of an object. Returns none if the JSON is not one object.
+/// Returns the members of an object. Returns none if the JSON is not one object, or too long.
 pub fn members(json: &[u8]) -> Option<Vec<Member<'_>>> {
     split(json, Next::NameOrEnd)
 }
 
-/// Returns the value of a member of an object, if both can be decoded. Other members may be
-/// invalid.
+/// Returns the text or number of a member of an object, if both can be decoded. Other members
+/// may be invalid.
 pub fn member_value(object: &str, name: &str) -> Option<serde_json::Value> {
     let has_name = |raw: &[u8]| serde_json::from_slice::<String>(raw).is_ok_and(|raw| raw == name);
     let members = members(object.as_bytes())?.into_iter();
     let member = members.rev().find(|member| has_name(member.name))?;
-    serde_json::from_slice(member.value).ok()
+    let is_plain = !member.value.starts_with(b"[") && !member.value.starts_with(b"{");
+    is_plain.then(|| serde_json::from_slice(member.value).ok())?
 }
 
 /// Returns bytes as text. Bytes that are not UTF-8, and the NUL character, are written as `\x`
@@ -78,6 +82,7 @@ fn split(json: &[u8], opened: Next) -> Option<Vec<Member<'_>>> {
         let text = start[..start.len() - tokens.rest.len()].trim_ascii_end();
         match next {
             Next::Name | Next::NameOrEnd => name = text,
+            Next::Value | Next::ValueOrEnd if found.len() == PARTS_MAX => return None,
             Next::Value | Next::ValueOrEnd => found.push(Member { name, value: text }),
             Next::Colon | Next::CommaOrEnd => {}
         }

@@ -15,4 +15,4 @@ pub use key::{Cursor, Key};
 pub use parallel_reader::ParallelReader;
 pub use position::Position;
 pub use step::Step;
-pub use sweep::Sweep;
+pub use sweep::{PageSize, Sweep};

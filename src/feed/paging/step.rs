@@ -34,11 +34,17 @@ impl Step {
         walk: usize,
         from: &Position,
     ) -> Result<Step, FeedError> {
-        match Step::read_once(sweep, client, walk, from).await {
-            Err(error) if error.is_refusal() && sweep.quotes_timestamps.swap(false, Relaxed) => {
-                Step::read_once(sweep, client, walk, from).await
+        loop {
+            let page_size = sweep.page_size.get();
+            match Step::read_once(sweep, client, walk, from).await {
+                Err(error)
+                    if error.is_refusal() && sweep.quotes_timestamps.swap(false, Relaxed) => {}
+                Err(FeedError::TooLarge) if sweep.page_size.shrink(page_size) => {
+                    let records = sweep.page_size.get();
+                    tracing::warn!(resource = %sweep.shape.resource, records, "an answer is too large; asking for smaller pages");
+                }
+                read => return read,
             }
-            read => read,
         }
     }
 
@@ -59,7 +65,7 @@ impl Step {
             page = read_page(sweep, client, &from).await?;
         }
         // A count that may be the size of the page does not show that the page is the last.
-        let is_full = page.entries >= sweep.page_size as usize;
+        let is_full = page.entries >= sweep.page_size.get() as usize;
         if page.entries > 0 && (is_full || !sweep.trusts_count) {
             page.count = page.count.filter(|count| *count > page.entries as u64);
         }
@@ -137,7 +143,7 @@ async fn read_page(sweep: &Sweep, client: &Client, from: &Position) -> Result<Pa
                 Some(link) => client.link(link)?,
                 None => client.url(&sweep.change_links_query(since).to_path_and_query())?,
             };
-            (url, Some(sweep.page_size))
+            (url, Some(sweep.page_size.get()))
         }
         Position::Ties { timestamp, after } => {
             let query = sweep.ties_query(timestamp, after.as_ref());
@@ -149,7 +155,7 @@ async fn read_page(sweep: &Sweep, client: &Client, from: &Position) -> Result<Pa
                 Some(link) => client.link(link)?,
                 None => client.url(&sweep.first_page_query().to_path_and_query())?,
             };
-            (url, Some(sweep.page_size))
+            (url, Some(sweep.page_size.get()))
         }
     };
 

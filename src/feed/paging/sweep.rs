@@ -1,7 +1,7 @@
 //! A sweep: the query for a set of records, and its query at each position.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use chrono::TimeDelta;
 
@@ -23,7 +23,7 @@ pub struct Sweep {
     /// Whether `$select` asks for the fields of the shape only.
     pub select: bool,
     /// The number of records per page.
-    pub page_size: u32,
+    pub page_size: PageSize,
     /// How timestamps are written in `$filter`.
     pub timestamps: Precision,
     /// Whether timestamps are quoted in `$filter`, as the feed declares them as text. A server
@@ -38,6 +38,31 @@ pub struct Sweep {
     pub refuses_or: bool,
     /// The `$top` of a reading by next links that is a single page.
     pub top: Option<u64>,
+}
+
+/// The number of records per page of a sweep and its clones. It shrinks if an answer is too
+/// large.
+#[derive(Clone, Debug)]
+pub struct PageSize(Arc<AtomicU32>);
+
+impl PageSize {
+    /// Returns the size at the start of a sweep.
+    pub fn new(records: u32) -> PageSize {
+        PageSize(Arc::new(records.into()))
+    }
+
+    /// Returns the number of records.
+    pub fn get(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Sets the size to a quarter of the size of a page that was too large, unless another
+    /// walk did. Returns false if that page had one record.
+    pub fn shrink(&self, too_large: u32) -> bool {
+        let smaller = (too_large / 4).max(1);
+        self.0.fetch_min(smaller, Ordering::Relaxed);
+        too_large > 1
+    }
 }
 
 /// The length of a timestamp with milliseconds, in storage form.
@@ -70,7 +95,7 @@ impl Sweep {
         let filter = self.filter.clone().unwrap_or_default();
         let query = self.unordered_query().filter(filter);
         match self.top {
-            Some(top) => query.top(top),
+            Some(top) => query.top(top.min(self.page_size.get().into())),
             None => query,
         }
     }
@@ -90,7 +115,7 @@ impl Sweep {
         ];
         let query = self
             .query()
-            .top(self.page_size.into())
+            .top(self.page_size.get().into())
             .filter(query::and(parts.into_iter().flatten()));
         if skip > 0 { query.skip(skip) } else { query }
     }
@@ -110,7 +135,7 @@ impl Sweep {
             .order_by(self.timestamp(), query::Order::Asc)
             .order_by(self.shape.paging_field().name.clone(), query::Order::Asc)
             .filter(query::and([filter.unwrap_or_default(), rest]))
-            .top(self.page_size.into())
+            .top(self.page_size.get().into())
             .count();
         if skip > 0 { query.skip(skip) } else { query }
     }
@@ -151,7 +176,7 @@ impl Sweep {
             after.map(|key| query::gt(field, &key.literal())),
         ];
         self.query()
-            .top(self.page_size.into())
+            .top(self.page_size.get().into())
             .filter(query::and(parts.into_iter().flatten()))
     }
 

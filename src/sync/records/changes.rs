@@ -7,7 +7,7 @@ use super::reader::{Reader, rejected_error};
 use super::run_set::{RunEnding, RunSet};
 use super::scope::needs_full;
 use super::whole::{WholeRead, has_listings, read_all, read_whole, why_separate};
-use crate::feed::{FeedError, Position, Sweep, Tries};
+use crate::feed::{FeedError, PageSize, Position, Sweep, Tries};
 use crate::mirror::{Job, Mirror, RunId, RunStatus};
 use crate::resource::Resource;
 use crate::sync::outcome::Verdict;
@@ -123,7 +123,7 @@ fn comes_along(job: &JobRun<'_>, listings: Resource, child: Resource) -> Result<
     }
     let sweep = Sweep {
         tries: Tries::Once,
-        page_size: 1,
+        page_size: PageSize::new(1),
         ..job.context.feed.sweep(shape, None, true)
     };
     let start = Position::start(true);

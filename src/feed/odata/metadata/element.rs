@@ -9,6 +9,13 @@ use super::metadata_error::MetadataError;
 /// tree could overflow the stack.
 const DEEPEST: usize = 64;
 
+/// The largest number of elements and attributes, so that their memory has a bound. Published
+/// documents have up to 80,000.
+const NODES_MAX: usize = 500_000;
+
+/// The largest number of attributes of an element. The parser compares each with all others.
+const ATTRIBUTES_MAX: usize = 100;
+
 /// An element. Names have no namespace prefix.
 #[derive(Debug, Default)]
 pub(super) struct Element {
@@ -37,6 +44,7 @@ pub(super) fn parse(xml: &[u8]) -> Result<Element, MetadataError> {
     let mut reader = Reader::from_str(text);
     let mut open: Vec<Element> = Vec::new();
     let mut root: Option<Element> = None;
+    let mut nodes_left = NODES_MAX;
     loop {
         let event = reader.read_event();
         let at = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
@@ -58,7 +66,7 @@ pub(super) fn parse(xml: &[u8]) -> Result<Element, MetadataError> {
                 return Err(malformed("a second root element".to_owned()));
             }
             Event::Start(start) => {
-                let element = element_of(&start).map_err(malformed)?;
+                let element = element_of(&start, &mut nodes_left).map_err(malformed)?;
                 if open.is_empty() {
                     require_root(&element.name)?;
                 } else if open.len() == DEEPEST {
@@ -67,7 +75,7 @@ pub(super) fn parse(xml: &[u8]) -> Result<Element, MetadataError> {
                 open.push(element);
             }
             Event::Empty(start) => {
-                let element = element_of(&start).map_err(malformed)?;
+                let element = element_of(&start, &mut nodes_left).map_err(malformed)?;
                 if open.is_empty() {
                     require_root(&element.name)?;
                 }
@@ -157,12 +165,22 @@ fn cut_short(text: &str, open: &[Element]) -> MetadataError {
     }
 }
 
-fn element_of(start: &BytesStart<'_>) -> Result<Element, String> {
+fn element_of(start: &BytesStart<'_>, nodes_left: &mut usize) -> Result<Element, String> {
+    let mut count = || {
+        *nodes_left = nodes_left.checked_sub(1).ok_or("the document is too large")?;
+        Ok::<(), String>(())
+    };
+    count()?;
+
     let mut element = Element {
         name: spelled(start.local_name().into_inner()).to_owned(),
         ..Element::default()
     };
     for attribute in start.attributes() {
+        count()?;
+        if element.attributes.len() == ATTRIBUTES_MAX {
+            return Err(format!("an element has more than {ATTRIBUTES_MAX} attributes"));
+        }
         let attribute = attribute.map_err(|error| error.to_string())?;
         let name = attribute.key.local_name().into_inner().to_owned();
         // An entity that XML does not define is kept as written.

@@ -11,6 +11,7 @@ use super::reject_texts::collect_rejects;
 use super::seeds::{PageBody, PageSeed};
 use super::separate_entries::read_separately;
 use crate::feed::http::BadBody;
+use crate::feed::odata::memory_limit::MemoryLimit;
 use crate::record::{Record, Reject, Shape};
 use crate::value::Value;
 
@@ -60,18 +61,29 @@ impl Page {
     /// Decodes a body. An entry that cannot be decoded is rejected alone.
     ///
     /// # Errors
-    /// [`BadBody`] if the body is not JSON, is incomplete, or is not an OData response.
+    /// [`BadBody`] if the body is not JSON, is incomplete, is not an OData response, or would
+    /// take too much memory.
     pub fn decode(body: &[u8], shape: &Shape) -> Result<Page, BadBody> {
-        let hints = NameHints::new(shape);
+        let (hints, memory) = (NameHints::new(shape), MemoryLimit::of_answer());
         let seed = PageSeed {
             shape,
             hints: &hints,
+            memory: &memory,
         };
-        let page_body =
-            parse(body, seed).or_else(|error| read_separately(body, seed).ok_or(error))?;
+        let page_body = match parse(body, seed) {
+            Err(BadBody::Invalid(problem)) => {
+                let memory = MemoryLimit::of_answer();
+                let seed = PageSeed {
+                    memory: &memory,
+                    ..seed
+                };
+                read_separately(body, seed).ok_or_else(|| memory.error(problem))?
+            }
+            parsed => parsed?,
+        };
         let entries = page_body
             .entries
-            .ok_or_else(|| BadBody("it has no `value`".to_owned()))?;
+            .ok_or_else(|| BadBody::Invalid("it has no `value`".to_owned()))?;
 
         let mut page = Page {
             entries: entries.len(),
@@ -149,14 +161,15 @@ fn parse(body: &[u8], seed: PageSeed<'_>) -> Result<PageBody, BadBody> {
     // One check of the whole body is much cheaper than one check per text.
     let text = std::str::from_utf8(body).map_err(|error| {
         let is_cut = error.error_len().is_none();
-        BadBody(describe(body, is_cut, || "it is not UTF-8".to_owned()))
+        BadBody::Invalid(describe(body, is_cut, || "it is not UTF-8".to_owned()))
     })?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
     seed.deserialize(&mut deserializer)
         .and_then(|page| deserializer.end().map(|()| page))
+        .and_then(|page| seed.memory.take(0).map(|()| page))
         .map_err(|error| {
             let place = || format!("line {} column {}", error.line(), error.column());
-            BadBody(describe(body, error.is_eof(), place))
+            (seed.memory).error(describe(body, error.is_eof(), place))
         })
 }
 

@@ -9,8 +9,13 @@ use super::entry::Entry;
 use super::name_hints::{MemberName, NameHints, find_member};
 use super::record_builder::RecordBuilder;
 use crate::feed::odata::count::Count;
+use crate::feed::odata::memory_limit::{JsonSeed, MemoryLimit, member_bytes};
+use crate::feed::odata::raw_json::Member;
 use crate::record::Shape;
 use crate::value::{ValueForm, canonical};
+
+/// The memory of an entry: while a page is decoded, a record is in two lists.
+const ENTRY_BYTES: usize = 2 * size_of::<Entry>();
 
 /// The members of an OData response that a page needs.
 #[derive(Default)]
@@ -33,6 +38,8 @@ pub struct PageSeed<'s> {
     pub shape: &'s Shape,
     /// The order of fields in earlier records.
     pub hints: &'s NameHints,
+    /// The memory that the page may take.
+    pub memory: &'s MemoryLimit,
 }
 
 impl<'s> PageSeed<'s> {
@@ -41,6 +48,7 @@ impl<'s> PageSeed<'s> {
         PageSeed {
             shape: &self.shape.children[at].shape,
             hints: &self.hints.children[at],
+            memory: self.memory,
         }
     }
 
@@ -49,6 +57,21 @@ impl<'s> PageSeed<'s> {
         let mut children = self.shape.children.iter();
         let at = children.position(|child| Some(child.name.as_str()) == name)?;
         Some((at, self.of_child(at)))
+    }
+
+    /// Reads the children in a field that is an embedded list. Such a field is a value of the
+    /// listing, and has rows of its own.
+    fn read_embedded(self, field: &str, list: &serde_json::Value, record: &mut RecordBuilder) {
+        let Some((child, seed)) = self.child(Some(field)).filter(|_| !list.is_null()) else {
+            return;
+        };
+        match EntriesSeed(seed).deserialize(list) {
+            Ok(entries) => record.children[child] = Some(entries),
+            Err(_) => {
+                let problem = format!("{field} is not a list of records");
+                record.problem.get_or_insert(problem);
+            }
+        }
     }
 }
 
@@ -78,6 +101,7 @@ impl<'de> Visitor<'de> for PageSeed<'_> {
                 "@odata.totalCount" => body.total_count = members.next_value::<Count>()?.0,
                 "error" => return Err(A::Error::custom("an error instead of records")),
                 _ => {
+                    self.memory.take(size_of::<Member<'_>>())?;
                     members.next_value::<IgnoredAny>()?;
                 }
             }
@@ -112,6 +136,7 @@ impl<'de> Visitor<'de> for EntriesSeed<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<Entry>, A::Error> {
         let mut entries = Vec::new();
         while let Some(entry) = items.next_element_seed(RecordSeed(self.0))? {
+            self.0.memory.take(ENTRY_BYTES)?;
             entries.push(entry);
         }
         Ok(entries)
@@ -163,6 +188,7 @@ impl<'de> Visitor<'de> for RecordSeed<'_> {
         Ok(Entry::not_an_object())
     }
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Entry, A::Error> {
+        self.0.memory.take(size_of_val(&*self.0.shape.fields))?;
         let mut record = RecordBuilder::new(self.0.shape);
         let seed = MembersSeed {
             page: self.0,
@@ -204,29 +230,22 @@ impl<'de> Visitor<'de> for MembersSeed<'_, '_> {
             match known {
                 MemberName::Field(at) => {
                     let field = &shape.fields[at];
-                    let value = if field.form == ValueForm::Json
-                        && let Some((child, seed)) = page.child(Some(&field.name))
-                    {
-                        // An embedded list is a field of the listing, and rows of their own.
-                        let list: serde_json::Value = members.next_value()?;
-                        match EntriesSeed(seed).deserialize(&list) {
-                            _ if list.is_null() => {}
-                            Ok(entries) => record.children[child] = Some(entries),
-                            Err(_) => {
-                                let problem = format!("{} is not a list of records", field.name);
-                                record.problem.get_or_insert(problem);
-                            }
+                    let value = if field.form.takes_json() || shape.is_timestamp(at) {
+                        let json = members.next_value_seed(JsonSeed(page.memory))?;
+                        if shape.is_timestamp(at) {
+                            record.sent_timestamp = json.as_str().map(Box::from);
+                        } else if field.form == ValueForm::Json {
+                            page.read_embedded(&field.name, &json, record);
                         }
-                        field.form.deserialize(list).map_err(A::Error::custom)?
-                    } else if shape.is_timestamp(at) {
-                        let sent: serde_json::Value = members.next_value()?;
-                        record.sent_timestamp = sent.as_str().map(Box::from);
-                        field.form.deserialize(sent).map_err(A::Error::custom)?
+                        field.form.deserialize(json).map_err(A::Error::custom)?
                     } else {
                         members.next_value_seed(field.form)?
                     };
                     match value {
-                        Ok(value) => record.values[at] = value,
+                        Ok(value) => {
+                            page.memory.take(value.as_text().map_or(0, str::len))?;
+                            record.values[at] = value;
+                        }
                         Err(mistyped) => {
                             record
                                 .problem
@@ -241,12 +260,14 @@ impl<'de> Visitor<'de> for MembersSeed<'_, '_> {
                 }
                 MemberName::ChildNextLink(at) => record.next_links[at] = next_link(&mut members)?,
                 MemberName::Undeclared(name) if shape.keeps_extra => {
-                    let value: serde_json::Value = members.next_value()?;
+                    page.memory.take(member_bytes(&name))?;
+                    let value = members.next_value_seed(JsonSeed(page.memory))?;
                     if !value.is_null() {
                         record.extra.insert(name, canonical(value));
                     }
                 }
                 MemberName::Ignored | MemberName::Undeclared(_) => {
+                    page.memory.take(size_of::<Member<'_>>())?;
                     members.next_value::<IgnoredAny>()?;
                 }
             }
@@ -284,7 +305,7 @@ impl<'de> Visitor<'de> for NameSeed<'_> {
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<MemberName, E> {
-        let PageSeed { shape, hints } = self.page;
+        let PageSeed { shape, hints, .. } = self.page;
         Ok(find_member(shape, hints, self.before, name))
     }
 }

@@ -12,13 +12,15 @@ use crate::feed::odata::raw_json::{Member, items, members};
 use crate::value::Value;
 
 /// Decodes a body whose JSON is invalid within its entries. Returns none if its entries cannot
-/// be separated, or if another part of it is invalid.
+/// be separated, if another part of it is invalid, or if it takes too much memory.
 pub fn read_separately(body: &[u8], page: PageSeed<'_>) -> Option<PageBody> {
     let mut found = PageBody::default();
     for member in members(body)? {
         if member.name == b"\"value\"" {
             let entries = items(member.value)?.into_iter();
-            found.entries = Some(entries.map(|entry| read_entry(entry, page)).collect());
+            let entries = entries.map(|entry| read_entry(entry, page));
+            let entries = entries.take_while(|_| !page.memory.is_exceeded());
+            found.entries = Some(entries.collect());
             continue;
         }
         let part = decode(&object_of(member), page).ok()?;
@@ -26,7 +28,7 @@ pub fn read_separately(body: &[u8], page: PageSeed<'_>) -> Option<PageBody> {
         found.count = found.count.or(part.count);
         found.total_count = found.total_count.or(part.total_count);
     }
-    Some(found)
+    (!page.memory.is_exceeded()).then_some(found)
 }
 
 /// Decodes an entry. An entry that cannot be decoded is rejected, with its key if the key can
