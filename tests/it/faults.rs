@@ -30,13 +30,15 @@ fn passing() -> Vec<Fault> {
 #[test]
 fn one_bad_answer_anywhere_is_requested_again() {
     let feed = feed_with(45, |options| options.photos = 1);
-    for fault in passing() {
-        for (place, skip) in [
+    for (at, fault) in passing().into_iter().enumerate() {
+        let places = [
             ("$metadata", 0),
             ("/Property?", 0),
             ("$expand", 0),
             ("$expand", 1),
-        ] {
+        ];
+        let first = if runs_all() { 0 } else { at % 4 };
+        for (place, skip) in sample(places.into_iter().skip(first), 4) {
             feed.clear_faults();
             feed.clear_requests();
             let asked = feed.request_count();
@@ -67,7 +69,7 @@ fn one_bad_answer_anywhere_is_requested_again() {
 
 #[test]
 fn one_bad_answer_in_six_is_survived() {
-    for (seed, fault) in passing().into_iter().enumerate() {
+    for (seed, fault) in sample(passing().into_iter().enumerate(), 3) {
         let feed = feed_with(120, |options| {
             options.photos = 1;
             options.seed = seed as u64 + 1;

@@ -14,7 +14,7 @@ use crate::moves::{assert_log_tells_all_steps, copy, last_change};
 use crate::photo_files::*;
 use crate::support::*;
 
-const KILLS: u64 = 200;
+const KILLS: u64 = 60;
 
 /// The number of kills before each comparison with the feed.
 const ROUND: u64 = 10;

@@ -21,7 +21,7 @@ use crate::moves::{Copy, assert_log_equals_the_difference, copy, last_change};
 use crate::photo_files::{assert_files_as_named, assert_files_equal_feed};
 use crate::support::*;
 
-const CASES: u64 = 300;
+const CASES: u64 = 100;
 const STEPS: usize = 30;
 
 /// The behaviours that are not drawn: the comparisons below expect every resource, the same

@@ -10,6 +10,7 @@ mod mirror;
 mod odata_filter;
 mod process;
 mod proxy;
+mod sample;
 mod server;
 
 pub use comparison::*;
@@ -20,4 +21,5 @@ pub use hidden::*;
 pub use mirror::*;
 pub use process::*;
 pub use proxy::*;
+pub use sample::*;
 pub use server::*;
