@@ -323,6 +323,22 @@ pub const PHOTOS_CHANGE_TIMESTAMP: &str = "PhotosChangeTimestamp";
 /// The field with a listing's number of photos.
 pub const PHOTOS_COUNT: &str = "PhotosCount";
 
+/// The values of StandardStatus.
+/// Source: RESO Data Dictionary 2.0, lookup StandardStatus
+pub const STANDARD_STATUSES: [&str; 11] = [
+    "Active",
+    "Active Under Contract",
+    "Canceled",
+    "Closed",
+    "Coming Soon",
+    "Delete",
+    "Expired",
+    "Hold",
+    "Incomplete",
+    "Pending",
+    "Withdrawn",
+];
+
 /// Normalizes a StandardStatus, so that the two spellings of one status are equal
 /// (`Active Under Contract` and `ActiveUnderContract`).
 pub fn folded_status(status: &str) -> impl Iterator<Item = char> {

@@ -105,7 +105,7 @@ pub enum Verb {
     ///
     /// Jobs run one at a time. A job that is due while another one runs, or while the machine
     /// sleeps, runs once afterwards. A job that fails is retried after growing delays. Each job
-    /// prints one log line on stderr; the status changes that [monitor] names are printed on
+    /// prints one log line on stderr; the changes that [monitor] and [[alerts]] select are printed on
     /// stdout. SIGHUP reloads the configuration.
     #[command(
         after_help = "Examples:\n  mlsmirror watch\n  mlsmirror watch --log-format json 2>> mirror.log"

@@ -37,6 +37,18 @@ impl UsageError {
     }
 }
 
+impl UsageError {
+    /// An option names a field that is not among the known ones.
+    pub fn of_field(option: &str, named: &str, known: &[String]) -> UsageError {
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        let near = nearest_name(named, &known);
+        let near = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
+        UsageError(format!(
+            "{option} {named}: the mirror has no such field{near}"
+        ))
+    }
+}
+
 impl Exit {
     /// Returns the exit code.
     pub fn code(self) -> u8 {

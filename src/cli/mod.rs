@@ -3,6 +3,7 @@
 //! `verbs` holds one file for each verb. The files next to it are shared by several verbs.
 
 mod advice;
+mod alert_text;
 mod arguments;
 mod change_table;
 mod dispatch;

@@ -1,25 +1,25 @@
-//! Status changes: printed, and passed to `[monitor] command`.
+//! The lines of alerts: printed, and passed to their programs.
 
 use std::io::{ErrorKind, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use chrono::Utc;
 
-use super::display_text::printable;
+use super::advice;
+use super::alert_text::PrintedLine;
 use super::output::{print, print_unchanged};
-use crate::config::Config;
-use crate::mirror::Transition;
+use crate::config::{Alert, Config, MONITOR};
+use crate::mirror::Mirror;
+use crate::report;
 use crate::stop::Stop;
-
-/// How long the program may run. After that it is killed, and the status changes count as
-/// not reported.
-const TIMEOUT: Duration = Duration::from_secs(60);
+use crate::sync::{AlertLine, ReportError};
 
 /// How long the program may run after this process is asked to stop.
 const TIMEOUT_AFTER_STOP: Duration = Duration::from_secs(4);
 
-/// How status changes are printed.
+/// How the lines of alerts are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PrintFormat {
     /// One line of text for each.
@@ -30,79 +30,105 @@ pub enum PrintFormat {
     None,
 }
 
-/// Prints status changes, one per line, and passes them to the configured program.
-///
-/// # Errors
-/// If the program cannot be run or fails. Without a program: if the status changes cannot
-/// be printed.
+/// Prints the lines of an alert, and passes them to its program. Without a program, they
+/// are reported when they are printed.
 pub fn notify(
-    config: &Config,
-    transitions: &[Transition],
+    alert: &Alert,
+    lines: &[AlertLine],
     format: PrintFormat,
     stop: &Stop,
-) -> anyhow::Result<()> {
-    let mut lines = String::new();
-    for transition in transitions {
-        lines += &format!("{}\n", serde_json::to_string(transition)?);
+) -> Result<(), ReportError> {
+    let lines: Vec<PrintedLine> = lines.iter().map(PrintedLine::of).collect();
+    let mut input = String::new();
+    for line in &lines {
+        let line =
+            serde_json::to_string(line).map_err(|error| ReportError::Failed(error.into()))?;
+        input += &format!("{line}\n");
     }
     let printed = match format {
         PrintFormat::Text => {
-            let text: String = transitions
-                .iter()
-                .map(|transition| format!("{}\n", describe(transition)))
-                .collect();
+            let text: String = lines.iter().map(|line| line.text.clone() + "\n").collect();
             print(&text)
         }
-        PrintFormat::JsonLines => print_unchanged(lines.as_str()),
+        PrintFormat::JsonLines => print_unchanged(input.as_str()),
         PrintFormat::None => Ok(()),
     };
-    let Some(command) = &config.monitor.command else {
-        return printed;
+    let Some(command) = &alert.command else {
+        return printed.map_err(ReportError::Failed);
     };
-    // The program gets the status changes even if they cannot be printed. When it accepts
-    // them, they count as reported.
-    run(command, &lines, stop)?;
+    // The program gets the lines even if they cannot be printed. When it accepts them, they
+    // count as reported.
+    let program = Program {
+        title: title(alert, command),
+        command,
+        timeout: alert.timeout,
+    };
+    program.run(&input, stop)?;
     if let Err(error) = printed {
         tracing::warn!(
-            "status changes could not be printed, but monitor.command accepted them: {error:#}"
+            "changes could not be printed, but {} accepted them: {error:#}",
+            program.title
         );
     }
     Ok(())
 }
 
-/// Describes a status change in one line.
-fn describe(transition: &Transition) -> String {
-    let status = |status: &Option<String>| status.clone().unwrap_or("nothing".to_owned());
-    let mut place = transition.address.clone().unwrap_or_default();
-    if let Some(city) = &transition.city {
-        if !place.is_empty() {
-            place += ", ";
-        }
-        place += city;
+/// Returns the alert's program as messages name it.
+pub fn title(alert: &Alert, command: &[String]) -> String {
+    let program = command.first().map_or("", String::as_str);
+    match alert.name.as_str() {
+        MONITOR => format!("monitor.command `{program}`"),
+        _ => format!("command `{program}`"),
     }
-    if place.is_empty() {
-        place = "no address".to_owned();
-    }
-    let line = format!(
-        "listing {}, {place}: {} → {}",
-        transition.listing_key,
-        status(&transition.from),
-        status(&transition.to)
-    );
-    printable(&line).into_owned()
 }
 
-/// Runs a program with the input on its standard input.
-fn run(command: &[String], input: &str, stop: &Stop) -> anyhow::Result<()> {
-    let (program, arguments) = command.split_first().context("monitor.command is empty")?;
-    let named = || format!("monitor.command `{program}`");
-    let mut child = Command::new(program)
+/// A program that receives lines.
+struct Program<'a> {
+    title: String,
+    command: &'a [String],
+    timeout: Option<Duration>,
+}
+
+impl Program<'_> {
+    /// Runs the program with these lines on its standard input.
+    fn run(&self, input: &str, stop: &Stop) -> Result<(), ReportError> {
+        let ended = run(self.command, input, self.timeout, stop);
+        let ended = ended
+            .with_context(|| self.title.clone())
+            .map_err(ReportError::Failed)?;
+        match ended {
+            None => {
+                let seconds = self.timeout.unwrap_or_default().as_secs_f64();
+                let error = anyhow::anyhow!("{} did not finish within {seconds} s", self.title);
+                Err(ReportError::TimedOut(error))
+            }
+            Some(status) if !status.success() => {
+                let error = anyhow::anyhow!("{} failed ({status})", self.title);
+                Err(ReportError::Failed(error))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+}
+
+/// Runs a program with the input on its standard input. Returns None if it did not end in
+/// time.
+fn run(
+    command: &[String],
+    input: &str,
+    timeout: Option<Duration>,
+    stop: &Stop,
+) -> anyhow::Result<Option<ExitStatus>> {
+    let (program, arguments) = command.split_first().context("it has no name")?;
+    let mut command = Command::new(program);
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let mut child = command
         .args(arguments)
         .stdin(Stdio::piped())
         // Standard output is for results.
         .stdout(Stdio::from(std::io::stderr()))
-        .spawn()
-        .with_context(named)?;
+        .spawn()?;
     let stdin = child.stdin.take();
     let input = input.as_bytes().to_vec();
     // A program that writes before it reads must not block this process.
@@ -110,35 +136,54 @@ fn run(command: &[String], input: &str, stop: &Stop) -> anyhow::Result<()> {
         Some(mut stdin) => stdin.write_all(&input),
         None => Ok(()),
     });
-    let status = wait(&mut child, stop).with_context(named)?;
-    let Some(status) = status else {
-        let seconds = TIMEOUT.as_secs();
-        anyhow::bail!("{} did not finish within {seconds} s", named());
-    };
-    anyhow::ensure!(status.success(), "{} failed ({status})", named());
+    let status = wait(&mut child, timeout, stop)?;
+    if !status.is_some_and(|status| status.success()) {
+        return Ok(status);
+    }
     match writer.join() {
         // The program may end without reading all of its input.
-        Ok(Err(error)) if error.kind() != ErrorKind::BrokenPipe => Err(error).with_context(named),
-        _ => Ok(()),
+        Ok(Err(error)) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(status),
     }
 }
 
 /// Waits for a program to end. Kills it after the timeout, and returns `None`.
-fn wait(child: &mut Child, stop: &Stop) -> std::io::Result<Option<ExitStatus>> {
+fn wait(
+    child: &mut Child,
+    timeout: Option<Duration>,
+    stop: &Stop,
+) -> std::io::Result<Option<ExitStatus>> {
     const POLL_INTERVAL: Duration = Duration::from_millis(10);
-    let mut deadline = Instant::now() + TIMEOUT;
+    let mut deadline = timeout.map(|timeout| Instant::now() + timeout);
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
         }
         if stop.requested().is_some() {
-            deadline = deadline.min(Instant::now() + TIMEOUT_AFTER_STOP);
+            let soon = Instant::now() + TIMEOUT_AFTER_STOP;
+            deadline = Some(deadline.map_or(soon, |deadline| deadline.min(soon)));
         }
-        if Instant::now() >= deadline {
-            child.kill()?;
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            kill(child)?;
             child.wait()?;
             return Ok(None);
         }
         std::thread::sleep(POLL_INTERVAL);
     }
+}
+
+/// Kills a program and the programs that it has started.
+fn kill(child: &mut Child) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        let group = rustix::process::Pid::from_child(child);
+        rustix::process::kill_process_group(group, rustix::process::Signal::KILL)?;
+    }
+    child.kill()
+}
+
+/// Returns the conditions that need attention now, as `status` words them.
+pub fn current_conditions(config: &Config, mirror: &mut Mirror) -> anyhow::Result<Vec<String>> {
+    let status = report::status(config, mirror, Utc::now())?;
+    Ok(status.conditions.iter().map(advice::condition).collect())
 }

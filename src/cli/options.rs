@@ -83,7 +83,7 @@ pub enum SyncJob {
     Reconcile,
     /// Download photo files that are missing or have changed
     Media,
-    /// Read changed listings, and report the status changes that [monitor] names
+    /// Read changed listings, and report the changes that [monitor] and [[alerts]] select
     Monitor,
 }
 

@@ -10,17 +10,17 @@ use super::advice;
 use super::arguments::Arguments;
 use super::display_text::printable;
 use super::job_log::log_job;
-use super::notify::{PrintFormat, notify};
+use super::notify::{PrintFormat, current_conditions, notify};
 use super::output::{Output, WATCH_LOG};
 use super::session::configuration;
 use super::watchdog::Pulse;
-use crate::config::Config;
+use crate::config::{Alert, Config};
 use crate::feed::{Credentials, Feed};
-use crate::mirror::{RunCounts, Transition};
+use crate::mirror::{Mirror, RunCounts};
 use crate::resource::Resource;
 use crate::schedule::{DaemonHost, EndedJob, ScheduledJob};
 use crate::stop::Stop;
-use crate::sync::{Note, PhotoProgress, Progress};
+use crate::sync::{AlertLine, Note, PhotoProgress, Progress, ReportError};
 
 pub struct WatchHost<'a> {
     arguments: &'a Arguments,
@@ -94,13 +94,18 @@ impl DaemonHost for WatchHost<'_> {
         self
     }
 
-    fn notify(&self, config: &Config, transitions: &[Transition]) -> anyhow::Result<()> {
+    fn notify(&self, alert: &Alert, lines: &[AlertLine]) -> Result<(), ReportError> {
+        self.pulse.beat();
         let format = if self.output.json {
             PrintFormat::JsonLines
         } else {
             PrintFormat::Text
         };
-        notify(config, transitions, format, &self.stop)
+        notify(alert, lines, format, &self.stop)
+    }
+
+    fn conditions(&self, config: &Config, mirror: &mut Mirror) -> anyhow::Result<Vec<String>> {
+        current_conditions(config, mirror)
     }
 
     fn ready(&self) {

@@ -1,6 +1,6 @@
 //! The known keys of a configuration, and the error for an unknown key.
 
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeArray, DeTable, DeValue};
 
 use super::config_error::ConfigError;
 use super::nearest_name::nearest_name;
@@ -9,7 +9,7 @@ use super::section_reader::Origin;
 
 /// The sections with their keys, in the order of the template. A section whose keys are
 /// names of the user's own is only a key of its parent.
-pub(super) const SECTIONS: [(&str, &[&str]); 9] = [
+pub(super) const SECTIONS: [(&str, &[&str]); 10] = [
     (
         "feed",
         &[
@@ -89,8 +89,15 @@ pub(super) const SECTIONS: [(&str, &[&str]); 9] = [
     ),
     ("retention", &["deleted", "changes", "runs"]),
     ("watch", &["metrics"]),
-    ("monitor", &["transitions", "command"]),
+    ("monitor", &["transitions", "command", "timeout"]),
+    (
+        LIST,
+        &["name", "on", "transitions", "where", "command", "timeout"],
+    ),
 ];
+
+/// The only section of which there can be any number.
+const LIST: &str = "alerts";
 
 /// Returns an error for the first unknown section or key of the file.
 pub(super) fn require_known(root: &DeTable<'_>, origin: Origin<'_>) -> Result<(), ConfigError> {
@@ -98,6 +105,12 @@ pub(super) fn require_known(root: &DeTable<'_>, origin: Origin<'_>) -> Result<()
     for (name, value) in root {
         let section = top_sections().find(|(known, _)| known == name.get_ref());
         match (section, value.get_ref()) {
+            (Some(section), DeValue::Array(list)) if section.0 == LIST => {
+                note_list(*section, list, &mut wrong);
+            }
+            (Some(section), _) if section.0 == LIST => {
+                wrong.push((name.span().start, not_a_list()));
+            }
             (Some(section), DeValue::Table(table)) => note_unknown(*section, table, &mut wrong),
             (Some((section, _)), _) => {
                 let text = format!("`{section}` must be a section: write [{section}]");
@@ -135,6 +148,29 @@ fn note_unknown(
     }
 }
 
+/// Notes the unknown keys of each section in a list.
+fn note_list(section: (&str, &[&str]), list: &DeArray<'_>, wrong: &mut Vec<(usize, String)>) {
+    for item in list.iter() {
+        match item.get_ref().as_table() {
+            Some(table) => note_unknown(section, table, wrong),
+            None => wrong.push((item.span().start, not_a_list())),
+        }
+    }
+}
+
+fn not_a_list() -> String {
+    format!("`{LIST}` must be a list of sections: write [[{LIST}]]")
+}
+
+/// Returns the name of a section as the file writes it.
+fn heading(section: &str) -> String {
+    if section == LIST {
+        format!("[[{section}]]")
+    } else {
+        format!("[{section}]")
+    }
+}
+
 /// Returns the sections that are in no other section.
 fn top_sections() -> impl Iterator<Item = &'static (&'static str, &'static [&'static str])> {
     SECTIONS.iter().filter(|(name, _)| !name.contains('.'))
@@ -144,7 +180,7 @@ fn unknown_key(section: &str, known: &[&str], key: &str) -> String {
     if is_secret_name(key) {
         return secret(key);
     }
-    let unknown = format!("unknown key `{key}` in [{section}]");
+    let unknown = format!("unknown key `{key}` in {}", heading(section));
     if let Some(near) = nearest_name(key, known) {
         return format!("{unknown}; did you mean `{near}`?");
     }
@@ -160,9 +196,9 @@ fn unknown_section(name: &str) -> String {
     match (nearest_name(name, &known), name) {
         (_, "filter" | "select") => format!("{unknown}; write [sync.{name}]"),
         (_, "oauth" | "headers" | "query") => format!("{unknown}; write [feed.{name}]"),
-        (Some(near), _) => format!("{unknown}; did you mean [{near}]?"),
+        (Some(near), _) => format!("{unknown}; did you mean {}?", heading(near)),
         (None, _) => {
-            let known: Vec<String> = known.iter().map(|name| format!("[{name}]")).collect();
+            let known: Vec<String> = known.iter().map(|name| heading(name)).collect();
             format!("{unknown}; known are {}", known.join(", "))
         }
     }
@@ -200,7 +236,7 @@ fn sections_of(key: &str) -> Option<String> {
     let sections: Vec<String> = SECTIONS
         .iter()
         .filter(|(_, keys)| keys.contains(&key))
-        .map(|(section, _)| format!("[{section}]"))
+        .map(|(section, _)| heading(section))
         .collect();
     (!sections.is_empty()).then(|| sections.join(" or "))
 }

@@ -4,6 +4,7 @@
 //! Reading checks every setting, so other modules do not check settings again. A
 //! configuration never contains the token: it only names the token's source.
 
+mod alert;
 mod config_error;
 mod deleted_when;
 mod job_times;
@@ -28,6 +29,7 @@ mod units;
 mod vendors;
 mod warnings;
 
+pub use alert::{Alert, AlertEvent, MONITOR};
 pub use config_error::ConfigError;
 pub use deleted_when::DeletedWhen;
 pub use job_times::{Schedule, When};
@@ -37,7 +39,7 @@ pub use photo_defaults::{PhotoDefaults, SendToken};
 pub use precision::Precision;
 pub use profile::{OAuthDefaults, Profile, placeholders};
 pub use secret_names::is_secret_name;
-pub use settings::{Config, Feed, Media, Mirror, Monitor, Retention, Sync, Watch};
+pub use settings::{Config, Feed, Media, Mirror, Retention, Sync, Watch};
 pub use template::template;
 pub use token_source::{ClientAuth, ClientCredentials, Grant, OAuth, TokenSource};
 pub use transition::Transition;

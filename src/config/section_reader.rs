@@ -51,6 +51,19 @@ impl<'d> Section<'d> {
         }
     }
 
+    /// Returns the sections of a list, which the file writes as `[[name]]`.
+    pub(super) fn list(root: &'d DeTable<'d>, name: &str, origin: Origin<'d>) -> Vec<Section<'d>> {
+        let list = root.get(name).and_then(|value| value.get_ref().as_array());
+        let items = list.into_iter().flat_map(|list| list.iter());
+        items
+            .map(|item| Section {
+                origin,
+                table: item.get_ref().as_table(),
+                line: origin.line(item.span().start),
+            })
+            .collect()
+    }
+
     /// Finds a section within this one. The name is the whole one, such as `sync.filter`.
     pub(super) fn subsection(self, name: &str) -> Result<Section<'d>, ConfigError> {
         let key = name.rsplit('.').next().unwrap_or(name);

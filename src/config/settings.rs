@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::alert::Alert;
 use super::deleted_when::DeletedWhen;
 use super::job_times::Schedule;
 use super::parameter::{Parameter, ParameterValue};
@@ -15,7 +16,6 @@ use super::photo_defaults::SendToken;
 use super::precision::Precision;
 use super::profile::Profile;
 use super::token_source::TokenSource;
-use super::transition::Transition;
 use crate::resource::Resource;
 
 /// The settings of one mirror.
@@ -35,8 +35,9 @@ pub struct Config {
     pub retention: Retention,
     /// `[watch]`: the metrics of the daemon.
     pub watch: Watch,
-    /// `[monitor]`: the status changes to report, and the program that gets them.
-    pub monitor: Monitor,
+    /// `[monitor]` and `[[alerts]]`: what is reported, and to which programs. The first one
+    /// is that of `[monitor]`.
+    pub alerts: Vec<Alert>,
 }
 
 /// The settings of the feed.
@@ -177,13 +178,4 @@ pub struct Retention {
 pub struct Watch {
     /// The address that serves Prometheus metrics. None = no metrics.
     pub metrics: Option<SocketAddr>,
-}
-
-/// The status changes to report, and the program that gets them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Monitor {
-    /// The status changes to report.
-    pub transitions: Vec<Transition>,
-    /// A program that gets one JSON line per change. The first item is its name.
-    pub command: Option<Vec<String>>,
 }

@@ -130,6 +130,12 @@ runs = "400d"
 [monitor]
 transitions = ["Active>Pending", "Pending>Closed", "Active>Withdrawn", "Active>Expired"]
 # command = ["notify-me"]  # gets one JSON line per transition on stdin
+
+# [[alerts]]  # any number; each change is reported once per alert
+# name = "sandy-under-600k"
+# on = ["new", "price", "status", "deleted", "open_house"]  # or "attention": of `status`
+# where = "City = 'Sandy' AND ListPrice < 600000"  # an SQL condition over `listings`
+# command = ["notify-me"]  # gets one JSON line per alert on stdin
 "#
     )
 }

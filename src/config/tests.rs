@@ -94,15 +94,19 @@ fn the_defaults_are_those_of_the_contract() {
             runs: Some(secs(400 * 86_400)),
         },
         watch: Watch { metrics: None },
-        monitor: Monitor {
+        alerts: vec![Alert {
+            name: MONITOR.to_owned(),
+            on: vec![AlertEvent::Status],
             transitions: vec![
                 transition("Active>Pending"),
                 transition("Pending>Closed"),
                 transition("Active>Withdrawn"),
                 transition("Active>Expired"),
             ],
+            condition: None,
             command: None,
-        },
+            timeout: Some(secs(60)),
+        }],
     };
     assert_eq!(parsed(""), contract);
     assert_eq!(parsed(&template(&PROFILES[0])), contract);
@@ -209,7 +213,9 @@ fn the_template_shows_every_key() {
     for profile in &PROFILES {
         let template = template(profile);
         for (section, known) in known_keys::SECTIONS {
-            assert!(template.contains(&format!("\n[{section}]")), "[{section}]");
+            let headings = [format!("\n[{section}]"), format!("\n# [[{section}]]")];
+            let is_shown = headings.iter().any(|heading| template.contains(heading));
+            assert!(is_shown, "[{section}]");
             for key in known {
                 let shown = [
                     format!("\n{key} = "),
@@ -331,11 +337,11 @@ fn every_key_is_read() {
         Some(9810)
     );
     assert_eq!(
-        config.monitor.transitions[0].to_string(),
+        config.alerts[0].transitions[0].to_string(),
         "Coming Soon>Active"
     );
     assert_eq!(
-        config.monitor.command,
+        config.alerts[0].command,
         Some(vec!["notify-me".into(), "-v".into()])
     );
 }
@@ -384,7 +390,7 @@ fn an_unknown_key_is_named_with_a_suggestion() {
     assert_error(
         "[other]",
         "1: unknown section [other]; known are [feed], [mirror], [sync], [schedule], [media], \
-         [retention], [watch], [monitor]",
+         [retention], [watch], [monitor], [[alerts]]",
     );
     assert_error("feed = 1", "1: `feed` must be a section: write [feed]");
     assert_error(
@@ -726,6 +732,34 @@ fn an_error_says_which_values_are_valid() {
         (
             "[monitor]\ntransitions = [\"Active\"]",
             "2: `transitions` must list changes such as \"Active>Pending\", and \"Active\" is none",
+        ),
+        (
+            "[monitor]\ntransitions = [\"Active->Pending\"]",
+            "2: `transitions` must list changes such as \"Active>Pending\", and \"Active->Pending\" is none; did you mean \"Active>Pending\"?",
+        ),
+        (
+            "[alerts]\nname = \"a\"",
+            "1: `alerts` must be a list of sections: write [[alerts]]",
+        ),
+        (
+            "[[alerts]]\non = [\"new\"]",
+            "1: an alert needs `name`, such as name = \"price-cuts\"",
+        ),
+        (
+            "[[alerts]]\nname = \"a\"\non = [\"prices\"]",
+            "3: `on` must list some of new, price, status, deleted, open_house, attention, not \"prices\"; did you mean \"price\"?",
+        ),
+        (
+            "[[alerts]]\nname = \"a\"\non = [\"new\"]\n[[alerts]]\nname = \"a\"\non = [\"new\"]",
+            "4: two alerts have the name \"a\"",
+        ),
+        (
+            "[[alerts]]\nname = \"a\"\non = [\"new\"]\ntransitions = [\"Active>Pending\"]",
+            "4: `transitions` needs \"status\" in `on`",
+        ),
+        (
+            "[[alerts]]\nname = \"a\"\nwheres = \"x\"",
+            "3: unknown key `wheres` in [[alerts]]; did you mean `where`?",
         ),
         (
             "[monitor]\ncommand = \"x\"",

@@ -25,13 +25,14 @@ mod transaction;
 mod views;
 
 pub use about::{
-    DescribedField, FieldDescription, FieldRow, ListingNow, MarketChange, MarketEvent,
-    MarketFields, TableOrView, UtcOffset,
+    AlertProgress, DescribedField, FieldDescription, FieldRow, ListingNow, MarketChange,
+    MarketEvent, MarketFields, Statuses, TableOrView, UtcOffset, WrongCondition,
 };
 pub use database::Mirror;
 pub use log::{
-    ChangeCategory, ChangeCount, ChangeFilter, ChangeKind, ChangeLog, ChangeReader, ChangeRow,
-    ChangedRecord, NoListing, StatusChange, Transition, WholeListing,
+    AlertBatch, ChangeCategory, ChangeCount, ChangeFilter, ChangeKind, ChangeLog, ChangeReader,
+    ChangeRow, ChangedListing, ChangedOpenHouse, ChangedRecord, NoListing, ReportedChange,
+    StatusChange, WholeListing,
 };
 pub use open::{MirrorProblem, NotAMirror};
 pub use photos::{

@@ -111,6 +111,15 @@ impl Mirror {
         Mirror::prepare(connection, path).with_context(|| writing(path))
     }
 
+    /// Creates a mirror that exists only in memory.
+    ///
+    /// # Errors
+    ///
+    /// An error of the database.
+    pub fn in_memory() -> anyhow::Result<Mirror> {
+        Mirror::prepare(Connection::open_in_memory()?, Path::new(":memory:"))
+    }
+
     /// Opens the mirror at `path` for reading, also while a sync writes it. Creates and
     /// changes nothing.
     ///

@@ -7,11 +7,11 @@ use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
 use super::{DaemonHost, EndedJob, JobOutcome, ScheduledJob, Timetable};
-use crate::config::{Config, When};
+use crate::config::{Alert, Config, When};
 use crate::feed::{Feed, FeedError};
 use crate::mirror::{Lease, LeaseTaken, Mirror, WantedPhotos};
 use crate::stop::Stop;
-use crate::sync::{self, Context, Ending, Report};
+use crate::sync::{self, AlertHost, AlertLine, Context, Ending, Report, ReportError};
 use crate::value::instant;
 
 /// How often the daemon reads the clock. The clock may be set, and machines sleep, so
@@ -115,7 +115,8 @@ impl<'h> Daemon<'h> {
     fn replace_config(&mut self, config: Config) -> anyhow::Result<()> {
         let is_same_mirror = config.mirror.database == self.config.mirror.database;
         let timetable = if is_same_mirror {
-            Mirror::open(&config.mirror.database).and_then(|mirror| timetable(&config, &mirror))
+            Mirror::open(&config.mirror.database)
+                .and_then(|mut mirror| timetable(&config, &mut mirror))
         } else {
             take_lease_and_plan(&config)
         };
@@ -188,9 +189,13 @@ impl<'h> Daemon<'h> {
             ScheduledJob::Reconcile => sync::reconcile(context, mirror, resources)?,
             ScheduledJob::Incremental => sync::incremental(context, mirror, resources)?,
             ScheduledJob::Deletions => sync::deletions(context, mirror, resources)?,
-            ScheduledJob::Monitor => sync::monitor(context, mirror, resources, &mut |found| {
-                self.host.notify(&self.config, found)
-            })?,
+            ScheduledJob::Monitor => {
+                let mut host = Notifying {
+                    host: self.host,
+                    config: &self.config,
+                };
+                sync::monitor(context, mirror, resources, &mut host)?
+            }
             ScheduledJob::Media => sync::media(context, mirror, WantedPhotos::Due)?,
         };
 
@@ -210,17 +215,34 @@ impl<'h> Daemon<'h> {
     }
 }
 
+/// Passes the reports of alerts to the host of the daemon.
+struct Notifying<'h> {
+    host: &'h dyn DaemonHost,
+    config: &'h Config,
+}
+
+impl AlertHost for Notifying<'_> {
+    fn report(&mut self, alert: &Alert, lines: &[AlertLine]) -> Result<(), ReportError> {
+        self.host.notify(alert, lines)
+    }
+
+    fn conditions(&mut self, mirror: &mut Mirror) -> anyhow::Result<Vec<String>> {
+        self.host.conditions(self.config, mirror)
+    }
+}
+
 /// Takes the watch lease and plans the jobs of the mirror.
 fn take_lease_and_plan(config: &Config) -> anyhow::Result<Timetable> {
     let mut mirror = Mirror::open(&config.mirror.database)?;
     mirror.take_lease(Lease::Watch)?;
-    timetable(config, &mirror)
+    timetable(config, &mut mirror)
 }
 
 /// Returns when the jobs are due, counted from their last starts. If a resource has
 /// never been read in full, the first job that can do so is due now.
-fn timetable(config: &Config, mirror: &Mirror) -> anyhow::Result<Timetable> {
+fn timetable(config: &Config, mirror: &mut Mirror) -> anyhow::Result<Timetable> {
     sync::check_feed_address(config, mirror)?;
+    sync::check_alerts(config, mirror)?;
     let mut started = Vec::new();
     for job in ScheduledJob::ALL {
         let last = mirror.last_started(job.job())?;

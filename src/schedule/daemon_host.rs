@@ -8,11 +8,11 @@ use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
 use super::{JobOutcome, ScheduledJob};
-use crate::config::Config;
+use crate::config::{Alert, Config};
 use crate::feed::Feed;
-use crate::mirror::Transition;
+use crate::mirror::Mirror;
 use crate::stop::Stop;
-use crate::sync::{Progress, Report};
+use crate::sync::{AlertLine, Progress, Report, ReportError};
 
 /// Counts the requests to read the configuration again.
 pub type ReloadSender = watch::Sender<u64>;
@@ -53,11 +53,17 @@ pub trait DaemonHost {
     /// Returns the receiver of a job's progress.
     fn progress(&self) -> &dyn Progress;
 
-    /// Notifies the user of status changes.
+    /// Passes the lines of an alert on.
     ///
     /// # Errors
-    /// If the notification failed. The same changes are then reported again.
-    fn notify(&self, config: &Config, transitions: &[Transition]) -> anyhow::Result<()>;
+    /// If that failed. The same lines are then passed on again.
+    fn notify(&self, alert: &Alert, lines: &[AlertLine]) -> Result<(), ReportError>;
+
+    /// Returns the conditions of the mirror that need attention.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    fn conditions(&self, config: &Config, mirror: &mut Mirror) -> anyhow::Result<Vec<String>>;
 
     /// The daemon is set up and waits for its first job.
     fn ready(&self);

@@ -31,11 +31,13 @@ mod jobs;
 
 pub use context::Context;
 pub use feed_address::{OtherFeed, check_feed_address};
+pub use jobs::alert_check::check_alerts;
+pub use jobs::alert_report::{AlertHost, AlertLine, AlertSubject, AttentionChange, ReportError};
 pub use jobs::deletions::deletions;
 pub use jobs::full::full;
 pub use jobs::incremental::{downloads_photos, incremental, up_to_date};
 pub use jobs::media::media;
-pub use jobs::monitor::{ReportTransitions, monitor};
+pub use jobs::monitor::monitor;
 pub use jobs::plan::plan;
 pub use jobs::planned::{DeletionsWay, JobWay, Plan, ReadingWay, ResourcePlan};
 pub use jobs::prune::{ForeignFolder, Pruned, Unnamed, prune, unnamed};

@@ -1,5 +1,6 @@
 //! Tests of the program as its users run it: the real binary against a simulated feed, over HTTP.
 
+mod alerts;
 mod any_resource;
 mod backup;
 mod behaviours;

@@ -53,6 +53,13 @@ fn a_mirror_of_an_earlier_version_is_migrated_and_loses_nothing() {
             number(&db, "SELECT count(*) FROM sync_runs"),
         );
         assert!(!logged.is_empty(), "{name} has no log");
+        let reported = match texts(&db, "SELECT name FROM sqlite_schema WHERE name = '_state'") {
+            state if state.is_empty() => Vec::new(),
+            _ => texts(
+                &db,
+                "SELECT value FROM _state WHERE name = 'reported_up_to_change'",
+            ),
+        };
         let version = number(&db, VERSION);
         drop(db);
         if version < newest_version {
@@ -67,6 +74,10 @@ fn a_mirror_of_an_earlier_version_is_migrated_and_loses_nothing() {
         let db = mirror.open();
         assert_eq!(schema(&db), schema(&fresh.open()), "{name}");
         assert_eq!(texts(&db, &log), logged, "{name}");
+        if !reported.is_empty() {
+            let alert = "SELECT CAST(reported_up_to AS TEXT) FROM _alerts WHERE name = 'monitor'";
+            assert_eq!(texts(&db, alert), reported, "{name}");
+        }
         assert!(
             number(&db, "SELECT count(*) FROM sync_runs") > runs,
             "{name}"

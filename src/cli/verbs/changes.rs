@@ -9,7 +9,7 @@ use crate::cli::exit::{Exit, UsageError};
 use crate::cli::options::{ChangeKind, ChangesOptions};
 use crate::cli::output::{Output, buffered_bytes, send, terminal_columns};
 use crate::cli::session::configuration;
-use crate::mirror::{ChangeCategory, ChangeFilter, ChangeReader, ChangeRow, Mirror};
+use crate::mirror::{ChangeCategory, ChangeFilter, ChangeReader, ChangeRow, Mirror, StatusChange};
 use crate::resource::Resource;
 
 pub fn run(
@@ -37,6 +37,7 @@ pub fn run(
         }
     }
     let mirror = mirror?;
+    check_names(wanted, &mirror)?;
     let filter = filter(wanted);
     let changes = mirror.read_changes(&filter)?;
     let form = match (output.json, wanted.csv) {
@@ -54,6 +55,21 @@ pub fn run(
         });
     }
     Ok(printed.exit)
+}
+
+/// Checks the named field and statuses against what the mirror holds.
+fn check_names(wanted: &ChangesOptions, mirror: &Mirror) -> anyhow::Result<()> {
+    if let Some(field) = &wanted.field {
+        let known = mirror.field_names(wanted.resource)?;
+        if !known.is_empty() && !known.contains(field) {
+            return Err(UsageError::of_field("--field", field, &known).into());
+        }
+    }
+    if let Some(StatusChange { from, to }) = &wanted.transition {
+        let checked = mirror.statuses()?.check(from.as_deref(), to.as_deref());
+        checked.map_err(|problem| UsageError(format!("--transition {problem}")))?;
+    }
+    Ok(())
 }
 
 fn filter(wanted: &ChangesOptions) -> ChangeFilter {

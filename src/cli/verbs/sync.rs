@@ -8,21 +8,24 @@ use serde::Serialize;
 
 use super::check::describe;
 use crate::cli::advice;
+use crate::cli::alert_text::PrintedLine;
 use crate::cli::arguments::Arguments;
 use crate::cli::display_text::{bytes, counted, listed, thousands, time};
 use crate::cli::exit::{Exit, UsageError};
-use crate::cli::notify::{PrintFormat, notify};
+use crate::cli::notify::{PrintFormat, current_conditions, notify};
 use crate::cli::options::{SyncJob, SyncOptions};
 use crate::cli::output::Output;
 use crate::cli::photo_text::{self, describe_files};
 use crate::cli::progress_display::ProgressDisplay;
 use crate::cli::session::{Session, configuration};
+use crate::config::{Alert, MONITOR};
 use crate::mirror::{
-    Job, Lease, Mirror, MirrorProblem, NotAMirror, Purged, RunStatus, RunSummary, Transition,
-    WantedPhotos,
+    Job, Lease, Mirror, MirrorProblem, NotAMirror, Purged, RunStatus, RunSummary, WantedPhotos,
 };
 use crate::resource::Resource;
-use crate::sync::{self, Context, DeletedCount, FileCounts, Report, Unnamed};
+use crate::sync::{
+    self, AlertHost, AlertLine, Context, DeletedCount, FileCounts, Report, ReportError, Unnamed,
+};
 
 /// The JSON document of `sync`.
 #[derive(Serialize)]
@@ -35,9 +38,12 @@ struct Document<'a> {
     /// The files that no row named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pruned: Option<&'a [Unnamed]>,
-    /// The status changes that were reported.
+    /// The status changes that `[monitor]` reported.
     #[serde(skip_serializing_if = "Option::is_none")]
-    transitions: Option<&'a [Transition]>,
+    transitions: Option<Vec<&'a PrintedLine>>,
+    /// What the other alerts reported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alerts: Option<Vec<&'a PrintedLine>>,
     purged: Purged,
     runs: &'a [RunSummary],
 }
@@ -88,6 +94,9 @@ pub fn run(arguments: &Arguments, wanted: &SyncOptions, output: &Output) -> anyh
         return Ok(Exit::from(&plan.ending));
     }
     let mut mirror = session.open_for_sync(wanted.feed_moved)?;
+    if wanted.job == Some(SyncJob::Monitor) {
+        sync::check_alerts(&session.config, &mut mirror)?;
+    }
     let done = do_job(&context, &mut mirror, wanted, &resources, output);
     release_lease(&mut mirror);
     let done = sync::naming_database(&session.config, done)?;
@@ -99,8 +108,8 @@ struct JobResult {
     report: Report,
     /// The files that no row named.
     pruned: Option<Vec<Unnamed>>,
-    /// The status changes that were reported.
-    transitions: Option<Vec<Transition>>,
+    /// What the alerts reported.
+    alerts: Option<Vec<PrintedLine>>,
 }
 
 fn do_job(
@@ -110,7 +119,11 @@ fn do_job(
     resources: &[Resource],
     output: &Output,
 ) -> anyhow::Result<JobResult> {
-    let mut reported = Vec::new();
+    let mut host = AlertPrinter {
+        context,
+        output,
+        reported: Vec::new(),
+    };
     let report = match wanted.job {
         None => sync::up_to_date(context, mirror, resources)?,
         Some(SyncJob::Full) => sync::full(context, mirror, resources)?,
@@ -122,26 +135,40 @@ fn do_job(
             return Ok(JobResult {
                 report,
                 pruned: Some(pruned.files),
-                transitions: None,
+                alerts: None,
             });
         }
         Some(SyncJob::Media) => sync::media(context, mirror, WantedPhotos::All)?,
-        Some(SyncJob::Monitor) => sync::monitor(context, mirror, resources, &mut |found| {
-            reported.extend_from_slice(found);
-            // With --json, the document has the status changes.
-            let format = if output.json {
-                PrintFormat::None
-            } else {
-                PrintFormat::Text
-            };
-            notify(context.config, found, format, context.stop)
-        })?,
+        Some(SyncJob::Monitor) => sync::monitor(context, mirror, resources, &mut host)?,
     };
     Ok(JobResult {
         report,
         pruned: None,
-        transitions: (wanted.job == Some(SyncJob::Monitor)).then_some(reported),
+        alerts: (wanted.job == Some(SyncJob::Monitor)).then_some(host.reported),
     })
+}
+
+/// Prints the lines of alerts, or collects them for the JSON document.
+struct AlertPrinter<'a> {
+    context: &'a Context<'a>,
+    output: &'a Output,
+    reported: Vec<PrintedLine>,
+}
+
+impl AlertHost for AlertPrinter<'_> {
+    fn report(&mut self, alert: &Alert, lines: &[AlertLine]) -> Result<(), ReportError> {
+        let format = if self.output.json {
+            self.reported.extend(lines.iter().map(PrintedLine::of));
+            PrintFormat::None
+        } else {
+            PrintFormat::Text
+        };
+        notify(alert, lines, format, self.context.stop)
+    }
+
+    fn conditions(&mut self, mirror: &mut Mirror) -> anyhow::Result<Vec<String>> {
+        current_conditions(self.context.config, mirror)
+    }
 }
 
 /// Releases the sync lease. If that fails, the next process finds that the holder has
@@ -169,6 +196,10 @@ fn print_result(done: &JobResult, database: &Path, output: &Output) -> anyhow::R
         text += &photo_text::describe_unnamed(pruned, "that no row named");
     }
     text += &describe_purged(&report.purged);
+    let lines = |wanted: fn(&str) -> bool| {
+        let lines = done.alerts.as_ref()?.iter();
+        Some(lines.filter(|line| wanted(&line.line.alert)).collect())
+    };
     let document = Document {
         status: report.ending.as_str(),
         exit_code: exit.code(),
@@ -176,7 +207,8 @@ fn print_result(done: &JobResult, database: &Path, output: &Output) -> anyhow::R
         deleted: &report.deleted,
         files: report.files,
         pruned: done.pruned.as_deref(),
-        transitions: done.transitions.as_deref(),
+        transitions: lines(|name| name == MONITOR),
+        alerts: lines(|name| name != MONITOR),
         purged: report.purged,
         runs: &report.runs,
     };
@@ -259,7 +291,7 @@ fn describe_run(run: &RunSummary) -> String {
     let is = |job: Job| run.job == job.as_str();
     let [inserted, updated, deleted, rejected, read] = match () {
         () if is(Job::Media) => ["fetched", "replaced", "removed", "failed", "tried"],
-        () if is(Job::Monitor) => ["new", "to report", "deleted", "rejected", "found"],
+        () if is(Job::Monitor) => ["new", "reported", "deleted", "rejected", "found"],
         () => ["new", "changed", "deleted", "rejected", "read"],
     };
     let counts = [
@@ -278,7 +310,7 @@ fn describe_run(run: &RunSummary) -> String {
     let known = run.resource.parse().map(Resource::nouns);
     let nouns = match () {
         () if is(Job::Deletions) => ("announcement", "announcements"),
-        () if is(Job::Monitor) => ("status change", "status changes"),
+        () if is(Job::Monitor) => ("change", "changes"),
         () => known.unwrap_or(("record", "records")),
     };
     let mut line = format!("{}: ", run.resource);

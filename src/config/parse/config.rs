@@ -4,10 +4,10 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
+use super::alert_sections::alerts;
 use super::feed_section::feed_section;
 use super::fields::Result;
 use super::mirror_section::mirror_section;
-use super::monitor_section::monitor_section;
 use super::schedule_section::schedule_section;
 use super::small_sections::{media_section, retention_section, watch_section};
 use super::sync_section::sync_section;
@@ -34,7 +34,7 @@ pub(in crate::config) fn config(text: &str, path: &Path) -> Result<Config> {
         media: media_section(section("media"), feed.profile)?,
         retention: retention_section(section("retention"))?,
         watch: watch_section(section("watch"))?,
-        monitor: monitor_section(section("monitor"))?,
+        alerts: alerts(section("monitor"), &Section::list(root, "alerts", origin))?,
         feed,
     })
 }

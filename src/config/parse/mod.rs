@@ -1,10 +1,10 @@
 //! Parses the text of `mlsmirror.toml`, with one file per section.
 
+mod alert_sections;
 mod config;
 mod feed_section;
 mod fields;
 mod mirror_section;
-mod monitor_section;
 mod oauth_section;
 mod parameters;
 mod schedule_section;

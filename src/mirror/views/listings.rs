@@ -92,7 +92,7 @@ fn shown(listings: &Table, media: Option<&Table>) -> String {
 }
 
 /// Returns the expression for the file of a listing's first photo.
-fn first_photo(listings: &Table, media: &Table) -> Option<String> {
+pub(in crate::mirror) fn first_photo(listings: &Table, media: &Table) -> Option<String> {
     let sql = PhotoSql::for_columns(&media.columns)?;
     Some(format!(
         "(SELECT media.file_path FROM media WHERE media.listing_key = {listing} \

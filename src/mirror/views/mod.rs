@@ -9,4 +9,6 @@ mod open_houses;
 mod record_table;
 mod runs;
 
+pub(super) use listings::first_photo;
+pub(super) use open_houses::local_time;
 pub(super) use record_table::Table;

@@ -15,8 +15,8 @@ pub(super) fn upcoming(houses: &Table, listings: &Table) -> String {
          AND coalesce({status}, '') NOT IN ('Canceled', 'Cancelled', 'Ended')\n\
          ORDER BY {start}, {}",
         houses.key(),
-        local_start = local(&start),
-        local_end = local(&end),
+        local_start = local_time(&start),
+        local_end = local_time(&end),
         address = listings.address(),
         shown = listings.columns(&["City", "ListPrice", "StandardStatus"]),
         house = houses.column("OpenHouseType"),
@@ -27,7 +27,7 @@ pub(super) fn upcoming(houses: &Table, listings: &Table) -> String {
 }
 
 /// Returns a UTC moment as local time in the feed's time zone.
-fn local(moment: &str) -> String {
+pub(in crate::mirror) fn local_time(moment: &str) -> String {
     format!(
         "datetime({moment}, coalesce((SELECT offset_minutes FROM _utc_offsets WHERE since <= {moment} \
          ORDER BY since DESC LIMIT 1), 0) || ' minutes')"

@@ -1,33 +1,43 @@
-//! The monitor: reads what changed among listings, and reports the configured status
-//! changes.
+//! The monitor: reads what changed among listings, and reports the changes that the alerts
+//! select.
 
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use chrono::{TimeDelta, Utc};
+
+use super::alert_report::{AlertHost, AlertLine, ReportError};
 use super::whole_job::whole_job;
-use crate::config;
-use crate::mirror::{Job, Mirror, RunCounts, Transition};
-use crate::resource::{Resource, folded_status};
+use crate::config::{Alert, AlertEvent, Config, MONITOR};
+use crate::mirror::{AlertProgress, Job, Mirror, RunCounts};
+use crate::resource::Resource;
 use crate::sync::context::Context;
 use crate::sync::outcome::{Ending, Report, Verdict};
 use crate::sync::photos::cleanup::EmptyFolder;
 use crate::sync::records::changes::read_listing_changes;
 use crate::sync::records::job_run::run_job;
 use crate::sync::records::run_set::SingleRun;
+use crate::value::stored_instant;
 
-/// The key in `_state` of the last entry of the log that was reported.
-const REPORTED: &str = "reported_up_to_change";
+/// How far back a new alert begins to report.
+const FIRST_REPORT: TimeDelta = TimeDelta::hours(1);
 
-/// Reports transitions. If it fails, the next run reports them again.
-pub type ReportTransitions<'t> = dyn FnMut(&[Transition]) -> anyhow::Result<()> + 't;
+/// The greatest number of lines that a program receives at once.
+const MOST_LINES: u32 = 500;
 
-/// Reads what changed among listings, and reports the configured status changes that
-/// were found since the last run: each once, unless reporting fails. Errors of the feed
-/// and of reporting are in the report.
+/// How long one run may report for one alert. The next run continues.
+const LONGEST_REPORT: Duration = Duration::from_secs(600);
+
+/// Reads what changed among listings, and reports to each alert what changed since its last
+/// report: each change once, unless reporting fails. Errors of the feed and of reporting
+/// are in the report.
 pub fn monitor(
     context: &Context<'_>,
     mirror: &mut Mirror,
     resources: &[Resource],
-    report_transitions: &mut ReportTransitions<'_>,
+    host: &mut dyn AlertHost,
 ) -> anyhow::Result<Report> {
-    let since = reported_so_far(mirror)?;
+    begin_alerts(context.config, mirror)?;
     let mut report = whole_job(context, mirror, EmptyFolder::Refuse, |mirror| {
         run_job(
             context,
@@ -40,35 +50,27 @@ pub fn monitor(
 
     let run = SingleRun::begin(mirror, Job::Monitor, Resource::PROPERTY)?;
     let id = run.id;
-    let newest = mirror.newest_change()?;
-    let mut transitions = mirror.transitions_after(since)?;
-    let found = transitions.len() as u64;
-    transitions.retain(|transition| is_configured(&context.config.monitor, transition));
-    let result = if transitions.is_empty() {
-        Ok(())
-    } else {
-        report_transitions(&transitions)
+    let mut reporting = Reporting {
+        context,
+        counts: RunCounts::default(),
+        errors: Vec::new(),
     };
-    if result.is_ok() && newest != since {
-        save_reported(mirror, newest)?;
+    let mut progress = mirror.alert_progress()?;
+    // The other alerts come first: whether they can be reported is part of the status.
+    let mut alerts: Vec<&Alert> = context.config.alerts.iter().collect();
+    alerts.sort_by_key(|alert| alert.on.contains(&AlertEvent::Attention));
+    for alert in alerts {
+        if let Some(progress) = progress.remove(&alert.name) {
+            reporting.report(mirror, alert, progress, host)?;
+        }
     }
 
-    let counts = RunCounts {
-        records_seen: found,
-        updated: transitions.len() as u64,
-        ..RunCounts::default()
+    let Reporting { counts, errors, .. } = reporting;
+    let (verdict, ending) = match errors.as_slice() {
+        [] => (Verdict::Done, Ending::Done),
+        _ => (Verdict::Partial, Ending::Partial),
     };
-    let error = result.err().map(|error| {
-        let count = match transitions.len() {
-            1 => "1 status change was not reported".to_owned(),
-            many => format!("{many} status changes were not reported"),
-        };
-        format!("{count} ({error:#}); the next run reports them again")
-    });
-    let (verdict, ending) = match error {
-        None => (Verdict::Done, Ending::Done),
-        Some(_) => (Verdict::Partial, Ending::Partial),
-    };
+    let error = (!errors.is_empty()).then(|| errors.join("; "));
     run.end(mirror, &counts, verdict, error)?;
     report.add(Report {
         runs: vec![mirror.run_summary(id)?],
@@ -78,30 +80,164 @@ pub fn monitor(
     Ok(report)
 }
 
-/// Returns the last entry of the log that was reported. The first run starts at the
-/// newest entry.
-fn reported_so_far(mirror: &mut Mirror) -> rusqlite::Result<i64> {
-    if let Some(reported) = mirror.state(REPORTED)? {
-        return Ok(reported.parse().unwrap_or(0));
+/// Begins the progress of new alerts an hour before now, and drops that of alerts that are
+/// no longer configured: one that is configured again later is new.
+fn begin_alerts(config: &Config, mirror: &mut Mirror) -> rusqlite::Result<()> {
+    let known: BTreeMap<String, AlertProgress> = mirror.alert_progress()?;
+    let is_configured = |name: &String| config.alerts.iter().any(|alert| alert.name == *name);
+    let is_new = |alert: &&Alert| !known.contains_key(&alert.name);
+    let dropped: Vec<&String> = known.keys().filter(|name| !is_configured(name)).collect();
+    let new: Vec<&Alert> = config.alerts.iter().filter(is_new).collect();
+    if dropped.is_empty() && new.is_empty() {
+        return Ok(());
     }
-    let newest = mirror.newest_change()?;
-    save_reported(mirror, newest)?;
-    Ok(newest)
-}
 
-fn save_reported(mirror: &mut Mirror, newest: i64) -> rusqlite::Result<()> {
+    let since = stored_instant(Utc::now() - FIRST_REPORT);
+    let progress = AlertProgress {
+        reported_up_to: mirror.newest_change_before(&since)?,
+        attention: false,
+        lines_at_once: MOST_LINES,
+        error: None,
+    };
     let write = mirror.write()?;
-    write.set_state(REPORTED, &newest.to_string())?;
+    for name in dropped {
+        write.drop_alert(name)?;
+    }
+    for alert in new {
+        write.save_alert(&alert.name, &progress)?;
+    }
     write.commit()
 }
 
-/// Returns whether a transition is configured. One feed sends a status by its display
-/// name, another by its member name, so that case and spaces do not matter.
-fn is_configured(monitor: &config::Monitor, found: &Transition) -> bool {
-    let is = |status: &Option<String>, wanted: &str| {
-        let status = status.as_deref();
-        status.is_some_and(|status| folded_status(status).eq(folded_status(wanted)))
+/// The reports of one run.
+struct Reporting<'a> {
+    context: &'a Context<'a>,
+    counts: RunCounts,
+    errors: Vec<String>,
+}
+
+impl Reporting<'_> {
+    /// Reports what an alert selects, in batches. Progress is saved after each batch, so
+    /// that a crash repeats one batch at most.
+    fn report(
+        &mut self,
+        mirror: &mut Mirror,
+        alert: &Alert,
+        mut progress: AlertProgress,
+        host: &mut dyn AlertHost,
+    ) -> anyhow::Result<()> {
+        let before = progress.clone();
+        let reported = match checked(mirror, alert)? {
+            Ok(()) => self.report_batches(mirror, alert, &mut progress, host)?,
+            Err(wrong) => Err(wrong),
+        };
+        progress.error = reported.err().map(|error| error.to_string());
+        if let Some(error) = &progress.error {
+            self.errors.push(if alert.name == MONITOR {
+                error.clone()
+            } else {
+                format!("alert `{}`: {error}", alert.name)
+            });
+        }
+        if progress != before {
+            save(mirror, alert, &progress)?;
+        }
+        Ok(())
+    }
+
+    fn report_batches(
+        &mut self,
+        mirror: &mut Mirror,
+        alert: &Alert,
+        progress: &mut AlertProgress,
+        host: &mut dyn AlertHost,
+    ) -> anyhow::Result<Result<(), ReportError>> {
+        let started = Instant::now();
+        loop {
+            let lines_at_once = progress.lines_at_once.clamp(1, MOST_LINES);
+            let found =
+                mirror.alert_changes(alert, progress.reported_up_to, lines_at_once as usize);
+            let batch = match found {
+                Ok(batch) => batch,
+                // The condition is the user's own.
+                Err(error) => return Ok(Err(ReportError::Failed(error.into()))),
+            };
+            self.counts.records_seen += batch.considered;
+            let media_dir = &self.context.config.mirror.media_dir;
+            let lines: Vec<AlertLine> = (batch.changes.into_iter())
+                .map(|change| AlertLine::change(alert, change, media_dir))
+                .collect();
+            if let Err(error) = self.pass_on(alert, &lines, host) {
+                if matches!(error, ReportError::TimedOut(_)) {
+                    // A slow program gets ahead with fewer lines.
+                    progress.lines_at_once = (lines.len() as u32 / 4).max(1);
+                }
+                return Ok(Err(error));
+            }
+            progress.reported_up_to = batch.up_to;
+            if !lines.is_empty() {
+                progress.lines_at_once = (lines_at_once * 2).min(MOST_LINES);
+            }
+            let ends =
+                self.context.stop.requested().is_some() || started.elapsed() > LONGEST_REPORT;
+            if !batch.is_full || ends {
+                break;
+            }
+            save(mirror, alert, progress)?;
+        }
+        self.report_attention(mirror, alert, progress, host)
+    }
+
+    /// Reports that the mirror begins or ceases to need attention.
+    fn report_attention(
+        &mut self,
+        mirror: &mut Mirror,
+        alert: &Alert,
+        progress: &mut AlertProgress,
+        host: &mut dyn AlertHost,
+    ) -> anyhow::Result<Result<(), ReportError>> {
+        if !alert.on.contains(&AlertEvent::Attention) {
+            return Ok(Ok(()));
+        }
+        let conditions = host.conditions(mirror)?;
+        let needs_attention = !conditions.is_empty();
+        if needs_attention == progress.attention {
+            return Ok(Ok(()));
+        }
+        let reported = self.pass_on(alert, &[AlertLine::attention(alert, conditions)], host);
+        if reported.is_ok() {
+            progress.attention = needs_attention;
+        }
+        Ok(reported)
+    }
+
+    fn pass_on(
+        &mut self,
+        alert: &Alert,
+        lines: &[AlertLine],
+        host: &mut dyn AlertHost,
+    ) -> Result<(), ReportError> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        host.report(alert, lines)
+            .map_err(|error| error.of(alert, lines.len()))?;
+        self.counts.updated += lines.len() as u64;
+        Ok(())
+    }
+}
+
+/// Checks the alert's condition, which may have been written before there were any columns.
+fn checked(mirror: &mut Mirror, alert: &Alert) -> rusqlite::Result<Result<(), ReportError>> {
+    let Some(condition) = &alert.condition else {
+        return Ok(Ok(()));
     };
-    let mut wanted = monitor.transitions.iter();
-    wanted.any(|wanted| is(&found.from, &wanted.from) && is(&found.to, &wanted.to))
+    let checked = mirror.check_condition(condition)?;
+    Ok(checked.map_err(|wrong| ReportError::Failed(anyhow::anyhow!("`where`: {wrong}"))))
+}
+
+fn save(mirror: &mut Mirror, alert: &Alert, progress: &AlertProgress) -> rusqlite::Result<()> {
+    let write = mirror.write()?;
+    write.save_alert(&alert.name, progress)?;
+    write.commit()
 }

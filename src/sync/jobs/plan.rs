@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::alert_check::check_alerts;
 use super::job_ways::job_ways;
 use super::planned::{DeletionsWay, Plan, ReadingWay, ResourcePlan};
 use super::request_time::time_at;
+use crate::config::Config;
 use crate::feed::{FeedError, Tries};
 use crate::mirror::Mirror;
 use crate::record::Shape;
@@ -31,11 +33,12 @@ pub fn plan(context: &Context<'_>, resources: &[Resource]) -> anyhow::Result<Pla
 }
 
 fn make(context: &Context<'_>, resources: &[Resource]) -> Result<Plan> {
-    let mirror = Mirror::open_to_read(&context.config.mirror.database).ok();
+    let mut mirror = Mirror::open_to_read(&context.config.mirror.database).ok();
     if let Some(mirror) = &mirror {
         load_capabilities(context.feed, mirror)?;
     }
     let catalog = Catalog::ask_only(context.feed, mirror.as_ref(), context.config)?;
+    check_alerts_with(&catalog, context.config, mirror.as_mut())?;
     let (left_out, resources): (Vec<Resource>, Vec<Resource>) = resources
         .iter()
         .partition(|resource| catalog.leaves_out(**resource));
@@ -81,6 +84,23 @@ fn make(context: &Context<'_>, resources: &[Resource]) -> Result<Plan> {
         rate: time.map(|(_, rate)| rate),
         ending: ending_of(&planning.verdicts, context.stop),
     })
+}
+
+/// Checks the alerts against the columns of the mirror, or against those that the feed
+/// declares if there are none yet.
+fn check_alerts_with(
+    catalog: &Catalog,
+    config: &Config,
+    mirror: Option<&mut Mirror>,
+) -> Result<()> {
+    if let Some(mirror) = mirror
+        && mirror.has_table(Resource::PROPERTY)?
+    {
+        return Ok(check_alerts(config, mirror)?);
+    }
+    let mut declared = Mirror::in_memory()?;
+    catalog.store(&mut declared, &[Resource::PROPERTY])?;
+    Ok(check_alerts(config, &mut declared)?)
 }
 
 /// The plans of the resources that were asked so far.

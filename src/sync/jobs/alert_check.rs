@@ -1,0 +1,43 @@
+//! Checks the alerts against the columns and the statuses of the feed.
+
+use crate::config::{Alert, Config, MONITOR, Transition};
+use crate::mirror::Mirror;
+use crate::sync::outcome::Misconfigured;
+
+/// Checks the conditions and the status changes of all alerts. What the mirror does not
+/// know yet is not checked.
+///
+/// # Errors
+/// [`Misconfigured`], or an error of the database.
+pub fn check_alerts(config: &Config, mirror: &mut Mirror) -> anyhow::Result<()> {
+    let statuses = mirror.statuses()?;
+    for alert in &config.alerts {
+        let wrong = |key: &str, problem: &dyn std::fmt::Display| {
+            let title = match alert.name.as_str() {
+                MONITOR => "[monitor]".to_owned(),
+                name => format!("alert {name:?}"),
+            };
+            Misconfigured(format!("{title}: `{key}`: {problem}"))
+        };
+        for transition in checked_transitions(alert) {
+            statuses
+                .check(Some(&transition.from), Some(&transition.to))
+                .map_err(|problem| wrong("transitions", &problem))?;
+        }
+        if let Some(condition) = &alert.condition {
+            mirror
+                .check_condition(condition)?
+                .map_err(|problem| wrong("where", &problem))?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the status changes to check. The default ones need not exist in every feed.
+fn checked_transitions(alert: &Alert) -> impl Iterator<Item = &Transition> {
+    let is_default = |transition: &&Transition| {
+        alert.name == MONITOR && Transition::defaults().contains(transition)
+    };
+    let transitions = alert.transitions.iter();
+    transitions.filter(move |transition| !is_default(transition))
+}
