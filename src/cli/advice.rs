@@ -7,9 +7,10 @@ use std::path::Path;
 
 use crate::config::ConfigError;
 use crate::feed::TokenError;
+use crate::files::MARKER;
 use crate::mirror::{CorruptCopy, MirrorProblem, NoListing, NotAMirror, is_corrupt};
 use crate::report::{Condition, Omission};
-use crate::sync::{Advice, DatabaseUnwritable, Note, OtherFeed};
+use crate::sync::{Advice, DatabaseUnwritable, FolderProblem, Note, OtherFeed, UnusableFolder};
 
 /// A resource has never completed a full sync.
 pub const NEVER_SYNCED: &str = "run `mlsmirror sync`";
@@ -39,6 +40,9 @@ pub fn advice(error: &anyhow::Error) -> Option<Cow<'static, str>> {
     }
     if let Some(error) = error.downcast_ref::<NotAMirror>() {
         return Some(for_mirror(error.problem).into());
+    }
+    if let Some(unusable) = error.downcast_ref() {
+        return Some(for_media_folder(unusable).into());
     }
     if error.is::<OtherFeed>() {
         return Some(OTHER_FEED.into());
@@ -108,16 +112,42 @@ fn for_listing(error: &NoListing) -> Option<Cow<'static, str>> {
 }
 
 /// Returns the command that solves a problem of a sync.
-pub fn way_out(advice: Advice) -> String {
+pub fn way_out(advice: &Advice) -> String {
     match advice {
         Advice::AllowDeletes(count) => format!(
             "if these deletions are expected, run the command again with --allow-deletes {count}"
         ),
         Advice::RunFull => "run `mlsmirror sync` to complete the first full sync".to_owned(),
         Advice::RetryPhotos => "`mlsmirror sync media` retries failed photos now".to_owned(),
-        Advice::MediaFolderEmpty => {
-            "mount the disk of media_dir; if its files are lost, `mlsmirror sync media` downloads them again"
+        Advice::MediaFolder(unusable) => for_media_folder(unusable),
+    }
+}
+
+/// Returns the problem of the folder of photos with the way to resolve it.
+pub fn media_folder(unusable: &UnusableFolder) -> String {
+    format!("{unusable}: {}", for_media_folder(unusable))
+}
+
+fn for_media_folder(unusable: &UnusableFolder) -> String {
+    let marker = unusable.path.join(MARKER);
+    let marker = marker.display();
+    match unusable.problem {
+        FolderProblem::Empty => {
+            "mount its disk; if its files are lost, `mlsmirror sync media` downloads them again"
                 .to_owned()
+        }
+        FolderProblem::Unmarked => format!(
+            "mount its disk, or set mirror.media_dir to the folder of the photos; if this is that folder, create the empty file {marker}"
+        ),
+        FolderProblem::Foreign => format!(
+            "set mirror.media_dir to a new or empty folder; if this folder has photos of this mirror, create the empty file {marker}"
+        ),
+        FolderProblem::Unnamed(_) => {
+            "it may be the folder of another mirror: check mirror.media_dir, or empty the folder yourself"
+                .to_owned()
+        }
+        FolderProblem::Shared(_) | FolderProblem::Unopened(_) | FolderProblem::Unwritable(_) => {
+            "check mirror.media_dir".to_owned()
         }
     }
 }
@@ -150,6 +180,7 @@ pub fn condition(condition: &Condition) -> String {
             "check that `mlsmirror watch` is running, and the errors in `sync_runs`"
         }
         Condition::OpenRejects(..) => "see `rejects`",
+        Condition::MediaFolder(unusable) => &for_media_folder(unusable),
     };
     format!("{condition}: {way_out}")
 }

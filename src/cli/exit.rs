@@ -7,7 +7,7 @@ use crate::feed::{FeedError, TokenError};
 use crate::mirror::{LeaseTaken, NotAMirror};
 use crate::resource::Resource;
 use crate::stop::Signal;
-use crate::sync::{Ending, ForeignFolder, Misconfigured, OtherFeed};
+use crate::sync::{Ending, Misconfigured, OtherFeed, UnusableFolder};
 
 /// The ways in which the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl Exit {
             || error.is::<TokenError>()
             || error.is::<NotAMirror>()
             || error.is::<Misconfigured>()
-            || error.is::<ForeignFolder>()
+            || error.is::<UnusableFolder>()
             || error.is::<OtherFeed>()
             || error.is::<UsageError>()
         {

@@ -11,7 +11,7 @@ use chrono::Utc;
 
 use crate::config::Config;
 use crate::mirror::Mirror;
-use crate::report;
+use crate::report::{self, PhotoFiles};
 
 /// The content type of the Prometheus text format.
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -49,8 +49,10 @@ pub fn serve_metrics(address: SocketAddr, config: Config) -> anyhow::Result<()> 
 
 /// Reads the metrics from the mirror for one request.
 fn response(config: &Config) -> Response {
-    let status = Mirror::open_to_read(&config.mirror.database)
-        .and_then(|mut mirror| report::status(config, &mut mirror, Utc::now()));
+    let status = Mirror::open_to_read(&config.mirror.database).and_then(|mut mirror| {
+        let photo_files = PhotoFiles::AsRecorded;
+        report::status(config, &mut mirror, photo_files, Utc::now())
+    });
     match status {
         Ok(status) => {
             let content_type = [(header::CONTENT_TYPE, CONTENT_TYPE)];

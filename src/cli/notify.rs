@@ -12,7 +12,7 @@ use super::alert_text::PrintedLine;
 use super::output::{print, print_unchanged};
 use crate::config::{Alert, Config, MONITOR};
 use crate::mirror::Mirror;
-use crate::report;
+use crate::report::{self, PhotoFiles};
 use crate::stop::Stop;
 use crate::sync::{AlertLine, ReportError};
 
@@ -184,6 +184,6 @@ fn kill(child: &mut Child) -> std::io::Result<()> {
 
 /// Returns the conditions that need attention now, as `status` words them.
 pub fn current_conditions(config: &Config, mirror: &mut Mirror) -> anyhow::Result<Vec<String>> {
-    let status = report::status(config, mirror, Utc::now())?;
+    let status = report::status(config, mirror, PhotoFiles::AsRecorded, Utc::now())?;
     Ok(status.conditions.iter().map(advice::condition).collect())
 }

@@ -84,8 +84,7 @@ pub fn describe_unnamed(unnamed: &[Unnamed], what: &str) -> String {
     }
     text.push('\n');
     for file in unnamed {
-        // Control characters in a name must not reach the terminal.
-        text += &format!("  {}\n", file.path.display().to_string().escape_debug());
+        text += &format!("  {}\n", file.path);
     }
     text
 }

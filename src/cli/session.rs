@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::feed::{Credentials, Feed};
 use crate::mirror::Mirror;
 use crate::stop::{self, Stop};
-use crate::sync::{self, Context, Progress};
+use crate::sync::{self, Context, FolderProblem, Progress, find_media_folder};
 
 /// Returns the path of the configuration.
 pub fn config_path(arguments: &Arguments) -> PathBuf {
@@ -18,13 +18,18 @@ pub fn config_path(arguments: &Arguments) -> PathBuf {
 }
 
 /// Reads the configuration and prints its warnings. Verbs that only read the mirror need
-/// nothing else.
+/// nothing else. A folder of photos with the database or the configuration in it is an error.
 pub fn configuration(arguments: &Arguments, output: &Output) -> anyhow::Result<Config> {
     let config = Config::load(&config_path(arguments))?;
     for warning in config.warnings() {
         output.say(&format!("mlsmirror: {warning}"));
     }
-    Ok(config)
+    match find_media_folder(&config) {
+        Err(unusable) if matches!(unusable.problem, FolderProblem::Shared(_)) => {
+            Err(unusable.into())
+        }
+        _ => Ok(config),
+    }
 }
 
 /// The configuration, the feed and the stop signal of a verb that sends requests.

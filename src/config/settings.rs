@@ -118,6 +118,8 @@ pub struct Mirror {
     pub database: PathBuf,
     /// The folder of photos. It contains neither the database nor the configuration.
     pub media_dir: PathBuf,
+    /// The file of these settings.
+    pub configuration: PathBuf,
 }
 
 /// The records to mirror, and the limits of a sync.

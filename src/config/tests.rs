@@ -58,6 +58,7 @@ fn the_defaults_are_those_of_the_contract() {
         mirror: Mirror {
             database: "mirror.db".into(),
             media_dir: "media".into(),
+            configuration: "mlsmirror.toml".into(),
         },
         sync: Sync {
             resources: vec![Resource::PROPERTY, Resource::MEDIA, Resource::OPEN_HOUSE],

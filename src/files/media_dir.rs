@@ -11,7 +11,7 @@ use cap_std::fs::{Dir, OpenOptions};
 use ring::digest::{Context, SHA256};
 
 use super::incoming::Incoming;
-use super::place::Place;
+use super::place::{Place, is_own, is_own_file};
 use super::stored::{Stored, hexadecimal};
 
 /// For more files than this, the whole file system is flushed. That takes one commit of
@@ -47,11 +47,6 @@ impl MediaDir {
                 path: path.to_owned(),
             }),
         )
-    }
-
-    /// Returns whether the folder is empty.
-    pub fn is_empty(&self) -> io::Result<bool> {
-        Ok(self.root.entries()?.next().transpose()?.is_none())
     }
 
     /// Returns an error if the permissions do not allow to create files in the folder.
@@ -176,31 +171,27 @@ impl MediaDir {
         }))
     }
 
-    /// Removes the file at a path within the folder, and then the folders that are empty
-    /// without it. A link is removed, not its target. Returns whether the file existed.
-    pub fn remove(&self, path: &Path) -> io::Result<bool> {
+    /// Removes the file at a path within the folder, and then its folder if that is empty. A
+    /// link is removed, not its target. Returns whether the file existed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] for a path of another form than the mirror gives to its
+    /// files. Such a file is never removed.
+    pub fn remove(&self, path: &str) -> io::Result<bool> {
+        if !is_own(path) {
+            return Err(outside());
+        }
+        let path = Path::new(path);
         let Some((folder, file)) = self.parent(path)? else {
             return Ok(false);
         };
         let existed = found(folder.remove_file(file))?.is_some();
         drop(folder);
-        self.remove_if_empty(path.parent());
-        Ok(existed)
-    }
-
-    /// Removes a folder if it is empty, and then the empty folders that contained it.
-    fn remove_if_empty(&self, folder: Option<&Path>) {
-        let mut next = folder;
-        while let Some(folder) = next.filter(|folder| folder.file_name().is_some()) {
-            let Ok(Some((parent, name))) = self.parent(folder) else {
-                return;
-            };
+        if let Some(folder) = path.parent() {
             // This fails if the folder is not empty, and the folder stays.
-            if parent.remove_dir(name).is_err() {
-                return;
-            }
-            next = folder.parent();
+            let _ = self.root.remove_dir(folder);
         }
+        Ok(existed)
     }
 
     /// Returns the paths of all files of a photo, including a temporary file.
@@ -211,7 +202,10 @@ impl MediaDir {
         };
         for entry in folder.entries()? {
             let name = entry?.file_name();
-            if let Some(name) = name.to_str().filter(|name| place.owns(name)) {
+            if let Some(name) = name
+                .to_str()
+                .filter(|name| is_own_file(name) && place.owns(name))
+            {
                 files.push(format!("{}/{name}", place.folder));
             }
         }
@@ -258,7 +252,7 @@ fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 fn outside() -> io::Error {
     io::Error::new(
         ErrorKind::InvalidInput,
-        "is not a path within the folder of photos",
+        "is not the path of a file of the mirror",
     )
 }
 

@@ -71,6 +71,48 @@ impl Place {
 /// The extension of a temporary file.
 const TEMPORARY: &str = ".part";
 
+/// The extensions of images, as [`infer`] gives them.
+const IMAGE_EXTENSIONS: [&str; 17] = [
+    "jpg", "jp2", "png", "gif", "webp", "cr2", "tif", "bmp", "jxr", "psd", "ico", "heif", "avif",
+    "jxl", "ora", "djvu", "dwg",
+];
+
+/// Returns whether a path within the folder of photos has the form that the mirror gives to
+/// its files: the name of a folder, and the name of an image or of a temporary file.
+pub(super) fn is_own(path: &str) -> bool {
+    path.split_once('/')
+        .is_some_and(|(folder, file)| is_own_folder(folder) && is_own_file(file))
+}
+
+/// Returns whether the mirror gives such names to folders.
+pub(super) fn is_own_folder(name: &str) -> bool {
+    name == NO_LISTING || is_safe(name)
+}
+
+/// Returns whether the mirror gives such names to files.
+pub(super) fn is_own_file(name: &str) -> bool {
+    let stem = match name.strip_prefix('.') {
+        Some(temporary) => temporary.strip_suffix(TEMPORARY),
+        None => name
+            .rsplit_once('.')
+            .filter(|(_, extension)| IMAGE_EXTENSIONS.contains(extension))
+            .map(|(stem, _)| stem),
+    };
+    stem.is_some_and(is_safe)
+}
+
+/// Returns whether [`safe`] may return this name.
+fn is_safe(name: &str) -> bool {
+    let is_kept = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let is_hashed = || {
+        ends_with_hash(name)
+            && name.len() <= NAME_MAX_BYTES - AROUND_BYTES
+            && name.bytes().all(is_kept)
+            && name.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '_')
+    };
+    is_plain(name) || is_hashed()
+}
+
 /// Returns a name for a key. A plain key is its own name. Any other name keeps the safe
 /// letters of the key and ends with its hash, which makes it unique.
 fn safe(key: &str) -> String {
@@ -198,6 +240,10 @@ mod tests {
                 assert!(!name.ends_with('.'), "{key:?}: {name}");
                 assert!(!is_reserved(&name), "{key:?}: {name}");
             }
+            for file in [place.file("jpg"), place.temporary()] {
+                let path = format!("{}/{file}", place.folder);
+                assert!(is_own(&path), "{key:?}: {path}");
+            }
             assert!(
                 !place.stem.starts_with(['.', '-']),
                 "{key:?}: {}",
@@ -233,6 +279,31 @@ mod tests {
         }
         assert_eq!(safe("Kitchen 1/2"), "Kitchen_1_2-0691502af9b99f2a");
         assert_eq!(safe("..").split('-').next(), Some("_.."));
+    }
+
+    #[test]
+    fn paths_of_other_forms_are_not_own() {
+        for path in [
+            "a.jpg",
+            "1/a",
+            "1/a.txt",
+            "1/.a",
+            "1/a.JPG",
+            "1/A.jpg",
+            "A/1.jpg",
+            "1/2/3.jpg",
+            "../a.jpg",
+            "1/../a.jpg",
+            "/1/a.jpg",
+            "1//a.jpg",
+            "_x/a.jpg",
+            "con/a.jpg",
+            "",
+        ] {
+            assert!(!is_own(path), "{path}");
+        }
+        assert!(is_own("_other/a.jpg"));
+        assert!(IMAGE_EXTENSIONS.into_iter().all(infer::is_supported));
     }
 
     #[test]

@@ -1,44 +1,76 @@
-//! Lists all files in the folder, to find files that belong to no photo.
+//! Lists the files of the mirror in the folder.
 
-use std::path::{Path, PathBuf};
+use std::ops::ControlFlow;
 
 use cap_fs_ext::DirExt;
-use cap_std::fs::Dir;
 
 use super::media_dir::MediaDir;
+use super::place::{is_own_file, is_own_folder};
 
 /// A file in the folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// The path within the folder.
-    pub path: PathBuf,
+    pub path: String,
     /// The length in bytes.
     pub bytes: u64,
 }
 
 impl MediaDir {
-    /// Calls `each` with every file in the folder and its subfolders. Skips links and
-    /// devices. Stops at the first error of `each`.
-    pub fn walk(&self, mut each: impl FnMut(Found) -> anyhow::Result<()>) -> anyhow::Result<()> {
-        walk(self.root(), Path::new(""), &mut each)
-    }
-}
-
-fn walk(
-    folder: &Dir,
-    path: &Path,
-    each: &mut impl FnMut(Found) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    for entry in folder.entries()? {
-        let entry = entry?;
-        let (name, kind) = (entry.file_name(), entry.file_type()?);
-        let path = path.join(&name);
-        if kind.is_dir() {
-            walk(&folder.open_dir_nofollow(&name)?, &path, each)?;
-        } else if kind.is_file() {
-            let bytes = folder.symlink_metadata(&name)?.len();
-            each(Found { path, bytes })?;
+    /// Calls `each` with every file that is named as the mirror names its files, until it
+    /// breaks. Skips links and devices.
+    pub fn walk(
+        &self,
+        mut each: impl FnMut(Found) -> anyhow::Result<ControlFlow<()>>,
+    ) -> anyhow::Result<()> {
+        for entry in self.root().entries()? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let Some(folder) = name.to_str().filter(|name| is_own_folder(name)) else {
+                continue;
+            };
+            if !entry.file_type()?.is_dir() {
+                continue;
+            }
+            let dir = self.root().open_dir_nofollow(folder)?;
+            for entry in dir.entries()? {
+                let entry = entry?;
+                let name = entry.file_name();
+                let Some(file) = name.to_str().filter(|name| is_own_file(name)) else {
+                    continue;
+                };
+                if !entry.file_type()?.is_file() {
+                    continue;
+                }
+                let found = Found {
+                    path: format!("{folder}/{file}"),
+                    bytes: dir.symlink_metadata(file)?.len(),
+                };
+                if each(found)?.is_break() {
+                    return Ok(());
+                }
+            }
         }
+        Ok(())
     }
-    Ok(())
+
+    /// Returns whether the folder holds any file of the mirror.
+    pub fn has_files(&self) -> anyhow::Result<bool> {
+        let mut has_files = false;
+        self.walk(|_| {
+            has_files = true;
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(has_files)
+    }
+
+    /// Returns the number of the mirror's files in the folder, and their bytes.
+    pub fn size(&self) -> anyhow::Result<(u64, u64)> {
+        let (mut files, mut bytes) = (0, 0);
+        self.walk(|found| {
+            (files, bytes) = (files + 1, bytes + found.bytes);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok((files, bytes))
+    }
 }

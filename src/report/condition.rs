@@ -4,10 +4,11 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
+use crate::sync::UnusableFolder;
 use crate::value::stored_instant;
 
 /// A condition that does not resolve without the user.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Condition {
     /// The feed refuses the credentials.
     CredentialsRefused,
@@ -26,6 +27,8 @@ pub enum Condition {
     },
     /// The resource has this number of unresolved rejects.
     OpenRejects(&'static str, u64),
+    /// The folder of photos cannot be used.
+    MediaFolder(UnusableFolder),
 }
 
 impl fmt::Display for Condition {
@@ -49,6 +52,7 @@ impl fmt::Display for Condition {
                 "{resource} was last brought up to date {:.1} hours ago, more than {intervals} intervals",
                 *lag_seconds as f64 / 3_600.0
             ),
+            Condition::MediaFolder(unusable) => unusable.fmt(f),
             Condition::OpenRejects(resource, 1) => {
                 write!(f, "{resource}: 1 record could not be stored")
             }

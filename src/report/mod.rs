@@ -30,7 +30,7 @@ pub use metrics::metrics;
 pub use omission::Omission;
 pub use page::page;
 pub use performance::{DurationDay, Failure, JobPerformance, LagDay, Performance};
-pub use status::{Budget, JobStatus, ResourceStatus, Sizes, Status, status};
+pub use status::{Budget, JobStatus, PhotoFiles, ResourceStatus, Sizes, Status, status};
 pub use summary::{Report, report};
 pub use terminal_text::{at_left, cut, end, printable, start, steers, width};
 pub use text::text;

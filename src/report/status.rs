@@ -109,8 +109,22 @@ impl Budget {
     }
 }
 
+/// How the files of photos are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PhotoFiles {
+    /// In their folder, which takes a while if there are very many.
+    Counted,
+    /// As the rows say, unless the folder cannot be used.
+    AsRecorded,
+}
+
 /// Returns the status of a mirror.
-pub fn status(config: &Config, mirror: &mut Mirror, now: DateTime<Utc>) -> anyhow::Result<Status> {
+pub fn status(
+    config: &Config,
+    mirror: &mut Mirror,
+    photo_files: PhotoFiles,
+    now: DateTime<Utc>,
+) -> anyhow::Result<Status> {
     let database = &config.mirror.database;
     let mut resources = Vec::new();
     for &resource in &config.sync.resources {
@@ -119,8 +133,18 @@ pub fn status(config: &Config, mirror: &mut Mirror, now: DateTime<Utc>) -> anyho
     let watching = mirror.lease_holder(Lease::Watch)?;
     let runs = mirror.last_runs()?;
     let jobs = jobs(config, &runs, watching.is_some().then_some(now));
-    let (files, media_bytes) = mirror.media_size()?;
-    let conditions = conditions(config, mirror, &resources, now)?;
+    let media_folder = sync::inspect_media_folder(config, mirror)?;
+    let (files, media_bytes) = match (&media_folder, photo_files) {
+        (Err(_), _) | (Ok(None), _) => (0, 0),
+        (Ok(Some(dir)), PhotoFiles::Counted) => dir.size()?,
+        (Ok(Some(_)), PhotoFiles::AsRecorded) => mirror.media_size()?,
+    };
+    let mut conditions = conditions(config, mirror, &resources, now)?;
+    if let Err(unusable) = media_folder
+        && (config.sync.download_media || mirror.has_files()?)
+    {
+        conditions.push(Condition::MediaFolder(unusable));
+    }
     Ok(Status {
         database: database.clone(),
         sizes: Sizes {

@@ -2,7 +2,8 @@
 //!
 //! In order, each module uses only those before it:
 //!
-//! 1. `context`, `error`, `outcome`, `progress`, `open`, `saved_capabilities`: what all jobs share
+//! 1. `context`, `sync_error`, `media_folder`, `outcome`, `progress`, `open_for_sync`,
+//!    `saved_capabilities`: what all jobs share
 //! 2. `records`: reads the records of one resource, and applies them
 //! 3. `photos`: downloads and removes the files of photos
 //! 4. `verify`: compares the mirror with the feed, and the files with their hashes
@@ -13,6 +14,7 @@
 
 mod context;
 mod feed_address;
+mod media_folder;
 mod open_for_sync;
 mod outcome;
 mod progress;
@@ -40,10 +42,13 @@ pub use jobs::media::media;
 pub use jobs::monitor::monitor;
 pub use jobs::plan::plan;
 pub use jobs::planned::{DeletionsWay, JobWay, Plan, ReadingWay, ResourcePlan};
-pub use jobs::prune::{ForeignFolder, Pruned, Unnamed, prune, unnamed};
+pub use jobs::prune::{Pruned, Unnamed, prune, unnamed};
 pub use jobs::reconcile::reconcile;
 pub use jobs::refresh::{Refreshed, refresh};
 pub use jobs::request_time::time_at;
+pub use media_folder::{
+    FolderProblem, MediaFolder, UnusableFolder, find_media_folder, inspect_media_folder,
+};
 pub use open_for_sync::{
     DatabaseUnwritable, are_credentials_refused, naming_database, open_for_sync, share_budget,
 };

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::context::Context;
+use super::media_folder::UnusableFolder;
 use super::sync_error::SyncError;
 use crate::feed::{FeedError, ShapeError};
 use crate::mirror::{Purged, RunStatus, RunSummary};
@@ -49,7 +50,7 @@ impl Ending {
 pub struct Misconfigured(pub(super) String);
 
 /// A way out of a situation that a user can take. The command line words it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Advice {
     /// Deletions were held back; this number of them would have to be allowed.
     AllowDeletes(u64),
@@ -57,8 +58,8 @@ pub enum Advice {
     RunFull,
     /// Photos that failed wait for their next attempt.
     RetryPhotos,
-    /// The media folder is empty, though rows name files in it.
-    MediaFolderEmpty,
+    /// The media folder cannot be used.
+    MediaFolder(UnusableFolder),
 }
 
 /// The result of a job.

@@ -14,8 +14,9 @@ const MODULES: [&str; 12] = [
 ];
 
 /// The same inside `sync`, for its files and folders.
-const SYNC: [&str; 13] = [
+const SYNC: [&str; 14] = [
     "sync_error",
+    "media_folder",
     "saved_capabilities",
     "feed_address",
     "progress",

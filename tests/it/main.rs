@@ -43,6 +43,7 @@ mod photo_files;
 mod photo_tokens;
 mod photos;
 mod photos_names;
+mod photos_owned;
 mod photos_removed;
 mod photos_signed;
 mod photos_stopped;

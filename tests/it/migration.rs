@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use crate::photo_files::{assert_files_equal_feed, media_dir};
+use crate::photo_files::{assert_files_equal_feed, create_media_dir, media_dir};
 use crate::support::*;
 
 /// Returns the files in `fixtures/schema`. Each is a mirror of one version.
@@ -67,7 +67,10 @@ fn a_mirror_of_an_earlier_version_is_migrated_and_loses_nothing() {
             mirror.run(&["changes"]).says(2, &shown);
         }
         // The photo files are elsewhere, so the test must not look like an unmounted disk.
-        std::fs::create_dir_all(media_dir(&mirror).join("lost+found")).unwrap();
+        create_media_dir(&mirror);
+        let other = media_dir(&mirror).join("1/2.jpg");
+        std::fs::create_dir(other.parent().unwrap()).unwrap();
+        std::fs::write(&other, "").unwrap();
         // The simulated feed has another address than that of the earlier version, and may
         // differ from it.
         mirror.sync_ends(0, &["full", "--allow-deletes", "100", "--feed-moved"]);
@@ -85,7 +88,7 @@ fn a_mirror_of_an_earlier_version_is_migrated_and_loses_nothing() {
         assert_mirror_equals_feed(&db, &feed, &MAIN);
         mirror.sync();
         assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
-        std::fs::remove_dir(media_dir(&mirror).join("lost+found")).unwrap();
+        std::fs::remove_dir_all(other.parent().unwrap()).unwrap();
         mirror.sync_ends(0, &["media"]);
         assert_files_equal_feed(&mirror, &feed);
     }

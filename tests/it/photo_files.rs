@@ -29,8 +29,17 @@ pub fn media_dir(mirror: &Mirror) -> PathBuf {
     mirror.folder.path().join("media")
 }
 
-/// Returns all entries below a folder: files with their content, folders without. Links
-/// are not followed, and their content is their target.
+/// The file that shows that a folder belongs to a mirror.
+pub const MARKER: &str = ".mlsmirror-media";
+
+/// Creates the folder of photos with its marker.
+pub fn create_media_dir(mirror: &Mirror) {
+    std::fs::create_dir_all(media_dir(mirror)).unwrap();
+    std::fs::write(media_dir(mirror).join(MARKER), "").unwrap();
+}
+
+/// Returns all entries below a folder but the marker: files with their content, folders
+/// without. Links are not followed, and their content is their target.
 pub fn below(folder: &Path) -> BTreeMap<String, Option<Vec<u8>>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -41,6 +50,9 @@ pub fn below(folder: &Path) -> BTreeMap<String, Option<Vec<u8>>> {
         for entry in entries {
             let path = entry.unwrap().path();
             let name = path.strip_prefix(folder).unwrap().to_str().unwrap();
+            if name == MARKER {
+                continue;
+            }
             if path.is_symlink() {
                 let target = std::fs::read_link(&path).unwrap();
                 found.insert(format!("{name} -> {}", target.display()), None);

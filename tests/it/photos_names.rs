@@ -172,6 +172,7 @@ fn a_link_placed_by_another_program_is_not_followed() {
     let (linked, _) = of(0);
     let (listing, key) = of(photos.len() - 1);
     assert_ne!(linked, listing);
+    create_media_dir(&mirror);
     std::fs::create_dir_all(media_dir(&mirror).join(&listing)).unwrap();
     symlink(outside.path(), media_dir(&mirror).join(&linked)).unwrap();
     let file = media_dir(&mirror).join(&listing).join(format!("{key}.jpg"));

@@ -92,6 +92,7 @@ impl Kept {
     fn put_back(&self, dir: &Path) {
         let _ = std::fs::remove_dir_all(dir);
         std::fs::create_dir_all(dir).unwrap();
+        std::fs::write(dir.join(MARKER), "").unwrap();
         for (name, content) in &self.0 {
             let path = dir.join(name);
             match content {

@@ -484,7 +484,7 @@ fn an_unusable_folder_is_reported_and_its_photos_stay_in_the_queue() {
         .as_str()
         .unwrap()
         .to_owned();
-    std::fs::create_dir(media_dir(&mirror)).unwrap();
+    create_media_dir(&mirror);
     std::fs::write(media_dir(&mirror).join(&listing), "in the way").unwrap();
     let ended = mirror.sync_ends(3, &[]);
     ended.says(3, &["its folder is a link or a file; remove it"]);

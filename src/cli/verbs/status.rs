@@ -13,7 +13,7 @@ use crate::cli::output::Output;
 use crate::cli::photo_text::describe_backlog;
 use crate::cli::session::configuration;
 use crate::mirror::{LeaseHolder, Mirror};
-use crate::report::{self, Budget, Status};
+use crate::report::{self, Budget, PhotoFiles, Status};
 
 /// The JSON document of `status`.
 #[derive(Serialize)]
@@ -27,7 +27,7 @@ struct Document<'a> {
 pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     let config = configuration(arguments, output)?;
     let mut mirror = Mirror::open_to_read(&config.mirror.database)?;
-    let status = report::status(&config, &mut mirror, Utc::now())?;
+    let status = report::status(&config, &mut mirror, PhotoFiles::Counted, Utc::now())?;
     let needs_attention: Vec<String> = status.conditions.iter().map(condition).collect();
     let exit = if needs_attention.is_empty() {
         Exit::Done

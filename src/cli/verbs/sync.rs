@@ -235,7 +235,7 @@ fn print_errors(report: &Report, output: &Output) {
         output.complain(&format!("{}: {error}", resources.join(", ")));
     }
     for advice in &report.advice {
-        output.complain(&advice::way_out(*advice));
+        output.complain(&advice::way_out(advice));
     }
 }
 

@@ -53,11 +53,15 @@ pub fn run(arguments: &Arguments, wanted: &VerifyOptions, output: &Output) -> an
 fn count(verified: &Verified) -> u64 {
     let each = verified.resources.iter();
     let of_records: usize = each.map(|resource| resource.differences.len()).sum();
-    let of_files = verified
-        .files
-        .as_ref()
-        .map_or(0, |files| files.differences.len());
-    (of_records + of_files) as u64
+    of_records as u64 + count_of_files(verified)
+}
+
+/// Counts the differences of files. A folder that cannot be used is one.
+fn count_of_files(verified: &Verified) -> u64 {
+    let files = verified.files.iter();
+    files
+        .map(|files| files.differences.len() as u64 + u64::from(files.unusable.is_some()))
+        .sum()
 }
 
 fn describe(verified: &Verified) -> String {
@@ -92,16 +96,19 @@ fn describe(verified: &Verified) -> String {
             text += &format!("; {}", describe_unavailable(files.unavailable));
         }
         text.push('\n');
+        if let Some(unusable) = &files.unusable {
+            text += &format!("photos: {}\n", advice::media_folder(unusable));
+        }
         for difference in &files.differences {
             text += &format!("{}\n", describe_file(difference));
         }
     }
     let differences = count(verified);
-    let files = verified
-        .files
-        .iter()
-        .map(|files| files.differences.len() as u64);
-    let of_files: u64 = files.sum();
+    let of_files = count_of_files(verified);
+    let is_unusable = verified.files.iter().any(|files| files.unusable.is_some());
+    if is_unusable && differences == of_files {
+        return text + "1 difference\n";
+    }
     if differences == of_files && of_files > 0 {
         let differences = counted(of_files, ("difference", "differences"));
         return text + &format!("{differences}; {}\n", advice::PHOTO_FILES_DIFFER);

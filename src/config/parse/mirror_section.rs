@@ -21,6 +21,7 @@ pub(super) fn mirror_section(section: Section<'_>) -> Result<Mirror> {
     let mirror = Mirror {
         database: path("database", "mirror.db")?,
         media_dir: path("media_dir", "media")?,
+        configuration: file.to_owned(),
     };
     let media = normalized(&mirror.media_dir);
     for (inside, what) in [

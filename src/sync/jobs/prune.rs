@@ -1,41 +1,26 @@
 //! The prune: removes files in the media folder that no row names.
 
-use std::path::{Path, PathBuf};
+use std::ops::ControlFlow;
 
-use anyhow::Context as _;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::media::media;
 use crate::config::Config;
-use crate::files::MediaDir;
+use crate::files::Found;
 use crate::mirror::{Mirror, WantedPhotos};
 use crate::sync::context::Context;
+use crate::sync::media_folder::{
+    FolderProblem, UnusableFolder, find_media_folder, inspect_media_folder,
+};
 use crate::sync::outcome::{Ending, FileCounts, Report};
 
 /// A file that no row names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unnamed {
     /// Its path within the media folder.
-    #[serde(serialize_with = "as_text")]
-    pub path: PathBuf,
+    pub path: String,
     /// Its length in bytes.
     pub bytes: u64,
-}
-
-/// Serializes a path that may not be valid text.
-fn as_text<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(&path.to_string_lossy())
-}
-
-/// The media folder seems to belong to something else.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "{}: no row names any of its {files} files: it may not be this mirror's folder; check mirror.media_dir, or empty the folder yourself",
-    .path.display()
-)]
-pub struct ForeignFolder {
-    path: PathBuf,
-    files: usize,
 }
 
 /// The result of a prune.
@@ -47,36 +32,32 @@ pub struct Pruned {
     pub counts: FileCounts,
 }
 
-/// Finds the files in the media folder that no row names. Links are skipped.
+/// Finds the files in the media folder that no row names. Files that are not named as the
+/// mirror names its files are skipped, as links are.
 ///
 /// # Errors
-/// [`ForeignFolder`] if the folder has files, but no row names any of them.
+/// [`UnusableFolder`], also if the folder has files, but no row names any of them.
 pub fn unnamed(config: &Config, mirror: &Mirror) -> anyhow::Result<Vec<Unnamed>> {
-    let path = &config.mirror.media_dir;
-    let found = MediaDir::find(path).with_context(|| format!("opening {}", path.display()))?;
-    let Some(dir) = found else {
-        return Ok(Vec::new());
+    let dir = match inspect_media_folder(config, mirror)? {
+        Ok(Some(dir)) => dir,
+        Ok(None) => return Ok(Vec::new()),
+        Err(unusable) if unusable.problem == FolderProblem::Empty => return Ok(Vec::new()),
+        Err(unusable) => return Err(unusable.into()),
     };
     mirror.gather_paths()?;
     let mut unnamed = Vec::new();
     let mut named = 0;
-    dir.walk(|found| {
-        let name = found.path.to_str();
-        match name.map(|name| mirror.is_named(name)).transpose()? {
-            Some(true) => named += 1,
-            _ => unnamed.push(Unnamed {
-                path: found.path,
-                bytes: found.bytes,
-            }),
+    dir.walk(|Found { path, bytes }| {
+        if mirror.is_named(&path)? {
+            named += 1;
+        } else {
+            unnamed.push(Unnamed { path, bytes });
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     })?;
     if named == 0 && !unnamed.is_empty() {
-        return Err(ForeignFolder {
-            path: path.clone(),
-            files: unnamed.len(),
-        }
-        .into());
+        let problem = FolderProblem::Unnamed(unnamed.len());
+        return Err(UnusableFolder::of(config, problem).into());
     }
     unnamed.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(unnamed)
@@ -86,7 +67,7 @@ pub fn unnamed(config: &Config, mirror: &Mirror) -> anyhow::Result<Vec<Unnamed>>
 /// without them.
 ///
 /// # Errors
-/// [`ForeignFolder`], before anything is downloaded.
+/// [`UnusableFolder`], before anything is downloaded.
 pub fn prune(context: &Context<'_>, mirror: &mut Mirror) -> anyhow::Result<(Report, Pruned)> {
     // After the download, the folder has files that rows name.
     unnamed(context.config, mirror)?;
@@ -98,7 +79,7 @@ pub fn prune(context: &Context<'_>, mirror: &mut Mirror) -> anyhow::Result<(Repo
         files: unnamed(context.config, mirror)?,
         ..Pruned::default()
     };
-    let Some(dir) = MediaDir::find(&context.config.mirror.media_dir)? else {
+    let Some(dir) = find_media_folder(context.config)? else {
         return Ok((report, pruned));
     };
     for file in &pruned.files {

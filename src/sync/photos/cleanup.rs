@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::files::{MediaDir, Place};
 use crate::mirror::{InterruptedDownload, Mirror};
 use crate::sync::context::Context;
+use crate::sync::media_folder::{FolderProblem, MediaFolder, inspect_media_folder, mark};
 use crate::sync::outcome::{Advice, FileCounts};
 use anyhow::Context as _;
 
@@ -31,36 +32,20 @@ pub(in crate::sync) enum EmptyFolder {
     Accept,
 }
 
-/// The media folder.
-pub(in crate::sync) enum MediaFolder {
-    /// The folder, or `None` if it does not exist yet.
-    Usable(Option<MediaDir>),
-    /// It cannot be used, for this reason; the user may be able to repair it.
-    Unusable(String, Option<Advice>),
-}
-
-/// Finds the media folder.
+/// Finds the media folder, and whether the mirror may use it.
 pub(in crate::sync) fn find_folder(
     context: &Context<'_>,
     mirror: &Mirror,
     empty: EmptyFolder,
-) -> rusqlite::Result<MediaFolder> {
-    let path = &context.config.mirror.media_dir;
-    let found = MediaDir::find(path).and_then(|dir| {
-        let is_empty = dir.as_ref().map_or(Ok(true), MediaDir::is_empty)?;
-        Ok((dir, is_empty))
-    });
-    let path = path.display();
+) -> anyhow::Result<MediaFolder> {
+    let found = inspect_media_folder(context.config, mirror)?;
     Ok(match found {
-        Err(error) => {
-            let why = format!("media_dir {path}: cannot be opened ({error})");
-            MediaFolder::Unusable(why, None)
+        Err(unusable)
+            if unusable.problem == FolderProblem::Empty && empty == EmptyFolder::Accept =>
+        {
+            Ok(None)
         }
-        Ok((_, true)) if empty == EmptyFolder::Refuse && mirror.has_files()? => {
-            let why = format!("media_dir {path} is empty, though the mirror has files there");
-            MediaFolder::Unusable(why, Some(Advice::MediaFolderEmpty))
-        }
-        Ok((dir, _)) => MediaFolder::Usable(dir),
+        found => found,
     })
 }
 
@@ -76,12 +61,20 @@ pub(in crate::sync) fn clear(
     if interrupted_downloads.is_empty() && mirror.files_to_remove("", 1)?.is_empty() {
         return Ok(cleared);
     }
-    let dir = match find_folder(context, mirror, empty)? {
-        MediaFolder::Usable(dir) => dir,
-        MediaFolder::Unusable(why, advice) => {
-            cleared.advice = advice;
+    let mut found = find_folder(context, mirror, empty)?;
+    if let Ok(Some(dir)) = &found
+        && let Err(unusable) = mark(context.config, dir, mirror)?
+    {
+        found = Err(unusable);
+    }
+    let dir = match found {
+        Ok(dir) => dir,
+        Err(unusable) => {
             cleared.counts.failed = 1;
-            cleared.error = Some(format!("{why}; files of deleted photos may remain in it"));
+            cleared.error = Some(format!(
+                "{unusable}; files of deleted photos may remain in it"
+            ));
+            cleared.advice = Some(Advice::MediaFolder(unusable));
             return Ok(cleared);
         }
     };
@@ -156,9 +149,9 @@ impl Cleared {
 
 /// Removes a file. Returns the number of files removed, 0 or 1.
 pub(in crate::sync) fn remove(dir: &MediaDir, file: &str) -> anyhow::Result<u64> {
-    match dir.remove(Path::new(file)) {
+    match dir.remove(file) {
         Ok(was_there) => Ok(was_there.into()),
-        // A path that leads out of the folder names no file of the mirror.
+        // The path is not one that the mirror gives: the file is not the mirror's.
         Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(0),
         Err(error) => Err(error.into()),
     }

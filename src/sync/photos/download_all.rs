@@ -1,6 +1,6 @@
 //! Downloads the wanted photos in one run.
 
-use super::cleanup::{EmptyFolder, MediaFolder, find_folder};
+use super::cleanup::{EmptyFolder, find_folder};
 use super::failures::Failures;
 use super::missing_files::find_missing;
 use super::photo_run::PhotoRun;
@@ -10,6 +10,7 @@ use crate::files::MediaDir;
 use crate::mirror::{Job, Mirror, WantedPhotos};
 use crate::resource::Resource;
 use crate::sync::context::Context;
+use crate::sync::media_folder::{FolderProblem, UnusableFolder, mark};
 use crate::sync::outcome::{Advice, Ending, FileCounts, Report, Verdict};
 use crate::sync::records::run_set::SingleRun;
 
@@ -51,21 +52,38 @@ pub(in crate::sync) fn download_photos(
         traffic: Traffic::default(),
         report: Report::default(),
     };
-    match find_folder(context, mirror, empty_folder(wanted))? {
-        MediaFolder::Unusable(why, advice) => {
-            run.report.advice.extend(advice);
+    match open_folder(context, mirror, empty_folder(wanted))? {
+        Ok(dir) => run.download(mirror, &dir, wanted)?,
+        Err(unusable) => {
+            let why = unusable.to_string();
+            run.report.advice.insert(Advice::MediaFolder(unusable));
             run.halt(mirror, wanted, why)?;
         }
-        MediaFolder::Usable(_) => match MediaDir::open(&context.config.mirror.media_dir) {
-            Ok(dir) => run.download(mirror, &dir, wanted)?,
-            Err(error) => {
-                let path = context.config.mirror.media_dir.display();
-                let why = format!("media_dir {path}: cannot be opened ({error})");
-                run.halt(mirror, wanted, why)?;
-            }
-        },
     }
     end(run, single, mirror)
+}
+
+/// Opens the media folder, and creates it if it does not exist.
+fn open_folder(
+    context: &Context<'_>,
+    mirror: &mut Mirror,
+    empty: EmptyFolder,
+) -> anyhow::Result<Result<MediaDir, UnusableFolder>> {
+    let config = context.config;
+    let unusable = |problem| Ok(Err(UnusableFolder::of(config, problem)));
+    let opened = match find_folder(context, mirror, empty)? {
+        Ok(Some(dir)) => Ok(dir),
+        Ok(None) => MediaDir::open(&config.mirror.media_dir),
+        Err(unusable) => return Ok(Err(unusable)),
+    };
+    let dir = match opened {
+        Ok(dir) => dir,
+        Err(error) => return unusable(FolderProblem::Unopened(error.to_string())),
+    };
+    if let Err(error) = dir.check_writable() {
+        return unusable(FolderProblem::Unwritable(error.to_string()));
+    }
+    Ok(mark(config, &dir, mirror)?.map(|()| dir))
 }
 
 impl PhotoRun<'_> {
@@ -87,11 +105,6 @@ impl PhotoRun<'_> {
         dir: &MediaDir,
         wanted: WantedPhotos<'_>,
     ) -> anyhow::Result<()> {
-        if let Err(error) = dir.check_writable() {
-            let path = dir.path().display();
-            let why = format!("media_dir {path} is not writable ({error})");
-            return self.halt(mirror, wanted, why);
-        }
         if let Some((count, what)) = find_missing(self.context, mirror, dir, wanted)? {
             self.counts.failed += count;
             self.failures.note_unreadable(count, what);

@@ -1,12 +1,11 @@
 //! Compares the files of photos with their hashes.
 
 use super::difference::{FileDifference, FileDifferenceKind, VerifiedFiles};
-use anyhow::Context as _;
-
 use crate::files::MediaDir;
 use crate::mirror::{FileRow, Mirror};
 use crate::resource::Resource;
 use crate::sync::context::Context;
+use crate::sync::media_folder::inspect_media_folder;
 use crate::sync::sync_error::Result;
 
 /// The number of rows read at once.
@@ -23,8 +22,16 @@ pub(in crate::sync) fn verify_files(
         unavailable: backlog.unavailable,
         ..VerifiedFiles::default()
     };
-    let path = &context.config.mirror.media_dir;
-    let dir = MediaDir::find(path).with_context(|| format!("opening {}", path.display()))?;
+    if !mirror.has_files()? {
+        return Ok(verified);
+    }
+    let dir = match inspect_media_folder(context.config, mirror)? {
+        Ok(dir) => dir,
+        Err(unusable) => {
+            verified.unusable = Some(unusable);
+            return Ok(verified);
+        }
+    };
     let mut after = String::new();
     loop {
         let files = mirror.files_after(&after, ROWS_AT_ONCE)?;

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::sync::media_folder::UnusableFolder;
 use crate::value::Value;
 
 /// The result of a verify.
@@ -124,6 +125,8 @@ pub struct VerifiedFiles {
     pub to_fetch: u64,
     /// The number of photos that their hosts did not have at the last request.
     pub unavailable: u64,
+    /// Why the files were not compared: the folder cannot be used.
+    pub unusable: Option<UnusableFolder>,
     /// The differences.
     pub differences: Vec<FileDifference>,
 }

@@ -167,7 +167,9 @@ fn cut_short(text: &str, open: &[Element]) -> MetadataError {
 
 fn element_of(start: &BytesStart<'_>, nodes_left: &mut usize) -> Result<Element, String> {
     let mut count = || {
-        *nodes_left = nodes_left.checked_sub(1).ok_or("the document is too large")?;
+        *nodes_left = nodes_left
+            .checked_sub(1)
+            .ok_or("the document is too large")?;
         Ok::<(), String>(())
     };
     count()?;
@@ -179,7 +181,9 @@ fn element_of(start: &BytesStart<'_>, nodes_left: &mut usize) -> Result<Element,
     for attribute in start.attributes() {
         count()?;
         if element.attributes.len() == ATTRIBUTES_MAX {
-            return Err(format!("an element has more than {ATTRIBUTES_MAX} attributes"));
+            return Err(format!(
+                "an element has more than {ATTRIBUTES_MAX} attributes"
+            ));
         }
         let attribute = attribute.map_err(|error| error.to_string())?;
         let name = attribute.key.local_name().into_inner().to_owned();
