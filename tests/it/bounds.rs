@@ -3,7 +3,8 @@
 use std::io::Write as _;
 
 use axum::response::Response;
-use serde_json::json;
+use serde_json::{Value as Json, json};
+use simulator::Simulator;
 
 use crate::support::*;
 
@@ -169,4 +170,107 @@ fn a_page_that_is_too_large_is_asked_for_in_smaller_pages() {
     let pages = pages_of(&feed, "Property").len();
     // Two sweeps find out that 20 are too many, and the end is read twice.
     assert_eq!(pages, 2 + 45 / 5 + 2);
+}
+
+/// Syncs behind a proxy, and fails unless the sync ends with 3 after few requests.
+#[track_caller]
+fn assert_ends(feed: &Simulator, what: &str, change: impl FnMut(&mut Answer) + Send + 'static) {
+    let proxy = Proxy::of(feed, change);
+    let mirror = Mirror::at(&proxy.base_url, |settings| {
+        settings.resources = vec!["Property", "Media"];
+    });
+    let ended = mirror.run(&["sync"]);
+    let requests = proxy.seen().len();
+    assert_eq!(ended.code, Some(3), "{what}, {requests} requests: {ended}");
+    assert!(requests <= 150, "{what}: {requests} requests");
+}
+
+/// What the answers of links without end have: none, the same records again and again, or
+/// new ones.
+const ENDLESS: [&str; 4] = ["nothing", "alternating records", "new records", "one link"];
+
+/// Makes an answer one of a chain without end. `pages` are two pages of the feed.
+fn chain(answer: &mut Answer, what: &str, pages: &[Vec<Record>; 2], key: &str, number: usize) {
+    let mut records = pages[number % 2].clone();
+    for (at, record) in records.iter_mut().enumerate() {
+        if what == "nothing" {
+            record.clear();
+        } else if what == "new records" {
+            let new = 5_000_000 + 100 * number + at;
+            record.insert(key.to_owned(), json!(new.to_string()));
+            if key == "ListingKey" {
+                record.insert("ListingKeyNumeric".to_owned(), json!(new));
+            }
+        }
+    }
+    records.retain(|record| !record.is_empty());
+    let set = answer.request.split('?').next().unwrap().to_owned();
+    let set = set.rsplit('/').next().unwrap();
+    let token = if what == "one link" { 0 } else { number };
+    answer.status = 200;
+    answer.body = json!({ "value": records, "@odata.nextLink": format!("{set}?token={token}") });
+}
+
+fn two_pages(feed: &Simulator, entity_set: &str) -> [Vec<Record>; 2] {
+    let records = feed.truth(entity_set);
+    [records[..20].to_vec(), records[20..40].to_vec()]
+}
+
+#[test]
+fn links_of_pages_without_end_are_followed_as_far_as_the_count_allows() {
+    for what in ENDLESS {
+        let feed = feed_with(90, |options| {
+            options.server.page_cap = Some(20);
+            options.server.refuse_orderby = true;
+        });
+        let (pages, mut number) = (two_pages(&feed, "Property"), 0);
+        assert_ends(&feed, what, move |answer| {
+            if answer.is_of("Property") && !answer.request.contains("$count=true") {
+                number += 1;
+                chain(answer, what, &pages, "ListingKey", number);
+            }
+        });
+    }
+}
+
+#[test]
+fn links_of_children_without_end_are_followed_as_far_as_the_count_allows() {
+    for what in ENDLESS {
+        let feed = feed(90);
+        let (pages, mut number) = (two_pages(&feed, "Media"), 0);
+        assert_ends(&feed, what, move |answer| {
+            if answer.is_of("Property") && answer.request.contains("$expand=") {
+                for record in answer.records() {
+                    record["Media@odata.nextLink"] = json!("Media?token=0");
+                }
+            } else if answer.request.contains("token=") {
+                number += 1;
+                chain(answer, what, &pages, "MediaKey", number);
+            }
+        });
+    }
+}
+
+#[test]
+fn announcements_without_end_are_read_as_far_as_they_are_new() {
+    let feed = feed(90);
+    let proxy = Proxy::of(&feed, |_| {});
+    let mirror = Mirror::at(&proxy.base_url, |_| {});
+    mirror.sync();
+    let mut number = 0;
+    proxy.change(move |answer| {
+        if answer.is_of("Deleted") {
+            number += 1;
+            let entry = |key: usize| {
+                let key = (key + 10 * (number % 2)).to_string();
+                json!({ "resource": "Property", "primary_key": key, "ts": "2026-03-01T00:00:00Z" })
+            };
+            let entries: Vec<Json> = (1..8).map(entry).collect();
+            answer.body = json!({ "value": entries, "@odata.count": 1_000 });
+        }
+    });
+    let before = proxy.seen().len();
+    mirror.sync_ends(3, &[]);
+    let requests = proxy.seen().len() - before;
+    assert!(requests < 30, "{requests} requests");
 }

@@ -1,6 +1,7 @@
 //! The `Deleted` resource, in which a feed announces deletions.
 
 use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value as Json;
@@ -109,7 +110,7 @@ impl DeletedNames {
 }
 
 /// The announcement that a record was deleted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Hash, PartialEq, Eq)]
 pub struct Announcement {
     /// The name of the resource, as the feed writes it.
     pub resource: String,
@@ -145,7 +146,7 @@ fn singular(name: &str) -> String {
 }
 
 /// An entry of `Deleted` that does not show which record was deleted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Hash, PartialEq, Eq)]
 pub struct KeylessAnnouncement {
     /// The name of the resource, if the entry has one.
     pub resource: Option<String>,
@@ -209,7 +210,19 @@ pub struct Announced {
     pub next: Option<DeletedPosition>,
 }
 
+impl Hash for Announced {
+    /// Hashes the entries, so that a page that repeats has the same hash.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.announcements, &self.keyless).hash(state);
+    }
+}
+
 impl Announced {
+    /// Returns whether the page has entries that the one before did not have.
+    pub fn has_entries(&self) -> bool {
+        !self.announcements.is_empty() || !self.keyless.is_empty()
+    }
+
     /// Removes the entries of the previous page from the page at a position. A page that has
     /// only some of them is the last one.
     ///
@@ -223,8 +236,7 @@ impl Announced {
         self.announcements
             .retain(|one| !before.announcements.contains(one));
         self.keyless.retain(|one| !before.keyless.contains(one));
-        let is_repeated =
-            self.entries > 0 && self.announcements.is_empty() && self.keyless.is_empty();
+        let is_repeated = self.entries > 0 && !self.has_entries();
         let has_moved = position.skip == 0 && self.next.as_ref() != Some(position);
         if is_repeated && self.entries < before.entries && !self.claims_more {
             self.next = None;
@@ -255,7 +267,7 @@ impl DeletedBody {
     /// Decodes a body. An entry that cannot be decoded becomes its text.
     pub fn decode(body: &[u8]) -> Result<DeletedBody, BadBody> {
         let decode = |body: &[u8]| {
-            let json = MemoryLimit::of_answer().decode(body)?;
+            let json = MemoryLimit::default().decode(body)?;
             serde_json::from_value(json).map_err(|error| BadBody::Invalid(error.to_string()))
         };
         decode(body).or_else(|error| match error {
@@ -328,7 +340,7 @@ impl DeletedBody {
 
 /// Returns a body whose entries can be decoded: each other entry is replaced by its text.
 fn with_readable_entries(body: &[u8]) -> Option<Vec<u8>> {
-    let entry = |json: &[u8]| match MemoryLimit::of_answer().decode(json) {
+    let entry = |json: &[u8]| match MemoryLimit::default().decode(json) {
         Ok(_) => json.to_vec(),
         Err(_) => Json::String(spell(json)).to_string().into_bytes(),
     };

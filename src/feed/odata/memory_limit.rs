@@ -10,9 +10,9 @@ use serde_json::{Map, Number, Value as Json};
 
 use crate::feed::http::BadBody;
 
-/// The largest size of the decoded values of one answer. A few answers are in memory at the
-/// same time: some decoded, some as received.
-const LIMIT_BYTES: usize = 32 * 1024 * 1024;
+/// The largest size of the decoded values of one answer, or of a page with all of its children.
+/// A few answers are in memory at the same time: some decoded, some as received.
+pub const LIMIT_BYTES: usize = 32 * 1024 * 1024;
 
 /// The part of an object's memory that does not depend on the number of its members.
 const OBJECT_BYTES: usize = 512;
@@ -23,13 +23,26 @@ pub struct MemoryLimit {
     is_exceeded: Cell<bool>,
 }
 
-impl MemoryLimit {
+impl Default for MemoryLimit {
     /// Returns the limit of one answer.
-    pub fn of_answer() -> MemoryLimit {
+    fn default() -> MemoryLimit {
         MemoryLimit {
             left_bytes: Cell::new(LIMIT_BYTES),
             is_exceeded: Cell::new(false),
         }
+    }
+}
+
+impl MemoryLimit {
+    /// Starts again, for another way to decode the answer.
+    pub fn reset(&self) {
+        self.left_bytes.set(LIMIT_BYTES);
+        self.is_exceeded.set(false);
+    }
+
+    /// Returns the memory that was taken.
+    pub fn taken_bytes(&self) -> usize {
+        LIMIT_BYTES - self.left_bytes.get()
     }
 
     /// Takes memory for a value.

@@ -19,6 +19,7 @@ pub use deleted::{
     Announced, Announcement, DELETED_NAMES, DeletedBody, DeletedNames, DeletedPosition,
     KeylessAnnouncement, resource_named,
 };
+pub use memory_limit::LIMIT_BYTES as MEMORY_LIMIT_BYTES;
 pub use metadata::Metadata;
 #[cfg(test)]
 pub use page::LastChange;

@@ -12,6 +12,7 @@ mod step;
 mod sweep;
 
 pub use key::{Cursor, Key};
+pub use link_circles::Circle;
 pub use parallel_reader::ParallelReader;
 pub use position::Position;
 pub use step::Step;

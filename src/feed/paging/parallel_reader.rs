@@ -69,7 +69,7 @@ async fn read_all(
             .await
             .and_then(|step| {
                 let is_same_link = step.from == step.to;
-                links.check(&step.page, step.to.next_link(), is_same_link)?;
+                links.check(&step.page, &step.to, is_same_link)?;
                 Ok(step)
             });
         from = match &step {

@@ -10,7 +10,7 @@ use super::link_circles::FollowedLinks;
 use super::position::Position;
 use super::sweep::Sweep;
 use crate::feed::http::{Client, FeedError, Received, RequestOptions};
-use crate::feed::odata::Page;
+use crate::feed::odata::{MEMORY_LIMIT_BYTES, Page};
 use crate::record::Shape;
 
 /// A page, and the positions of its walk before and after it.
@@ -169,6 +169,9 @@ async fn read_page(sweep: &Sweep, client: &Client, from: &Position) -> Result<Pa
     Ok(page)
 }
 
+/// The largest number of pages that complete one list of children.
+const LIST_PAGES_MAX: usize = 100;
+
 /// Follows the next links of incomplete lists of children.
 async fn complete_children(
     sweep: &Sweep,
@@ -179,11 +182,24 @@ async fn complete_children(
         for (children, child) in record.children.iter_mut().zip(&sweep.shape.children) {
             let Some(children) = children else { continue };
             let mut links = FollowedLinks::default();
+            let mut pages = 0;
             while let Some(link) = children.next_link.take() {
                 let url = client.link(&link)?;
                 let options = RequestOptions::RECORDS;
                 let mut rest = get_page(client, &url, options, &child.shape).await?;
-                links.check(&rest, rest.next_link.as_deref(), false)?;
+                let to = Position::NextLink {
+                    next_link: rest.next_link.take(),
+                };
+                links.check(&rest, &to, false)?;
+                pages += 1;
+                if pages > LIST_PAGES_MAX {
+                    let problem = "a list of children has too many pages";
+                    return Err(FeedError::Stuck(problem.to_owned()));
+                }
+                page.memory_bytes += rest.memory_bytes;
+                if page.memory_bytes > MEMORY_LIMIT_BYTES {
+                    return Err(FeedError::TooLarge);
+                }
 
                 for found in &mut rest.records {
                     found.listing_key.get_or_insert_with(|| record.key.clone());
@@ -191,7 +207,7 @@ async fn complete_children(
                 for reject in &rest.rejects {
                     children.note_reject(reject.key.as_deref());
                 }
-                children.next_link = rest.next_link;
+                children.next_link = to.next_link().map(str::to_owned);
                 children.records.extend(rest.records);
                 page.rejects.extend(rest.rejects);
             }

@@ -11,7 +11,8 @@ use super::job_run::JobRun;
 use super::reader::{earlier, rejected_error};
 use super::run_set::{RunEnding, RunSet};
 use crate::feed::{
-    Announced, DELETED_NAMES, DeletedNames, DeletedPosition, Feed, FeedError, KeylessAnnouncement,
+    Announced, Circle, DELETED_NAMES, DeletedNames, DeletedPosition, Feed, FeedError,
+    KeylessAnnouncement,
 };
 use crate::mirror::{Job, Mirror, WriteTx};
 use crate::record::Reject;
@@ -199,6 +200,7 @@ impl Announcing<'_> {
         for of in names.queries(&sets) {
             let mut next = Some(first.clone());
             let mut before = Announced::default();
+            let mut pages = Circle::default();
             while let Some(position) = next {
                 let asked = self
                     .context
@@ -215,6 +217,10 @@ impl Announcing<'_> {
                     has_answered = true;
                 }
                 page.remove_repeated(&before, &position)?;
+                if page.has_entries() && pages.closes_with(&page) {
+                    let problem = "the pages of Deleted form a circle";
+                    return Err(FeedError::Stuck(problem.to_owned()).into());
+                }
                 if page.claims_more && page.next.is_none() {
                     self.check_count(names, of, page.count)?;
                 }

@@ -1,6 +1,7 @@
 //! One page of records.
 
 use std::collections::HashSet;
+use std::hash::Hash;
 
 use serde::de::DeserializeSeed;
 
@@ -55,6 +56,8 @@ pub struct Page {
     pub timestamps_ascend: bool,
     /// Whether the paging keys of the records with the last timestamp ascend.
     pub last_tie_ascends: bool,
+    /// The memory that its values take, in bytes.
+    pub memory_bytes: usize,
 }
 
 impl Page {
@@ -64,7 +67,7 @@ impl Page {
     /// [`BadBody`] if the body is not JSON, is incomplete, is not an OData response, or would
     /// take too much memory.
     pub fn decode(body: &[u8], shape: &Shape) -> Result<Page, BadBody> {
-        let (hints, memory) = (NameHints::new(shape), MemoryLimit::of_answer());
+        let (hints, memory) = (NameHints::new(shape), MemoryLimit::default());
         let seed = PageSeed {
             shape,
             hints: &hints,
@@ -72,11 +75,7 @@ impl Page {
         };
         let page_body = match parse(body, seed) {
             Err(BadBody::Invalid(problem)) => {
-                let memory = MemoryLimit::of_answer();
-                let seed = PageSeed {
-                    memory: &memory,
-                    ..seed
-                };
+                memory.reset();
                 read_separately(body, seed).ok_or_else(|| memory.error(problem))?
             }
             parsed => parsed?,
@@ -94,6 +93,7 @@ impl Page {
         if entries.iter().any(Entry::has_rejects) {
             page.rejects = collect_rejects(body, shape, &entries);
         }
+        page.memory_bytes = memory.taken_bytes();
         page.find_last_keys(shape, &entries);
         page.records = entries
             .into_iter()
@@ -137,6 +137,13 @@ impl Page {
         };
         let ties: Vec<_> = pairs().filter(is_last_tie).map(paging_keys).collect();
         self.last_tie_ascends = ascend(&ties);
+    }
+
+    /// Returns a value that another page has only if it has the same records.
+    pub fn identity(&self) -> impl Hash + '_ {
+        let keys = self.records.iter().map(|record| &*record.key);
+        let rejects = self.rejects.iter().map(|reject| &*reject.payload);
+        (keys.collect::<Vec<_>>(), rejects.collect::<Vec<_>>())
     }
 
     /// Returns the number of entries without those that repeat a record of the page.

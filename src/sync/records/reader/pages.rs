@@ -11,6 +11,12 @@ use crate::sync::outcome::Verdict;
 use crate::sync::records::run_set::RunEnding;
 use crate::sync::sync_error::{Result, SyncError};
 
+/// The number of pages that may come in addition to twice the counted records.
+const PAGES_MORE: u64 = 10;
+
+/// Elasticsearch counts no further by default. Source: its `track_total_hits`.
+const COUNT_CAP: u64 = 10_000;
+
 impl Reader<'_> {
     /// Reads everything that is not read yet. Returns the shape in which it was read.
     pub fn read_all(&mut self, mirror: &mut Mirror) -> Result<Arc<Shape>> {
@@ -33,8 +39,30 @@ impl Reader<'_> {
     pub(super) fn read(&mut self, mirror: &mut Mirror, shape: &Arc<Shape>) -> Result<()> {
         let open = self.checkpoint.open();
         for step in self.context.feed.walk(self.sweep(shape), open) {
-            self.apply(mirror, shape, step?)?;
+            let step = step?;
+            self.check_length()?;
+            self.apply(mirror, shape, step)?;
             self.context.check_stop()?;
+        }
+        Ok(())
+    }
+
+    /// Checks that the pages have not had many more records than the feed counts. Records that
+    /// were added since are few.
+    ///
+    /// # Errors
+    /// [`FeedError::Stuck`]
+    fn check_length(&self) -> Result<()> {
+        let is_known = self.context.feed.capabilities().counts_all_matching();
+        let count = self.checkpoint.count.filter(|_| is_known);
+        let Some(count) = count.filter(|count| *count != COUNT_CAP) else {
+            return Ok(());
+        };
+        let read = self.checkpoint.read;
+        let margin = PAGES_MORE * u64::from(self.context.feed.page_size());
+        if read > count.saturating_mul(2).saturating_add(margin) {
+            let problem = format!("the feed counts {count} records, and its pages had {read}");
+            return Err(FeedError::Stuck(problem).into());
         }
         Ok(())
     }
