@@ -164,7 +164,9 @@ pub fn note(note: &Note) -> String {
         | Note::NoTimestamp(_)
         | Note::ReadsAll(..)
         | Note::FieldsInExtra(..)
-        | Note::MissingFiles(..) => note.to_string(),
+        | Note::MissingFiles(..)
+        | Note::EndlessPauses(_)
+        | Note::ClockDisagrees => note.to_string(),
     }
 }
 

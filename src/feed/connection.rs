@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::runtime::Runtime;
 
 use super::assets::Assets;
@@ -97,6 +97,12 @@ impl Feed {
     /// Returns the feed's time, from the `Date` header of its newest response.
     pub fn date(&self) -> Option<DateTime<Utc>> {
         self.client.date()
+    }
+
+    /// Returns the difference between the local clock and the feed's. Returns none before the
+    /// first response with a readable `Date` header.
+    pub fn clock_error(&self) -> Option<TimeDelta> {
+        self.client.clock_error()
     }
 
     /// Returns the feed's time, or the local time if its responses have no readable `Date`

@@ -69,6 +69,9 @@ impl<'h> Daemon<'h> {
                 self.reloads.mark_unchanged();
                 self.reload();
             }
+            if self.timetable.follow_clock(Utc::now()) {
+                tracing::warn!("the clock of this machine was set back; the jobs follow it");
+            }
             let next = self.timetable.next();
             self.host.waiting_for(next);
             match next {

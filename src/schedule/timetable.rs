@@ -95,6 +95,21 @@ impl Timetable {
         Some(self.held_until.map_or(due, |held| due.max(held)))
     }
 
+    /// Corrects the times that are too late since the clock was set back: a job has not
+    /// started after now, and no pause is longer than an hour. Returns whether the clock
+    /// was set back by more than a minute since a job started.
+    pub fn follow_clock(&mut self, now: DateTime<Utc>) -> bool {
+        let latest = now + RETRY_MAX;
+        let mut was_set_back = false;
+        for entry in &mut self.entries {
+            was_set_back |= entry.since > now + RETRY_FIRST;
+            entry.since = entry.since.min(now);
+            entry.retry = entry.retry.map(|(at, failures)| (at.min(latest), failures));
+        }
+        self.held_until = self.held_until.map(|held| held.min(latest));
+        was_set_back
+    }
+
     /// Makes a job due at this time, in addition to its schedule. Returns false if it has
     /// no schedule.
     pub fn make_due(&mut self, job: ScheduledJob, at: DateTime<Utc>) -> bool {
@@ -265,6 +280,25 @@ mod tests {
             Some((at("11:00:00"), MONITOR)),
             "at once again"
         );
+    }
+
+    #[test]
+    fn a_clock_that_jumps_by_years_and_back_delays_no_job_by_more_than_an_hour() {
+        let mut table = hourly();
+        let ahead = at("11:00:00") + TimeDelta::days(4 * 365);
+        for outcome in [JobOutcome::Ran, JobOutcome::Failed, JobOutcome::Refused] {
+            table.ran(INCREMENTAL, ahead, ahead, outcome);
+            table.ran(MONITOR, ahead, ahead, JobOutcome::Ran);
+            assert!(table.follow_clock(at("10:55:00")), "{outcome:?}");
+            assert_eq!(table.next_of(MONITOR), Some(at("11:00:00")), "{outcome:?}");
+            let incremental = table.next_of(INCREMENTAL).expect("it has a schedule");
+            assert!(incremental <= at("11:55:00"), "{outcome:?}: {incremental}");
+            assert!(!table.follow_clock(at("10:55:01")), "{outcome:?}");
+        }
+        // The corrections of a synchronised clock are not reported.
+        table.ran(MONITOR, at("11:00:00"), at("11:00:00"), JobOutcome::Ran);
+        assert!(!table.follow_clock(at("10:59:58")));
+        assert_eq!(table.next_of(MONITOR), Some(at("11:00:00")));
     }
 
     #[test]

@@ -43,6 +43,11 @@ pub enum Note {
     NotReconciled(Resource),
     /// This number of files in this folder is missing or damaged, and is downloaded again.
     MissingFiles(String, u64),
+    /// The clock of this machine differs from the feed's by more than a day, so that nothing
+    /// is removed by its age.
+    ClockDisagrees,
+    /// This number of photos waited for a time that is too far away, and waits no longer.
+    EndlessPauses(u64),
 }
 
 impl fmt::Display for Note {
@@ -92,6 +97,14 @@ impl fmt::Display for Note {
             Note::MissingFiles(folder, count) => write!(
                 f,
                 "{folder}: {count} files are missing or damaged; downloading them again"
+            ),
+            Note::ClockDisagrees => write!(
+                f,
+                "the clock of this machine and the feed's differ by more than a day; [retention] removes nothing"
+            ),
+            Note::EndlessPauses(count) => write!(
+                f,
+                "{count} photos waited for a time that is too far away; requesting them now"
             ),
         }
     }

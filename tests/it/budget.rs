@@ -201,8 +201,12 @@ fn what_a_clock_that_was_ahead_stored_does_not_stop_later_syncs() {
         ledger(&mirror).execute_batch(&sql).unwrap();
     }
     let started = Instant::now();
-    mirror.sync();
+    let ended = mirror.sync();
     assert!(started.elapsed() < Duration::from_secs(30));
+    assert!(
+        ended.stderr.contains("while the clock was ahead"),
+        "{ended}"
+    );
     let sent = mirror.run(&["status", "--json"]).json()["budget"][0]["sent"].clone();
     assert_eq!(sent, feed.request_count());
 }

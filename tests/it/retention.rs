@@ -1,6 +1,7 @@
 //! Deleted records, changes and runs are purged after their configured time.
 
 use serde_json::json;
+use simulator::Clock;
 
 use crate::support::*;
 
@@ -23,7 +24,7 @@ fn age(mirror: &Mirror, days: i64) {
 
 #[test]
 fn deleted_listings_are_purged_with_every_trace_of_their_content() {
-    let feed = feed(40);
+    let feed = feed_with(40, |options| options.clock = Clock::Real);
     let mut mirror = Mirror::of(&feed);
     mirror.sync();
     let keys = feed.listing_keys();
@@ -84,7 +85,7 @@ fn deleted_listings_are_purged_with_every_trace_of_their_content() {
 
 #[test]
 fn changes_and_runs_are_purged_as_configured_and_the_sync_state_stays() {
-    let feed = feed(40);
+    let feed = feed_with(40, |options| options.clock = Clock::Real);
     let mut mirror = Mirror::of(&feed);
     mirror.sync();
     for _ in 0..3 {
@@ -119,4 +120,38 @@ fn changes_and_runs_are_purged_as_configured_and_the_sync_state_stays() {
     mirror.sync();
     assert_eq!(counts(&mirror.open())[0], 0);
     assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
+fn nothing_is_removed_while_the_clock_disagrees_with_the_feeds() {
+    for ahead in [true, false] {
+        // A clock that is wrong here is one that is wrong there.
+        let wrong = chrono::Duration::days(if ahead { -366 } else { 366 });
+        let feed = feed_with(20, |options| options.clock = Clock::Ahead(wrong));
+        let mirror = Mirror::with(&feed, |settings| {
+            settings.sync = "\n[retention]\ndeleted = \"30d\"\nchanges = \"30d\"\n".to_owned();
+        });
+        mirror.sync();
+        feed.advance(chrono::Duration::hours(1));
+        feed.move_market(20);
+        feed.delete("Property", &feed.listing_keys()[0].to_string(), true)
+            .unwrap();
+        mirror.sync();
+        age(&mirror, 500);
+        let held = || {
+            let db = mirror.open();
+            let count = |what: &str| number(&db, &format!("SELECT count(*) FROM {what}"));
+            ["listings", "changes", "sync_runs"].map(count)
+        };
+        let [listings, changes, runs] = held();
+        let ended = mirror.sync();
+        let [listings_after, changes_after, runs_after] = held();
+        assert_eq!(listings_after, listings);
+        assert_eq!(changes_after, changes);
+        assert!(runs_after > runs);
+        assert!(
+            ended.stderr.contains("[retention] removes nothing"),
+            "{ended}"
+        );
+    }
 }

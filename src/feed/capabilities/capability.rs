@@ -67,6 +67,9 @@ pub(super) const REFUSED: &str = "refused";
 /// The value of a capability that the server accepts.
 pub(super) const ACCEPTED: &str = "accepted";
 
+/// An observation may be in the future by this much, because clocks differ.
+const CLOCK_ERROR_MAX: TimeDelta = TimeDelta::days(1);
+
 /// How long an observation is used.
 const LIFETIME: TimeDelta = TimeDelta::days(30);
 
@@ -99,8 +102,37 @@ impl Observation {
         self.is_older_than(LIFETIME, now)
     }
 
-    /// Returns whether the observation has this age, or an unreadable time.
+    /// Returns whether the observation has this age, or a time that is unreadable or in the
+    /// future: the clock was wrong.
     pub fn is_older_than(&self, age: TimeDelta, now: DateTime<Utc>) -> bool {
-        instant(&self.observed_at).is_none_or(|observed| now - observed >= age)
+        let is_usable = |age_now: TimeDelta| age_now < age && age_now > -CLOCK_ERROR_MAX;
+        !instant(&self.observed_at).is_some_and(|observed| is_usable(now - observed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_observation_expires_after_a_month_and_counts_only_if_it_is_not_of_the_future() {
+        let now = "2026-03-04T12:00:00Z".parse().unwrap();
+        for (observed_at, has_expired) in [
+            ("2026-03-04 11:00:00", false),
+            ("2026-03-05 11:00:00", false),
+            ("2026-02-03 11:00:00", false),
+            ("2026-02-02 11:00:00", true),
+            ("2030-03-04 11:00:00", true),
+            ("today", true),
+        ] {
+            let observation = Observation {
+                resource: String::new(),
+                capability: Capability::Or,
+                value: REFUSED.to_owned(),
+                detail: None,
+                observed_at: observed_at.to_owned(),
+            };
+            assert_eq!(observation.has_expired(now), has_expired, "{observed_at}");
+        }
     }
 }

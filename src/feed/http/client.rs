@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use reqwest::Response;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, DATE, HeaderMap};
 use reqwest::redirect::Policy;
@@ -68,7 +68,8 @@ pub struct Client {
     slots: Semaphore,
     stop: Stop,
     meter: Meter,
-    date: Mutex<Option<DateTime<Utc>>>,
+    /// The `Date` of the newest response, and when it came.
+    date: Mutex<Option<(DateTime<Utc>, Instant)>>,
     has_sent_gzip: AtomicBool,
 }
 
@@ -189,7 +190,15 @@ impl Client {
 
     /// Returns the feed's time, from its newest response.
     pub fn date(&self) -> Option<DateTime<Utc>> {
-        *locked(&self.date)
+        (*locked(&self.date)).map(|(date, _)| date)
+    }
+
+    /// Returns how far the local clock is ahead of the feed's, or behind it. Returns none
+    /// before the first response with a date.
+    pub fn clock_error(&self) -> Option<TimeDelta> {
+        let (date, received) = (*locked(&self.date))?;
+        let since = TimeDelta::from_std(received.elapsed()).ok()?;
+        Some((Utc::now() - (date + since)).abs())
     }
 
     /// Returns whether the feed has sent a compressed body.
@@ -461,7 +470,7 @@ impl Client {
     fn read_headers(&self, headers: &HeaderMap) {
         let date = header(headers, DATE.as_str()).and_then(http_date);
         if let Some(date) = date {
-            *locked(&self.date) = Some(date);
+            *locked(&self.date) = Some((date, Instant::now()));
         }
         for quota in quotas(headers, date.or_else(|| self.date())) {
             self.budget.set_remaining(quota);

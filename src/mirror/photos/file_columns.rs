@@ -30,6 +30,8 @@ const IMAGE_TYPES: &str =
 pub(in crate::mirror) struct PhotoSql {
     /// The source of a photo's file: its listing, its URL and its timestamp.
     pub source: String,
+    /// The condition that a live row has the URL of a photo.
+    pub photo: String,
     /// The condition that a photo has to be downloaded. Must equal the condition of the
     /// index `media_to_fetch`.
     pub to_fetch: String,
@@ -73,6 +75,7 @@ impl PhotoSql {
         );
         let is_photo = is_photo(columns, "")?;
         Some(PhotoSql {
+            photo: format!("deleted_at IS NULL AND \"MediaURL\" <> '' AND ({is_photo})"),
             to_fetch: format!(
                 "deleted_at IS NULL AND file_source IS NOT {source} AND \"MediaURL\" <> '' AND ({is_photo})"
             ),

@@ -1,6 +1,7 @@
 //! The photos to download, in the order of their downloads.
 
-use rusqlite::{OptionalExtension, ToSql};
+use chrono::{TimeDelta, Utc};
+use rusqlite::{OptionalExtension, ToSql, named_params};
 use serde::Serialize;
 
 use super::file_columns::PhotoSql;
@@ -9,6 +10,7 @@ use crate::mirror::objects::columns;
 use crate::mirror::sql::quoted;
 use crate::mirror::transaction::now;
 use crate::resource::{MODIFICATION_TIMESTAMP, Resource};
+use crate::value::stored_instant;
 
 /// Which photos to download.
 #[derive(Clone, Copy, Debug)]
@@ -17,7 +19,7 @@ pub enum WantedPhotos<'a> {
     Due,
     /// All photos to download, including paused ones.
     All,
-    /// Photos of these listings, including those that their hosts did not have.
+    /// All photos of these listings. They are requested without conditions.
     Of(&'a [String]),
 }
 
@@ -34,7 +36,27 @@ pub struct Backlog {
     pub unavailable: u64,
 }
 
+/// No pause of a photo is longer. A later time was stored while the clock was wrong.
+const PAUSE_MAX: TimeDelta = TimeDelta::days(7);
+
 impl Mirror {
+    /// Ends the pauses of photos whose end is too far away. Returns their number.
+    pub fn end_endless_pauses(&mut self) -> rusqlite::Result<u64> {
+        if PhotoSql::of(&self.connection)?.is_none() {
+            return Ok(0);
+        }
+        let sql = "UPDATE media SET download_after = :now
+                   WHERE deleted_at IS NULL AND download_error IS NOT NULL
+                     AND download_after > :latest";
+        let latest = stored_instant(Utc::now() + PAUSE_MAX);
+        let write = self.write()?;
+        let now = write.now().to_owned();
+        let ended =
+            (write.transaction).execute(sql, named_params! { ":now": now, ":latest": latest })?;
+        write.commit()?;
+        Ok(ended as u64)
+    }
+
     /// Queues the wanted photos: the first photo of each listing comes before all
     /// others, and newer listings come before older ones. Returns the number of queued
     /// photos. The queue is a temporary table of this connection.
@@ -68,9 +90,12 @@ impl Mirror {
             WantedPhotos::Of(listings) => {
                 keys = serde_json::to_string(listings)?;
                 let of_them = "listing_key IN (SELECT value FROM json_each(:keys))";
-                format!(
-                    "{from} {to_fetch} AND {of_them} UNION ALL {from} {unavailable} AND {of_them}"
-                )
+                let forget = format!(
+                    "UPDATE media SET file_etag = NULL, file_last_modified = NULL
+                     WHERE (file_etag IS NOT NULL OR file_last_modified IS NOT NULL) AND {of_them}"
+                );
+                (self.connection).execute(&forget, named_params! { ":keys": keys })?;
+                format!("{from} {} AND {of_them}", sql.photo)
             }
         };
         let (join, newest) = self.newest()?;

@@ -190,12 +190,17 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
 /// Lets requests and a pause from the future begin now: they were stored before the clock
 /// was set back.
 fn count_from_now(connection: &Connection, now: i64) -> rusqlite::Result<()> {
-    connection
+    let corrected = connection
         .prepare_cached(
             "UPDATE pauses SET until_ms = until_ms - set_ms + :now, set_ms = :now
              WHERE set_ms > :now",
         )?
         .execute(named_params! { ":now": now })?;
+    if corrected > 0 {
+        tracing::warn!(
+            "the end of a pause was stored while the clock was ahead; it counts from now"
+        );
+    }
     connection
         .prepare_cached("UPDATE requests SET at_ms = ?1 WHERE at_ms > ?1")?
         .execute([now])?;

@@ -6,14 +6,30 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::mirror::{Mirror, Purged};
 use crate::sync::context::Context;
+use crate::sync::progress::Note;
 use crate::value::stored_instant;
 
+/// The largest difference between the clocks of this machine and of the feed with which rows
+/// are removed.
+const CLOCK_ERROR_MAX: TimeDelta = TimeDelta::days(1);
+
 /// Removes rows that are older than the configured retention. Their age is by the local
-/// clock, which set their times.
+/// clock, which set their times. Nothing is removed while that clock seems to be wrong, or if
+/// the job has asked the feed for nothing.
 pub(in crate::sync) fn purge(context: &Context<'_>, mirror: &mut Mirror) -> anyhow::Result<Purged> {
-    let now = Utc::now();
-    let retention = &context.config.retention;
     let mut purged = Purged::default();
+    if context.feed.traffic().requests == 0 {
+        return Ok(purged);
+    }
+    let retention = &context.config.retention;
+    let error = context.feed.clock_error();
+    if error.is_some_and(|error| error > CLOCK_ERROR_MAX) {
+        if retention.deleted.is_some() || retention.changes.is_some() {
+            context.progress.note(&Note::ClockDisagrees);
+        }
+        return Ok(purged);
+    }
+    let now = Utc::now();
     if let Some(before) = before(now, retention.deleted) {
         purged = mirror.purge_deleted(&before)?;
     }

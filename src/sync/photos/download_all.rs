@@ -12,6 +12,7 @@ use crate::resource::Resource;
 use crate::sync::context::Context;
 use crate::sync::media_folder::{FolderProblem, UnusableFolder, mark};
 use crate::sync::outcome::{Advice, Ending, FileCounts, Report, Verdict};
+use crate::sync::progress::Note;
 use crate::sync::records::run_set::SingleRun;
 
 /// Downloads photos unless the job has failed, and adds the result to its report.
@@ -110,6 +111,10 @@ impl PhotoRun<'_> {
             self.failures.note_unreadable(count, what);
         }
         if let WantedPhotos::Due = wanted {
+            let endless = mirror.end_endless_pauses()?;
+            if endless > 0 {
+                self.context.progress.note(&Note::EndlessPauses(endless));
+            }
             let paused = mirror.photo_backlog()?.paused;
             self.counts.failed += paused;
             self.failures.note_paused(paused, mirror.next_paused()?);
