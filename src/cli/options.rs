@@ -104,6 +104,9 @@ pub struct VerifyOptions {
     /// Number of random records of each resource to compare field by field; 0 for none
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(..=SAMPLE_MAX))]
     pub sample: u64,
+    /// Also download every photo that has a file, and compare both
+    #[arg(long)]
+    pub photos: bool,
 }
 
 /// More records than any feed has. The number fits an SQLite integer.

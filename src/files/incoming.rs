@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use cap_fs_ext::DirExt;
 use cap_std::fs::{Dir, File, OpenOptions};
-use ring::digest::{Context, SHA256};
 
 use super::place::Place;
-use super::stored::{Stored, hexadecimal};
+use super::stored::{Hash, Stored};
 
 /// The number of first bytes that identify every type of image.
 const HEAD_BYTES: usize = 512;
+
+/// The number of last bytes in which an image has its end marker. Some programs append data.
+const TAIL_BYTES: usize = 4_096;
 
 /// A temporary file, which is incomplete or not yet renamed. Dropping it removes the
 /// file.
@@ -22,9 +24,10 @@ pub struct Incoming {
     folder: Option<Dir>,
     place: Place,
     file: Option<File>,
-    hash: Context,
+    hash: Hash,
     head: Vec<u8>,
-    bytes: u64,
+    /// The last bytes: more than [`TAIL_BYTES`], if there are as many.
+    tail: Vec<u8>,
     is_placed: bool,
 }
 
@@ -53,9 +56,9 @@ impl Incoming {
             folder: Some(folder),
             place,
             file: Some(file),
-            hash: Context::new(&SHA256),
+            hash: Hash::default(),
             head: Vec::new(),
-            bytes: 0,
+            tail: Vec::new(),
             is_placed: false,
         })
     }
@@ -66,15 +69,18 @@ impl Incoming {
             file.write_all(chunk)?;
         }
         self.hash.update(chunk);
-        self.bytes += chunk.len() as u64;
         let room = HEAD_BYTES - self.head.len();
         self.head.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        self.tail.extend_from_slice(chunk);
+        if self.tail.len() > 16 * TAIL_BYTES {
+            self.tail.drain(..self.tail.len() - TAIL_BYTES);
+        }
         Ok(())
     }
 
     /// Returns the number of bytes that were written.
     pub fn bytes(&self) -> u64 {
-        self.bytes
+        self.hash.bytes()
     }
 
     /// Returns whether enough bytes were written to identify the type.
@@ -103,6 +109,27 @@ impl Incoming {
         Err(NotAnImage { words, is_known })
     }
 
+    /// Returns whether an image lacks its end. Types without an end marker count as complete.
+    pub fn is_cut(&self) -> bool {
+        let tail = &self.tail[self.tail.len().saturating_sub(TAIL_BYTES)..];
+        let ends_with = |marker: &[u8]| tail.windows(marker.len()).any(|part| part == marker);
+        match self.extension() {
+            Ok("jpg") => !ends_with(b"\xFF\xD9"),
+            Ok("png") => !ends_with(b"IEND"),
+            Ok("gif") => tail.last() != Some(&b';'),
+            // The length of the file without the first eight bytes (RIFF).
+            Ok("webp") => {
+                let length = self
+                    .head
+                    .get(4..8)
+                    .and_then(|length| length.try_into().ok());
+                let length = length.map_or(0, u32::from_le_bytes);
+                self.bytes() < u64::from(length) + 8
+            }
+            _ => false,
+        }
+    }
+
     pub(super) fn flush(&self) -> io::Result<()> {
         match &self.file {
             Some(file) => file.sync_all(),
@@ -115,6 +142,7 @@ impl Incoming {
 
     /// Closes the file. It can be placed later.
     pub fn close(&mut self) {
+        self.tail = Vec::new();
         (self.file, self.folder) = (None, None);
     }
 
@@ -130,10 +158,7 @@ impl Incoming {
         let folder = self.root.open_dir_nofollow(&self.place.folder)?;
         folder.rename(self.place.temporary(), &folder, &name)?;
         self.is_placed = true;
-        let stored = Stored {
-            bytes: self.bytes,
-            sha256: hexadecimal(self.hash.clone().finish().as_ref()),
-        };
+        let stored = self.hash.clone().finish();
         Ok((format!("{}/{name}", self.place.folder), stored))
     }
 }

@@ -8,11 +8,10 @@ use std::sync::Arc;
 use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
-use ring::digest::{Context, SHA256};
 
 use super::incoming::Incoming;
 use super::place::{Place, is_own, is_own_file};
-use super::stored::{Stored, hexadecimal};
+use super::stored::{Hash, Stored};
 
 /// For more files than this, the whole file system is flushed. That takes one commit of
 /// its journal instead of one commit per file.
@@ -152,23 +151,17 @@ impl MediaDir {
             return Ok(None);
         };
 
-        let (mut hash, mut bytes) = (Context::new(&SHA256), 0);
+        let mut hash = Hash::default();
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {
             match file.read(&mut chunk) {
                 Ok(0) => break,
-                Ok(length) => {
-                    hash.update(&chunk[..length]);
-                    bytes += length as u64;
-                }
+                Ok(length) => hash.update(&chunk[..length]),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(Some(Stored {
-            bytes,
-            sha256: hexadecimal(hash.finish().as_ref()),
-        }))
+        Ok(Some(hash.finish()))
     }
 
     /// Removes the file at a path within the folder, and then its folder if that is empty. A

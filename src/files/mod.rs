@@ -19,5 +19,5 @@ pub use incoming::{Incoming, NotAnImage};
 pub use marker::MARKER;
 pub use media_dir::MediaDir;
 pub use place::Place;
-pub use stored::Stored;
+pub use stored::{Hash, Stored};
 pub use walk::Found;

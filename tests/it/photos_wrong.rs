@@ -1,7 +1,10 @@
 //! Photos that fail are reported and retried, and do not stop the others.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 
 use chrono::Duration;
 use serde_json::json;
@@ -553,4 +556,107 @@ fn a_full_disk_ends_the_downloads_and_the_next_run_resumes() {
     );
     mirror.sync_ends(0, &["media"]);
     assert_files_equal_feed(&mirror, &feed);
+}
+
+/// Serves a body without its length: the end of the connection is its end.
+fn serve_without_length(body: Arc<Mutex<Vec<u8>>>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4_096]);
+            let body = body.lock().unwrap().clone();
+            let head = b"HTTP/1.0 200 OK\r\nContent-Type: image/jpeg\r\n\r\n";
+            let _ = stream.write_all(&[&head[..], &body].concat());
+        }
+    });
+    format!("http://{address}")
+}
+
+#[test]
+fn an_image_without_a_length_needs_its_end() {
+    let feed = feed(12);
+    let mirror = with_photos(&feed);
+    mirror.sync();
+    let key = photo_keys(&feed).remove(0);
+    let whole = {
+        let path = column(&mirror, &key, "file_path");
+        std::fs::read(media_dir(&mirror).join(path)).unwrap()
+    };
+    assert!(whole.ends_with(b"\xFF\xD9"), "the photo is a JPEG");
+    let body = Arc::new(Mutex::new(whole[..whole.len() / 2].to_vec()));
+    let host = serve_without_length(body.clone());
+    feed.advance(Duration::hours(1));
+    let url = json!({ "MediaURL": format!("{host}/a") });
+    feed.edit("Media", &key, fields(url)).unwrap();
+    mirror
+        .sync_ends(3, &[])
+        .says(3, &["1 photo failed", "no end marker"]);
+    *body.lock().unwrap() = whole.clone();
+    let ended = mirror.sync_ends(0, &["media", "--json"]);
+    assert_eq!(file_counts(&ended), [1, 0, 0, 0]);
+}
+
+#[test]
+fn a_photo_that_its_host_replaced_behind_a_304_is_found_and_refreshed() {
+    const ETAG: &str = "\"never-changes\"";
+    let feed = feed(12);
+    let mirror = with_photos(&feed);
+    mirror.sync();
+    let key = photo_keys(&feed).remove(0);
+    let path = column(&mirror, &key, "file_path");
+    let first = std::fs::read(media_dir(&mirror).join(path)).unwrap();
+    let body = Arc::new(Mutex::new(first.clone()));
+    let served = body.clone();
+    let host = serve(move |_, request| {
+        let response = axum::response::Response::builder().header("etag", ETAG);
+        if request.headers().contains_key("if-none-match") {
+            return response.status(304).body(Vec::new().into()).unwrap();
+        }
+        let body = served.lock().unwrap().clone();
+        response.body(body.into()).unwrap()
+    });
+    let edit = |url: serde_json::Value| {
+        feed.advance(Duration::hours(1));
+        feed.edit("Media", &key, fields(url)).unwrap();
+        mirror.sync();
+    };
+    edit(json!({ "MediaURL": format!("{host}/a") }));
+    *body.lock().unwrap() = [&first[..], b"\xFF\xD9"].concat();
+    edit(json!({ "MediaModificationTimestamp": "2026-03-04T23:00:00Z" }));
+    mirror.sync();
+    mirror.run(&["verify"]).says(0, &[]);
+    let ended = mirror.run(&["verify", "--photos"]);
+    assert_eq!(ended.code, Some(3), "{ended}");
+    assert!(
+        ended.stdout.contains("is not the photo of its host"),
+        "{ended}"
+    );
+    let found = mirror.run(&["verify", "--photos", "--json"]).json();
+    assert_eq!(found["files"]["differences"][0]["kind"], "outdated");
+    assert_eq!(found["differences"], 1);
+
+    let listing = column(&mirror, &key, "listing_key");
+    mirror.run(&["refresh", &listing]).says(0, &[]);
+    mirror.run(&["verify", "--photos"]).says(0, &[]);
+    let path = column(&mirror, &key, "file_path");
+    let now = std::fs::read(media_dir(&mirror).join(path)).unwrap();
+    assert_eq!(now, *body.lock().unwrap());
+}
+
+#[test]
+fn a_pause_that_a_clock_that_was_ahead_stored_ends_at_once() {
+    let feed = feed(6);
+    let mirror = with_photos(&feed);
+    let (key, others) = one_of(&feed);
+    feed.fault(asset_fault(Fault::Status(500), &key));
+    mirror.sync_ends(3, &[]);
+    feed.clear_faults();
+    let db = rusqlite::Connection::open(mirror.database_path()).unwrap();
+    let ahead = "UPDATE media SET download_after = datetime(download_after, '+4 years')";
+    db.execute(ahead, []).unwrap();
+    let ended = mirror.sync();
+    assert!(ended.stderr.contains("too far away"), "{ended}");
+    assert_eq!(files(&mirror), others + 1);
 }

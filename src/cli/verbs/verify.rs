@@ -34,7 +34,13 @@ pub fn run(arguments: &Arguments, wanted: &VerifyOptions, output: &Output) -> an
     let progress = ProgressDisplay::new(output, &session.config.feed);
     let context = session.context(&progress, 0);
     let resources = &session.config.sync.resources;
-    let verified = sync::verify(&context, &mut mirror, resources, wanted.sample)?;
+    let verified = sync::verify(
+        &context,
+        &mut mirror,
+        resources,
+        wanted.sample,
+        wanted.photos,
+    )?;
     let differences = count(&verified);
     let exit = match differences {
         0 => Exit::Done,
@@ -134,6 +140,10 @@ fn describe_file(file: &FileDifference) -> String {
         FileDifferenceKind::Missing => "is missing".to_owned(),
         FileDifferenceKind::Changed => "does not match its hash".to_owned(),
         FileDifferenceKind::Unreadable { error } => format!("cannot be read: {error}"),
+        FileDifferenceKind::Outdated => "is not the photo of its host".to_owned(),
+        FileDifferenceKind::Unanswered { error } => {
+            format!("could not be compared with its host: {error}")
+        }
     };
     let listing = file.listing_key.as_deref().unwrap_or("none");
     format!(

@@ -42,8 +42,13 @@ pub struct Validators {
 pub enum Asset {
     /// The file has not changed.
     NotModified,
-    /// The receiver got the whole file.
-    Downloaded(Validators),
+    /// The receiver got the file.
+    Downloaded {
+        /// The version of the file.
+        validators: Validators,
+        /// Whether the host announced the length. Otherwise the body may have been cut off.
+        has_length: bool,
+    },
 }
 
 /// An HTTP client for all photo hosts.
@@ -292,7 +297,10 @@ impl Assets {
             Some(announced) if announced != bytes => Err(AssetError::Unavailable(format!(
                 "the body was cut off: {bytes} of {announced} bytes"
             ))),
-            _ => Ok(Asset::Downloaded(validators)),
+            _ => Ok(Asset::Downloaded {
+                validators,
+                has_length: announced.is_some(),
+            }),
         }
     }
 }

@@ -51,11 +51,17 @@ fn request(assets: &Assets, dir: &MediaDir, photo: &Photo) -> Result<PhotoResult
     })?;
     match (answer, incoming) {
         (Asset::NotModified, _) => Ok(PhotoResult::Unchanged),
-        (Asset::Downloaded(_), None) => {
+        (Asset::Downloaded { .. }, None) => {
             let empty = "an empty answer instead of an image";
             Err(AssetError::Unavailable(empty.to_owned()))
         }
-        (Asset::Downloaded(validators), Some(mut file)) => {
+        (
+            Asset::Downloaded {
+                validators,
+                has_length,
+            },
+            Some(mut file),
+        ) => {
             file.extension().map_err(|other| {
                 if other.is_known {
                     AssetError::NotAnImage(other.to_string())
@@ -63,6 +69,10 @@ fn request(assets: &Assets, dir: &MediaDir, photo: &Photo) -> Result<PhotoResult
                     AssetError::Unavailable(other.to_string())
                 }
             })?;
+            if !has_length && file.is_cut() {
+                let cut = "the image was cut off: it has no end marker";
+                return Err(AssetError::Unavailable(cut.to_owned()));
+            }
             file.close();
             Ok(PhotoResult::Complete(Box::new(file), validators))
         }

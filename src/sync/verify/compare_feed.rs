@@ -35,12 +35,13 @@ pub fn verify(
     mirror: &mut Mirror,
     resources: &[Resource],
     sample: u64,
+    photos: bool,
 ) -> anyhow::Result<Verified> {
     let verified = compare_resources(context, mirror, resources, sample);
     let mut files = None;
     let resources_verified = verified.map_err(SyncError::into_anyhow)?;
     if has_files(resources, mirror)? {
-        files = Some(verify_files(context, mirror).map_err(SyncError::into_anyhow)?);
+        files = Some(verify_files(context, mirror, photos).map_err(SyncError::into_anyhow)?);
         context.progress.end(Resource::MEDIA);
     }
     Ok(Verified {

@@ -1,5 +1,6 @@
 //! Compares the files of photos with their hashes.
 
+use super::compare_photos::compare_with_hosts;
 use super::difference::{FileDifference, FileDifferenceKind, VerifiedFiles};
 use crate::files::MediaDir;
 use crate::mirror::{FileRow, Mirror};
@@ -12,9 +13,11 @@ use crate::sync::sync_error::Result;
 const ROWS_AT_ONCE: u64 = 500;
 
 /// Compares every file that a live photo's row names with its length and hash.
+/// With `photos`, compares it with the photo of its host, too.
 pub(in crate::sync) fn verify_files(
     context: &Context<'_>,
-    mirror: &Mirror,
+    mirror: &mut Mirror,
+    photos: bool,
 ) -> Result<VerifiedFiles> {
     let backlog = mirror.photo_backlog()?;
     let mut verified = VerifiedFiles {
@@ -32,6 +35,15 @@ pub(in crate::sync) fn verify_files(
             return Ok(verified);
         }
     };
+    let assets = if photos {
+        Some(
+            context
+                .feed
+                .open_assets(context.config, context.stop.clone())?,
+        )
+    } else {
+        None
+    };
     let mut after = String::new();
     loop {
         let files = mirror.files_after(&after, ROWS_AT_ONCE)?;
@@ -42,6 +54,10 @@ pub(in crate::sync) fn verify_files(
         for file in &files {
             context.check_stop()?;
             verified.check(mirror, dir.as_ref(), file)?;
+        }
+        if let Some(assets) = &assets {
+            let outdated = compare_with_hosts(context, assets, mirror, &files)?;
+            verified.differences.extend(outdated);
         }
         context.progress.files(verified.checked, verified.bytes);
     }
@@ -75,12 +91,7 @@ fn differs(dir: Option<&MediaDir>, file: &FileRow) -> Option<FileDifference> {
             error: error.to_string(),
         },
     };
-    Some(FileDifference {
-        key: file.key.clone(),
-        listing_key: file.listing_key.clone(),
-        path: file.path.clone(),
-        kind,
-    })
+    Some(FileDifference::of(file, kind))
 }
 
 /// Returns whether the mirror has photos whose files are compared.

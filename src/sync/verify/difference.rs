@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::mirror::FileRow;
 use crate::sync::media_folder::UnusableFolder;
 use crate::value::Value;
 
@@ -145,7 +146,19 @@ pub struct FileDifference {
     pub kind: FileDifferenceKind,
 }
 
-/// How a file differs from its photo's row.
+impl FileDifference {
+    /// Returns a difference of a file.
+    pub(super) fn of(file: &FileRow, kind: FileDifferenceKind) -> FileDifference {
+        FileDifference {
+            key: file.key.clone(),
+            listing_key: file.listing_key.clone(),
+            path: file.path.clone(),
+            kind,
+        }
+    }
+}
+
+/// How a file differs from its photo's row, or from the photo of its host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum FileDifferenceKind {
@@ -153,6 +166,13 @@ pub enum FileDifferenceKind {
     Missing,
     /// Its content differs.
     Changed,
+    /// Its host has another photo.
+    Outdated,
+    /// Its host does not send the photo.
+    Unanswered {
+        /// The error of the request.
+        error: String,
+    },
     /// It cannot be read.
     Unreadable {
         /// The error of the system.

@@ -2,5 +2,6 @@
 
 pub(in crate::sync) mod compare_feed;
 pub(in crate::sync) mod compare_files;
+mod compare_photos;
 pub(in crate::sync) mod difference;
 mod sample;
