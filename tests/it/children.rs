@@ -23,6 +23,25 @@ fn a_server_that_refuses_expand_is_asked_for_the_children_on_their_own() {
     }
 }
 
+#[test]
+fn a_child_that_is_read_on_its_own_may_have_no_record() {
+    let feed = feed(24);
+    feed.behave(&[Behaviour::ExpandRefused]);
+    for record in feed.truth("OpenHouse") {
+        let key = key_text(&record["OpenHouseKey"]);
+        feed.delete("OpenHouse", &key, true).unwrap();
+    }
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    mirror.sync();
+    feed.advance(chrono::Duration::hours(1));
+    feed.add_open_house(feed.listing_keys()[3]).unwrap();
+    mirror.sync();
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    assert_eq!(live(&mirror.open(), "OpenHouse"), 1);
+}
+
 fn reprice_all(feed: &simulator::Simulator) {
     feed.advance(chrono::Duration::hours(1));
     for key in feed.listing_keys() {

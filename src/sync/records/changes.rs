@@ -25,10 +25,25 @@ pub(in crate::sync) fn read_changes(job: &mut JobRun<'_>, resources: &[Resource]
             read_all(job, &resources)?;
             catch_up(job, &resources)?;
         } else if !job.must_end() {
+            let group = without_empty(job, group)?;
             read_group(job, &group)?;
         }
     }
     Ok(())
+}
+
+/// Removes the children that were just read completely and have no watermark, because the feed
+/// has no record of them: there is no change to read.
+fn without_empty(job: &JobRun<'_>, mut group: Group) -> Result<Group> {
+    for child in std::mem::take(&mut group.children) {
+        let keys = job.catalog.key_shape(child);
+        let has_changes = keys.is_ok_and(|keys| keys.has_timestamp())
+            && !job.catalog.comes_only_with_listings(child);
+        if !has_changes || job.mirror.watermark(child)?.is_some() {
+            group.children.push(child);
+        }
+    }
+    Ok(group)
 }
 
 /// A resource, and the children that are read along with it.
