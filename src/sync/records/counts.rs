@@ -2,10 +2,11 @@
 //! resource whose counts differ. This finds deletions that the feed does not announce.
 
 use super::all_keys::compare_all_keys;
+use super::checkpoint::Checkpoint;
 use super::job_run::JobRun;
 use super::survey::{count, survey};
 use crate::feed::{Feed, Tries};
-use crate::mirror::RunStatus;
+use crate::mirror::{Job, RunStatus};
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::sync::sync_error::{Result, answer_if_any};
@@ -59,7 +60,7 @@ fn compare(job: &mut JobRun<'_>, resource: Resource) -> Result<()> {
     };
     let known = job.mirror.state(&difference_state(resource))?;
     let known = known.unwrap_or_default();
-    if counts.difference() == 0 {
+    if counts.difference() == 0 && !has_only_to_end(job, resource)? {
         return save(job, resource, &known, "");
     }
     if known == TOO_SMALL && counts.difference() < 0 {
@@ -90,6 +91,15 @@ fn compare(job: &mut JobRun<'_>, resource: Resource) -> Result<()> {
         }
     }
     save(job, resource, &known, TOO_SMALL)
+}
+
+/// Returns whether an interrupted reconcile has read all keys. It may have resolved the
+/// difference. Until it ends, the next reconcile would only end it.
+fn has_only_to_end(job: &JobRun<'_>, resource: Resource) -> Result<bool> {
+    let unfinished = job.mirror.unfinished_run(Job::Reconcile, resource)?;
+    let checkpoint =
+        unfinished.and_then(|(_, text)| serde_json::from_str::<Checkpoint>(&text).ok());
+    Ok(checkpoint.is_some_and(|checkpoint| checkpoint.open().is_empty()))
 }
 
 /// Returns the counts of a resource if they can be compared: the last run has read the
