@@ -2,12 +2,15 @@
 //!
 //! `MLSMIRROR_KILLS=5000 cargo test --release --test it killed` kills more often.
 //! `MLSMIRROR_SEED=N` starts with other moments.
+//! `MLSMIRROR_DIALECT=all` also kills in the dialects of all vendors, and
+//! `MLSMIRROR_DIALECT=NAME` in one.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use rusqlite::Connection;
+use simulator::{Behaviour, Dialect};
 
 use crate::market::Dice;
 use crate::moves::{assert_log_tells_all_steps, copy, last_change};
@@ -16,19 +19,45 @@ use crate::support::*;
 
 const KILLS: u64 = 60;
 
+/// The number of kills in each dialect.
+const KILLS_IN_DIALECT: u64 = 20;
+
 /// The number of kills before each comparison with the feed.
 const ROUND: u64 = 10;
 
 #[test]
 fn a_sync_killed_at_any_moment_loses_and_invents_no_change() {
-    let given = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
-    let kills: u64 = given("MLSMIRROR_KILLS").unwrap_or(KILLS);
-    let seed: u64 = given("MLSMIRROR_SEED").unwrap_or(1);
-    println!("MLSMIRROR_SEED={seed} kills at these moments again");
+    let kills = given("MLSMIRROR_KILLS").unwrap_or(KILLS);
+    kill(None, kills, given("MLSMIRROR_SEED").unwrap_or(1));
+}
+
+#[test]
+fn a_sync_in_the_dialect_of_a_vendor_killed_at_any_moment_loses_and_invents_no_change() {
+    let kills = given("MLSMIRROR_KILLS").unwrap_or(KILLS_IN_DIALECT);
+    let seed = given("MLSMIRROR_SEED").unwrap_or(1);
+    for dialect in dialects(1, seed) {
+        kill(Some(dialect), kills, seed);
+    }
+}
+
+fn given(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|text| text.parse().ok())
+}
+
+/// Kills syncs this number of times, and compares the mirror with the feed after each round.
+fn kill(dialect: Option<&Dialect>, kills: u64, seed: u64) {
+    let name = dialect.map_or("none", |dialect| dialect.name);
+    println!("MLSMIRROR_SEED={seed} kills at these moments again, dialect {name}");
     let mut dice = Dice(seed);
     let feed = feed_with(60, |options| options.seed = seed);
-    let mirror = with_photos_and(&feed, "", |settings| {
-        settings.sync = format!("max_delete_percent = 100\n{}", settings.sync);
+    let behaviours = dialect.map_or(&[][..], |dialect| dialect.behaviours);
+    feed.behave(behaviours);
+    let mirror = Mirror::with(&feed, |settings| {
+        settings.sync = "max_delete_percent = 100\n".to_owned();
+        if let Some(dialect) = dialect {
+            speak(settings, dialect);
+        }
+        settings.media = true;
     });
     mirror.sync();
     let mut killed = 0;
@@ -68,6 +97,10 @@ fn a_sync_killed_at_any_moment_loses_and_invents_no_change() {
         // Some seconds later, no change is new.
         feed.advance(chrono::Duration::minutes(1));
         mirror.sync();
+        if behaviours.contains(&Behaviour::NoDeletionsAnnounced) {
+            mirror.sync_ends(0, &["reconcile"]);
+            mirror.sync_ends(0, &["media"]);
+        }
         let db = mirror.open();
         assert_mirror_equals_feed(&db, &feed, &MAIN);
         assert_files_equal_feed(&mirror, &feed);

@@ -1,9 +1,12 @@
 //! Makes random changes in random order, with syncs and faults between them, on a server with
-//! or without a behaviour that clients did not expect. After each
-//! sync that succeeds, the mirror equals the feed and the log holds the difference.
+//! a behaviour that clients did not expect, or with the habits of a vendor's servers, or with
+//! neither. After each sync that succeeds, the mirror equals the feed and the log holds the
+//! difference.
 //!
 //! `MLSMIRROR_CASES=10000 cargo test --release --test it market` runs more cases.
 //! `MLSMIRROR_SEED=N` starts at a case that failed.
+//! `MLSMIRROR_DIALECT=NAME` runs each case in the dialect of a vendor, and
+//! `MLSMIRROR_DIALECT=all` in one of all dialects.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,7 +17,7 @@ use mlsmirror::resource::Resource;
 use mlsmirror::stop::Stop;
 use mlsmirror::sync::{self, Context, Ending, Unwatched};
 use serde_json::json;
-use simulator::{Behaviour, Fault, FaultRule, Host, Simulator};
+use simulator::{Behaviour, Dialect, Fault, FaultRule, Host, Simulator};
 
 use crate::behaviours::EXACT;
 use crate::moves::{Copy, assert_log_equals_the_difference, copy, last_change};
@@ -68,6 +71,17 @@ enum Untold {
     Values,
 }
 
+/// Returns the dialect of a third of the cases, or one of those that are asked for.
+fn drawn_dialect(dice: &mut Dice) -> Option<&'static Dialect> {
+    let asked = dialects(0, 0);
+    if asked.is_empty() && dice.roll(3) > 0 {
+        return None;
+    }
+    let all: Vec<&Dialect> = Dialect::ALL.iter().collect();
+    let drawn = if asked.is_empty() { all } else { asked };
+    dice.one(&drawn).copied()
+}
+
 struct Market {
     dice: Dice,
     feed: Simulator,
@@ -86,7 +100,8 @@ struct Market {
     /// Whether declarations have changed since the last full sync. A value that moves
     /// between a column and `extra` is not logged.
     has_moving_fields: bool,
-    is_reso: bool,
+    /// Whether the feed has no Deleted resource, or the profile is one for such feeds.
+    is_silent: bool,
     /// Whether the mirror downloads photos.
     has_files: bool,
     /// Whether `$expand` shows which photos were removed.
@@ -97,22 +112,32 @@ impl Market {
     fn new(seed: u64) -> Market {
         let mut dice = Dice(seed);
         let feed = feed_with(4 + dice.roll(14) as u64, |options| options.seed = seed);
-        let is_reso = dice.coin();
-        let profile = if is_reso { "\"reso\"" } else { "\"wfrmls\"" };
+        let dialect = drawn_dialect(&mut dice);
         let page_size = 2 + dice.roll(9);
-        let refuse_or = dice.roll(4) == 0;
         let has_files = dice.roll(4) == 0;
+        let refuse_or = dialect.is_none() && dice.roll(4) == 0;
         feed.set_server(|server| server.refuse_or = refuse_or);
         let drawn = EXACT.iter().filter(|one| !NOT_DRAWN.contains(one));
         let drawn: Vec<Behaviour> = drawn.copied().collect();
-        let behaviour = drawn.get(dice.roll(2 * drawn.len())).copied();
-        feed.behave(behaviour.as_slice());
+        let drawn = drawn.get(dice.roll(2 * drawn.len()));
+        let behaviours = match dialect {
+            Some(dialect) => dialect.behaviours,
+            None => drawn.map_or(&[][..], std::slice::from_ref),
+        };
+        feed.behave(behaviours);
+        let profile = match dialect {
+            Some(dialect) => dialect.name,
+            None => dice.one(&["reso", "wfrmls"]).unwrap(),
+        };
         let mirror = Mirror::with(&feed, |settings| {
-            settings.set("profile", profile);
+            settings.sync = "max_delete_percent = 100\n".to_owned();
+            match dialect {
+                Some(dialect) => speak(settings, dialect),
+                None => settings.set("profile", format!("{profile:?}")),
+            }
             settings.set("page_size", page_size);
             settings.set("max_retries", 1);
             settings.media = has_files;
-            settings.sync = "max_delete_percent = 100\n".to_owned();
         });
         let mut config = Config::load(&mirror.folder.path().join("mlsmirror.toml")).unwrap();
         config.mirror.database = mirror.database_path().to_owned();
@@ -120,9 +145,9 @@ impl Market {
         let token = Token::checked(TOKEN, "the test").unwrap();
         let credentials = Credentials::of_token(&config.feed, token).unwrap();
         let client = Feed::open(&config.feed, credentials, stop.clone()).unwrap();
-        let name = behaviour.map_or("none", Behaviour::name);
+        let names: Vec<&str> = behaviours.iter().map(|one| one.name()).collect();
         let what = format!(
-            "{profile}, {page_size} a page, refuses or: {refuse_or}, files: {has_files}, behaviour: {name}"
+            "{profile}, {page_size} a page, refuses or: {refuse_or}, files: {has_files}, behaviours: {names:?}"
         );
         Market {
             dice,
@@ -138,16 +163,16 @@ impl Market {
             declared: Vec::new(),
             fields_ever: 0,
             has_moving_fields: false,
-            is_reso,
+            is_silent: profile == "reso" || behaviours.contains(&Behaviour::NoDeletionsAnnounced),
             has_files,
-            has_whole_lists: !name.starts_with("expand-"),
+            has_whole_lists: !names.iter().any(|name| name.starts_with("expand-")),
         }
     }
 
     fn step(&mut self) {
         let keys = self.feed.listing_keys();
         let listing = self.dice.one(&keys).copied();
-        let announced = self.dice.roll(4) > 0 && !self.is_reso;
+        let announced = self.dice.roll(4) > 0 && !self.is_silent;
         let what = self.dice.roll(16);
         match (what, listing) {
             (0 | 1, Some(key)) => self.edit(key),

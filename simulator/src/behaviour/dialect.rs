@@ -22,6 +22,12 @@ impl Dialect {
             page_size: 200,
             behaviours: &[],
         },
+        // Public clients: the engine of WFRMLS. Nothing says that it has a resource Deleted.
+        Dialect {
+            name: "rmls",
+            page_size: 250,
+            behaviours: &[Behaviour::NoDeletionsAnnounced],
+        },
         // Observed at RESO's reference server: no Deleted resource, timestamps compare as text.
         Dialect {
             name: "reso",

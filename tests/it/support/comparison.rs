@@ -144,7 +144,7 @@ fn compare_record(
 }
 
 /// Removes the signature that some simulated feeds add to URLs.
-fn without_signature(stored: &Sql) -> Sql {
+pub fn without_signature(stored: &Sql) -> Sql {
     match stored {
         Sql::Text(text) => Sql::Text(text.split("?signature=").next().unwrap().to_owned()),
         other => other.clone(),

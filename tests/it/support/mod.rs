@@ -4,6 +4,7 @@
 mod comparison;
 mod database;
 mod declared_feed;
+mod dialects;
 mod feed;
 mod hidden;
 mod mirror;
@@ -16,6 +17,7 @@ mod server;
 pub use comparison::*;
 pub use database::*;
 pub use declared_feed::*;
+pub use dialects::*;
 pub use feed::*;
 pub use hidden::*;
 pub use mirror::*;
