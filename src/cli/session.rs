@@ -45,7 +45,7 @@ impl Session {
         let config = configuration(arguments, output)?;
         let credentials = Credentials::read(&config.feed)?;
         let session = Session::with(config, credentials)?;
-        sync::share_budget(&session.config, &session.feed);
+        sync::share_budget(&session.config, &session.feed, None);
         Ok(session)
     }
 
@@ -60,8 +60,8 @@ impl Session {
     /// Opens the mirror for a job, and shares the rate budget with other processes.
     pub fn open_for_sync(&self, feed_has_moved: bool) -> anyhow::Result<Mirror> {
         let opened = sync::open_for_sync(&self.config, feed_has_moved);
-        let mirror = sync::naming_database(&self.config, opened)?;
-        sync::share_budget(&self.config, &self.feed);
+        let mut mirror = sync::naming_database(&self.config, opened)?;
+        sync::share_budget(&self.config, &self.feed, Some(&mut mirror));
         Ok(mirror)
     }
 

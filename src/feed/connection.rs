@@ -89,6 +89,11 @@ impl Feed {
         self.client.traffic()
     }
 
+    /// Returns an identifier of the account: the same for equal credentials at one origin.
+    pub fn account(&self) -> &str {
+        self.client.account()
+    }
+
     /// Shares the rate budget with other processes, from the next request on.
     pub fn share_budget(&self, ledger: Arc<dyn Ledger>) {
         self.client.share_budget(ledger);

@@ -1,6 +1,6 @@
 //! The status of a mirror, and the conditions that need attention.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -98,7 +98,7 @@ pub struct Budget {
     pub seconds: u64,
     /// The number of requests allowed per period.
     pub limit: u64,
-    /// The number of requests that all processes sent in the last period.
+    /// The number of requests that all processes of the account sent in the last period.
     pub sent: u64,
 }
 
@@ -130,6 +130,7 @@ pub fn status(
     for &resource in &config.sync.resources {
         resources.push(resource_status(mirror, resource, now)?);
     }
+    let ledger = mirror.request_ledger()?;
     let watching = mirror.lease_holder(Lease::Watch)?;
     let runs = mirror.last_runs()?;
     let jobs = jobs(config, &runs, watching.is_some().then_some(now));
@@ -157,8 +158,8 @@ pub fn status(
         resources,
         jobs,
         photos: mirror.photo_backlog()?,
-        budget: budget(config)?,
-        paused_until: RequestLedger::paused_until(database)?.map(|until| {
+        budget: budget(config, &ledger)?,
+        paused_until: RequestLedger::paused_until(&ledger)?.map(|until| {
             let until = DateTime::<Utc>::from(until);
             until.format("%Y-%m-%d %H:%M:%S").to_string()
         }),
@@ -226,12 +227,12 @@ fn severity(status: &str) -> usize {
     place.unwrap_or(rising.len())
 }
 
-fn budget(config: &Config) -> anyhow::Result<Vec<Budget>> {
+fn budget(config: &Config, ledger: &Path) -> anyhow::Result<Vec<Budget>> {
     let mut limits = config.feed.limits();
     // What is left of a second says nothing.
     limits.retain(|(_, span)| *span >= Duration::from_secs(60));
     let spans: Vec<Duration> = limits.iter().map(|(_, span)| *span).collect();
-    let sent = RequestLedger::sent_within(&config.mirror.database, &spans)?;
+    let sent = RequestLedger::sent_within(ledger, &spans)?;
     let budgets = limits.iter().zip(sent).map(|((limit, span), sent)| Budget {
         seconds: span.as_secs(),
         limit: limit.get().into(),

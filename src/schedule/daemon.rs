@@ -164,7 +164,7 @@ impl<'h> Daemon<'h> {
         self.feed = Some(feed.clone());
 
         let mut mirror = sync::open_for_sync(&self.config, false)?;
-        sync::share_budget(&self.config, &feed);
+        sync::share_budget(&self.config, &feed, Some(&mut mirror));
         let context = Context {
             config: &self.config,
             feed: &feed,

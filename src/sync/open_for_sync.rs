@@ -36,18 +36,30 @@ pub fn open_for_sync(config: &Config, feed_has_moved: bool) -> anyhow::Result<Mi
     Ok(mirror)
 }
 
-/// Shares the feed's rate budget with the other processes that sync this mirror, also
-/// without limits: a pause that the feed asked for holds for all of them. Before the
-/// mirror exists, there is nothing to share.
-pub fn share_budget(config: &Config, feed: &Feed) {
+/// Shares the feed's rate budget with the other processes that use the same account, also
+/// without limits: a pause that the feed asked for holds for all of them. Saves in `mirror`,
+/// if it is open, where the requests are counted.
+pub fn share_budget(config: &Config, feed: &Feed, mirror: Option<&mut Mirror>) {
+    if let Err(error) = try_to_share_budget(config, feed, mirror) {
+        tracing::warn!(%error, "the rate budget is not shared with other processes");
+    }
+}
+
+fn try_to_share_budget(
+    config: &Config,
+    feed: &Feed,
+    mirror: Option<&mut Mirror>,
+) -> rusqlite::Result<()> {
+    let database = config.mirror.database.as_path();
     // Nothing is created next to a file that is not a mirror.
-    if Mirror::open_to_read(&config.mirror.database).is_err() {
-        return;
+    let is_mirror = mirror.is_some() || Mirror::open_to_read(database).is_ok();
+    let ledger = RequestLedger::of(feed.account(), is_mirror.then_some(database))?;
+    let Some(ledger) = ledger else { return Ok(()) };
+    if let Some(mirror) = mirror {
+        mirror.save_request_ledger(ledger.path())?;
     }
-    match RequestLedger::open(&config.mirror.database) {
-        Ok(ledger) => feed.share_budget(Arc::new(ledger)),
-        Err(error) => tracing::warn!(%error, "the rate budget is not shared with other processes"),
-    }
+    feed.share_budget(Arc::new(ledger));
+    Ok(())
 }
 
 /// Returns whether the feed refused the credentials when it was last asked.

@@ -1,5 +1,6 @@
 //! The rate budget, which all processes share over time, and the vendor's limit.
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::support::*;
@@ -178,10 +179,104 @@ fn a_reset_that_is_years_away_is_said_and_waited_for_only_as_long_as_the_longest
     }
 }
 
+/// Returns the file of the rate budget.
+fn ledger_path(mirror: &Mirror) -> PathBuf {
+    let folder = mirror.folder.path().join("state/mlsmirror");
+    let mut files = std::fs::read_dir(folder).unwrap();
+    let path = files.next().unwrap().unwrap().path();
+    assert!(files.next().is_none());
+    path
+}
+
 /// Opens the file of the rate budget.
 fn ledger(mirror: &Mirror) -> rusqlite::Connection {
-    let path = mirror.folder.path().join("mirror.db-requests");
-    rusqlite::Connection::open(path).unwrap()
+    rusqlite::Connection::open(ledger_path(mirror)).unwrap()
+}
+
+/// Runs a command with this folder for the state of the user.
+fn run_in(state: &Path, mirror: &Mirror, arguments: &[&str]) -> Ended {
+    let running = mirror.start_with(arguments, |command| {
+        command.env("XDG_STATE_HOME", state);
+    });
+    running.wait()
+}
+
+#[test]
+fn mirrors_with_the_same_credentials_share_one_budget() {
+    let feed = feed(20);
+    let state = tempfile::tempdir().unwrap();
+    let limited = |settings: &mut Settings| settings.set("requests_per_hour", 100);
+    let (first, second) = (Mirror::with(&feed, limited), Mirror::with(&feed, limited));
+    for mirror in [&first, &second] {
+        run_in(state.path(), mirror, &["sync"]).says(0, &[]);
+    }
+    let sent = feed.request_count();
+    assert!(!first.folder.path().join("mirror.db-requests").exists());
+    // `status` needs neither the token nor the same environment.
+    let mut first = first;
+    first.token = None;
+    for mirror in [&first, &second] {
+        let json = mirror.run(&["status", "--json"]).json();
+        assert_eq!(json["budget"][0]["sent"], sent);
+    }
+    let named = std::fs::read_dir(state.path().join("mlsmirror")).unwrap();
+    let names: Vec<String> = named
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+    let content = std::fs::read(state.path().join("mlsmirror").join(&names[0])).unwrap();
+    let content = String::from_utf8_lossy(&content);
+    assert!(!names[0].contains(TOKEN) && !content.contains(TOKEN));
+
+    // A mirror with another token has a budget of its own.
+    feed.set_server(|server| server.token = Some("another-token".to_owned()));
+    second.run(&["status"]).says(0, &[]);
+    let mut third = Mirror::with(&feed, limited);
+    third.token = Some("another-token".to_owned());
+    run_in(state.path(), &third, &["sync"]).says(0, &[]);
+    let json = third.run(&["status", "--json"]).json();
+    assert_eq!(json["budget"][0]["sent"], feed.request_count() - sent);
+}
+
+#[test]
+fn a_file_that_is_not_a_ledger_stays_as_it_is() {
+    let feed = feed(20);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    let path = ledger_path(&mirror);
+    let own = mirror.folder.path().join("mirror.db-requests");
+    for file in [&path, &own] {
+        std::fs::write(file, "The notes of someone else.\n".repeat(100)).unwrap();
+    }
+    let ended = mirror.sync();
+    assert!(
+        ended.stderr.contains("the rate budget is not shared"),
+        "{ended}"
+    );
+    for file in [&path, &own] {
+        let kept = std::fs::read_to_string(file).unwrap();
+        assert!(kept.starts_with("The notes of someone else."), "{file:?}");
+    }
+    // A file that a power failure left without content is replaced.
+    std::fs::write(&path, [0; 4096]).unwrap();
+    let ended = mirror.sync();
+    assert!(!ended.stderr.contains("not shared"), "{ended}");
+}
+
+#[test]
+fn without_a_folder_for_state_the_budget_is_next_to_the_database() {
+    let feed = feed(20);
+    let mirror = Mirror::with(&feed, |settings| settings.set("requests_per_hour", 100));
+    let run = |arguments: &[&str]| {
+        let running = mirror.start_with(arguments, |command| {
+            command.env_remove("XDG_STATE_HOME").env_remove("HOME");
+        });
+        running.wait()
+    };
+    run(&["sync"]).says(0, &[]);
+    assert!(mirror.folder.path().join("mirror.db-requests").is_file());
+    let json = run(&["status", "--json"]).json();
+    assert_eq!(json["budget"][0]["sent"], feed.request_count());
 }
 
 #[test]

@@ -318,3 +318,16 @@ fn a_missing_secret_is_reported_with_its_variable() {
     ended.says(2, &parts);
     assert!(endpoint.forms().is_empty());
 }
+
+#[test]
+fn requests_for_a_token_count_in_the_rate_budget() {
+    let feed = feed(20);
+    let endpoint = Endpoint::start(|_, _| token(TOKEN, 3_600));
+    let mut mirror = mirror(&feed.base_url(), &endpoint, "");
+    mirror.configure(|settings| settings.set("requests_per_hour", 1_000));
+    run(&mirror, &["sync"]).says(0, &[]);
+    run(&mirror, &["sync"]).says(0, &[]);
+    assert_eq!(endpoint.asked().len(), 2);
+    let json = mirror.run(&["status", "--json"]).json();
+    assert_eq!(json["budget"][0]["sent"], feed.request_count() + 2);
+}

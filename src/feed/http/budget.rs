@@ -4,10 +4,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
+use chrono::{SubsecRound as _, Utc};
+
+use super::error::FeedError;
 use super::ledger::Ledger;
 use super::limits::{PAUSE_LIMIT, locked};
 use super::pace::{Limit, Pace};
 use super::quota_headers::Quota;
+use super::traffic::Meter;
+use crate::value::stored_instant;
 
 /// The longest pause that is kept. No vendor counts requests in a longer window.
 const PAUSE_MAX: Duration = Duration::from_secs(86_400);
@@ -15,6 +20,10 @@ const PAUSE_MAX: Duration = Duration::from_secs(86_400);
 /// A wait for the configured limits is announced if it is longer. A shorter wait is
 /// normal with a limit per minute.
 const QUIET_WAIT_MAX: Duration = Duration::from_secs(62);
+
+/// A long wait for the rate budget is counted in steps of this length, so that it shows as
+/// progress.
+const WAIT_STEP: Duration = Duration::from_secs(60);
 
 /// The rate budget: the limits of this process, and the requests of other processes.
 pub struct RateBudget {
@@ -133,6 +142,42 @@ impl RateBudget {
         }
         let reset_in = reset_in.min(longest);
         locked(&self.pace).set_remaining(index, Instant::now(), remaining, reset_in);
+    }
+}
+
+/// The turn of a request, which takes it from a budget.
+#[derive(Clone, Copy)]
+pub struct Turn<'a> {
+    pub budget: &'a RateBudget,
+    pub meter: &'a Meter,
+}
+
+impl Turn<'_> {
+    /// Waits until the rate budget has a request left, and takes it.
+    pub async fn wait(self) -> Result<(), FeedError> {
+        while let Err(wait) = self.budget.take() {
+            let until = stored_instant((Utc::now() + wait.pause).trunc_subsecs(0));
+            let limit = self.budget.pause_limit();
+            if wait.is_asked && wait.pause > limit {
+                let limit_seconds = limit.as_secs();
+                return Err(FeedError::PauseTooLong {
+                    until,
+                    limit_seconds,
+                });
+            }
+            if self.budget.announces(wait) {
+                let cause = if wait.is_asked {
+                    "the feed asked for a pause"
+                } else {
+                    "the rate limits allow no request now"
+                };
+                tracing::warn!("{cause}; waiting until {until} UTC");
+            }
+            let started = Instant::now();
+            tokio::time::sleep(wait.pause.min(WAIT_STEP)).await;
+            self.meter.throttled(started.elapsed());
+        }
+        Ok(())
     }
 }
 

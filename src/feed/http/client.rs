@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::Response;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, DATE, HeaderMap};
 use reqwest::redirect::Policy;
@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use url::{Url, form_urlencoded};
 
 use super::body_deadline::{BodyDeadline, too_slow};
-use super::budget::RateBudget;
+use super::budget::{RateBudget, Turn};
 use super::content_encoding::{is_gzip, unzip};
 use super::credentials::Credentials;
 use super::current_token::CurrentToken;
@@ -34,7 +34,6 @@ use super::token::Token;
 use super::traffic::{Meter, Traffic};
 use crate::config;
 use crate::stop::Stop;
-use crate::value::stored_instant;
 
 /// The largest body that is accepted, before and after decompression. Pages of known servers
 /// have a few megabytes.
@@ -46,10 +45,6 @@ const ERROR_LIMIT_BYTES: u64 = 256 * 1024;
 /// Some servers begin JSON with it, although RFC 8259 forbids it.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// A long wait for the rate budget is counted in steps of this length, so that it shows as
-/// progress.
-const WAIT_STEP: Duration = Duration::from_secs(60);
-
 /// An HTTP client for one feed.
 pub struct Client {
     http: reqwest::Client,
@@ -59,6 +54,8 @@ pub struct Client {
     query: Vec<(String, String)>,
     /// The secrets other than the token.
     secrets: Secrets,
+    /// The identifier of the account.
+    account: String,
     base: Url,
     filter: Option<FixedFilter>,
     timeout: Option<Duration>,
@@ -115,6 +112,7 @@ impl Client {
             settings.timeout,
         )?;
         Ok(Client {
+            account: credentials.account(&settings.base_url.origin()),
             http,
             token: CurrentToken::new(credentials.issuer, token_requests),
             headers: credentials.headers,
@@ -132,6 +130,11 @@ impl Client {
             date: Mutex::new(None),
             has_sent_gzip: AtomicBool::new(false),
         })
+    }
+
+    /// Returns an identifier of the account: the same for equal credentials at one origin.
+    pub fn account(&self) -> &str {
+        &self.account
     }
 
     /// Shares the rate budget with other processes, from the next request on.
@@ -317,39 +320,27 @@ impl Client {
 
     /// Waits until the rate budget has a request left, and takes it.
     pub async fn wait_for_budget(&self) -> Result<(), FeedError> {
-        while let Err(wait) = self.budget.take() {
-            let until = stored_instant((Utc::now() + wait.pause).trunc_subsecs(0));
-            let limit = self.budget.pause_limit();
-            if wait.is_asked && wait.pause > limit {
-                let limit_seconds = limit.as_secs();
-                return Err(FeedError::PauseTooLong {
-                    until,
-                    limit_seconds,
-                });
-            }
-            if self.budget.announces(wait) {
-                let cause = if wait.is_asked {
-                    "the feed asked for a pause"
-                } else {
-                    "the rate limits allow no request now"
-                };
-                tracing::warn!("{cause}; waiting until {until} UTC");
-            }
-            let started = Instant::now();
-            tokio::time::sleep(wait.pause.min(WAIT_STEP)).await;
-            self.meter.throttled(started.elapsed());
+        self.turn().wait().await
+    }
+
+    fn turn(&self) -> Turn<'_> {
+        Turn {
+            budget: &self.budget,
+            meter: &self.meter,
         }
-        Ok(())
     }
 
     /// Returns the token that requests use.
     pub async fn token(&self) -> Result<Token, FeedError> {
-        self.token.get().await.map_err(Failure::after_one_try)
+        self.token
+            .get(self.turn())
+            .await
+            .map_err(Failure::after_one_try)
     }
 
     /// Sends a request, and once more with another token if the feed refuses this one.
     async fn receive(&self, url: &Url, options: RequestOptions) -> Result<Received, Failure> {
-        let token = self.token.get().await?;
+        let token = self.token.get(self.turn()).await?;
         let message = match self.send(url, options, &token).await {
             Err(Failure::Final(FeedError::Unauthorized {
                 status: 401,
@@ -358,7 +349,7 @@ impl Client {
             result => return result,
         };
 
-        let Some(token) = self.token.renew(&token).await? else {
+        let Some(token) = self.token.renew(&token, self.turn()).await? else {
             return Err(Failure::refused_credentials(message));
         };
         self.wait_for_budget().await?;

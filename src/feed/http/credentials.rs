@@ -4,6 +4,9 @@ use std::env;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
+use ring::digest::{SHA256, digest};
+use url::Origin;
+
 use super::oauth::{Login, TokenEndpoint};
 use super::secrets::Secrets;
 use super::token::{Token, TokenError};
@@ -51,6 +54,27 @@ impl Credentials {
     /// Returns the credentials of a feed with a known token.
     pub fn of_token(settings: &config::Feed, token: Token) -> Result<Credentials, TokenError> {
         Credentials::with(settings, Issuer::Fixed(token), Secrets::default())
+    }
+
+    /// Returns an identifier of the account at an origin: the same for equal credentials, and
+    /// 32 hexadecimal digits that do not reveal them.
+    pub(super) fn account(&self, origin: &Origin) -> String {
+        let mut parts = vec![origin.ascii_serialization()];
+        match &self.issuer {
+            Issuer::Fixed(token) => parts.extend(["token".to_owned(), token.secret().to_owned()]),
+            // It may print another token each time.
+            Issuer::Command(words, _) => {
+                parts.push("command".to_owned());
+                parts.extend(words.iter().cloned());
+            }
+            Issuer::OAuth(endpoint) => {
+                parts.push("oauth".to_owned());
+                parts.extend(endpoint.account());
+            }
+        }
+        let hash = digest(&SHA256, parts.join("\0").as_bytes());
+        let bytes = hash.as_ref().iter().take(16);
+        bytes.map(|byte| format!("{byte:02x}")).collect()
     }
 
     fn with(

@@ -4,6 +4,7 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use super::budget::Turn;
 use super::credentials::Issuer;
 use super::failure::Failure;
 use super::limits::locked;
@@ -61,7 +62,7 @@ impl CurrentToken {
     }
 
     /// Returns the token. Fetches one if there is none or it is about to expire.
-    pub async fn get(&self) -> Result<Token, Failure> {
+    pub async fn get(&self, turn: Turn<'_>) -> Result<Token, Failure> {
         if let Some(token) = self.fresh() {
             return Ok(token);
         }
@@ -70,7 +71,7 @@ impl CurrentToken {
             return Ok(token);
         }
 
-        match (self.fetch().await, self.still_valid()) {
+        match (self.fetch(turn).await, self.still_valid()) {
             (Ok(issued), _) => Ok(self.put(issued)),
             (Err(Failure::Temporary { problem, .. }), Some(token)) => {
                 tracing::warn!("{problem}; the token is still valid");
@@ -117,7 +118,7 @@ impl CurrentToken {
     /// Fetches another token in place of a refused one. Of several requests with the same
     /// token, one fetches and the others wait for it. Returns None if there is no other
     /// token.
-    pub async fn renew(&self, refused: &Token) -> Result<Option<Token>, Failure> {
+    pub async fn renew(&self, refused: &Token, turn: Turn<'_>) -> Result<Option<Token>, Failure> {
         let _renewing = self.renewal.lock().await;
         {
             let mut state = locked(&self.state);
@@ -129,7 +130,7 @@ impl CurrentToken {
             }
         }
 
-        let issued = self.fetch().await.inspect_err(|failure| {
+        let issued = self.fetch(turn).await.inspect_err(|failure| {
             let is_temporary = matches!(failure, Failure::Temporary { .. });
             locked(&self.state).is_renewable = is_temporary;
         })?;
@@ -154,11 +155,11 @@ impl CurrentToken {
         issued.token
     }
 
-    async fn fetch(&self) -> Result<IssuedToken, Failure> {
+    async fn fetch(&self, turn: Turn<'_>) -> Result<IssuedToken, Failure> {
         match &self.issuer {
             Issuer::Fixed(token) => Ok(without_end(token.clone())),
             Issuer::Command(words, _) => run(words.clone()).await.map(without_end),
-            Issuer::OAuth(endpoint) => endpoint.issue(&self.via).await,
+            Issuer::OAuth(endpoint) => endpoint.issue(&self.via, turn).await,
         }
     }
 }

@@ -9,6 +9,7 @@ use reqwest::{Response, StatusCode};
 use serde_json::Value as Json;
 use url::{Url, form_urlencoded};
 
+use super::budget::Turn;
 use super::error::FeedError;
 use super::failure::{Failure, network_problem};
 use super::headers::{asked_pause, number};
@@ -64,16 +65,23 @@ impl TokenEndpoint {
         }
     }
 
+    /// Returns the address, and the names of the client and of the user.
+    pub fn account(&self) -> [String; 3] {
+        let name = |login: &Option<(String, String)>| login.clone().unwrap_or_default().0;
+        let Login { client, user } = &self.login;
+        [self.url.to_string(), name(client), name(user)]
+    }
+
     /// Requests a token: with the refresh token if there is one, else with the password or
     /// as the client alone. A refused refresh token is not used again.
-    pub async fn issue(&self, via: &TokenRequests) -> Result<IssuedToken, Failure> {
+    pub async fn issue(&self, via: &TokenRequests, turn: Turn<'_>) -> Result<IssuedToken, Failure> {
         let refresh_token = locked(&self.refresh_token).take();
         if let Some(refresh_token) = refresh_token {
             let grant = [
                 ("grant_type", "refresh_token"),
                 ("refresh_token", &refresh_token),
             ];
-            match self.request(via, &grant).await {
+            match self.request(via, turn, &grant).await {
                 Ok(issued) => {
                     // A server that sends no other one means that this one stays valid.
                     locked(&self.refresh_token).get_or_insert(refresh_token);
@@ -96,11 +104,11 @@ impl TokenEndpoint {
                     ("username", user),
                     ("password", password),
                 ];
-                self.request(via, &grant).await
+                self.request(via, turn, &grant).await
             }
             None => {
-                self.request(via, &[("grant_type", "client_credentials")])
-                    .await
+                let grant = [("grant_type", "client_credentials")];
+                self.request(via, turn, &grant).await
             }
         };
         issued.map_err(|problem| match problem {
@@ -112,8 +120,12 @@ impl TokenEndpoint {
     async fn request(
         &self,
         via: &TokenRequests,
+        turn: Turn<'_>,
         grant: &[(&str, &str)],
     ) -> Result<IssuedToken, Problem> {
+        // A service may count them together with the requests to the feed.
+        let waited = turn.wait().await;
+        waited.map_err(|error| Problem::Other(error.into()))?;
         let mut request = via.http.post(self.url.clone());
         if via.feed.origin() == self.url.origin() {
             request = request.headers(via.headers.clone());

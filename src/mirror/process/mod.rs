@@ -3,6 +3,7 @@
 
 mod backup;
 mod lease;
+mod ledger_place;
 mod lock_holder;
 mod request_ledger;
 mod wal;

@@ -1,16 +1,17 @@
-//! The requests of all processes of this mirror, so that the rate limits hold across
+//! The requests of all processes that share an account, so that the rate limits hold across
 //! them.
 //!
-//! The ledger is a small database of its own, `mirror.db-requests`. Every request
-//! writes to it, also one of a process that only reads the mirror, and must not wait
+//! The ledger is a small database of its own. Every request writes to it, also one of a process that only reads the mirror, and must not wait
 //! while a page is applied.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rusqlite::{Connection, TransactionBehavior, named_params};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior, named_params};
 
+use super::ledger_place;
 use crate::feed::{Ledger, Spent};
 
 /// The longest limit covers a day; older requests do not count.
@@ -23,7 +24,10 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The ledger, opened by one process.
-pub struct RequestLedger(Mutex<Open>);
+pub struct RequestLedger {
+    path: PathBuf,
+    open: Mutex<Open>,
+}
 
 struct Open {
     connection: Connection,
@@ -36,34 +40,58 @@ struct Open {
 }
 
 impl RequestLedger {
-    /// Opens the ledger of a database, and creates it if it does not exist.
-    pub fn open(database: &Path) -> rusqlite::Result<RequestLedger> {
-        let path = path(database);
-        let connection = open(&path).or_else(|error| match error.sqlite_error_code() {
+    /// Opens the ledger of an account, or else of a database if there is one.
+    pub fn of(account: &str, database: Option<&Path>) -> rusqlite::Result<Option<RequestLedger>> {
+        let opened = match ledger_place::shared(account) {
+            Ok(Some(path)) => RequestLedger::open(&path).map_err(|error| error.to_string()),
+            Ok(None) => Err("the user has no folder for state".to_owned()),
+            Err(error) => Err(error.to_string()),
+        };
+        match opened {
+            Ok(ledger) => return Ok(Some(ledger)),
+            Err(error) => tracing::warn!(
+                %error,
+                "the rate budget is not shared with other mirrors of the account"
+            ),
+        }
+        let path = database.map(ledger_place::next_to);
+        path.map(|path| RequestLedger::open(&path)).transpose()
+    }
+
+    /// Opens a ledger, and creates it if it does not exist.
+    fn open(path: &Path) -> rusqlite::Result<RequestLedger> {
+        let connection = open(path).or_else(|error| match error.sqlite_error_code() {
             // A power failure can damage the file; only the requests of the last day
             // are lost.
-            Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => {
-                let _ = std::fs::remove_file(&path);
-                open(&path)
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) if is_damaged(path) => {
+                let _ = std::fs::remove_file(path);
+                open(path)
             }
             _ => Err(error),
         })?;
-        Ok(RequestLedger(Mutex::new(Open {
-            connection,
-            own: fastrand::i64(1..),
-            seen: 0,
-            has_logged: false,
-        })))
+        Ok(RequestLedger {
+            path: path.to_owned(),
+            open: Mutex::new(Open {
+                connection,
+                own: fastrand::i64(1..),
+                seen: 0,
+                has_logged: false,
+            }),
+        })
+    }
+
+    /// Returns the path of the file.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Returns the number of requests sent within each of these spans until now. All
     /// are 0 if there is no ledger.
-    pub fn sent_within(database: &Path, spans: &[Duration]) -> rusqlite::Result<Vec<u64>> {
-        let path = path(database);
+    pub fn sent_within(path: &Path, spans: &[Duration]) -> rusqlite::Result<Vec<u64>> {
         if !path.is_file() {
             return Ok(vec![0; spans.len()]);
         }
-        let connection = open(&path)?;
+        let connection = open(path)?;
         let now = millis(SystemTime::now());
         let mut count =
             connection.prepare("SELECT count(*) FROM requests WHERE at_ms BETWEEN ?1 AND ?2")?;
@@ -79,18 +107,17 @@ impl RequestLedger {
     }
 
     /// Returns the end of the pause that the feed asked for, if it is not over.
-    pub fn paused_until(database: &Path) -> rusqlite::Result<Option<SystemTime>> {
-        let path = path(database);
+    pub fn paused_until(path: &Path) -> rusqlite::Result<Option<SystemTime>> {
         if !path.is_file() {
             return Ok(None);
         }
-        paused_until(&open(&path)?, millis(SystemTime::now()))
+        paused_until(&open(path)?, millis(SystemTime::now()))
     }
 }
 
 impl Ledger for RequestLedger {
     fn share(&self, take: &mut dyn FnMut(&Spent) -> bool) {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let mut has_decided = false;
         let shared = open.share(&mut |spent| {
             has_decided = true;
@@ -105,7 +132,7 @@ impl Ledger for RequestLedger {
     }
 
     fn pause(&self, until: SystemTime) {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let noted = open.connection.execute(
             "INSERT INTO pauses (id, until_ms, set_ms) VALUES (1, :until, :now)
              ON CONFLICT (id) DO UPDATE SET until_ms = max(until_ms, :until), set_ms = :now",
@@ -156,8 +183,12 @@ impl Open {
     }
 }
 
-fn path(database: &Path) -> PathBuf {
-    crate::mirror::sidecar::with_suffix(database, "-requests")
+/// Returns whether a file that SQLite cannot read was a ledger: it begins as a database, or as
+/// a file whose content was never written. No other file is removed.
+fn is_damaged(path: &Path) -> bool {
+    let mut start = [0; 16];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    read.is_ok() && (start == *b"SQLite format 3\0" || start == [0; 16])
 }
 
 fn open(path: &Path) -> rusqlite::Result<Connection> {

@@ -147,6 +147,8 @@ impl Mirror {
             .env_remove("RESO_BEARER_TOKEN")
             .env("NO_PROXY", "127.0.0.1")
             .env("NO_COLOR", "1")
+            // Another feed may have had the same port.
+            .env("XDG_STATE_HOME", self.folder.path().join("state"))
             // These variables colour the output even where it is no terminal.
             .env_remove("CI")
             .env_remove("CLICOLOR")

@@ -1,0 +1,63 @@
+//! The place of the request ledger: shared by all mirrors of an account, or else next to the
+//! database.
+
+use std::env;
+use std::fs::DirBuilder;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::mirror::{Mirror, with_suffix};
+
+/// The key in `_state` of the path of the ledger.
+const STATE: &str = "request_ledger";
+
+impl Mirror {
+    /// Returns the path of the ledger that the last sync used.
+    pub fn request_ledger(&self) -> rusqlite::Result<PathBuf> {
+        let saved = self.state(STATE)?.map(PathBuf::from);
+        Ok(saved.unwrap_or_else(|| next_to(&self.path)))
+    }
+
+    /// Saves the path of the ledger, if it has changed.
+    pub fn save_request_ledger(&mut self, ledger: &Path) -> rusqlite::Result<()> {
+        if self.request_ledger()? == ledger {
+            return Ok(());
+        }
+        let write = self.write()?;
+        write.set_state(STATE, &ledger.to_string_lossy())?;
+        write.commit()
+    }
+}
+
+/// Returns the path of the ledger that all mirrors of an account share, and creates its
+/// folder. Returns none if the user has no folder for state.
+pub(super) fn shared(account: &str) -> io::Result<Option<PathBuf>> {
+    let Some(state) = state_home() else {
+        return Ok(None);
+    };
+    let folder = state.join("mlsmirror");
+    create_private(&folder)?;
+    Ok(Some(folder.join(format!("requests-{account}.db"))))
+}
+
+/// Returns the path of a ledger that belongs to a database.
+pub(super) fn next_to(database: &Path) -> PathBuf {
+    with_suffix(database, "-requests")
+}
+
+/// Returns the folder for a user's state. Source: XDG Base Directory Specification.
+fn state_home() -> Option<PathBuf> {
+    let folder = |name: &str| env::var_os(name).map(PathBuf::from);
+    let is_usable = |path: &PathBuf| path.is_absolute();
+    let configured = folder("XDG_STATE_HOME").filter(is_usable);
+    configured.or_else(|| Some(folder("HOME").filter(is_usable)?.join(".local/state")))
+}
+
+/// Creates a folder that only the user can read.
+fn create_private(folder: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
