@@ -16,6 +16,16 @@ const DECLARATION: &str = "<EntityType Name=\"EntityEvent\"><Key>\
     <Property Name=\"ResourceName\" Type=\"Edm.String\"/>\
     <Property Name=\"ResourceRecordKey\" Type=\"Edm.String\"/></EntityType>";
 
+/// Declares EntityEvent in the answers for `$metadata`.
+fn declare_events(proxy: &Proxy) {
+    proxy.declare(|metadata| {
+        let set = "<EntitySet Name=\"EntityEvent\" EntityType=\"Odata.Models.EntityEvent\"/>";
+        metadata
+            .replacen("<EntityType ", &format!("{DECLARATION}<EntityType "), 1)
+            .replacen("<EntitySet ", &format!("{set}<EntitySet "), 1)
+    });
+}
+
 /// Starts a feed without announcements in front of which EntityEvent answers.
 fn feed_with_events(log: &Log) -> (Simulator, Proxy) {
     let feed = feed(30);
@@ -31,12 +41,7 @@ fn feed_with_events(log: &Log) -> (Simulator, Proxy) {
             );
         }
     });
-    proxy.declare(|metadata| {
-        let set = "<EntitySet Name=\"EntityEvent\" EntityType=\"Odata.Models.EntityEvent\"/>";
-        metadata
-            .replacen("<EntityType ", &format!("{DECLARATION}<EntityType "), 1)
-            .replacen("<EntitySet ", &format!("{set}<EntitySet "), 1)
-    });
+    declare_events(&proxy);
     (feed, proxy)
 }
 
@@ -233,4 +238,33 @@ fn events_that_end_before_the_newest_one_are_not_the_end() {
     is_empty.store(false, std::sync::atomic::Ordering::Relaxed);
     mirror.sync_ends(0, &[]);
     assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
+fn events_that_are_declared_and_refused_are_asked_for_once_a_day() {
+    for status in [403, 404] {
+        let feed = feed(20);
+        let proxy = Proxy::of(&feed, move |answer| {
+            if answer.is_of("EntityEvent") {
+                answer.status = status;
+                answer.body = json!({"error": {"message": "no events for this account"}});
+            }
+        });
+        declare_events(&proxy);
+        let mirror = mirror_of(&proxy);
+        for _ in 0..3 {
+            mirror.sync();
+        }
+        let listing = feed.listing_keys()[3].to_string();
+        feed.delete("Property", &listing, true).unwrap();
+        mirror.run(&["check"]).says(0, &[]);
+        mirror.sync();
+        assert_eq!(event_requests(&feed), 1, "{status}");
+        assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+        let known = "SELECT value FROM _capabilities WHERE capability = 'entity_event'";
+        assert_eq!(text(&mirror.open(), known), "refused");
+        feed.advance(chrono::Duration::hours(25));
+        mirror.sync();
+        assert_eq!(event_requests(&feed), 2, "{status}");
+    }
 }

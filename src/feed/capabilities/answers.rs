@@ -114,8 +114,23 @@ impl Capabilities {
         self.note(None, Capability::Select, ACCEPTED, None);
     }
 
+    /// Returns whether the feed refused the resource EntityEvent within a day.
+    pub fn has_refused_events_today(&self) -> bool {
+        self.has_refused_today(Capability::EntityEvent)
+    }
+
+    /// Notes that the feed refuses the resource EntityEvent, which it declares.
+    pub fn note_events_refused(&self, why: &FeedError) {
+        self.forget(None, Capability::EntityEvent);
+        let why = Some(why.to_string());
+        self.note(None, Capability::EntityEvent, REFUSED, why);
+    }
+
     /// Notes whether `$metadata` declares the resource EntityEvent.
     pub fn note_entity_event(&self, is_declared: bool) {
+        if is_declared && self.has_refused_events_today() {
+            return;
+        }
         let value = if is_declared {
             "declared"
         } else {
@@ -209,7 +224,11 @@ impl Capabilities {
     /// Returns whether the feed refused the Deleted resource within a day. A feed that begins
     /// to announce deletions must not wait for long.
     pub fn has_refused_deleted_today(&self) -> bool {
-        let known = self.known(None, Capability::Deleted);
+        self.has_refused_today(Capability::Deleted)
+    }
+
+    fn has_refused_today(&self, capability: Capability) -> bool {
+        let known = self.known(None, capability);
         known.is_some_and(|known| known.value == REFUSED && !known.is_older_than(DAY, self.now()))
     }
 

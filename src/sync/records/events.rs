@@ -32,7 +32,7 @@ type Numbers = BTreeMap<Resource, i64>;
 /// Returns whether the feed declares events, and answers to a request for them.
 pub(in crate::sync) fn has_events(context: &Context<'_>, catalog: &Catalog) -> Result<bool> {
     match Events::declared(context, catalog) {
-        Some(events) => Ok(answer_if_any(events.at_end(Order::Desc))?.is_some()),
+        Some(events) => Ok(events.newest()?.is_some()),
         None => Ok(false),
     }
 }
@@ -53,8 +53,8 @@ pub(in crate::sync) fn note_first_event(
     let Some(events) = events.filter(|_| !new.is_empty()) else {
         return Ok(());
     };
-    match answer_if_any(events.at_end(Order::Desc))? {
-        Some(newest) => save_last_event(job.mirror, &new, newest.unwrap_or(0)),
+    match events.newest()? {
+        Some(newest) => save_last_event(job.mirror, &new, newest),
         None => Ok(()),
     }
 }
@@ -65,10 +65,9 @@ pub(super) fn apply_events(job: &mut JobRun<'_>, resources: &[Resource]) -> Resu
     let Some(events) = Events::declared(job.context, job.catalog) else {
         return Ok(false);
     };
-    let Some(newest) = answer_if_any(events.at_end(Order::Desc))? else {
+    let Some(newest) = events.newest()? else {
         return Ok(false);
     };
-    let newest = newest.unwrap_or(0);
     let mut due = Numbers::new();
     for &resource in resources {
         // A child without an entity set comes with its listings.
@@ -156,6 +155,23 @@ impl<'a> Events<'a> {
             key: shape.position("ResourceRecordKey")?,
             shape,
         })
+    }
+
+    /// Returns the number of the newest event, or 0 if there is none. Returns none if the feed
+    /// does not answer, or refused the events within a day.
+    fn newest(&self) -> Result<Option<i64>> {
+        let capabilities = self.context.feed.capabilities();
+        if capabilities.has_refused_events_today() {
+            return Ok(None);
+        }
+        let answered = self.at_end(Order::Desc);
+        if let Err(
+            refusal @ (FeedError::Refused { .. } | FeedError::Unauthorized { status: 403, .. }),
+        ) = &answered
+        {
+            capabilities.note_events_refused(refusal);
+        }
+        Ok(answer_if_any(answered)?.map(|newest| newest.unwrap_or(0)))
     }
 
     /// Returns the number of the first event in an order, if there is an event.
