@@ -14,6 +14,8 @@ pub struct FieldShape {
     pub form: ValueForm,
     /// The column's declared type, such as `DECIMAL(14,2)`.
     pub declared_type: String,
+    /// Whether it is declared as `Edm.Guid`, whose values are not quoted in a filter.
+    pub is_guid: bool,
     /// Whether the feed declares the field now. If it does not, but did within the last
     /// day, a record without the field does not change the stored value.
     pub is_declared: bool,

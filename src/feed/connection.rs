@@ -1,6 +1,7 @@
 //! A connection to one feed. A request fails with a [`FeedError`].
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::runtime::Runtime;
@@ -14,6 +15,7 @@ use super::odata::{Announced, DeletedBody, DeletedNames, DeletedPosition, Metada
 use super::paging::{PageSize, ParallelReader, Position, Step, Sweep};
 use crate::config::{self, Config, Precision};
 use crate::record::Shape;
+use crate::resource::Resource;
 use crate::stop::Stop;
 
 /// A connection to one feed.
@@ -24,6 +26,8 @@ pub struct Feed {
     max_concurrent: usize,
     runtime: Runtime,
     capabilities: Arc<Capabilities>,
+    /// Whether the server has refused GUIDs without quotes.
+    quotes_guids: Arc<AtomicBool>,
 }
 
 /// The number of threads that receive and decode pages. More threads would only hold more
@@ -50,6 +54,7 @@ impl Feed {
             page_size: settings.page_size,
             max_concurrent: settings.max_concurrent,
             runtime,
+            quotes_guids: Arc::default(),
         })
     }
 
@@ -74,8 +79,8 @@ impl Feed {
     }
 
     /// Returns the number of keys that fill a request.
-    pub fn keys_at_once(&self) -> usize {
-        let keys_max = self.capabilities.key_list().keys_max;
+    pub fn keys_at_once(&self, resource: Resource) -> usize {
+        let keys_max = self.capabilities.key_list(resource).keys_max;
         keys_max.min(self.page_size as usize)
     }
 
@@ -197,6 +202,7 @@ impl Feed {
     pub fn sweep(&self, shape: Arc<Shape>, filter: Option<String>, select: bool) -> Sweep {
         Sweep {
             quotes_timestamps: Arc::new(shape.roles.is_text_timestamp.into()),
+            quotes_guids: self.quotes_guids.clone(),
             shape,
             filter,
             select,

@@ -182,6 +182,7 @@ impl WriteTx<'_> {
             name,
             form: ValueForm::Text,
             declared_type,
+            is_guid: false,
             is_declared: false,
         }));
         self.rebuild_table(shape.resource.table(), &names, |table| {

@@ -391,3 +391,32 @@ fn a_text_of_an_undeclared_type_is_stored_as_it_is() {
     assert_eq!(held("Region", 0), Sql::Text("000".to_owned()));
     assert_eq!(held("Zone", 1), Sql::Text(r#"{"a":[2],"b":1}"#.to_owned()));
 }
+
+#[test]
+fn a_guid_is_sent_as_the_server_accepts_it() {
+    let media = entity(
+        "Media",
+        &["MediaKey"],
+        &[
+            ("MediaKey", "Guid"),
+            ("MediaURL", "String"),
+            ("MediaCategory", "String"),
+            TIME,
+        ],
+    );
+    // A strict server refuses quotes, and another one GUIDs without them.
+    for refused in ["'00000000-", "Key gt 0", "(00000000-"] {
+        let feed = DeclaredFeed::serve(&document(&media, &[("Media", "Media")]), 45);
+        *feed.refused.lock().unwrap() = Some(refused);
+        let mirror = mirror_of(&feed, &["Media"], "");
+        mirror.sync();
+        let live = "SELECT count(*) FROM media WHERE deleted_at IS NULL";
+        assert_eq!(number(&mirror.open(), live), 45, "{refused}");
+        change(&feed, "Media", 3, "MediaCategory", json!("Video"));
+        remove(&feed, "Media", 7);
+        mirror.sync_ends(0, &["reconcile"]);
+        assert_eq!(number(&mirror.open(), live), 44, "{refused}");
+        let by_links = "SELECT count(*) FROM _capabilities WHERE value = 'next links'";
+        assert_eq!(number(&mirror.open(), by_links), 0, "{refused}");
+    }
+}

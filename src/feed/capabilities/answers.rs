@@ -238,23 +238,28 @@ impl Capabilities {
         self.note(None, Capability::Deleted, REFUSED, None);
     }
 
-    /// Returns how to ask for records by key.
-    pub fn key_list(&self) -> KeyList {
-        let form = self.get(None, Capability::In);
-        let keys_max = self.get(None, Capability::KeysInOneRequest);
+    /// Returns how to ask for records of a resource by key.
+    pub fn key_list(&self, resource: Resource) -> KeyList {
+        let form = self.get(Some(resource), Capability::In);
+        let keys_max = self.get(Some(resource), Capability::KeysInOneRequest);
         let keys_max = keys_max.and_then(|keys_max| keys_max.parse().ok());
         KeyList::known(form.map(|form| form == ACCEPTED), keys_max)
     }
 
-    /// Notes the list with which the server has sent records by key.
-    pub fn note_key_list(&self, list: KeyList) {
+    /// Notes the list with which the server has sent records of a resource by key.
+    pub fn note_key_list(&self, resource: Resource, list: KeyList) {
         let (value, form) = match list.form {
             KeyForm::In => (ACCEPTED, "in"),
             KeyForm::Or => (REFUSED, "or"),
         };
-        self.note(None, Capability::In, value, None);
+        self.note(Some(resource), Capability::In, value, None);
         let keys_max = list.keys_max.to_string();
         let detail = Some(format!("as a list with `{form}`"));
-        self.note(None, Capability::KeysInOneRequest, &keys_max, detail);
+        self.note(
+            Some(resource),
+            Capability::KeysInOneRequest,
+            &keys_max,
+            detail,
+        );
     }
 }

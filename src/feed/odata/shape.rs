@@ -54,6 +54,7 @@ fn field_shape(field: &Field, roles: &Roles) -> FieldShape {
         name: field.name.clone(),
         form,
         declared_type,
+        is_guid: field.edm == Edm::Guid,
         is_declared: field.missing_since.is_none(),
     }
 }

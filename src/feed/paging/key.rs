@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::feed::odata::query::Literal;
 use crate::value::Value;
 
 /// A record's key. Numeric keys compare as numbers.
@@ -16,14 +15,6 @@ pub enum Key {
 }
 
 impl Key {
-    /// Returns the key as a `$filter` literal.
-    pub fn literal(&self) -> Literal {
-        match self {
-            Key::Number(number) => Literal::Int(*number),
-            Key::Text(text) => Literal::Text(text.clone()),
-        }
-    }
-
     /// Returns the key with this value, if it is a number or text.
     pub fn of(value: &Value) -> Option<Key> {
         match value {

@@ -140,6 +140,18 @@ impl Position {
         }
     }
 
+    /// Returns whether the query at this position has a key.
+    pub fn has_key(&self) -> bool {
+        match self {
+            Position::Keyset { after, up_to, .. } => after.is_some() || up_to.is_some(),
+            Position::Changes { after, .. } => {
+                (after.as_ref()).is_some_and(|after| after.key.is_some())
+            }
+            Position::Ties { after, .. } => after.is_some(),
+            _ => false,
+        }
+    }
+
     /// Returns the link of the next page, if there is one.
     pub fn next_link(&self) -> Option<&str> {
         match self {

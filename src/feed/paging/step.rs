@@ -34,6 +34,7 @@ impl Step {
         walk: usize,
         from: &Position,
     ) -> Result<Step, FeedError> {
+        let mut quotes_guids = false;
         loop {
             let page_size = sweep.page_size.get();
             match Step::read_once(sweep, client, walk, from).await {
@@ -43,7 +44,19 @@ impl Step {
                     let records = sweep.page_size.get();
                     tracing::warn!(resource = %sweep.shape.resource, records, "an answer is too large; asking for smaller pages");
                 }
-                read => return read,
+                Err(FeedError::Refused { .. })
+                    if sweep.has_guids()
+                        && from.has_key()
+                        && !sweep.quotes_guids.swap(true, Relaxed) =>
+                {
+                    quotes_guids = true;
+                }
+                read => {
+                    if quotes_guids && read.is_err() {
+                        sweep.quotes_guids.store(false, Relaxed);
+                    }
+                    return read;
+                }
             }
         }
     }

@@ -9,9 +9,9 @@ use super::key::{Cursor, Key};
 use crate::config::Precision;
 use crate::feed::http::Tries;
 use crate::feed::odata::query::{self, Literal, Query, timestamp_literal};
-use crate::record::Shape;
+use crate::record::{FieldShape, Shape};
 use crate::resource::MODIFICATION_TIMESTAMP;
-use crate::value::instant;
+use crate::value::{ValueForm, instant};
 
 /// A set of records of one resource, and how to request them.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct Sweep {
     /// Whether timestamps are quoted in `$filter`, as the feed declares them as text. A server
     /// may refuse that although it declares it.
     pub quotes_timestamps: Arc<AtomicBool>,
+    /// Whether the server wants GUIDs with quotes, although it declares them as `Edm.Guid`.
+    pub quotes_guids: Arc<AtomicBool>,
     /// How often a page is requested if it fails.
     pub tries: Tries,
     /// Whether a count is known to be the number of all matching records. Some servers
@@ -65,6 +67,9 @@ impl PageSize {
     }
 }
 
+/// The length of a GUID: 32 digits in five groups.
+const GUID_LEN: usize = 36;
+
 /// The length of a timestamp with milliseconds, in storage form.
 const MILLIS_LEN: usize = "2026-01-02 03:04:05.678".len();
 
@@ -89,6 +94,35 @@ impl Sweep {
         query.expand(expanded.into_iter().map(|child| child.name.clone()))
     }
 
+    /// Returns a key, or a part of it, as a literal for its field.
+    pub fn literal(&self, field: &FieldShape, key: &str) -> Literal {
+        let is_guid = |key: &str| {
+            key.len() == GUID_LEN
+                && key
+                    .bytes()
+                    .all(|one| one.is_ascii_hexdigit() || one == b'-')
+        };
+        match key.parse() {
+            Ok(number) if field.form == ValueForm::Integer => Literal::Int(number),
+            _ if field.is_guid && is_guid(key) && !self.quotes_guids.load(Ordering::Relaxed) => {
+                Literal::Guid(key.to_owned())
+            }
+            _ => Literal::Text(key.to_owned()),
+        }
+    }
+
+    fn paging_literal(&self, key: &Key) -> Literal {
+        match key {
+            Key::Number(number) => Literal::Int(*number),
+            Key::Text(text) => self.literal(self.shape.paging_field(), text),
+        }
+    }
+
+    /// Returns whether the key has a GUID.
+    pub fn has_guids(&self) -> bool {
+        self.shape.key_fields().any(|field| field.is_guid)
+    }
+
     /// Returns the query for the first page by next links, in any order: the server may not
     /// know `$orderby`.
     pub(super) fn first_page_query(&self) -> Query {
@@ -110,8 +144,8 @@ impl Sweep {
         let field = &self.shape.paging_field().name;
         let parts = [
             self.filter.as_deref().map(query::group),
-            after.map(|key| query::gt(field, &key.literal())),
-            up_to.map(|key| query::le(field, &key.literal())),
+            after.map(|key| query::gt(field, &self.paging_literal(key))),
+            up_to.map(|key| query::le(field, &self.paging_literal(key))),
         ];
         let query = self
             .query()
@@ -173,7 +207,7 @@ impl Sweep {
         let field = &self.shape.paging_field().name;
         let parts = [
             self.showing(timestamp).filter,
-            after.map(|key| query::gt(field, &key.literal())),
+            after.map(|key| query::gt(field, &self.paging_literal(key))),
         ];
         self.query()
             .top(self.page_size.get().into())
@@ -214,7 +248,7 @@ impl Sweep {
 
         let ties = query::and([
             query::eq(self.timestamp(), &timestamp),
-            query::gt(&self.shape.paging_field().name, &key.literal()),
+            query::gt(&self.shape.paging_field().name, &self.paging_literal(key)),
         ]);
         if two_steps {
             ties

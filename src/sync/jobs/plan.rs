@@ -63,7 +63,11 @@ fn make(context: &Context<'_>, resources: &[Resource]) -> Result<Plan> {
     plans.sort_by_key(place);
     let capabilities = context.feed.capabilities();
     for plan in &mut plans {
-        let (keys, page_size) = (capabilities.key_list(), context.feed.page_size());
+        let resource = resources
+            .iter()
+            .find(|one| one.entity_set() == plan.resource);
+        let keys = capabilities.key_list(resource.copied().unwrap_or(Resource::PROPERTY));
+        let page_size = context.feed.page_size();
         plan.jobs = job_ways(plan, deletions, keys, page_size);
     }
     capabilities.note_entity_event(catalog.declares_set("EntityEvent"));

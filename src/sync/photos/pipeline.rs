@@ -16,6 +16,7 @@ use super::renew_urls::{RenewalError, UrlRenewal};
 use crate::feed::{AssetError, Assets, DELAY_LIMIT};
 use crate::files::{MediaDir, Place};
 use crate::mirror::{Mirror, Photo, WriteTx};
+use crate::resource::Resource;
 use crate::sync::outcome::Report;
 use crate::sync::progress::PhotoProgress;
 use crate::value::stored_instant;
@@ -142,7 +143,7 @@ impl<'j, 'a> Pipeline<'j, 'a> {
         let workers = self.run.context.config.media.max_concurrent_downloads;
         // The workers must stay busy while a batch is committed.
         let in_progress_max = 2 * BEGUN_AT_ONCE + workers;
-        let keys_at_once = self.run.context.feed.keys_at_once();
+        let keys_at_once = self.run.context.feed.keys_at_once(Resource::MEDIA);
         let mut ready: VecDeque<Photo> = VecDeque::new();
         let (mut in_progress, mut is_queue_empty) = (0, false);
         loop {

@@ -1,10 +1,11 @@
 //! Fetches records by their keys.
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::feed::query::{self, Literal};
 use crate::feed::{Feed, FeedError, KeyForm, KeyList, Page, Position, Step, Sweep};
-use crate::record::{FieldShape, Reject, Shape, key_parts};
+use crate::record::{FieldShape, Reject, key_parts};
 use crate::resource::Resource;
 use crate::stop::Stop;
 use crate::sync::sync_error::{Result, SyncError};
@@ -33,7 +34,7 @@ pub fn fetch(
 ) -> Result<Vec<String>> {
     // Rows of another program, or from before a change of the key's type, may have a text
     // where the feed has a number.
-    let is_possible = |key: &String| has_key(&sweep.shape, key).is_some();
+    let is_possible = |key: &String| has_key(sweep, key).is_some();
     let (keys, mut absent): (Vec<String>, Vec<String>) =
         keys.iter().cloned().partition(is_possible);
     // A request has one composite key.
@@ -65,7 +66,7 @@ pub fn fetch(
         Ok(is_proven)
     };
     for keys in keys.chunks(at_once) {
-        read_in_batches(feed, stop, field, keys, &mut read)?;
+        read_in_batches(feed, stop, (sweep.shape.resource, field), keys, &mut read)?;
     }
     Ok(absent)
 }
@@ -78,12 +79,12 @@ pub fn fetch(
 pub fn read_in_batches(
     feed: &Feed,
     stop: &Stop,
-    field: &str,
+    (resource, field): (Resource, &str),
     keys: &[String],
     mut read: impl FnMut(&[String], KeyList) -> Result<bool>,
 ) -> Result<()> {
     let capabilities = feed.capabilities();
-    let mut list = capabilities.key_list();
+    let mut list = capabilities.key_list(resource);
     let mut rest = keys;
     while !rest.is_empty() {
         if let Some(signal) = stop.requested() {
@@ -98,7 +99,7 @@ pub fn read_in_batches(
                 let is_of_all = batch.len() > 1 || list.keys_max == 1;
                 if is_proven && is_of_all {
                     list.is_proven = true;
-                    capabilities.note_key_list(list);
+                    capabilities.note_key_list(resource, list);
                 }
                 rest = after;
             }
@@ -133,10 +134,22 @@ fn keys_of(page: &Page, resource: Resource) -> HashSet<&str> {
         .collect()
 }
 
+/// Requests records by their keys. If the server refuses GUIDs, requests them with quotes.
 fn ask(feed: &Feed, sweep: &Sweep, keys: &[&str], list: KeyList) -> Result<Step, FeedError> {
+    let asked = ask_once(feed, sweep, keys, list);
+    let is_refused = matches!(asked, Err(FeedError::Refused { .. }));
+    if !is_refused || !sweep.has_guids() || sweep.quotes_guids.swap(true, Relaxed) {
+        return asked;
+    }
+    let asked = ask_once(feed, sweep, keys, list);
+    sweep.quotes_guids.fetch_and(asked.is_ok(), Relaxed);
+    asked
+}
+
+fn ask_once(feed: &Feed, sweep: &Sweep, keys: &[&str], list: KeyList) -> Result<Step, FeedError> {
     let sweep = match keys {
         [key] if sweep.shape.has_composite_key() => {
-            with_filter(sweep, has_key(&sweep.shape, key).unwrap_or_default())
+            with_filter(sweep, has_key(sweep, key).unwrap_or_default())
         }
         _ => with_any(sweep, sweep.shape.key_column(), keys, list.form),
     };
@@ -161,10 +174,10 @@ fn has_others(page: &Page, resource: Resource, keys: &[&str]) -> bool {
 
 /// Returns the sweep of only those records whose field has one of these keys.
 pub fn with_any(sweep: &Sweep, field: &str, keys: &[&str], form: KeyForm) -> Sweep {
-    let is_number = is_number(&sweep.shape, field);
-    let literal = |key: &&str| match key.parse() {
-        Ok(number) if is_number => Literal::Int(number),
-        _ => Literal::Text((*key).to_owned()),
+    let at = sweep.shape.position(field);
+    let literal = |key: &&str| match at {
+        Some(at) => sweep.literal(&sweep.shape.fields[at], key),
+        None => Literal::Text((*key).to_owned()),
     };
     let literals: Vec<Literal> = keys.iter().map(literal).collect();
     let any = match form {
@@ -184,7 +197,8 @@ fn with_filter(sweep: &Sweep, any: String) -> Sweep {
 
 /// Returns the filter for the record with a key, or none if no record can have it:
 /// `(A eq 1 and B eq 'x')` for a composite key.
-fn has_key(shape: &Shape, key: &str) -> Option<String> {
+fn has_key(sweep: &Sweep, key: &str) -> Option<String> {
+    let shape = &sweep.shape;
     let parts: Vec<String> = if shape.has_composite_key() {
         key_parts(key).collect()
     } else {
@@ -195,20 +209,13 @@ fn has_key(shape: &Shape, key: &str) -> Option<String> {
         return None;
     }
     let is_part = |(field, part): (&FieldShape, &String)| {
-        let literal = match field.form {
-            ValueForm::Integer => Literal::Int(part.parse().ok()?),
-            _ => Literal::Text(part.clone()),
-        };
-        Some(query::eq(&field.name, &literal))
+        let literal = sweep.literal(field, part);
+        let is_number = field.form == ValueForm::Integer;
+        let can_be = !is_number || matches!(literal, Literal::Int(_));
+        can_be.then(|| query::eq(&field.name, &literal))
     };
     let all: Option<Vec<String>> = fields.zip(&parts).map(is_part).collect();
     Some(query::group(&query::and(all?)))
-}
-
-/// Returns whether the values of a field are whole numbers.
-fn is_number(shape: &Shape, field: &str) -> bool {
-    let at = shape.position(field);
-    at.is_some_and(|at| shape.fields[at].form == ValueForm::Integer)
 }
 
 /// Returns how many of the keys fit in one request, and their records in one page.

@@ -35,7 +35,9 @@ impl Probes<'_> {
     /// Finds out how many keys fit in a request, unless it is known.
     pub fn find_key_list(&self) -> Result<()> {
         let (feed, stop) = (self.context.feed, self.context.stop);
-        let is_known = feed.capabilities().get(None, Capability::In).is_some();
+        let is_known = (feed.capabilities())
+            .get(Some(self.resource), Capability::In)
+            .is_some();
         if is_known || self.first.records.len() < 2 {
             return Ok(());
         }

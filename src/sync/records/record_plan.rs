@@ -377,6 +377,7 @@ mod tests {
             name: name.to_owned(),
             form,
             declared_type: String::new(),
+            is_guid: false,
             is_declared: true,
         };
         let fields = [

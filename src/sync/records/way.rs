@@ -208,13 +208,19 @@ impl WayFinder<'_> {
             ..self.sweep(child, shape.clone())
         };
         let mut own = Vec::new();
-        let read = read_in_batches(feed, self.context.stop, &field, &keys, |keys, list| {
-            let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-            let sweep = with_any(&sweep, &field, &keys, list.form);
-            let answered = feed.step(&sweep, 0, &Position::start(true))?;
-            own.extend(answered.page.records);
-            Ok(!own.is_empty())
-        });
+        let read = read_in_batches(
+            feed,
+            self.context.stop,
+            (child, &field),
+            &keys,
+            |keys, list| {
+                let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+                let sweep = with_any(&sweep, &field, &keys, list.form);
+                let answered = feed.step(&sweep, 0, &Position::start(true))?;
+                own.extend(answered.page.records);
+                Ok(!own.is_empty())
+            },
+        );
         match read {
             Err(error) if !error.ends_job(false) => return Ok(false),
             read => read?,

@@ -11,6 +11,8 @@ pub enum Literal {
     Int(i64),
     /// Text. It is quoted, and quotes inside are doubled.
     Text(String),
+    /// A GUID, without quotes. Source: OData 4.01 ABNF, `guidValue`.
+    Guid(String),
     /// A timestamp from [`timestamp_literal`], without quotes.
     Timestamp(String),
 }
@@ -20,7 +22,7 @@ impl fmt::Display for Literal {
         match self {
             Literal::Int(number) => write!(f, "{number}"),
             Literal::Text(text) => write!(f, "'{}'", text.replace('\'', "''")),
-            Literal::Timestamp(text) => f.write_str(text),
+            Literal::Guid(text) | Literal::Timestamp(text) => f.write_str(text),
         }
     }
 }

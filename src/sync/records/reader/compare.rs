@@ -19,7 +19,7 @@ impl Reader<'_> {
         let sweep = feed.sweep(keys.clone(), filter, true);
         for step in feed.walk(sweep, self.checkpoint.open()) {
             self.compare(mirror, &keys, step?)?;
-            if self.checkpoint.pending.len() >= feed.keys_at_once() {
+            if self.checkpoint.pending.len() >= feed.keys_at_once(self.resource) {
                 self.refetch(mirror, whole)?;
             }
             self.context.check_stop()?;

@@ -63,7 +63,7 @@ impl Reader<'_> {
             return Ok(());
         };
         let (feed, stop) = (self.context.feed, self.context.stop);
-        let read = read_in_batches(feed, stop, &field, &due, |listings, list| {
+        let read = read_in_batches(feed, stop, (child, &field), &due, |listings, list| {
             let keys: Vec<&str> = listings.iter().map(String::as_str).collect();
             let sweep = with_any(&self.sweep(&shape), &field, &keys, list.form);
             self.read_children_of(mirror, listings, sweep, list)
