@@ -7,6 +7,7 @@ use chrono_tz::Tz;
 
 use super::photo_defaults::PhotoDefaults;
 use super::precision::Precision;
+use super::replication::Replication;
 
 /// A kind of server. It sets the defaults of a configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +46,10 @@ pub struct Profile {
     pub photos: PhotoDefaults,
     /// The precision of timestamps in a filter.
     pub timestamps: Precision,
+    /// The endpoint with which a full sync reads all records, if the service has one.
+    pub replication: Option<Replication>,
+    /// The endpoint with all keys, for a reconcile, if the service has one.
+    pub key_list: Option<Replication>,
 }
 
 /// How a service gives tokens for a client's name and secret.

@@ -11,6 +11,7 @@ use super::nearest_name::nearest_name;
 use super::photo_defaults::{PhotoDefaults, SendToken};
 use super::precision::Precision;
 use super::profile::{OAuthDefaults, Profile};
+use super::replication::Replication;
 
 /// Every profile. The first is the default.
 pub static PROFILES: [Profile; 14] = [
@@ -95,6 +96,8 @@ const RESO: Profile = Profile {
     },
     // RESO's reference server compares timestamps as text with three digits.
     timestamps: Precision::Millis,
+    replication: None,
+    key_list: None,
 };
 
 /// A time of day after the full sync.
@@ -117,6 +120,15 @@ const TRESTLE: Profile = Profile {
     // Source: a transcription of the documentation. The base of each product; a contract may
     // give more, and headers such as Minute-Quota-Limit say so.
     rates: [180, 7_200, 0],
+    // Source: webapi-at-scale.html. Other queries fail after 1 million records. All pages have
+    // one URL.
+    replication: Some(Replication {
+        suffix: "",
+        option: "replication=true",
+        is_one_answer: false,
+        is_repeatable: false,
+        sets: &[],
+    }),
     photos: PhotoDefaults {
         // Source: webapi.html. Whether the hosts demand the token is not known: clients differ.
         requests_per_minute: 480,
@@ -137,6 +149,15 @@ const BRIDGE: Profile = Profile {
     largest_page: Some(200),
     // Source: client. The burst limit is a fifteenth of the hourly limit.
     rates: [334, 5_000, 0],
+    // Source: bridgedataoutput.com/docs/platform. It is meant for more than 10,000 records. The
+    // MLS decides whether an account has it.
+    replication: Some(Replication {
+        suffix: "/replication",
+        option: "",
+        is_one_answer: false,
+        is_repeatable: true,
+        sets: &[],
+    }),
     ..RESO
 };
 
@@ -240,6 +261,13 @@ const CREA: Profile = Profile {
     }),
     page_size: 100,
     largest_page: Some(100),
+    key_list: Some(Replication {
+        suffix: "Replication()",
+        option: "",
+        is_one_answer: true,
+        is_repeatable: true,
+        sets: &["Property", "Member", "Office"],
+    }),
     timezone: Tz::America__Toronto,
     // Two digits since June 2023.
     timestamps: Precision::AsStored,

@@ -13,7 +13,7 @@ use super::http::{
 };
 use super::odata::{Announced, DeletedBody, DeletedNames, DeletedPosition, Metadata, Page};
 use super::paging::{PageSize, ParallelReader, Position, Step, Sweep};
-use crate::config::{self, Config, Precision};
+use crate::config::{self, Config, Precision, Profile, Replication};
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::stop::Stop;
@@ -22,6 +22,7 @@ use crate::stop::Stop;
 pub struct Feed {
     client: Arc<Client>,
     timestamps: Precision,
+    profile: &'static Profile,
     page_size: u32,
     max_concurrent: usize,
     runtime: Runtime,
@@ -51,6 +52,7 @@ impl Feed {
             capabilities: Arc::new(Capabilities::new(client.clone())),
             client,
             timestamps: settings.timestamps,
+            profile: settings.profile,
             page_size: settings.page_size,
             max_concurrent: settings.max_concurrent,
             runtime,
@@ -66,6 +68,21 @@ impl Feed {
     /// Returns the precision of timestamps in a filter.
     pub fn timestamps(&self) -> Precision {
         self.timestamps
+    }
+
+    /// Returns the endpoint for all records of a resource, or for all keys, unless the server is
+    /// known to refuse it.
+    pub fn replication(&self, resource: Resource, is_of_keys: bool) -> Option<Replication> {
+        let endpoint = if is_of_keys {
+            self.profile.key_list
+        } else {
+            self.profile.replication
+        };
+        let set = resource.entity_set();
+        endpoint.filter(|endpoint| {
+            let has_set = endpoint.sets.is_empty() || endpoint.sets.contains(&set);
+            has_set && !self.capabilities.refuses_replication(resource)
+        })
     }
 
     /// Returns what is known of the server.
@@ -212,6 +229,7 @@ impl Feed {
             trusts_count: self.capabilities.counts_all_matching(),
             refuses_or: self.capabilities.refuses_or(),
             top: None,
+            replication: None,
         }
     }
 }

@@ -52,6 +52,7 @@ mod reconcile;
 mod refresh;
 mod rejects;
 mod replay;
+mod replication;
 mod report;
 mod report_page;
 mod retention;

@@ -39,7 +39,10 @@ impl Dialect {
         Dialect {
             name: "trestle",
             page_size: 1_000,
-            behaviours: &[Behaviour::NoDeletionsAnnounced],
+            behaviours: &[
+                Behaviour::NoDeletionsAnnounced,
+                Behaviour::ReplicationParameter,
+            ],
         },
         // bridgeinteractive.com: expanded lists are capped at 10. Captured answers: next links
         // repeat the token.
@@ -50,6 +53,7 @@ impl Dialect {
                 Behaviour::NoDeletionsAnnounced,
                 Behaviour::ExpandCapped,
                 Behaviour::NextLinkWithToken,
+                Behaviour::ReplicationPath,
             ],
         },
         // sparkplatform.com/docs/reso/replication: keys are compared to find deletions.
@@ -93,6 +97,7 @@ impl Dialect {
                 Behaviour::NoDeletionsAnnounced,
                 Behaviour::SkipCapped,
                 Behaviour::ExpandFutureOpenHousesOnly,
+                Behaviour::KeyListFunction,
             ],
         },
         // developer.ampre.ca/docs/defaults-and-limits: $skip is capped.

@@ -98,6 +98,13 @@ behaviours! {
     /// Next links repeat a token as the parameter `access_token`.
     NextLinkWithToken = "next-link-with-token",
 
+    /// `replication=true` starts a whole copy. Its further pages have one URL.
+    ReplicationParameter = "replication-parameter",
+    /// A whole copy is at `/replication`, without an order and without a filter of timestamps.
+    ReplicationPath = "replication-path",
+    /// `PropertyReplication()` has the keys and timestamps of all listings in one answer.
+    KeyListFunction = "key-list-function",
+
     /// Every second answer for `$metadata` lacks a field that records have.
     MetadataAlternates = "metadata-alternates",
     /// `$metadata` does not declare open houses, and the service does not have them.

@@ -13,6 +13,7 @@ mod page;
 mod predicate;
 mod query;
 mod record;
+mod replication;
 mod routes;
 mod span;
 mod tokens;

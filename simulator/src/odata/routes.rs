@@ -3,6 +3,7 @@
 use super::answer::Answer;
 use super::asked::Asked;
 use super::page::{one, page};
+use super::replication::Replication;
 use super::{altered, limited, metadata, query};
 use crate::behaviour::Behaviour;
 use crate::fields::Set;
@@ -22,6 +23,15 @@ pub fn answer(market: &Market, asked: &Asked<'_>) -> Answer {
 }
 
 fn records(market: &Market, asked: &Asked<'_>, path: &str) -> Result<Answer, Answer> {
+    if let Some((replication, name)) = Replication::of(market, asked, path) {
+        let set = entity_set(market, name)?;
+        let mut query = query::read(asked.raw_query, market, set)?;
+        limited::check(market, set, &query)?;
+        limited::ignore(&market.behaviour, &mut query);
+        let page = replication.page(market, asked, set, &mut query)?;
+        let answer = altered::alter(market, asked, set, &query, page);
+        return Ok(replication.finished(answer));
+    }
     let (name, key) = match path.split_once('(') {
         Some((name, key)) => (name, Some(key)),
         None => (path, None),

@@ -136,6 +136,7 @@ fn describe_reading(plan: &ResourcePlan, whole: &Plan) -> String {
     if let Some(size) = plan.page_size {
         let way = match plan.way {
             Some(ReadingWay::ByNextLinks) => "by next links",
+            Some(ReadingWay::ByReplication) => "from the endpoint for a whole copy",
             _ => "by key",
         };
         text += &format!("; {way}, {} in a page", thousands(size));

@@ -104,6 +104,18 @@ impl Capabilities {
         self.note(Some(resource), Capability::NewestFirst, REFUSED, why);
     }
 
+    /// Returns whether the server refuses the endpoint for a whole copy of a resource.
+    pub fn refuses_replication(&self, resource: Resource) -> bool {
+        self.get(Some(resource), Capability::Replication).as_deref() == Some(REFUSED)
+    }
+
+    /// Notes whether the server has the endpoint for a whole copy of a resource.
+    pub fn note_replication(&self, resource: Resource, refusal: Option<&FeedError>) {
+        let value = if refusal.is_some() { REFUSED } else { ACCEPTED };
+        let why = refusal.map(FeedError::to_string);
+        self.note(Some(resource), Capability::Replication, value, why);
+    }
+
     /// Returns whether the server refuses `or`.
     pub fn refuses_or(&self) -> bool {
         self.get(None, Capability::Or).as_deref() == Some(REFUSED)

@@ -45,6 +45,8 @@ capabilities! {
     Top = "top",
     /// The form of the link to the next page.
     NextLink = "next_link",
+    /// Whether the server has the endpoint of its profile for a whole copy.
+    Replication = "replication",
     /// Whether `$filter` may have `or`.
     Or = "or",
     /// Whether `$filter` may have `in`.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use chrono::TimeDelta;
 
 use super::key::{Cursor, Key};
-use crate::config::Precision;
+use crate::config::{Precision, Replication};
 use crate::feed::http::Tries;
 use crate::feed::odata::query::{self, Literal, Query, timestamp_literal};
 use crate::record::{FieldShape, Shape};
@@ -40,6 +40,8 @@ pub struct Sweep {
     pub refuses_or: bool,
     /// The `$top` of a reading by next links that is a single page.
     pub top: Option<u64>,
+    /// The endpoint of a first page by next links, if it is one for a whole copy.
+    pub replication: Option<Replication>,
 }
 
 /// The number of records per page of a sweep and its clones. It shrinks if an answer is too
@@ -128,9 +130,13 @@ impl Sweep {
     pub(super) fn first_page_query(&self) -> Query {
         let filter = self.filter.clone().unwrap_or_default();
         let query = self.unordered_query().filter(filter);
-        match self.top {
-            Some(top) => query.top(top.min(self.page_size.get().into())),
-            None => query,
+        match (self.replication, self.top) {
+            (Some(endpoint), _) if endpoint.is_one_answer => {
+                Query::of(&*self.shape.roles.set).replication(endpoint)
+            }
+            (Some(endpoint), _) => query.replication(endpoint).top(self.page_size.get().into()),
+            (None, Some(top)) => query.top(top.min(self.page_size.get().into())),
+            (None, None) => query,
         }
     }
 

@@ -35,6 +35,7 @@ fn full(plan: &ResourcePlan, reading: ReadingWay) -> Way {
     let (way, why) = match reading {
         ReadingWay::ByKey => ("pages in the order of keys", None),
         ReadingWay::ByNextLinks => ("pages by next links", Some(NO_ORDER.to_owned())),
+        ReadingWay::ByReplication => ("pages of the endpoint for a whole copy", None),
         ReadingWay::WithListings => ("with the listings, by $expand", None),
     };
     (way.to_owned(), why.or_else(|| plan.separate.clone()))
@@ -87,6 +88,7 @@ fn reconcile(plan: &ResourcePlan, reading: ReadingWay, keys: KeyList, page_size:
         return ("all records".to_owned(), Some(why.to_owned()));
     }
     let (order, why) = match reading {
+        _ if plan.has_key_list => ("in the list of all keys", None),
         ReadingWay::ByNextLinks => ("by next links", Some(NO_ORDER.to_owned())),
         _ => ("in the order of keys", None),
     };

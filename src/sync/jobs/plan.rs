@@ -181,6 +181,8 @@ impl Planning<'_> {
         let filter = self.catalog.live_filter(resource);
         let (found, cost) = self.survey(&keys, filter, Tries::Configured)?;
         plan.newest = found.newest;
+        let key_list = self.context.feed.replication(resource, true);
+        plan.has_key_list = key_list.is_some() && filter.is_none();
         let finder = WayFinder {
             context: self.context,
             catalog: self.catalog,
@@ -197,7 +199,9 @@ impl Planning<'_> {
         let per_page = way.page_size.max(1);
         let pages = plan.records.map(|records| records.div_ceil(per_page));
         // A walk by key ends at an empty page, which is read twice.
-        let (reading, mut others) = if way.by_links {
+        let (reading, mut others) = if way.replicates {
+            (ReadingWay::ByReplication, cost + 1)
+        } else if way.by_links {
             (ReadingWay::ByNextLinks, cost)
         } else {
             (ReadingWay::ByKey, cost + 2)

@@ -41,6 +41,8 @@ pub enum ReadingWay {
     ByKey,
     /// By the links that the server sends.
     ByNextLinks,
+    /// By the links of an endpoint for a whole copy.
+    ByReplication,
     /// Together with its listings, by `$expand`.
     WithListings,
 }
@@ -87,6 +89,9 @@ pub struct ResourcePlan {
     pub error: Option<String>,
     /// The way that each job takes; none if the resource cannot be read.
     pub jobs: Vec<JobWay>,
+    /// Whether the feed has a list of all its keys.
+    #[serde(skip)]
+    pub(super) has_key_list: bool,
     /// How its changes are read, if it is known.
     #[serde(skip)]
     pub(super) changes: Option<ChangesWay>,

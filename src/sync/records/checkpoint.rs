@@ -42,6 +42,9 @@ pub struct Checkpoint {
     /// Whether the server does not obey `$orderby`, so that pages are read by next links.
     #[serde(default)]
     pub by_links: bool,
+    /// Whether pages are read from an endpoint for a whole copy.
+    #[serde(default)]
+    pub replicates: bool,
     /// The number of children read that the mirror does not hold.
     #[serde(default)]
     pub unwanted: u64,
@@ -75,6 +78,7 @@ impl Checkpoint {
             keyless: false,
             pending: Vec::new(),
             by_links: false,
+            replicates: false,
             unwanted: 0,
             older: BTreeMap::new(),
             unlisted: BTreeMap::new(),

@@ -11,13 +11,15 @@ use crate::feed::{FeedError, Page, Position, Sweep, Tries};
 use crate::record::{Record, Shape};
 use crate::resource::Resource;
 use crate::sync::context::Context;
-use crate::sync::sync_error::Result;
+use crate::sync::sync_error::{Result, answer_if_any};
 use crate::value::{Value, ValueForm};
 
 /// The way in which a full sync reads a resource.
 pub(in crate::sync) struct Way {
     /// Whether pages are read by next links, and not by key.
     pub by_links: bool,
+    /// Whether pages come from an endpoint for a whole copy.
+    pub replicates: bool,
     /// The number of fields that are read.
     pub fields: usize,
     /// The number of records in the first page.
@@ -94,6 +96,7 @@ impl WayFinder<'_> {
         }
         Ok(Way {
             by_links: pages.by_links,
+            replicates: self.replicates(&pages.shape)?,
             fields: pages.shape.fields.len(),
             page_size: pages.first.entries as u64,
             read: pages.read,
@@ -102,6 +105,24 @@ impl WayFinder<'_> {
             separate,
             changes,
         })
+    }
+
+    /// Returns whether the server sends the first page of an endpoint for a whole copy.
+    fn replicates(&self, shape: &Arc<Shape>) -> Result<bool> {
+        let feed = self.context.feed;
+        let Some(endpoint) = feed.replication(self.resource, false) else {
+            return Ok(false);
+        };
+        let sweep = Sweep {
+            replication: Some(endpoint),
+            tries: Tries::Once,
+            ..self.sweep(self.resource, shape.clone())
+        };
+        let read = feed.step(&sweep, 0, &Position::start(true));
+        if let Err(refusal @ FeedError::Refused { .. }) = &read {
+            (feed.capabilities()).note_replication(self.resource, Some(refusal));
+        }
+        Ok(answer_if_any(read)?.is_some())
     }
 
     /// Reads with children, or without them if the server refuses them.

@@ -1,5 +1,7 @@
 //! Builds the path and query of a request for records.
 
+use crate::config::Replication;
+
 /// The order of `$orderby`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -13,6 +15,7 @@ pub enum Order {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
     set: String,
+    endpoint: Option<Replication>,
     filter: Option<String>,
     order: Vec<(String, Order)>,
     top: Option<u64>,
@@ -27,6 +30,7 @@ impl Query {
     pub fn of(set: impl Into<String>) -> Query {
         Query {
             set: set.into(),
+            endpoint: None,
             filter: None,
             order: Vec::new(),
             top: None,
@@ -48,6 +52,12 @@ impl Query {
     /// Orders the records by a field. Another call orders records with equal earlier fields.
     pub fn order_by(mut self, field: impl Into<String>, order: Order) -> Query {
         self.order.push((field.into(), order));
+        self
+    }
+
+    /// Requests the records from an endpoint for a whole copy.
+    pub fn replication(mut self, endpoint: Replication) -> Query {
+        self.endpoint = Some(endpoint);
         self
     }
 
@@ -87,6 +97,14 @@ impl Query {
     pub fn to_path_and_query(&self) -> String {
         let mut text = encoded(&self.set, IN_PATH);
         let mut separator = '?';
+        if let Some(endpoint) = self.endpoint {
+            text.push_str(endpoint.suffix);
+            if !endpoint.option.is_empty() {
+                text.push(separator);
+                text.push_str(endpoint.option);
+                separator = '&';
+            }
+        }
         for (option, value) in self.options() {
             text.push(separator);
             text.push_str(option);

@@ -121,6 +121,13 @@ fn unfinished(
     };
     let overlap = job.context.config.sync.overlap;
     let checkpoint = resumed(&checkpoint, kind, resource, asked, overlap);
+    // The next page of such a copy may be lost with the process that requested it.
+    let endpoint = job
+        .context
+        .feed
+        .replication(resource, kind == Job::Reconcile);
+    let is_lost = endpoint.is_none_or(|endpoint| !endpoint.is_repeatable);
+    let checkpoint = checkpoint.filter(|checkpoint| !(checkpoint.replicates && is_lost));
     Ok(checkpoint.map(|checkpoint| (run, checkpoint)))
 }
 

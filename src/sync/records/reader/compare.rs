@@ -16,7 +16,7 @@ impl Reader<'_> {
         let feed = self.context.feed;
         let keys = Arc::new(self.catalog.key_shape(self.resource)?);
         let filter = self.catalog.live_filter(self.resource).map(str::to_owned);
-        let sweep = feed.sweep(keys.clone(), filter, true);
+        let sweep = self.walked(feed.sweep(keys.clone(), filter, true));
         for step in feed.walk(sweep, self.checkpoint.open()) {
             self.compare(mirror, &keys, step?)?;
             if self.checkpoint.pending.len() >= feed.keys_at_once(self.resource) {

@@ -60,8 +60,11 @@ impl Reader<'_> {
         resource: Resource,
     ) -> Result<RunEnding> {
         write.clear_sweep(self.job(), resource)?;
-        if resource == self.resource && (self.job() == Job::Full || self.checkpoint.by_links) {
-            let capabilities = self.context.feed.capabilities();
+        let capabilities = self.context.feed.capabilities();
+        if resource == self.resource && self.checkpoint.replicates {
+            capabilities.note_replication(resource, None);
+        } else if resource == self.resource && (self.job() == Job::Full || self.checkpoint.by_links)
+        {
             capabilities.note_paging(resource, self.checkpoint.by_links);
         }
         if matches!(self.job(), Job::Full | Job::Reconcile) {

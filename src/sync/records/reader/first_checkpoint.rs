@@ -26,33 +26,46 @@ pub(super) fn first_checkpoint(
     asked: String,
 ) -> Result<Checkpoint> {
     let keys = job.catalog.key_shape(resource)?;
+    let feed = job.context.feed;
+    let replicates = match kind {
+        Job::Full => feed.replication(resource, false).is_some(),
+        // A list of all keys takes no filter.
+        Job::Reconcile => {
+            let filter = job.catalog.live_filter(resource);
+            filter.is_none() && feed.replication(resource, true).is_some()
+        }
+        _ => false,
+    };
     let by_links =
-        keys.has_composite_key() || job.context.feed.capabilities().is_read_by_links(resource);
+        replicates || keys.has_composite_key() || feed.capabilities().is_read_by_links(resource);
     let mut checkpoint = if kind == Job::Incremental {
         let watermark = job.mirror.watermark(resource)?;
         let since = since_watermark(resource, watermark, job.context.config.sync.overlap)?;
         let start = vec![Position::since(since, by_links)];
         Checkpoint::new(asked, start, &*job.catalog.shape(resource, children)?)
     } else {
-        let (context, catalog) = (job.context, job.catalog);
-        let mut checkpoint = checkpoint_of_all(context, catalog, resource, children, asked)?;
-        if by_links {
-            checkpoint.positions = vec![Position::start(true)];
-        }
+        let mut checkpoint = checkpoint_of_all(job, resource, children, asked)?;
+        let filter = job.catalog.live_filter(resource);
+        checkpoint.positions = if by_links {
+            vec![Position::start(true)]
+        } else {
+            positions(feed, &keys, filter, checkpoint.count)?
+        };
         checkpoint
     };
     checkpoint.by_links = by_links;
+    checkpoint.replicates = replicates;
     Ok(checkpoint)
 }
 
-/// Returns the checkpoint of a complete reading by key that has read nothing yet.
+/// Returns the checkpoint of a complete reading that has read nothing yet, without positions.
 fn checkpoint_of_all(
-    context: &Context<'_>,
-    catalog: &Catalog,
+    job: &JobRun<'_>,
     resource: Resource,
     children: &[Resource],
     asked: String,
 ) -> Result<Checkpoint> {
+    let (context, catalog) = (job.context, job.catalog);
     let feed = context.feed;
     let keys = catalog.key_shape(resource)?;
     let filter = catalog.live_filter(resource);
@@ -62,7 +75,7 @@ fn checkpoint_of_all(
         is_ordered,
     } = survey(feed, &keys, filter, Tries::Configured)?;
     let shape = catalog.shape(resource, children)?;
-    let mut checkpoint = Checkpoint::new(asked, positions(feed, &keys, filter, count)?, &shape);
+    let mut checkpoint = Checkpoint::new(asked, Vec::new(), &shape);
     checkpoint.count = count;
     checkpoint.knows_newest = is_ordered;
     for child in checkpoint.expanded() {

@@ -128,6 +128,12 @@ impl<'a> Reader<'a> {
     /// Moves the checkpoint to the start of a second reading, which alone shows what the
     /// feed has.
     fn start_again(&mut self, mirror: &mut Mirror, now: &Survey, by_links: bool) -> Result<()> {
+        // A second reading does not need the copy of an endpoint.
+        let by_links = if std::mem::take(&mut self.checkpoint.replicates) {
+            self.has_only_links()?
+        } else {
+            by_links
+        };
         self.checkpoint.count = now.count;
         self.checkpoint.read = 0;
         self.checkpoint.unwanted = 0;

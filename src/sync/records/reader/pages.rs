@@ -38,7 +38,7 @@ impl Reader<'_> {
     /// Reads the pages of all open positions.
     pub(super) fn read(&mut self, mirror: &mut Mirror, shape: &Arc<Shape>) -> Result<()> {
         let open = self.checkpoint.open();
-        for step in self.context.feed.walk(self.sweep(shape), open) {
+        for step in self.context.feed.walk(self.walked(self.sweep(shape)), open) {
             let step = step?;
             self.check_length()?;
             self.apply(mirror, shape, step)?;
@@ -73,7 +73,8 @@ impl Reader<'_> {
         let Some((walk, position)) = self.checkpoint.open().into_iter().next() else {
             return Ok(shape);
         };
-        let step = match self.context.feed.step(&self.sweep(&shape), walk, &position) {
+        let sweep = self.walked(self.sweep(&shape));
+        let step = match self.context.feed.step(&sweep, walk, &position) {
             Ok(step) => step,
             Err(error) => return self.recover_from(error.into(), mirror, shape),
         };
@@ -112,6 +113,9 @@ impl Reader<'_> {
             feed_error,
             FeedError::Refused { .. } | FeedError::OtherOrigin(_)
         );
+        if self.stop_replicating(feed_error)? {
+            return Ok(shape);
+        }
         let is_unordered = matches!(feed_error, FeedError::Unordered(_));
         let may_refuse_order = feed_error.may_refuse_order() && self.is_early();
         if !shape.children.is_empty() && feed_error.smaller_request_may_succeed() {
@@ -155,6 +159,34 @@ impl Reader<'_> {
         self.checkpoint.read = 0;
         self.checkpoint.positions = vec![start];
         true
+    }
+
+    /// Starts again by key or by next links, if the server refuses the first page of an endpoint
+    /// for a whole copy.
+    fn stop_replicating(&mut self, error: &FeedError) -> Result<bool> {
+        let is_refused = matches!(
+            error,
+            FeedError::Refused { .. }
+                | FeedError::Unauthorized { status: 403, .. }
+                | FeedError::TooLarge
+        );
+        if !is_refused || !self.checkpoint.replicates || self.checkpoint.read > 0 {
+            return Ok(false);
+        }
+        tracing::warn!(resource = %self.resource, %error, "the feed has no endpoint for a whole copy");
+        let capabilities = self.context.feed.capabilities();
+        capabilities.note_replication(self.resource, Some(error));
+        self.checkpoint.replicates = false;
+        self.checkpoint.by_links = self.has_only_links()?;
+        self.checkpoint.positions = vec![Position::start(self.checkpoint.by_links)];
+        Ok(true)
+    }
+
+    /// Returns whether the server cannot be read in the order of keys.
+    pub(super) fn has_only_links(&self) -> Result<bool> {
+        let keys = self.catalog.key_shape(self.resource)?;
+        let capabilities = self.context.feed.capabilities();
+        Ok(keys.has_composite_key() || capabilities.is_read_by_links(self.resource))
     }
 
     /// Compares the number of changes that links led to with the feed's count. If some are

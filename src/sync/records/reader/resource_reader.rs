@@ -63,6 +63,19 @@ impl Reader<'_> {
         self.context.feed.sweep(shape.clone(), filter, select)
     }
 
+    /// Returns the sweep in which the pages are walked: from an endpoint for a whole copy, if
+    /// the reading began there.
+    pub(super) fn walked(&self, sweep: Sweep) -> Sweep {
+        let is_of_keys = self.job() == Job::Reconcile;
+        let feed = self.context.feed;
+        Sweep {
+            replication: (self.checkpoint.replicates)
+                .then(|| feed.replication(self.resource, is_of_keys))
+                .flatten(),
+            ..sweep
+        }
+    }
+
     /// Returns how to apply pages in a transaction.
     pub(super) fn apply_in<'w>(&'w mut self, write: &'w WriteTx<'w>) -> Apply<'w> {
         Apply {
