@@ -3,7 +3,7 @@
 //! # Modules
 //!
 //! ```text
-//! config -> feed (HTTP) -> page of records -> sync (decide) -> mirror (one transaction per page) -> files, report
+//! config -> feed (HTTP) -> page of records -> sync (decide) -> mirror (one transaction per page) -> files, export, report
 //! ```
 //!
 //! Dependencies point one way. In reading order, each module imports only from the
@@ -18,11 +18,12 @@
 //! 7. [`feed`]: the only user of the network, for records and for photos
 //! 8. [`mirror`]: the only user of the database
 //! 9. [`files`]: the only writer in the folder of photos
-//! 10. [`sync`]: the jobs; they decide what to request and how to apply the answers
-//! 11. [`schedule`]: when each job is due, and the daemon that runs it
-//! 12. [`report`]: the state of the mirror, of the syncs and of the market, as values,
+//! 10. `export`: the only writer in the folder of Delta tables (feature `export`)
+//! 11. [`sync`]: the jobs; they decide what to request and how to apply the answers
+//! 12. [`schedule`]: when each job is due, and the daemon that runs it
+//! 13. [`report`]: the state of the mirror, of the syncs and of the market, as values,
 //!     text and HTML
-//! 13. [`cli`]: the command line; the only place that prints and knows exit codes
+//! 14. [`cli`]: the command line; the only place that prints and knows exit codes
 //!
 //! The crate `simulator` is a feed for trying and testing. It does not know this crate.
 //!
@@ -111,6 +112,16 @@
 //! run, and after growing pauses in later runs. Every job starts and ends by removing the
 //! files of soft-deleted rows and the recorded files of interrupted processes.
 //!
+//! # The export
+//!
+//! `export::export` publishes tables of typed Parquet files with a Delta log. After the first
+//! export, triggers note the key of every row that changes, in the transaction of the row. An
+//! export rewrites the files whose ranges of keys were touched, from one read transaction for
+//! all tables, and publishes a commit for each table. The mirror knows the export that wrote
+//! the newest commit. If it finds another one, it exports the table whole. A crash leaves
+//! files that no commit names, and the notes; the next export removes the former and uses the
+//! latter.
+//!
 //! # The daemon
 //!
 //! [`schedule::Daemon`] asks its [`schedule::Timetable`] which job is due. The timetable does
@@ -144,6 +155,8 @@
 pub mod change;
 pub mod cli;
 pub mod config;
+#[cfg(feature = "export")]
+pub mod export;
 pub mod feed;
 pub mod files;
 pub mod mirror;

@@ -155,6 +155,18 @@ pub enum Verb {
         after_help = "Examples:\n  mlsmirror verify\n  mlsmirror verify --sample 1000 --json"
     )]
     Verify(VerifyOptions),
+    /// Publish the tables and the change log as Delta tables
+    ///
+    /// Writes typed Parquet files and a Delta log for DuckDB, Spark, ClickHouse, polars and
+    /// others. The first export writes all rows; later ones rewrite only the files whose rows
+    /// changed. Readers see a table before or after an export, never in between. Exits with 3
+    /// if values do not fit the types of their columns; the table misfits lists them. Needs no
+    /// token; you can run it during a sync.
+    #[cfg(feature = "export")]
+    #[command(
+        after_help = "Examples:\n  mlsmirror export --dry-run\n  mlsmirror export\n  mlsmirror export --dir /data/lake/wfrmls"
+    )]
+    Export(super::options::ExportOptions),
     /// Copy the database to a file, even during a sync
     ///
     /// The copy is consistent and checked. It replaces an earlier copy at FILE once it is

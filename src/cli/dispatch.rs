@@ -44,6 +44,8 @@ fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
         Verb::Check => check::run(arguments, output),
         Verb::Completions(options) => completions::run(options, output),
         Verb::Demo(options) => demo::run(options, output),
+        #[cfg(feature = "export")]
+        Verb::Export(options) => super::verbs::export::run(arguments, options, output),
         Verb::Init(options) => init::run(arguments, options, output),
         Verb::Listing(options) => listing::run(arguments, options, output),
         Verb::Man(options) => man::run(options, output),

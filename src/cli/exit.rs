@@ -66,6 +66,10 @@ impl Exit {
 
     /// Returns the exit for an error.
     pub fn of(error: &anyhow::Error) -> Exit {
+        #[cfg(feature = "export")]
+        if error.is::<crate::export::ForeignExport>() {
+            return Exit::Usage;
+        }
         if error.is::<ConfigError>()
             || error.is::<TokenError>()
             || error.is::<NotAMirror>()

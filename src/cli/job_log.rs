@@ -5,7 +5,7 @@ use super::display_text::{bytes, counted, listed, printable, thousands, time};
 use super::output::WATCH_LOG;
 use crate::mirror::{Job, RunCounts, RunStatus, RunSummary};
 use crate::schedule::{EndedJob, JobOutcome};
-use crate::sync::Report;
+use crate::sync::{ExportCounts, Report};
 
 /// Logs at a level that is not known before run time.
 macro_rules! log {
@@ -109,6 +109,9 @@ fn describe(ended: &EndedJob<'_>) -> String {
 }
 
 fn describe_report(report: &Report) -> String {
+    if let Some(exported) = &report.exported {
+        return describe_export(exported);
+    }
     let counts = sum_counts(report);
     let parts = count_parts(&counts, report);
     let mut text = if parts.is_empty() {
@@ -123,6 +126,22 @@ fn describe_report(report: &Report) -> String {
     );
     if let Some(error) = first_error(report) {
         text += &format!("; {error}");
+    }
+    text
+}
+
+fn describe_export(exported: &ExportCounts) -> String {
+    let mut text = match exported.tables {
+        0 => "nothing new".to_owned(),
+        tables => format!(
+            "{} with {} written",
+            counted(tables, ("table", "tables")),
+            counted(exported.rows, ("row", "rows"))
+        ),
+    };
+    if exported.misfits > 0 {
+        let values = counted(exported.misfits, ("value does", "values do"));
+        text += &format!("; {values} not fit their columns, see the table misfits");
     }
     text
 }

@@ -208,6 +208,18 @@ pub struct BackupOptions {
     pub file: PathBuf,
 }
 
+/// The options of `export`.
+#[cfg(feature = "export")]
+#[derive(Args, Debug)]
+pub struct ExportOptions {
+    /// Folder of the tables, instead of export.dir
+    #[arg(long)]
+    pub dir: Option<PathBuf>,
+    /// Write nothing; print which tables would be written
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
 /// The options of `simulate`.
 #[derive(Args, Debug)]
 pub struct SimulateOptions {

@@ -27,6 +27,8 @@ pub struct Schedule {
     pub reconcile: When,
     /// The download of photos.
     pub media: When,
+    /// The export.
+    pub export: When,
 }
 
 /// When one job is due.
@@ -38,6 +40,8 @@ pub enum When {
     Every(Duration),
     /// At the times of five cron fields.
     Cron(Box<Cron>),
+    /// After each job that changes the mirror, written `after sync`. Only for the export.
+    AfterSync,
 }
 
 impl When {
@@ -70,7 +74,7 @@ impl When {
     /// autumn repeats runs once, unless it runs every hour.
     pub fn next_after(&self, moment: DateTime<Utc>, timezone: Tz) -> Option<DateTime<Utc>> {
         match self {
-            When::Never => None,
+            When::Never | When::AfterSync => None,
             When::Every(every) => moment.checked_add_signed(TimeDelta::from_std(*every).ok()?),
             When::Cron(cron) => {
                 let moment = moment.with_timezone(&timezone);
@@ -94,6 +98,7 @@ impl fmt::Display for When {
             When::Never => Ok(()),
             When::Every(every) => write!(f, "every {}", units::duration_text(*every)),
             When::Cron(cron) => f.write_str(cron.as_str()),
+            When::AfterSync => f.write_str("after sync"),
         }
     }
 }

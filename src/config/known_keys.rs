@@ -9,7 +9,7 @@ use super::section_reader::Origin;
 
 /// The sections with their keys, in the order of the template. A section whose keys are
 /// names of the user's own is only a key of its parent.
-pub(super) const SECTIONS: [(&str, &[&str]); 10] = [
+pub(super) const SECTIONS: [(&str, &[&str]); 11] = [
     (
         "feed",
         &[
@@ -71,6 +71,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 10] = [
             "deletions",
             "reconcile",
             "media",
+            "export",
         ],
     ),
     (
@@ -87,6 +88,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 10] = [
             "max_bytes",
         ],
     ),
+    ("export", &["dir", "keep"]),
     ("retention", &["deleted", "changes", "runs"]),
     ("watch", &["metrics"]),
     ("monitor", &["transitions", "command", "timeout"]),

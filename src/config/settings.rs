@@ -31,6 +31,8 @@ pub struct Config {
     pub schedule: Schedule,
     /// `[media]`: how photos are downloaded.
     pub media: Media,
+    /// `[export]`: where and how long exported tables are kept.
+    pub export: Export,
     /// `[retention]`: how long history is kept.
     pub retention: Retention,
     /// `[watch]`: the metrics of the daemon.
@@ -162,6 +164,15 @@ pub struct Media {
     pub url_life: Option<Duration>,
     /// The size of the largest file to keep. None = no limit.
     pub max_bytes: Option<NonZeroU64>,
+}
+
+/// Where and how long exported tables are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Export {
+    /// The folder of the tables. A relative path starts at the folder of the configuration.
+    pub dir: PathBuf,
+    /// How long past versions of the tables stay readable. None = for ever.
+    pub keep: Option<Duration>,
 }
 
 /// How long history is kept. None = for ever.

@@ -107,6 +107,7 @@ monitor = "*/15 * * * *"
 deletions = "0 3 * * *"
 reconcile = "{reconcile}"
 media = ""
+export = ""  # or "after sync"
 
 [media]
 max_concurrent_downloads = 8  # 1 to 64
@@ -118,6 +119,10 @@ token_hosts = {token_hosts:?}  # no other host receives it
 size = "{size}"  # the ImageSizeDescription to mirror, if a photo has a row for each size; "" = all
 url_life = "{url_life}"  # how long a photo's URL works; "0" = without an end
 max_bytes = "50MB"  # a larger file is not kept
+
+[export]  # Delta tables of the mirror for other engines; docs/lake.md
+dir = "lake"  # a folder of its own
+keep = "30d"  # how long past versions stay readable; "0" = for ever
 
 [retention]  # how long they stay; "0" = for ever
 deleted = "0"

@@ -77,6 +77,7 @@ fn the_defaults_are_those_of_the_contract() {
             deletions: cron("0 3 * * *"),
             reconcile: When::Never,
             media: When::Never,
+            export: When::Never,
         },
         media: Media {
             max_concurrent_downloads: 8,
@@ -88,6 +89,10 @@ fn the_defaults_are_those_of_the_contract() {
             size: None,
             url_life: None,
             max_bytes: NonZeroU64::new(50_000_000),
+        },
+        export: Export {
+            dir: "lake".into(),
+            keep: Some(secs(30 * 86_400)),
         },
         retention: Retention {
             deleted: None,
@@ -207,6 +212,23 @@ fn settings_replace_the_defaults_of_a_profile() {
     assert_eq!(config.sync.overlap, Duration::from_secs(3_600));
     assert_eq!(config.schedule.timezone, chrono_tz::America::Chicago);
     assert_eq!(config.schedule.reconcile, When::Never);
+}
+
+#[test]
+fn an_export_has_a_folder_of_its_own_and_may_follow_each_sync() {
+    let config = parsed("[schedule]\nexport = \"after sync\"\n[export]\ndir = \"a\"\nkeep = \"0\"");
+    assert_eq!(config.schedule.export, When::AfterSync);
+    assert_eq!(config.export.dir, Path::new("a"));
+    assert_eq!(config.export.keep, None);
+    assert_error(
+        "[export]\ndir = \"media/lake\"",
+        "2: `dir` must be a folder of its own: it and `media_dir` share a folder",
+    );
+    assert_error(
+        "[schedule]\nmedia = \"after sync\"",
+        "2: `media` must be five cron fields of times that occur, such as \"0 * * * *\", \
+         \"every 15m\", or \"\" for never, not \"after sync\"",
+    );
 }
 
 #[test]
@@ -391,7 +413,7 @@ fn an_unknown_key_is_named_with_a_suggestion() {
     assert_error(
         "[other]",
         "1: unknown section [other]; known are [feed], [mirror], [sync], [schedule], [media], \
-         [retention], [watch], [monitor], [[alerts]]",
+         [export], [retention], [watch], [monitor], [[alerts]]",
     );
     assert_error("feed = 1", "1: `feed` must be a section: write [feed]");
     assert_error(

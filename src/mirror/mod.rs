@@ -9,6 +9,7 @@
 
 mod about;
 mod database;
+mod export;
 mod log;
 mod objects;
 mod open;
@@ -29,6 +30,7 @@ pub use about::{
     MarketEvent, MarketFields, Statuses, TableOrView, UtcOffset, WrongCondition,
 };
 pub use database::Mirror;
+pub use export::{ExportRow, ExportTable, ExportedVersion, KeyRange, PublishedTable};
 pub use log::{
     AlertBatch, ChangeCategory, ChangeCount, ChangeFilter, ChangeKind, ChangeLog, ChangeReader,
     ChangeRow, ChangedListing, ChangedOpenHouse, ChangedRecord, NoListing, ReportedChange,

@@ -94,7 +94,7 @@ pub(super) fn resources(connection: &Connection) -> rusqlite::Result<Vec<Resourc
 }
 
 /// Returns whether the rows of a resource belong to listings.
-fn has_parent(connection: &Connection, resource: Resource) -> rusqlite::Result<bool> {
+pub(super) fn has_parent(connection: &Connection, resource: Resource) -> rusqlite::Result<bool> {
     connection
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM pragma_table_info(?1) WHERE name = 'listing_key')",

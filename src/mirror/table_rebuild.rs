@@ -6,6 +6,7 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
 use crate::mirror::WriteTx;
+use crate::mirror::export::EXPORT_TRIGGERS;
 use crate::mirror::sql::quoted;
 use crate::record::FieldShape;
 
@@ -39,7 +40,8 @@ impl WriteTx<'_> {
     /// Creates a table again and copies the values of `columns`. `create` receives the name
     /// that the new table has until it replaces the old one. SQLite converts each value to
     /// the type of its column. Indexes, triggers and views stay, and so do rows of other
-    /// tables that refer to the table.
+    /// tables that refer to the table. Only the triggers of the export do not stay: without
+    /// them, the table is exported whole.
     pub(super) fn rebuild_table(
         &self,
         table: &str,
@@ -75,9 +77,10 @@ fn replace(
     let objects: Vec<String> = db
         .prepare_cached(
             "SELECT sql FROM sqlite_schema
-             WHERE tbl_name = ?1 AND type IN ('index', 'trigger') AND sql IS NOT NULL",
+             WHERE tbl_name = ?1 AND type IN ('index', 'trigger') AND sql IS NOT NULL
+               AND NOT (type = 'trigger' AND instr(name, ?2) = 1)",
         )?
-        .query_map([table], |row| row.get(0))?
+        .query_map([table, EXPORT_TRIGGERS], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     let rebuilt = format!("_{table}_rebuilt");
     create(&rebuilt)?;

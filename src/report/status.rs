@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::condition::Condition;
 use crate::config::{Config, When};
-use crate::mirror::{Backlog, LastRun, Lease, LeaseHolder, Mirror, RequestLedger};
+use crate::mirror::{Backlog, Job, LastRun, Lease, LeaseHolder, Mirror, RequestLedger, RunStatus};
 use crate::resource::Resource;
 use crate::schedule::ScheduledJob;
 use crate::sync;
@@ -132,7 +132,8 @@ pub fn status(
     }
     let ledger = mirror.request_ledger()?;
     let watching = mirror.lease_holder(Lease::Watch)?;
-    let runs = mirror.last_runs()?;
+    let mut runs = mirror.last_runs()?;
+    runs.extend(last_export(mirror)?);
     let jobs = jobs(config, &runs, watching.is_some().then_some(now));
     let media_folder = sync::inspect_media_folder(config, mirror)?;
     let (files, media_bytes) = match (&media_folder, photo_files) {
@@ -165,6 +166,19 @@ pub fn status(
         }),
         conditions,
     })
+}
+
+/// Returns the last export that published a table. It is no run of a sync.
+fn last_export(mirror: &Mirror) -> anyhow::Result<Option<LastRun>> {
+    let exported_at = mirror.last_started(Job::Export)?;
+    Ok(exported_at.map(|at| LastRun {
+        job: Job::Export.to_string(),
+        resource: String::new(),
+        status: RunStatus::Succeeded.as_str().to_owned(),
+        started_at: at.clone(),
+        finished_at: Some(at),
+        error: None,
+    }))
 }
 
 fn resource_status(

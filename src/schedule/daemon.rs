@@ -11,6 +11,8 @@ use crate::config::{Alert, Config, When};
 use crate::feed::{Feed, FeedError};
 use crate::mirror::{Lease, LeaseTaken, Mirror, WantedPhotos};
 use crate::stop::Stop;
+#[cfg(feature = "export")]
+use crate::sync::ExportCounts;
 use crate::sync::{self, AlertHost, AlertLine, Context, Ending, Report, ReportError};
 use crate::value::instant;
 
@@ -137,7 +139,10 @@ impl<'h> Daemon<'h> {
     fn run_and_reschedule(&mut self, job: ScheduledJob) {
         self.host.job_started(job);
         let (started_at, started) = (Utc::now(), Instant::now());
-        let result = self.run_with_lease(job);
+        let result = match job {
+            ScheduledJob::Export => self.run_export(),
+            _ => self.run_with_lease(job),
+        };
         let report = sync::naming_database(&self.config, result);
 
         let outcome = outcome(&report);
@@ -146,6 +151,10 @@ impl<'h> Daemon<'h> {
             self.feed = None;
         }
         self.timetable.ran(job, started_at, Utc::now(), outcome);
+        let changes_mirror = !matches!(job, ScheduledJob::Monitor | ScheduledJob::Export);
+        if changes_mirror && outcome == JobOutcome::Ran {
+            self.timetable.synced(Utc::now());
+        }
 
         self.host.job_ended(&EndedJob {
             job,
@@ -180,6 +189,42 @@ impl<'h> Daemon<'h> {
         Ok(report)
     }
 
+    /// Exports the mirror. That needs neither the feed nor the lease of syncs.
+    #[cfg(feature = "export")]
+    fn run_export(&self) -> anyhow::Result<Report> {
+        use crate::export::{ExportSettings, RowsPerFile, export};
+
+        let mut mirror = Mirror::open_to_read(&self.config.mirror.database)?;
+        let settings = ExportSettings {
+            dir: &self.config.export.dir,
+            keep: self.config.export.keep,
+            rows_per_file: RowsPerFile::default(),
+        };
+        let exported = export(&mut mirror, &settings, &|_| match self.stop.requested() {
+            Some(signal) => Err(FeedError::Interrupted(signal).into()),
+            None => Ok(()),
+        })?;
+        let tables = &exported.tables;
+        Ok(Report {
+            exported: Some(ExportCounts {
+                tables: tables.len() as u64,
+                rows: tables.iter().map(|table| table.written_rows).sum(),
+                misfits: exported.misfits,
+            }),
+            ending: if exported.misfits > 0 {
+                Ending::Partial
+            } else {
+                Ending::Done
+            },
+            ..Report::default()
+        })
+    }
+
+    #[cfg(not(feature = "export"))]
+    fn run_export(&self) -> anyhow::Result<Report> {
+        anyhow::bail!("this program was built without the feature `export`")
+    }
+
     fn run_job(
         &self,
         context: &Context<'_>,
@@ -200,6 +245,8 @@ impl<'h> Daemon<'h> {
                 sync::monitor(context, mirror, resources, &mut host)?
             }
             ScheduledJob::Media => sync::media(context, mirror, WantedPhotos::Due)?,
+            // It needs no connection.
+            ScheduledJob::Export => self.run_export()?,
         };
 
         // Without a schedule of their own, photos are downloaded after the jobs that add
@@ -278,6 +325,7 @@ fn outcome(report: &anyhow::Result<Report>) -> JobOutcome {
         Err(error) if error.is::<LeaseTaken>() => JobOutcome::Busy,
         Err(error) => match error.downcast_ref() {
             Some(FeedError::Unauthorized { .. }) => JobOutcome::Refused,
+            Some(FeedError::Interrupted(_)) => JobOutcome::Ran,
             _ => JobOutcome::Failed,
         },
     }

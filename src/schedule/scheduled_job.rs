@@ -20,18 +20,21 @@ pub enum ScheduledJob {
     Monitor,
     /// The photo downloads.
     Media,
+    /// The export of Delta tables.
+    Export,
 }
 
 impl ScheduledJob {
     /// All jobs, in the order in which they run if several are due at once. Later jobs
     /// need not fetch again the records that earlier ones fetched.
-    pub const ALL: [ScheduledJob; 6] = [
+    pub const ALL: [ScheduledJob; 7] = [
         ScheduledJob::Full,
         ScheduledJob::Reconcile,
         ScheduledJob::Incremental,
         ScheduledJob::Deletions,
         ScheduledJob::Monitor,
         ScheduledJob::Media,
+        ScheduledJob::Export,
     ];
 
     /// Returns the configured times of the job.
@@ -43,6 +46,7 @@ impl ScheduledJob {
             ScheduledJob::Deletions => &schedule.deletions,
             ScheduledJob::Monitor => &schedule.monitor,
             ScheduledJob::Media => &schedule.media,
+            ScheduledJob::Export => &schedule.export,
         }
     }
 
@@ -55,6 +59,7 @@ impl ScheduledJob {
             ScheduledJob::Deletions => Job::Deletions,
             ScheduledJob::Monitor => Job::Monitor,
             ScheduledJob::Media => Job::Media,
+            ScheduledJob::Export => Job::Export,
         }
     }
 }

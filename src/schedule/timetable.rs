@@ -86,12 +86,10 @@ impl Timetable {
     }
 
     fn due(&self, entry: &Entry) -> Option<DateTime<Utc>> {
-        let regular = entry.when.next_after(entry.since, self.timezone)?;
+        let regular = entry.when.next_after(entry.since, self.timezone);
+        let retry = entry.retry.map(|(retry, _)| retry);
         // A retry never comes later than the next regular time.
-        let due = match entry.retry {
-            Some((retry, _)) => retry.min(regular),
-            None => regular,
-        };
+        let due = retry.into_iter().chain(regular).min()?;
         Some(self.held_until.map_or(due, |held| due.max(held)))
     }
 
@@ -118,6 +116,14 @@ impl Timetable {
         };
         entry.retry = Some((at, 0));
         true
+    }
+
+    /// Makes the export due at this time if it follows jobs that change the mirror.
+    pub fn synced(&mut self, at: DateTime<Utc>) {
+        let mut entries = self.entries.iter();
+        if entries.any(|entry| entry.when == When::AfterSync) {
+            self.make_due(ScheduledJob::Export, at);
+        }
     }
 
     /// Records that a job ran, and plans its next try.
@@ -171,6 +177,9 @@ mod tests {
                 .iter()
                 .find(|(job, _)| *job == name)
                 .map_or("", |(_, text)| text);
+            if text == "after sync" {
+                return When::AfterSync;
+            }
             When::parse(text).expect("a schedule of a test")
         };
         Schedule {
@@ -181,6 +190,7 @@ mod tests {
             deletions: when("deletions"),
             reconcile: when("reconcile"),
             media: when("media"),
+            export: when("export"),
         }
     }
 
@@ -299,6 +309,21 @@ mod tests {
         table.ran(MONITOR, at("11:00:00"), at("11:00:00"), JobOutcome::Ran);
         assert!(!table.follow_clock(at("10:59:58")));
         assert_eq!(table.next_of(MONITOR), Some(at("11:00:00")));
+    }
+
+    #[test]
+    fn an_export_after_syncs_is_due_once_after_each_and_is_tried_again() {
+        let jobs = [("incremental", "0 * * * *"), ("export", "after sync")];
+        let mut table = Timetable::new(&schedule(&jobs), at("10:50:00"), |_| None);
+        assert_eq!(table.next_of(ScheduledJob::Export), None);
+        table.ran(INCREMENTAL, at("11:00:00"), at("11:00:05"), JobOutcome::Ran);
+        table.synced(at("11:00:05"));
+        let export = ScheduledJob::Export;
+        assert_eq!(table.next(), Some((at("11:00:05"), export)));
+        table.ran(export, at("11:00:05"), at("11:00:09"), JobOutcome::Failed);
+        assert_eq!(table.next(), Some((at("11:01:09"), export)));
+        table.ran(export, at("11:01:09"), at("11:01:10"), JobOutcome::Ran);
+        assert_eq!(table.next_of(export), None);
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub use media_folder::{
 pub use open_for_sync::{
     DatabaseUnwritable, are_credentials_refused, naming_database, open_for_sync, share_budget,
 };
-pub use outcome::{Advice, DeletedCount, Ending, FileCounts, Misconfigured, Report};
+pub use outcome::{Advice, DeletedCount, Ending, ExportCounts, FileCounts, Misconfigured, Report};
 pub use photos::missing_files::count_missing;
 pub use progress::{Note, PhotoProgress, Progress, Unwatched};
 pub use saved_capabilities::remember_capabilities;

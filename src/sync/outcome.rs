@@ -77,8 +77,21 @@ pub struct Report {
     pub purged: Purged,
     /// Ways for the user to solve the problems of the job.
     pub advice: BTreeSet<Advice>,
+    /// What an export wrote.
+    pub exported: Option<ExportCounts>,
     /// How the job ended.
     pub ending: Ending,
+}
+
+/// What an export wrote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExportCounts {
+    /// Tables with a new version.
+    pub tables: u64,
+    /// Rows in new files.
+    pub rows: u64,
+    /// Values that their columns cannot hold, in all exported rows.
+    pub misfits: u64,
 }
 
 impl Report {
@@ -99,6 +112,7 @@ impl Report {
         self.purged.rows += more.purged.rows;
         self.purged.changes += more.purged.changes;
         self.purged.runs += more.purged.runs;
+        self.exported = self.exported.or(more.exported);
         self.advice.extend(more.advice);
         self.ending = std::mem::take(&mut self.ending).max(more.ending);
     }

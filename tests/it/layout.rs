@@ -8,8 +8,8 @@ use std::{
 use crate::source::{Crate, Source};
 
 /// Each module uses only those before it.
-const MODULES: [&str; 12] = [
-    "resource", "value", "record", "change", "config", "feed", "mirror", "files", "sync",
+const MODULES: [&str; 13] = [
+    "resource", "value", "record", "change", "config", "feed", "mirror", "files", "export", "sync",
     "schedule", "report", "cli",
 ];
 
@@ -397,9 +397,11 @@ fn only_files_writes_to_the_photo_folder() {
         ".persist",
         "generate_to",
     ];
-    // These write files that a command names, the demo's folder, the database and its copy.
+    // These write files that a command names, the demo's folder, the database and its copy,
+    // and the folder of Delta tables.
     let others = [
         "files/",
+        "export/",
         "cli/verbs/demo.rs",
         "cli/verbs/man.rs",
         "cli/whole_file.rs",

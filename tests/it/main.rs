@@ -18,6 +18,8 @@ mod declarations;
 mod deletions;
 mod documents;
 mod events;
+#[cfg(feature = "export")]
+mod export;
 mod faults;
 mod feed_filter;
 mod fields;

@@ -5,6 +5,8 @@ pub mod changes;
 pub mod check;
 pub mod completions;
 pub mod demo;
+#[cfg(feature = "export")]
+pub mod export;
 pub mod init;
 pub mod listing;
 pub mod man;

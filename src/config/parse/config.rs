@@ -7,7 +7,7 @@ use toml::de::DeTable;
 use super::alert_sections::alerts;
 use super::feed_section::feed_section;
 use super::fields::Result;
-use super::mirror_section::mirror_section;
+use super::mirror_section::{export_section, mirror_section};
 use super::schedule_section::schedule_section;
 use super::small_sections::{media_section, retention_section, watch_section};
 use super::sync_section::sync_section;
@@ -27,8 +27,10 @@ pub(in crate::config) fn config(text: &str, path: &Path) -> Result<Config> {
     require_known(root, origin)?;
     let section = |name| Section::of(root, name, origin);
     let feed = feed_section(section("feed"))?;
+    let mirror = mirror_section(section("mirror"))?;
     Ok(Config {
-        mirror: mirror_section(section("mirror"))?,
+        export: export_section(section("export"), &mirror)?,
+        mirror,
         sync: sync_section(section("sync"), feed.profile)?,
         schedule: schedule_section(section("schedule"), feed.profile)?,
         media: media_section(section("media"), feed.profile)?,

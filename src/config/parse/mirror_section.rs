@@ -1,26 +1,17 @@
-//! Parses `[mirror]`.
+//! Parses `[mirror]` and `[export]`: the folders.
 
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
-use super::fields::Result;
+use super::fields::{Result, unless_zero};
 use crate::config::section_reader::Section;
-use crate::config::settings::Mirror;
+use crate::config::settings::{Export, Mirror};
 
 pub(super) fn mirror_section(section: Section<'_>) -> Result<Mirror> {
     let file = section.origin.path;
-    let folder = file.parent().unwrap_or(Path::new(""));
-    let path = |key: &str, default: &str| match section.value(key) {
-        None => Ok(folder.join(default)),
-        Some(value) => match value.text()? {
-            text if text == "~" || text.starts_with("~/") => {
-                Err(value.fail("must be a whole path: `~` is not expanded"))
-            }
-            text => Ok(folder.join(text)),
-        },
-    };
     let mirror = Mirror {
-        database: path("database", "mirror.db")?,
-        media_dir: path("media_dir", "media")?,
+        database: path(section, "database", "mirror.db")?,
+        media_dir: path(section, "media_dir", "media")?,
         configuration: file.to_owned(),
     };
     let media = normalized(&mirror.media_dir);
@@ -42,6 +33,38 @@ pub(super) fn mirror_section(section: Section<'_>) -> Result<Mirror> {
         }
     }
     Ok(mirror)
+}
+
+/// Parses `[export]`.
+pub(super) fn export_section(section: Section<'_>, mirror: &Mirror) -> Result<Export> {
+    let dir = path(section, "dir", "lake")?;
+    let [own, media] = [&dir, &mirror.media_dir].map(|dir| normalized(dir));
+    if own.starts_with(&media) || media.starts_with(&own) {
+        let wrong = "must be a folder of its own: it and `media_dir` share a folder";
+        return Err(match section.value("dir") {
+            Some(value) => value.fail(wrong),
+            None => section.fail(format!("`dir` {wrong}")),
+        });
+    }
+    let month = Duration::from_secs(30 * 86_400);
+    Ok(Export {
+        dir,
+        keep: unless_zero(section.duration("keep", month)?),
+    })
+}
+
+/// Parses a path. A relative one starts at the folder of the configuration.
+fn path(section: Section<'_>, key: &str, default: &str) -> Result<PathBuf> {
+    let folder = section.origin.path.parent().unwrap_or(Path::new(""));
+    match section.value(key) {
+        None => Ok(folder.join(default)),
+        Some(value) => match value.text()? {
+            text if text == "~" || text.starts_with("~/") => {
+                Err(value.fail("must be a whole path: `~` is not expanded"))
+            }
+            text => Ok(folder.join(text)),
+        },
+    }
 }
 
 /// Returns the absolute path with `.` and `..` resolved. Links are not followed.

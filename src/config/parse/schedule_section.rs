@@ -33,5 +33,9 @@ pub(super) fn schedule_section(section: Section<'_>, profile: &Profile) -> Resul
         deletions: when("deletions", "0 3 * * *")?,
         reconcile: when("reconcile", profile.reconcile)?,
         media: when("media", "")?,
+        export: match section.value("export").map(Value::any_text).transpose()? {
+            Some("after sync") => When::AfterSync,
+            _ => when("export", "")?,
+        },
     })
 }

@@ -1,4 +1,4 @@
-//! Leases: only one process syncs a mirror, and only one watches it.
+//! Leases: only one process syncs a mirror, one watches it, and one exports it.
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 use serde::Serialize;
@@ -13,6 +13,8 @@ pub enum Lease {
     Sync,
     /// Running jobs on their schedule while the daemon runs.
     Watch,
+    /// Publishing the tables while an export runs.
+    Export,
 }
 
 impl Lease {
@@ -20,6 +22,7 @@ impl Lease {
         match self {
             Lease::Sync => "sync",
             Lease::Watch => "watch",
+            Lease::Export => "export",
         }
     }
 }
@@ -72,6 +75,7 @@ impl Mirror {
             let doing = match lease {
                 Lease::Sync => "is syncing this mirror",
                 Lease::Watch => "is watching this mirror",
+                Lease::Export => "is exporting this mirror",
             };
             return Err(LeaseTaken { holder, doing }.into());
         }

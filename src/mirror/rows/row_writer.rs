@@ -4,6 +4,7 @@ use rusqlite::{CachedStatement, Connection};
 
 use super::row_comparison::{RowReader, StoredRow, filled_columns};
 use crate::mirror::WriteTx;
+use crate::mirror::export::EXPORT_TRIGGERS;
 use crate::mirror::sql::{SqlValue, quoted};
 use crate::record::{Record, Shape};
 use crate::resource::Resource;
@@ -108,8 +109,11 @@ impl Rows<'_> {
         let table = self.shape.resource.table();
         let triggers = self
             .connection
-            .prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1")?
-            .query_map([table], |row| row.get(0))?
+            .prepare(
+                "SELECT name FROM sqlite_schema
+                 WHERE type = 'trigger' AND tbl_name = ?1 AND instr(name, ?2) <> 1",
+            )?
+            .query_map([table, EXPORT_TRIGGERS], |row| row.get(0))?
             .collect::<rusqlite::Result<Vec<String>>>()?;
         let error = DroppedWrite {
             table,

@@ -19,6 +19,8 @@ pub enum Job {
     Media,
     /// Reports status changes.
     Monitor,
+    /// Publishes the tables. It has no row in `sync_runs`: `_exports` records it.
+    Export,
 }
 
 impl Job {
@@ -32,6 +34,7 @@ impl Job {
             Job::Refresh => "refresh",
             Job::Media => "media",
             Job::Monitor => "monitor",
+            Job::Export => "export",
         }
     }
 }

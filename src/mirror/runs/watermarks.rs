@@ -54,10 +54,12 @@ impl Mirror {
             .optional()
     }
 
-    /// Returns when a run of a job was last started, UTC.
+    /// Returns when a run of a job was last started, UTC; for the export, when it last
+    /// published a table.
     pub fn last_started(&self, job: Job) -> rusqlite::Result<Option<String>> {
         self.connection.query_row(
-            "SELECT max(started_at) FROM sync_runs WHERE job = ?1",
+            "SELECT CASE ?1 WHEN 'export' THEN (SELECT max(exported_at) FROM _exports)
+                    ELSE (SELECT max(started_at) FROM sync_runs WHERE job = ?1) END",
             [job.as_str()],
             |row| row.get(0),
         )

@@ -4,6 +4,8 @@
 mod comparison;
 mod database;
 mod declared_feed;
+#[cfg(feature = "export")]
+mod delta;
 mod dialects;
 mod feed;
 mod hidden;
@@ -17,6 +19,8 @@ mod server;
 pub use comparison::*;
 pub use database::*;
 pub use declared_feed::*;
+#[cfg(feature = "export")]
+pub use delta::*;
 pub use dialects::*;
 pub use feed::*;
 pub use hidden::*;

@@ -1,0 +1,305 @@
+//! The types of exported columns, and how stored values become values of these types.
+
+use std::fmt;
+
+use crate::value::ValueRef;
+
+/// The precision and scale of decimals whose field declares no scale. They are those of
+/// Spark for decimals of unknown size.
+const UNDECLARED: Decimal = Decimal {
+    precision: 38,
+    scale: 18,
+};
+
+/// The largest precision that readers support.
+const LARGEST_PRECISION: u8 = 38;
+
+/// The most digits of a decimal that is stored as a 64-bit integer.
+const LONG_DIGITS: u8 = 18;
+
+/// The size of a decimal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Decimal {
+    /// The number of digits.
+    pub precision: u8,
+    /// The number of digits after the point.
+    pub scale: u8,
+}
+
+/// The type of an exported column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ColumnType {
+    Boolean,
+    Date,
+    Decimal(Decimal),
+    Double,
+    Long,
+    String,
+    Timestamp,
+}
+
+/// A value of an exported column.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Cell<'v> {
+    Boolean(bool),
+    /// Days since 1970-01-01.
+    Date(i32),
+    /// The digits of a decimal as a whole number.
+    Decimal(i128),
+    Double(f64),
+    Long(i64),
+    Text(&'v str),
+    /// A number that a column of texts has.
+    OwnText(Number),
+    /// Microseconds since 1970-01-01 00:00:00 UTC.
+    Timestamp(i64),
+}
+
+/// A number that is exported as text.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Number {
+    Integer(i64),
+    Real(f64),
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Number::Integer(number) => number.fmt(f),
+            Number::Real(number) => number.fmt(f),
+        }
+    }
+}
+
+/// The column cannot hold the value.
+#[derive(Debug)]
+pub(super) struct Misfit;
+
+impl ColumnType {
+    /// Returns the type for a declared type such as `DECIMAL(14,2)`.
+    pub fn of(declared: &str) -> ColumnType {
+        let (name, size) = declared.split_once('(').unwrap_or((declared, ""));
+        match name.trim().to_ascii_uppercase().as_str() {
+            "BOOLEAN" => ColumnType::Boolean,
+            "DATE" => ColumnType::Date,
+            "DECIMAL" | "NUMERIC" => ColumnType::Decimal(Decimal::of(size)),
+            "REAL" | "DOUBLE" | "FLOAT" => ColumnType::Double,
+            "INTEGER" | "INT" | "BIGINT" => ColumnType::Long,
+            "TIMESTAMP" => ColumnType::Timestamp,
+            _ => ColumnType::String,
+        }
+    }
+
+    /// Converts a value, which is not NULL.
+    pub fn cell(self, value: ValueRef<'_>) -> Result<Cell<'_>, Misfit> {
+        let cell = match (self, value) {
+            (ColumnType::Boolean, ValueRef::Integer(0)) => Some(Cell::Boolean(false)),
+            (ColumnType::Boolean, ValueRef::Integer(1)) => Some(Cell::Boolean(true)),
+            (ColumnType::Date, ValueRef::Text(text)) => days(text).map(Cell::Date),
+            (ColumnType::Decimal(size), value) => size.digits(value).map(Cell::Decimal),
+            (ColumnType::Double, ValueRef::Real(number)) => Some(Cell::Double(number)),
+            (ColumnType::Double, ValueRef::Integer(number)) => Some(Cell::Double(number as f64)),
+            (ColumnType::Long, ValueRef::Integer(number)) => Some(Cell::Long(number)),
+            (ColumnType::Timestamp, ValueRef::Text(text)) => {
+                microseconds(text).map(Cell::Timestamp)
+            }
+            (ColumnType::String, value) => match value {
+                ValueRef::Text("\0") | ValueRef::Null => None,
+                ValueRef::Text(text) => Some(Cell::Text(text)),
+                ValueRef::Integer(number) => Some(Cell::OwnText(Number::Integer(number))),
+                ValueRef::Real(number) => Some(Cell::OwnText(Number::Real(number))),
+            },
+            _ => None,
+        };
+        cell.ok_or(Misfit)
+    }
+}
+
+impl fmt::Display for ColumnType {
+    /// Writes the name of the type in a Delta schema.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ColumnType::Boolean => "boolean",
+            ColumnType::Date => "date",
+            ColumnType::Double => "double",
+            ColumnType::Long => "long",
+            ColumnType::String => "string",
+            ColumnType::Timestamp => "timestamp",
+            ColumnType::Decimal(Decimal { precision, scale }) => {
+                return write!(f, "decimal({precision},{scale})");
+            }
+        })
+    }
+}
+
+impl Decimal {
+    /// Parses the rest of a declared type: `14,2)`.
+    fn of(size: &str) -> Decimal {
+        let numbers = size.trim_end_matches([')', ' ']).split_once(',');
+        let parsed = numbers.and_then(|(precision, scale)| {
+            let (precision, scale) = (precision.trim().parse().ok()?, scale.trim().parse().ok()?);
+            Some(Decimal { precision, scale })
+        });
+        let is_supported = |size: &Decimal| {
+            (1..=LARGEST_PRECISION).contains(&size.precision) && size.scale <= size.precision
+        };
+        parsed.filter(is_supported).unwrap_or(UNDECLARED)
+    }
+
+    /// Returns whether the digits fit a 64-bit integer.
+    pub fn is_long(self) -> bool {
+        self.precision <= LONG_DIGITS
+    }
+
+    /// Returns the digits of a number. None if it has more digits than the column, before or
+    /// after the point.
+    fn digits(self, value: ValueRef<'_>) -> Option<i128> {
+        let digits = match value {
+            ValueRef::Integer(number) => {
+                i128::from(number).checked_mul(10_i128.pow(self.scale.into()))?
+            }
+            ValueRef::Real(number) => self.rounded(number).or_else(|| self.spelled(number))?,
+            ValueRef::Null | ValueRef::Text(_) => return None,
+        };
+        (digits.unsigned_abs() < 10_u128.pow(self.precision.into())).then_some(digits)
+    }
+
+    /// Returns the digits of a number that is the nearest one to a decimal of this scale.
+    /// None if that cannot be computed exactly.
+    fn rounded(self, number: f64) -> Option<i128> {
+        /// From here on, not every whole number is a float.
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        let power = 10_f64.powi(self.scale.into());
+        let digits = (number * power).round();
+        // Powers of ten up to 10^22 are exact, so the quotient is the nearest float.
+        let is_exact = self.scale <= 22 && digits.abs() < EXACT && digits / power == number;
+        is_exact.then_some(digits as i128)
+    }
+
+    /// Returns the digits of the shortest decimal for a number.
+    fn spelled(self, number: f64) -> Option<i128> {
+        let text = number.to_string();
+        let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+        let scale = usize::from(self.scale);
+        if fraction.len() > scale {
+            return None;
+        }
+        format!("{whole}{fraction:0<scale$}").parse().ok()
+    }
+}
+
+/// Returns the number that the digits at these positions form.
+fn digits(text: &[u8], from: usize, to: usize) -> Option<u32> {
+    let digits = text.get(from..to)?.iter();
+    digits
+        .map(|digit| digit.is_ascii_digit().then(|| u32::from(digit - b'0')))
+        .try_fold(0, |number, digit| Some(number * 10 + digit?))
+}
+
+/// Returns the days from 1970-01-01 to a date in storage form.
+fn days(text: &str) -> Option<i32> {
+    (text.len() == 10).then(|| day(text.as_bytes()))?
+}
+
+fn day(text: &[u8]) -> Option<i32> {
+    /// The days from the first day of the common era, which has the number 1, to 1970-01-01.
+    const EPOCH: i32 = 719_163;
+    if text.get(4) != Some(&b'-') || text.get(7) != Some(&b'-') {
+        return None;
+    }
+    let [year, month, day] = [(0, 4), (5, 7), (8, 10)].map(|(from, to)| digits(text, from, to));
+    let date = chrono::NaiveDate::from_ymd_opt(year? as i32, month?, day?)?;
+    Some(chrono::Datelike::num_days_from_ce(&date) - EPOCH)
+}
+
+/// Returns the microseconds from 1970 to a timestamp in storage form. More digits of the
+/// fraction are cut.
+fn microseconds(text: &str) -> Option<i64> {
+    let text = text.as_bytes();
+    let separators = [(10, b' '), (13, b':'), (16, b':')];
+    if separators
+        .iter()
+        .any(|(at, wanted)| text.get(*at) != Some(wanted))
+    {
+        return None;
+    }
+    let [hour, minute, second] =
+        [(11, 13), (14, 16), (17, 19)].map(|(from, to)| digits(text, from, to));
+    let (hour, minute, second) = (hour?, minute?, second?);
+    if hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let fraction = match text.get(19..)? {
+        [] => 0,
+        [b'.', fraction @ ..] if fraction.iter().all(u8::is_ascii_digit) => {
+            let kept = fraction.len().min(6);
+            let power = 10_u32.pow(6 - kept as u32);
+            digits(fraction, 0, kept)? * power
+        }
+        _ => return None,
+    };
+    let seconds =
+        i64::from(day(&text[..10])?) * 86_400 + i64::from(hour * 3_600 + minute * 60 + second);
+    Some(seconds * 1_000_000 + i64::from(fraction))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decimal(declared: &str, value: ValueRef<'_>) -> Option<i128> {
+        match ColumnType::of(declared).cell(value) {
+            Ok(Cell::Decimal(digits)) => Some(digits),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn decimals_keep_all_their_digits_or_do_not_fit() {
+        let cases = [
+            (
+                "DECIMAL(14,2)",
+                ValueRef::Integer(525_000),
+                Some(52_500_000),
+            ),
+            ("DECIMAL(14,2)", ValueRef::Real(0.07), Some(7)),
+            (
+                "NUMERIC( 14 , 2 )",
+                ValueRef::Real(-1_234_567.89),
+                Some(-123_456_789),
+            ),
+            ("DECIMAL(14,2)", ValueRef::Real(0.005), None),
+            ("DECIMAL(4,2)", ValueRef::Real(99.99), Some(9_999)),
+            ("DECIMAL(4,2)", ValueRef::Integer(100), None),
+            ("DECIMAL(14,2)", ValueRef::Text("12"), None),
+            (
+                "DECIMAL",
+                ValueRef::Real(40.760_779_123_456),
+                Some(40_760_779_123_456_000_000),
+            ),
+            ("DECIMAL(9)", ValueRef::Integer(1), Some(10_i128.pow(18))),
+            ("DECIMAL(14,2)", ValueRef::Real(f64::INFINITY), None),
+        ];
+        for (declared, value, digits) in cases {
+            assert_eq!(decimal(declared, value), digits, "{declared} {value:?}");
+        }
+    }
+
+    #[test]
+    fn dates_and_timestamps_are_counted_from_1970() {
+        assert_eq!(days("1970-01-02"), Some(1));
+        assert_eq!(days("0000-01-01"), Some(-719_528));
+        assert_eq!(days("2026-02-29"), None);
+        assert_eq!(days("2026-02-28 "), None);
+        let micros = |text| microseconds(text);
+        assert_eq!(micros("1970-01-01 00:00:01"), Some(1_000_000));
+        assert_eq!(micros("1969-12-31 23:59:59.5"), Some(-500_000));
+        assert_eq!(
+            micros("2026-03-04 19:00:00.1234567"),
+            Some(1_772_650_800_123_456)
+        );
+        assert_eq!(micros("2026-03-04T19:00:00"), None);
+        assert_eq!(micros("2026-03-04 24:00:00"), None);
+        assert_eq!(micros("2026-03-04 19:00:00Z"), None);
+    }
+}
