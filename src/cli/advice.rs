@@ -10,7 +10,9 @@ use crate::feed::TokenError;
 use crate::files::MARKER;
 use crate::mirror::{CorruptCopy, MirrorProblem, NoListing, NotAMirror, is_corrupt};
 use crate::report::{Condition, Omission};
-use crate::sync::{Advice, DatabaseUnwritable, FolderProblem, Note, OtherFeed, UnusableFolder};
+use crate::sync::{
+    Advice, DatabaseUnwritable, FolderProblem, HeldDeletions, Note, OtherFeed, UnusableFolder,
+};
 
 /// A resource has never completed a full sync.
 pub const NEVER_SYNCED: &str = "run `mlsmirror sync`";
@@ -172,17 +174,39 @@ pub fn note(note: &Note) -> String {
 
 /// Returns a condition that needs attention with the way to resolve it.
 pub fn condition(condition: &Condition) -> String {
-    let way_out = match condition {
-        Condition::CredentialsRefused => "check the token and the rights of the account",
+    let way_out: Cow<'_, str> = match condition {
+        Condition::CredentialsRefused => "check the token and the rights of the account".into(),
+        Condition::Paused(_) => "wait; the next sync continues then".into(),
         Condition::InFuture(..) => {
-            "the clock of this machine was or is wrong; set the clock and run `mlsmirror sync`"
+            "the clock of this machine was or is wrong; set the clock and run `mlsmirror sync`".into()
         }
-        Condition::NeverSynced(_) => NEVER_SYNCED,
-        Condition::Late { .. } => {
-            "check that `mlsmirror watch` is running, and the errors in `sync_runs`"
+        Condition::WatermarkInFuture(..) => {
+            "the clock of this machine or of the feed is wrong; set the clock, and run `mlsmirror sync full`"
+                .into()
         }
-        Condition::OpenRejects(..) => "see `rejects`",
-        Condition::MediaFolder(unusable) => &for_media_folder(unusable),
+        Condition::NeverSynced(_) => NEVER_SYNCED.into(),
+        Condition::Late { .. } | Condition::TooOld { .. } => {
+            "check that `mlsmirror watch` is running, and the errors in `sync_runs`".into()
+        }
+        Condition::OpenRejects(..) => "see `rejects`".into(),
+        Condition::DeletionsHeld(HeldDeletions { job, count, .. }) => format!(
+            "`mlsmirror verify` shows them; if they are expected, run `mlsmirror sync {job} --allow-deletes {count}`"
+        )
+        .into(),
+        Condition::CountsDisagree(..) => {
+            "`mlsmirror verify` compares; if the mirror is right, ask the MLS".into()
+        }
+        Condition::Unsettled { problem, .. } => format!(
+            "`mlsmirror sync {}` tries again",
+            if problem.job == "refresh" { "incremental" } else { &problem.job }
+        )
+        .into(),
+        Condition::PhotosFailing(_) => {
+            "see media.download_error; `mlsmirror sync media` retries them now".into()
+        }
+        Condition::AlertFails(..) => "`mlsmirror sync monitor` tries again".into(),
+        Condition::ProgramMissing(..) => "correct `command`".into(),
+        Condition::MediaFolder(unusable) => for_media_folder(unusable).into(),
     };
     format!("{condition}: {way_out}")
 }

@@ -1,6 +1,7 @@
 //! Metrics for Prometheus over HTTP, while `watch` runs.
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
@@ -9,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use chrono::Utc;
 
+use super::watchdog::Pulse;
 use crate::config::Config;
 use crate::mirror::Mirror;
 use crate::report::{self, PhotoFiles};
@@ -16,8 +18,8 @@ use crate::report::{self, PhotoFiles};
 /// The content type of the Prometheus text format.
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Serves `/metrics` on an address until the process ends.
-pub fn serve_metrics(address: SocketAddr, config: Config) -> anyhow::Result<()> {
+/// Serves `/metrics` and `/healthz` on an address until the process ends.
+pub fn serve_metrics(address: SocketAddr, config: Config, pulse: Arc<Pulse>) -> anyhow::Result<()> {
     let listening = || format!("serving metrics on {address} ([watch] metrics)");
     let listener = TcpListener::bind(address).with_context(listening)?;
     listener.set_nonblocking(true).with_context(listening)?;
@@ -35,6 +37,10 @@ pub fn serve_metrics(address: SocketAddr, config: Config) -> anyhow::Result<()> 
                         async move { response(&config) }
                     }),
                 );
+                let router = router.route(
+                    "/healthz",
+                    get(move || async move { health(pulse.is_alive()) }),
+                );
                 let served = match tokio::net::TcpListener::from_std(listener) {
                     Ok(listener) => axum::serve(listener, router).await,
                     Err(error) => Err(error),
@@ -45,6 +51,16 @@ pub fn serve_metrics(address: SocketAddr, config: Config) -> anyhow::Result<()> 
             });
         })?;
     Ok(())
+}
+
+/// Returns the answer to the question whether the daemon makes progress.
+fn health(is_alive: bool) -> Response {
+    if is_alive {
+        (StatusCode::OK, "ok\n").into_response()
+    } else {
+        let hangs = "the daemon has made no progress for 15 minutes\n";
+        (StatusCode::SERVICE_UNAVAILABLE, hangs).into_response()
+    }
 }
 
 /// Reads the metrics from the mirror for one request.

@@ -17,6 +17,8 @@ pub struct Pulse {
     /// The number of events so far.
     beats: AtomicU64,
     feed: Mutex<Weak<Feed>>,
+    /// The last reading that differed from the one before, and when it was taken.
+    changed: Mutex<Option<((u64, u64), Instant)>>,
 }
 
 impl Pulse {
@@ -32,6 +34,20 @@ impl Pulse {
 
     fn feed(&self) -> MutexGuard<'_, Weak<Feed>> {
         self.feed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns whether the daemon has made progress within [`HANG_TIMEOUT`], as far as this
+    /// was asked before.
+    pub fn is_alive(&self) -> bool {
+        let reading = self.reading();
+        let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        match *changed {
+            Some((last, at)) if last == reading => at.elapsed() < HANG_TIMEOUT,
+            _ => {
+                *changed = Some((reading, Instant::now()));
+                true
+            }
+        }
     }
 
     /// Returns numbers that change while the daemon makes progress. A wait for the rate
@@ -51,13 +67,8 @@ pub fn notify_watchdog(pulse: Arc<Pulse>) {
         return;
     };
     std::thread::spawn(move || {
-        let mut last = (pulse.reading(), Instant::now());
         loop {
-            let reading = pulse.reading();
-            if reading != last.0 {
-                last = (reading, Instant::now());
-            }
-            if last.1.elapsed() < HANG_TIMEOUT.max(interval) {
+            if pulse.is_alive() {
                 let _ = sd_notify::notify(&[NotifyState::Watchdog]);
             }
             // The manual of sd_watchdog_enabled advises half the interval.

@@ -1,5 +1,6 @@
 //! The alerts: which changes they report, and the programs that receive them.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -42,6 +43,20 @@ pub enum AlertEvent {
     OpenHouse,
     /// `status` begins or ceases to need attention.
     Attention,
+}
+
+impl Alert {
+    /// Returns the name of the program if there is no such program.
+    pub fn missing_program(&self) -> Option<&str> {
+        let name = self.command.as_ref()?.first()?;
+        let exists = if name.contains('/') {
+            Path::new(name).is_file()
+        } else {
+            let folders = std::env::var_os("PATH").unwrap_or_default();
+            std::env::split_paths(&folders).any(|folder| folder.join(name).is_file())
+        };
+        (!exists).then_some(name)
+    }
 }
 
 impl AlertEvent {

@@ -9,7 +9,7 @@ use super::section_reader::Origin;
 
 /// The sections with their keys, in the order of the template. A section whose keys are
 /// names of the user's own is only a key of its parent.
-pub(super) const SECTIONS: [(&str, &[&str]); 11] = [
+pub(super) const SECTIONS: [(&str, &[&str]); 12] = [
     (
         "feed",
         &[
@@ -91,6 +91,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 11] = [
     ("export", &["dir", "keep"]),
     ("retention", &["deleted", "changes", "runs"]),
     ("watch", &["metrics"]),
+    ("status", &["max_age"]),
     ("monitor", &["transitions", "command", "timeout"]),
     (
         LIST,

@@ -37,6 +37,8 @@ pub struct Config {
     pub retention: Retention,
     /// `[watch]`: the metrics of the daemon.
     pub watch: Watch,
+    /// `[status]`: what needs attention.
+    pub status: Status,
     /// `[monitor]` and `[[alerts]]`: what is reported, and to which programs. The first one
     /// is that of `[monitor]`.
     pub alerts: Vec<Alert>,
@@ -191,4 +193,11 @@ pub struct Retention {
 pub struct Watch {
     /// The address that serves Prometheus metrics. None = no metrics.
     pub metrics: Option<SocketAddr>,
+}
+
+/// What needs attention.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The tolerated age of the last successful sync. None = any age.
+    pub max_age: Option<Duration>,
 }

@@ -132,6 +132,9 @@ runs = "400d"
 [watch]
 # metrics = "127.0.0.1:9810"  # Prometheus
 
+[status]
+max_age = "0"  # needs attention if the last successful sync is older; a licence may say "12h"
+
 [monitor]
 transitions = ["Active>Pending", "Pending>Closed", "Active>Withdrawn", "Active>Expired"]
 # command = ["notify-me"]  # gets one JSON line per transition on stdin

@@ -100,6 +100,7 @@ fn the_defaults_are_those_of_the_contract() {
             runs: Some(secs(400 * 86_400)),
         },
         watch: Watch { metrics: None },
+        status: Status { max_age: None },
         alerts: vec![Alert {
             name: MONITOR.to_owned(),
             on: vec![AlertEvent::Status],
@@ -413,7 +414,7 @@ fn an_unknown_key_is_named_with_a_suggestion() {
     assert_error(
         "[other]",
         "1: unknown section [other]; known are [feed], [mirror], [sync], [schedule], [media], \
-         [export], [retention], [watch], [monitor], [[alerts]]",
+         [export], [retention], [watch], [status], [monitor], [[alerts]]",
     );
     assert_error("feed = 1", "1: `feed` must be a section: write [feed]");
     assert_error(

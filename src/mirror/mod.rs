@@ -47,6 +47,9 @@ pub use process::{
 pub use rows::{
     DeletedReason, HeldRecord, KeyDifferences, OpenReject, RowReader, Rows, Scope, StoredRow,
 };
-pub use runs::{Job, LastRun, Purged, RunCounts, RunId, RunOutcome, RunRow, RunStatus, RunSummary};
+pub use runs::{
+    Job, LastRun, Purged, Reading, RunCounts, RunId, RunOutcome, RunRow, RunStatus, RunSummary,
+    RunTotals,
+};
 pub use sidecar::{DATABASE_SUFFIXES, with_suffix};
 pub use transaction::{ReadTx, WriteTx};

@@ -1,19 +1,26 @@
 //! The conditions that need attention.
 
 use std::fmt;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::sync::UnusableFolder;
+use super::problem::Problem;
+use crate::config::MONITOR;
+use crate::sync::{HeldDeletions, UnusableFolder};
 use crate::value::stored_instant;
 
-/// A condition that does not resolve without the user.
+/// A condition that needs attention.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Condition {
     /// The feed refuses the credentials.
     CredentialsRefused,
+    /// The feed asked for a pause that ends then.
+    Paused(DateTime<Utc>),
     /// The last completed sync of the resource is in the future.
     InFuture(&'static str, DateTime<Utc>),
+    /// The watermark of the resource is in the future.
+    WatermarkInFuture(&'static str, DateTime<Utc>),
     /// The resource has not completed its first full sync.
     NeverSynced(&'static str),
     /// The resource was not brought up to date for several intervals.
@@ -25,19 +32,99 @@ pub enum Condition {
         /// The tolerated number of intervals.
         intervals: u32,
     },
+    /// The resource was not brought up to date within `[status] max_age`.
+    TooOld {
+        /// The resource.
+        resource: &'static str,
+        /// The time since it was brought up to date, in seconds.
+        lag_seconds: u64,
+        /// The tolerated time.
+        max_age: Duration,
+    },
     /// The resource has this number of unresolved rejects.
     OpenRejects(&'static str, u64),
     /// The folder of photos cannot be used.
     MediaFolder(UnusableFolder),
+    /// Deletions of the resource were held back.
+    DeletionsHeld(HeldDeletions),
+    /// The feed counts this number of records more than the mirror has, or fewer.
+    CountsDisagree(&'static str, i64),
+    /// The last run of a job on these resources had a problem that is not settled.
+    Unsettled {
+        /// The problem, of the first resource.
+        problem: Problem,
+        /// All resources that have it.
+        resources: Vec<String>,
+    },
+    /// This number of photos could not be downloaded.
+    PhotosFailing(u64),
+    /// The program of the alert fails, for this reason.
+    AlertFails(String, String),
+    /// The program of the alert does not exist.
+    ProgramMissing(String, String),
+}
+
+impl Condition {
+    /// The names of all kinds of conditions.
+    pub const KINDS: [&str; 15] = [
+        "credentials_refused",
+        "paused",
+        "in_future",
+        "watermark_in_future",
+        "never_synced",
+        "late",
+        "too_old",
+        "open_rejects",
+        "deletions_held",
+        "counts_disagree",
+        "unsettled",
+        "photos_failing",
+        "alert_fails",
+        "program_missing",
+        "media_folder",
+    ];
+
+    /// Returns the name of its kind.
+    pub fn kind(&self) -> &'static str {
+        let index = match self {
+            Condition::CredentialsRefused => 0,
+            Condition::Paused(_) => 1,
+            Condition::InFuture(..) => 2,
+            Condition::WatermarkInFuture(..) => 3,
+            Condition::NeverSynced(_) => 4,
+            Condition::Late { .. } => 5,
+            Condition::TooOld { .. } => 6,
+            Condition::OpenRejects(..) => 7,
+            Condition::DeletionsHeld(_) => 8,
+            Condition::CountsDisagree(..) => 9,
+            Condition::Unsettled { .. } => 10,
+            Condition::PhotosFailing(_) => 11,
+            Condition::AlertFails(..) => 12,
+            Condition::ProgramMissing(..) => 13,
+            Condition::MediaFolder(_) => 14,
+        };
+        Condition::KINDS[index]
+    }
 }
 
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hours = |seconds: &u64| *seconds as f64 / 3_600.0;
         match self {
             Condition::CredentialsRefused => f.write_str("the feed refuses the credentials"),
+            Condition::Paused(until) => write!(
+                f,
+                "the feed asked for a pause until {} UTC (Retry-After)",
+                stored_instant(*until)
+            ),
             Condition::InFuture(resource, at) => write!(
                 f,
                 "{resource} was last brought up to date in the future, at {} UTC",
+                stored_instant(*at)
+            ),
+            Condition::WatermarkInFuture(resource, at) => write!(
+                f,
+                "{resource} has a watermark in the future, {} UTC",
                 stored_instant(*at)
             ),
             Condition::NeverSynced(resource) => {
@@ -50,7 +137,17 @@ impl fmt::Display for Condition {
             } => write!(
                 f,
                 "{resource} was last brought up to date {:.1} hours ago, more than {intervals} intervals",
-                *lag_seconds as f64 / 3_600.0
+                hours(lag_seconds)
+            ),
+            Condition::TooOld {
+                resource,
+                lag_seconds,
+                max_age,
+            } => write!(
+                f,
+                "{resource} was last brought up to date {:.1} hours ago, more than status.max_age = {:.1} hours",
+                hours(lag_seconds),
+                hours(&max_age.as_secs())
             ),
             Condition::MediaFolder(unusable) => unusable.fmt(f),
             Condition::OpenRejects(resource, 1) => {
@@ -59,6 +156,43 @@ impl fmt::Display for Condition {
             Condition::OpenRejects(resource, count) => {
                 write!(f, "{resource}: {count} records could not be stored")
             }
+            Condition::DeletionsHeld(HeldDeletions {
+                resource, count, ..
+            }) => write!(
+                f,
+                "{resource}: deletions of {count} {} were held back (sync.max_delete_percent)",
+                resource.nouns().1
+            ),
+            Condition::CountsDisagree(resource, difference) => {
+                let compared = if *difference > 0 { "more" } else { "fewer" };
+                write!(
+                    f,
+                    "{resource}: the feed counts {} records {compared} than the mirror has",
+                    difference.unsigned_abs()
+                )
+            }
+            Condition::Unsettled { problem, resources } => {
+                let Problem {
+                    job, status, error, ..
+                } = problem;
+                write!(f, "{}: {job} {status}: {error}", resources.join(", "))
+            }
+            Condition::PhotosFailing(1) => f.write_str("1 photo could not be downloaded"),
+            Condition::PhotosFailing(count) => {
+                write!(f, "{count} photos could not be downloaded")
+            }
+            Condition::AlertFails(alert, error) => write!(f, "{}: {error}", title(alert)),
+            Condition::ProgramMissing(alert, program) => {
+                write!(f, "{}: there is no program `{program}`", title(alert))
+            }
         }
+    }
+}
+
+fn title(alert: &str) -> String {
+    if alert == MONITOR {
+        "[monitor]".to_owned()
+    } else {
+        format!("alert `{alert}`")
     }
 }

@@ -1,94 +1,177 @@
 //! The status as Prometheus metrics, in the text format
 //! (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::status::{ResourceStatus, Status};
+use super::condition::Condition;
+use super::resource_status::ResourceStatus;
+use super::status::Status;
+use crate::mirror::RunStatus;
 use crate::value::instant;
 
 /// The labels and the value of one sample.
 type Sample = (String, f64);
 
-/// A metric. All metrics are gauges.
-struct Gauge {
+/// A metric.
+struct Metric {
     name: &'static str,
+    /// `gauge`, `counter` or `summary`.
+    kind: &'static str,
     help: &'static str,
     samples: fn(&Status) -> Vec<Sample>,
 }
 
-const GAUGES: [Gauge; 12] = [
-    Gauge {
-        name: "mlsmirror_rows",
-        help: "Number of rows by resource and state",
-        samples: rows,
-    },
-    Gauge {
-        name: "mlsmirror_lag_seconds",
-        help: "Seconds since the resource was brought up to date",
-        samples: |status| by_resource(status, |one| one.lag_seconds.map(|lag| lag as f64)),
-    },
-    Gauge {
-        name: "mlsmirror_watermark_timestamp_seconds",
-        help: "The feed's time up to which the resource is mirrored",
-        samples: |status| by_resource(status, |one| unix_seconds(one.watermark.as_deref())),
-    },
-    Gauge {
-        name: "mlsmirror_open_rejects",
-        help: "Number of records that could not be stored",
-        samples: |status| by_resource(status, |one| Some(one.open_rejects as f64)),
-    },
-    Gauge {
-        name: "mlsmirror_job_started_timestamp_seconds",
-        help: "Last start of the job",
-        samples: job_starts,
-    },
-    Gauge {
-        name: "mlsmirror_job_last_status",
-        help: "1 for the status of the job's last run",
-        samples: job_statuses,
-    },
-    Gauge {
-        name: "mlsmirror_budget_requests_left",
-        help: "Number of requests left within the period of a rate limit",
-        samples: requests_left,
-    },
-    Gauge {
-        name: "mlsmirror_photos_to_fetch",
-        help: "Number of photos to download",
-        samples: |status| total(status.photos.photos),
-    },
-    Gauge {
-        name: "mlsmirror_photos_failing",
-        help: "Number of photos to download whose last download failed",
-        samples: |status| total(status.photos.failing),
-    },
-    Gauge {
-        name: "mlsmirror_database_bytes",
-        help: "Size of the database",
-        samples: |status| total(status.sizes.database_bytes),
-    },
-    Gauge {
-        name: "mlsmirror_media_bytes",
-        help: "Size of the photo files",
-        samples: |status| total(status.sizes.media_bytes),
-    },
-    Gauge {
-        name: "mlsmirror_needs_attention",
-        help: "Number of conditions that need attention",
-        samples: |status| total(status.conditions.len() as u64),
-    },
+const fn gauge(
+    name: &'static str,
+    help: &'static str,
+    samples: fn(&Status) -> Vec<Sample>,
+) -> Metric {
+    Metric {
+        name,
+        kind: "gauge",
+        help,
+        samples,
+    }
+}
+
+const fn counter(
+    name: &'static str,
+    help: &'static str,
+    samples: fn(&Status) -> Vec<Sample>,
+) -> Metric {
+    Metric {
+        kind: "counter",
+        ..gauge(name, help, samples)
+    }
+}
+
+const METRICS: [Metric; 22] = [
+    gauge(
+        "mlsmirror_rows",
+        "Number of rows by resource and state",
+        rows,
+    ),
+    gauge(
+        "mlsmirror_lag_seconds",
+        "Seconds since the resource was brought up to date",
+        |status| by_resource(status, |one| one.lag_seconds.map(|lag| lag as f64)),
+    ),
+    gauge(
+        "mlsmirror_watermark_timestamp_seconds",
+        "The feed's time up to which the resource is mirrored",
+        |status| by_resource(status, |one| unix_seconds(one.watermark.as_deref())),
+    ),
+    gauge(
+        "mlsmirror_open_rejects",
+        "Number of records that could not be stored",
+        |status| by_resource(status, |one| Some(one.open_rejects as f64)),
+    ),
+    gauge(
+        "mlsmirror_job_started_timestamp_seconds",
+        "Last start of the job",
+        job_starts,
+    ),
+    gauge(
+        "mlsmirror_job_last_status",
+        "1 for the status of the job's last run",
+        job_statuses,
+    ),
+    gauge(
+        "mlsmirror_budget_requests_left",
+        "Number of requests left within the period of a rate limit",
+        requests_left,
+    ),
+    gauge(
+        "mlsmirror_photos_to_fetch",
+        "Number of photos to download",
+        |status| total(status.photos.photos),
+    ),
+    gauge(
+        "mlsmirror_photos_failing",
+        "Number of photos to download whose last download failed",
+        |status| total(status.photos.failing),
+    ),
+    gauge(
+        "mlsmirror_database_bytes",
+        "Size of the database",
+        |status| total(status.sizes.database_bytes),
+    ),
+    gauge(
+        "mlsmirror_media_bytes",
+        "Size of the photo files",
+        |status| total(status.sizes.media_bytes),
+    ),
+    gauge(
+        "mlsmirror_needs_attention",
+        "Number of conditions that need attention",
+        |status| total(status.conditions.len() as u64),
+    ),
+    gauge(
+        "mlsmirror_condition",
+        "Number of conditions of a kind that need attention",
+        conditions,
+    ),
+    gauge(
+        "mlsmirror_job_last_duration_seconds",
+        "Duration of the job's last run",
+        last_durations,
+    ),
+    gauge(
+        "mlsmirror_build_info",
+        "1 for the version of the program",
+        |_| vec![(format!("version=\"{}\"", env!("CARGO_PKG_VERSION")), 1.0)],
+    ),
+    counter(
+        "mlsmirror_requests_total",
+        "Requests sent, including retries",
+        |status| by_job(status, "requests"),
+    ),
+    counter("mlsmirror_retries_total", "Requests sent again", |status| {
+        by_job(status, "retries")
+    }),
+    counter(
+        "mlsmirror_received_bytes_total",
+        "Bytes of bodies received, after decompression",
+        |status| by_job(status, "bytes_received"),
+    ),
+    counter(
+        "mlsmirror_changes_total",
+        "Entries of the change log",
+        changes,
+    ),
+    counter(
+        "mlsmirror_photos_total",
+        "Requested photos by result",
+        photos,
+    ),
+    counter(
+        "mlsmirror_runs_total",
+        "Ended runs of a job on a resource",
+        |status| by_job(status, "runs"),
+    ),
+    counter(
+        "mlsmirror_run_seconds_total",
+        "Duration of the runs of a job on a resource",
+        |status| {
+            let runs = by_job(status, "duration_ms").into_iter();
+            runs.map(|(labels, duration)| (labels, duration / 1e3))
+                .collect()
+        },
+    ),
 ];
 
 /// Returns a status as metrics.
 pub fn metrics(status: &Status) -> String {
     let mut text = String::new();
-    for Gauge {
+    for Metric {
         name,
+        kind,
         help,
         samples,
-    } in GAUGES
+    } in METRICS
     {
-        let _ = writeln!(text, "# HELP {name} {help}.\n# TYPE {name} gauge");
+        let _ = writeln!(text, "# HELP {name} {help}.\n# TYPE {name} {kind}");
         for (labels, value) in samples(status) {
             let _ = if labels.is_empty() {
                 writeln!(text, "{name} {value}")
@@ -132,13 +215,79 @@ fn job_starts(status: &Status) -> Vec<Sample> {
     .collect()
 }
 
+/// Returns a series for each status that a run can have.
 fn job_statuses(status: &Status) -> Vec<Sample> {
-    let jobs = status.jobs.iter();
-    jobs.filter_map(|job| {
-        let last = job.status.as_deref()?;
-        Some((format!("job=\"{}\",status=\"{last}\"", job.job), 1.0))
+    let jobs = status
+        .jobs
+        .iter()
+        .filter_map(|job| Some((&job.job, job.status.as_deref()?)));
+    jobs.flat_map(|(job, last)| {
+        RunStatus::ALL.map(|known| {
+            let known = known.as_str();
+            let labels = format!("job=\"{job}\",status=\"{known}\"");
+            (labels, f64::from(u8::from(last == known)))
+        })
     })
     .collect()
+}
+
+fn last_durations(status: &Status) -> Vec<Sample> {
+    let jobs = status.jobs.iter();
+    jobs.filter_map(|job| {
+        let duration = job.duration_ms? as f64 / 1e3;
+        Some((format!("job=\"{}\"", job.job), duration))
+    })
+    .collect()
+}
+
+fn conditions(status: &Status) -> Vec<Sample> {
+    let kinds = Condition::KINDS.into_iter();
+    kinds
+        .map(|kind| {
+            let of_kind = status.conditions.iter().filter(|one| one.kind() == kind);
+            (format!("kind=\"{kind}\""), of_kind.count() as f64)
+        })
+        .collect()
+}
+
+/// Returns the totals of a column of `sync_runs` by job and resource.
+fn by_job(status: &Status, column: &str) -> Vec<Sample> {
+    let totals = status.totals.of(column);
+    totals
+        .map(|(job, resource, total)| {
+            let labels = format!("job=\"{job}\",resource=\"{resource}\"");
+            (labels, total as f64)
+        })
+        .collect()
+}
+
+fn changes(status: &Status) -> Vec<Sample> {
+    let mut by_resource = BTreeMap::new();
+    for (_, resource, total) in status.totals.of("changes_logged") {
+        *by_resource.entry(resource).or_insert(0) += total;
+    }
+    let by_resource = by_resource.into_iter();
+    by_resource
+        .map(|(resource, total)| (format!("resource=\"{resource}\""), total as f64))
+        .collect()
+}
+
+fn photos(status: &Status) -> Vec<Sample> {
+    let results = [
+        ("fetched", "inserted"),
+        ("replaced", "updated"),
+        ("unchanged", "unchanged"),
+        ("failed", "rejected"),
+        ("removed", "deleted"),
+    ];
+    results
+        .into_iter()
+        .map(|(result, column)| {
+            let media = status.totals.of(column).filter(|(job, ..)| *job == "media");
+            let total: u64 = media.map(|(_, _, total)| total).sum();
+            (format!("result=\"{result}\""), total as f64)
+        })
+        .collect()
 }
 
 fn requests_left(status: &Status) -> Vec<Sample> {

@@ -7,18 +7,16 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::condition::Condition;
-use crate::config::{Config, When};
-use crate::mirror::{Backlog, Job, LastRun, Lease, LeaseHolder, Mirror, RequestLedger, RunStatus};
-use crate::resource::Resource;
+use super::problem::{Problem, unsettled};
+use super::resource_status::{ResourceStatus, resource_status};
+use super::status_facts::{Facts, conditions};
+use crate::config::Config;
+use crate::mirror::{
+    Backlog, Job, LastRun, Lease, LeaseHolder, Mirror, RequestLedger, RunStatus, RunTotals,
+};
 use crate::schedule::ScheduledJob;
 use crate::sync;
 use crate::value::instant;
-
-/// A resource needs attention after this number of intervals without a completed sync.
-const INTERVALS: u32 = 3;
-
-/// The tolerated difference between two clocks, in seconds.
-const CLOCK_TOLERANCE_SECONDS: i64 = 300;
 
 /// The status of a mirror at one moment.
 #[derive(Clone, Debug, Serialize)]
@@ -39,6 +37,9 @@ pub struct Status {
     pub photos: Backlog,
     /// The requests that the rate limits still allow.
     pub budget: Vec<Budget>,
+    /// The totals of all runs.
+    #[serde(skip)]
+    pub totals: RunTotals,
     /// The end of the pause that the feed asked for, UTC.
     pub paused_until: Option<String>,
     /// The conditions that need attention. The command line adds advice to them.
@@ -57,25 +58,6 @@ pub struct Sizes {
     pub media_bytes: u64,
 }
 
-/// The status of a resource.
-#[derive(Clone, Debug, Serialize)]
-pub struct ResourceStatus {
-    /// The entity set.
-    pub resource: &'static str,
-    /// The feed's time up to which the resource is mirrored.
-    pub watermark: Option<String>,
-    /// When the resource was last brought up to date, UTC.
-    pub current_as_of: Option<String>,
-    /// The time since then, in seconds.
-    pub lag_seconds: Option<u64>,
-    /// The number of live rows.
-    pub live: u64,
-    /// The number of soft-deleted rows.
-    pub deleted: u64,
-    /// The number of unresolved rejects.
-    pub open_rejects: u64,
-}
-
 /// The status of a job.
 #[derive(Clone, Debug, Serialize)]
 pub struct JobStatus {
@@ -85,8 +67,12 @@ pub struct JobStatus {
     pub started_at: Option<String>,
     /// The worst status among the job's resources in its last run.
     pub status: Option<String>,
-    /// The error of that run.
+    /// The longest duration among the job's resources in its last run, in milliseconds.
+    pub duration_ms: Option<u64>,
+    /// The error of the worst problem that no later run has settled.
     pub error: Option<String>,
+    /// All such problems, by resource.
+    pub errors: Vec<Problem>,
     /// When the daemon runs the job next, UTC.
     pub next_at: Option<String>,
 }
@@ -134,19 +120,29 @@ pub fn status(
     let watching = mirror.lease_holder(Lease::Watch)?;
     let mut runs = mirror.last_runs()?;
     runs.extend(last_export(mirror)?);
-    let jobs = jobs(config, &runs, watching.is_some().then_some(now));
+    let syncing = mirror.lease_holder(Lease::Sync)?;
+    let problems = unsettled(&mirror.last_ended_runs()?);
+    let jobs = jobs(config, &runs, &problems, watching.is_some().then_some(now));
     let media_folder = sync::inspect_media_folder(config, mirror)?;
     let (files, media_bytes) = match (&media_folder, photo_files) {
         (Err(_), _) | (Ok(None), _) => (0, 0),
         (Ok(Some(dir)), PhotoFiles::Counted) => dir.size()?,
         (Ok(Some(_)), PhotoFiles::AsRecorded) => mirror.media_size()?,
     };
-    let mut conditions = conditions(config, mirror, &resources, now)?;
-    if let Err(unusable) = media_folder
-        && (config.sync.download_media || mirror.has_files()?)
-    {
-        conditions.push(Condition::MediaFolder(unusable));
-    }
+    let holds_files = config.sync.download_media || mirror.has_files()?;
+    let photos = mirror.photo_backlog()?;
+    let paused_until = RequestLedger::paused_until(&ledger)?.map(DateTime::<Utc>::from);
+    let facts = Facts {
+        now,
+        paused_until,
+        is_syncing: syncing.is_some(),
+        resources: resources.clone(),
+        problems,
+        photos,
+        media_folder: media_folder.err().filter(|_| holds_files),
+        ..Facts::default()
+    };
+    let conditions = conditions(&facts.gather(config, mirror)?);
     Ok(Status {
         database: database.clone(),
         sizes: Sizes {
@@ -155,15 +151,13 @@ pub fn status(
             media_bytes,
         },
         watching,
-        syncing: mirror.lease_holder(Lease::Sync)?,
+        syncing,
         resources,
         jobs,
-        photos: mirror.photo_backlog()?,
+        photos,
         budget: budget(config, &ledger)?,
-        paused_until: RequestLedger::paused_until(&ledger)?.map(|until| {
-            let until = DateTime::<Utc>::from(until);
-            until.format("%Y-%m-%d %H:%M:%S").to_string()
-        }),
+        totals: mirror.run_totals()?,
+        paused_until: paused_until.map(|until| until.format("%Y-%m-%d %H:%M:%S").to_string()),
         conditions,
     })
 }
@@ -177,39 +171,19 @@ fn last_export(mirror: &Mirror) -> anyhow::Result<Option<LastRun>> {
         status: RunStatus::Succeeded.as_str().to_owned(),
         started_at: at.clone(),
         finished_at: Some(at),
+        duration_ms: None,
         error: None,
     }))
 }
 
-fn resource_status(
-    mirror: &mut Mirror,
-    resource: Resource,
-    now: DateTime<Utc>,
-) -> anyhow::Result<ResourceStatus> {
-    let watermark = mirror.watermark(resource)?;
-    let current_as_of = mirror.current_as_of(resource)?;
-    let tx = mirror.read()?;
-    let (live, deleted) = if tx.has_table(resource)? {
-        tx.count_rows(resource)?
-    } else {
-        (0, 0)
-    };
-    let since = current_as_of.as_deref().and_then(instant);
-    let lag = since.map(|since| (now - since).to_std().unwrap_or_default());
-    Ok(ResourceStatus {
-        resource: resource.entity_set(),
-        watermark,
-        lag_seconds: lag.map(|lag| lag.as_secs()),
-        current_as_of,
-        live,
-        deleted,
-        open_rejects: tx.open_rejects(resource)?,
-    })
-}
-
 /// Lists the jobs that have run or are scheduled. The next run is known only while a daemon
 /// watches the mirror.
-fn jobs(config: &Config, runs: &[LastRun], watched_at: Option<DateTime<Utc>>) -> Vec<JobStatus> {
+fn jobs(
+    config: &Config,
+    runs: &[LastRun],
+    problems: &[Problem],
+    watched_at: Option<DateTime<Utc>>,
+) -> Vec<JobStatus> {
     let mut jobs = Vec::new();
     let scheduled = ScheduledJob::ALL.map(|job| (job.job().as_str(), Some(job)));
     for (name, scheduled) in scheduled.into_iter().chain([("refresh", None)]) {
@@ -224,11 +198,18 @@ fn jobs(config: &Config, runs: &[LastRun], watched_at: Option<DateTime<Utc>>) ->
         if newest.is_none() && next.is_none() {
             continue;
         }
+        let errors = problems.iter().filter(|problem| problem.job == name);
+        let errors: Vec<Problem> = errors.cloned().collect();
+        let worst_error = errors
+            .iter()
+            .max_by_key(|problem| severity(&problem.status));
         jobs.push(JobStatus {
             job: name.to_owned(),
             started_at: newest.cloned(),
             status: worst.map(|run| run.status.clone()),
-            error: worst.and_then(|run| run.error.clone()),
+            duration_ms: of_job.iter().filter_map(|run| run.duration_ms).max(),
+            error: worst_error.map(|problem| problem.error.clone()),
+            errors,
             next_at: next.map(|next| next.format("%Y-%m-%d %H:%M:%S").to_string()),
         });
     }
@@ -253,61 +234,4 @@ fn budget(config: &Config, ledger: &Path) -> anyhow::Result<Vec<Budget>> {
         sent,
     });
     Ok(budgets.collect())
-}
-
-/// Lists the conditions that do not resolve without the user.
-fn conditions(
-    config: &Config,
-    mirror: &Mirror,
-    resources: &[ResourceStatus],
-    now: DateTime<Utc>,
-) -> anyhow::Result<Vec<Condition>> {
-    let mut conditions = Vec::new();
-    if sync::are_credentials_refused(mirror)? {
-        conditions.push(Condition::CredentialsRefused);
-    }
-
-    let schedule = &config.schedule;
-    let follows = match schedule.incremental {
-        When::Never => &schedule.full,
-        _ => &schedule.incremental,
-    };
-    let interval = follows.interval(now, schedule.timezone);
-    for resource in resources {
-        conditions.extend(resource.conditions(interval, now));
-    }
-    Ok(conditions)
-}
-
-impl ResourceStatus {
-    /// Lists the conditions of a resource that is synced at this interval, if any.
-    fn conditions(&self, interval: Option<Duration>, now: DateTime<Utc>) -> Vec<Condition> {
-        let resource = self.resource;
-        let mut conditions = Vec::new();
-        let current_as_of = self.current_as_of.as_deref().and_then(instant);
-        if let Some(at) = current_as_of
-            && (at - now).num_seconds() > CLOCK_TOLERANCE_SECONDS
-        {
-            conditions.push(Condition::InFuture(resource, at));
-        }
-
-        match (self.lag_seconds, interval) {
-            (None, _) => conditions.push(Condition::NeverSynced(resource)),
-            (Some(lag_seconds), Some(interval))
-                if lag_seconds > (interval * INTERVALS).as_secs() =>
-            {
-                conditions.push(Condition::Late {
-                    resource,
-                    lag_seconds,
-                    intervals: INTERVALS,
-                });
-            }
-            _ => {}
-        }
-
-        if self.open_rejects > 0 {
-            conditions.push(Condition::OpenRejects(resource, self.open_rejects));
-        }
-        conditions
-    }
 }

@@ -55,6 +55,8 @@ pub use open_for_sync::{
 pub use outcome::{Advice, DeletedCount, Ending, ExportCounts, FileCounts, Misconfigured, Report};
 pub use photos::missing_files::count_missing;
 pub use progress::{Note, PhotoProgress, Progress, Unwatched};
+pub use records::counts::count_difference;
+pub use records::held_deletions::{HeldDeletions, held_deletions};
 pub use saved_capabilities::remember_capabilities;
 pub use verify::compare_feed::verify;
 pub use verify::difference::{

@@ -1,7 +1,5 @@
 //! The daemon runs each job when it is due, one at a time, and survives every error.
 
-use std::io::Read;
-use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
@@ -15,7 +13,7 @@ fn scheduled(feed: &Simulator, schedule: &str) -> Mirror {
     Mirror::with(feed, |settings| settings.sync = schedule_of(schedule))
 }
 
-fn schedule_of(schedule: &str) -> String {
+pub fn schedule_of(schedule: &str) -> String {
     let never = ["full", "incremental", "monitor", "deletions"];
     let mut lines = format!("\n[schedule]\n{schedule}\n");
     for job in never.iter().filter(|job| !schedule.contains(*job)) {
@@ -37,7 +35,7 @@ fn runs(mirror: &Mirror, job: &str, status: &str) -> i64 {
         .unwrap_or(0)
 }
 
-fn wait_for_runs(mirror: &Mirror, job: &str, status: &str, count: i64) {
+pub fn wait_for_runs(mirror: &Mirror, job: &str, status: &str, count: i64) {
     wait_until(&format!("{count} runs of {job} have {status}"), || {
         runs(mirror, job, status) >= count
     });
@@ -45,7 +43,7 @@ fn wait_for_runs(mirror: &Mirror, job: &str, status: &str, count: i64) {
 
 /// Stops the daemon, and fails unless it exits with code 0 within 10 seconds.
 #[track_caller]
-fn stop(running: Running, signal: &str) -> Ended {
+pub fn stop(running: Running, signal: &str) -> Ended {
     let asked = Instant::now();
     running.signal(signal);
     let ended = running.wait();
@@ -333,54 +331,6 @@ fn systemd_is_notified_of_start_life_and_stop() {
     running.signal("TERM");
     wait_for(&["STOPPING=1"]);
     assert_eq!(running.wait().code, Some(0));
-}
-
-fn metrics(port: u16) -> String {
-    use std::io::Write;
-    let mut connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    connection
-        .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        .unwrap();
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer).unwrap();
-    answer
-}
-
-#[test]
-fn prometheus_gets_the_status_of_the_mirror() {
-    let feed = feed(20);
-    // Picks a port that was free a moment ago.
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let mirror = Mirror::with(&feed, |settings| {
-        settings.set("requests_per_hour", 1000);
-        settings.sync = format!(
-            "{}\n[watch]\nmetrics = \"127.0.0.1:{port}\"\n",
-            schedule_of("incremental = \"every 1h\"")
-        );
-    });
-    let running = mirror.start(&["watch"]);
-    wait_for_runs(&mirror, "full", "succeeded", 3);
-    let answer = metrics(port);
-    let sent = feed.request_count();
-    stop(running, "TERM");
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    assert!(answer.contains("text/plain; version=0.0.4"), "{answer}");
-    for line in [
-        "mlsmirror_rows{resource=\"Property\",state=\"live\"} 20",
-        "mlsmirror_open_rejects{resource=\"Media\"} 0",
-        &format!(
-            "mlsmirror_budget_requests_left{{seconds=\"3600\"}} {}",
-            1000 - sent
-        ),
-        "mlsmirror_needs_attention 0",
-        "# TYPE mlsmirror_lag_seconds gauge",
-    ] {
-        assert!(answer.contains(line), "no `{line}`: {answer}");
-    }
 }
 
 #[test]

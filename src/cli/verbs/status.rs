@@ -12,7 +12,7 @@ use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::photo_text::describe_backlog;
 use crate::cli::session::configuration;
-use crate::mirror::{LeaseHolder, Mirror};
+use crate::mirror::{LeaseHolder, Mirror, Reading};
 use crate::report::{self, Budget, PhotoFiles, Status};
 
 /// The JSON document of `status`.
@@ -61,6 +61,9 @@ fn describe(status: &Status, needs_attention: &[String]) -> String {
             resource.watermark.as_deref().unwrap_or("-"),
         );
         text += &format!("{}\n", line.trim_end());
+        if let Some(reading) = &resource.first_sync {
+            text += &format!("  first sync in progress: {}\n", describe_reading(reading));
+        }
     }
     if !status.jobs.is_empty() {
         text += &format!(
@@ -77,8 +80,8 @@ fn describe(status: &Status, needs_attention: &[String]) -> String {
             job.next_at.as_deref().unwrap_or("-"),
         );
         text += &format!("{}\n", line.trim_end());
-        if let Some(error) = &job.error {
-            text += &format!("  {}\n", printable(error));
+        for problem in &job.errors {
+            text += &format!("  {}: {}\n", problem.resource, printable(&problem.error));
         }
     }
     text += &format!("\n{}", describe_backlog(&status.photos));
@@ -119,6 +122,17 @@ fn describe(status: &Status, needs_attention: &[String]) -> String {
         text += &format!("  {sentence}\n");
     }
     text
+}
+
+fn describe_reading(reading: &Reading) -> String {
+    let read = thousands(reading.read);
+    match reading.count {
+        Some(count) if count > 0 => {
+            let percent = (reading.read * 100 / count).min(100);
+            format!("{read} of {} read ({percent} %)", thousands(count))
+        }
+        _ => format!("{read} read"),
+    }
 }
 
 fn describe_budget(budget: &Budget) -> String {

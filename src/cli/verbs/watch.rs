@@ -33,7 +33,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     let host = WatchHost::new(arguments, output, stop.clone(), pulse.clone());
     let feed = host.connect(&config, &stop)?;
     if let Some(address) = config.watch.metrics {
-        serve_metrics(address, config.clone())?;
+        serve_metrics(address, config.clone(), pulse.clone())?;
     }
 
     let daemon = Daemon::new(&host, config, feed, stop, reloads)?;

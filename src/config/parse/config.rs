@@ -9,7 +9,7 @@ use super::feed_section::feed_section;
 use super::fields::Result;
 use super::mirror_section::{export_section, mirror_section};
 use super::schedule_section::schedule_section;
-use super::small_sections::{media_section, retention_section, watch_section};
+use super::small_sections::{media_section, retention_section, status_section, watch_section};
 use super::sync_section::sync_section;
 use crate::config::known_keys::require_known;
 use crate::config::section_reader::{Origin, Section};
@@ -36,6 +36,7 @@ pub(in crate::config) fn config(text: &str, path: &Path) -> Result<Config> {
         media: media_section(section("media"), feed.profile)?,
         retention: retention_section(section("retention"))?,
         watch: watch_section(section("watch"))?,
+        status: status_section(section("status"))?,
         alerts: alerts(section("monitor"), &Section::list(root, "alerts", origin))?,
         feed,
     })

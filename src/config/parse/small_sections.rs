@@ -1,4 +1,4 @@
-//! Parses `[media]`, `[retention]` and `[watch]`.
+//! Parses `[media]`, `[retention]`, `[watch]` and `[status]`.
 
 use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::fields::{Result, unless_zero};
 use crate::config::photo_defaults::SendToken;
 use crate::config::profile::Profile;
 use crate::config::section_reader::{Section, Value};
-use crate::config::settings::{Media, Retention, Watch};
+use crate::config::settings::{Media, Retention, Status, Watch};
 
 pub(super) fn media_section(section: Section<'_>, profile: &Profile) -> Result<Media> {
     let defaults = &profile.photos;
@@ -76,5 +76,11 @@ pub(super) fn watch_section(section: Section<'_>) -> Result<Watch> {
         .map_err(|_| value.must_be(r#"an IP address and port such as "127.0.0.1:9810""#))?;
     Ok(Watch {
         metrics: Some(address),
+    })
+}
+
+pub(super) fn status_section(section: Section<'_>) -> Result<Status> {
+    Ok(Status {
+        max_age: unless_zero(section.duration("max_age", Duration::ZERO)?),
     })
 }

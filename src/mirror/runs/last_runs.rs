@@ -1,6 +1,6 @@
 //! The last runs, and how current a resource is.
 
-use rusqlite::OptionalExtension;
+use rusqlite::{OptionalExtension, named_params};
 use serde::Serialize;
 
 use crate::mirror::Mirror;
@@ -19,18 +19,68 @@ pub struct LastRun {
     pub started_at: String,
     /// When it finished, UTC; None while it runs.
     pub finished_at: Option<String>,
+    /// Its duration in milliseconds; None while it runs.
+    pub duration_ms: Option<u64>,
     /// The error, if any.
     pub error: Option<String>,
 }
 
+fn number(stored: Option<i64>) -> Option<u64> {
+    stored.and_then(|number| number.try_into().ok())
+}
+
+/// How far the reading of a resource is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Reading {
+    /// The number of records read.
+    pub read: u64,
+    /// The number of records of the feed, if it counts them.
+    pub count: Option<u64>,
+}
+
 impl Mirror {
-    /// Returns the newest run of each job on each resource.
+    /// Returns the newest run of each job on each resource, oldest first.
     pub fn last_runs(&self) -> rusqlite::Result<Vec<LastRun>> {
+        self.last_runs_of("true")
+    }
+
+    /// Returns the newest run of each job on each resource that was neither stopped nor is
+    /// in progress, oldest first. If the feed did not answer at all, all resources failed at
+    /// once with one error. Such a run is left out if a later run of one of them succeeded.
+    pub fn last_ended_runs(&self) -> rusqlite::Result<Vec<LastRun>> {
+        let mut runs = self.last_runs_of("status IN ('succeeded', 'partial', 'failed')")?;
+        let mut answered_later = self.connection.prepare(
+            "SELECT EXISTS (
+                 SELECT 1 FROM sync_runs AS own
+                     JOIN sync_runs AS twin ON twin.id BETWEEN own.id - 50 AND own.id + 50
+                         AND twin.job = own.job AND twin.status = own.status
+                         AND twin.error = own.error AND twin.started_at = own.started_at
+                     JOIN sync_runs AS later ON later.resource = twin.resource
+                         AND later.job IN ('full', 'incremental', 'reconcile')
+                         AND later.id > twin.id AND later.status IN ('succeeded', 'partial')
+                 WHERE own.id = (SELECT max(id) FROM sync_runs WHERE resource = :resource
+                                     AND job = :job AND status = 'failed'))",
+        )?;
+        let mut settled = Vec::new();
+        for run in runs.iter().filter(|run| run.status == "failed") {
+            let of_run = named_params! { ":resource": run.resource, ":job": run.job };
+            if answered_later.query_row(of_run, |row| row.get(0))? {
+                settled.push(run.clone());
+            }
+        }
+        runs.retain(|run| !settled.contains(run));
+        Ok(runs)
+    }
+
+    fn last_runs_of(&self, condition: &str) -> rusqlite::Result<Vec<LastRun>> {
         self.connection
-            .prepare(
-                "SELECT job, resource, status, started_at, finished_at, error FROM sync_runs
-                 WHERE id IN (SELECT max(id) FROM sync_runs GROUP BY resource, job) ORDER BY id",
-            )?
+            .prepare(&format!(
+                "SELECT job, resource, status, started_at, finished_at, duration_ms, error
+                 FROM sync_runs
+                 WHERE id IN (SELECT max(id) FROM sync_runs WHERE {condition}
+                              GROUP BY resource, job)
+                 ORDER BY id"
+            ))?
             .query_map([], |row| {
                 Ok(LastRun {
                     job: row.get(0)?,
@@ -38,10 +88,34 @@ impl Mirror {
                     status: row.get(2)?,
                     started_at: row.get(3)?,
                     finished_at: row.get(4)?,
-                    error: row.get(5)?,
+                    duration_ms: number(row.get(5)?),
+                    error: row.get(6)?,
                 })
             })?
             .collect()
+    }
+
+    /// Returns how far the full sync of a resource is that reads it now.
+    pub fn full_in_progress(&self, resource: Resource) -> rusqlite::Result<Option<Reading>> {
+        self.connection
+            .query_row(
+                // The checkpoint of a child is that of its listings.
+                "SELECT max(records_seen, coalesce(position ->> '$.read', 0)),
+                        position ->> '$.count'
+                 FROM (SELECT id, records_seen, iif(EXISTS (
+                               SELECT 1 FROM json_each(checkpoint, '$.expand') WHERE value = ?1
+                           ), NULL, checkpoint) AS position
+                       FROM sync_runs WHERE resource = ?1 AND job = 'full' AND status = 'running')
+                 ORDER BY id DESC LIMIT 1",
+                [resource.entity_set()],
+                |row| {
+                    Ok(Reading {
+                        read: row.get::<_, i64>(0)? as u64,
+                        count: number(row.get(1)?),
+                    })
+                },
+            )
+            .optional()
     }
 
     /// Returns when the newest run started that brought a resource up to date, UTC: the

@@ -6,12 +6,14 @@ mod purge;
 mod run;
 mod run_history;
 mod run_summary;
+mod run_totals;
 mod run_writer;
 mod watermarks;
 
 pub use job::Job;
-pub use last_runs::LastRun;
+pub use last_runs::{LastRun, Reading};
 pub use purge::Purged;
 pub use run::{RunCounts, RunId, RunOutcome, RunStatus};
 pub use run_history::RunRow;
 pub use run_summary::RunSummary;
+pub use run_totals::RunTotals;

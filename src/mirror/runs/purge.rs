@@ -77,8 +77,9 @@ impl Mirror {
     /// rejects.
     pub fn purge_runs(&mut self, before: &str) -> rusqlite::Result<u64> {
         let tx = self.write()?;
-        let removed = tx.transaction.execute(
-            "DELETE FROM sync_runs
+        let removed = tx.keeping_totals(|| {
+            tx.transaction.execute(
+                "DELETE FROM sync_runs
              WHERE started_at < :before AND status <> 'running' AND checkpoint IS NULL
                AND id NOT IN (SELECT max(id) FROM sync_runs GROUP BY resource, job)
                AND id NOT IN (SELECT max(id) FROM sync_runs WHERE watermark_after IS NOT NULL
@@ -89,8 +90,9 @@ impl Mirror {
                               WHERE job = 'full' AND status IN ('succeeded', 'partial')
                                 AND checkpoint IS NULL GROUP BY resource)
                AND id NOT IN (SELECT run_id FROM rejects WHERE resolved_at IS NULL)",
-            named_params! { ":before": before },
-        )?;
+                named_params! { ":before": before },
+            )
+        })?;
         tx.transaction.execute(
             "DELETE FROM rejects WHERE resolved_at < :before",
             named_params! { ":before": before },

@@ -36,6 +36,15 @@ pub enum RunStatus {
 }
 
 impl RunStatus {
+    /// All statuses.
+    pub const ALL: [RunStatus; 5] = [
+        RunStatus::Running,
+        RunStatus::Succeeded,
+        RunStatus::Partial,
+        RunStatus::Failed,
+        RunStatus::Interrupted,
+    ];
+
     /// Returns the status as `sync_runs` stores it.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -199,6 +199,10 @@ impl Reporting<'_> {
         if !alert.on.contains(&AlertEvent::Attention) {
             return Ok(Ok(()));
         }
+        if progress.error.take().is_some() {
+            // The failure of the last report is over.
+            save(mirror, alert, progress)?;
+        }
         let conditions = host.conditions(mirror)?;
         let needs_attention = !conditions.is_empty();
         if needs_attention == progress.attention {

@@ -6,7 +6,7 @@ use super::checkpoint::Checkpoint;
 use super::job_run::JobRun;
 use super::survey::{count, survey};
 use crate::feed::{Feed, Tries};
-use crate::mirror::{Job, RunStatus};
+use crate::mirror::{Job, Mirror, RunStatus};
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::sync::sync_error::{Result, answer_if_any};
@@ -35,6 +35,14 @@ impl Counts {
     fn difference(self) -> i64 {
         self.feed as i64 - self.mirror as i64
     }
+}
+
+/// Returns the difference of the counts of a resource that a comparison of all keys did not
+/// resolve: the feed's minus the mirror's.
+pub fn count_difference(mirror: &Mirror, resource: Resource) -> rusqlite::Result<Option<i64>> {
+    let difference = mirror.state(&difference_state(resource))?;
+    // An empty text and `TOO_SMALL` are no numbers.
+    Ok(difference.and_then(|difference| difference.parse().ok()))
 }
 
 /// Compares the counts of `resources`, if the feed has no resource with deletions.

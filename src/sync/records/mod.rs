@@ -6,6 +6,7 @@
 pub(in crate::sync) mod by_key;
 pub(in crate::sync) mod catalog;
 pub(in crate::sync) mod checkpoint;
+pub(in crate::sync) mod held_deletions;
 pub(in crate::sync) mod ranges;
 pub(in crate::sync) mod scope;
 mod stored_tables;

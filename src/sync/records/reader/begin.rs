@@ -1,5 +1,6 @@
 //! Begins reading a resource, or resumes an unfinished run.
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
@@ -77,7 +78,7 @@ impl<'a> Reader<'a> {
             runs,
             separate,
             left_out: Vec::new(),
-            held_back: None,
+            held_back: BTreeMap::new(),
             is_incomplete: false,
             copy_is_behind: job.copy_is_behind,
             accepts_older,

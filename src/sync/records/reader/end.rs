@@ -4,6 +4,7 @@ use super::resource_reader::Reader;
 use crate::mirror::{Job, RunId, WriteTx};
 use crate::resource::Resource;
 use crate::sync::outcome::{Advice, Verdict};
+use crate::sync::records::held_deletions::save_held_deletions;
 use crate::sync::records::job_run::{JobRun, failed};
 use crate::sync::records::run_set::{RunEnding, RunSet};
 use crate::sync::records::scope::save_incomplete;
@@ -24,8 +25,8 @@ impl Reader<'_> {
     pub fn finish(mut self, job: &mut JobRun<'_>, result: &Result<()>) -> Result<RunSet> {
         self.context.progress.end(self.resource);
         job.copy_is_behind |= self.copy_is_behind;
-        if let Some(missing) = self.held_back {
-            job.advise(Advice::AllowDeletes(missing));
+        if let Some(missing) = self.held_back.values().max() {
+            job.advise(Advice::AllowDeletes(*missing));
         }
         let kind = self.job();
         let ending: Vec<Resource> = match kind {
@@ -60,6 +61,8 @@ impl Reader<'_> {
         resource: Resource,
     ) -> Result<RunEnding> {
         write.clear_sweep(self.job(), resource)?;
+        let held = self.held_back.get(&resource).copied();
+        save_held_deletions(write, resource, self.job(), held)?;
         let capabilities = self.context.feed.capabilities();
         if resource == self.resource && self.checkpoint.replicates {
             capabilities.note_replication(resource, None);

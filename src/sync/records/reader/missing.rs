@@ -257,7 +257,7 @@ impl<'a> Reader<'a> {
             "{missing} of {live} {nouns} are missing from the feed, more than \
              max_delete_percent = {percent} allows; nothing was deleted"
         ));
-        self.held_back = self.held_back.max(Some(missing));
+        self.held_back.insert(resource, missing);
         Ok(true)
     }
 

@@ -1,6 +1,6 @@
 //! The reader of one resource, and how it applies one page.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use crate::feed::{Key, Position, Step, Sweep};
@@ -27,8 +27,8 @@ pub(in crate::sync) struct Reader<'a> {
     pub separate: Vec<(Resource, String)>,
     /// The reasons why the run is only partial.
     pub left_out: Vec<String>,
-    /// The number of deletions that were held back.
-    pub held_back: Option<u64>,
+    /// The numbers of deletions that were held back.
+    pub held_back: BTreeMap<Resource, u64>,
     /// Whether the feed counts records that its pages do not have.
     pub is_incomplete: bool,
     /// Whether the answers seem to come from a copy of the feed that is behind.

@@ -1,0 +1,174 @@
+//! The metrics for Prometheus, and the documents that use them.
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+
+use simulator::Clock;
+
+use crate::support::*;
+use crate::watch::{schedule_of, stop, wait_for_runs};
+
+/// Returns a port that was free a moment ago.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+fn get(port: u16, path: &str) -> String {
+    let mut connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    connection.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+fn document(name: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+/// Returns the names of metrics in a text.
+fn names(text: &str) -> BTreeSet<String> {
+    let words = text.split(|letter: char| !(letter.is_ascii_lowercase() || letter == '_'));
+    let names = words.filter(|word| word.starts_with("mlsmirror_"));
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn prometheus_gets_the_status_of_the_mirror() {
+    let feed = feed(20);
+    let port = free_port();
+    let mirror = Mirror::with(&feed, |settings| {
+        settings.set("requests_per_hour", 1000);
+        settings.media = true;
+        settings.sync = format!(
+            "{}\n[watch]\nmetrics = \"127.0.0.1:{port}\"\n",
+            schedule_of("incremental = \"every 1h\"")
+        );
+    });
+    let running = mirror.start(&["watch"]);
+    wait_for_runs(&mirror, "media", "succeeded", 1);
+    let answer = get(port, "/metrics");
+    let (sent, health) = (feed.request_count(), get(port, "/healthz"));
+    stop(running, "TERM");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("text/plain; version=0.0.4"), "{answer}");
+    let requests =
+        "SELECT sum(requests) FROM sync_runs WHERE job = 'full' AND resource = 'Property'";
+    let requests = number(&mirror.open(), requests);
+    for line in [
+        "mlsmirror_rows{resource=\"Property\",state=\"live\"} 20",
+        "mlsmirror_open_rejects{resource=\"Media\"} 0",
+        &format!(
+            "mlsmirror_budget_requests_left{{seconds=\"3600\"}} {}",
+            1000 - sent
+        ),
+        "mlsmirror_needs_attention 0",
+        "# TYPE mlsmirror_lag_seconds gauge",
+        "# TYPE mlsmirror_requests_total counter",
+        &format!("mlsmirror_requests_total{{job=\"full\",resource=\"Property\"}} {requests}"),
+        &format!(
+            "mlsmirror_photos_total{{result=\"fetched\"}} {}",
+            live(&mirror.open(), "Media")
+        ),
+        "mlsmirror_photos_total{result=\"failed\"} 0",
+        "mlsmirror_changes_total{resource=\"Property\"} 0",
+        "mlsmirror_runs_total{job=\"full\",resource=\"Media\"} 1",
+        "mlsmirror_job_last_status{job=\"full\",status=\"succeeded\"} 1",
+        "mlsmirror_job_last_status{job=\"full\",status=\"failed\"} 0",
+        "mlsmirror_job_last_duration_seconds{job=\"full\"} ",
+        "mlsmirror_condition{kind=\"deletions_held\"} 0",
+        concat!(
+            "mlsmirror_build_info{version=\"",
+            env!("CARGO_PKG_VERSION"),
+            "\"} 1"
+        ),
+    ] {
+        assert!(answer.contains(line), "no `{line}`: {answer}");
+    }
+    assert!(
+        health.starts_with("HTTP/1.1 200") && health.ends_with("ok\n"),
+        "{health}"
+    );
+
+    // The rules and the dashboard use only metrics that exist, and the document names all.
+    let exposed = names(&answer);
+    let configuration = names(&document("docs/configuration.md"));
+    assert_eq!(
+        exposed,
+        configuration.intersection(&exposed).cloned().collect()
+    );
+    for name in ["docs/prometheus-rules.yml", "docs/grafana-dashboard.json"] {
+        let used = names(&document(name));
+        assert!(used.len() >= 5, "{name}: {used:?}");
+        let unknown: Vec<&String> = used.difference(&exposed).collect();
+        assert!(unknown.is_empty(), "{name}: {unknown:?}");
+    }
+    let dashboard: serde_json::Value =
+        serde_json::from_str(&document("docs/grafana-dashboard.json")).unwrap();
+    assert!(dashboard["panels"].as_array().unwrap().len() >= 5);
+    // A label that no series has would select nothing.
+    let labels = ["kind=\"", "status=\"", "result=\"", "state=\"", "job=\""];
+    for name in ["docs/prometheus-rules.yml", "docs/grafana-dashboard.json"] {
+        let text = document(name).replace("\\\"", "\"");
+        for label in labels {
+            for rest in text.split(label).skip(1) {
+                let selected = format!("{label}{}\"", rest.split('"').next().unwrap());
+                assert!(
+                    answer.contains(&selected),
+                    "{name}: no series with {selected}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_counters_do_not_fall_when_retention_removes_runs() {
+    let feed = feed_with(20, |options| options.clock = Clock::Real);
+    let port = free_port();
+    let mirror = Mirror::with(&feed, |settings| {
+        settings.sync = format!(
+            "{}\n[watch]\nmetrics = \"127.0.0.1:{port}\"\n[retention]\nruns = \"1d\"\n",
+            schedule_of("reconcile = \"\"")
+        );
+    });
+    mirror.sync();
+    for _ in 0..3 {
+        feed.advance(chrono::Duration::hours(1));
+        feed.move_market(10);
+        mirror.sync();
+    }
+    let db = rusqlite::Connection::open(mirror.database_path()).unwrap();
+    let total = |db: &rusqlite::Connection| number(db, "SELECT sum(requests) FROM sync_runs");
+    let before = total(&db);
+    db.execute(
+        "UPDATE sync_runs SET started_at = datetime('now', '-9 days')",
+        [],
+    )
+    .unwrap();
+    drop(db);
+    for _ in 0..2 {
+        mirror.sync();
+    }
+    let added = "SELECT sum(requests) FROM sync_runs WHERE started_at > datetime('now', '-1 days')";
+    let added = number(&mirror.open(), added);
+    assert!(total(&mirror.open()) < before + added, "no run was removed");
+
+    // Nothing is scheduled.
+    let running = mirror.start(&["watch"]);
+    wait_until("the metrics are served", || {
+        TcpStream::connect(("127.0.0.1", port)).is_ok()
+    });
+    let answer = get(port, "/metrics");
+    stop(running, "TERM");
+    let lines = answer
+        .lines()
+        .filter(|line| line.starts_with("mlsmirror_requests_total{"));
+    let exposed: i64 = lines
+        .map(|line| line.rsplit(' ').next().unwrap().parse::<i64>().unwrap())
+        .sum();
+    assert_eq!(exposed, before + added);
+}
