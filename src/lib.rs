@@ -85,11 +85,13 @@
 //!
 //! # An incremental sync
 //!
-//! [`sync::up_to_date`] reads the changes since the watermark, minus the overlap, in the
-//! order of (ModificationTimestamp, key). A page ends at a cursor and the next one starts
-//! after it, so any number of records may share one timestamp. The changed children come in
-//! the same pages. Then the sync reads the changes of each child resource, because a photo
-//! can change without its listing.
+//! [`sync::up_to_date`] reads the changes since the watermark, or since the overlap before the
+//! last reading if that is earlier, in the order of (ModificationTimestamp, key). If the feed
+//! was quiet, a request for the newest timestamp shows first whether there are changes. A page
+//! ends at a cursor and the next one starts after it, so any number of records may share one
+//! timestamp. The changed children come in the same pages. Then the sync reads the changes of
+//! each child resource, because a photo can change without its listing; a count shows whether
+//! all of them came with the listings.
 //!
 //! With a filter, the sync first reads the keys and timestamps of all changes. A live row
 //! that does not match the filter any more gets its last values and is soft-deleted. The

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::IsTerminal;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -9,10 +10,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::advice;
 use super::display_text::{bytes, counted, thousands, time};
 use super::output::Output;
-use crate::config;
+use crate::feed::Feed;
 use crate::mirror::RunCounts;
 use crate::resource::Resource;
-use crate::sync::{Note, PhotoProgress, Progress, time_at};
+use crate::sync::{Note, PhotoProgress, Progress};
 
 /// The time between two lines without a terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(30);
@@ -20,9 +21,11 @@ const LINE_INTERVAL: Duration = Duration::from_secs(30);
 /// Shows progress on stderr.
 pub struct ProgressDisplay<'a> {
     output: &'a Output,
-    feed: &'a config::Feed,
+    feed: &'a Feed,
     bars: bool,
     current: RefCell<Option<Current>>,
+    /// The bar of `current`, which shows the waits of requests.
+    shown: Arc<Mutex<Option<ProgressBar>>>,
 }
 
 struct Current {
@@ -35,13 +38,23 @@ struct Current {
 }
 
 impl<'a> ProgressDisplay<'a> {
-    pub fn new(output: &'a Output, feed: &'a config::Feed) -> ProgressDisplay<'a> {
+    /// Returns a display of jobs that use this feed. Without a terminal, the log shows the
+    /// waits for the rate limits.
+    pub fn new(output: &'a Output, feed: &'a Feed) -> ProgressDisplay<'a> {
         let bars = std::io::stderr().is_terminal() && !output.quiet;
+        let shown: Arc<Mutex<Option<ProgressBar>>> = Arc::default();
+        let waiting = shown.clone();
+        feed.show_waits(Box::new(move |wait| {
+            if let Some(bar) = &*waiting.lock().unwrap_or_else(PoisonError::into_inner) {
+                bar.set_message(wait.to_owned());
+            }
+        }));
         ProgressDisplay {
             output,
             feed,
             bars,
             current: RefCell::new(None),
+            shown,
         }
     }
 
@@ -59,6 +72,7 @@ impl<'a> ProgressDisplay<'a> {
             bar.set_style(style);
         }
         bar.set_prefix(what);
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
         let now = Instant::now();
         Current {
             bar,
@@ -79,11 +93,8 @@ impl<'a> ProgressDisplay<'a> {
         } else {
             current.started.elapsed().mul_f64(left as f64 / read as f64)
         };
-        let requests = left.div_ceil(self.feed.page_size.into());
-        let by_rate = time_at(requests, self.feed)
-            .map(|(time, _)| time)
-            .unwrap_or_default();
-        Some(by_speed.max(by_rate))
+        let requests = left.div_ceil(self.feed.page_size().into());
+        Some(by_speed.max(self.feed.time_for(requests)))
     }
 }
 

@@ -168,6 +168,22 @@ pub struct Media {
     pub max_bytes: Option<NonZeroU64>,
 }
 
+impl Media {
+    /// Returns the limits of requests in a span to a photo host, with those of the feed if
+    /// photos count in them.
+    pub fn limits(&self, feed: &Feed) -> Vec<(NonZeroU32, Duration)> {
+        let own = [
+            (self.requests_per_minute, 60),
+            (self.requests_per_hour, 3_600),
+        ];
+        let own = own
+            .into_iter()
+            .filter_map(|(limit, seconds)| Some((limit?, Duration::from_secs(seconds))));
+        let shared = feed.limits().into_iter().filter(|_| self.shares_limits);
+        own.chain(shared).collect()
+    }
+}
+
 /// Where and how long exported tables are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Export {

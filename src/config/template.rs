@@ -89,7 +89,7 @@ media_dir = "media"  # a folder of its own
 [sync]
 resources = ["Property", "Media", "OpenHouse"]  # and any other resource of the feed
 download_media = true
-overlap = "{overlap}"  # how far before the watermark an incremental looks again
+overlap = "{overlap}"  # how long after its timestamp a record may become visible
 max_delete_percent = 10  # a reconcile or full that would delete more is held back
 ignore_fields = []  # never logged in `changes`
 

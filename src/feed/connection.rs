@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::runtime::Runtime;
@@ -9,7 +10,7 @@ use tokio::runtime::Runtime;
 use super::assets::Assets;
 use super::capabilities::Capabilities;
 use super::http::{
-    BadBody, Client, Credentials, FeedError, Ledger, RequestOptions, Traffic, Tries,
+    BadBody, Client, Credentials, FeedError, Ledger, RequestOptions, ShowWait, Traffic, Tries,
 };
 use super::odata::{Announced, DeletedBody, DeletedNames, DeletedPosition, Metadata, Page};
 use super::paging::{PageSize, ParallelReader, Position, Step, Sweep};
@@ -119,6 +120,22 @@ impl Feed {
     /// Shares the rate budget with other processes, from the next request on.
     pub fn share_budget(&self, ledger: Arc<dyn Ledger>) {
         self.client.share_budget(ledger);
+    }
+
+    /// Passes the end and the cause of each long wait to `show`. Later calls have no effect.
+    pub fn show_waits(&self, show: ShowWait) {
+        self.client.show_waits(show);
+    }
+
+    /// Expects this number of requests. If they exceed what is left of a limit per minute,
+    /// they are spread evenly. The next call replaces the number.
+    pub fn expect(&self, requests: u64) {
+        self.client.expect(requests);
+    }
+
+    /// Returns the time until the rate limits allow the last of this number of requests.
+    pub fn time_for(&self, requests: u64) -> Duration {
+        self.client.time_for(requests)
     }
 
     /// Returns the feed's time, from the `Date` header of its newest response.

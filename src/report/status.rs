@@ -1,7 +1,7 @@
 //! The status of a mirror, and the conditions that need attention.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -78,7 +78,7 @@ pub struct JobStatus {
 }
 
 /// The use of one rate limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Budget {
     /// The period of the limit, in seconds.
     pub seconds: u64,
@@ -86,6 +86,8 @@ pub struct Budget {
     pub limit: u64,
     /// The number of requests that all processes of the account sent in the last period.
     pub sent: u64,
+    /// When the next request is allowed, UTC, if none is left.
+    pub opens_at: Option<String>,
 }
 
 impl Budget {
@@ -228,10 +230,20 @@ fn budget(config: &Config, ledger: &Path) -> anyhow::Result<Vec<Budget>> {
     limits.retain(|(_, span)| *span >= Duration::from_secs(60));
     let spans: Vec<Duration> = limits.iter().map(|(_, span)| *span).collect();
     let sent = RequestLedger::sent_within(ledger, &spans)?;
-    let budgets = limits.iter().zip(sent).map(|((limit, span), sent)| Budget {
-        seconds: span.as_secs(),
-        limit: limit.get().into(),
-        sent,
-    });
-    Ok(budgets.collect())
+    let mut budgets = Vec::new();
+    for ((limit, span), sent) in limits.iter().zip(sent) {
+        let opens = RequestLedger::opens_at(ledger, limit.get(), *span)?;
+        budgets.push(Budget {
+            seconds: span.as_secs(),
+            limit: limit.get().into(),
+            sent,
+            opens_at: opens.map(text_of),
+        });
+    }
+    Ok(budgets)
+}
+
+fn text_of(moment: SystemTime) -> String {
+    let moment = DateTime::<Utc>::from(moment);
+    moment.format("%Y-%m-%d %H:%M:%S").to_string()
 }

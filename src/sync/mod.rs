@@ -41,11 +41,10 @@ pub use jobs::incremental::{downloads_photos, incremental, up_to_date};
 pub use jobs::media::media;
 pub use jobs::monitor::monitor;
 pub use jobs::plan::plan;
-pub use jobs::planned::{DeletionsWay, JobWay, Plan, ReadingWay, ResourcePlan};
+pub use jobs::planned::{DeletionsWay, JobWay, PhotoPlan, Plan, ReadingWay, ResourcePlan};
 pub use jobs::prune::{Pruned, Unnamed, prune, unnamed};
 pub use jobs::reconcile::reconcile;
 pub use jobs::refresh::{Refreshed, refresh};
-pub use jobs::request_time::time_at;
 pub use media_folder::{
     FolderProblem, MediaFolder, UnusableFolder, find_media_folder, inspect_media_folder,
 };

@@ -368,3 +368,47 @@ fn the_vendors_limit_is_saved_and_kept_with_little_more_time() {
         "{requests} requests after {waited:?} of waiting, at least {least:?}"
     );
 }
+
+#[test]
+fn a_wait_for_the_limits_is_said_once_with_its_end_and_status_shows_it() {
+    let feed = feed(20);
+    let mirror = Mirror::with(&feed, |settings| settings.set("requests_per_minute", 8));
+    let running = mirror.start(&["sync"]);
+    wait_until("the budget is spent", || feed.request_count() == 8);
+    let checking = mirror.start(&["check"]);
+    let until = Instant::now() + Duration::from_secs(1);
+    wait_until("a second has passed", || Instant::now() > until);
+    let json = mirror.run(&["status", "--json"]).json();
+    let opens = json["budget"][0]["opens_at"].as_str().expect("a time");
+    let shown = mirror.run(&["status"]).stdout;
+    assert!(
+        shown.contains(&format!("0 of 8 this minute until {opens} (UTC)")),
+        "{shown}"
+    );
+    let opens = instant(&format!("{}Z", opens.replace(' ', "T")));
+    let left = (opens - chrono::Utc::now()).num_seconds();
+    assert!((1..61).contains(&left), "{left} s");
+    for running in [running, checking] {
+        running.signal("TERM");
+        let said = running.wait().stderr;
+        let waits = said.matches("the rate limits allow no request now; waiting until");
+        assert_eq!(waits.count(), 1, "{said}");
+    }
+    assert_eq!(feed.request_count(), 8);
+}
+
+#[test]
+fn waits_of_parallel_requests_count_once_and_an_even_pace_is_no_message() {
+    let feed = feed_with(400, |options| options.photos = 0);
+    let mirror = Mirror::with(&feed, |settings| {
+        settings.resources = vec!["Property"];
+        settings.set("page_size", 10);
+        settings.set("requests_per_second", 20);
+    });
+    let started = Instant::now();
+    let ended = mirror.sync_full();
+    let took = started.elapsed().as_millis() as i64;
+    assert!(!ended.stderr.contains("waiting until"), "{ended}");
+    let waited = number(&mirror.open(), "SELECT sum(throttled_ms) FROM sync_runs");
+    assert!((100..took).contains(&waited), "{waited} of {took} ms");
+}

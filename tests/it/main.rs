@@ -25,6 +25,7 @@ mod feed_filter;
 mod fields;
 mod full_disk;
 mod full_sync;
+mod idle;
 mod incremental;
 mod interruption;
 mod killed;

@@ -90,6 +90,8 @@ pub struct ServerBehaviour {
     pub no_nulls: bool,
     /// The minimum duration of a request to the service, in milliseconds.
     pub latency_ms: u64,
+    /// The minimum duration of a request with `$expand`, in milliseconds.
+    pub expand_latency_ms: u64,
     /// The behaviours that are switched on.
     pub behaviours: BTreeSet<Behaviour>,
 }
@@ -116,6 +118,7 @@ impl Default for ServerBehaviour {
             every_field: false,
             no_nulls: false,
             latency_ms: 0,
+            expand_latency_ms: 0,
             behaviours: BTreeSet::new(),
         }
     }

@@ -153,7 +153,7 @@ async fn serve(
         .faults()
         .next(host, &format!("{}?{}", received.path, received.query));
 
-    let latency = latency(&shared, host, fault.as_ref());
+    let latency = latency(&shared, host, &received.query, fault.as_ref());
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
     }
@@ -184,11 +184,16 @@ fn user_agent(headers: &HeaderMap) -> String {
     text.unwrap_or_default().to_owned()
 }
 
-fn latency(shared: &Shared, host: Host, fault: Option<&Fault>) -> Duration {
-    let usual = match host {
-        Host::Feed => Duration::from_millis(shared.market().behaviour.latency_ms),
-        Host::Assets => Duration::ZERO,
+fn latency(shared: &Shared, host: Host, query: &str, fault: Option<&Fault>) -> Duration {
+    let behaviour = &shared.market().behaviour;
+    let usual_ms = match host {
+        Host::Feed if query.contains("$expand") => {
+            behaviour.latency_ms.max(behaviour.expand_latency_ms)
+        }
+        Host::Feed => behaviour.latency_ms,
+        Host::Assets => 0,
     };
+    let usual = Duration::from_millis(usual_ms);
     match fault {
         Some(Fault::Delay(by)) => usual + *by,
         _ => usual,

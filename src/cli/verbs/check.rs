@@ -11,7 +11,7 @@ use crate::cli::progress_display::ProgressDisplay;
 use crate::cli::session::Session;
 use crate::feed::Observation;
 use crate::resource::Resource;
-use crate::sync::{self, DeletionsWay, Ending, JobWay, Plan, ReadingWay, ResourcePlan};
+use crate::sync::{self, DeletionsWay, Ending, JobWay, PhotoPlan, Plan, ReadingWay, ResourcePlan};
 
 pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     let session = Session::open(arguments, output)?;
@@ -20,7 +20,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     if let Some(caution) = feed.profile.caution() {
         output.say(&format!("mlsmirror: {caution}"));
     }
-    let progress = ProgressDisplay::new(output, feed);
+    let progress = ProgressDisplay::new(output, &session.feed);
     let plan = sync::plan(&session.context(&progress, 0), &resources)?;
     let answers = match plan.ending {
         Ending::Done | Ending::Partial => "answers and accepts the token",
@@ -60,7 +60,21 @@ pub fn describe(plan: &Plan) -> String {
     if let Some(size) = plan.bytes {
         total += &format!(", about {} to download", bytes(size));
     }
+    if let Some(photos) = &plan.photos {
+        total += &format!("\n{}", describe_photos(photos));
+    }
     text + &total + "\n" + &describe_capabilities(&plan.capabilities)
+}
+
+fn describe_photos(photos: &PhotoPlan) -> String {
+    let mut text = format!("photos: {}", counted(photos.files, ("file", "files")));
+    if let Some(size) = photos.bytes {
+        text += &format!(", about {}", bytes(size));
+    }
+    if let Some(seconds) = photos.seconds {
+        text += &format!(", about {}", time(Duration::from_secs(seconds)));
+    }
+    text
 }
 
 fn describe_job(way: &JobWay) -> String {

@@ -126,7 +126,7 @@ fn sync_and_describe(
         quiet: true,
         ..*output
     };
-    let progress = ProgressDisplay::new(&quiet, &session.config.feed);
+    let progress = ProgressDisplay::new(&quiet, &session.feed);
     let context = session.context(&progress, 0);
     let report = sync::up_to_date(&context, mirror, &session.config.sync.resources)?;
     if !output.json {

@@ -141,9 +141,13 @@ fn describe_budget(budget: &Budget) -> String {
         3_600 => "hour",
         _ => "day",
     };
-    format!(
+    let mut text = format!(
         "{} of {} this {period}",
         thousands(budget.left()),
         thousands(budget.limit)
-    )
+    );
+    if let Some(at) = &budget.opens_at {
+        text += &format!(" until {at} (UTC)");
+    }
+    text
 }

@@ -67,7 +67,7 @@ pub fn run(arguments: &Arguments, wanted: &SyncOptions, output: &Output) -> anyh
     }
     let chosen = |resource: &Resource| wanted.only.is_empty() || wanted.only.contains(resource);
     let resources: Vec<Resource> = configured.iter().copied().filter(chosen).collect();
-    let progress = ProgressDisplay::new(output, &session.config.feed);
+    let progress = ProgressDisplay::new(output, &session.feed);
     let context = session.context(&progress, wanted.allow_deletes);
     let is_media = wanted.job == Some(SyncJob::Media);
     if is_media && !resources.contains(&Resource::MEDIA) {

@@ -31,7 +31,7 @@ pub fn run(arguments: &Arguments, wanted: &VerifyOptions, output: &Output) -> an
     let session = Session::open(arguments, output)?;
     let mut mirror = Mirror::open_to_read(&session.config.mirror.database)?;
     sync::check_feed_address(&session.config, &mirror)?;
-    let progress = ProgressDisplay::new(output, &session.config.feed);
+    let progress = ProgressDisplay::new(output, &session.feed);
     let context = session.context(&progress, 0);
     let resources = &session.config.sync.resources;
     let verified = sync::verify(

@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::num::NonZeroU64;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest::header::{
     CACHE_CONTROL, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION,
@@ -173,9 +173,8 @@ impl Assets {
     /// Waits until the host's budget has a request left, and takes it.
     async fn wait_for_budget(&self, host: &str) -> Result<(), AssetError> {
         while let Err(pause) = self.hosts.take(host)? {
-            let started = Instant::now();
+            let _waiting = self.meter.wait();
             tokio::time::sleep(pause).await;
-            self.meter.throttled(started.elapsed());
         }
         if self.shares_limits {
             self.feed

@@ -23,6 +23,9 @@ const INCOMPLETE: &str = "incomplete";
 /// The value of [`Capability::Expand`] for a child that does not come.
 const IGNORED: &str = "ignored";
 
+/// The value of [`Capability::Expand`] for a child that is read faster from its own resource.
+const SLOW: &str = "slow";
+
 const DAY: TimeDelta = TimeDelta::days(1);
 
 impl Capabilities {
@@ -114,6 +117,17 @@ impl Capabilities {
         let value = if refusal.is_some() { REFUSED } else { ACCEPTED };
         let why = refusal.map(FeedError::to_string);
         self.note(Some(resource), Capability::Replication, value, why);
+    }
+
+    /// Returns whether changes of a resource appeared later than the overlap after their
+    /// timestamps, by the feed's clock.
+    pub fn has_late_changes(&self, resource: Resource) -> bool {
+        self.get(Some(resource), Capability::LateChanges).is_some()
+    }
+
+    /// Notes that a change appeared later than the overlap after its timestamp.
+    pub fn note_late_changes(&self, resource: Resource) {
+        self.note(Some(resource), Capability::LateChanges, "seen", None);
     }
 
     /// Returns whether the server refuses `or`.
@@ -210,6 +224,11 @@ impl Capabilities {
     /// Notes that the server ignores $expand of a child.
     pub fn note_expand_ignored(&self, child: Resource) {
         self.note(Some(child), Capability::Expand, IGNORED, None);
+    }
+
+    /// Notes that a child is read faster from its own resource than by $expand.
+    pub fn note_expand_slow(&self, child: Resource, why: &str) {
+        self.note(Some(child), Capability::Expand, SLOW, Some(why.to_owned()));
     }
 
     /// Notes that the server refuses $expand of a child, with this error.

@@ -17,9 +17,8 @@ use crate::value::stored_instant;
 /// The longest pause that is kept. No vendor counts requests in a longer window.
 const PAUSE_MAX: Duration = Duration::from_secs(86_400);
 
-/// A wait for the configured limits is announced if it is longer. A shorter wait is
-/// normal with a limit per minute.
-const QUIET_WAIT_MAX: Duration = Duration::from_secs(62);
+/// A wait for the configured limits is announced if it is longer.
+const QUIET_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// A long wait for the rate budget is counted in steps of this length, so that it shows as
 /// progress.
@@ -35,7 +34,12 @@ pub struct RateBudget {
     has_logged_reset: AtomicBool,
     /// The end of the wait that was announced last.
     announced: Mutex<Option<Instant>>,
+    /// Shows that requests wait, and until when.
+    show_wait: OnceLock<ShowWait>,
 }
+
+/// Shows a sentence about a wait to the user.
+pub type ShowWait = Box<dyn Fn(&str) + Send + Sync>;
 
 /// A wait before the next attempt to take a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +48,8 @@ pub struct Wait {
     pub pause: Duration,
     /// Whether the feed asked for it.
     pub is_asked: bool,
+    /// Whether it only spreads the requests evenly.
+    pub is_spread: bool,
 }
 
 impl RateBudget {
@@ -55,6 +61,7 @@ impl RateBudget {
             ledger: OnceLock::new(),
             has_logged_reset: AtomicBool::new(false),
             announced: Mutex::new(None),
+            show_wait: OnceLock::new(),
         }
     }
 
@@ -69,6 +76,11 @@ impl RateBudget {
         let _ = self.ledger.set(ledger);
     }
 
+    /// Passes the end and the cause of each long wait to `show`. Later calls have no effect.
+    pub fn show_waits(&self, show: ShowWait) {
+        let _ = self.show_wait.set(show);
+    }
+
     /// Takes one request, or returns the wait before the next attempt.
     pub fn take(&self) -> Result<(), Wait> {
         let mut pace = locked(&self.pace);
@@ -76,7 +88,18 @@ impl RateBudget {
         taken.map_err(|pause| Wait {
             pause,
             is_asked: pace.is_paused(Instant::now()),
+            is_spread: !pace.is_closed(Instant::now()),
         })
+    }
+
+    /// Expects this number of requests.
+    pub fn expect(&self, requests: u64) {
+        locked(&self.pace).expect(requests);
+    }
+
+    /// Returns the time until the limits allow the last of this number of requests.
+    pub fn time_for(&self, requests: u64) -> Duration {
+        locked(&self.pace).time_for(Instant::now(), requests)
     }
 
     fn take_of(&self, pace: &mut Pace) -> Result<(), Duration> {
@@ -108,7 +131,8 @@ impl RateBudget {
         let end = Instant::now() + wait.pause;
         let mut announced = locked(&self.announced);
         let is_known = announced.is_some_and(|known| known + Duration::from_secs(1) >= end);
-        if is_known || !wait.is_asked && wait.pause <= QUIET_WAIT_MAX {
+        let is_quiet = wait.is_spread || wait.pause <= QUIET_WAIT_MAX;
+        if is_known || !wait.is_asked && is_quiet {
             return false;
         }
         *announced = Some(end);
@@ -155,6 +179,7 @@ pub struct Turn<'a> {
 impl Turn<'_> {
     /// Waits until the rate budget has a request left, and takes it.
     pub async fn wait(self) -> Result<(), FeedError> {
+        let mut waiting = None;
         while let Err(wait) = self.budget.take() {
             let until = stored_instant((Utc::now() + wait.pause).trunc_subsecs(0));
             let limit = self.budget.pause_limit();
@@ -172,10 +197,12 @@ impl Turn<'_> {
                     "the rate limits allow no request now"
                 };
                 tracing::warn!("{cause}; waiting until {until} UTC");
+                if let Some(show) = self.budget.show_wait.get() {
+                    show(&format!("waiting until {until} UTC: {cause}"));
+                }
             }
-            let started = Instant::now();
+            waiting.get_or_insert_with(|| self.meter.wait());
             tokio::time::sleep(wait.pause.min(WAIT_STEP)).await;
-            self.meter.throttled(started.elapsed());
         }
         Ok(())
     }
@@ -217,11 +244,13 @@ mod tests {
         assert!(wait.is_asked);
         assert!(budget.announces(wait));
         assert!(!budget.announces(wait));
-        let own = |seconds| Wait {
+        let own = |seconds, is_spread| Wait {
             pause: Duration::from_secs(seconds),
             is_asked: false,
+            is_spread,
         };
-        assert!(!budget.announces(own(60)));
-        assert!(budget.announces(own(3_600)));
+        assert!(!budget.announces(own(4, false)));
+        assert!(!budget.announces(own(60, true)));
+        assert!(budget.announces(own(60, false)));
     }
 }

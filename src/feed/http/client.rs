@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use url::{Url, form_urlencoded};
 
 use super::body_deadline::{BodyDeadline, too_slow};
-use super::budget::{RateBudget, Turn};
+use super::budget::{RateBudget, ShowWait, Turn};
 use super::content_encoding::{is_gzip, unzip};
 use super::credentials::Credentials;
 use super::current_token::CurrentToken;
@@ -140,6 +140,22 @@ impl Client {
     /// Shares the rate budget with other processes, from the next request on.
     pub fn share_budget(&self, ledger: Arc<dyn Ledger>) {
         self.budget.share(ledger);
+    }
+
+    /// Passes the end and the cause of each long wait to `show`. Later calls have no effect.
+    pub fn show_waits(&self, show: ShowWait) {
+        self.budget.show_waits(show);
+    }
+
+    /// Expects this number of requests. If they exceed what is left of a limit, they are
+    /// spread evenly.
+    pub fn expect(&self, requests: u64) {
+        self.budget.expect(requests);
+    }
+
+    /// Returns the time until the rate limits allow the last of this number of requests.
+    pub fn time_for(&self, requests: u64) -> Duration {
+        self.budget.time_for(requests)
     }
 
     /// Returns the URL of a path and query below the service root, with the filter that

@@ -78,7 +78,8 @@ impl Failure {
                 status: code,
                 message,
             }),
-            408 | 429 | 500..=599 => Failure::Temporary {
+            // 501: the server does not support the request, now or later (RFC 9110).
+            408 | 429 | 500 | 502..=599 => Failure::Temporary {
                 problem: if message.is_empty() {
                     format!("the feed answered {status}")
                 } else {

@@ -26,6 +26,7 @@ mod token;
 mod traffic;
 
 pub use body_deadline::{BodyDeadline, too_slow};
+pub use budget::ShowWait;
 pub use client::{Client, Received};
 pub use credentials::Credentials;
 pub use error::{BadBody, FeedError};

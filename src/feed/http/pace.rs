@@ -16,6 +16,13 @@ pub struct Limit {
     pub span: Duration,
 }
 
+impl Limit {
+    /// Returns the length of its windows.
+    fn window(&self) -> Duration {
+        self.span + (self.span / SLACK_PART).min(SLACK_MAX)
+    }
+}
+
 /// The number of requests that the feed still allows, from its headers.
 #[derive(Clone, Copy, Debug)]
 struct Allowance {
@@ -31,7 +38,13 @@ pub struct Pace {
     /// By the number of the feed's count.
     allowances: BTreeMap<usize, Allowance>,
     paused_until: Option<Instant>,
+    /// The number of requests that the job still needs, as far as it is known.
+    expected: u64,
 }
+
+/// Requests are spread evenly over windows up to this length. A limit over a longer window
+/// is spent at the pace of the shorter ones.
+const SPREAD_MAX: Duration = Duration::from_secs(60);
 
 /// Requests can arrive closer together than they were sent. Each window is extended by
 /// this part of its span, at most by [`SLACK_MAX`].
@@ -51,14 +64,7 @@ impl Pace {
     /// attempt.
     pub fn take(&mut self, now: Instant) -> Result<(), Duration> {
         self.allowances.retain(|_, allowance| allowance.until > now);
-        let free_at = [
-            self.paused_until,
-            self.window_opens(now),
-            self.allowance_opens(),
-        ]
-        .into_iter()
-        .flatten()
-        .max();
+        let free_at = self.opens(now).max(self.next_of_spread(now));
         if let Some(free_at) = free_at.filter(|&free_at| free_at > now) {
             return Err(free_at - now);
         }
@@ -71,6 +77,7 @@ impl Pace {
             .map(|limit| limit.requests as usize)
             .max()
             .unwrap_or(0);
+        self.expected = self.expected.saturating_sub(1);
         self.count(now);
         while self.sent.len() > counted_max {
             self.sent.pop_front();
@@ -84,11 +91,81 @@ impl Pace {
         self.sent.insert(place, sent);
     }
 
+    /// Expects this number of requests.
+    pub fn expect(&mut self, requests: u64) {
+        self.expected = requests;
+    }
+
+    /// Returns whether a pause or a limit allows no request now.
+    pub fn is_closed(&self, now: Instant) -> bool {
+        self.opens(now).is_some_and(|at| at > now)
+    }
+
+    /// Returns the time until the limits allow the last of this number of requests, if
+    /// nothing else sends any.
+    pub fn time_for(&self, now: Instant, requests: u64) -> Duration {
+        let Some(last) = requests.checked_sub(1) else {
+            return Duration::ZERO;
+        };
+        let wait = |limit: &Limit| {
+            let (number, window) = (u64::from(limit.requests), limit.window());
+            // A request is allowed one window after the one that is this many places before.
+            let (windows, place) = (last / number, (last % number) as usize);
+            let unused = (limit.requests as usize).saturating_sub(self.sent.len());
+            let before = place.checked_sub(unused).and_then(|place| {
+                let first = self.sent.len().saturating_sub(limit.requests as usize);
+                self.sent.get(first + place)
+            });
+            let opens = before.map_or(Duration::ZERO, |sent| {
+                (*sent + window).saturating_duration_since(now)
+            });
+            opens + window * u32::try_from(windows).unwrap_or(u32::MAX)
+        };
+        let opens = self.opens(now).map(|at| at.saturating_duration_since(now));
+        let waits = self.limits.iter().map(wait);
+        waits.chain(opens).max().unwrap_or_default()
+    }
+
+    /// Returns when a pause and all limits allow the next request.
+    fn opens(&self, now: Instant) -> Option<Instant> {
+        [
+            self.paused_until,
+            self.window_opens(now),
+            self.allowance_opens(),
+        ]
+        .into_iter()
+        .flatten()
+        .max()
+    }
+
+    /// Returns when the next request is due, if the expected ones do not fit in what is left
+    /// of a window. They then take as long as the window needs to open again.
+    fn next_of_spread(&self, now: Instant) -> Option<Instant> {
+        let last = *self.sent.back()?;
+        let due = |limit: &Limit| {
+            let window = limit.window();
+            let begin = self.sent.partition_point(|sent| *sent + window <= now);
+            let used = (self.sent.len() - begin) as u64;
+            let left = u64::from(limit.requests).saturating_sub(used);
+            if self.expected <= left {
+                return None;
+            }
+            let opens = self.sent.get(begin).map_or(now, |oldest| *oldest + window);
+            let rest = opens.saturating_duration_since(now);
+            let share = rest / u32::try_from(left).unwrap_or(u32::MAX).max(1);
+            Some(last + share.max(window / limit.requests))
+        };
+        let limits = self.limits.iter();
+        limits
+            .filter(|limit| limit.span <= SPREAD_MAX)
+            .filter_map(due)
+            .max()
+    }
+
     fn window_opens(&self, now: Instant) -> Option<Instant> {
         let opens = |limit: &Limit| {
             let oldest = self.sent.len().checked_sub(limit.requests as usize)?;
-            let slack = (limit.span / SLACK_PART).min(SLACK_MAX);
-            Some(*self.sent.get(oldest)? + limit.span + slack)
+            Some(*self.sent.get(oldest)? + limit.window())
         };
         self.limits
             .iter()
@@ -178,6 +255,46 @@ mod tests {
             "at most 10 % longer than the shortest time: {}",
             times[179]
         );
+    }
+
+    #[test]
+    fn a_job_larger_than_the_budget_is_spread_evenly_from_its_first_request() {
+        let mut pace = Pace::new(vec![limit(60, 60)]);
+        pace.expect(180);
+        let times = send(&mut pace, Instant::now(), 180);
+        for pair in times.windows(2) {
+            let gap = pair[1] - pair[0];
+            assert!((1_000..1_100).contains(&gap), "{gap} ms");
+        }
+
+        // What another job left of the budget is spread, too, and then the pace is even.
+        let start = Instant::now();
+        let mut pace = Pace::new(vec![limit(60, 60)]);
+        assert_eq!(send(&mut pace, start, 30)[29], 0);
+        pace.expect(120);
+        let times = send(&mut pace, start, 120);
+        let gaps = times.windows(2).map(|pair| pair[1] - pair[0]);
+        assert!(gaps.clone().max() < Some(2_100), "{:?}", gaps.max());
+    }
+
+    #[test]
+    fn a_job_that_fits_in_the_budget_is_sent_at_once() {
+        let mut pace = Pace::new(vec![limit(60, 60), limit(70, 3_600)]);
+        pace.expect(60);
+        assert_eq!(send(&mut pace, Instant::now(), 60)[59], 0);
+    }
+
+    #[test]
+    fn the_time_for_requests_counts_those_that_were_sent() {
+        let start = Instant::now();
+        let mut pace = Pace::new(vec![limit(60, 60)]);
+        let seconds = |pace: &Pace, requests| pace.time_for(start, requests).as_secs();
+        assert_eq!((seconds(&pace, 60), seconds(&pace, 61)), (0, 61));
+        send(&mut pace, start, 40);
+        let found = [20, 21, 80, 81].map(|requests| seconds(&pace, requests));
+        assert_eq!(found, [0, 61, 61, 122]);
+        pace.pause(start, Duration::from_secs(300));
+        assert_eq!(seconds(&pace, 1), 300);
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! Counts requests, retries, waiting time and bytes.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use super::limits::locked;
 
 /// The requests and bytes of a connection up to one point in time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -11,6 +14,7 @@ pub struct Traffic {
     /// The number of requests sent again after a failure.
     pub retries: u64,
     /// Time spent waiting for the rate budget or because the server asked, in milliseconds.
+    /// Waits at the same time count once.
     pub throttled_ms: u64,
     /// Bytes of bodies received, after decompression.
     pub bytes_received: u64,
@@ -35,8 +39,40 @@ impl std::ops::Sub for Traffic {
 pub struct Meter {
     requests: AtomicU64,
     retries: AtomicU64,
-    throttled_ms: AtomicU64,
+    waits: Mutex<Waits>,
     bytes_received: AtomicU64,
+}
+
+/// The waits of all requests.
+#[derive(Default)]
+struct Waits {
+    /// The number of requests that wait now.
+    number: u32,
+    /// When the first of them began to wait.
+    since: Option<Instant>,
+    /// The time of the waits before.
+    ended: Duration,
+}
+
+impl Waits {
+    fn total(&self) -> Duration {
+        let now = self.since.map(|since| since.elapsed());
+        self.ended + now.unwrap_or_default()
+    }
+}
+
+/// Counts a request as waiting until it is dropped.
+pub struct Waiting<'m>(&'m Meter);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut waits = locked(&self.0.waits);
+        waits.number -= 1;
+        if waits.number == 0 {
+            waits.ended = waits.total();
+            waits.since = None;
+        }
+    }
 }
 
 impl Meter {
@@ -46,7 +82,7 @@ impl Meter {
         Traffic {
             requests: read(&self.requests),
             retries: read(&self.retries),
-            throttled_ms: read(&self.throttled_ms),
+            throttled_ms: locked(&self.waits).total().as_millis() as u64,
             bytes_received: read(&self.bytes_received),
         }
     }
@@ -61,15 +97,34 @@ impl Meter {
         self.retries.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts time spent waiting.
-    pub fn throttled(&self, waited: Duration) {
-        let waited_ms = waited.as_millis() as u64;
-        self.throttled_ms.fetch_add(waited_ms, Ordering::Relaxed);
+    /// Counts the time until the returned value is dropped as spent waiting.
+    pub fn wait(&self) -> Waiting<'_> {
+        let mut waits = locked(&self.waits);
+        waits.number += 1;
+        waits.since.get_or_insert_with(Instant::now);
+        Waiting(self)
     }
 
     /// Counts the bytes of one chunk.
     pub fn received(&self, chunk: &[u8]) {
         let bytes = chunk.len() as u64;
         self.bytes_received.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_at_the_same_time_count_once() {
+        let meter = Meter::default();
+        let started = Instant::now();
+        let four = [(); 4].map(|()| meter.wait());
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(meter.traffic().throttled_ms >= 20, "a wait that lasts");
+        drop(four);
+        let waited_ms = u128::from(meter.traffic().throttled_ms);
+        assert!((20..=started.elapsed().as_millis()).contains(&waited_ms));
     }
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rusqlite::{Connection, ErrorCode, TransactionBehavior, named_params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, named_params};
 
 use super::ledger_place;
 use crate::feed::{Ledger, Spent};
@@ -104,6 +104,23 @@ impl RequestLedger {
                     .map(|count| count as u64)
             })
             .collect()
+    }
+
+    /// Returns when a limit of requests in a span allows the next one, if it allows none now.
+    pub fn opens_at(
+        path: &Path,
+        limit: u32,
+        span: Duration,
+    ) -> rusqlite::Result<Option<SystemTime>> {
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let at_ms: Option<i64> = open(path)?
+            .prepare("SELECT at_ms FROM requests ORDER BY at_ms DESC LIMIT 1 OFFSET ?1")?
+            .query_row([limit.saturating_sub(1)], |row| row.get(0))
+            .optional()?;
+        let opens = at_ms.map(|at_ms| moment(at_ms) + span);
+        Ok(opens.filter(|opens| *opens > SystemTime::now()))
     }
 
     /// Returns the end of the pause that the feed asked for, if it is not over.

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use super::alert_check::check_alerts;
 use super::job_ways::job_ways;
+use super::photo_plan::plan_photos;
 use super::planned::{DeletionsWay, Plan, ReadingWay, ResourcePlan};
+use super::request_count::Reading;
 use super::request_time::time_at;
 use crate::config::Config;
-use crate::feed::{FeedError, Tries};
+use crate::feed::{DELETED_NAMES, FeedError, Tries};
 use crate::mirror::Mirror;
 use crate::record::Shape;
 use crate::resource::Resource;
@@ -18,8 +20,10 @@ use crate::sync::records::announced::announces;
 use crate::sync::records::catalog::Catalog;
 use crate::sync::records::events::has_events;
 use crate::sync::records::probes::ChangesWay;
+use crate::sync::records::ranges::sizes;
 use crate::sync::records::survey::{Survey, survey};
-use crate::sync::records::way::WayFinder;
+use crate::sync::records::way::{Way, WayFinder};
+use crate::sync::records::whole::EXPAND_WHY;
 use crate::sync::saved_capabilities::load_capabilities;
 use crate::sync::sync_error::{Result, SyncError};
 
@@ -49,11 +53,19 @@ fn make(context: &Context<'_>, resources: &[Resource]) -> Result<Plan> {
     let mut planning = Planning {
         context,
         catalog: &catalog,
+        remembers: mirror.is_some(),
         verdicts: BTreeSet::new(),
         plans: Vec::new(),
+        photo_urls: Vec::new(),
     };
     planning.read_all(&resources)?;
+    let before = context.feed.traffic().requests;
     let (deletions, deletions_error) = planning.find_deletions(&resources)?;
+    let asked = context.feed.traffic().requests - before;
+    let of_deletions = planning.requests_of_deletions(deletions, asked);
+    let photos = planning.photos().map_or(Ok(None), |counted| {
+        plan_photos(context, mirror.as_ref(), counted, &planning.photo_urls)
+    })?;
 
     let mut plans = planning.plans;
     let place = |plan: &ResourcePlan| {
@@ -73,8 +85,9 @@ fn make(context: &Context<'_>, resources: &[Resource]) -> Result<Plan> {
     capabilities.note_entity_event(catalog.declares_set("EntityEvent"));
     capabilities.note_gzip();
     // $metadata is one request.
-    let requests = 1 + plans.iter().filter_map(|plan| plan.requests).sum::<u64>();
-    let time = time_at(requests, &context.config.feed);
+    let of_resources: u64 = plans.iter().filter_map(|plan| plan.requests).sum();
+    let requests = 1 + of_resources + of_deletions;
+    let time = time_at(requests, &context.config.feed.limits());
     let bytes = plans.iter().filter_map(|plan| plan.bytes);
     Ok(Plan {
         bytes: bytes.reduce(|sum, bytes| sum + bytes),
@@ -84,6 +97,7 @@ fn make(context: &Context<'_>, resources: &[Resource]) -> Result<Plan> {
         deletions,
         deletions_error,
         requests,
+        photos,
         seconds: time.as_ref().map(|(time, _)| time.as_secs()),
         rate: time.map(|(_, rate)| rate),
         ending: ending_of(&planning.verdicts, context.stop),
@@ -111,9 +125,19 @@ fn check_alerts_with(
 struct Planning<'a> {
     context: &'a Context<'a>,
     catalog: &'a Catalog,
+    /// Whether there is a mirror, so that a sync uses what is found out here.
+    remembers: bool,
     /// How the runs of a sync will end.
     verdicts: BTreeSet<Verdict>,
     plans: Vec<ResourcePlan>,
+    /// The URLs of some photos.
+    photo_urls: Vec<String>,
+}
+
+/// Why a child is read separately, and whether a sync knows it.
+struct Separate {
+    why: String,
+    is_known: bool,
 }
 
 impl Planning<'_> {
@@ -130,9 +154,14 @@ impl Planning<'_> {
             let found = self.read_separately(resource, children, None)?;
             for &child in children {
                 match &found {
-                    Ok(separate) => match separate.iter().find(|(of, _)| *of == child) {
+                    Ok(way) => match way.separate.iter().find(|(of, _)| *of == child) {
                         Some((_, why)) => {
-                            let _ = self.read_separately(child, &[], Some(why.clone()))?;
+                            let is_known = !way.found_separate.contains(&child);
+                            let separate = Separate {
+                                why: why.clone(),
+                                is_known: is_known || self.remembers,
+                            };
+                            let _ = self.read_separately(child, &[], Some(separate))?;
                         }
                         None => self.read_along(child)?,
                     },
@@ -147,19 +176,21 @@ impl Planning<'_> {
         Ok(())
     }
 
-    /// Plans a resource that has requests of its own. Returns the children that do not come
-    /// with it, and why; or why it cannot be read.
+    /// Plans a resource that has requests of its own. Returns the way in which it is read, or
+    /// why it cannot be read.
     fn read_separately(
         &mut self,
         resource: Resource,
         children: &[Resource],
-        separate: Option<String>,
-    ) -> Result<Result<Vec<(Resource, String)>, String>> {
+        separate: Option<Separate>,
+    ) -> Result<Result<Way, String>> {
         let mut plan = self.start(resource);
-        plan.separate = separate;
-        let (verdict, found) = match self.read_first_pages(&mut plan, resource, children) {
-            Ok(separate) if plan.error.is_none() => (Verdict::Done, Ok(separate)),
-            Ok(separate) => (Verdict::Partial, Ok(separate)),
+        let is_found = (separate.as_ref()).is_some_and(|separate| !separate.is_known);
+        plan.separate = separate.map(|separate| separate.why);
+        let found = self.read_first_pages(&mut plan, resource, children, is_found);
+        let (verdict, found) = match found {
+            Ok(way) if plan.error.is_none() => (Verdict::Done, Ok(way)),
+            Ok(way) => (Verdict::Partial, Ok(way)),
             Err(error) => {
                 let (verdict, text) = self.judge(resource, error)?;
                 plan.error = Some(text.clone());
@@ -172,11 +203,12 @@ impl Planning<'_> {
     }
 
     fn read_first_pages(
-        &self,
+        &mut self,
         plan: &mut ResourcePlan,
         resource: Resource,
         children: &[Resource],
-    ) -> Result<Vec<(Resource, String)>> {
+        is_found_separate: bool,
+    ) -> Result<Way> {
         let keys = self.catalog.key_shape(resource)?;
         let filter = self.catalog.live_filter(resource);
         let (found, cost) = self.survey(&keys, filter, Tries::Configured)?;
@@ -189,31 +221,46 @@ impl Planning<'_> {
             resource,
             count: found.count,
         };
-        let way = finder.find(children)?;
+        let mut way = finder.find(children)?;
+        self.photo_urls.append(&mut way.photo_urls);
         // A count that is smaller than the pages is not one of all records.
         plan.records = found.count.filter(|count| *count >= way.read);
         plan.page_size = Some(way.page_size);
         plan.fields = Some(way.fields);
         plan.changes = way.changes;
-        plan.error = way.contradiction;
-        let per_page = way.page_size.max(1);
-        let pages = plan.records.map(|records| records.div_ceil(per_page));
-        // A walk by key ends at an empty page, which is read twice.
-        let (reading, mut others) = if way.replicates {
-            (ReadingWay::ByReplication, cost + 1)
+        plan.error = way.contradiction.take();
+        plan.way = Some(if way.replicates {
+            ReadingWay::ByReplication
         } else if way.by_links {
-            (ReadingWay::ByNextLinks, cost)
+            ReadingWay::ByNextLinks
         } else {
-            (ReadingWay::ByKey, cost + 2)
-        };
-        if plan.separate.is_some() {
-            // A sync finds out that the child does not come with its listings.
-            others += 2 * cost;
-        }
-        plan.way = Some(reading);
-        plan.requests = pages.map(|pages| pages + others);
+            ReadingWay::ByKey
+        });
+        let per_page = way.page_size.max(1);
         plan.bytes = plan.records.map(|records| way.bytes * records / per_page);
-        Ok(way.separate)
+        let feed = self.context.feed;
+        plan.requests = plan.records.map(|records| {
+            let reading = Reading {
+                survey: cost,
+                ranges: sizes(feed, &keys, records),
+                page_size: per_page,
+                by_links: way.by_links,
+                finds_links: way.found_links && !self.remembers,
+                counts_all: feed.capabilities().counts_all_matching(),
+            };
+            let refused = u64::from(way.is_expand_refused && !self.remembers);
+            // A refused page is requested once more. A slow one is compared with pages of each
+            // child.
+            let slow = u64::from(way.is_expand_slow && !self.remembers);
+            reading.requests() + 2 * refused + slow * (1 + way.found_separate.len() as u64)
+        });
+        if is_found_separate {
+            // A sync asks for the newest timestamp of the child before the listings, and for
+            // its newest records after them.
+            let lacks = plan.separate.as_deref() == Some(EXPAND_WHY);
+            plan.requests = plan.requests.map(|own| own + cost + u64::from(lacks));
+        }
+        Ok(way)
     }
 
     /// Plans a child that comes with its listings. A sync compares the newest timestamp and
@@ -229,7 +276,7 @@ impl Planning<'_> {
             let keys = self.catalog.key_shape(child)?;
             match self.survey(&keys, None, Tries::Once) {
                 Ok((found, cost)) => {
-                    plan.requests = Some(2 * cost);
+                    plan.requests = Some(cost + 1);
                     (plan.records, plan.newest) = (found.count, found.newest);
                 }
                 // Its changes come with the listings, too.
@@ -276,6 +323,37 @@ impl Planning<'_> {
         match judge(self.context, resource, &error) {
             (Verdict::Misconfigured, text) => Err(anyhow::Error::new(Misconfigured(text)).into()),
             judged => Ok(judged),
+        }
+    }
+
+    /// Returns the number of photos, if photos are mirrored: none if the feed does not count
+    /// them.
+    fn photos(&self) -> Option<Option<u64>> {
+        let photos = Resource::MEDIA.entity_set();
+        let mut plans = self.plans.iter();
+        Some(plans.find(|plan| plan.resource == photos)?.records)
+    }
+
+    /// Returns the number of requests with which a sync finds deletions. `asked` were sent to
+    /// find out how.
+    fn requests_of_deletions(&self, way: Option<DeletionsWay>, asked: u64) -> u64 {
+        let sets: Vec<&str> = self.plans.iter().map(|plan| plan.resource).collect();
+        // The counts of the resources.
+        let counts = self.plans.iter().filter(|plan| plan.newest.is_some());
+        let counts = counts.count() as u64;
+        match way {
+            Some(DeletionsWay::Announced) => {
+                let saved = self.context.feed.capabilities().deleted_names();
+                let mut names = DELETED_NAMES.iter();
+                let names = names.find(|names| saved.as_deref() == Some(names.name));
+                let queries = names.map_or(1, |names| names.queries(&sets).len() as u64);
+                asked.saturating_sub(1) + queries
+            }
+            Some(DeletionsWay::Events) => 2,
+            Some(DeletionsWay::Marked) => counts,
+            Some(DeletionsWay::Reconcile) if self.remembers => counts,
+            Some(DeletionsWay::Reconcile) => asked + counts,
+            None => asked,
         }
     }
 

@@ -2,11 +2,13 @@
 
 use serde::Serialize;
 
+pub use super::photo_plan::PhotoPlan;
+
 use crate::feed::Observation;
 use crate::sync::outcome::Ending;
 use crate::sync::records::probes::ChangesWay;
 
-/// The requests of a full sync.
+/// The requests of a first sync: of a full sync, and of finding deletions.
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {
     /// One entry per resource.
@@ -26,6 +28,9 @@ pub struct Plan {
     pub rate: Option<String>,
     /// Bytes of bodies, estimated from one page of each resource.
     pub bytes: Option<u64>,
+    /// The photos to download; `None` if the sync downloads none, or the feed does not count
+    /// them.
+    pub photos: Option<PhotoPlan>,
     /// The capabilities of the feed, as its answers showed.
     pub capabilities: Vec<Observation>,
     /// How a sync will end.

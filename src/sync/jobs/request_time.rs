@@ -1,31 +1,27 @@
-//! The time that requests take at the configured limits.
+//! The time that requests take at rate limits.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::config;
-
-/// Returns the time that a number of requests takes at the configured limits, and the
+/// Returns the time that a number of requests takes at limits of requests per span, and the
 /// limit that decides it: no time if they are within all of them. `None` without limits.
-pub fn time_at(requests: u64, feed: &config::Feed) -> Option<(Duration, String)> {
-    let limits = [
-        (feed.requests_per_second, 1_u64, "a second"),
-        (feed.requests_per_minute, 60, "a minute"),
-        (feed.requests_per_hour, 3_600, "an hour"),
-        (feed.requests_per_day, 86_400, "a day"),
-    ];
-    let times =
-        limits
-            .into_iter()
-            .filter_map(|(limit, seconds, unit): (Option<NonZeroU32>, _, _)| {
-                let limit = u64::from(limit?.get());
-                let time_ms = if requests > limit {
-                    requests.saturating_mul(seconds * 1_000) / limit
-                } else {
-                    0
-                };
-                Some((time_ms, format!("{limit} {unit}")))
-            });
+pub fn time_at(requests: u64, limits: &[(NonZeroU32, Duration)]) -> Option<(Duration, String)> {
+    let times = limits.iter().map(|(limit, span)| {
+        let limit = u64::from(limit.get());
+        let span_ms = span.as_millis() as u64;
+        let time_ms = if requests > limit {
+            requests.saturating_mul(span_ms) / limit
+        } else {
+            0
+        };
+        let unit = match span.as_secs() {
+            1 => "a second",
+            60 => "a minute",
+            3_600 => "an hour",
+            _ => "a day",
+        };
+        (time_ms, format!("{limit} {unit}"))
+    });
     // Of equal times, the shorter window is named.
     let (time_ms, limit) = times.reduce(
         |longest, other| {
@@ -49,7 +45,8 @@ mod tests {
             (100_000, 172_800, "50000 a day"),
         ];
         for (requests, seconds, rate) in cases {
-            let (time, limit) = time_at(requests, &config.feed).expect("there are limits");
+            let limits = config.feed.limits();
+            let (time, limit) = time_at(requests, &limits).expect("there are limits");
             assert_eq!((time.as_secs(), limit.as_str()), (seconds, rate));
         }
     }

@@ -8,7 +8,8 @@ use super::catalog::Catalog;
 use super::deleted_resource::save_unknown;
 use super::events::apply_events;
 use super::job_run::JobRun;
-use super::reader::{earlier, rejected_error};
+use super::last_read::earlier;
+use super::reader::rejected_error;
 use super::run_set::{RunEnding, RunSet};
 use crate::feed::{
     Announced, Circle, DELETED_NAMES, DeletedNames, DeletedPosition, Feed, FeedError,
@@ -107,9 +108,8 @@ fn names_by_last(feed: &Feed) -> Vec<&'static DeletedNames> {
 /// Returns whether an answer means that the feed has no Deleted resource.
 fn has_no_announcements(error: &FeedError) -> bool {
     match error {
-        FeedError::Refused { status, .. } => *status == 404,
+        FeedError::Refused { status, .. } => matches!(status, 404 | 501),
         FeedError::Unauthorized { status, .. } => *status == 403,
-        FeedError::Unavailable { status, .. } => *status == Some(501),
         _ => false,
     }
 }

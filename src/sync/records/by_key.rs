@@ -118,11 +118,10 @@ pub fn read_in_batches(
 
 /// Returns whether a shorter list of keys, or one in another form, may succeed.
 fn is_refused_list(error: &SyncError) -> bool {
-    match error.feed() {
-        Some(FeedError::Refused { .. } | FeedError::NotByKey) => true,
-        Some(FeedError::Unavailable { status, .. }) => *status == Some(501),
-        _ => false,
-    }
+    matches!(
+        error.feed(),
+        Some(FeedError::Refused { .. } | FeedError::NotByKey)
+    )
 }
 
 /// Returns the keys of a page's records and rejects.

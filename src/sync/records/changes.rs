@@ -1,9 +1,11 @@
 //! Reads the changes since the watermark: of listings with their children, and then of
 //! each child itself, since a photo can change without its listing.
 
+use std::collections::BTreeMap;
+
 use super::announced::apply_announcements_daily;
 use super::job_run::JobRun;
-use super::reader::{Reader, rejected_error};
+use super::reader::{CameAlong, Reader, rejected_error};
 use super::run_set::{RunEnding, RunSet};
 use super::scope::needs_full;
 use super::whole::{WholeRead, has_listings, read_all, read_whole, why_separate};
@@ -176,9 +178,11 @@ fn read_group(job: &mut JobRun<'_>, group: &Group) -> Result<()> {
             job.end_with_job(runs)?;
             continue;
         }
+        let comes_along = read.along.contains(&child);
         let changes = ChildChanges {
             child,
-            comes_along: read.along.contains(&child),
+            comes_along,
+            came_along: read.came_along.remove(&child).filter(|_| comes_along),
             listings: read.run,
         };
         changes.read(job, runs)?;
@@ -242,31 +246,44 @@ fn end_child(job: &mut JobRun<'_>, child: Resource, mut runs: RunSet) -> Result<
 struct ChangesRead {
     /// The runs of its children, which continue.
     runs: RunSet,
-    /// The children that came along.
+    /// The children that are asked for along.
     along: Vec<Resource>,
+    /// The children that came with changed listings.
+    came_along: BTreeMap<Resource, CameAlong>,
     /// The run of the resource itself.
     run: Option<RunId>,
 }
 
 /// Reads the changes of one resource, and ends its run.
 fn read_to_end(mut reader: Reader<'_>, job: &mut JobRun<'_>) -> Result<ChangesRead> {
-    let result = read_and_find_left(&mut reader, job.mirror);
+    let result = read_if_changed(&mut reader, job);
     let along = reader.checkpoint.expanded();
+    let came_along = std::mem::take(&mut reader.came_along);
     let run = reader.runs.get(reader.resource).map(|run| run.id);
     let runs = reader.finish(job, &result)?;
     if let Err(error) = result {
         error.of_resource()?;
     }
-    Ok(ChangesRead { runs, along, run })
+    Ok(ChangesRead {
+        runs,
+        along,
+        came_along,
+        run,
+    })
+}
+
+/// Reads the changes, unless one request shows that there are none.
+fn read_if_changed(reader: &mut Reader<'_>, job: &mut JobRun<'_>) -> Result<()> {
+    if let Some(found) = reader.find_unchanged()? {
+        job.surveys.insert(reader.resource, found);
+    }
+    read_and_find_left(reader, job.mirror)
 }
 
 /// Reads the changes, and finds records that left the filter.
 fn read_and_find_left(reader: &mut Reader<'_>, mirror: &mut Mirror) -> Result<()> {
     let is_filtered = reader.catalog.filter(reader.resource).is_some();
-    if is_filtered {
-        reader.note_changed(mirror)?;
-    }
-    let shape = reader.read_all(mirror)?;
+    let shape = reader.read_changes(mirror)?;
     reader.check_count_of_changes()?;
     reader.retry_rejects(mirror, &shape)?;
     if reader.is_behind(mirror)? {
@@ -287,6 +304,8 @@ struct ChildChanges {
     child: Resource,
     /// Whether it came with the listings.
     comes_along: bool,
+    /// Its records that came with changed listings, if any listing has changed.
+    came_along: Option<CameAlong>,
     /// The run of the listings.
     listings: Option<RunId>,
 }
@@ -313,7 +332,11 @@ impl ChildChanges {
             Ok(reader) => reader,
             Err(error) => return job.end_failed(runs, &error.of_resource()?),
         };
-        let result = read_and_find_left(&mut reader, job.mirror);
+        let result = match &self.came_along {
+            Some(came) => (reader.skip_what_came_along(job.mirror, came))
+                .and_then(|()| read_and_find_left(&mut reader, job.mirror)),
+            None => read_if_changed(&mut reader, job),
+        };
         if let Err(error) = &result
             && self.comes_along
             && matches!(error.feed(), Some(FeedError::Refused { .. }))

@@ -32,6 +32,13 @@ pub struct Checkpoint {
     /// Whether the server ordered its records to find the newest timestamp.
     #[serde(default)]
     pub knows_newest: bool,
+    /// The feed's time before the first page.
+    #[serde(default)]
+    pub began: Option<String>,
+    /// The newest timestamp of the feed before the first page, if an incremental sync asked
+    /// for it.
+    #[serde(default)]
+    pub surveyed: Option<String>,
     /// The run that began the reading.
     pub first_run: Option<i64>,
     /// Whether a record was rejected that has no key.
@@ -74,6 +81,8 @@ impl Checkpoint {
             read: 0,
             newest: BTreeMap::new(),
             knows_newest: false,
+            began: None,
+            surveyed: None,
             first_run: None,
             keyless: false,
             pending: Vec::new(),

@@ -129,8 +129,13 @@ fn counts(job: &mut JobRun<'_>, resource: Resource) -> Result<Option<Counts>> {
         (read.live_rows(resource)?, read.open_rejects(resource)?)
     };
     let (feed, filter) = (job.context.feed, job.catalog.live_filter(resource));
-    let answered = survey(feed, &keys, filter, Tries::Once);
-    let Some(found) = answer_if_any(answered)? else {
+    // The changes were read with this answer, if it counts the same records.
+    let known = job.surveys.remove(&resource).filter(|_| filter.is_none());
+    let answered = match known {
+        Some(found) => Some(found),
+        None => answer_if_any(survey(feed, &keys, filter, Tries::Once))?,
+    };
+    let Some(found) = answered else {
         return Ok(None);
     };
     let has_changed = found.is_ordered && found.newest > job.mirror.watermark(resource)?;

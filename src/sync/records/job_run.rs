@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::catalog::Catalog;
 use super::run_set::{RunEnding, RunSet};
 use super::scope::narrow;
+use super::survey::Survey;
 use crate::feed::{FeedError, Traffic};
 use crate::mirror::{Job, Mirror, RunCounts, RunId, RunOutcome, WriteTx};
 use crate::resource::Resource;
@@ -24,6 +25,8 @@ pub(in crate::sync) struct JobRun<'a> {
     pub resources: &'a [Resource],
     /// Whether answers for a resource seem to come from a copy of the feed that is behind.
     pub copy_is_behind: bool,
+    /// The answers that showed that nothing has changed.
+    pub surveys: BTreeMap<Resource, Survey>,
     ended: EndedRuns,
 }
 
@@ -68,6 +71,7 @@ pub(in crate::sync) fn run_job(
                 mirror,
                 resources: &resources,
                 copy_is_behind: false,
+                surveys: BTreeMap::new(),
                 ended,
             };
             let result = run(&mut job_run, &resources);

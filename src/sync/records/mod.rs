@@ -6,7 +6,9 @@
 pub(in crate::sync) mod by_key;
 pub(in crate::sync) mod catalog;
 pub(in crate::sync) mod checkpoint;
+pub(in crate::sync) mod expand_cost;
 pub(in crate::sync) mod held_deletions;
+pub(in crate::sync) mod last_read;
 pub(in crate::sync) mod ranges;
 pub(in crate::sync) mod scope;
 mod stored_tables;

@@ -22,6 +22,23 @@ fn cuts(count: u64, page_size: u64, max_ranges: u64) -> Vec<u64> {
         .collect()
 }
 
+/// Returns the number of records in each range of a resource of `count` records.
+pub fn sizes(feed: &Feed, shape: &Shape, count: u64) -> Vec<u64> {
+    let ends = if has_ranges(shape) {
+        cuts(count, feed.page_size().into(), feed.max_concurrent() as u64)
+    } else {
+        Vec::new()
+    };
+    let starts = std::iter::once(0).chain(ends.iter().copied());
+    let ends = ends.iter().copied().chain([count]);
+    starts.zip(ends).map(|(start, end)| end - start).collect()
+}
+
+/// Returns whether a resource can be divided: its key is one number.
+fn has_ranges(shape: &Shape) -> bool {
+    !shape.has_composite_key() && shape.paging_field().form == ValueForm::Integer
+}
+
 /// Returns the positions from which to read a resource of `count` records. Without
 /// numeric keys, or if the server does not answer, it is one position.
 ///
@@ -34,7 +51,7 @@ pub fn positions(
     count: Option<u64>,
 ) -> Result<Vec<Position>, FeedError> {
     let whole = || vec![Position::start(false)];
-    if shape.has_composite_key() || shape.paging_field().form != ValueForm::Integer {
+    if !has_ranges(shape) {
         return Ok(whole());
     }
     let cuts = cuts(

@@ -15,6 +15,23 @@ pub struct Survey {
     /// Whether `newest` is of the newest record. Without an order, it is the feed's time, or
     /// of any record.
     pub is_ordered: bool,
+    /// Whether each of the newest records could be read, and none is in the future.
+    pub is_plain: bool,
+    /// Whether all of them have the same timestamp, so that they show no order.
+    is_tie: bool,
+}
+
+impl Survey {
+    /// Returns whether the newest timestamp is certainly the newest one of the feed, if it is
+    /// no tie.
+    pub fn is_certain(&self) -> bool {
+        self.is_ordered && self.is_plain
+    }
+
+    /// Returns whether the answer shows no order, because its timestamps are equal.
+    pub fn is_tie(&self) -> bool {
+        self.is_tie
+    }
 }
 
 /// The number of newest records to read: a record that cannot be decoded must not hide
@@ -48,10 +65,12 @@ pub fn survey(
         count: first.count,
         newest: newest(&first, shape),
         is_ordered: timestamps(&first, shape).rev().is_sorted(),
+        is_plain: timestamps(&first, shape).count() == first.entries,
+        is_tie: timestamps(&first, shape).is_sorted() && first.entries as u64 == NEWEST,
     };
     let now = stored_instant(feed.now());
     if survey.newest.as_ref().is_some_and(|found| *found > now) {
-        let until = timestamp_literal(&now, feed.timestamps());
+        let until = time_literal(feed, shape, &now);
         let page = feed.page(
             &newest_query(shape, filter, Some(until), false),
             shape,
@@ -60,6 +79,7 @@ pub fn survey(
         let past = newest(&page, shape).filter(|timestamp| *timestamp <= now);
         // All records can be in the future only of a local clock that is wrong.
         let oldest = timestamps(&first, shape).min().map(str::to_owned);
+        survey.is_plain = false;
         survey.newest = past.or(oldest.filter(|_| feed.date().is_none()));
     }
     Ok(survey)
@@ -96,6 +116,38 @@ pub fn count(feed: &Feed, shape: &Shape, filter: Option<&str>) -> Result<Option<
     Ok(page.count)
 }
 
+/// Returns whether the feed has records after a timestamp in storage form, or does not say so.
+pub fn has_any_after(feed: &Feed, shape: &Shape, timestamp: &str) -> Result<bool, FeedError> {
+    let Some(after) = after(feed, shape, timestamp) else {
+        return Ok(true);
+    };
+    let query = selected(shape, [after]).top(1).count();
+    let page = feed.page(&query.to_path_and_query(), shape, Tries::Configured)?;
+    Ok(page.entries > 0 || page.count.is_some_and(|count| count > 0))
+}
+
+/// Returns the filter of records after a timestamp in storage form.
+pub fn after(feed: &Feed, shape: &Shape, timestamp: &str) -> Option<String> {
+    let field = shape.timestamp_field()?;
+    Some(query::gt(field, &time_literal(feed, shape, timestamp)))
+}
+
+/// Returns the filter of records up to a timestamp in storage form: all records that
+/// [`after`] leaves out.
+pub fn up_to(feed: &Feed, shape: &Shape, timestamp: &str) -> Option<String> {
+    let field = shape.timestamp_field()?;
+    Some(query::le(field, &time_literal(feed, shape, timestamp)))
+}
+
+fn time_literal(feed: &Feed, shape: &Shape, timestamp: &str) -> Literal {
+    let text = timestamp_literal(timestamp, feed.timestamps());
+    if shape.roles.is_text_timestamp {
+        Literal::Text(text)
+    } else {
+        Literal::Timestamp(text)
+    }
+}
+
 /// Asks for the record with the first key in an order, as the feed orders keys. Returns no key
 /// if the resource has no records, or the record has none.
 pub fn first_key(
@@ -126,19 +178,19 @@ fn unordered_survey(
         newest: (shape.has_timestamp())
             .then(|| feed.date().map(stored_instant))
             .flatten(),
-        is_ordered: false,
+        ..Survey::default()
     })
 }
 
-fn newest_query(shape: &Shape, filter: Option<&str>, until: Option<String>, count: bool) -> String {
+fn newest_query(
+    shape: &Shape,
+    filter: Option<&str>,
+    until: Option<Literal>,
+    count: bool,
+) -> String {
     let timestamp = shape.timestamp_field();
     let until = until.zip(timestamp);
-    let literal = if shape.roles.is_text_timestamp {
-        Literal::Text
-    } else {
-        Literal::Timestamp
-    };
-    let until = until.map(|(until, field)| query::le(field, &literal(until)));
+    let until = until.map(|(until, field)| query::le(field, &until));
     let parts = [filter.map(query::group), until];
     let mut query = selected(shape, parts.into_iter().flatten());
     if let Some(timestamp) = timestamp {

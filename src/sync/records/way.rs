@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::by_key::{read_in_batches, with_any};
 use super::catalog::Catalog;
+use super::expand_cost::{ExpandCost, TimedStep, timed_step};
 use super::probes::{ChangesWay, Probes};
 use super::whole::why_separate;
 use crate::feed::{FeedError, Page, Position, Sweep, Tries};
 use crate::record::{Record, Shape};
-use crate::resource::Resource;
+use crate::resource::{MEDIA_URL, Resource};
 use crate::sync::context::Context;
 use crate::sync::sync_error::{Result, answer_if_any};
 use crate::value::{Value, ValueForm};
@@ -32,6 +33,16 @@ pub(in crate::sync) struct Way {
     pub contradiction: Option<String>,
     /// The children that are read from their own resources, and why.
     pub separate: Vec<(Resource, String)>,
+    /// Those of them for which this was not known before.
+    pub found_separate: Vec<Resource>,
+    /// Whether the server does not send pages with children.
+    pub is_expand_refused: bool,
+    /// Whether pages with children took longer than reading them separately.
+    pub is_expand_slow: bool,
+    /// Whether it was not known before that pages are read by next links.
+    pub found_links: bool,
+    /// The URLs of some photos in the first page.
+    pub photo_urls: Vec<String>,
     /// How changes are read, if it is known.
     pub changes: Option<ChangesWay>,
 }
@@ -58,6 +69,10 @@ struct FirstPages {
     contradiction: Option<String>,
     /// Why they come without children.
     refused: Option<String>,
+    /// Whether that is because they come faster.
+    is_slow: bool,
+    /// Why it takes less time to read the children separately.
+    slow: Option<String>,
 }
 
 impl WayFinder<'_> {
@@ -90,11 +105,19 @@ impl WayFinder<'_> {
         };
         probes.find_key_list()?;
         let changes = probes.find_changes_way(pages.by_links)?;
+        let mut found_separate = Vec::new();
         for child in wanted {
-            let why = self.why_not_along(&pages, child)?;
-            separate.extend(why.map(|why| (child, why)));
+            if let Some(why) = self.why_not_along(&pages, child)? {
+                separate.push((child, why));
+                found_separate.push(child);
+            }
         }
         Ok(Way {
+            found_separate,
+            is_expand_refused: pages.refused.is_some() && !pages.is_slow,
+            is_expand_slow: pages.is_slow,
+            found_links: pages.by_links && !by_links,
+            photo_urls: photo_urls(&pages),
             by_links: pages.by_links,
             replicates: self.replicates(&pages.shape)?,
             fields: pages.shape.fields.len(),
@@ -130,6 +153,14 @@ impl WayFinder<'_> {
         let shape = self.catalog.shape(self.resource, children)?;
         let has_children = !shape.children.is_empty();
         let error = match self.read(shape, by_links) {
+            Ok(pages) => match pages.slow {
+                None => return Ok(pages),
+                Some(why) => {
+                    let mut plain = self.read(self.catalog.shape(self.resource, &[])?, by_links)?;
+                    (plain.refused, plain.is_slow) = (Some(why), true);
+                    return Ok(plain);
+                }
+            },
             Err(error) if has_children => error,
             read => return read,
         };
@@ -162,8 +193,13 @@ impl WayFinder<'_> {
         let feed = self.context.feed;
         let sweep = self.sweep(self.resource, shape.clone());
         let before = feed.traffic().bytes_received;
-        let first = feed.step(&sweep, 0, &Position::start(by_links))?;
+        let timed = timed_step(feed, &sweep, 0, &Position::start(by_links))?;
         let bytes = feed.traffic().bytes_received - before;
+        let slow = match shape.children.as_slice() {
+            [] => None,
+            _ => self.cheaper_than_expand(&sweep, &timed)?,
+        };
+        let first = timed.step;
 
         let mut read = first.page.entries as u64;
         let mut is_end = first.to.is_finished();
@@ -185,7 +221,21 @@ impl WayFinder<'_> {
             contradiction: lacking
                 .map(|count| format!("the feed counts {count} {nouns}, and its pages give {read}")),
             refused: None,
+            is_slow: false,
+            slow,
         })
+    }
+
+    /// Returns why it takes less time to read children separately, if it does.
+    fn cheaper_than_expand(&self, sweep: &Sweep, timed: &TimedStep) -> Result<Option<String>> {
+        let cost = ExpandCost {
+            context: self.context,
+            catalog: self.catalog,
+            sweep: sweep.clone(),
+            with_children: timed,
+            listings: self.count,
+        };
+        Ok(cost.find_cheaper()?.map(|(_, _, why)| why))
     }
 
     fn sweep(&self, resource: Resource, shape: Arc<Shape>) -> Sweep {
@@ -262,6 +312,35 @@ impl WayFinder<'_> {
             listed.is_none_or(|listed| is_poorer(listed, record))
         }))
     }
+}
+
+/// The number of photos whose URLs are returned.
+const PHOTOS: usize = 5;
+
+/// Returns the URLs of some photos in a page of photos, or of listings with photos.
+fn photo_urls(pages: &FirstPages) -> Vec<String> {
+    let records = &pages.first.records;
+    let mut children = pages.shape.children.iter();
+    let (shape, photos): (_, Vec<&Record>) =
+        match children.position(|child| child.shape.resource == Resource::MEDIA) {
+            Some(at) => {
+                let lists = records
+                    .iter()
+                    .filter_map(|listing| listing.children[at].as_ref());
+                let photos = lists.flat_map(|list| &list.records).collect();
+                (&pages.shape.children[at].shape, photos)
+            }
+            None if pages.shape.resource == Resource::MEDIA => {
+                (&*pages.shape, records.iter().collect())
+            }
+            None => return Vec::new(),
+        };
+    let Some(at) = shape.position(MEDIA_URL) else {
+        return Vec::new();
+    };
+    let urls = photos.iter().filter_map(|photo| photo.values[at].as_text());
+    let every = photos.len().div_ceil(PHOTOS).max(1);
+    urls.step_by(every).map(str::to_owned).collect()
 }
 
 /// Returns whether a record has no value in a field in which the other one has one.

@@ -96,7 +96,7 @@ pub(in crate::sync) fn why_separate(
 }
 
 /// Why a child is read separately if its own resource has more of it.
-pub(super) const EXPAND_WHY: &str = "$expand lacks records or fields of it";
+pub(in crate::sync) const EXPAND_WHY: &str = "$expand lacks records or fields of it";
 
 /// Returns whether the child's own resource counts more records than came with the
 /// listings, or sends more fields. Where counts prove nothing, it may have more whenever it has

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use super::first_checkpoint::{earlier, first_checkpoint};
+use super::first_checkpoint::first_checkpoint;
 use super::resource_reader::Reader;
 use crate::feed::Position;
 use crate::mirror::{Job, Mirror, RunId};
@@ -13,6 +13,7 @@ use crate::sync::records::apply::DueChild;
 use crate::sync::records::catalog::Catalog;
 use crate::sync::records::checkpoint::Checkpoint;
 use crate::sync::records::job_run::JobRun;
+use crate::sync::records::last_read::{LastRead, earlier};
 use crate::sync::records::run_set::RunSet;
 use crate::sync::sync_error::Result;
 
@@ -59,6 +60,11 @@ impl<'a> Reader<'a> {
         }
 
         context.progress.begin(resource, checkpoint.count);
+        let left = checkpoint
+            .count
+            .unwrap_or(0)
+            .saturating_sub(checkpoint.read);
+        (context.feed).expect(left.div_ceil(context.feed.page_size().into()));
         let not_expanded = children.iter().filter(|child| !expanded.contains(child));
         let separate = not_expanded
             .map(|&child| (child, "listings have no such navigation".to_owned()))
@@ -67,6 +73,19 @@ impl<'a> Reader<'a> {
         let resumed_link = links.next().map(str::to_owned);
         let has_listings = context.config.sync.resources.contains(&Resource::PROPERTY)
             && job.mirror.has_finished_full(Resource::PROPERTY)?;
+        // A resumed reading has read from an earlier time on, too.
+        let reads_from = match checkpoint.positions.as_slice() {
+            [Position::Changes { since, .. } | Position::ChangeLinks { since, .. }]
+                if !is_resumed =>
+            {
+                Some(since.clone())
+            }
+            _ if runs.job() == Job::Incremental => job
+                .mirror
+                .watermark(resource)?
+                .and_then(|watermark| earlier(&watermark, context.config.sync.overlap)),
+            _ => None,
+        };
         // A reconcile applies records that it fetched by key after its pages showed that they
         // differ. They are a second answer.
         let accepts_older = runs.job() == Job::Reconcile;
@@ -84,6 +103,11 @@ impl<'a> Reader<'a> {
             accepts_older,
             has_listings,
             due_children: due_children(job)?,
+            last_read: LastRead::load(job.mirror, resource)?,
+            first_change: None,
+            reads_up_to: None,
+            came_along: BTreeMap::new(),
+            reads_from,
             is_resumed,
             resumed_link,
         })

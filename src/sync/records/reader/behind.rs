@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use super::first_checkpoint::earlier;
 use super::resource_reader::Reader;
 use crate::mirror::{Job, Mirror};
 use crate::sync::records::by_key::fetch;
@@ -33,11 +32,13 @@ impl Reader<'_> {
         if is_newer || !is_known || self.context.allow_deletes > 0 {
             return Ok(false);
         }
-        let read_from = match self.job() {
-            Job::Incremental => earlier(&watermark, self.context.config.sync.overlap),
-            _ => None,
-        };
-        let after = newest.cloned().max(read_from).unwrap_or_default();
+        if self.reads_from.as_ref() >= Some(&watermark) {
+            return Ok(false);
+        }
+        let after = newest
+            .max(self.reads_from.as_ref())
+            .cloned()
+            .unwrap_or_default();
         let read = mirror.read()?;
         let shape = Arc::new(self.catalog.key_shape(self.resource)?);
         let newer = read.live_between(&shape, &after, &watermark, NEWEST)?;

@@ -81,6 +81,9 @@ impl Reader<'_> {
             }
             save_incomplete(write, resource, is_incomplete)?;
         }
+        if self.job() != Job::Reconcile && self.left_out.is_empty() {
+            self.save_last_read(write, resource)?;
+        }
         if let Some(first_run) = self.checkpoint.first_run {
             self.resolve_unseen(write, resource, RunId::from_number(first_run))?;
         }

@@ -1,9 +1,6 @@
 //! The checkpoint of a reading that begins: asks for the count and the newest timestamp.
 
-use std::time::Duration;
-
 use anyhow::Context as _;
-use chrono::TimeDelta;
 
 use crate::feed::{FeedError, Position, Tries};
 use crate::mirror::Job;
@@ -12,10 +9,10 @@ use crate::sync::context::Context;
 use crate::sync::records::catalog::Catalog;
 use crate::sync::records::checkpoint::Checkpoint;
 use crate::sync::records::job_run::JobRun;
+use crate::sync::records::last_read::{LastRead, beginning, read_from};
 use crate::sync::records::ranges::positions;
 use crate::sync::records::survey::{Survey, survey};
 use crate::sync::sync_error::{Result, SyncError};
-use crate::value::{instant, stored_instant};
 
 /// Returns the checkpoint of a reading that has read nothing yet.
 pub(super) fn first_checkpoint(
@@ -39,8 +36,7 @@ pub(super) fn first_checkpoint(
     let by_links =
         replicates || keys.has_composite_key() || feed.capabilities().is_read_by_links(resource);
     let mut checkpoint = if kind == Job::Incremental {
-        let watermark = job.mirror.watermark(resource)?;
-        let since = since_watermark(resource, watermark, job.context.config.sync.overlap)?;
+        let since = since_watermark(job, resource)?;
         let start = vec![Position::since(since, by_links)];
         Checkpoint::new(asked, start, &*job.catalog.shape(resource, children)?)
     } else {
@@ -55,6 +51,10 @@ pub(super) fn first_checkpoint(
     };
     checkpoint.by_links = by_links;
     checkpoint.replicates = replicates;
+    // A whole copy may be older than its answers.
+    if !replicates {
+        checkpoint.began = beginning(feed, job.context.config.sync.overlap);
+    }
     Ok(checkpoint)
 }
 
@@ -73,6 +73,7 @@ fn checkpoint_of_all(
         count,
         newest,
         is_ordered,
+        ..
     } = survey(feed, &keys, filter, Tries::Configured)?;
     let shape = catalog.shape(resource, children)?;
     let mut checkpoint = Checkpoint::new(asked, Vec::new(), &shape);
@@ -92,22 +93,16 @@ fn checkpoint_of_all(
     Ok(checkpoint)
 }
 
-/// Returns the watermark less the overlap, in storage form.
-fn since_watermark(
-    resource: Resource,
-    watermark: Option<String>,
-    overlap: Duration,
-) -> Result<String> {
+/// Returns the time from which the changes of a resource are read, in storage form.
+fn since_watermark(job: &JobRun<'_>, resource: Resource) -> Result<String> {
+    let watermark = job.mirror.watermark(resource)?;
     let watermark = watermark.ok_or(SyncError::NeverComplete(resource))?;
-    Ok(earlier(&watermark, overlap)
+    let last = LastRead::load(job.mirror, resource)?;
+    let capabilities = job.context.feed.capabilities();
+    let last = last.filter(|_| !capabilities.has_late_changes(resource));
+    let overlap = job.context.config.sync.overlap;
+    Ok(read_from(&watermark, last.as_ref(), overlap)
         .with_context(|| format!("the watermark of {resource} is not a timestamp: {watermark}"))?)
-}
-
-/// Returns a timestamp in storage form that is earlier by the overlap.
-pub(in crate::sync) fn earlier(timestamp: &str, overlap: Duration) -> Option<String> {
-    let overlap = TimeDelta::from_std(overlap).ok()?;
-    let earlier = instant(timestamp)?.checked_sub_signed(overlap)?;
-    Some(stored_instant(earlier))
 }
 
 /// Returns the newest timestamp of a child resource; `None` if the resource itself does

@@ -34,8 +34,7 @@ impl Reader<'_> {
                 }
             }
             write.commit()?;
-            let now = self.context.feed.now();
-            self.checkpoint.note_newest(keys, &step.page, now);
+            self.note_changes(keys, &step.page);
             self.context.check_stop()?;
         }
         Ok(())

@@ -3,6 +3,7 @@
 //!
 //! The files are listed in the order in which they use each other.
 
+mod came_along;
 mod first_checkpoint;
 mod resource_reader;
 
@@ -14,11 +15,12 @@ mod due;
 mod left_filter;
 mod pages;
 mod retry;
+mod unchanged;
 
 mod missing;
 
 mod end;
 
+pub(in crate::sync) use came_along::CameAlong;
 pub(in crate::sync) use end::rejected_error;
-pub(in crate::sync) use first_checkpoint::earlier;
 pub(in crate::sync) use resource_reader::Reader;

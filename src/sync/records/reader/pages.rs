@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::resource_reader::Reader;
-use crate::feed::{FeedError, Position, Sweep, Tries};
+use crate::feed::{FeedError, Position, Sweep, Tries, query};
 use crate::mirror::{Job, Mirror};
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::sync::outcome::Verdict;
+use crate::sync::records::expand_cost::{ExpandCost, timed_step};
 use crate::sync::records::run_set::RunEnding;
 use crate::sync::sync_error::{Result, SyncError};
 
@@ -38,7 +39,12 @@ impl Reader<'_> {
     /// Reads the pages of all open positions.
     pub(super) fn read(&mut self, mirror: &mut Mirror, shape: &Arc<Shape>) -> Result<()> {
         let open = self.checkpoint.open();
-        for step in self.context.feed.walk(self.walked(self.sweep(shape)), open) {
+        let mut sweep = self.walked(self.sweep(shape));
+        if let Some(up_to) = &self.reads_up_to {
+            let filter = sweep.filter.as_deref().map(query::group);
+            sweep.filter = Some(query::and(filter.into_iter().chain([up_to.clone()])));
+        }
+        for step in self.context.feed.walk(sweep, open) {
             let step = step?;
             self.check_length()?;
             self.apply(mirror, shape, step)?;
@@ -74,10 +80,25 @@ impl Reader<'_> {
             return Ok(shape);
         };
         let sweep = self.walked(self.sweep(&shape));
-        let step = match self.context.feed.step(&sweep, walk, &position) {
-            Ok(step) => step,
+        let timed = match timed_step(self.context.feed, &sweep, walk, &position) {
+            Ok(timed) => timed,
             Err(error) => return self.recover_from(error.into(), mirror, shape),
         };
+        if self.job() == Job::Full {
+            let cost = ExpandCost {
+                context: self.context,
+                catalog: self.catalog,
+                sweep,
+                with_children: &timed,
+                listings: self.checkpoint.count,
+            };
+            if let Some((plain, step, why)) = cost.find_cheaper()? {
+                self.stop_expanding(mirror, &self.checkpoint.expanded(), &why)?;
+                self.apply(mirror, &plain, step)?;
+                return Ok(plain);
+            }
+        }
+        let step = timed.step;
         let records = &step.page.records;
         let is_absent = |at: usize| records.iter().all(|record| record.children[at].is_none());
         let ignored: Vec<Resource> = (shape.children.iter().enumerate())

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use crate::feed::{Key, Position, Step, Sweep};
+use super::came_along::CameAlong;
+use crate::feed::{Key, Page, Position, Step, Sweep};
 use crate::mirror::{DeletedReason, Job, Mirror, WriteTx};
 use crate::record::Shape;
 use crate::resource::Resource;
@@ -11,6 +12,7 @@ use crate::sync::context::Context;
 use crate::sync::records::apply::{Apply, DueChild};
 use crate::sync::records::catalog::Catalog;
 use crate::sync::records::checkpoint::{Checkpoint, DoubtfulKeys};
+use crate::sync::records::last_read::LastRead;
 use crate::sync::records::run_set::RunSet;
 use crate::sync::sync_error::Result;
 use crate::value::ValueForm;
@@ -39,6 +41,16 @@ pub(in crate::sync) struct Reader<'a> {
     pub(super) has_listings: bool,
     /// The children that are due if they do not come with a listing.
     pub(super) due_children: Vec<DueChild>,
+    /// The last successful reading of the resource, if its time is known.
+    pub(super) last_read: Option<LastRead>,
+    /// The time from which changes are read, in storage form.
+    pub(super) reads_from: Option<String>,
+    /// The filter of the changes up to the time that is enough.
+    pub(super) reads_up_to: Option<String>,
+    /// The children that came with listings.
+    pub came_along: BTreeMap<Resource, CameAlong>,
+    /// The earliest change after the watermark that was read.
+    pub(super) first_change: Option<String>,
     /// Whether this continues an unfinished run.
     pub is_resumed: bool,
     /// The next link of the unfinished run.
@@ -137,6 +149,9 @@ impl Reader<'_> {
         self.checkpoint.unwanted += unwanted;
         if self.job() == Job::Incremental {
             self.note_newest(shape, &step);
+            if !step.page.records.is_empty() {
+                self.note_came_along(shape, &step.page);
+            }
         } else {
             self.note_seen(&write, shape, &step)?;
         }
@@ -151,9 +166,37 @@ impl Reader<'_> {
     fn note_newest(&mut self, shape: &Shape, step: &Step) {
         let is_walk = step.walk < self.checkpoint.positions.len();
         if is_walk && self.catalog.filter(self.resource).is_none() {
-            let now = self.context.feed.now();
-            self.checkpoint.note_newest(shape, &step.page, now);
+            self.note_changes(shape, &step.page);
         }
+    }
+
+    /// Notes the newest timestamp of a page of changes, and the earliest one after the
+    /// watermark.
+    pub(super) fn note_changes(&mut self, shape: &Shape, page: &Page) {
+        let now = self.context.feed.now();
+        self.checkpoint.note_newest(shape, page, now);
+        let watermark = self.watermark_before();
+        let timestamps = (page.records.iter())
+            .filter_map(|record| shape.modified_of(&record.values))
+            .filter(|timestamp| watermark.is_some_and(|watermark| watermark < *timestamp));
+        let first = timestamps.chain(self.first_change.as_deref()).min();
+        self.first_change = first.map(str::to_owned);
+    }
+
+    /// Notes which changed children came with the listings of a page.
+    fn note_came_along(&mut self, shape: &Shape, page: &Page) {
+        for (at, child) in shape.children.iter().enumerate() {
+            let (child, resource) = (&child.shape, child.shape.resource);
+            let run = self.runs.get(resource);
+            let watermark = run.and_then(|run| run.watermark_before.as_deref());
+            let came = self.came_along.entry(resource).or_default();
+            came.note(child, at, page, watermark);
+        }
+    }
+
+    /// Returns the watermark before this reading.
+    pub(super) fn watermark_before(&self) -> Option<&str> {
+        self.runs.get(self.resource)?.watermark_before.as_deref()
     }
 
     /// Notes which keys were seen, so that missing rows are found at the end. In the

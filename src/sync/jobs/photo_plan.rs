@@ -1,0 +1,93 @@
+//! The photos that a sync downloads: their number, bytes and time.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::request_time::time_at;
+use crate::feed::Validators;
+use crate::mirror::Mirror;
+use crate::resource::Resource;
+use crate::sync::context::Context;
+
+/// The photos that a full sync downloads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct PhotoPlan {
+    /// The number of files.
+    pub files: u64,
+    /// Their size, estimated from the files of the mirror or from some photos; `None` if no
+    /// photo could be downloaded.
+    pub bytes: Option<u64>,
+    /// The time that they take, at the limits of their hosts and by the time of some photos;
+    /// `None` if it is not known.
+    pub seconds: Option<u64>,
+}
+
+/// The number of files, their bytes, and the time of one after the other.
+#[derive(Default)]
+struct Sample {
+    files: u64,
+    bytes: u64,
+    time: Duration,
+}
+
+/// Plans the download of `counted` photos, or of those that the mirror lacks.
+pub(super) fn plan_photos(
+    context: &Context<'_>,
+    mirror: Option<&Mirror>,
+    counted: Option<u64>,
+    urls: &[String],
+) -> anyhow::Result<Option<PhotoPlan>> {
+    let mut held = Sample::default();
+    let mut files = counted;
+    if let Some(mirror) = mirror.filter(|_| context.config.sync.download_media) {
+        (held.files, held.bytes) = mirror.media_size()?;
+        if mirror.has_finished_full(Resource::MEDIA)? {
+            files = Some(mirror.photo_backlog()?.photos);
+        }
+    }
+    let Some(files) = files.filter(|_| context.config.sync.download_media) else {
+        return Ok(None);
+    };
+    let sample = download_sample(context, urls)?;
+    let of_size = if held.files > 0 { &held } else { &sample };
+    let media = &context.config.media;
+    let workers = media.max_concurrent_downloads as u64;
+    let by_speed = match sample.files {
+        0 => None,
+        taken => Some(sample.time.as_secs_f64() * files as f64 / (taken * workers) as f64),
+    };
+    let by_limits = time_at(files, &media.limits(&context.config.feed)).map(|(time, _)| time);
+    let seconds = by_limits.map(|time| time.as_secs_f64()).into_iter();
+    let seconds = seconds.chain(by_speed).reduce(f64::max);
+    Ok(Some(PhotoPlan {
+        files,
+        bytes: (of_size.bytes * files).checked_div(of_size.files),
+        seconds: seconds.map(|seconds| seconds.ceil() as u64),
+    }))
+}
+
+/// Downloads some photos and keeps nothing. Stops at the first one that fails.
+fn download_sample(context: &Context<'_>, urls: &[String]) -> anyhow::Result<Sample> {
+    let mut sample = Sample::default();
+    if urls.is_empty() {
+        return Ok(sample);
+    }
+    let assets = (context.feed).open_assets(context.config, context.stop.clone())?;
+    for url in urls {
+        let started = Instant::now();
+        let mut bytes = 0;
+        let downloaded = assets.get(url, &Validators::default(), &mut |chunk| {
+            bytes += chunk.len() as u64;
+            Ok(())
+        });
+        if let Err(error) = downloaded {
+            tracing::info!(%error, "the size of photos is not known");
+            break;
+        }
+        sample.files += 1;
+        sample.bytes += bytes;
+        sample.time += started.elapsed();
+    }
+    Ok(sample)
+}
