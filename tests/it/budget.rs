@@ -52,8 +52,10 @@ fn the_next_process_keeps_a_pause_that_the_feed_asked_for() {
         retry_after: RetryAfter::Seconds(600),
     }));
     let running = mirror.start(&["sync"]);
-    let asked = feed.request_count();
-    wait_until("the program waits", || feed.request_count() > asked);
+    wait_until("the program waits", || {
+        let pauses = "SELECT count(*) FROM pauses WHERE until_ms > set_ms";
+        number(&ledger(&mirror), pauses) > 0
+    });
     running.signal("TERM");
     running.wait();
     let asked = feed.request_count();
@@ -181,11 +183,14 @@ fn a_reset_that_is_years_away_is_said_and_waited_for_only_as_long_as_the_longest
 
 /// Returns the file of the rate budget.
 fn ledger_path(mirror: &Mirror) -> PathBuf {
-    let folder = mirror.folder.path().join("state/mlsmirror");
-    let mut files = std::fs::read_dir(folder).unwrap();
-    let path = files.next().unwrap().unwrap().path();
-    assert!(files.next().is_none());
-    path
+    let folder = mirror.state.path().join("mlsmirror");
+    let files = std::fs::read_dir(folder).unwrap();
+    let paths: Vec<PathBuf> = (files.map(|file| file.unwrap().path()))
+        // A running process has a journal next to it.
+        .filter(|path| path.extension().is_some_and(|name| name == "db"))
+        .collect();
+    assert_eq!(paths.len(), 1, "{paths:?}");
+    paths[0].clone()
 }
 
 /// Opens the file of the rate budget.

@@ -48,6 +48,8 @@ impl Settings {
 /// A folder with a configuration. The program runs in it.
 pub struct Mirror {
     pub folder: TempDir,
+    /// The folder for the state of the user.
+    pub state: TempDir,
     pub token: Option<String>,
     database: PathBuf,
     settings: Settings,
@@ -90,6 +92,7 @@ impl Mirror {
         let database = folder.path().join(&settings.database);
         Mirror {
             folder,
+            state: tempfile::tempdir().unwrap(),
             token: Some(TOKEN.to_owned()),
             database,
             settings,
@@ -148,7 +151,7 @@ impl Mirror {
             .env("NO_PROXY", "127.0.0.1")
             .env("NO_COLOR", "1")
             // Another feed may have had the same port.
-            .env("XDG_STATE_HOME", self.folder.path().join("state"))
+            .env("XDG_STATE_HOME", self.state.path())
             // These variables colour the output even where it is no terminal.
             .env_remove("CI")
             .env_remove("CLICOLOR")
