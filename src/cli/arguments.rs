@@ -63,8 +63,9 @@ Exit codes:
   2    wrong usage or configuration
   3    partly done: rejected records, failed photos, a resource that did
        not answer, answers that contradict each other, or deletions that
-       were held back; for verify, differences; for status, something
-       needs attention
+       were held back; for verify, differences; for export, values
+       that do not fit their columns; for status, something needs
+       attention
   4    another process is syncing this mirror
   5    the feed refused the credentials
   130  interrupted (SIGINT), after the current page was committed

@@ -19,41 +19,41 @@ impl ExportTable {
             Noted::Existing(condition) => condition,
             Noted::Nothing => return Vec::new(),
         };
-        let [new, old] = ["NEW", "OLD"].map(|row| condition.replace("{row}", row));
-        let note_new = self.note("NEW", &new);
-        let note_old = self.note("OLD", &old);
-        let is_moved = format!("{old} AND OLD.{0} IS NOT NEW.{0}", self.cluster);
-        let note_moved = self.note("OLD", &is_moved);
+        let cluster = &self.cluster;
+        let of_cluster = format!("UPDATE OF {cluster}");
+        let is_moved = format!("OLD.{cluster} IS NOT NEW.{cluster} AND {condition}");
         let mut triggers = vec![
-            ("UPDATE", format!("{note_new} {note_moved}")),
-            ("DELETE", note_old),
+            self.trigger("update", "UPDATE", "NEW", condition),
+            self.trigger("move", &of_cluster, "OLD", &is_moved),
+            self.trigger("delete", "DELETE", "OLD", condition),
         ];
         if self.noted == Noted::All {
-            triggers.push(("INSERT", note_new));
+            triggers.push(self.trigger("insert", "INSERT", "NEW", condition));
         }
-        let source = &self.source;
-        let create = |(event, body): (&str, String)| {
-            let name = format!("{EXPORT_TRIGGERS}{source}_{}", event.to_lowercase());
-            let sql = format!("CREATE TRIGGER {name} AFTER {event} ON {source} BEGIN {body} END");
-            (name, sql)
-        };
-        triggers.into_iter().map(create).collect()
+        triggers
     }
 
-    /// Returns the statement that notes the cluster of a row. It has no conflict clause,
-    /// because the clause of the statement that fires the trigger would replace it.
-    fn note(&self, row: &str, condition: &str) -> String {
-        let name = &self.name;
+    /// Returns a trigger that notes the cluster of a row. Its statement needs no conflict
+    /// clause, which the statement that fires the trigger could replace. Most rows belong to
+    /// a cluster that is noted already: the condition finds that without running the body.
+    fn trigger(&self, suffix: &str, event: &str, row: &str, condition: &str) -> (String, String) {
+        let (table, source) = (&self.name, &self.source);
+        let name = format!("{EXPORT_TRIGGERS}{source}_{suffix}");
+        let condition = condition.replace("{row}", row);
         // The plus removes the type of the column, so that the comparison uses the index.
         let cluster = format!("coalesce(+{row}.{}, '')", self.cluster);
-        format!(
-            "INSERT INTO _export_touched (table_name, generation, cluster_key)
-             SELECT '{name}', now.generation, {cluster} FROM _export_generation AS now
-             WHERE {condition} AND NOT EXISTS (
-                 SELECT 1 FROM _export_touched AS noted
-                 WHERE noted.table_name = '{name}' AND noted.generation = now.generation
-                   AND noted.cluster_key = {cluster});"
-        )
+        let sql = format!(
+            "CREATE TRIGGER {name} AFTER {event} ON {source}
+             WHEN {condition} AND NOT EXISTS (
+                 SELECT 1 FROM _export_generation AS now CROSS JOIN _export_touched AS noted
+                 ON noted.table_name = '{table}' AND noted.generation = now.generation
+                    AND noted.cluster_key = {cluster})
+             BEGIN
+                 INSERT INTO _export_touched (table_name, generation, cluster_key)
+                 SELECT '{table}', generation, {cluster} FROM _export_generation;
+             END"
+        );
+        (name, sql)
     }
 
     fn has_triggers(&self, db: &Connection) -> rusqlite::Result<bool> {
