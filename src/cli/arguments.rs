@@ -149,11 +149,12 @@ pub enum Verb {
     Report(ReportOptions),
     /// Compare the mirror with the feed and list every difference
     ///
-    /// Compares the counts, keys and timestamps of all records, some random records field by
-    /// field, and the photo files with their hashes. Requests the keys of all records. Changes
-    /// nothing; you can run it during a sync. Exits with 3 if there are differences.
+    /// Compares the counts and the newest timestamps of ranges of keys, some random records
+    /// field by field, and the photo files with their hashes. Reads keys only where counts
+    /// differ or prove nothing; --deep reads every key and timestamp. Changes nothing; you can
+    /// run it during a sync. Exits with 3 if there are differences.
     #[command(
-        after_help = "Examples:\n  mlsmirror verify\n  mlsmirror verify --sample 1000 --json"
+        after_help = "Examples:\n  mlsmirror verify\n  mlsmirror verify --deep\n  mlsmirror verify --sample 1000 --json"
     )]
     Verify(VerifyOptions),
     /// Publish the tables and the change log as Delta tables

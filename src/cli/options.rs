@@ -52,7 +52,8 @@ pub struct SyncOptions {
     /// Sync only these resources; each must be in sync.resources
     #[arg(long, value_name = "R,…", value_delimiter = ',', value_parser = resource())]
     pub only: Vec<Resource>,
-    /// Change nothing; print the plan of a full sync or, with the job media, of the downloads
+    /// Change nothing; print the plan of a full sync, with the job media of the downloads, or
+    /// with the job reconcile what it would delete, restore and read again
     #[arg(long)]
     pub dry_run: bool,
     /// Allow up to N deletions for each resource, even above sync.max_delete_percent
@@ -79,7 +80,7 @@ pub enum SyncJob {
     Incremental,
     /// Soft-delete the records that the feed announces as deleted
     Deletions,
-    /// Compare all keys and timestamps with the feed, and fix the differences
+    /// Compare counts, or else keys and timestamps, with the feed, and fix the differences
     Reconcile,
     /// Download photo files that are missing or have changed
     Media,
@@ -101,9 +102,13 @@ pub struct RefreshOptions {
 /// The options of `verify`.
 #[derive(Args, Debug)]
 pub struct VerifyOptions {
+    /// Compare every key and timestamp, and not only counts
+    #[arg(long)]
+    pub deep: bool,
     /// Number of random records of each resource to compare field by field; 0 for none
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(..=SAMPLE_MAX))]
-    pub sample: u64,
+    /// [default: 100; 0 with --deep]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=SAMPLE_MAX))]
+    pub sample: Option<u64>,
     /// Also download every photo that has a file, and compare both
     #[arg(long)]
     pub photos: bool,

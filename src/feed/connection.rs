@@ -240,6 +240,7 @@ impl Feed {
             shape,
             filter,
             select,
+            selects_children: false,
             page_size: PageSize::new(self.page_size),
             timestamps: self.timestamps,
             tries: Tries::Configured,

@@ -27,7 +27,7 @@ mod views;
 
 pub use about::{
     AlertProgress, DescribedField, FieldDescription, FieldRow, ListingNow, MarketChange,
-    MarketEvent, MarketFields, Statuses, TableOrView, UtcOffset, WrongCondition,
+    MarketEvent, MarketFields, Proof, Statuses, TableOrView, UtcOffset, WrongCondition,
 };
 pub use database::Mirror;
 pub use export::{ExportRow, ExportTable, ExportedVersion, KeyRange, PublishedTable};
@@ -45,7 +45,8 @@ pub use process::{
     is_same_file,
 };
 pub use rows::{
-    DeletedReason, HeldRecord, KeyDifferences, OpenReject, RowReader, Rows, Scope, StoredRow,
+    DeletedReason, HeldRecord, KeyDifferences, LiveRange, OpenReject, RangedRows, RowReader, Rows,
+    Scope, StoredRow, Window,
 };
 pub use runs::{
     Job, LastRun, Purged, Reading, RunCounts, RunId, RunOutcome, RunRow, RunStatus, RunSummary,

@@ -35,25 +35,12 @@ impl WriteTx<'_> {
         let changed = changed_fields(&existing, fields);
         if existing.is_empty() {
             self.create_table(table, shape, fields)?;
-            if shape.is_child() {
-                self.transaction.execute_batch(&format!(
-                    "CREATE INDEX {table}_by_listing ON {table} (listing_key)"
-                ))?;
-            }
         } else if changed.is_empty() {
             self.add_columns(table, &existing, fields)?;
         } else {
             self.rebuild(shape, fields, existing)?;
         }
-        let paging_field = &shape.paging_field().name;
-        if paging_field != shape.key_column() && !shape.has_composite_key() {
-            // Sweeps walk along this index: it has the live rows in the feed's order.
-            self.transaction.execute_batch(&format!(
-                "CREATE INDEX IF NOT EXISTS {table}_live ON {table} ({}, {}) WHERE deleted_at IS NULL",
-                quoted(paging_field),
-                quoted(shape.key_column())
-            ))?;
-        }
+        self.ensure_range_indexes(shape)?;
         self.ensure_deleted_index(resource)?;
         if resource == Resource::MEDIA {
             self.ensure_photos()?;
@@ -89,6 +76,34 @@ impl WriteTx<'_> {
                 names.join(" IS NOT NULL OR "),
             );
             self.transaction.execute(&sql, [&self.now])?;
+        }
+        Ok(())
+    }
+
+    /// Creates the indexes from which an audit counts the live rows of a range of keys, with
+    /// their timestamps. Sweeps walk along the index of the paging keys.
+    fn ensure_range_indexes(&self, shape: &Shape) -> rusqlite::Result<()> {
+        let table = shape.resource.table();
+        let timestamp = shape.timestamp_field().map(quoted);
+        let (paging, key) = (&shape.paging_field().name, shape.key_column());
+        if shape.is_child() {
+            let columns = ["listing_key".to_owned(), "deleted_at".to_owned()];
+            let columns: Vec<String> = columns.into_iter().chain(timestamp.clone()).collect();
+            let name = format!("{table}_by_listing");
+            let create = format!("CREATE INDEX {name} ON {table} ({})", columns.join(", "));
+            self.ensure("index", &name, &create)?;
+        }
+        let has_own_order = paging != key;
+        if (has_own_order || !shape.is_child()) && !shape.has_composite_key() {
+            let key = has_own_order.then_some(key).map(quoted);
+            let columns = [Some(quoted(paging)), key, timestamp];
+            let columns: Vec<String> = columns.into_iter().flatten().collect();
+            let name = format!("{table}_live");
+            let create = format!(
+                "CREATE INDEX {name} ON {table} ({}) WHERE deleted_at IS NULL",
+                columns.join(", ")
+            );
+            self.ensure("index", &name, &create)?;
         }
         Ok(())
     }

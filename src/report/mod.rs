@@ -32,7 +32,7 @@ pub use market::{
 pub use metrics::metrics;
 pub use omission::Omission;
 pub use page::page;
-pub use performance::{DurationDay, Failure, JobPerformance, LagDay, Performance};
+pub use performance::{DurationDay, Failure, JobPerformance, LagDay, Performance, ProvenResource};
 pub use problem::{Problem, unsettled};
 pub use resource_status::ResourceStatus;
 pub use status::{Budget, JobStatus, PhotoFiles, Sizes, Status, status};

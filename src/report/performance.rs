@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::days::Days;
 use super::statistics::median;
-use crate::mirror::{ReadTx, RunRow};
+use crate::mirror::{Proof, ReadTx, RunRow};
 use crate::resource::Resource;
 use crate::value::instant;
 
@@ -25,6 +25,18 @@ pub struct Performance {
     pub lag: Vec<LagDay>,
     /// The longest run of each day and job that had runs.
     pub durations: Vec<DurationDay>,
+    /// When each resource was last compared with the feed and complete, also before the period.
+    pub complete: Vec<ProvenResource>,
+}
+
+/// The last comparison that found a resource to be complete.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ProvenResource {
+    /// The entity set.
+    pub resource: &'static str,
+    /// The comparison.
+    #[serde(flatten)]
+    pub proof: Proof,
 }
 
 /// The performance of a job. The job has one run per resource.
@@ -114,8 +126,13 @@ pub fn performance(
     let mut runs = Runs::default();
     tx.read_runs(since, |run| runs.add(run, days))?;
 
-    let mut lag = Vec::new();
+    let (mut lag, mut complete) = (Vec::new(), Vec::new());
     for &resource in resources {
+        let proof = tx.proof(resource)?;
+        complete.extend(proof.map(|proof| ProvenResource {
+            resource: resource.entity_set(),
+            proof,
+        }));
         let stored = tx.up_to_date_times(resource, since)?;
         let times: Vec<DateTime<Utc>> = stored.iter().filter_map(|at| instant(at)).collect();
         lag.push((resource.entity_set(), lags(&times, days, now)));
@@ -127,6 +144,7 @@ pub fn performance(
             .map(|place| longest_lag(&lag, place, days))
             .collect(),
         durations: duration_days(runs.durations, days),
+        complete,
         jobs: runs.jobs.into_values().map(JobRuns::performance).collect(),
     })
 }

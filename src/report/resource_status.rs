@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::mirror::{Mirror, Reading};
+use crate::mirror::{Mirror, Proof, Reading};
 use crate::resource::Resource;
 use crate::value::instant;
 
@@ -26,6 +26,8 @@ pub struct ResourceStatus {
     pub open_rejects: u64,
     /// How far the first full sync is, while one reads the resource.
     pub first_sync: Option<Reading>,
+    /// When it was last compared with the feed and complete.
+    pub proven: Option<Proof>,
 }
 
 /// Returns the status of a resource.
@@ -57,5 +59,6 @@ pub(super) fn resource_status(
         deleted,
         open_rejects: tx.open_rejects(resource)?,
         first_sync,
+        proven: tx.proof(resource)?,
     })
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::days::bins;
 use super::market::{Group, Inventory, Market, MarketDay, PriceMoves, TransitionCount};
-use super::performance::{JobPerformance, Performance};
+use super::performance::{JobPerformance, Performance, ProvenResource};
 use super::table::Table;
 use super::words::{bytes, rounded, short_number, short_time, thousands};
 
@@ -32,6 +32,26 @@ pub fn jobs(syncs: &Performance) -> Table {
         "received",
     ]);
     table.rows = syncs.jobs.iter().map(job).collect();
+    table
+}
+
+/// Returns when each resource was last compared with the feed and complete.
+pub fn complete(syncs: &Performance) -> Table {
+    let mut table = Table::new(&["complete", "records", "at", "compared"]);
+    let row = |proven: &ProvenResource| {
+        let compared = if proven.proof.by_counts {
+            "counts"
+        } else {
+            "all keys"
+        };
+        vec![
+            proven.resource.to_owned(),
+            thousands(proven.proof.records),
+            proven.proof.proven_at.clone(),
+            compared.to_owned(),
+        ]
+    };
+    table.rows = syncs.complete.iter().map(row).collect();
     table
 }
 

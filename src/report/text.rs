@@ -48,6 +48,13 @@ fn add_syncs(text: &mut String, report: &Report) {
     if let Some(longest) = longest_lag_sentence(&report.syncs) {
         *text += &format!("{longest}\n");
     }
+    if !report.syncs.complete.is_empty() {
+        add(
+            text,
+            "Last proof of completeness",
+            &tables::complete(&report.syncs),
+        );
+    }
     if !report.syncs.failures.is_empty() {
         *text += "\nLatest runs that did not succeed\n";
     }

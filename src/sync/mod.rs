@@ -44,6 +44,7 @@ pub use jobs::plan::plan;
 pub use jobs::planned::{DeletionsWay, JobWay, PhotoPlan, Plan, ReadingWay, ResourcePlan};
 pub use jobs::prune::{Pruned, Unnamed, prune, unnamed};
 pub use jobs::reconcile::reconcile;
+pub use jobs::reconcile_plan::{ReconcilePlan, Repairs, plan_reconcile};
 pub use jobs::refresh::{Refreshed, refresh};
 pub use media_folder::{
     FolderProblem, MediaFolder, UnusableFolder, find_media_folder, inspect_media_folder,
@@ -54,6 +55,7 @@ pub use open_for_sync::{
 pub use outcome::{Advice, DeletedCount, Ending, ExportCounts, FileCounts, Misconfigured, Report};
 pub use photos::missing_files::count_missing;
 pub use progress::{Note, PhotoProgress, Progress, Unwatched};
+pub use records::audit::Depth;
 pub use records::counts::count_difference;
 pub use records::held_deletions::{HeldDeletions, held_deletions};
 pub use saved_capabilities::remember_capabilities;

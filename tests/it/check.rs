@@ -296,7 +296,7 @@ fn check_names_the_way_of_each_job_and_why() {
         "incremental: changes since the watermark, in the order of timestamps and keys (-)",
         "deletions: reads the announcements of the feed (-)",
         "reconcile: keys and timestamps in the order of keys; then the records that differ, \
-         20 in a request with `in` (-)",
+         20 in a request with `in` (they are few)",
     ];
     assert_eq!(ways(&plan, "Property"), expected);
     assert_eq!(

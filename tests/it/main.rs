@@ -2,6 +2,7 @@
 
 mod alerts;
 mod any_resource;
+mod audit;
 mod backup;
 mod behaviours;
 mod bounds;

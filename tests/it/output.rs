@@ -77,7 +77,7 @@ fn a_dry_run_prints_a_plan_and_writes_nothing() {
         assert_eq!(json["resources"][0]["records"], 100);
     }
     mirror
-        .run(&["sync", "reconcile", "--dry-run"])
+        .run(&["sync", "deletions", "--dry-run"])
         .says(2, &["--dry-run works without a job"]);
 }
 

@@ -60,6 +60,12 @@ pub fn describe(plan: &Plan) -> String {
     if let Some(size) = plan.bytes {
         total += &format!(", about {} to download", bytes(size));
     }
+    let audit = plan.resources.iter().filter_map(|one| one.audit.as_ref());
+    let audit: u64 = audit.map(|audit| audit.requests).sum();
+    total += &format!(
+        "\nan audit (verify, reconcile): {}",
+        counted(audit, ("request", "requests"))
+    );
     if let Some(photos) = &plan.photos {
         total += &format!("\n{}", describe_photos(photos));
     }

@@ -10,6 +10,7 @@ pub mod export;
 pub mod init;
 pub mod listing;
 pub mod man;
+mod reconcile_plan;
 pub mod refresh;
 pub mod report;
 pub mod simulate;

@@ -13,7 +13,7 @@ use crate::cli::output::Output;
 use crate::cli::photo_text::describe_backlog;
 use crate::cli::session::configuration;
 use crate::mirror::{LeaseHolder, Mirror, Reading};
-use crate::report::{self, Budget, PhotoFiles, Status};
+use crate::report::{self, Budget, PhotoFiles, ResourceStatus, Status};
 
 /// The JSON document of `status`.
 #[derive(Serialize)]
@@ -65,6 +65,7 @@ fn describe(status: &Status, needs_attention: &[String]) -> String {
             text += &format!("  first sync in progress: {}\n", describe_reading(reading));
         }
     }
+    text += &describe_proofs(&status.resources);
     if !status.jobs.is_empty() {
         text += &format!(
             "\n{:<18}{:<21}{:<13}{}\n",
@@ -133,6 +134,34 @@ fn describe_reading(reading: &Reading) -> String {
         }
         _ => format!("{read} read"),
     }
+}
+
+/// Lists when each resource was last compared with the feed and complete.
+fn describe_proofs(resources: &[ResourceStatus]) -> String {
+    let mut text = String::new();
+    for resource in resources {
+        let Some(proof) = &resource.proven else {
+            continue;
+        };
+        if text.is_empty() {
+            text = format!(
+                "\n{:<18}{:>12}  {:<20} {}\n",
+                "complete with", "records", "at (UTC)", "compared"
+            );
+        }
+        text += &format!(
+            "{:<18}{:>12}  {:<20} {}\n",
+            resource.resource,
+            thousands(proof.records),
+            proof.proven_at,
+            if proof.by_counts {
+                "counts"
+            } else {
+                "all keys"
+            }
+        );
+    }
+    text
 }
 
 fn describe_budget(budget: &Budget) -> String {

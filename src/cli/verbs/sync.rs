@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::check::describe;
+use super::reconcile_plan;
 use crate::cli::advice;
 use crate::cli::alert_text::PrintedLine;
 use crate::cli::arguments::Arguments;
@@ -49,8 +50,9 @@ struct Document<'a> {
 }
 
 pub fn run(arguments: &Arguments, wanted: &SyncOptions, output: &Output) -> anyhow::Result<Exit> {
-    if wanted.dry_run && !matches!(wanted.job, None | Some(SyncJob::Full | SyncJob::Media)) {
-        let what = "--dry-run works without a job, or with the job `full` or `media`";
+    let can_plan = [SyncJob::Full, SyncJob::Media, SyncJob::Reconcile];
+    if wanted.dry_run && wanted.job.is_some_and(|job| !can_plan.contains(&job)) {
+        let what = "--dry-run works without a job, or with the job `full`, `media` or `reconcile`";
         return Err(UsageError(what.to_owned()).into());
     }
     if wanted.dry_run && wanted.job == Some(SyncJob::Media) {
@@ -87,6 +89,9 @@ pub fn run(arguments: &Arguments, wanted: &SyncOptions, output: &Output) -> anyh
         return Err(
             NotAMirror::new(&session.config.mirror.database, MirrorProblem::Missing).into(),
         );
+    }
+    if wanted.dry_run && wanted.job == Some(SyncJob::Reconcile) {
+        return reconcile_plan::print(&context, &resources, output);
     }
     if wanted.dry_run {
         let plan = sync::plan(&context, &resources)?;

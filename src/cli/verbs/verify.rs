@@ -13,9 +13,7 @@ use crate::cli::progress_display::ProgressDisplay;
 use crate::cli::session::Session;
 use crate::mirror::Mirror;
 use crate::resource::Resource;
-use crate::sync::{
-    self, Difference, FileDifference, FileDifferenceKind, Verified, VerifiedResource,
-};
+use crate::sync::{self, Depth, Difference, FileDifference, FileDifferenceKind, Verified};
 
 /// The JSON document of `verify`.
 #[derive(Serialize)]
@@ -27,6 +25,9 @@ struct Document<'a> {
     verified: &'a Verified,
 }
 
+/// The number of records of each resource that are compared field by field by default.
+const SAMPLE: u64 = 100;
+
 pub fn run(arguments: &Arguments, wanted: &VerifyOptions, output: &Output) -> anyhow::Result<Exit> {
     let session = Session::open(arguments, output)?;
     let mut mirror = Mirror::open_to_read(&session.config.mirror.database)?;
@@ -34,11 +35,18 @@ pub fn run(arguments: &Arguments, wanted: &VerifyOptions, output: &Output) -> an
     let progress = ProgressDisplay::new(output, &session.feed);
     let context = session.context(&progress, 0);
     let resources = &session.config.sync.resources;
+    let (depth, sample) = if wanted.deep {
+        (Depth::Keys, 0)
+    } else {
+        (Depth::Counts, SAMPLE)
+    };
+    let sample = wanted.sample.unwrap_or(sample);
     let verified = sync::verify(
         &context,
         &mut mirror,
         resources,
-        wanted.sample,
+        depth,
+        sample,
         wanted.photos,
     )?;
     let differences = count(&verified);
@@ -86,7 +94,7 @@ fn describe(verified: &Verified) -> String {
     }
     for resource in &verified.resources {
         for difference in &resource.differences {
-            text += &format!("{}\n", describe_difference(resource, difference));
+            text += &format!("{}\n", describe_difference(resource.resource, difference));
         }
     }
     if let Some(files) = &verified.files {
@@ -152,8 +160,8 @@ fn describe_file(file: &FileDifference) -> String {
     )
 }
 
-fn describe_difference(resource: &VerifiedResource, difference: &Difference) -> String {
-    let name = resource.resource;
+/// Describes a difference of the resource with this name in one line.
+pub(super) fn describe_difference(name: &str, difference: &Difference) -> String {
     let noun = name
         .parse()
         .map_or("record", |known: Resource| known.nouns().0);

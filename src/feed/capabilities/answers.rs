@@ -191,6 +191,24 @@ impl Capabilities {
         }
     }
 
+    /// Returns why the counts of ranges of keys proved nothing within a day, if they did not.
+    pub fn why_no_range_count(&self, resource: Resource) -> Option<String> {
+        let known = self.known(Some(resource), Capability::RangeCount)?;
+        let is_used = known.value == REFUSED && !known.is_older_than(DAY, self.now());
+        known.detail.filter(|_| is_used)
+    }
+
+    /// Notes whether the counts of ranges of keys can be compared, and why they cannot.
+    pub fn note_range_count(&self, resource: Resource, refused: Option<String>) {
+        let value = if refused.is_some() {
+            self.forget(Some(resource), Capability::RangeCount);
+            REFUSED
+        } else {
+            ACCEPTED
+        };
+        self.note(Some(resource), Capability::RangeCount, value, refused);
+    }
+
     /// Returns whether a resource is read by next links, because the server does not take the
     /// order or the filter of a walk by key.
     pub fn is_read_by_links(&self, resource: Resource) -> bool {
@@ -235,6 +253,17 @@ impl Capabilities {
     pub fn note_expand_refused(&self, child: Resource, why: &FeedError) {
         let why = Some(why.to_string());
         self.note(Some(child), Capability::Expand, REFUSED, why);
+    }
+
+    /// Returns whether the server refuses `$select` within `$expand`.
+    pub fn refuses_expand_select(&self) -> bool {
+        self.get(None, Capability::ExpandSelect).as_deref() == Some(REFUSED)
+    }
+
+    /// Notes that the server refuses `$select` within `$expand`, with this error.
+    pub fn note_expand_select_refused(&self, why: &FeedError) {
+        let why = Some(why.to_string());
+        self.note(None, Capability::ExpandSelect, REFUSED, why);
     }
 
     /// Returns the identifier of the field names to which the Deleted resource answered last.

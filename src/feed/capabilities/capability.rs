@@ -41,8 +41,12 @@ capabilities! {
     LateChanges = "late_changes",
     /// Whether `$expand` sends all records and fields of a child.
     Expand = "expand",
+    /// Whether `$expand` may have `$select`.
+    ExpandSelect = "expand_select",
     /// What `@odata.count` counts.
     Count = "count",
+    /// Whether the counts of ranges of keys can be compared.
+    RangeCount = "range_count",
     /// Whether `$top` is the size of a page or of the whole answer.
     Top = "top",
     /// The form of the link to the next page.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::feed::odata::query::{self, Literal};
 use crate::value::Value;
 
 /// A record's key. Numeric keys compare as numbers.
@@ -31,6 +32,32 @@ impl Key {
             (Key::Number(after), Key::Number(last)) => last > after,
             (after, last) => after != last,
         }
+    }
+}
+
+/// A range of keys. A limit that is none does not restrict the keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyRange {
+    /// The key before the first one.
+    pub after: Option<Key>,
+    /// The last key.
+    pub up_to: Option<Key>,
+}
+
+impl KeyRange {
+    /// Returns the filter of the records whose field is in the range. It is empty if there are
+    /// no limits.
+    pub fn filter(&self, field: &str) -> String {
+        let literal = |key: &Key| match key {
+            Key::Number(number) => Literal::Int(*number),
+            Key::Text(text) => Literal::Text(text.clone()),
+        };
+        let after = self.after.as_ref().map(literal);
+        let up_to = self.up_to.as_ref().map(literal);
+        query::and([
+            after.map_or(String::new(), |after| query::gt(field, &after)),
+            up_to.map_or(String::new(), |up_to| query::le(field, &up_to)),
+        ])
     }
 }
 

@@ -11,7 +11,7 @@ mod position;
 mod step;
 mod sweep;
 
-pub use key::{Cursor, Key};
+pub use key::{Cursor, Key, KeyRange};
 pub use link_circles::Circle;
 pub use parallel_reader::ParallelReader;
 pub use position::Position;

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use url::Url;
 
 use super::advance::advance;
+use super::key::{Key, KeyRange};
 use super::link_circles::FollowedLinks;
 use super::position::Position;
 use super::sweep::Sweep;
@@ -27,6 +28,29 @@ pub struct Step {
 }
 
 impl Step {
+    /// Returns the range of keys that the page covers: from where it began to its last key, or
+    /// to the end of its walk. Returns none for a walk that is not by key, or where records
+    /// without a key are in between.
+    pub fn covered(&self) -> Option<KeyRange> {
+        let Position::Keyset {
+            after,
+            up_to,
+            skip: 0,
+        } = &self.from
+        else {
+            return None;
+        };
+        let up_to = if self.to.is_finished() {
+            up_to.clone()
+        } else {
+            Some(Key::of(&self.page.last_paging)?)
+        };
+        Some(KeyRange {
+            after: after.clone(),
+            up_to,
+        })
+    }
+
     /// Reads the page at a position.
     pub async fn read(
         sweep: &Sweep,

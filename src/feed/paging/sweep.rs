@@ -9,7 +9,7 @@ use super::key::{Cursor, Key};
 use crate::config::{Precision, Replication};
 use crate::feed::http::Tries;
 use crate::feed::odata::query::{self, Literal, Query, timestamp_literal};
-use crate::record::{FieldShape, Shape};
+use crate::record::{ChildShape, FieldShape, Shape};
 use crate::resource::MODIFICATION_TIMESTAMP;
 use crate::value::{ValueForm, instant};
 
@@ -22,6 +22,8 @@ pub struct Sweep {
     pub filter: Option<String>,
     /// Whether `$select` asks for the fields of the shape only.
     pub select: bool,
+    /// Whether `$select` within `$expand` asks for the fields of the children only.
+    pub selects_children: bool,
     /// The number of records per page.
     pub page_size: PageSize,
     /// How timestamps are written in `$filter`.
@@ -93,7 +95,17 @@ impl Sweep {
             let lists = lists.filter(|name| shape.position(name).is_none());
             query = query.select(fields.chain(lists).cloned());
         }
-        query.expand(expanded.into_iter().map(|child| child.name.clone()))
+        query.expand(expanded.into_iter().map(|child| self.expanded(child)))
+    }
+
+    /// Returns the part of `$expand` for a child.
+    fn expanded(&self, child: &ChildShape) -> String {
+        if !self.selects_children {
+            return child.name.clone();
+        }
+        let fields = child.shape.fields.iter().map(|field| field.name.as_str());
+        let fields: Vec<&str> = fields.collect();
+        format!("{}($select={})", child.name, fields.join(","))
     }
 
     /// Returns a key, or a part of it, as a literal for its field.

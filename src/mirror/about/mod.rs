@@ -6,6 +6,7 @@ mod field_descriptions;
 mod known_names;
 mod listing_condition;
 mod market_log;
+mod proof;
 mod state;
 mod utc_offsets;
 
@@ -14,4 +15,5 @@ pub use field_descriptions::{DescribedField, FieldDescription, FieldRow, TableOr
 pub use known_names::Statuses;
 pub use listing_condition::WrongCondition;
 pub use market_log::{ListingNow, MarketChange, MarketEvent, MarketFields};
+pub use proof::Proof;
 pub use utc_offsets::UtcOffset;

@@ -1,14 +1,17 @@
 //! Compares the feed's keys and timestamps with the live rows, in a temporary table.
 
-use rusqlite::named_params;
+use rusqlite::types::Value as SqlValue;
+use rusqlite::{named_params, params_from_iter};
 
+use super::live_ranges::within;
+use crate::feed::KeyRange;
 use crate::mirror::Mirror;
 use crate::mirror::sql::quoted;
 use crate::record::{Record, Shape};
 use crate::resource::Resource;
 
 /// The differences between the feed's keys and timestamps and the live rows.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyDifferences {
     /// Records that the feed has and the mirror lacks: keys and timestamps.
     pub missing: Vec<(String, Option<String>)>,
@@ -21,15 +24,52 @@ pub struct KeyDifferences {
 
 type TimestampDifferences = Vec<(String, Option<String>, Option<String>)>;
 
+/// The live rows of which all records were collected, if the feed has them.
+#[derive(Clone, Copy, Debug)]
+pub enum Window<'w> {
+    /// None: only the collected records are compared.
+    None,
+    /// All rows.
+    All,
+    /// The rows whose paging keys are in a range.
+    Keys(&'w KeyRange),
+    /// The rows of listings whose paging keys are in a range. The listings have this shape.
+    OfListings(&'w KeyRange, &'w Shape),
+    /// The rows of the listings with these keys.
+    OfEach(&'w [&'w str]),
+}
+
+impl KeyDifferences {
+    /// Adds other differences.
+    pub fn append(&mut self, mut other: KeyDifferences) {
+        self.missing.append(&mut other.missing);
+        self.extra.append(&mut other.extra);
+        self.timestamps.append(&mut other.timestamps);
+    }
+
+    /// Sorts the differences, and keeps one of those of a record: it may have been compared
+    /// twice.
+    pub fn settle(&mut self) {
+        self.missing.sort();
+        self.missing.dedup_by(|one, other| one.0 == other.0);
+        self.extra.sort();
+        self.extra.dedup();
+        self.timestamps.sort();
+        self.timestamps.dedup_by(|one, other| one.0 == other.0);
+    }
+}
+
 impl Mirror {
     /// Starts to collect the feed's keys of a resource.
-    pub fn begin_comparison(&self) -> rusqlite::Result<()> {
-        self.connection.execute_batch(
+    pub fn begin_comparison(&self, resource: Resource) -> rusqlite::Result<()> {
+        self.connection.execute_batch(&format!(
             "CREATE TEMP TABLE IF NOT EXISTS in_feed (
-                 record_key TEXT NOT NULL PRIMARY KEY, timestamp TEXT, listing_key TEXT
+                 resource TEXT NOT NULL, record_key TEXT NOT NULL, timestamp TEXT,
+                 listing_key TEXT, PRIMARY KEY (resource, record_key)
              ) WITHOUT ROWID;
-             DELETE FROM temp.in_feed;",
-        )
+             DELETE FROM temp.in_feed WHERE resource = '{}'",
+            resource.entity_set()
+        ))
     }
 
     /// Adds records that the feed has.
@@ -39,42 +79,37 @@ impl Mirror {
         records: impl Iterator<Item = &'r Record>,
         rejected_keys: impl Iterator<Item = &'r str>,
     ) -> rusqlite::Result<()> {
+        let resource = shape.resource.entity_set();
         let noting = self.connection.transaction()?;
         let mut statement = noting.prepare_cached(
-            "INSERT INTO temp.in_feed (record_key, timestamp, listing_key) VALUES (?1, ?2, ?3)
+            "INSERT INTO temp.in_feed (resource, record_key, timestamp, listing_key)
+             VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT DO UPDATE
              SET timestamp = excluded.timestamp, listing_key = excluded.listing_key
              WHERE coalesce(excluded.timestamp >= in_feed.timestamp, TRUE)",
         )?;
         for record in records {
             let timestamp = shape.modified_of(&record.values);
-            statement.execute((&record.key, timestamp, record.listing_key.as_deref()))?;
+            let listing = record.listing_key.as_deref();
+            statement.execute((resource, &record.key, timestamp, listing))?;
         }
         let mut unread = noting.prepare_cached(
-            "INSERT OR IGNORE INTO temp.in_feed (record_key, timestamp) VALUES (?1, NULL)",
+            "INSERT OR IGNORE INTO temp.in_feed (resource, record_key) VALUES (?1, ?2)",
         )?;
         for key in rejected_keys {
-            unread.execute([key])?;
+            unread.execute([resource, key])?;
         }
         drop((statement, unread));
         noting.commit()
     }
 
-    /// Returns the number of collected records that belong into the mirror. A child
-    /// does if its listing is live. `has_listings` is whether the mirror holds listings.
-    pub fn wanted_in_feed(&self, resource: Resource, has_listings: bool) -> rusqlite::Result<u64> {
-        let wanted = self.wanted(resource, has_listings)?;
-        let sql = format!("SELECT count(*) FROM temp.in_feed AS f WHERE {wanted}");
-        self.connection
-            .query_row(&sql, [], |row| row.get::<_, i64>(0))
-            .map(|count| count as u64)
-    }
-
-    /// Compares the collected keys and timestamps with the live rows.
+    /// Compares the collected keys and timestamps with the live rows. `has_listings` is
+    /// whether the mirror holds listings.
     pub fn compare_keys(
         &self,
         shape: &Shape,
         has_listings: bool,
+        window: Window<'_>,
     ) -> rusqlite::Result<KeyDifferences> {
         let resource = shape.resource;
         let table = resource.table();
@@ -82,29 +117,61 @@ impl Mirror {
         let wanted = self.wanted(resource, has_listings)?;
         let missing = format!(
             "SELECT f.record_key, f.timestamp FROM temp.in_feed AS f
-             WHERE {wanted} AND NOT EXISTS (
+             WHERE f.resource = ?1 AND {wanted} AND NOT EXISTS (
                  SELECT 1 FROM {table} AS t WHERE t.{key} = f.record_key AND t.deleted_at IS NULL)
              ORDER BY f.record_key"
-        );
-        let extra = format!(
-            "SELECT CAST(t.{key} AS TEXT) FROM {table} AS t
-             WHERE t.deleted_at IS NULL AND NOT EXISTS (
-                 SELECT 1 FROM temp.in_feed AS f WHERE f.record_key = CAST(t.{key} AS TEXT))
-             ORDER BY t.{key}"
         );
         Ok(KeyDifferences {
             missing: self
                 .connection
-                .prepare(&missing)?
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .prepare_cached(&missing)?
+                .query_map([resource.entity_set()], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })?
                 .collect::<Result<_, _>>()?,
-            extra: self
-                .connection
-                .prepare(&extra)?
-                .query_map([], |row| row.get(0))?
-                .collect::<Result<_, _>>()?,
+            extra: self.extra_keys(shape, window)?,
             timestamps: self.compare_timestamps(shape)?,
         })
+    }
+
+    /// Returns the keys of the live rows in a window that were not collected.
+    fn extra_keys(&self, shape: &Shape, window: Window<'_>) -> rusqlite::Result<Vec<String>> {
+        let key = quoted(shape.key_column());
+        let paging =
+            |shape: &Shape, rows: &str| format!("{rows}.{}", quoted(&shape.paging_field().name));
+        let (window, parameters): (String, Vec<SqlValue>) = match window {
+            Window::None => return Ok(Vec::new()),
+            Window::All => (String::new(), Vec::new()),
+            Window::Keys(range) => within(&paging(shape, "t"), range),
+            Window::OfListings(range, listings) => {
+                let (sql, keys) = within(&paging(listings, "l"), range);
+                let sql = format!(
+                    "AND t.listing_key IN (SELECT l.{} FROM {} AS l WHERE l.deleted_at IS NULL {sql})",
+                    quoted(listings.key_column()),
+                    listings.resource.table()
+                );
+                (sql, keys)
+            }
+            Window::OfEach(listings) => {
+                let marks = vec!["?"; listings.len()].join(", ");
+                let keys = listings.iter().map(|key| SqlValue::Text((*key).to_owned()));
+                let keys = keys.collect();
+                (format!("AND t.listing_key IN ({marks})"), keys)
+            }
+        };
+        let sql = format!(
+            "SELECT CAST(t.{key} AS TEXT) FROM {table} AS t
+             WHERE t.deleted_at IS NULL {window} AND NOT EXISTS (
+                 SELECT 1 FROM temp.in_feed AS f
+                 WHERE f.resource = '{resource}' AND f.record_key = CAST(t.{key} AS TEXT))
+             ORDER BY t.{key}",
+            table = shape.resource.table(),
+            resource = shape.resource.entity_set()
+        );
+        self.connection
+            .prepare_cached(&sql)?
+            .query_map(params_from_iter(parameters), |row| row.get(0))?
+            .collect()
     }
 
     /// Returns the records whose timestamps differ, as in [`KeyDifferences::timestamps`].
@@ -114,21 +181,23 @@ impl Mirror {
         };
         let sql = format!(
             "SELECT f.record_key, CAST(t.{timestamp} AS TEXT), f.timestamp
-             FROM temp.in_feed AS f JOIN {table} AS t ON t.{key} = f.record_key
-             WHERE t.deleted_at IS NULL AND t.{timestamp} IS NOT f.timestamp
+             FROM temp.in_feed AS f CROSS JOIN {table} AS t ON t.{key} = f.record_key
+             WHERE f.resource = ?1 AND t.deleted_at IS NULL AND t.{timestamp} IS NOT f.timestamp
              ORDER BY f.record_key",
             timestamp = quoted(timestamp),
             table = shape.resource.table(),
             key = quoted(shape.key_column()),
         );
         self.connection
-            .prepare(&sql)?
-            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .prepare_cached(&sql)?
+            .query_map([shape.resource.entity_set()], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?
             .collect()
     }
 
-    /// Returns the keys of up to `count` random live rows that the feed has, too; for
-    /// children also their listings' keys.
+    /// Returns the keys of up to `count` random live rows; for children also their listings'
+    /// keys.
     pub fn sample_keys(
         &self,
         resource: Resource,
@@ -137,14 +206,15 @@ impl Mirror {
         let table = resource.table();
         let key = self.key(resource)?;
         let listing = if self.has_parent(resource)? {
-            "t.listing_key"
+            "listing_key"
         } else {
             "NULL"
         };
+        // The inner query reads only an index.
         let sql = format!(
-            "SELECT f.record_key, {listing}
-             FROM temp.in_feed AS f JOIN {table} AS t ON t.{key} = f.record_key
-             WHERE t.deleted_at IS NULL ORDER BY random() LIMIT :count"
+            "SELECT CAST({key} AS TEXT), {listing} FROM {table} WHERE rowid IN (
+                 SELECT rowid FROM {table} WHERE deleted_at IS NULL
+                 ORDER BY random() LIMIT :count)"
         );
         self.connection
             .prepare(&sql)?

@@ -4,6 +4,7 @@
 mod due_children;
 mod held_record;
 mod key_comparison;
+mod live_ranges;
 mod rejects;
 mod row_comparison;
 mod row_deletion;
@@ -14,7 +15,8 @@ mod sweep_staging;
 
 pub use held_record::HeldRecord;
 pub(super) use held_record::rows_where;
-pub use key_comparison::KeyDifferences;
+pub use key_comparison::{KeyDifferences, Window};
+pub use live_ranges::{LiveRange, RangedRows};
 pub use rejects::OpenReject;
 pub use row_comparison::{RowReader, StoredRow};
 pub use row_deletion::DeletedReason;

@@ -89,6 +89,17 @@ impl ReadTx<'_> {
             .query_row([key], |row| row.get(0))
     }
 
+    /// Returns whether the mirror holds a row with this key, live or soft-deleted.
+    pub fn is_held(&self, resource: Resource, key: &str) -> rusqlite::Result<bool> {
+        self.transaction
+            .prepare_cached(&format!(
+                "SELECT EXISTS (SELECT 1 FROM {} WHERE {} = ?1)",
+                resource.table(),
+                self.key(resource)?
+            ))?
+            .query_row([key], |row| row.get(0))
+    }
+
     /// Returns whether a listing is live, or None if the mirror does not hold it.
     pub fn listing_is_live(&self, listing_key: &str) -> rusqlite::Result<Option<bool>> {
         if !self.has_table(Resource::PROPERTY)? {

@@ -1,14 +1,34 @@
 //! The records that an unfinished sweep has seen or found missing, stored with each
 //! page.
 
-use rusqlite::named_params;
+use rusqlite::{named_params, params_from_iter};
 
+use super::live_ranges::within;
+use crate::feed::KeyRange;
 use crate::mirror::sql::quoted;
 use crate::mirror::{Job, Mirror, ReadTx, WriteTx};
 use crate::record::Shape;
 use crate::resource::Resource;
 
 impl Mirror {
+    /// Returns the keys of the live rows without a number to page by: no page covers them, and
+    /// the feed sends no such record.
+    pub fn live_keys_out_of_order(&self, shape: &Shape) -> rusqlite::Result<Vec<String>> {
+        // Each part uses the index of the paging keys. A condition with OR reads all rows.
+        let sql = format!(
+            "SELECT CAST({key} AS TEXT) FROM {table}
+             WHERE deleted_at IS NULL AND {paging} IS NULL
+             UNION ALL
+             SELECT CAST({key} AS TEXT) FROM {table}
+             WHERE deleted_at IS NULL AND {paging} >= ''",
+            key = quoted(shape.key_column()),
+            table = shape.resource.table(),
+            paging = quoted(&shape.paging_field().name)
+        );
+        let mut statement = self.connection.prepare(&sql)?;
+        statement.query_map([], |row| row.get(0))?.collect()
+    }
+
     /// Returns the number of records that a sweep has marked as seen.
     pub fn count_seen(&self, job: Job, resource: Resource) -> rusqlite::Result<u64> {
         self.connection
@@ -47,28 +67,18 @@ impl ReadTx<'_> {
             .collect()
     }
 
-    /// Returns the keys of the live rows whose paging field, a number, is greater than
-    /// `after` and at most `up_to`.
-    pub fn live_keys_between(
-        &self,
-        shape: &Shape,
-        after: Option<i64>,
-        up_to: Option<i64>,
-    ) -> rusqlite::Result<Vec<String>> {
+    /// Returns the keys of the live rows whose paging key is in a range.
+    pub fn live_keys_in(&self, shape: &Shape, range: &KeyRange) -> rusqlite::Result<Vec<String>> {
+        let (within, parameters) = within(&quoted(&shape.paging_field().name), range);
         self.transaction
             .prepare_cached(&format!(
                 "SELECT CAST({key} AS TEXT) FROM {table}
-                 WHERE {paging} > :after AND {paging} <= :up_to AND deleted_at IS NULL",
+                 WHERE deleted_at IS NULL AND {paging} IS NOT NULL {within}",
                 key = quoted(shape.key_column()),
                 table = shape.resource.table(),
                 paging = quoted(&shape.paging_field().name)
             ))?
-            .query_map(
-                named_params! {
-                    ":after": after.unwrap_or(i64::MIN), ":up_to": up_to.unwrap_or(i64::MAX),
-                },
-                |row| row.get(0),
-            )?
+            .query_map(params_from_iter(parameters), |row| row.get(0))?
             .collect()
     }
 }
@@ -111,28 +121,6 @@ impl WriteTx<'_> {
             .prepare_cached("DELETE FROM _sweep_missing WHERE resource = ?1 AND record_key = ?2")?
             .execute([resource.entity_set(), key])?;
         Ok(())
-    }
-
-    /// Marks the live rows without a number to page by as missing: no page covers them. The
-    /// feed sends no such record. Returns their number.
-    pub fn mark_unnumbered_missing(&self, job: Job, shape: &Shape) -> rusqlite::Result<usize> {
-        // Each part uses the index of the paging keys. A condition with OR reads all rows.
-        self.transaction.execute(
-            &format!(
-                "INSERT OR IGNORE INTO _sweep_missing (job, resource, record_key)
-                 SELECT :job, :resource, {key} FROM {table}
-                 WHERE deleted_at IS NULL AND {paging} IS NULL
-                 UNION ALL
-                 SELECT :job, :resource, {key} FROM {table}
-                 WHERE deleted_at IS NULL AND {paging} >= ''",
-                key = quoted(shape.key_column()),
-                table = shape.resource.table(),
-                paging = quoted(&shape.paging_field().name)
-            ),
-            named_params! {
-                ":job": job.as_str(), ":resource": shape.resource.entity_set(),
-            },
-        )
     }
 
     /// Marks the live rows that a sweep has not seen as missing.

@@ -187,6 +187,9 @@ fn sync_section(syncs: &Performance) -> Markup {
                     &tables::durations(syncs, charts::BINS),
                 ))
             }
+            @if !syncs.complete.is_empty() {
+                (table_part("", "Last proof of completeness", &tables::complete(syncs)))
+            }
             @if !syncs.failures.is_empty() {
                 (part("wide", "Latest runs that did not succeed", failures(syncs)))
             }

@@ -87,18 +87,34 @@ fn reconcile(plan: &ResourcePlan, reading: ReadingWay, keys: KeyList, page_size:
         let why = "they have no ModificationTimestamp";
         return ("all records".to_owned(), Some(why.to_owned()));
     }
-    let (order, why) = match reading {
-        _ if plan.has_key_list => ("in the list of all keys", None),
-        ReadingWay::ByNextLinks => ("by next links", Some(NO_ORDER.to_owned())),
-        _ => ("in the order of keys", None),
+    let by_counts = plan.audit.as_ref().filter(|audit| audit.by_counts);
+    let (compared, why) = match (by_counts, reading) {
+        _ if plan.has_key_list => (
+            "keys and timestamps in the list of all keys".to_owned(),
+            None,
+        ),
+        (Some(audit), _) => (
+            format!(
+                "{} requests for counts, and keys where they differ",
+                audit.requests
+            ),
+            None,
+        ),
+        (None, ReadingWay::ByNextLinks) => (
+            "keys and timestamps by next links".to_owned(),
+            Some(NO_ORDER.to_owned()),
+        ),
+        (None, _) => (
+            "keys and timestamps in the order of keys".to_owned(),
+            plan.audit.as_ref().and_then(|audit| audit.why.clone()),
+        ),
     };
     let form = match keys.form {
         KeyForm::In => "in",
         KeyForm::Or => "or",
     };
     let at_once = keys.keys_max.min(page_size as usize);
-    let way = format!(
-        "keys and timestamps {order}; then the records that differ, {at_once} in a request with `{form}`"
-    );
+    let way =
+        format!("{compared}; then the records that differ, {at_once} in a request with `{form}`");
     (way, why)
 }

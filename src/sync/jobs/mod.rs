@@ -17,6 +17,7 @@ pub(in crate::sync) mod plan;
 pub(in crate::sync) mod planned;
 pub(in crate::sync) mod prune;
 pub(in crate::sync) mod reconcile;
+pub(in crate::sync) mod reconcile_plan;
 pub(in crate::sync) mod refresh;
 mod request_count;
 mod request_time;

@@ -17,6 +17,7 @@ use crate::sync::context::Context;
 use crate::sync::outcome::{Misconfigured, Verdict, ending_of, judge};
 use crate::sync::progress::Note;
 use crate::sync::records::announced::announces;
+use crate::sync::records::audit::{Audit, AuditCost, Depth};
 use crate::sync::records::catalog::Catalog;
 use crate::sync::records::events::has_events;
 use crate::sync::records::probes::ChangesWay;
@@ -74,7 +75,11 @@ fn make(context: &Context<'_>, resources: &[Resource]) -> Result<Plan> {
     };
     plans.sort_by_key(place);
     let capabilities = context.feed.capabilities();
+    let name = Resource::PROPERTY.entity_set();
+    let mut listings = plans.iter().filter(|plan| plan.resource == name);
+    let listings = listings.find_map(|plan| plan.records);
     for plan in &mut plans {
+        plan.audit = audit_cost(context, &catalog, mirror.as_ref(), plan, listings)?;
         let resource = resources
             .iter()
             .find(|one| one.entity_set() == plan.resource);
@@ -119,6 +124,34 @@ fn check_alerts_with(
     let mut declared = Mirror::in_memory()?;
     catalog.store(&mut declared, &[Resource::PROPERTY])?;
     Ok(check_alerts(config, &mut declared)?)
+}
+
+/// Returns the cost of an audit of a resource, if it is known.
+fn audit_cost(
+    context: &Context<'_>,
+    catalog: &Catalog,
+    mirror: Option<&Mirror>,
+    plan: &ResourcePlan,
+    listings: Option<u64>,
+) -> Result<Option<AuditCost>> {
+    let resource: Option<Resource> = plan.resource.parse().ok();
+    let (Some(resource), Some(records), Some(_)) = (resource, plan.records, plan.way) else {
+        return Ok(None);
+    };
+    let has_timestamp = catalog.key_shape(resource)?.has_timestamp();
+    if catalog.comes_only_with_listings(resource) || !has_timestamp {
+        return Ok(None);
+    }
+    let audit = Audit {
+        context,
+        catalog,
+        resource,
+        depth: Depth::Counts,
+        has_listings: listings.is_some(),
+        count: Some(records),
+        children: &[],
+    };
+    audit.cost(mirror, records, listings.unwrap_or(0)).map(Some)
 }
 
 /// The plans of the resources that were asked so far.

@@ -6,6 +6,7 @@ pub use super::photo_plan::PhotoPlan;
 
 use crate::feed::Observation;
 use crate::sync::outcome::Ending;
+use crate::sync::records::audit::AuditCost;
 use crate::sync::records::probes::ChangesWay;
 
 /// The requests of a first sync: of a full sync, and of finding deletions.
@@ -92,6 +93,9 @@ pub struct ResourcePlan {
     pub fields_without_column: usize,
     /// Why a sync of it does not succeed.
     pub error: Option<String>,
+    /// The requests of an audit, which `verify` and a reconcile begin with; none if the feed does
+    /// not count its records, or they come only with their listings.
+    pub audit: Option<AuditCost>,
     /// The way that each job takes; none if the resource cannot be read.
     pub jobs: Vec<JobWay>,
     /// Whether the feed has a list of all its keys.

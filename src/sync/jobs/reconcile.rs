@@ -1,5 +1,5 @@
-//! The reconcile: compares all keys and timestamps with the feed, refetches records that
-//! differ, and deletes rows that the feed lacks.
+//! The reconcile: compares counts, or else keys and timestamps, with the feed, refetches records
+//! that differ, and deletes rows that the feed lacks.
 
 use super::whole_job::whole_job;
 use crate::mirror::{Job, Mirror};
@@ -12,7 +12,7 @@ use crate::sync::records::all_keys::compare_all_keys;
 use crate::sync::records::changes::catch_up_and_announce;
 use crate::sync::records::job_run::run_job;
 
-/// Compares keys and timestamps of `resources` with the feed, and repairs differences.
+/// Compares `resources` with the feed by counts or keys, and repairs differences.
 /// Errors of the feed are in the report.
 pub fn reconcile(
     context: &Context<'_>,

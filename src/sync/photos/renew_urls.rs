@@ -160,7 +160,7 @@ impl RowUpdates<'_, '_> {
         let listings = photos.iter().filter_map(|photo| photo.listing_key.clone());
         let listings: BTreeSet<String> = listings.collect();
         let listings: Vec<String> = listings.into_iter().collect();
-        let shape = self.catalog.listings_with(Resource::MEDIA, true)?;
+        let shape = self.catalog.listings_with(&[Resource::MEDIA], true)?;
         let sweep = context.feed.sweep(shape.clone(), None, true);
         fetch(context.feed, context.stop, &sweep, &listings, |step| {
             self.write(mirror, |apply| apply.page(&shape, &step.page))

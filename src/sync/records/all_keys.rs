@@ -1,4 +1,4 @@
-//! Compares all keys of one resource with the feed.
+//! Reconciles one resource with the feed.
 
 use super::job_run::JobRun;
 use super::reader::Reader;
@@ -6,7 +6,7 @@ use crate::mirror::{Job, Mirror};
 use crate::resource::Resource;
 use crate::sync::sync_error::{Result, SyncError};
 
-/// Compares all keys and timestamps of a resource with the feed, refetches the records that
+/// Compares a resource with the feed by counts or keys, refetches the records that
 /// differ, and deletes the rows that the feed lacks.
 pub(in crate::sync) fn compare_all_keys(job: &mut JobRun<'_>, resource: Resource) -> Result<()> {
     if !job.mirror.has_finished_full(resource)? {

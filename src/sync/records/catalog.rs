@@ -111,19 +111,22 @@ impl Catalog {
         shape(&self.metadata, resource, wanted)
     }
 
-    /// Returns the shape of a listing's key with one child expanded: the child's key and
-    /// timestamp, or the whole child.
+    /// Returns the shape of a listing's key and timestamp with children expanded: their keys and
+    /// timestamps, or the whole children.
     ///
     /// # Errors
     /// [`ShapeError`] if the feed does not declare what is wanted.
-    pub fn listings_with(&self, child: Resource, whole: bool) -> Result<Arc<Shape>, ShapeError> {
+    pub fn listings_with(
+        &self,
+        children: &[Resource],
+        whole: bool,
+    ) -> Result<Arc<Shape>, ShapeError> {
         let mut select = self.settings.select.clone();
         select.insert(Resource::PROPERTY, Vec::new());
         if !whole {
-            select.insert(child, Vec::new());
+            select.extend(children.iter().map(|child| (*child, Vec::new())));
         }
-        let expand = [child];
-        let wanted = self.wanted(&select, &expand);
+        let wanted = self.wanted(&select, children);
         shape(&self.metadata, Resource::PROPERTY, wanted).map(Arc::new)
     }
 

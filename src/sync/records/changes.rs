@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use super::announced::apply_announcements_daily;
+use super::expansion::why_separate;
 use super::job_run::JobRun;
 use super::reader::{CameAlong, Reader, rejected_error};
 use super::run_set::{RunEnding, RunSet};
 use super::scope::needs_full;
-use super::whole::{WholeRead, has_listings, read_all, read_whole, why_separate};
+use super::whole::{WholeRead, has_listings, read_all, read_whole};
 use crate::feed::{FeedError, PageSize, Position, Sweep, Tries};
 use crate::mirror::{Job, Mirror, RunId, RunStatus};
 use crate::resource::Resource;

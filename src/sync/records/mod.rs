@@ -7,6 +7,7 @@ pub(in crate::sync) mod by_key;
 pub(in crate::sync) mod catalog;
 pub(in crate::sync) mod checkpoint;
 pub(in crate::sync) mod expand_cost;
+pub(in crate::sync) mod expansion;
 pub(in crate::sync) mod held_deletions;
 pub(in crate::sync) mod last_read;
 pub(in crate::sync) mod ranges;
@@ -21,6 +22,7 @@ pub(in crate::sync) mod apply;
 pub(in crate::sync) mod file_effect;
 pub(in crate::sync) mod record_plan;
 
+pub(in crate::sync) mod audit;
 pub(in crate::sync) mod reader;
 
 pub(in crate::sync) mod all_keys;

@@ -334,7 +334,7 @@ pub(super) fn plan_missing_children(
 }
 
 /// How many deletions a full sync or a reconcile may make.
-pub(super) struct DeletionLimit {
+pub(in crate::sync) struct DeletionLimit {
     /// `max_delete_percent`.
     pub percent: f64,
     /// `--allow-deletes`.
@@ -343,7 +343,7 @@ pub(super) struct DeletionLimit {
 
 /// What to do with rows that the feed seems to lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum DeletionPlan {
+pub(in crate::sync) enum DeletionPlan {
     Delete,
     /// They are too many: a feed that suddenly lacks many records is more likely to be
     /// broken than right.
@@ -355,7 +355,11 @@ pub(super) enum DeletionPlan {
 const SMALL_DELETION_ROWS: u64 = 20;
 
 /// Decides whether `missing` of `live` rows may be deleted.
-pub(super) fn plan_deletions(missing: u64, live: u64, limit: &DeletionLimit) -> DeletionPlan {
+pub(in crate::sync) fn plan_deletions(
+    missing: u64,
+    live: u64,
+    limit: &DeletionLimit,
+) -> DeletionPlan {
     let is_small = missing <= SMALL_DELETION_ROWS && missing * 2 <= live && limit.percent > 0.0;
     let exceeds = !is_small && missing as f64 * 100.0 > limit.percent * live as f64;
     if exceeds && missing > limit.allowed {

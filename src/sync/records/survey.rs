@@ -116,6 +116,41 @@ pub fn count(feed: &Feed, shape: &Shape, filter: Option<&str>) -> Result<Option<
     Ok(page.count)
 }
 
+/// Asks for the count and the newest timestamp of the records that match a filter, with a page
+/// of one record. Without an order, the newest timestamp is none.
+pub fn count_and_newest(feed: &Feed, shape: &Shape, filter: String) -> Result<Survey, FeedError> {
+    let query = selected(shape, [filter]).top(1).count();
+    let page = |query: Query| feed.page(&query.to_path_and_query(), shape, Tries::Configured);
+    let capabilities = feed.capabilities();
+    let timestamp =
+        (shape.timestamp_field()).filter(|_| !capabilities.refuses_newest_first(shape.resource));
+    if let Some(timestamp) = timestamp {
+        match page(query.clone().order_by(timestamp, Order::Desc)) {
+            Err(error) if error.may_refuse_order() => {
+                let unordered = page(query)?;
+                capabilities.note_newest_first_refused(shape.resource, &error);
+                return Ok(of_count(unordered.count));
+            }
+            answered => {
+                let answered = answered?;
+                return Ok(Survey {
+                    newest: newest(&answered, shape),
+                    is_ordered: true,
+                    ..of_count(answered.count)
+                });
+            }
+        }
+    }
+    Ok(of_count(page(query)?.count))
+}
+
+fn of_count(count: Option<u64>) -> Survey {
+    Survey {
+        count,
+        ..Survey::default()
+    }
+}
+
 /// Returns whether the feed has records after a timestamp in storage form, or does not say so.
 pub fn has_any_after(feed: &Feed, shape: &Shape, timestamp: &str) -> Result<bool, FeedError> {
     let Some(after) = after(feed, shape, timestamp) else {

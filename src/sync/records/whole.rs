@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use super::catalog::Catalog;
 use super::events::note_first_event;
+use super::expansion::why_separate;
 use super::job_run::JobRun;
 use super::reader::Reader;
-use crate::feed::{Feed, Page, Tries};
+use crate::feed::{Page, Tries};
 use crate::mirror::{Job, RunId};
 use crate::record::Shape;
 use crate::resource::Resource;
@@ -80,19 +80,6 @@ pub(in crate::sync) fn read_all(job: &mut JobRun<'_>, resources: &[Resource]) ->
         }
     }
     Ok(())
-}
-
-/// Returns why a child is always read separately, if it is.
-pub(in crate::sync) fn why_separate(
-    feed: &Feed,
-    catalog: &Catalog,
-    child: Resource,
-) -> Option<String> {
-    if catalog.filter(child).is_some() {
-        // $expand sends all children.
-        return Some("it has its own filter".to_owned());
-    }
-    feed.capabilities().why_not_expanded(child)
 }
 
 /// Why a child is read separately if its own resource has more of it.

@@ -1,31 +1,30 @@
 //! Compares keys, timestamps and sampled records with the feed.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::compare_files::{has_files, verify_files};
 use super::difference::{Difference, Verified, VerifiedResource};
 use super::sample::RecordSample;
-use crate::feed::{FeedError, Position, Step, Sweep, Tries};
-use crate::mirror::{KeyDifferences, Mirror, RunCounts};
-use crate::record::Shape;
+use crate::feed::FeedError;
+use crate::mirror::{KeyDifferences, Mirror, Window};
 use crate::resource::Resource;
 use crate::sync::context::Context;
 use crate::sync::outcome::{Misconfigured, Verdict, judge};
+use crate::sync::records::audit::{Audit, Depth};
 use crate::sync::records::by_key::fetch;
 use crate::sync::records::catalog::Catalog;
-use crate::sync::records::ranges::positions;
+use crate::sync::records::expansion::why_separate;
 use crate::sync::records::record_plan::newest_versions;
-use crate::sync::records::survey::survey;
-use crate::sync::saved_capabilities::load_capabilities;
+use crate::sync::saved_capabilities::{load_capabilities, save_capabilities};
 use crate::sync::sync_error::{Result, SyncError};
 
 /// Rows that the feed seems to lack are asked for by key, up to this number: more of
 /// them are no accident of paging.
 const ASKED_AGAIN_MAX: usize = 200;
 
-/// Compares counts, keys and timestamps of `resources` with the feed's, `sample` whole
-/// records of each, and the files with their hashes. Changes nothing.
+/// Compares counts, keys and timestamps of `resources` with the feed's as far as `depth` says,
+/// `sample` whole records of each, and the files with their hashes. Changes nothing.
 ///
 /// # Errors
 /// [`Misconfigured`]; an error of the feed if it refuses the credentials or has no
@@ -34,10 +33,11 @@ pub fn verify(
     context: &Context<'_>,
     mirror: &mut Mirror,
     resources: &[Resource],
+    depth: Depth,
     sample: u64,
     photos: bool,
 ) -> anyhow::Result<Verified> {
-    let verified = compare_resources(context, mirror, resources, sample);
+    let verified = compare_resources(context, mirror, resources, depth, sample);
     let mut files = None;
     let resources_verified = verified.map_err(SyncError::into_anyhow)?;
     if has_files(resources, mirror)? {
@@ -51,28 +51,46 @@ pub fn verify(
     })
 }
 
-fn compare_resources(
+/// The number of listings whose children are looked up at once.
+const LISTINGS_AT_ONCE: usize = 1_000;
+
+pub(in crate::sync) fn compare_resources(
     context: &Context<'_>,
     mirror: &mut Mirror,
     resources: &[Resource],
+    depth: Depth,
     sample: u64,
 ) -> Result<Vec<VerifiedResource>> {
     load_capabilities(context.feed, mirror)?;
     let catalog = Catalog::ask(context.feed, mirror, context.config)?;
     let has_listings = resources.contains(&Resource::PROPERTY);
-    let mut verified = Vec::new();
-    for &resource in resources {
+    let mut ordered = resources.to_vec();
+    // Children may come with their listings.
+    ordered.sort_by_key(|resource| *resource != Resource::PROPERTY);
+    let mut nested = BTreeMap::new();
+    let (mut verified, mut proven) = (Vec::new(), Vec::new());
+    for &resource in &ordered {
         if catalog.leaves_out(resource) {
             continue;
         }
+        let children = match (depth, resource) {
+            (Depth::Keys, Resource::PROPERTY) => {
+                nested_children(context, &catalog, mirror, resources)?
+            }
+            _ => Vec::new(),
+        };
         let mut comparison = Comparison {
             context,
             catalog: &catalog,
             resource,
+            depth,
             with_listings: has_listings && catalog.comes_only_with_listings(resource),
             has_listings: context.config.sync.resources.contains(&Resource::PROPERTY)
                 && mirror.has_finished_full(Resource::PROPERTY)?,
             watermark: mirror.watermark(resource)?,
+            children,
+            nested: &mut nested,
+            by_counts: false,
             feed: None,
             sampled: 0,
             differences: Vec::new(),
@@ -86,12 +104,58 @@ fn compare_resources(
             compared = comparison.compare(mirror, sample);
         }
         if let Err(error) = compared {
-            comparison.note_error(error, resource == resources[0])?;
+            comparison.note_error(error, resource == ordered[0])?;
         }
         context.progress.end(resource);
-        verified.push(comparison.into_verified(mirror)?);
+        let found = comparison.into_verified(mirror)?;
+        if let Some(records) = found.proven() {
+            proven.push((resource, records, found.by_counts));
+        }
+        verified.push(found);
+    }
+    let place = |found: &VerifiedResource| {
+        let mut resources = resources.iter();
+        resources.position(|resource| resource.entity_set() == found.resource)
+    };
+    verified.sort_by_key(place);
+    if let Err(error) = save_proofs(context, mirror, &proven) {
+        tracing::warn!(%error, "the mirror does not remember that it is complete");
     }
     Ok(verified)
+}
+
+/// Returns the children whose keys are read with their listings, as a full sync reads them.
+fn nested_children(
+    context: &Context<'_>,
+    catalog: &Catalog,
+    mirror: &Mirror,
+    resources: &[Resource],
+) -> Result<Vec<Resource>> {
+    let mut nested = Vec::new();
+    for &child in resources.iter().filter(|child| catalog.is_child(**child)) {
+        let is_held = !catalog.leaves_out(child) && mirror.has_finished_full(child)?;
+        let is_separate = why_separate(context.feed, catalog, child).is_some();
+        // Photos of members come only from their own resource.
+        if is_held && !is_separate && !mirror.has_rows_without_listing(child)? {
+            nested.push(child);
+        }
+    }
+    Ok(nested)
+}
+
+/// Saves which resources are complete, with their numbers of records and whether counts were
+/// compared, and what the feed can do.
+fn save_proofs(
+    context: &Context<'_>,
+    mirror: &mut Mirror,
+    proven: &[(Resource, u64, bool)],
+) -> rusqlite::Result<()> {
+    save_capabilities(context.feed, mirror)?;
+    let write = mirror.write()?;
+    for (resource, records, by_counts) in proven {
+        write.save_proof(*resource, *records, *by_counts)?;
+    }
+    write.commit()
 }
 
 /// The comparison of one resource with the feed.
@@ -99,10 +163,16 @@ struct Comparison<'a> {
     context: &'a Context<'a>,
     catalog: &'a Catalog,
     resource: Resource,
+    depth: Depth,
     /// Whether its records are read with their listings.
     with_listings: bool,
     has_listings: bool,
     watermark: Option<String>,
+    /// The children to read with the listings.
+    children: Vec<Resource>,
+    /// The differences of children that were read with their listings.
+    nested: &'a mut BTreeMap<Resource, KeyDifferences>,
+    by_counts: bool,
     feed: Option<u64>,
     sampled: u64,
     differences: Vec<Difference>,
@@ -118,19 +188,14 @@ impl Comparison<'_> {
         let Some(has_all_fields) = self.compare_scope(mirror)? else {
             return Ok(());
         };
-        let keys = Arc::new(self.catalog.key_shape(resource)?);
-        mirror.begin_comparison()?;
-        if self.with_listings {
-            self.read_with_listings(mirror)?;
-        } else {
-            self.read_keys(mirror, &keys)?;
-        }
-        let mut found = mirror.compare_keys(&keys, self.has_listings)?;
+        let mut found = self.audit(mirror)?;
         if !self.with_listings && !found.extra.is_empty() && found.extra.len() <= ASKED_AGAIN_MAX {
-            self.ask_again(mirror, &keys, &found.extra)?;
-            found = mirror.compare_keys(&keys, self.has_listings)?;
+            self.ask_again(mirror, &mut found)?;
         }
-        self.feed = Some(mirror.wanted_in_feed(resource, self.has_listings)?);
+        found.settle();
+        let live = mirror.read()?.live_rows(resource)?;
+        let in_feed = (live + found.missing.len() as u64).saturating_sub(found.extra.len() as u64);
+        self.feed = Some(in_feed);
         let asked = self.note_keys(&found);
         if has_all_fields && sample > 0 {
             self.compare_whole(mirror, sample, asked)?;
@@ -164,129 +229,64 @@ impl Comparison<'_> {
         Ok(Some(unread.is_empty()))
     }
 
-    /// Reads keys and timestamps of all records within the filter.
-    fn read_keys(&mut self, mirror: &mut Mirror, keys: &Arc<Shape>) -> Result<()> {
-        let feed = self.context.feed;
-        let filter = self.catalog.live_filter(self.resource);
-        let counted = survey(feed, keys, filter, Tries::Configured)?.count;
-        let starts = self.starts(keys, counted)?;
-        let read = match self.read_keys_from(mirror, keys, starts, counted) {
-            Err(error) if error.feed().is_some_and(FeedError::may_refuse_order) => {
-                let start = vec![Position::start(true)];
-                self.read_keys_from(mirror, keys, start, counted)?
-            }
-            read => read?,
+    /// Returns the differences of keys and timestamps.
+    fn audit(&mut self, mirror: &mut Mirror) -> Result<KeyDifferences> {
+        let audit = Audit {
+            context: self.context,
+            catalog: self.catalog,
+            resource: self.resource,
+            depth: self.depth,
+            has_listings: self.has_listings,
+            count: None,
+            children: &self.children,
         };
-        // A smaller count is not of all records, or some were added meanwhile.
-        if counted.is_some_and(|counted| counted > read) {
-            // Records may have been deleted meanwhile.
-            let now = survey(feed, keys, filter, Tries::Configured)?.count;
-            if let Some(counted) = now.filter(|now| *now > read) {
-                self.differences.push(Difference::Count { counted, read });
+        if let Some(found) = self.nested.remove(&self.resource) {
+            return Ok(found);
+        }
+        let mut found = BTreeMap::new();
+        let audited = if self.with_listings {
+            audit.run_with_listings(mirror, &mut found)?
+        } else {
+            audit.run(mirror, None, &mut found)?
+        };
+        self.by_counts = audited.by_counts;
+        if let Some((counted, read)) = audited.contradiction {
+            self.differences.push(Difference::Count { counted, read });
+        }
+        let own = found.remove(&self.resource).unwrap_or_default();
+        for child in audited.nested {
+            let mut of_child = found.remove(&child).unwrap_or_default();
+            let keys = self.catalog.key_shape(child)?;
+            mirror.begin_comparison(child)?;
+            // The feed sends no list for a listing that it does not have.
+            for listings in own.extra.chunks(LISTINGS_AT_ONCE) {
+                let listings: Vec<&str> = listings.iter().map(String::as_str).collect();
+                let window = Window::OfEach(&listings);
+                of_child.append(mirror.compare_keys(&keys, self.has_listings, window)?);
             }
+            self.nested.insert(child, of_child);
         }
-        Ok(())
+        Ok(own)
     }
 
-    /// Returns the number of records that were read.
-    fn read_keys_from(
-        &self,
-        mirror: &mut Mirror,
-        keys: &Arc<Shape>,
-        starts: Vec<Position>,
-        counted: Option<u64>,
-    ) -> Result<u64> {
-        let filter = self.catalog.live_filter(self.resource).map(str::to_owned);
-        let sweep = self.context.feed.sweep(keys.clone(), filter, true);
-        let mut read = 0;
-        self.walk(sweep, starts, counted, |step| {
-            read += step.page.distinct() as u64;
-            let rejected = step.page.rejects.iter();
-            let rejected_keys = rejected.filter_map(|reject| reject.key.as_deref());
-            mirror.note_in_feed(keys, step.page.records.iter(), rejected_keys)
-        })?;
-        Ok(read)
-    }
-
-    /// Reads keys and timestamps of a child with its listings.
-    fn read_with_listings(&mut self, mirror: &mut Mirror) -> Result<()> {
-        let feed = self.context.feed;
-        let listings = Resource::PROPERTY;
-        let shape = self.catalog.listings_with(self.resource, false)?;
-        let keys = self.catalog.key_shape(listings)?;
-        let filter = self.catalog.live_filter(listings);
-        let counted = survey(feed, &keys, filter, Tries::Configured)?.count;
-        let starts = self.starts(&keys, counted)?;
-        let sweep = feed.sweep(shape.clone(), filter.map(str::to_owned), true);
-        let child = self.child_of(&shape)?;
-        self.walk(sweep, starts, None, |step| {
-            let lists = step
-                .page
-                .records
-                .iter()
-                .flat_map(|listing| &listing.children);
-            let lists = lists.flatten();
-            mirror.note_in_feed(
-                child,
-                lists.clone().flat_map(|list| &list.records),
-                lists.flat_map(|list| list.rejected_keys.iter().map(|key| &**key)),
-            )
-        })
-    }
-
-    fn starts(&self, keys: &Shape, count: Option<u64>) -> Result<Vec<Position>> {
-        if (self.context.feed.capabilities()).is_read_by_links(keys.resource) {
-            return Ok(vec![Position::start(true)]);
-        }
-        let filter = self.catalog.live_filter(keys.resource);
-        Ok(positions(self.context.feed, keys, filter, count)?)
-    }
-
-    fn child_of<'s>(&self, listings: &'s Shape) -> Result<&'s Shape> {
-        let child = listings.children.first().map(|child| &child.shape);
-        child.ok_or_else(|| {
-            let resource = self.resource;
-            anyhow::anyhow!("{resource} does not answer, and listings have no such navigation")
-                .into()
-        })
-    }
-
-    fn walk(
-        &self,
-        sweep: Sweep,
-        starts: Vec<Position>,
-        total: Option<u64>,
-        mut each: impl FnMut(&Step) -> rusqlite::Result<()>,
-    ) -> Result<()> {
+    /// Asks by key for records that the feed seems to lack.
+    fn ask_again(&self, mirror: &mut Mirror, found: &mut KeyDifferences) -> Result<()> {
         let context = self.context;
-        context.progress.begin(self.resource, total);
-        let mut counts = RunCounts::default();
-        let starts = starts.into_iter().enumerate().collect();
-        for step in context.feed.walk(sweep, starts) {
-            let step = step?;
-            each(&step)?;
-            counts.pages += 1;
-            counts.records_seen += step.page.entries as u64;
-            let read = counts.records_seen;
-            context.progress.page(self.resource, &counts, read);
-            context.check_stop()?;
-        }
-        Ok(())
-    }
-
-    /// Asks by key for records that the pages did not have.
-    fn ask_again(&self, mirror: &mut Mirror, shape: &Arc<Shape>, keys: &[String]) -> Result<()> {
-        let context = self.context;
+        let shape = Arc::new(self.catalog.key_shape(self.resource)?);
         let filter = self.catalog.live_filter(self.resource).map(str::to_owned);
         let sweep = context.feed.sweep(shape.clone(), filter, true);
-        let fetched = fetch(context.feed, context.stop, &sweep, keys, |step| {
+        mirror.begin_comparison(self.resource)?;
+        let fetched = fetch(context.feed, context.stop, &sweep, &found.extra, |step| {
             let none = std::iter::empty();
-            Ok(mirror.note_in_feed(shape, step.page.records.iter(), none)?)
+            Ok(mirror.note_in_feed(&shape, step.page.records.iter(), none)?)
         });
         match fetched {
-            Err(error) if !error.is_refusal() => Err(error),
-            _ => Ok(()),
+            Err(error) if !error.is_refusal() => return Err(error),
+            Err(_) => {}
+            Ok(absent) => found.extra = absent,
         }
+        found.append(mirror.compare_keys(&shape, self.has_listings, Window::None)?);
+        Ok(())
     }
 
     /// Notes the keys and timestamps that differ. Returns the keys whose timestamps differ.
@@ -337,8 +337,10 @@ impl Comparison<'_> {
             let listings: BTreeSet<String> =
                 sampled.into_iter().filter_map(|(_, key)| key).collect();
             let listings: Vec<String> = listings.into_iter().collect();
-            let shape = self.catalog.listings_with(self.resource, true)?;
-            let child = self.child_of(&shape)?;
+            let shape = self.catalog.listings_with(&[self.resource], true)?;
+            let Some(child) = shape.children.first().map(|child| &child.shape) else {
+                return Ok(());
+            };
             let sweep = context.feed.sweep(shape.clone(), None, true);
             fetch(context.feed, context.stop, &sweep, &listings, |step| {
                 let lists = step
@@ -394,6 +396,8 @@ impl Comparison<'_> {
             resource: self.resource.entity_set(),
             feed: self.feed,
             mirror: live,
+            by_counts: self.by_counts,
+            with_listings: self.with_listings,
             sampled: self.sampled,
             differences: self.differences,
         })

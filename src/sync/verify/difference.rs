@@ -27,10 +27,25 @@ pub struct VerifiedResource {
     pub feed: Option<u64>,
     /// The number of live rows.
     pub mirror: u64,
+    /// Whether counts were compared, and keys only where they differ.
+    pub by_counts: bool,
+    /// Whether its records were read with their listings, because they come only so.
+    #[serde(skip)]
+    pub with_listings: bool,
     /// The number of records compared field by field.
     pub sampled: u64,
     /// The differences.
     pub differences: Vec<Difference>,
+}
+
+impl VerifiedResource {
+    /// Returns the number of records if the mirror has all that the feed had at the last sync.
+    pub(super) fn proven(&self) -> Option<u64> {
+        let is_field = |found: &Difference| matches!(found, Difference::Field { .. });
+        let mut found = self.differences.iter();
+        self.feed
+            .filter(|_| found.all(|one| one.is_pending() || is_field(one)))
+    }
 }
 
 /// One difference between the mirror and the feed.

@@ -99,6 +99,7 @@ impl<'a> Reader<'a> {
             left_out: Vec::new(),
             held_back: BTreeMap::new(),
             is_incomplete: false,
+            audited: None,
             copy_is_behind: job.copy_is_behind,
             accepts_older,
             has_listings,

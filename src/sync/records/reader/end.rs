@@ -102,6 +102,13 @@ impl Reader<'_> {
         } else {
             Verdict::Partial
         };
+        if left_out.is_empty() && matches!(self.job(), Job::Full | Job::Reconcile) {
+            let by_counts = self
+                .audited
+                .as_ref()
+                .is_some_and(|audited| audited.by_counts);
+            write.save_proof(resource, write.live_rows(resource)?, by_counts)?;
+        }
         let error = (!left_out.is_empty()).then(|| left_out.join("; "));
         // A full sync that is incomplete has not finished.
         let watermark = if self.is_incomplete {

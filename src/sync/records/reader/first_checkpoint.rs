@@ -24,15 +24,9 @@ pub(super) fn first_checkpoint(
 ) -> Result<Checkpoint> {
     let keys = job.catalog.key_shape(resource)?;
     let feed = job.context.feed;
-    let replicates = match kind {
-        Job::Full => feed.replication(resource, false).is_some(),
-        // A list of all keys takes no filter.
-        Job::Reconcile => {
-            let filter = job.catalog.live_filter(resource);
-            filter.is_none() && feed.replication(resource, true).is_some()
-        }
-        _ => false,
-    };
+    // An audit chooses its positions itself.
+    let is_audit = kind == Job::Reconcile && keys.has_timestamp();
+    let replicates = kind == Job::Full && feed.replication(resource, false).is_some();
     let by_links =
         replicates || keys.has_composite_key() || feed.capabilities().is_read_by_links(resource);
     let mut checkpoint = if kind == Job::Incremental {
@@ -42,7 +36,9 @@ pub(super) fn first_checkpoint(
     } else {
         let mut checkpoint = checkpoint_of_all(job, resource, children, asked)?;
         let filter = job.catalog.live_filter(resource);
-        checkpoint.positions = if by_links {
+        checkpoint.positions = if is_audit {
+            Vec::new()
+        } else if by_links {
             vec![Position::start(true)]
         } else {
             positions(feed, &keys, filter, checkpoint.count)?

@@ -8,12 +8,13 @@ use crate::feed::{Position, Tries};
 use crate::mirror::{DeletedReason, Mirror};
 use crate::record::Shape;
 use crate::resource::Resource;
+use crate::sync::records::audit::Depth;
 use crate::sync::records::by_key::fetch;
 use crate::sync::records::record_plan::{DeletionLimit, DeletionPlan, plan_deletions};
 use crate::sync::records::survey::{Survey, first_key, survey};
 use crate::sync::sync_error::{Result, answer_if_any};
 
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     /// Reads everything that is not read yet, and deletes the rows that the feed lacks.
     pub fn read_and_delete_missing(&mut self, mirror: &mut Mirror) -> Result<()> {
         if !self.is_resumed && self.is_behind(mirror)? {
@@ -21,35 +22,26 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         let shape = self.read_all(mirror)?;
-        self.read_skipped(mirror, &shape, |reader, mirror| reader.read(mirror, &shape))?;
+        self.read_skipped(mirror, &shape)?;
         self.confirm_older(mirror)?;
         self.delete_missing(mirror, &shape)
     }
 
-    /// Compares all keys and timestamps, and deletes the rows that the feed lacks.
+    /// Compares keys and timestamps by counts or one by one, and deletes the rows that the feed
+    /// lacks.
     pub fn compare_and_delete_missing(&mut self, mirror: &mut Mirror) -> Result<()> {
         if !self.is_resumed && self.is_behind(mirror)? {
             return Ok(());
         }
         let whole = self.catalog.shape(self.resource, &[])?;
-        while let Err(error) = self.compare_all(mirror, &whole) {
-            self.recover_from(error, mirror, whole.clone())?;
-        }
-        self.read_skipped(mirror, &whole, |reader, mirror| {
-            reader.compare_all(mirror, &whole)
-        })?;
+        self.audit(mirror, &whole, Depth::Counts)?;
         self.delete_missing(mirror, &whole)
     }
 
     /// Reads what the pages skipped. If the feed counts more records than were seen,
     /// everything is read again, text keys by next links. Links skip records if rows before them
     /// are deleted; if the feed changed while they were followed, the keys are compared.
-    fn read_skipped(
-        &mut self,
-        mirror: &mut Mirror,
-        shape: &Arc<Shape>,
-        reread: impl Fn(&mut Reader<'a>, &mut Mirror) -> Result<()>,
-    ) -> Result<()> {
+    fn read_skipped(&mut self, mirror: &mut Mirror, shape: &Arc<Shape>) -> Result<()> {
         if self.checkpoint.keyless {
             return Ok(());
         }
@@ -68,11 +60,11 @@ impl<'a> Reader<'a> {
             // A walk by numeric keys is checked page by page; text keys have any order.
             let by_links = !self.is_in_numeric_order(shape);
             self.start_again(mirror, &now, by_links)?;
-            reread(self, mirror)?;
+            self.read(mirror, shape)?;
         } else if self.checkpoint.by_links && !self.is_unchanged(&now) {
             tracing::info!(resource = %self.resource, "comparing keys: the feed changed while its links were followed");
             self.start_again(mirror, &now, true)?;
-            self.compare_all(mirror, shape)?;
+            return self.audit(mirror, shape, Depth::Keys);
         }
 
         let seen = self.seen(mirror)?;
@@ -174,35 +166,31 @@ impl<'a> Reader<'a> {
         }
         let is_complete = !self.checkpoint.keyless && self.left_out.is_empty();
         let mut has_unnumbered = false;
-        if is_complete {
-            let write = mirror.write()?;
-            if self.is_in_numeric_order(shape) {
-                has_unnumbered = write.mark_unnumbered_missing(self.job(), shape)? > 0;
+        if is_complete && self.audited.is_none() {
+            let unnumbered = if self.is_in_numeric_order(shape) {
+                mirror.live_keys_out_of_order(shape)?
             } else {
+                Vec::new()
+            };
+            has_unnumbered = !unnumbered.is_empty();
+            let write = mirror.write()?;
+            for key in &unnumbered {
+                write.mark_missing(self.job(), resource, key)?;
+            }
+            if !self.is_in_numeric_order(shape) {
                 write.mark_unseen_missing(self.job(), resource)?;
             }
             write.commit()?;
         }
-        // Links may skip records, and a resumed sweep has not seen records that other
+        // Links may skip records, a count may be wrong, and a resumed sweep has not seen records that other
         // jobs added since it began. Another program may have removed a row's number.
-        let is_doubtful = self.checkpoint.by_links || self.is_resumed || has_unnumbered;
+        let is_doubtful =
+            self.checkpoint.by_links || self.is_resumed || self.audited.is_some() || has_unnumbered;
         self.delete_missing_of(mirror, resource, DeletedReason::Missing, shape, is_doubtful)?;
         for child in self.checkpoint.expanded() {
             self.delete_missing_of(mirror, child, DeletedReason::Replaced, shape, false)?;
         }
         Ok(())
-    }
-
-    /// Forgets which rows seem to be missing: pages that lack counted records prove nothing.
-    fn forget_missing(&self, mirror: &mut Mirror) -> Result<()> {
-        let write = mirror.write()?;
-        for resource in [self.resource]
-            .into_iter()
-            .chain(self.checkpoint.expanded())
-        {
-            write.clear_sweep(self.job(), resource)?;
-        }
-        Ok(write.commit()?)
     }
 
     fn delete_missing_of(

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::came_along::CameAlong;
-use crate::feed::{Key, Page, Position, Step, Sweep};
+use crate::feed::{Page, Position, Step, Sweep};
 use crate::mirror::{DeletedReason, Job, Mirror, WriteTx};
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::sync::context::Context;
 use crate::sync::records::apply::{Apply, DueChild};
+use crate::sync::records::audit::Audited;
 use crate::sync::records::catalog::Catalog;
 use crate::sync::records::checkpoint::{Checkpoint, DoubtfulKeys};
 use crate::sync::records::last_read::LastRead;
@@ -33,6 +34,8 @@ pub(in crate::sync) struct Reader<'a> {
     pub held_back: BTreeMap<Resource, u64>,
     /// Whether the feed counts records that its pages do not have.
     pub is_incomplete: bool,
+    /// How the audit ended that replaced the reading of all records.
+    pub(super) audited: Option<Audited>,
     /// Whether the answers seem to come from a copy of the feed that is behind.
     pub copy_is_behind: bool,
     /// Whether a record that is older than its row replaces it.
@@ -78,11 +81,10 @@ impl Reader<'_> {
     /// Returns the sweep in which the pages are walked: from an endpoint for a whole copy, if
     /// the reading began there.
     pub(super) fn walked(&self, sweep: Sweep) -> Sweep {
-        let is_of_keys = self.job() == Job::Reconcile;
         let feed = self.context.feed;
         Sweep {
             replication: (self.checkpoint.replicates)
-                .then(|| feed.replication(self.resource, is_of_keys))
+                .then(|| feed.replication(self.resource, false))
                 .flatten(),
             ..sweep
         }
@@ -227,15 +229,27 @@ impl Reader<'_> {
 
         // A record without a key may be any of the records that seem to be missing.
         let has_keyless = rejects.clone().any(|reject| reject.key.is_none());
-        let Some((after, up_to)) = covered_keys(step).filter(|_| !has_keyless) else {
+        let Some(covered) = step.covered().filter(|_| !has_keyless) else {
             return Ok(());
         };
-        for key in write.live_keys_between(shape, after, up_to)? {
+        for key in write.live_keys_in(shape, &covered)? {
             if !seen.contains(key.as_str()) {
                 write.mark_missing(self.job(), self.resource, &key)?;
             }
         }
         Ok(())
+    }
+
+    /// Forgets which rows seem to be missing: pages that lack counted records prove nothing.
+    pub(super) fn forget_missing(&self, mirror: &mut Mirror) -> Result<()> {
+        let write = mirror.write()?;
+        for resource in [self.resource]
+            .into_iter()
+            .chain(self.checkpoint.expanded())
+        {
+            write.clear_sweep(self.job(), resource)?;
+        }
+        Ok(write.commit()?)
     }
 
     /// Returns whether the feed sends records in the order of a numeric key.
@@ -282,27 +296,4 @@ fn note(keys_of: &mut DoubtfulKeys, found: Vec<(Resource, String)>) {
         let keys = keys_of.entry(resource.entity_set().to_owned());
         keys.or_default().insert(key);
     }
-}
-
-/// Returns the range of numeric keys that a page covers completely: from where it
-/// began to its last key, or to the end of the range. Returns `None` where records
-/// without a key are in between.
-fn covered_keys(step: &Step) -> Option<(Option<i64>, Option<i64>)> {
-    let Position::Keyset {
-        after,
-        up_to,
-        skip: 0,
-    } = &step.from
-    else {
-        return None;
-    };
-    let number = |key: &Option<Key>| match key {
-        Some(Key::Number(number)) => Some(*number),
-        _ => None,
-    };
-    if step.to.is_finished() {
-        return Some((number(after), number(up_to)));
-    }
-    let last = number(&Key::of(&step.page.last_paging));
-    last.map(|last| (number(after), Some(last)))
 }

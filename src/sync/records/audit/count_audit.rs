@@ -1,0 +1,229 @@
+//! Compares the counts and the newest timestamps of ranges of keys, divides the ranges that
+//! differ, and reads keys only there.
+//!
+//! Records that changed after the last sync are compared one by one first, and are in no count:
+//! a range differs only where the last sync left something out.
+
+use super::division::{Division, RANGE_ROWS};
+use super::key_walk::KeyWalk;
+use super::range_plan::{ComparedRange, FeedRange, Newest, Task};
+use crate::feed::{Cursor, KeyRange, Position, Tries, query};
+use crate::mirror::{Mirror, RunCounts, Window};
+use crate::sync::records::survey::{after, count_and_newest, survey, up_to};
+use crate::sync::sync_error::Result;
+
+/// An audit by counts.
+pub(super) struct CountAudit<'a, 'f> {
+    pub walk: KeyWalk<'a, 'f>,
+    pub division: &'a Division,
+    /// The number of records of the feed.
+    pub count: u64,
+    /// The time up to which the resource is mirrored.
+    pub watermark: Option<String>,
+}
+
+impl CountAudit<'_, '_> {
+    /// Compares all ranges.
+    ///
+    /// # Errors
+    /// The error is a text if the counts of ranges prove nothing.
+    pub fn run(&mut self, mirror: &mut Mirror) -> Result<std::result::Result<(), String>> {
+        let changed = self.compare_changed(mirror)?;
+        let ranges = match self.compare_ranges(mirror) {
+            Err(error) if error.is_refusal() => return Ok(Err(error.to_string())),
+            ranges => ranges?,
+        };
+        let Some(ranges) = ranges else {
+            return Ok(Err("the feed does not count ranges of keys".to_owned()));
+        };
+        if !self.adds_up(mirror, &ranges, changed)? {
+            return Ok(Err("the counts of ranges do not add up".to_owned()));
+        }
+        for range in self.divide(mirror, ranges)? {
+            self.walk.read_range(mirror, self.division, &range)?;
+        }
+        Ok(Ok(()))
+    }
+
+    /// Returns whether the counts of all ranges and of the changed records add up to the count
+    /// of all records, except for those without a timestamp, which the mirror has, too. Records
+    /// that changed meanwhile are in no range.
+    fn adds_up(&self, mirror: &Mirror, ranges: &[ComparedRange], changed: u64) -> Result<bool> {
+        let keys = &self.division.keys;
+        let counted: u64 = ranges.iter().map(|range| range.feed.records).sum();
+        if self.count == counted + changed {
+            return Ok(true);
+        }
+        let undated = mirror.live_rows_without_timestamp(keys)?;
+        let lacking = |all: u64| all as i64 - (counted + changed + undated) as i64;
+        let feed = self.walk.context.feed;
+        let now = survey(feed, keys, self.walk.filter(), Tries::Configured)?.count;
+        let Some(now) = now else { return Ok(false) };
+        let watermark = self.watermark.as_deref();
+        let changes = watermark.and_then(|time| after(feed, keys, time));
+        let changed_now = match changes {
+            Some(changes) => count_and_newest(feed, keys, self.filter_with(changes))?.count,
+            None => Some(0),
+        };
+        let meanwhile = changed_now.unwrap_or(0).saturating_sub(changed) + now.abs_diff(self.count);
+        let lacking = lacking(now).max(lacking(self.count));
+        let resource = keys.resource;
+        tracing::debug!(%resource, counted, changed, now, meanwhile, lacking, "the counts of ranges");
+        Ok((0..=meanwhile as i64).contains(&lacking))
+    }
+
+    /// Returns a filter joined with that of the records that the mirror holds.
+    fn filter_with(&self, other: String) -> String {
+        let filter = self.walk.filter().map(query::group);
+        query::and([filter.unwrap_or_default(), other])
+    }
+
+    /// Compares the records that changed after the last sync, and leaves their rows out of all
+    /// counts. Returns their number.
+    fn compare_changed(&mut self, mirror: &mut Mirror) -> Result<u64> {
+        let keys = &self.division.keys;
+        mirror.begin_comparison(keys.resource)?;
+        let mut changed = 0;
+        if let Some(timestamp) = self.watermark.clone().filter(|_| keys.has_timestamp()) {
+            let after = Position::after(Cursor {
+                timestamp,
+                sent: None,
+                key: None,
+            });
+            changed = self.walk.collect(mirror, after)?;
+        }
+        mirror.leave_out_collected(keys)?;
+        self.walk.compare(mirror, Window::None)?;
+        Ok(changed)
+    }
+
+    /// Returns all ranges with the counts of both sides; none if the feed does not count.
+    fn compare_ranges(&self, mirror: &Mirror) -> Result<Option<Vec<ComparedRange>>> {
+        let context = self.walk.context;
+        let resource = self.division.keys.resource;
+        context.progress.begin(resource, Some(self.count));
+        let mut ranges = Vec::new();
+        let (mut after, mut counts, mut done) = (None, RunCounts::default(), 0);
+        loop {
+            let rest = KeyRange { after, up_to: None };
+            let rows = self.division.rows();
+            let keys = KeyRange {
+                up_to: mirror.live_key_after(rows, &rest, RANGE_ROWS - 1)?,
+                ..rest
+            };
+            let Some(feed) = self.ask(&keys)? else {
+                return Ok(None);
+            };
+            counts.pages += 1;
+            done += feed.records;
+            context.progress.page(resource, &counts, done);
+            context.check_stop()?;
+            after = keys.up_to.clone();
+            ranges.push(self.compared(mirror, keys, feed)?);
+            if after.is_none() {
+                return Ok(Some(ranges));
+            }
+        }
+    }
+
+    /// Asks the feed for the count and the newest timestamp of a range.
+    fn ask(&self, range: &KeyRange) -> Result<Option<FeedRange>> {
+        let (context, keys) = (self.walk.context, &self.division.keys);
+        let watermark = self.watermark.as_deref();
+        let until = watermark.and_then(|time| up_to(context.feed, keys, time));
+        let range = range.filter(&self.division.field);
+        let filter = self.filter_with(query::and([range, until.unwrap_or_default()]));
+        let found = count_and_newest(context.feed, keys, filter)?;
+        Ok(found.count.map(|records| FeedRange {
+            records,
+            newest: if found.is_ordered {
+                Newest::Known(found.newest)
+            } else {
+                Newest::Unknown
+            },
+        }))
+    }
+
+    /// Divides the ranges that differ, and returns those whose keys must be read.
+    fn divide(&self, mirror: &Mirror, ranges: Vec<ComparedRange>) -> Result<Vec<KeyRange>> {
+        let mut to_read: Vec<KeyRange> = Vec::new();
+        let mut open = ranges;
+        open.reverse();
+        while let Some(range) = open.pop() {
+            self.walk.context.check_stop()?;
+            match range.task() {
+                Task::Nothing => {}
+                Task::Divide => match self.halves(mirror, &range)? {
+                    Some([first, rest]) => open.extend([rest, first]),
+                    None => add(&mut to_read, range.keys),
+                },
+                Task::Read => add(&mut to_read, range.keys),
+            }
+        }
+        Ok(to_read)
+    }
+
+    /// Returns the halves of a range; none if the mirror has no key to divide it at.
+    fn halves(&self, mirror: &Mirror, range: &ComparedRange) -> Result<Option<[ComparedRange; 2]>> {
+        let rows = self.division.rows();
+        let keys = mirror.live_limits(rows, &range.keys)?;
+        if keys < 2 {
+            return Ok(None);
+        }
+        let first = KeyRange {
+            up_to: mirror.live_key_after(rows, &range.keys, keys / 2 - 1)?,
+            ..range.keys.clone()
+        };
+        if first.up_to == range.keys.up_to {
+            return Ok(None);
+        }
+        let Some(feed) = self.ask(&first)? else {
+            return Ok(None);
+        };
+        let first = self.compared(mirror, first, feed)?;
+        let keys = range.rest_of_keys(&first);
+        let rows = mirror.live_range(rows, &keys)?;
+        let left = range.feed.records.saturating_sub(first.feed.records);
+        let pages = self.pages(mirror, &keys, left)?;
+        if let Some(rest) = range.rest(&first, rows, pages) {
+            return Ok(Some([first, rest]));
+        }
+        let Some(feed) = self.ask(&keys)? else {
+            return Ok(None);
+        };
+        let rest = self.compared(mirror, keys, feed)?;
+        Ok(Some([first, rest]))
+    }
+
+    /// Returns a range with the records of both sides.
+    fn compared(&self, mirror: &Mirror, keys: KeyRange, feed: FeedRange) -> Result<ComparedRange> {
+        Ok(ComparedRange {
+            mirror: mirror.live_range(self.division.rows(), &keys)?,
+            pages: self.pages(mirror, &keys, feed.records)?,
+            keys,
+            feed,
+            must_differ: false,
+        })
+    }
+
+    /// Returns the number of requests that read the keys of a range with this number of records.
+    fn pages(&self, mirror: &Mirror, keys: &KeyRange, records: u64) -> Result<u64> {
+        let page_size = u64::from(self.walk.context.feed.page_size());
+        let records = if self.walk.listings.is_some() {
+            mirror.live_limits(self.division.rows(), keys)?
+        } else {
+            records
+        };
+        Ok(records.div_ceil(page_size).max(1))
+    }
+}
+
+/// Adds a range, and joins it with the one before if they touch.
+fn add(ranges: &mut Vec<KeyRange>, range: KeyRange) {
+    match ranges.last_mut() {
+        Some(last) if last.up_to.is_some() && last.up_to == range.after => {
+            last.up_to = range.up_to;
+        }
+        _ => ranges.push(range),
+    }
+}
