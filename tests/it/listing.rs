@@ -245,7 +245,7 @@ fn a_listing_is_shown_with_photos_open_houses_and_history() {
 
 #[test]
 fn a_listing_that_cannot_be_shown_says_why() {
-    let feed = feed(8);
+    let feed = feed_of_today(8);
     let mut mirror = Mirror::of(&feed);
     let key = feed.listing_keys()[0].to_string();
     mirror
@@ -304,7 +304,7 @@ fn a_listing_that_cannot_be_shown_says_why() {
 
 #[test]
 fn a_deleted_listing_is_shown_as_deleted_after_its_log_was_purged() {
-    let feed = feed(8);
+    let feed = feed_of_today(8);
     let mut mirror = Mirror::of(&feed);
     mirror.sync();
     date(&mirror, 0, "2026-01-01 00:00:00");

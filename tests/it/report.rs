@@ -61,7 +61,7 @@ impl Story {
     /// Makes six days: the first sync, three price cuts and an increase, two closings, a
     /// withdrawal, a new listing, a deletion that is undone, and a quiet day.
     pub fn of_six_days() -> Story {
-        let feed = feed(60);
+        let feed = feed_of_today(60);
         let keys = feed.listing_keys();
         for key in &keys[..6] {
             set_status(&feed, *key, "Active");

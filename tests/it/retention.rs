@@ -24,7 +24,7 @@ fn age(mirror: &Mirror, days: i64) {
 
 #[test]
 fn deleted_listings_are_purged_with_every_trace_of_their_content() {
-    let feed = feed_with(40, |options| options.clock = Clock::Real);
+    let feed = feed_of_today(40);
     let mut mirror = Mirror::of(&feed);
     mirror.sync();
     let keys = feed.listing_keys();
@@ -85,7 +85,7 @@ fn deleted_listings_are_purged_with_every_trace_of_their_content() {
 
 #[test]
 fn changes_and_runs_are_purged_as_configured_and_the_sync_state_stays() {
-    let feed = feed_with(40, |options| options.clock = Clock::Real);
+    let feed = feed_of_today(40);
     let mut mirror = Mirror::of(&feed);
     mirror.sync();
     for _ in 0..3 {

@@ -47,6 +47,11 @@ pub fn feed_with(listings: u64, change: impl FnOnce(&mut Options)) -> Simulator 
     Simulator::start(options).unwrap_or_else(|error| panic!("starting feed {seed}: {error:#}"))
 }
 
+/// Starts a feed with this number of listings, whose clock is that of this machine.
+pub fn feed_of_today(listings: u64) -> Simulator {
+    feed_with(listings, |options| options.clock = Clock::Real)
+}
+
 /// Starts a feed, and a proxy behind which the feed accepts only another token after a
 /// number of answers.
 pub fn feed_that_changes_its_token(after: u32) -> (Arc<Simulator>, Proxy) {
