@@ -362,3 +362,37 @@ fn the_units_for_one_feed_and_for_many_run_the_daemon_in_the_same_way() {
     let one = many.replace("/%i", "");
     assert_eq!(one, read("mlsmirror.service"));
 }
+
+/// systemd has no complaint about the units, and rates their exposure 2.5 or less. Nothing is
+/// checked where its tool is missing.
+#[test]
+fn systemd_accepts_the_units_and_rates_them_as_little_exposed() {
+    let folder = tempfile::tempdir().unwrap();
+    let analyze = |arguments: &[&str]| {
+        let command = std::process::Command::new("systemd-analyze")
+            .args(arguments)
+            .output();
+        command.ok().map(|output| {
+            let text = [output.stdout, output.stderr].concat();
+            (output.status.success(), String::from_utf8(text).unwrap())
+        })
+    };
+    if analyze(&["--version"]).is_none() {
+        return;
+    }
+    for name in ["mlsmirror.service", "mlsmirror@.service"] {
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+        let unit = std::fs::read_to_string(docs.join(name)).unwrap();
+        assert!(unit.contains("\nExecReload="), "{unit}");
+        // The program is not installed here.
+        let unit = unit.replace("/usr/local/bin/mlsmirror", env!("CARGO_BIN_EXE_mlsmirror"));
+        let path = folder.path().join(name);
+        std::fs::write(&path, unit).unwrap();
+        let path = path.to_str().unwrap();
+        let (is_clean, text) = analyze(&["verify", path]).unwrap();
+        assert!(is_clean && text.is_empty(), "{name}: {text}");
+        let security = ["security", "--offline=true", "--threshold=25", path];
+        let (is_little, text) = analyze(&security).unwrap();
+        assert!(is_little, "{name}: {text}");
+    }
+}
