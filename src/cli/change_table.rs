@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::display_text::{at_left, cut, end, printable, start, value, width};
+use super::local_times::LocalTimes;
 use crate::mirror::ChangeRow;
 
 /// The width if stdout is not a terminal.
@@ -24,6 +25,7 @@ const MIN_VALUES_WIDTH: usize = 20;
 /// Formats changes in columns: time, listing, record and change.
 pub struct ChangeTable {
     width: usize,
+    times: LocalTimes,
     /// The width of the longest key so far; `None` if all changes are of one listing.
     listing_width: Option<usize>,
     has_header: bool,
@@ -31,8 +33,9 @@ pub struct ChangeTable {
 
 impl ChangeTable {
     /// Creates a table for a terminal with this number of columns, if there is one.
-    pub fn new(columns: Option<usize>) -> ChangeTable {
+    pub fn new(columns: Option<usize>, times: LocalTimes) -> ChangeTable {
         ChangeTable {
+            times,
             width: columns.unwrap_or(WIDTH).max(MIN_WIDTH),
             listing_width: Some(7),
             has_header: false,
@@ -40,10 +43,10 @@ impl ChangeTable {
     }
 
     /// Creates a table for the changes of one listing, without a column for its key.
-    pub fn of_one_listing(columns: Option<usize>) -> ChangeTable {
+    pub fn of_one_listing(columns: Option<usize>, times: LocalTimes) -> ChangeTable {
         ChangeTable {
             listing_width: None,
-            ..ChangeTable::new(columns)
+            ..ChangeTable::new(columns, times)
         }
     }
 
@@ -56,10 +59,12 @@ impl ChangeTable {
         let header = if self.has_header {
             String::new()
         } else {
-            self.columns("TIME (UTC)", "LISTING", "RECORD") + "CHANGE\n"
+            let time = format!("TIME ({})", self.times.name());
+            self.columns(&time, "LISTING", "RECORD") + "CHANGE\n"
         };
         self.has_header = true;
-        let columns = self.columns(&row.recorded_at, &listing, &record(row));
+        let time = self.times.plain_stored(&row.recorded_at);
+        let columns = self.columns(&time, &listing, &record(row));
         let change = change(row, self.width.saturating_sub(width(&columns)));
         format!("{header}{columns}{change}\n")
     }
@@ -185,7 +190,7 @@ mod tests {
             run_id: 1,
             source_timestamp: None,
         };
-        let mut table = ChangeTable::new(Some(80));
+        let mut table = ChangeTable::new(Some(80), LocalTimes::UTC);
         let rows = table.row(&change("東京-100", "Sandy", &"東".repeat(40)))
             + &table.row(&change("1000007", "🏡", "Sandy"));
         let expected = "\

@@ -2,6 +2,7 @@
 
 use super::arguments::LogFormat;
 use super::display_text::{bytes, counted, listed, printable, thousands, time};
+use super::local_times::LocalTimes;
 use super::output::WATCH_LOG;
 use crate::mirror::{Job, RunCounts, RunStatus, RunSummary};
 use crate::schedule::{EndedJob, JobOutcome};
@@ -19,9 +20,9 @@ macro_rules! log {
 }
 
 /// Logs a job that ended. JSON lines also have its numbers as fields.
-pub fn log_job(ended: &EndedJob<'_>, format: LogFormat) {
+pub fn log_job(ended: &EndedJob<'_>, format: LogFormat, times: LocalTimes) {
     let level = level(ended);
-    let line = describe(ended);
+    let line = describe(ended, times);
     let line = printable(&line);
     if format == LogFormat::Text {
         log!(level, "{line}");
@@ -86,7 +87,7 @@ fn first_error(report: &Report) -> Option<&str> {
 }
 
 /// Describes a job in one line: its result, its counts, and when it is due next.
-fn describe(ended: &EndedJob<'_>) -> String {
+fn describe(ended: &EndedJob<'_>, times: LocalTimes) -> String {
     let duration = time(ended.duration);
     let mut line = match ended.report {
         Err(error) => format!("{} failed after {duration}: {error:#}", ended.job),
@@ -103,7 +104,7 @@ fn describe(ended: &EndedJob<'_>) -> String {
         line += "; tries once an hour until the feed accepts the credentials";
     }
     if let Some(next) = ended.next {
-        line += &format!("; next at {}", next.format("%Y-%m-%d %H:%M:%S UTC"));
+        line += &format!("; next at {}", times.named(next));
     }
     line
 }

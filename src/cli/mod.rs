@@ -10,6 +10,7 @@ mod dispatch;
 mod display_text;
 mod exit;
 mod job_log;
+mod local_times;
 mod metrics_server;
 mod notify;
 mod options;

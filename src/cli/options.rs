@@ -121,7 +121,7 @@ const SAMPLE_MAX: u64 = 1_000_000_000;
 #[derive(Args, Debug)]
 pub struct ChangesOptions {
     /// Only changes found at or after this time: a date or timestamp (UTC unless it has a zone),
-    /// or how long ago, such as 24h or 7d
+    /// how long ago, such as 24h, 7d, 1w or 1y, or today or yesterday
     #[arg(long, value_name = "T", value_parser = since)]
     pub since: Option<Since>,
     /// Only changes of this listing, its photos and its open houses
@@ -187,7 +187,7 @@ pub struct ListingOptions {
     #[arg(value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
     pub key: String,
     /// Show the listing as the mirror had it at this time: a date or timestamp (UTC unless it
-    /// has a zone), or how long ago, such as 24h or 7d
+    /// has a zone), how long ago, such as 24h, 7d, 1w or 1y, or the start of today or yesterday
     #[arg(long, value_name = "T", value_parser = since)]
     pub at: Option<Since>,
 }
@@ -195,8 +195,8 @@ pub struct ListingOptions {
 /// The options of `report`.
 #[derive(Args, Debug)]
 pub struct ReportOptions {
-    /// Start of the report: a date or timestamp (UTC unless it has a zone), or how long ago,
-    /// such as 24h or 7d
+    /// Start of the report: a date or timestamp (UTC unless it has a zone), how long ago, such as
+    /// 24h, 7d, 1w or 1y, or today or yesterday
     #[arg(long, value_name = "T", default_value = "30d", value_parser = since)]
     pub since: Since,
     /// Write the report to this file as an HTML page with charts. The page loads nothing from

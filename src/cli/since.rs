@@ -1,31 +1,52 @@
-//! Times on the command line: dates, timestamps and durations before now.
+//! Times on the command line: dates, timestamps, days and durations before now.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Months, TimeDelta, Utc};
 
+use super::local_times::LocalTimes;
 use crate::config;
 use crate::value::{stored_instant, timestamp};
 
-/// A time in storage form, in whole seconds.
+/// A time on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Since(pub String);
+pub enum Since {
+    /// A time in storage form, in whole seconds.
+    At(String),
+    /// The start of the day that was this many days ago, in the time zone of the feed.
+    DaysAgo(u64),
+}
 
-/// Parses a date, a timestamp or a duration before now. The error lists the valid forms.
+impl Since {
+    /// Returns the time in storage form, in whole seconds.
+    pub fn stored(&self, times: LocalTimes) -> String {
+        match self {
+            Since::At(stored) => stored.clone(),
+            Since::DaysAgo(days) => {
+                let now = Utc::now();
+                let start = times.start_of_day(now, *days).unwrap_or(now);
+                whole_second(&stored_instant(start))
+            }
+        }
+    }
+}
+
+/// Parses a date, a timestamp, a day or a duration before now. The error lists the valid forms.
 pub fn since(text: &str) -> Result<Since, String> {
     parse_at(Utc::now(), text).ok_or_else(|| {
         "give a date (2026-03-01), a timestamp (2026-03-01T12:00:00Z; UTC without a zone), \
-         or how long ago (24h, 7d)"
+         how long ago (24h, 7d, 1w, 1y), today or yesterday"
             .to_owned()
     })
 }
 
 fn parse_at(now: DateTime<Utc>, text: &str) -> Option<Since> {
-    if let Some(duration) = config::duration(text) {
-        let earliest = DateTime::UNIX_EPOCH;
-        let then = TimeDelta::from_std(duration)
-            .ok()
-            .and_then(|duration| now.checked_sub_signed(duration))
-            .map_or(earliest, |then| then.max(earliest));
-        return Some(Since(whole_second(&stored_instant(then))));
+    match text.trim().to_ascii_lowercase().as_str() {
+        "today" => return Some(Since::DaysAgo(0)),
+        "yesterday" => return Some(Since::DaysAgo(1)),
+        _ => {}
+    }
+    if let Some(then) = long_ago(now, text) {
+        let then = then.max(DateTime::UNIX_EPOCH);
+        return Some(Since::At(whole_second(&stored_instant(then))));
     }
     let text = text.trim().replacen(' ', "T", 1);
     // A full timestamp, one without seconds, or a date.
@@ -36,7 +57,25 @@ fn parse_at(now: DateTime<Utc>, text: &str) -> Option<Since> {
     let stored = (spellings.iter().flatten()).find_map(|spelling| timestamp(spelling))?;
     // Timestamps are compared as text, which needs years of four digits.
     let has_year = stored.starts_with(|first: char| first.is_ascii_digit());
-    has_year.then(|| Since(whole_second(&stored)))
+    has_year.then(|| Since::At(whole_second(&stored)))
+}
+
+/// Returns the time that was a duration ago: `1d12h`, or whole weeks or years. A time that is
+/// too early is the earliest one.
+fn long_ago(now: DateTime<Utc>, text: &str) -> Option<DateTime<Utc>> {
+    let count = |unit: char| text.trim().strip_suffix(unit)?.parse::<u32>().ok();
+    let then = if let Some(years) = count('y') {
+        let months = years.checked_mul(12).map(Months::new);
+        months.and_then(|months| now.checked_sub_months(months))
+    } else if let Some(weeks) = count('w') {
+        now.checked_sub_signed(TimeDelta::weeks(weeks.into()))
+    } else {
+        let duration = TimeDelta::from_std(config::duration(text)?);
+        duration
+            .ok()
+            .and_then(|duration| now.checked_sub_signed(duration))
+    };
+    Some(then.unwrap_or(DateTime::UNIX_EPOCH))
 }
 
 fn whole_second(stored: &str) -> String {
@@ -70,14 +109,21 @@ mod tests {
             ("+262142-12-31", None),
             ("9999-12-31T23:59:59-14:00", Some("9999-12-31 23:59:59")),
             ("-0001-01-01", None),
-            ("yesterday", None),
+            ("1w", Some("2026-03-01 12:30:00")),
+            ("1y", Some("2025-03-08 12:30:00")),
+            ("4000000000y", Some("1970-01-01 00:00:00")),
+            ("w", None),
+            ("1.5w", None),
+            ("-1w", None),
             ("7 days", None),
             ("7", None),
             ("", None),
         ];
         for (text, stored) in cases {
-            let expected = stored.map(|stored| Since(stored.to_owned()));
+            let expected = stored.map(|stored| Since::At(stored.to_owned()));
             assert_eq!(parse_at(now, text), expected, "{text}");
         }
+        assert_eq!(parse_at(now, " Today"), Some(Since::DaysAgo(0)));
+        assert_eq!(parse_at(now, "yesterday"), Some(Since::DaysAgo(1)));
     }
 }

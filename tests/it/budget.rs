@@ -86,10 +86,9 @@ fn assert_paused_for(mirror: &Mirror, seconds: std::ops::Range<i64>) {
     let left = (ends - chrono::Utc::now()).num_seconds();
     assert!(seconds.contains(&left), "{left} s, until {until}");
     let shown = mirror.run(&["status"]).stdout;
-    assert!(
-        shown.contains(&format!("no requests until {until} (UTC)")),
-        "{shown}"
-    );
+    let local = ends.with_timezone(&chrono_tz::America::Denver);
+    let until = local.format("no requests until %Y-%m-%d %H:%M:%S %Z");
+    assert!(shown.contains(&until.to_string()), "{shown}");
 }
 
 #[test]

@@ -210,7 +210,7 @@ fn changes_of_the_feed_are_the_printed_changes() {
         lines.len() as i64,
         1 + number(&db, "SELECT count(*) FROM changes")
     );
-    assert!(lines[0].starts_with("TIME (UTC) "), "{table}");
+    assert!(lines[0].starts_with("TIME (local) "), "{table}");
     for part in [
         format!(
             "ListPrice: {} → 123456.5",
@@ -269,7 +269,7 @@ fn wrong_arguments_are_reported_and_print_no_change() {
     );
     assert!(!mirror.database_path().exists());
     for (arguments, part) in [
-        (&["--since", "yesterday"][..], "24h"),
+        (&["--since", "last week"][..], "24h"),
         (&["--kind", "sold"], "restored"),
         (&["--resource", "Sauna"], "OpenHouse"),
         (&["--transition", "Active"], "'Active>Pending'"),

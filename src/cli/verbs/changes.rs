@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use crate::cli::arguments::Arguments;
 use crate::cli::change_table::ChangeTable;
 use crate::cli::exit::{Exit, UsageError};
+use crate::cli::local_times::LocalTimes;
 use crate::cli::options::{ChangeKind, ChangesOptions};
 use crate::cli::output::{Output, buffered_bytes, send, terminal_columns};
 use crate::cli::session::configuration;
@@ -38,12 +39,13 @@ pub fn run(
     }
     let mirror = mirror?;
     check_names(wanted, &mirror)?;
-    let filter = filter(wanted);
+    let times = LocalTimes::of(&config);
+    let filter = filter(wanted, times);
     let changes = mirror.read_changes(&filter)?;
     let form = match (output.json, wanted.csv) {
         (true, _) => RowFormat::Json { is_first: true },
         (_, true) => RowFormat::Csv,
-        _ => RowFormat::Table(ChangeTable::new(terminal_columns())),
+        _ => RowFormat::Table(ChangeTable::new(terminal_columns(), times)),
     };
     let is_table = matches!(form, RowFormat::Table(_));
     let printed = print_all(changes, form, output)?;
@@ -72,7 +74,7 @@ fn check_names(wanted: &ChangesOptions, mirror: &Mirror) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn filter(wanted: &ChangesOptions) -> ChangeFilter {
+fn filter(wanted: &ChangesOptions, times: LocalTimes) -> ChangeFilter {
     let category = |kind: &ChangeKind| match kind {
         ChangeKind::New => ChangeCategory::New,
         ChangeKind::Updated => ChangeCategory::Updated,
@@ -82,7 +84,7 @@ fn filter(wanted: &ChangesOptions) -> ChangeFilter {
         ChangeKind::Restored => ChangeCategory::Restored,
     };
     ChangeFilter {
-        since: wanted.since.as_ref().map(|since| since.0.clone()),
+        since: wanted.since.as_ref().map(|since| since.stored(times)),
         listing: wanted.listing.clone(),
         resource: wanted.resource,
         field: wanted.field.clone(),

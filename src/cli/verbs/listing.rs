@@ -10,6 +10,7 @@ use crate::cli::arguments::Arguments;
 use crate::cli::change_table::ChangeTable;
 use crate::cli::display_text::{at_left, counted, printable, value, width};
 use crate::cli::exit::Exit;
+use crate::cli::local_times::LocalTimes;
 use crate::cli::options::ListingOptions;
 use crate::cli::output::{Output, terminal_columns};
 use crate::cli::session::configuration;
@@ -41,7 +42,9 @@ pub fn run(
 ) -> anyhow::Result<Exit> {
     let config = configuration(arguments, output)?;
     let mut mirror = Mirror::open_to_read(&config.mirror.database)?;
-    let at = wanted.at.as_ref().map(|at| at.0.as_str());
+    let times = LocalTimes::of(&config);
+    let at = wanted.at.as_ref().map(|at| at.stored(times));
+    let at = at.as_deref();
     let whole = mirror.listing(&wanted.key, at)?;
     let document = Document {
         listing_key: &wanted.key,
@@ -80,6 +83,7 @@ fn of(resource: Resource, whole: &WholeListing) -> Vec<&HeldRecord> {
 }
 
 fn describe(config: &Config, whole: &WholeListing, at: Option<&str>) -> String {
+    let times = LocalTimes::of(config);
     let listing = &whole.listing;
     let mut text = format!("Listing {}", printable(&listing.key));
     let place = [
@@ -94,11 +98,11 @@ fn describe(config: &Config, whole: &WholeListing, at: Option<&str>) -> String {
     }
     text.push('\n');
     if let Some(at) = at {
-        text += &format!("as it was at {at} UTC\n");
+        text += &format!("as it was at {}\n", times.named_stored(at));
     }
     if listing.is_deleted {
         text += &match listing.deleted_at() {
-            Some(at) => format!("deleted at {at} UTC"),
+            Some(at) => format!("deleted at {}", times.named_stored(at)),
             None => "deleted; the time is no longer in the log".to_owned(),
         };
         if let Some(reason) = shown(listing, "deleted_reason") {
@@ -133,11 +137,11 @@ fn describe(config: &Config, whole: &WholeListing, at: Option<&str>) -> String {
         let count = counted(whole.purged as u64, ("record", "records"));
         text += &format!("\n{count} of that time removed by [retention] since\n");
     }
-    text += "\nHistory (UTC)\n";
+    text += "\nHistory\n";
     if whole.history.is_empty() {
         text += "  no changes since the mirror first stored it\n";
     }
-    let mut table = ChangeTable::of_one_listing(terminal_columns());
+    let mut table = ChangeTable::of_one_listing(terminal_columns(), times);
     for entry in &whole.history {
         text += &table.row(entry);
     }

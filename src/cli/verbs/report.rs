@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::cli::advice::omission;
 use crate::cli::arguments::Arguments;
 use crate::cli::exit::Exit;
+use crate::cli::local_times::LocalTimes;
 use crate::cli::options::ReportOptions;
 use crate::cli::output::Output;
 use crate::cli::output_path::place;
@@ -33,7 +34,8 @@ pub fn run(arguments: &Arguments, wanted: &ReportOptions, output: &Output) -> an
     let place = html.map(|file| place(&config_path(arguments), &config, file));
     let place = place.transpose()?;
     let mut mirror = Mirror::open_to_read(&config.mirror.database)?;
-    let report = report::report(&config, &mut mirror, &wanted.since.0, Utc::now())?;
+    let since = wanted.since.stored(LocalTimes::of(&config));
+    let report = report::report(&config, &mut mirror, &since, Utc::now())?;
     let left_out: Vec<String> = report.omissions.iter().map(omission).collect();
     let text = match html.zip(place) {
         Some((file, place)) => {

@@ -9,6 +9,7 @@ use crate::cli::advice::condition;
 use crate::cli::arguments::Arguments;
 use crate::cli::display_text::{bytes, counted, printable, thousands, time};
 use crate::cli::exit::Exit;
+use crate::cli::local_times::LocalTimes;
 use crate::cli::output::Output;
 use crate::cli::photo_text::describe_backlog;
 use crate::cli::session::configuration;
@@ -39,14 +40,26 @@ pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
         status: &status,
         needs_attention: &needs_attention,
     };
-    output.result(&document, &describe(&status, &needs_attention))?;
+    output.result(
+        &document,
+        &describe(&status, &needs_attention, LocalTimes::of(&config)),
+    )?;
     Ok(exit)
 }
 
-fn describe(status: &Status, needs_attention: &[String]) -> String {
+fn describe(status: &Status, needs_attention: &[String], times: LocalTimes) -> String {
+    let zone = times.name();
+    let local = |stored: &Option<String>| match stored {
+        Some(stored) => times.plain_stored(stored),
+        None => "-".to_owned(),
+    };
     let mut text = format!(
         "{:<18}{:>12}{:>12}  {:<20} {:<20}\n",
-        "", "live", "deleted", "feed time (UTC)", "up to date"
+        "",
+        "live",
+        "deleted",
+        format!("feed time ({zone})"),
+        "up to date"
     );
     for resource in &status.resources {
         let ago = match resource.lag_seconds {
@@ -58,7 +71,7 @@ fn describe(status: &Status, needs_attention: &[String]) -> String {
             resource.resource,
             thousands(resource.live),
             thousands(resource.deleted),
-            resource.watermark.as_deref().unwrap_or("-"),
+            local(&resource.watermark),
         );
         text += &format!("{}\n", line.trim_end());
         if let Some(reading) = &resource.first_sync {
@@ -67,18 +80,16 @@ fn describe(status: &Status, needs_attention: &[String]) -> String {
     }
     text += &describe_proofs(&status.resources);
     if !status.jobs.is_empty() {
-        text += &format!(
-            "\n{:<18}{:<21}{:<13}{}\n",
-            "job", "last start (UTC)", "result", "next (UTC)"
-        );
+        let start = format!("last start ({zone})");
+        text += &format!("\n{:<18}{start:<21}{:<13}next ({zone})\n", "job", "result");
     }
     for job in &status.jobs {
         let line = format!(
             "{:<18}{:<21}{:<13}{}",
             job.job,
-            job.started_at.as_deref().unwrap_or("-"),
+            local(&job.started_at),
             job.status.as_deref().unwrap_or("-"),
-            job.next_at.as_deref().unwrap_or("-"),
+            local(&job.next_at),
         );
         text += &format!("{}\n", line.trim_end());
         for problem in &job.errors {
@@ -101,12 +112,15 @@ fn describe(status: &Status, needs_attention: &[String]) -> String {
         text += &format!("requests left: {}\n", left.join(", "));
     }
     if let Some(until) = &status.paused_until {
-        text += &format!("no requests until {until} (UTC): the feed asked for a pause\n");
+        let until = times.named_stored(until);
+        text += &format!("no requests until {until}: the feed asked for a pause\n");
     }
     let by = |what: &str, holder: &LeaseHolder| {
         format!(
-            "{what} by process {} on {} since {} (UTC)\n",
-            holder.pid, holder.host, holder.since
+            "{what} by process {} on {} since {}\n",
+            holder.pid,
+            holder.host,
+            times.named_stored(&holder.since)
         )
     };
     match &status.watching {
