@@ -5,10 +5,13 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use super::display_text::quoted;
 use crate::config::ConfigError;
-use crate::feed::TokenError;
+use crate::feed::{LOCAL_TOKEN, TokenError};
 use crate::files::MARKER;
-use crate::mirror::{CorruptCopy, MirrorProblem, NoListing, NotAMirror, is_corrupt};
+use crate::mirror::{
+    CorruptCopy, MirrorProblem, NoListing, NotAMirror, is_corrupt, is_permission_error,
+};
 use crate::report::{Condition, Omission};
 use crate::sync::{
     Advice, DatabaseUnwritable, FolderProblem, HeldDeletions, Note, OtherFeed, UnusableFolder,
@@ -34,8 +37,12 @@ const OTHER_FEED: &str = "set mirror.database to a new file; if the same feed ha
 
 /// Returns what the user can do about an error, unless its message says so already.
 pub fn advice(error: &anyhow::Error) -> Option<Cow<'static, str>> {
-    if let Some(ConfigError::Missing { .. }) = error.downcast_ref() {
-        return Some("`mlsmirror init` writes one".into());
+    if let Some(ConfigError::Missing { path }) = error.downcast_ref() {
+        if path == Path::new("mlsmirror.toml") {
+            return Some("`mlsmirror init` writes one".into());
+        }
+        let path = quoted(path);
+        return Some(format!("`mlsmirror --config {path} init` writes one").into());
     }
     if let Some(TokenError::Unset { variable, content }) = error.downcast_ref() {
         return Some(for_variable(variable, content).into());
@@ -56,15 +63,28 @@ pub fn advice(error: &anyhow::Error) -> Option<Cow<'static, str>> {
 }
 
 fn for_variable(variable: &str, content: &str) -> String {
-    let other = if content.ends_with("token") {
-        ", or set feed.token_command or [feed.oauth]"
+    let other = match content {
+        LOCAL_TOKEN => {
+            ", or set feed.token_command or [feed.oauth]; the feed is on this machine: a demo's feed has ended, and the first lines of its mlsmirror.toml show how to start another"
+        }
+        _ if content.ends_with("token") => ", or set feed.token_command or [feed.oauth]",
+        _ => "",
+    };
+    let content = if content == LOCAL_TOKEN {
+        "the feed's bearer token"
     } else {
-        ""
+        content
     };
     format!("put {content} there (`export {variable}=…`){other}")
 }
 
 fn for_database(error: &anyhow::Error) -> Option<Cow<'static, str>> {
+    let is_closed = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref().is_some_and(is_permission_error)
+    };
+    if error.chain().any(is_closed) {
+        return Some("check that its folder exists, and that this user may write in it".into());
+    }
     if error.is::<DatabaseUnwritable>() {
         return Some(
             "free space on its disk, or repair it, and run the command again: it resumes".into(),
@@ -86,7 +106,7 @@ fn for_database(error: &anyhow::Error) -> Option<Cow<'static, str>> {
 fn for_corrupt_copy(mirror: &Path) -> String {
     format!(
         "if `sqlite3 {} 'PRAGMA integrity_check'` reports the same, restore an earlier copy, or remove the mirror and sync again",
-        mirror.display()
+        quoted(mirror)
     )
 }
 
@@ -101,11 +121,16 @@ fn for_mirror(problem: MirrorProblem) -> &'static str {
 
 fn for_listing(error: &NoListing) -> Option<Cow<'static, str>> {
     match error {
-        NoListing::Unknown { key, same_id } => same_id
-            .is_empty()
-            .then(|| format!("if the feed has it, `mlsmirror refresh {key}` fetches it").into()),
+        NoListing::Unknown { key, same_id } => same_id.is_empty().then(|| {
+            let key = quoted(Path::new(key));
+            format!("if the feed has it, `mlsmirror refresh {key}` fetches it").into()
+        }),
         NoListing::Purged { key } => Some(
-            format!("`mlsmirror changes --listing {key}` prints what the log still has").into(),
+            format!(
+                "`mlsmirror changes --listing {}` prints what the log still has",
+                quoted(Path::new(key))
+            )
+            .into(),
         ),
         NoListing::NotYet { .. } | NoListing::LogBegins { .. } => {
             Some("ask for a later time".into())

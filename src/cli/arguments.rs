@@ -18,9 +18,7 @@ pub struct Arguments {
         long,
         global = true,
         help_heading = GLOBAL,
-        value_name = "FILE",
-        env = "MLSMIRROR_CONFIG",
-        hide_env = true
+        value_name = "FILE"
     )]
     pub config: Option<PathBuf>,
     /// Print the result as one JSON document on stdout
@@ -70,6 +68,7 @@ Exit codes:
   5    the feed refused the credentials
   130  interrupted (SIGINT), after the current page was committed
   143  terminated (SIGTERM), after the current page was committed
+       (watch exits with 0 after either signal)
 
 Start with `mlsmirror demo`: it needs no configuration and no token.";
 

@@ -1,6 +1,7 @@
 //! Formats counts, values and lists for people.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 use crate::value::Value;
 
@@ -15,6 +16,17 @@ pub fn counted(number: u64, nouns: (&str, &str)) -> String {
         thousands(number),
         if number == 1 { nouns.0 } else { nouns.1 }
     )
+}
+
+/// Returns a path or another argument as a shell needs it.
+pub fn quoted(argument: &Path) -> String {
+    let text = argument.to_string_lossy();
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./@%+=:,".contains(letter);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.into_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
 }
 
 /// Formats a stored value. NULL is `nothing`, and an empty text is `""`.
@@ -40,6 +52,19 @@ pub fn listed(parts: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_argument_is_quoted_if_a_shell_needs_it() {
+        for (argument, quoted) in [
+            ("a/b-1.db", "a/b-1.db"),
+            ("with space/m.db", "'with space/m.db'"),
+            ("it's", r"'it'\''s'"),
+            ("$HOME", "'$HOME'"),
+            ("", "''"),
+        ] {
+            assert_eq!(super::quoted(Path::new(argument)), quoted);
+        }
+    }
 
     #[test]
     fn a_count_has_its_noun() {

@@ -11,9 +11,13 @@ use crate::mirror::Mirror;
 use crate::stop::{self, Stop};
 use crate::sync::{self, Context, FolderProblem, Progress, find_media_folder};
 
+/// The variable with the path of the configuration. An empty one counts as unset.
+const CONFIG_VARIABLE: &str = "MLSMIRROR_CONFIG";
+
 /// Returns the path of the configuration.
 pub fn config_path(arguments: &Arguments) -> PathBuf {
-    let path = arguments.config.clone();
+    let named = std::env::var_os(CONFIG_VARIABLE).filter(|path| !path.is_empty());
+    let path = arguments.config.clone().or(named.map(PathBuf::from));
     path.unwrap_or_else(|| PathBuf::from("mlsmirror.toml"))
 }
 

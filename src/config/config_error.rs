@@ -13,12 +13,12 @@ pub enum ConfigError {
         path: PathBuf,
     },
     /// The file cannot be read.
-    #[error("{}: cannot be read: {source}", .path.display())]
+    #[error("{}: {problem}", .path.display())]
     Unreadable {
         /// The path of the file.
         path: PathBuf,
-        /// The error of the system.
-        source: io::Error,
+        /// Why.
+        problem: String,
     },
     /// A line of the file is wrong.
     #[error("{}:{line}: {message}", .path.display())]
@@ -47,7 +47,14 @@ impl ConfigError {
         let path = path.to_owned();
         match source.kind() {
             io::ErrorKind::NotFound => ConfigError::Missing { path },
-            _ => ConfigError::Unreadable { path, source },
+            io::ErrorKind::IsADirectory => ConfigError::Unreadable {
+                path,
+                problem: "is a folder; name the file in it".to_owned(),
+            },
+            _ => ConfigError::Unreadable {
+                path,
+                problem: format!("cannot be read: {source}"),
+            },
         }
     }
 }

@@ -34,6 +34,7 @@ pub use alert::{Alert, AlertEvent, MONITOR};
 pub use config_error::ConfigError;
 pub use deleted_when::DeletedWhen;
 pub use job_times::{Schedule, When};
+pub use loopback::is_loopback;
 pub use nearest_name::nearest_name;
 pub use parameter::{Parameter, ParameterValue};
 pub use photo_defaults::{PhotoDefaults, SendToken};

@@ -15,7 +15,8 @@ pub use assets::{Asset, AssetError, Assets, RejectedDownload, Validators};
 pub use capabilities::{Capabilities, Capability, KeyForm, KeyList, Observation};
 pub use connection::Feed;
 pub use http::{
-    BadBody, Credentials, DELAY_LIMIT, FeedError, Ledger, Spent, Token, TokenError, Traffic, Tries,
+    BadBody, Credentials, DELAY_LIMIT, FeedError, LOCAL_TOKEN, Ledger, Spent, Token, TokenError,
+    Traffic, Tries,
 };
 pub use odata::{
     Announced, Announcement, DELETED_NAMES, DeletedNames, DeletedPosition, KeylessAnnouncement,

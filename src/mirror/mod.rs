@@ -42,7 +42,7 @@ pub use photos::{
 };
 pub use process::{
     CorruptCopy, Lease, LeaseHolder, LeaseTaken, RequestLedger, is_corrupt, is_disk_error,
-    is_same_file,
+    is_permission_error, is_same_file,
 };
 pub use rows::{
     DeletedReason, HeldRecord, KeyDifferences, LiveRange, OpenReject, RangedRows, RowReader, Rows,

@@ -16,7 +16,7 @@ pub(super) enum SyncError {
     #[error(transparent)]
     Feed(#[from] FeedError),
     /// The feed gave no usable `$metadata`.
-    #[error("reading the feed's $metadata: {0}")]
+    #[error("{reading}: {0}", reading = reading_metadata(.0))]
     Metadata(#[source] FeedError),
     /// The feed does not declare the resource or a configured field.
     #[error(transparent)]
@@ -27,6 +27,16 @@ pub(super) enum SyncError {
     /// Anything else, in words.
     #[error(transparent)]
     Other(#[from] anyhow::Error),
+}
+
+/// Describes a request for `$metadata`, and where the server must have it if it has not.
+fn reading_metadata(error: &FeedError) -> &'static str {
+    match error {
+        FeedError::Refused {
+            status: 400 | 404, ..
+        } => "reading $metadata directly below feed.base_url, which may have a wrong path",
+        _ => "reading the feed's $metadata",
+    }
 }
 
 /// Returns the answer to a question that the feed need not answer. Returns none for an error
@@ -77,7 +87,8 @@ impl SyncError {
             SyncError::Database(error) => error.into(),
             SyncError::Feed(error) => error.into(),
             SyncError::Metadata(error) => {
-                anyhow::Error::new(error).context("reading the feed's $metadata")
+                let reading = reading_metadata(&error);
+                anyhow::Error::new(error).context(reading)
             }
             SyncError::Shape(error) => error.into(),
             SyncError::Other(error) => error,

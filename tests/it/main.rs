@@ -35,6 +35,7 @@ mod listing;
 mod lying;
 mod marked;
 mod market;
+mod messages;
 mod metrics;
 mod migration;
 mod monitor;

@@ -341,6 +341,6 @@ fn a_file_that_cannot_be_written_is_named_as_in_the_arguments() {
     let feed = feed(5);
     let mirror = Mirror::of(&feed);
     let ended = mirror.run(&["--config", "no/new.toml", "init"]);
-    ended.says(1, &["writing no/new.toml: No such file or directory"]);
+    ended.says(2, &["no/new.toml: the folder no cannot be used"]);
     assert!(!ended.stderr.contains(".mlsmirror-"), "{ended}");
 }

@@ -71,7 +71,7 @@ fn a_missing_configuration_is_reported_with_the_command_to_create_one() {
     let mirror = Mirror::of(&feed);
     mirror.run(&["--config", "nowhere.toml", "sync"]).says(
         2,
-        &["nowhere.toml: no such file; `mlsmirror init` writes one"],
+        &["nowhere.toml: no such file; `mlsmirror --config nowhere.toml init` writes one"],
     );
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::sync::describe_runs;
 use crate::cli::change_table::change;
-use crate::cli::display_text::{counted, listed, time};
+use crate::cli::display_text::{counted, listed, quoted, time};
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::options::DemoOptions;
 use crate::cli::output::{Output, print};
@@ -79,14 +79,14 @@ pub fn run(wanted: &DemoOptions, output: &Output) -> anyhow::Result<Exit> {
     for query in QUERIES {
         say(&format!(
             "  sqlite3 -box {} \"{query}\"\n\n",
-            database.display()
+            quoted(&database)
         ))?;
     }
     say("or:\n\n")?;
     let program = std::env::args_os().next().unwrap_or("mlsmirror".into());
-    let (program, config) = (program.display(), dir.join("mlsmirror.toml"));
+    let (program, config) = (quoted(program.as_ref()), dir.join("mlsmirror.toml"));
     for command in COMMANDS {
-        let config = config.display();
+        let config = quoted(&config);
         say(&format!("  {program} --config {config} {command}\n"))?;
     }
     let document = Document {
@@ -165,8 +165,12 @@ fn folder(named: Option<&Path>) -> anyhow::Result<PathBuf> {
                 .context("too many mlsmirror-demo folders here; use --dir")?
         }
     };
-    std::fs::create_dir_all(&dir)
-        .with_context(|| format!("creating the folder {}", dir.display()))?;
+    std::fs::create_dir_all(&dir).map_err(|error| {
+        let shown = dir.display();
+        UsageError(format!(
+            "the folder {shown} cannot be created ({error}); name a new folder with --dir"
+        ))
+    })?;
     let mut entries =
         std::fs::read_dir(&dir).with_context(|| format!("reading the folder {}", dir.display()))?;
     if entries.next().is_some() {

@@ -4,11 +4,12 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::cli::arguments::Arguments;
+use crate::cli::display_text::quoted;
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::options::InitOptions;
 use crate::cli::output::Output;
 use crate::cli::session::{config_path, configuration};
-use crate::cli::whole_file::{Existing, write_whole};
+use crate::cli::whole_file::{Existing, folder_of, write_whole};
 use crate::config::{Profile, placeholders, template};
 use crate::mirror::Mirror;
 use crate::report;
@@ -78,7 +79,7 @@ fn describe(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     )?;
     let next = format!(
         "wrote {DATASETTE}; next: datasette {} --metadata {DATASETTE}\n",
-        database.display()
+        quoted(database)
     );
     output.result(&serde_json::json!({ "metadata": DATASETTE }), &next)?;
     Ok(Exit::Done)
@@ -98,6 +99,14 @@ fn write_new(path: &Path, text: &str, way_out: &str) -> anyhow::Result<()> {
                 path.display()
             );
             UsageError(there).into()
+        }
+        ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied => {
+            let folder = folder_of(path).display();
+            let closed = format!(
+                "{}: the folder {folder} cannot be used ({error}); create it, or name a file in a folder where you may write",
+                path.display()
+            );
+            UsageError(closed).into()
         }
         _ => anyhow::Error::new(error).context(format!("writing {}", path.display())),
     })

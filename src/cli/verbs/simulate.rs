@@ -1,6 +1,8 @@
 //! `simulate`: serves the simulated feed.
 
-use crate::cli::exit::Exit;
+use std::io::ErrorKind;
+
+use crate::cli::exit::{Exit, UsageError};
 use crate::cli::options::SimulateOptions;
 use crate::cli::output::Output;
 use crate::cli::signals::wait_for_signal;
@@ -34,6 +36,15 @@ pub fn run(wanted: &SimulateOptions, output: &Output) -> anyhow::Result<Exit> {
             ..ServerBehaviour::default()
         },
         ..defaults
+    })
+    .map_err(|error| {
+        let of_system = error.chain().find_map(|cause| cause.downcast_ref());
+        match of_system.map(std::io::Error::kind) {
+            Some(ErrorKind::AddrInUse | ErrorKind::PermissionDenied) => {
+                UsageError(format!("{error:#}; choose another port with --port")).into()
+            }
+            _ => error,
+        }
     })?;
     let (base_url, token) = (simulator.base_url(), simulator.token().to_owned());
     let document = serde_json::json!({

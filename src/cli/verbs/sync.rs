@@ -322,7 +322,14 @@ fn describe_run(run: &RunSummary) -> String {
     if run.status != RunStatus::Succeeded.as_str() {
         line += &format!("{}: ", run.status);
     }
-    line += &format!("{} {read}", counted(run.records_seen as u64, nouns));
+    let ended = run.inserted + run.updated + run.unchanged + run.rejected;
+    // Photos that were not requested count as failed, too.
+    let (seen, read) = if is(Job::Media) && ended > run.records_seen {
+        (ended, "wanted")
+    } else {
+        (run.records_seen, read)
+    };
+    line += &format!("{} {read}", counted(seen as u64, nouns));
     if !parts.is_empty() {
         line += &format!(": {}", listed(&parts));
     }

@@ -125,7 +125,8 @@ impl From<BadBody> for Failure {
     }
 }
 
-/// Describes a failure below HTTP without its URL. Callers name the resource instead.
+/// Describes a failure below HTTP with its host, and without the rest of its URL. Callers name
+/// the resource instead.
 pub fn network_problem(error: &reqwest::Error, cannot_connect: &str) -> String {
     let kind = if error.is_timeout() {
         "timed out"
@@ -140,5 +141,16 @@ pub fn network_problem(error: &reqwest::Error, cannot_connect: &str) -> String {
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    format!("{kind} ({cause})")
+    let mut cause = cause.to_string();
+    if cause.contains("InvalidContentType") {
+        cause = "the server does not speak TLS; its URL may have to begin with http:".to_owned();
+    }
+    let url = error.url().filter(|_| error.is_connect());
+    let Some((host, url)) = url.and_then(|url| Some((url.host_str()?, url))) else {
+        return format!("{kind} ({cause})");
+    };
+    match url.port() {
+        Some(port) => format!("{kind} ({host}:{port}: {cause})"),
+        None => format!("{kind} ({host}: {cause})"),
+    }
 }

@@ -28,7 +28,7 @@ mod traffic;
 pub use body_deadline::{BodyDeadline, too_slow};
 pub use budget::ShowWait;
 pub use client::{Client, Received};
-pub use credentials::Credentials;
+pub use credentials::{Credentials, LOCAL_TOKEN};
 pub use error::{BadBody, FeedError};
 pub use failure::network_problem;
 pub use headers::{asked_pause, header, http_date};

@@ -29,6 +29,9 @@ pub enum TokenError {
     /// The token or another value is empty or has characters that cannot be sent.
     #[error("the value of {0} is empty or not plain text")]
     Unusable(String),
+    /// The text begins with the name of the scheme.
+    #[error("the value of {0} begins with `Bearer`; leave that word out")]
+    Bearer(String),
     /// The command could not be started, or it failed.
     #[error("feed.token_command `{program}` {what}")]
     Command {
@@ -43,6 +46,10 @@ impl Token {
     /// Checks that text can be sent in a header. `origin` names its source in an error.
     pub fn checked(text: &str, origin: &str) -> Result<Token, TokenError> {
         let text = text.trim();
+        let scheme = text.split_ascii_whitespace().next();
+        if scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("Bearer")) {
+            return Err(TokenError::Bearer(origin.to_owned()));
+        }
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(TokenError::Unusable(origin.to_owned()));
         }

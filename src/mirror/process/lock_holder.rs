@@ -27,6 +27,15 @@ pub fn is_disk_error(error: &Error) -> bool {
     )
 }
 
+/// Returns whether an error says that the file or its folder does not exist or is not
+/// writable.
+pub fn is_permission_error(error: &Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied)
+    )
+}
+
 /// Returns whether an error says that the database is corrupt.
 pub fn is_corrupt(error: &Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt)

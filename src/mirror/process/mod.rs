@@ -11,5 +11,5 @@ mod wal;
 pub use backup::{CorruptCopy, is_same_file};
 pub use lease::{Lease, LeaseHolder, LeaseTaken};
 pub(super) use lock_holder::name_lock_holder;
-pub use lock_holder::{is_corrupt, is_disk_error};
+pub use lock_holder::{is_corrupt, is_disk_error, is_permission_error};
 pub use request_ledger::RequestLedger;

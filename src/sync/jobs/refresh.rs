@@ -76,7 +76,8 @@ pub fn refresh(
         let is_known = refreshed.succeeded.contains(key)
             || refreshed.failed.iter().any(|(failed, _)| failed == key);
         if !is_known {
-            let why = "it was not requested".to_owned();
+            let problem = report.runs.iter().find_map(|run| run.error.clone());
+            let why = problem.unwrap_or_else(|| "it was not requested".to_owned());
             refreshed.failed.push((key.clone(), why));
         }
     }
