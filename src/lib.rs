@@ -132,10 +132,10 @@
 //! the command line does, and notifies its [`schedule::DaemonHost`], which is the command
 //! `watch`.
 //!
-//! Every job takes the lease of the mirror: a row with the host, the process and its start
-//! time. A lease of a process that has ended does not count. Each request is recorded in a
-//! small database next to the mirror before it is sent, so that the next process knows how
-//! much of the rate budget is used.
+//! Every job takes the lease of the mirror: a lock of the operating system on a file next to
+//! the database, which names the process. Each request is recorded in a small database next
+//! to the mirror before it is sent, so that the next process knows how much of the rate
+//! budget is used.
 //!
 //! # Readers
 //!

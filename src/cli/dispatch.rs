@@ -15,6 +15,7 @@ use super::verbs::{
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    prevent_core_dumps();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return print_help_or_error(&error).into(),
@@ -35,6 +36,25 @@ pub fn main() -> ExitCode {
         exit
     });
     exit.into()
+}
+
+/// Prevents core dumps, which would contain the token. A failure changes nothing else.
+fn prevent_core_dumps() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, setrlimit};
+        let none = Rlimit {
+            current: Some(0),
+            maximum: Some(0),
+        };
+        let _ = setrlimit(Resource::Core, none);
+    }
+    // The limit does not hold where the system passes dumps to a program (core(5)).
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    }
 }
 
 fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {

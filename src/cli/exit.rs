@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::config::{ConfigError, nearest_name};
 use crate::feed::{FeedError, TokenError};
-use crate::mirror::{LeaseTaken, NotAMirror};
+use crate::mirror::{LeaseTaken, NoLocks, NotAMirror};
 use crate::resource::Resource;
 use crate::stop::Signal;
 use crate::sync::{Ending, Misconfigured, OtherFeed, UnusableFolder};
@@ -73,6 +73,7 @@ impl Exit {
         if error.is::<ConfigError>()
             || error.is::<TokenError>()
             || error.is::<NotAMirror>()
+            || error.is::<NoLocks>()
             || error.is::<Misconfigured>()
             || error.is::<UnusableFolder>()
             || error.is::<OtherFeed>()

@@ -1,5 +1,6 @@
 //! The lines of alerts: printed, and passed to their programs.
 
+use std::env;
 use std::io::{ErrorKind, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -19,6 +20,9 @@ use crate::sync::{AlertLine, ReportError};
 /// How long the program may run after this process is asked to stop.
 const TIMEOUT_AFTER_STOP: Duration = Duration::from_secs(4);
 
+/// A shorter secret may be an ordinary word, which other variables contain by chance.
+const LONG_BYTES: usize = 8;
+
 /// How the lines of alerts are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PrintFormat {
@@ -33,6 +37,7 @@ pub enum PrintFormat {
 /// Prints the lines of an alert, and passes them to its program. Without a program, they
 /// are reported when they are printed.
 pub fn notify(
+    config: &Config,
     alert: &Alert,
     lines: &[AlertLine],
     format: PrintFormat,
@@ -63,7 +68,7 @@ pub fn notify(
         command,
         timeout: alert.timeout,
     };
-    program.run(&input, stop)?;
+    program.run(&config.feed.secret_variables(), &input, stop)?;
     if let Err(error) = printed {
         tracing::warn!(
             "changes could not be printed, but {} accepted them: {error:#}",
@@ -91,8 +96,8 @@ struct Program<'a> {
 
 impl Program<'_> {
     /// Runs the program with these lines on its standard input.
-    fn run(&self, input: &str, stop: &Stop) -> Result<(), ReportError> {
-        let ended = run(self.command, input, self.timeout, stop);
+    fn run(&self, secrets: &[&str], input: &str, stop: &Stop) -> Result<(), ReportError> {
+        let ended = run(self.command, secrets, input, self.timeout, stop);
         let ended = ended
             .with_context(|| self.title.clone())
             .map_err(ReportError::Failed)?;
@@ -111,16 +116,18 @@ impl Program<'_> {
     }
 }
 
-/// Runs a program with the input on its standard input. Returns None if it did not end in
-/// time.
+/// Runs a program with the input on its standard input. Its environment lacks the secrets
+/// in these variables. Returns None if it did not end in time.
 fn run(
     command: &[String],
+    secrets: &[&str],
     input: &str,
     timeout: Option<Duration>,
     stop: &Stop,
 ) -> anyhow::Result<Option<ExitStatus>> {
     let (program, arguments) = command.split_first().context("it has no name")?;
     let mut command = Command::new(program);
+    remove_secrets(&mut command, secrets);
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let mut child = command
@@ -169,6 +176,20 @@ fn wait(
             return Ok(None);
         }
         std::thread::sleep(POLL_INTERVAL);
+    }
+}
+
+/// Removes the variables with secrets from the environment of a program, and other variables
+/// that repeat them.
+fn remove_secrets(command: &mut Command, secrets: &[&str]) {
+    let values = secrets.iter().filter_map(|name| env::var(name).ok());
+    let values: Vec<String> = values.map(|value| value.trim().to_owned()).collect();
+    for (name, value) in env::vars_os() {
+        let value = value.to_string_lossy();
+        let repeats = |secret: &String| secret.len() >= LONG_BYTES && value.contains(secret);
+        if secrets.iter().any(|secret| name == *secret) || values.iter().any(repeats) {
+            command.env_remove(name);
+        }
     }
 }
 

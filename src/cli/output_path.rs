@@ -1,6 +1,10 @@
 //! The path of an output file that the user names.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
 
 use super::exit::UsageError;
 use super::whole_file::folder_of;
@@ -48,6 +52,32 @@ pub fn place(config_path: &Path, config: &Config, file: &Path) -> Result<PathBuf
         ));
     }
     Ok(place)
+}
+
+/// The number of first bytes that identify the kind of a file.
+const HEAD_BYTES: u64 = 1_024;
+
+/// Refuses to replace an existing file, unless it is empty or of the verb's own kind, as its
+/// first bytes show. `file` is the path that the user named.
+pub fn refuse_to_replace(
+    file: &Path,
+    place: &Path,
+    kind: &str,
+    is_own: impl FnOnce(&[u8]) -> bool,
+) -> anyhow::Result<()> {
+    if !place.exists() {
+        return Ok(());
+    }
+    let shown = file.display();
+    let mut head = Vec::new();
+    let opened = File::open(place);
+    let read = opened.and_then(|opened| opened.take(HEAD_BYTES).read_to_end(&mut head));
+    read.with_context(|| format!("reading {shown}"))?;
+    if head.is_empty() || is_own(&head) {
+        return Ok(());
+    }
+    let why = format!("{shown} exists and was not written by a {kind}; name another file");
+    Err(UsageError(why).into())
 }
 
 /// Resolves links in a path. The file itself may be missing, but its folder must exist.

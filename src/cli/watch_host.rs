@@ -99,14 +99,19 @@ impl DaemonHost for WatchHost<'_> {
         self
     }
 
-    fn notify(&self, alert: &Alert, lines: &[AlertLine]) -> Result<(), ReportError> {
+    fn notify(
+        &self,
+        config: &Config,
+        alert: &Alert,
+        lines: &[AlertLine],
+    ) -> Result<(), ReportError> {
         self.pulse.beat();
         let format = if self.output.json {
             PrintFormat::JsonLines
         } else {
             PrintFormat::Text
         };
-        notify(alert, lines, format, &self.stop)
+        notify(config, alert, lines, format, &self.stop)
     }
 
     fn conditions(&self, config: &Config, mirror: &mut Mirror) -> anyhow::Result<Vec<String>> {

@@ -100,6 +100,21 @@ impl Feed {
         parts.join(" & ")
     }
 
+    /// Returns the names of the environment variables with secrets.
+    pub fn secret_variables(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = match &self.token {
+            TokenSource::Env(name) => vec![name],
+            TokenSource::Command(_) => Vec::new(),
+            TokenSource::OAuth(oauth) => oauth.secret_variables(),
+        };
+        let parameters = self.headers.iter().chain(&self.query);
+        names.extend(parameters.filter_map(|parameter| match &parameter.value {
+            ParameterValue::Env(name) => Some(name.as_str()),
+            ParameterValue::Text(_) => None,
+        }));
+        names
+    }
+
     /// Returns the configured rate limits, each with its period.
     pub fn limits(&self) -> Vec<(NonZeroU32, Duration)> {
         let limits = [

@@ -28,6 +28,21 @@ pub struct OAuth {
     pub scope: Option<String>,
 }
 
+impl OAuth {
+    /// Returns the names of the environment variables with secrets.
+    pub(super) fn secret_variables(&self) -> Vec<&str> {
+        let client = self.client.as_ref();
+        let mut names: Vec<&str> = client
+            .map(|client| &*client.secret_env)
+            .into_iter()
+            .collect();
+        if let Grant::Password { password_env, .. } = &self.grant {
+            names.push(password_env);
+        }
+        names
+    }
+}
+
 /// The kind of an OAuth 2.0 grant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Grant {

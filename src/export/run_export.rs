@@ -49,11 +49,8 @@ pub fn export(
     let run = ExportRun::new(mirror, settings)?;
     let mut exported = Exported::default();
     if run.is_due(mirror)? {
-        mirror.take_lease(Lease::Export)?;
-        let result = export_all(&run, mirror, step);
-        let released = mirror.release_lease(Lease::Export);
-        exported.tables = result?;
-        released?;
+        let _lease = Lease::Export.take(mirror.path())?;
+        exported.tables = export_all(&run, mirror, step)?;
         exported.run_id = Some(run.id);
     }
     exported.misfits = mirror.count_misfits()?;

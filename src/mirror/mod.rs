@@ -41,8 +41,8 @@ pub use photos::{
     Backlog, FetchedFile, FileRow, HeldFile, InterruptedDownload, Photo, WantedPhotos,
 };
 pub use process::{
-    CorruptCopy, Lease, LeaseHolder, LeaseTaken, RequestLedger, is_corrupt, is_disk_error,
-    is_permission_error, is_same_file,
+    CorruptCopy, HeldLease, Lease, LeaseHolder, LeaseTaken, NoLocks, RequestLedger, is_corrupt,
+    is_disk_error, is_permission_error, is_same_file,
 };
 pub use rows::{
     DeletedReason, HeldRecord, KeyDifferences, LiveRange, OpenReject, RangedRows, RowReader, Rows,

@@ -196,6 +196,7 @@ impl Mirror {
             path: path.to_owned(),
             logged: Default::default(),
             truncated_at: None,
+            lease: None,
         }
     }
 }

@@ -3,7 +3,16 @@
 use std::path::{Path, PathBuf};
 
 /// The suffixes of the database file and of the files that belong to it.
-pub const DATABASE_SUFFIXES: [&str; 5] = ["", "-wal", "-shm", "-journal", "-requests"];
+pub const DATABASE_SUFFIXES: [&str; 8] = [
+    "",
+    "-wal",
+    "-shm",
+    "-journal",
+    "-requests",
+    "-sync-lock",
+    "-watch-lock",
+    "-export-lock",
+];
 
 /// Returns the path of a file that belongs to the database: `mirror.db-wal` for `-wal`.
 pub fn with_suffix(database: &Path, suffix: &str) -> PathBuf {

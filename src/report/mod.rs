@@ -31,7 +31,7 @@ pub use market::{
 };
 pub use metrics::metrics;
 pub use omission::Omission;
-pub use page::page;
+pub use page::{is_page, page};
 pub use performance::{DurationDay, Failure, JobPerformance, LagDay, Performance, ProvenResource};
 pub use problem::{Problem, unsettled};
 pub use resource_status::ResourceStatus;

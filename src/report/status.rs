@@ -119,10 +119,10 @@ pub fn status(
         resources.push(resource_status(mirror, resource, now)?);
     }
     let ledger = mirror.request_ledger()?;
-    let watching = mirror.lease_holder(Lease::Watch)?;
+    let watching = Lease::Watch.holder(database);
     let mut runs = mirror.last_runs()?;
     runs.extend(last_export(mirror)?);
-    let syncing = mirror.lease_holder(Lease::Sync)?;
+    let syncing = Lease::Sync.holder(database);
     let problems = unsettled(&mirror.last_ended_runs()?);
     let jobs = jobs(config, &runs, &problems, watching.is_some().then_some(now));
     let media_folder = sync::inspect_media_folder(config, mirror)?;

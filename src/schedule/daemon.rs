@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::{DaemonHost, EndedJob, JobOutcome, ScheduledJob, Timetable};
 use crate::config::{Alert, Config, When};
 use crate::feed::{Feed, FeedError};
-use crate::mirror::{Lease, LeaseTaken, Mirror, WantedPhotos};
+use crate::mirror::{HeldLease, Lease, LeaseTaken, Mirror, WantedPhotos};
 use crate::stop::Stop;
 #[cfg(feature = "export")]
 use crate::sync::ExportCounts;
@@ -28,11 +28,11 @@ pub struct Daemon<'h> {
     config: Config,
     feed: Option<Arc<Feed>>,
     timetable: Timetable,
+    lease: HeldLease,
 }
 
 impl<'h> Daemon<'h> {
-    /// Creates a daemon and takes the watch lease of the mirror, which
-    /// [`Daemon::run`] releases at its end.
+    /// Creates a daemon and takes the watch lease of the mirror.
     ///
     /// # Errors
     /// [`LeaseTaken`] if another daemon watches this mirror; or if the mirror cannot be
@@ -44,7 +44,7 @@ impl<'h> Daemon<'h> {
         stop: Stop,
         reloads: watch::Receiver<u64>,
     ) -> anyhow::Result<Daemon<'h>> {
-        let timetable = sync::naming_database(&config, take_lease_and_plan(&config))?;
+        let (lease, timetable) = sync::naming_database(&config, take_lease_and_plan(&config))?;
 
         Ok(Daemon {
             host,
@@ -53,6 +53,7 @@ impl<'h> Daemon<'h> {
             config,
             feed: Some(feed),
             timetable,
+            lease,
         })
     }
 
@@ -82,16 +83,7 @@ impl<'h> Daemon<'h> {
             }
         }
 
-        self.release_watch();
         Ok(())
-    }
-
-    /// Releases the watch lease. If that fails, the next daemon finds that the process
-    /// of the lease has ended, and takes it.
-    fn release_watch(&self) {
-        if let Ok(mut mirror) = Mirror::open(&self.config.mirror.database) {
-            let _ = mirror.release_lease(Lease::Watch);
-        }
     }
 
     /// Waits until this time, but at most [`CLOCK_INTERVAL`].
@@ -118,17 +110,13 @@ impl<'h> Daemon<'h> {
     }
 
     fn replace_config(&mut self, config: Config) -> anyhow::Result<()> {
-        let is_same_mirror = config.mirror.database == self.config.mirror.database;
-        let timetable = if is_same_mirror {
-            Mirror::open(&config.mirror.database)
-                .and_then(|mut mirror| timetable(&config, &mut mirror))
+        if config.mirror.database == self.config.mirror.database {
+            let timetable = Mirror::open(&config.mirror.database)
+                .and_then(|mut mirror| timetable(&config, &mut mirror));
+            self.timetable = sync::naming_database(&config, timetable)?;
         } else {
-            take_lease_and_plan(&config)
-        };
-        self.timetable = sync::naming_database(&config, timetable)?;
-
-        if !is_same_mirror {
-            self.release_watch();
+            let planned = sync::naming_database(&config, take_lease_and_plan(&config));
+            (self.lease, self.timetable) = planned?;
         }
         self.config = config;
         // The new configuration may name another token.
@@ -181,12 +169,7 @@ impl<'h> Daemon<'h> {
             progress: self.host.progress(),
             allow_deletes: 0,
         };
-        let result = self.run_job(&context, &mut mirror, job);
-
-        let released = mirror.release_lease(Lease::Sync);
-        let report = result?;
-        released?;
-        Ok(report)
+        self.run_job(&context, &mut mirror, job)
     }
 
     /// Exports the mirror. That needs neither the feed nor the lease of syncs.
@@ -273,7 +256,7 @@ struct Notifying<'h> {
 
 impl AlertHost for Notifying<'_> {
     fn report(&mut self, alert: &Alert, lines: &[AlertLine]) -> Result<(), ReportError> {
-        self.host.notify(alert, lines)
+        self.host.notify(self.config, alert, lines)
     }
 
     fn conditions(&mut self, mirror: &mut Mirror) -> anyhow::Result<Vec<String>> {
@@ -282,10 +265,10 @@ impl AlertHost for Notifying<'_> {
 }
 
 /// Takes the watch lease and plans the jobs of the mirror.
-fn take_lease_and_plan(config: &Config) -> anyhow::Result<Timetable> {
+fn take_lease_and_plan(config: &Config) -> anyhow::Result<(HeldLease, Timetable)> {
     let mut mirror = Mirror::open(&config.mirror.database)?;
-    mirror.take_lease(Lease::Watch)?;
-    timetable(config, &mut mirror)
+    let lease = Lease::Watch.take(&config.mirror.database)?;
+    Ok((lease, timetable(config, &mut mirror)?))
 }
 
 /// Returns when the jobs are due, counted from their last starts. If a resource has

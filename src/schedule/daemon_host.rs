@@ -57,7 +57,12 @@ pub trait DaemonHost {
     ///
     /// # Errors
     /// If that failed. The same lines are then passed on again.
-    fn notify(&self, alert: &Alert, lines: &[AlertLine]) -> Result<(), ReportError>;
+    fn notify(
+        &self,
+        config: &Config,
+        alert: &Alert,
+        lines: &[AlertLine],
+    ) -> Result<(), ReportError>;
 
     /// Returns the conditions of the mirror that need attention.
     ///

@@ -94,6 +94,13 @@ pub fn find_media_folder(config: &Config) -> MediaFolder {
             ));
         }
     }
+    let export = &config.export.dir;
+    if dir.encloses(export).map_err(unopened)? {
+        return Err(UnusableFolder::of(
+            config,
+            FolderProblem::Shared(export.clone()),
+        ));
+    }
     Ok(Some(dir))
 }
 

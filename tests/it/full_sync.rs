@@ -20,7 +20,7 @@ fn a_full_sync_equals_the_feed_field_by_field_in_all_eight_resources() {
     assert_mirror_equals_feed(&db, &feed, &ALL);
     assert_eq!(number(&db, "SELECT count(*) FROM changes"), 0);
     assert_eq!(number(&db, "SELECT count(*) FROM rejects"), 0);
-    for left in ["_leases", "_sweep_seen", "_sweep_missing"] {
+    for left in ["_sweep_seen", "_sweep_missing"] {
         assert_eq!(
             number(&db, &format!("SELECT count(*) FROM {left}")),
             0,

@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use mlsmirror::config::Config;
 use mlsmirror::feed::{Credentials, Feed, Token};
-use mlsmirror::mirror::Lease;
 use mlsmirror::resource::Resource;
 use mlsmirror::stop::Stop;
 use mlsmirror::sync::{self, Context, Ending, Unwatched};
@@ -480,7 +479,6 @@ impl Market {
             "deletions" => sync::deletions(&context, &mut mirror, &resources),
             _ => sync::up_to_date(&context, &mut mirror, &resources),
         };
-        mirror.release_lease(Lease::Sync).unwrap();
         done.unwrap().ending
     }
 }

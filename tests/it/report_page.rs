@@ -194,7 +194,18 @@ fn the_file_is_replaced_whole_or_left_alone() {
         names.retain(|name| !name.starts_with("mirror.db-"));
         names
     };
-    std::fs::write(folder.join("report.html"), "before").unwrap();
+    for foreign in [
+        "before",
+        "<!DOCTYPE html><title>mine</title>",
+        "SQLite format 3\0",
+    ] {
+        std::fs::write(folder.join("report.html"), foreign).unwrap();
+        let ended = mirror.run(&["report", "--html", "report.html"]);
+        ended.says(2, &["report.html exists and was not written by a report"]);
+        let kept = std::fs::read_to_string(folder.join("report.html")).unwrap();
+        assert_eq!(kept, foreign);
+    }
+    std::fs::write(folder.join("report.html"), "").unwrap();
     let before = entries();
     assert!(page(&mirror, &[]).text.starts_with("<!DOCTYPE html>"));
     assert_eq!(entries(), before);
@@ -229,7 +240,7 @@ fn the_file_is_replaced_whole_or_left_alone() {
     #[cfg(unix)]
     {
         std::os::unix::fs::symlink("report.html", folder.join("link.html")).unwrap();
-        std::fs::write(folder.join("report.html"), "before").unwrap();
+        std::fs::write(folder.join("report.html"), "").unwrap();
         mirror.run(&["report", "--html", "link.html"]).says(0, &[]);
         let link = std::fs::symlink_metadata(folder.join("link.html")).unwrap();
         assert!(link.is_symlink());

@@ -101,3 +101,146 @@ fn a_token_that_is_refused_or_unfit_is_not_shown_either() {
     assert_eq!(ended.code, Some(2), "{ended}");
     assert_hidden(&mirror, &ended);
 }
+
+/// Returns a token in spellings that a server may repeat it in, each as it must not show.
+fn spellings() -> Vec<String> {
+    let each = |write: &dyn Fn(u8) -> String| TOKEN.bytes().map(write).collect::<String>();
+    vec![
+        TOKEN[..13].to_owned(),
+        TOKEN.to_ascii_uppercase(),
+        each(&|byte| format!("%{byte:02X}")),
+        each(&|byte| format!("\\u{byte:04x}")),
+        each(&|byte| format!("{byte:02x}")),
+        // base64 of "Bearer " and the token, and of the token alone.
+        "QmVhcmVyIHRvazNuLXRoYXQtbXVzdC1uZXZlci1zaG93".to_owned(),
+        "dG9rM24tdGhhdC1tdXN0LW5ldmVyLXNob3c".to_owned(),
+    ]
+}
+
+#[test]
+fn no_spelling_of_the_token_and_no_part_of_it_is_shown() {
+    for spelling in spellings() {
+        let json = serde_json::json!({ "error": { "message": format!("<{spelling}> is bad") } });
+        let answers = [
+            ("400 Bad Request", "", json.to_string(), 1),
+            ("200 OK", "", format!("<{spelling}></{spelling}>"), 1),
+            ("200 OK", "", format!("<!{spelling}>"), 1),
+            (
+                "302 Found",
+                &*format!("Location: http://{}.example:9/\r\n", &spelling[..13]),
+                String::new(),
+                1,
+            ),
+        ];
+        for (status, header, body, code) in answers {
+            let answer = format!(
+                "HTTP/1.1 {status}\r\nConnection: close\r\n{header}Content-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            let mirror = Mirror::at(&server(answer), |_| {});
+            let ended = mirror.run(&["-vv", "--json", "sync"]);
+            assert_eq!(ended.code, Some(code), "{status} {body}: {ended}");
+            // Part of it would be of use, too.
+            assert_secret_hidden(&mirror, &ended, &spelling[..13]);
+        }
+    }
+}
+
+#[test]
+fn a_record_or_a_link_that_repeats_the_token_is_stored_without_it() {
+    let feed = feed(60);
+    let proxy = Proxy::of(&feed, |answer| {
+        if answer.is_of("Property") && answer.body["value"].is_array() {
+            for record in answer.records() {
+                record["PublicRemarks"] = format!("seen with {TOKEN}").into();
+            }
+        }
+    });
+    let mirror = Mirror::at(&proxy.base_url, |_| {});
+    let ended = mirror.run(&["-vv", "sync"]);
+    assert_eq!(ended.code, Some(0), "{ended}");
+    assert_hidden(&mirror, &ended);
+    let db = mirror.open();
+    assert_eq!(
+        text(&db, "SELECT DISTINCT \"PublicRemarks\" FROM listings"),
+        "seen with …"
+    );
+    // The next syncs find no change.
+    mirror.sync_ends(0, &["full"]);
+    assert_eq!(number(&db, "SELECT count(*) FROM changes"), 0);
+    assert_eq!(mirror.run(&["verify"]).code, Some(0));
+}
+
+#[test]
+fn the_programs_get_an_environment_without_the_secrets() {
+    let feed = feed(20);
+    let mirror = Mirror::with(&feed, |settings| {
+        settings.sync = "\n[monitor]\ntransitions = [\"Active>Pending\"]\n\
+                         command = [\"sh\", \"-c\", \"env > env.txt; cat > /dev/null\"]\n"
+            .to_owned();
+    });
+    let key = feed.listing_keys()[0].to_string();
+    let status = |status: &str| {
+        feed.advance(chrono::Duration::minutes(5));
+        let fields = fields(serde_json::json!({ "StandardStatus": status }));
+        feed.edit("Property", &key, fields).unwrap();
+    };
+    status("Active");
+    mirror.sync();
+    mirror.sync_ends(0, &["monitor"]);
+    status("Pending");
+    let copied = |command: &mut std::process::Command| {
+        command
+            .env("COPY", format!("Bearer {TOKEN}"))
+            .env("MINE", "kept");
+    };
+    let ended = mirror.start_with(&["sync", "monitor"], copied).wait();
+    assert_eq!(ended.code, Some(0), "{ended}");
+    let environment = std::fs::read_to_string(mirror.folder.path().join("env.txt")).unwrap();
+    assert!(environment.contains("MINE=kept"), "{environment}");
+    assert!(environment.contains("PATH="), "{environment}");
+    for hidden in [TOKEN, "WFRMLS_BEARER_TOKEN", "COPY="] {
+        // Another profile's variable has the token's value, too.
+        assert!(!environment.contains(hidden), "{hidden}: {environment}");
+    }
+}
+
+#[test]
+fn the_program_for_the_token_gets_no_other_secret_and_is_bounded() {
+    let feed = feed(20);
+    let run = |script: &str| {
+        let mut mirror = Mirror::with(&feed, |settings| {
+            settings.set("token_command", format!("{:?}", ["sh", "-c", script]));
+            settings.set("headers.x-api-key", "{ env = \"API_KEY\" }");
+        });
+        mirror.token = None;
+        let with_key = |command: &mut std::process::Command| {
+            command
+                .env("API_KEY", "an-api-key-of-mine")
+                .env("MINE", TOKEN);
+        };
+        mirror.start_with(&["sync"], with_key).wait()
+    };
+    let ended = run("test -z \"$API_KEY\" && echo $MINE");
+    assert_eq!(ended.code, Some(0), "{ended}");
+    run("while :; do echo aaaaaaaaaaaaaaaa; done")
+        .says(2, &["feed.token_command", "printed more than 65536 bytes"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_crash_leaves_no_core_dump() {
+    let feed = feed(60);
+    feed.fault(FaultRule::always(Fault::Stall));
+    let mirror = Mirror::of(&feed);
+    let running = mirror.start(&["sync"]);
+    wait_until("it sends a request", || feed.request_count() > 0);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", running.id())).unwrap();
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"));
+    let core: Vec<&str> = core.unwrap().split_whitespace().collect();
+    assert_eq!(core[4..6], ["0", "0"], "{limits}");
+    running.signal("KILL");
+    running.wait();
+}

@@ -173,7 +173,7 @@ fn asked_to_stop_it_ends_the_page_in_hand_and_exits_0_within_10_seconds() {
         let db = mirror.open();
         let last = "SELECT status FROM sync_runs WHERE resource = 'Property'";
         assert_eq!(text(&db, last), "interrupted");
-        assert_eq!(number(&db, "SELECT count(*) FROM _leases"), 0);
+        assert!(mirror.lease("sync").or(mirror.lease("watch")).is_none());
         feed.clear_faults();
         mirror.sync();
         assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
@@ -252,12 +252,7 @@ fn one_daemon_runs_per_mirror_and_a_manual_sync_runs_between_its_jobs() {
     let id = running.id().to_string();
     let second = mirror.run(&["watch"]);
     second.says(4, &[&format!("process {id} "), "is watching this mirror"]);
-    wait_until("no job runs", || {
-        number(
-            &mirror.open(),
-            "SELECT count(*) FROM _leases WHERE name = 'sync'",
-        ) == 0
-    });
+    wait_until("no job runs", || mirror.lease("sync").is_none());
     mirror.sync();
     let status = mirror.run(&["status"]);
     assert!(
@@ -268,22 +263,15 @@ fn one_daemon_runs_per_mirror_and_a_manual_sync_runs_between_its_jobs() {
 
     // A killed daemon does not block the next one.
     let running = mirror.start(&["watch"]);
-    wait_until("it watches", || {
-        number(
-            &mirror.open(),
-            "SELECT count(*) FROM _leases WHERE name = 'watch'",
-        ) == 1
-    });
+    wait_until("it watches", || mirror.lease("watch").is_some());
     running.signal("KILL");
     running.wait();
     let status = mirror.run(&["status"]);
     assert!(status.stdout.contains("not watched"), "{status}");
     let running = mirror.start(&["watch"]);
     wait_until("another one watches", || {
-        text(
-            &mirror.open(),
-            "SELECT pid FROM _leases WHERE name = 'watch'",
-        ) == running.id().to_string()
+        let holder = mirror.lease("watch");
+        holder.is_some_and(|holder| holder["pid"] == running.id())
     });
     stop(running, "TERM");
 }

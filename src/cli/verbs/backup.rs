@@ -1,8 +1,7 @@
 //! `backup`: copies the database to a file that appears complete or not at all.
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::{IsTerminal, Read};
+use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -15,7 +14,7 @@ use crate::cli::display_text::bytes;
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::options::BackupOptions;
 use crate::cli::output::Output;
-use crate::cli::output_path::place;
+use crate::cli::output_path::{place, refuse_to_replace};
 use crate::cli::session::{config_path, configuration};
 use crate::cli::signals::listen_for_signals;
 use crate::mirror::{Mirror, with_suffix};
@@ -33,7 +32,8 @@ pub fn run(arguments: &Arguments, wanted: &BackupOptions, output: &Output) -> an
     let config = configuration(arguments, output)?;
     let mut mirror = Mirror::open_to_read(&config.mirror.database)?;
     let place = place(&config_path(arguments), &config, &wanted.file)?;
-    refuse_to_replace(&wanted.file, &place)?;
+    refuse_to_replace(&wanted.file, &place, "backup", Mirror::is_backup_header)?;
+    refuse_open_database(&wanted.file, &place)?;
     let (stopper, stop) = stop::channel();
     listen_for_signals(stopper, None)?;
     let bar = bar(output);
@@ -83,13 +83,9 @@ fn bar(output: &Output) -> ProgressBar {
     bar
 }
 
-/// Refuses to replace a file that is not an earlier copy, or that a program has open.
-fn refuse_to_replace(file: &Path, place: &Path) -> anyhow::Result<()> {
+/// Refuses to replace a file that a program has open.
+fn refuse_open_database(file: &Path, place: &Path) -> anyhow::Result<()> {
     let shown = file.display();
-    if place.exists() && !may_be_replaced(place)? {
-        let why = format!("{shown} exists and was not written by a backup; name another file");
-        return Err(UsageError(why).into());
-    }
     for suffix in ["-wal", "-journal"] {
         let log = with_suffix(place, suffix);
         if std::fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
@@ -101,13 +97,4 @@ fn refuse_to_replace(file: &Path, place: &Path) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Returns whether a file is empty or an earlier copy.
-fn may_be_replaced(file: &Path) -> anyhow::Result<bool> {
-    let mut header = Vec::new();
-    let opened = File::open(file);
-    let read = opened.and_then(|opened| opened.take(100).read_to_end(&mut header));
-    read.with_context(|| format!("reading {}", file.display()))?;
-    Ok(header.is_empty() || Mirror::is_backup_header(&header))
 }

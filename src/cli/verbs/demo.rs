@@ -16,7 +16,7 @@ use crate::cli::progress_display::ProgressDisplay;
 use crate::cli::session::Session;
 use crate::config::Config;
 use crate::feed::{Credentials, Token};
-use crate::mirror::{ChangeCount, Lease, Mirror, RunSummary};
+use crate::mirror::{ChangeCount, Mirror, RunSummary};
 use crate::resource::Resource;
 use crate::sync::{self, Ending};
 use simulator::{Moved, Options, Simulator};
@@ -69,7 +69,7 @@ pub fn run(wanted: &DemoOptions, output: &Output) -> anyhow::Result<Exit> {
         let what = change(&row, CHANGE_WIDTH);
         say(&format!("   listing {}: {what}\n", row.record_key))?;
     }
-    mirror.release_lease(Lease::Sync)?;
+    drop(mirror);
 
     say(&format!(
         "\nDone in {}. The simulated feed has stopped. The mirror is {}. Try:\n\n",

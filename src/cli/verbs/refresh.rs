@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use super::sync::release_lease;
 use crate::cli::arguments::Arguments;
 use crate::cli::display_text::counted;
 use crate::cli::exit::{Exit, UsageError};
@@ -55,7 +54,6 @@ pub fn run(
         &keys,
         wanted.workers.into(),
     );
-    release_lease(&mut mirror);
     let (report, refreshed) = sync::naming_database(&session.config, done)?;
     let exit = Exit::from(&report.ending);
     let failed = refreshed.failed.iter();

@@ -13,7 +13,7 @@ use crate::cli::exit::Exit;
 use crate::cli::local_times::LocalTimes;
 use crate::cli::options::ReportOptions;
 use crate::cli::output::Output;
-use crate::cli::output_path::place;
+use crate::cli::output_path::{place, refuse_to_replace};
 use crate::cli::session::{config_path, configuration};
 use crate::cli::whole_file::{Existing, write_whole};
 use crate::mirror::Mirror;
@@ -33,6 +33,9 @@ pub fn run(arguments: &Arguments, wanted: &ReportOptions, output: &Output) -> an
     let html = wanted.html.as_deref();
     let place = html.map(|file| place(&config_path(arguments), &config, file));
     let place = place.transpose()?;
+    if let Some((file, place)) = html.zip(place.as_deref()) {
+        refuse_to_replace(file, place, "report", report::is_page)?;
+    }
     let mut mirror = Mirror::open_to_read(&config.mirror.database)?;
     let since = wanted.since.stored(LocalTimes::of(&config));
     let report = report::report(&config, &mut mirror, &since, Utc::now())?;

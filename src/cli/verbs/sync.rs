@@ -21,7 +21,7 @@ use crate::cli::progress_display::ProgressDisplay;
 use crate::cli::session::{Session, configuration};
 use crate::config::{Alert, MONITOR};
 use crate::mirror::{
-    Job, Lease, Mirror, MirrorProblem, NotAMirror, Purged, RunStatus, RunSummary, WantedPhotos,
+    Job, Mirror, MirrorProblem, NotAMirror, Purged, RunStatus, RunSummary, WantedPhotos,
 };
 use crate::resource::Resource;
 use crate::sync::{
@@ -103,7 +103,7 @@ pub fn run(arguments: &Arguments, wanted: &SyncOptions, output: &Output) -> anyh
         sync::check_alerts(&session.config, &mut mirror)?;
     }
     let done = do_job(&context, &mut mirror, wanted, &resources, output);
-    release_lease(&mut mirror);
+    drop(mirror);
     let done = sync::naming_database(&session.config, done)?;
     print_result(&done, &session.config.mirror.database, output)
 }
@@ -168,19 +168,11 @@ impl AlertHost for AlertPrinter<'_> {
         } else {
             PrintFormat::Text
         };
-        notify(alert, lines, format, self.context.stop)
+        notify(self.context.config, alert, lines, format, self.context.stop)
     }
 
     fn conditions(&mut self, mirror: &mut Mirror) -> anyhow::Result<Vec<String>> {
         current_conditions(self.context.config, mirror)
-    }
-}
-
-/// Releases the sync lease. If that fails, the next process finds that the holder has
-/// ended, and takes the lease.
-pub fn release_lease(mirror: &mut Mirror) {
-    if let Err(error) = mirror.release_lease(Lease::Sync) {
-        tracing::warn!(%error, "the sync lease could not be released");
     }
 }
 

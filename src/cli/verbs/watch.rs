@@ -32,11 +32,11 @@ pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     let pulse = Arc::new(Pulse::default());
     let host = WatchHost::new(arguments, output, stop.clone(), pulse.clone());
     let feed = host.connect(&config, &stop)?;
+    let daemon = Daemon::new(&host, config.clone(), feed, stop, reloads)?;
     if let Some(address) = config.watch.metrics {
-        serve_metrics(address, config.clone(), pulse.clone())?;
+        serve_metrics(address, config, pulse.clone())?;
     }
 
-    let daemon = Daemon::new(&host, config, feed, stop, reloads)?;
     notify_watchdog(pulse);
     daemon.run()?;
 

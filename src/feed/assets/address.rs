@@ -104,6 +104,34 @@ impl AddressFilter {
         })
     }
 
+    /// Checks the addresses of a host name if there is a proxy, which looks up names itself.
+    /// A name that only the proxy knows is left to it.
+    pub async fn check_behind_proxy(&self, url: &Url) -> Result<(), PrivateAddress> {
+        let Some(Host::Domain(host)) = url.host().filter(|_| !self.proxies.is_empty()) else {
+            return Ok(());
+        };
+        let found = tokio::net::lookup_host((host, 0)).await;
+        let found: Vec<SocketAddr> = found.map(Iterator::collect).unwrap_or_default();
+        self.allowed(host, found).map(|_| ())
+    }
+
+    /// Returns the allowed ones of a host's addresses, or an error if it has only others.
+    fn allowed(
+        &self,
+        host: &str,
+        mut found: Vec<SocketAddr>,
+    ) -> Result<Vec<SocketAddr>, PrivateAddress> {
+        let first = found.first().copied();
+        found.retain(|address| self.allows(address.ip()));
+        match first {
+            Some(refused) if found.is_empty() => Err(PrivateAddress {
+                host: host.to_owned(),
+                address: refused.ip(),
+            }),
+            _ => Ok(found),
+        }
+    }
+
     fn allows(&self, address: IpAddr) -> bool {
         match network(address) {
             Network::Public => true,
@@ -118,21 +146,14 @@ impl Resolve for AddressFilter {
         let filter = self.clone();
         Box::pin(async move {
             let host = name.as_str().to_owned();
+            let found = tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
             let is_proxy = filter.proxies.contains(&host);
-            let found: Vec<SocketAddr> =
-                tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
-            let allowed: Vec<SocketAddr> = found
-                .iter()
-                .copied()
-                .filter(|address| is_proxy || filter.allows(address.ip()))
-                .collect();
-            match (allowed.is_empty(), found.first()) {
-                (true, Some(refused)) => {
-                    let address = refused.ip();
-                    Err(PrivateAddress { host, address }.into())
-                }
-                _ => Ok(Box::new(allowed.into_iter()) as Addrs),
-            }
+            let allowed = if is_proxy {
+                found
+            } else {
+                filter.allowed(&host, found)?
+            };
+            Ok(Box::new(allowed.into_iter()) as Addrs)
         })
     }
 }

@@ -130,14 +130,15 @@ impl Assets {
         let Some(runtime) = &self.runtime else {
             return Err(AssetError::HostDown(host));
         };
-        runtime.block_on(async {
+        let result = runtime.block_on(async {
             tokio::select! {
                 // A signal takes precedence over the request.
                 biased;
                 signal = self.stop.wait() => Err(AssetError::Interrupted(signal)),
                 result = self.follow(url, known, receiver) => result,
             }
-        })
+        });
+        result.map_err(|error| error.without_secrets(&self.feed))
     }
 
     /// Requests a file and follows redirects.
@@ -149,6 +150,8 @@ impl Assets {
     ) -> Result<Asset, AssetError> {
         for _ in 0..=REDIRECTS_MAX {
             check_url(&url, &self.filter).map_err(AssetError::Refused)?;
+            let checked = self.filter.check_behind_proxy(&url).await;
+            checked.map_err(|error| AssetError::Refused(error.to_string()))?;
             let host = host_of(&url);
             let result = self.request(&url, &host, known, receiver).await;
             self.hosts.record(&host, result.as_ref().err());
@@ -210,7 +213,8 @@ impl Assets {
             request = request.header(CACHE_CONTROL, "no-cache");
         }
         self.meter.request();
-        tracing::debug!(host, path = without_signature(url.path()), "GET");
+        let path = || self.feed.redact(&without_signature(url.path()));
+        tracing::debug!(host, path = path(), "GET");
         let response = self.send(request).await?;
         let status = response.status();
         match status {
@@ -270,7 +274,7 @@ impl Assets {
         if let Some(limit) = announced.and_then(is_over) {
             return Err(AssetError::TooLarge(limit));
         }
-        let text = |name| header(response.headers(), name).map(str::to_owned);
+        let text = |name| header(response.headers(), name).map(|text| self.feed.redact(text));
         let validators = Validators {
             etag: text(ETAG.as_str()),
             last_modified: text(LAST_MODIFIED.as_str()),

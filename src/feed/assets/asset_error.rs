@@ -3,7 +3,7 @@
 use std::io;
 use std::num::NonZeroU64;
 
-use crate::feed::http::FeedError;
+use crate::feed::http::{Client, FeedError};
 use crate::stop::Signal;
 
 /// Why the receiver of a body rejects it.
@@ -21,6 +21,19 @@ pub enum RejectedDownload {
 }
 
 impl AssetError {
+    /// Removes secrets that the host may have repeated.
+    pub(super) fn without_secrets(mut self, feed: &Client) -> AssetError {
+        if let AssetError::Refused(text)
+        | AssetError::Unavailable(text)
+        | AssetError::NotAnImage(text)
+        | AssetError::HostDown(text)
+        | AssetError::AskedToWait { host: text, .. } = &mut self
+        {
+            *text = feed.redact(text);
+        }
+        self
+    }
+
     /// Returns the error for a photo whose request needs the feed, which gave this error.
     pub(in crate::feed) fn of_feed(error: FeedError) -> AssetError {
         match error {

@@ -52,8 +52,8 @@ pub struct Client {
     /// The headers and the query parameters that every request carries.
     headers: HeaderMap,
     query: Vec<(String, String)>,
-    /// The secrets other than the token.
-    secrets: Secrets,
+    /// All secrets, including the tokens that requests have used.
+    secrets: Mutex<Arc<Secrets>>,
     /// The identifier of the account.
     account: String,
     base: Url,
@@ -117,7 +117,7 @@ impl Client {
             token: CurrentToken::new(credentials.issuer, token_requests),
             headers: credentials.headers,
             query: credentials.query,
-            secrets: credentials.secrets,
+            secrets: Mutex::new(Arc::new(credentials.secrets)),
             base: settings.base_url.clone(),
             filter: settings.filter.as_deref().map(FixedFilter::new),
             timeout: settings.timeout,
@@ -183,23 +183,32 @@ impl Client {
         if url.origin() == self.base.origin() {
             Ok(url)
         } else {
-            Err(FeedError::OtherOrigin(url.origin().ascii_serialization()))
+            let origin = url.origin().ascii_serialization();
+            Err(FeedError::OtherOrigin(self.redact(&origin)))
         }
     }
 
     /// Returns a link of the feed without credentials. [`Client::get`] adds the configured
     /// ones to each request.
     pub fn without_secrets(&self, link: &str) -> String {
-        self.secrets().without_secrets(link)
+        let secrets = self.secrets();
+        let link = secrets.redact_body(link.as_bytes().to_vec());
+        secrets.without_secrets(&String::from_utf8_lossy(&link))
     }
 
-    /// Returns all secrets, including the token that requests use now.
-    fn secrets(&self) -> Secrets {
-        let mut secrets = self.secrets.clone();
-        if let Some(token) = self.token.known() {
-            secrets.add(token.secret());
+    /// Removes all secrets from text of a server.
+    pub fn redact(&self, text: &str) -> String {
+        self.secrets().redact(text)
+    }
+
+    fn secrets(&self) -> Arc<Secrets> {
+        let mut secrets = locked(&self.secrets);
+        if let Some(token) = self.token.known()
+            && !secrets.contains(token.secret())
+        {
+            Arc::make_mut(&mut secrets).add(token.secret());
         }
-        secrets
+        secrets.clone()
     }
 
     /// Returns the traffic up to now.
@@ -328,10 +337,11 @@ impl Client {
             let slot = self.slots.acquire().await;
             let _slot = slot.map_err(|error| Failure::temporary(error.to_string()))?;
             self.wait_for_budget().await?;
-            self.receive(url, options).await?
+            self.receive(url, options).await
         };
         // The next request can use the slot while this body is decoded.
-        Ok(decode(&received)?)
+        let decoded = received.and_then(|received| Ok(decode(&received)?));
+        decoded.map_err(|failure| failure.without_secrets(&self.secrets()))
     }
 
     /// Waits until the rate budget has a request left, and takes it.
@@ -461,7 +471,7 @@ impl Client {
         if body.starts_with(BYTE_ORDER_MARK) {
             body.drain(..BYTE_ORDER_MARK.len());
         }
-        Ok(body)
+        Ok(self.secrets().redact_body(body))
     }
 
     /// Returns what the body of an error means, and the server's message as one line.
@@ -470,7 +480,7 @@ impl Client {
         let body = self.body(response, ERROR_LIMIT_BYTES).await;
         let body = body.unwrap_or_default();
         let (meaning, message) = read_error(status, &headers, &body);
-        (meaning, one_line(&self.secrets().redact(&message)))
+        (meaning, one_line(&self.redact(&message)))
     }
 
     /// Reads the feed's time and its counts of requests.

@@ -10,6 +10,7 @@ use url::Origin;
 use super::oauth::{Login, TokenEndpoint};
 use super::secrets::Secrets;
 use super::token::{Token, TokenError};
+use super::token_command::TokenCommand;
 use crate::config::{self, Grant, OAuth, Parameter, ParameterValue, TokenSource};
 
 /// The content of the variable with the token of a feed on this machine.
@@ -30,7 +31,7 @@ pub(super) enum Issuer {
     /// The one token that there is.
     Fixed(Token),
     /// A program, and the first token that it printed.
-    Command(Vec<String>, Token),
+    Command(TokenCommand, Token),
     /// A token endpoint. The first request to the feed requests a token there.
     OAuth(TokenEndpoint),
 }
@@ -50,7 +51,9 @@ impl Credentials {
                 Issuer::Fixed(Token::checked(&text, name)?)
             }
             TokenSource::Command(words) => {
-                Issuer::Command(words.clone(), Token::from_command(words)?)
+                let command = TokenCommand::new(words, settings);
+                let token = command.run()?;
+                Issuer::Command(command, token)
             }
             TokenSource::OAuth(oauth) => {
                 Issuer::OAuth(TokenEndpoint::new(oauth, login(oauth, &mut secrets)?))
@@ -71,9 +74,9 @@ impl Credentials {
         match &self.issuer {
             Issuer::Fixed(token) => parts.extend(["token".to_owned(), token.secret().to_owned()]),
             // It may print another token each time.
-            Issuer::Command(words, _) => {
+            Issuer::Command(command, _) => {
                 parts.push("command".to_owned());
-                parts.extend(words.iter().cloned());
+                parts.extend(command.words().iter().cloned());
             }
             Issuer::OAuth(endpoint) => {
                 parts.push("oauth".to_owned());

@@ -10,6 +10,7 @@ use super::failure::Failure;
 use super::limits::locked;
 use super::oauth::{IssuedToken, TokenRequests};
 use super::token::Token;
+use super::token_command::TokenCommand;
 
 /// A token is renewed this long before it expires, or after nine tenths of its life if that
 /// is later.
@@ -158,7 +159,7 @@ impl CurrentToken {
     async fn fetch(&self, turn: Turn<'_>) -> Result<IssuedToken, Failure> {
         match &self.issuer {
             Issuer::Fixed(token) => Ok(without_end(token.clone())),
-            Issuer::Command(words, _) => run(words.clone()).await.map(without_end),
+            Issuer::Command(command, _) => run(command.clone()).await.map(without_end),
             Issuer::OAuth(endpoint) => endpoint.issue(&self.via, turn).await,
         }
     }
@@ -175,9 +176,12 @@ fn without_end(token: Token) -> IssuedToken {
 }
 
 /// Runs a program in a thread of its own: a request to stop does not wait for it.
-async fn run(words: Vec<String>) -> Result<Token, Failure> {
+async fn run(command: TokenCommand) -> Result<Token, Failure> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
-    std::thread::spawn(move || sender.send(Token::from_command(&words)));
+    let spawned = std::thread::Builder::new().spawn(move || sender.send(command.run()));
+    if let Err(error) = spawned {
+        return Err(Failure::temporary(error.to_string()));
+    }
     match receiver.await {
         Ok(fetched) => fetched.map_err(|error| Failure::refused_credentials(error.to_string())),
         Err(error) => Err(Failure::refused_credentials(error.to_string())),

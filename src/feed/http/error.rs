@@ -94,6 +94,23 @@ fn with_colon(message: &str) -> String {
 }
 
 impl FeedError {
+    /// Returns the text of the error that may quote the server.
+    pub(super) fn text_mut(&mut self) -> Option<&mut String> {
+        match self {
+            FeedError::Unauthorized { message: text, .. }
+            | FeedError::Refused { message: text, .. }
+            | FeedError::Unavailable { last: text, .. }
+            | FeedError::OtherOrigin(text)
+            | FeedError::Stuck(text)
+            | FeedError::Unordered(text) => Some(text),
+            FeedError::Blocked { .. }
+            | FeedError::PauseTooLong { .. }
+            | FeedError::TooLarge
+            | FeedError::NotByKey
+            | FeedError::Interrupted(_) => None,
+        }
+    }
+
     /// Returns whether a smaller request, such as one without children, may succeed.
     pub fn smaller_request_may_succeed(&self) -> bool {
         match self {

@@ -7,6 +7,7 @@ use reqwest::StatusCode;
 
 use super::error::{BadBody, FeedError};
 use super::error_body::Meaning;
+use super::secrets::Secrets;
 
 /// Why one try failed.
 pub enum Failure {
@@ -24,6 +25,18 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Removes secrets that the server may have repeated.
+    pub fn without_secrets(mut self, secrets: &Secrets) -> Failure {
+        let text = match &mut self {
+            Failure::Final(error) => error.text_mut(),
+            Failure::Temporary { problem, .. } => Some(problem),
+        };
+        if let Some(text) = text {
+            *text = secrets.redact(text);
+        }
+        self
+    }
+
     /// Returns a temporary failure without a status.
     pub fn temporary(problem: String) -> Failure {
         Failure::Temporary {

@@ -23,6 +23,7 @@ mod quota_headers;
 mod request_options;
 mod secrets;
 mod token;
+mod token_command;
 mod traffic;
 
 pub use body_deadline::{BodyDeadline, too_slow};

@@ -1,7 +1,6 @@
 //! The bearer token.
 
 use std::fmt;
-use std::process::{Command, Stdio};
 
 use reqwest::header::HeaderValue;
 
@@ -54,32 +53,6 @@ impl Token {
             return Err(TokenError::Unusable(origin.to_owned()));
         }
         Ok(Token(text.to_owned()))
-    }
-
-    /// Returns the token that a program prints. The first word is its name.
-    pub fn from_command(words: &[String]) -> Result<Token, TokenError> {
-        let (program, arguments) = words.split_first().ok_or_else(|| TokenError::Command {
-            program: String::new(),
-            what: "is empty".to_owned(),
-        })?;
-        let failed = |what: String| TokenError::Command {
-            program: program.clone(),
-            what,
-        };
-        let output = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::inherit())
-            .stderr(Stdio::inherit())
-            .output()
-            .map_err(|error| failed(format!("cannot be run: {error}")))?;
-        if !output.status.success() {
-            return Err(failed(format!("failed ({})", output.status)));
-        }
-        let text = String::from_utf8_lossy(&output.stdout);
-        Token::checked(
-            text.lines().next().unwrap_or_default(),
-            "feed.token_command",
-        )
     }
 
     /// Returns the `Authorization` header, marked so that the HTTP library does not log it.

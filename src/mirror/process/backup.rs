@@ -1,6 +1,6 @@
 //! Copies the database, also while a sync writes it. The copy is complete or absent.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,7 @@ use anyhow::Context;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
+use super::same_file::{is_at, is_same_file};
 use crate::mirror::open::APPLICATION_ID;
 use crate::mirror::{Mirror, with_suffix};
 
@@ -30,7 +31,7 @@ impl Mirror {
     /// the numbers of copied and of all pages, and may cancel. Returns the size of the
     /// copy in bytes, or None if it was cancelled.
     ///
-    /// The copy is one file without a write-ahead log and without leases.
+    /// The copy is one file without a write-ahead log.
     pub fn back_up(
         &mut self,
         place: &Path,
@@ -78,9 +79,6 @@ impl Mirror {
         drop(backup);
         snapshot.commit()?;
         copy.pragma_update(None, "journal_mode", "DELETE")
-            .with_context(writing)?;
-        // The process that syncs the mirror does not sync its copy.
-        copy.execute("DELETE FROM _leases", [])
             .with_context(writing)?;
         let check: String = copy
             .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
@@ -190,29 +188,4 @@ impl Drop for Partial {
             let _ = std::fs::remove_file(&self.path);
         }
     }
-}
-
-/// Returns whether a path names an open file, not through a link.
-fn is_at(file: &File, path: &Path) -> bool {
-    if !cfg!(unix) {
-        return path.exists();
-    }
-    let there = std::fs::symlink_metadata(path);
-    let pair = file.metadata().ok().zip(there.ok());
-    pair.is_some_and(|(file, there)| is_same_file(&file, &there))
-}
-
-/// Returns whether two files are the same. They are not opened: closing a file of a
-/// database would release SQLite's locks on it (SQLite, "How To Corrupt An SQLite
-/// Database File").
-#[cfg(unix)]
-pub fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    (one.dev(), one.ino()) == (other.dev(), other.ino())
-}
-
-/// Returns false: on other systems the standard library does not identify files.
-#[cfg(not(unix))]
-pub fn is_same_file(_: &Metadata, _: &Metadata) -> bool {
-    false
 }

@@ -1,10 +1,29 @@
 //! Leases: only one process syncs a mirror, one watches it, and one exports it.
+//!
+//! A lease is an operating-system lock on a file next to the database. The system releases
+//! it when the process ends, however it ends. The file also names the process, for messages.
 
-use rusqlite::{Connection, OptionalExtension, named_params};
-use serde::Serialize;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
 
-use crate::mirror::Mirror;
-use crate::mirror::transaction::now;
+use anyhow::Context as _;
+use chrono::{SubsecRound, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::same_file::is_at;
+use crate::mirror::sidecar::with_suffix;
+use crate::value::stored_instant;
+
+/// How often a lock is tried, and the pause in between. A process that only asks who holds
+/// the lease of a crashed process has the lock for a moment.
+const TRIES: u32 = 10;
+const TRY_EVERY: Duration = Duration::from_millis(20);
+
+/// The largest content of a lease file that is read.
+const HOLDER_LIMIT_BYTES: u64 = 4_096;
 
 /// The purpose of a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,18 +36,12 @@ pub enum Lease {
     Export,
 }
 
-impl Lease {
-    fn name(self) -> &'static str {
-        match self {
-            Lease::Sync => "sync",
-            Lease::Watch => "watch",
-            Lease::Export => "export",
-        }
-    }
-}
+/// A lease that this process holds. Dropping it releases it.
+#[derive(Debug)]
+pub struct HeldLease(File);
 
 /// The process that holds a lease.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaseHolder {
     /// The name of its host.
     pub host: String,
@@ -40,146 +53,139 @@ pub struct LeaseHolder {
 
 /// Another process holds the lease.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "process {} on {} {doing} since {} (UTC); wait for it or stop it",
-    .holder.pid,
-    .holder.host,
-    .holder.since
-)]
+#[error("{}; wait for it or stop it", describe(*.lease, .holder.as_ref()))]
 pub struct LeaseTaken {
-    holder: LeaseHolder,
-    doing: &'static str,
+    lease: Lease,
+    holder: Option<LeaseHolder>,
 }
 
-/// A process. Its start time distinguishes it from a later process with the same id.
-#[derive(PartialEq)]
-struct Process {
-    host: String,
-    pid: i64,
-    started: i64,
+/// The file system of the database has no locks.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{}: its file system does not support locks ({error}), so that two processes could write the mirror at the same time; set mirror.database to a file on a local disk",
+    .path.display()
+)]
+pub struct NoLocks {
+    path: PathBuf,
+    error: io::Error,
 }
 
-impl Mirror {
-    /// Takes a lease for this process. The lease of a crashed process is replaced.
+fn describe(lease: Lease, holder: Option<&LeaseHolder>) -> String {
+    let doing = match lease {
+        Lease::Sync => "is syncing this mirror",
+        Lease::Watch => "is watching this mirror",
+        Lease::Export => "is exporting this mirror",
+    };
+    match holder {
+        Some(LeaseHolder { host, pid, since }) => {
+            format!("process {pid} on {host} {doing} since {since} (UTC)")
+        }
+        None => format!("another process {doing}"),
+    }
+}
+
+impl Lease {
+    /// Takes the lease of a database for this process.
     ///
     /// # Errors
     ///
-    /// [`LeaseTaken`] if another running process holds it.
-    pub fn take_lease(&mut self, lease: Lease) -> anyhow::Result<()> {
-        let own = Process::own();
-        let tx = self.write()?;
-        if let Some((process, holder)) = held(&tx.transaction, lease)?
-            && process != own
-            && process.may_live(&own.host)
-        {
-            let doing = match lease {
-                Lease::Sync => "is syncing this mirror",
-                Lease::Watch => "is watching this mirror",
-                Lease::Export => "is exporting this mirror",
-            };
-            return Err(LeaseTaken { holder, doing }.into());
+    /// [`LeaseTaken`] if another process holds it, [`NoLocks`], or the file cannot be
+    /// written.
+    pub fn take(self, database: &Path) -> anyhow::Result<HeldLease> {
+        let path = self.file(database);
+        let writing = || format!("writing {}", path.display());
+        for _ in 0..TRIES {
+            let file = create(&path, database).with_context(writing)?;
+            match file.try_lock() {
+                // Somebody may have removed the file before it was locked.
+                Ok(()) if is_at(&file, &path) => {
+                    let lease = HeldLease(file);
+                    lease.name_holder().with_context(writing)?;
+                    return Ok(lease);
+                }
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => sleep(TRY_EVERY),
+                Err(TryLockError::Error(error)) => return Err(NoLocks { path, error }.into()),
+            }
         }
-        tx.transaction.execute(
-            "INSERT OR REPLACE INTO _leases (name, host, pid, process_started, since)
-             VALUES (:name, :host, :pid, :started, :since)",
-            named_params! {
-                ":name": lease.name(), ":host": own.host, ":pid": own.pid,
-                ":started": own.started, ":since": now(),
-            },
-        )?;
-        tx.commit()?;
-        Ok(())
+        let holder = File::open(&path).ok().and_then(|file| read_holder(&file));
+        let lease = self;
+        Err(LeaseTaken { lease, holder }.into())
     }
 
-    /// Releases a lease. If that fails, the next process finds this one ended.
-    pub fn release_lease(&mut self, lease: Lease) -> rusqlite::Result<()> {
-        let own = Process::own();
-        self.connection.execute(
-            "DELETE FROM _leases
-             WHERE name = :name AND host = :host AND pid = :pid AND process_started = :started",
-            named_params! {
-                ":name": lease.name(), ":host": own.host, ":pid": own.pid,
-                ":started": own.started,
-            },
-        )?;
-        Ok(())
+    /// Returns the process that holds the lease of a database, if there is one.
+    pub fn holder(self, database: &Path) -> Option<LeaseHolder> {
+        let file = File::open(self.file(database)).ok()?;
+        let holder = read_holder(&file)?;
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Some(holder),
+            // The process that the file names has crashed.
+            _ => None,
+        }
     }
 
-    /// Returns the running process that holds a lease, if there is one. A process on
-    /// another host counts as running.
-    pub fn lease_holder(&self, lease: Lease) -> rusqlite::Result<Option<LeaseHolder>> {
-        let found = held(&self.connection, lease)?;
-        let living = found.filter(|(process, _)| process.may_live(&host()));
-        Ok(living.map(|(_, holder)| holder))
+    fn file(self, database: &Path) -> PathBuf {
+        let suffix = match self {
+            Lease::Sync => "-sync-lock",
+            Lease::Watch => "-watch-lock",
+            Lease::Export => "-export-lock",
+        };
+        with_suffix(database, suffix)
     }
 }
 
-fn held(connection: &Connection, lease: Lease) -> rusqlite::Result<Option<(Process, LeaseHolder)>> {
-    connection
-        .query_row(
-            "SELECT host, pid, process_started, since FROM _leases WHERE name = ?1",
-            [lease.name()],
-            |row| {
-                let process = Process {
-                    host: row.get(0)?,
-                    pid: row.get(1)?,
-                    started: row.get(2)?,
-                };
-                let holder = LeaseHolder {
-                    host: process.host.clone(),
-                    pid: process.pid,
-                    since: row.get(3)?,
-                };
-                Ok((process, holder))
-            },
-        )
-        .optional()
+/// Opens the file, and creates it with the permissions of the database.
+fn create(path: &Path, database: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    if let Ok(database) = database.metadata() {
+        use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+        options.mode(database.mode() & 0o777);
+    }
+    #[cfg(not(unix))]
+    let _ = database;
+    options.open(path)
 }
 
-impl Process {
-    fn own() -> Process {
-        let pid = std::process::id();
-        Process {
+fn read_holder(file: &File) -> Option<LeaseHolder> {
+    let mut text = String::new();
+    let read = file.take(HOLDER_LIMIT_BYTES).read_to_string(&mut text);
+    read.ok().and_then(|_| serde_json::from_str(&text).ok())
+}
+
+impl HeldLease {
+    /// Writes this process into the file.
+    fn name_holder(&self) -> io::Result<()> {
+        let holder = LeaseHolder {
             host: host(),
-            pid: pid.into(),
-            started: started(pid.into()).unwrap_or(0),
-        }
+            pid: std::process::id().into(),
+            since: stored_instant(Utc::now().trunc_subsecs(0)),
+        };
+        let mut file = &self.0;
+        file.set_len(0)?;
+        file.rewind()?;
+        file.write_all(serde_json::to_string(&holder)?.as_bytes())
     }
+}
 
-    /// Returns whether the process may still run. A process on another host may.
-    fn may_live(&self, own_host: &str) -> bool {
-        if self.host != own_host {
-            return true;
-        }
-        match started(self.pid) {
-            Some(started) => started == self.started,
-            // Without /proc it is unknown whether the process runs.
-            None => !std::path::Path::new("/proc/self").exists(),
-        }
+impl Drop for HeldLease {
+    fn drop(&mut self) {
+        // Closing the file releases the lock.
+        let _ = self.0.set_len(0);
     }
 }
 
 fn host() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
-    let name = name
-        .ok()
-        .or_else(|| std::env::var("HOSTNAME").ok())
-        .unwrap_or_default();
+    #[cfg(unix)]
+    let name = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    #[cfg(not(unix))]
+    let name = std::env::var("COMPUTERNAME").unwrap_or_default();
     match name.trim() {
         "" => "localhost".to_owned(),
         name => name.to_owned(),
     }
-}
-
-/// Returns when a process started, in clock ticks since boot (proc(5), field 22 of
-/// stat).
-fn started(pid: i64) -> Option<i64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in parentheses may contain anything; the fields after it are plain.
-    let (_, fields) = stat.rsplit_once(')')?;
-    let mut fields = fields.split_whitespace();
-    let state = fields.next()?;
-    let started = fields.nth(18)?.parse().ok()?;
-    // A zombie has ended; its parent has not collected it yet.
-    (state != "Z").then_some(started)
 }

@@ -6,10 +6,12 @@ mod lease;
 mod ledger_place;
 mod lock_holder;
 mod request_ledger;
+mod same_file;
 mod wal;
 
-pub use backup::{CorruptCopy, is_same_file};
-pub use lease::{Lease, LeaseHolder, LeaseTaken};
+pub use backup::CorruptCopy;
+pub use lease::{HeldLease, Lease, LeaseHolder, LeaseTaken, NoLocks};
 pub(super) use lock_holder::name_lock_holder;
 pub use lock_holder::{is_corrupt, is_disk_error, is_permission_error};
 pub use request_ledger::RequestLedger;
+pub use same_file::is_same_file;

@@ -53,6 +53,12 @@ pub fn page(report: &Report, left_out: &[String]) -> String {
     page.into_string().replace(is_not_printable, "\u{fffd}")
 }
 
+/// Returns whether a file with these first bytes is a report.
+pub fn is_page(head: &[u8]) -> bool {
+    let head = String::from_utf8_lossy(head);
+    head.starts_with("<!DOCTYPE html>") && head.contains("<title>mlsmirror: ")
+}
+
 /// Whether a character of a page would steer its reader's terminal or turn the text after it.
 fn is_not_printable(letter: char) -> bool {
     let is_space = matches!(letter, '\n' | '\t');

@@ -10,4 +10,4 @@ mod document;
 mod html_table;
 mod outline;
 
-pub use document::page;
+pub use document::{is_page, page};

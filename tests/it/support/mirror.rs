@@ -8,6 +8,7 @@ use std::{
 };
 
 use rusqlite::{Connection, OpenFlags};
+use serde_json::Value as Json;
 use simulator::Simulator;
 use tempfile::TempDir;
 
@@ -129,9 +130,23 @@ impl Mirror {
 
     /// Runs a shell script that may call the program as `"$0"`.
     pub fn run_script(&self, script: &str) -> Ended {
+        self.start_script(script).wait()
+    }
+
+    /// Starts a shell script that may call the program as `"$0"`.
+    pub fn start_script(&self, script: &str) -> Running {
         let mut command = Command::new("bash");
         command.args(["-c", script, env!("CARGO_BIN_EXE_mlsmirror")]);
-        self.start_command(command, &[script], |_| {}).wait()
+        self.start_command(command, &[script], |_| {})
+    }
+
+    /// Returns the process that holds the lease `sync` or `watch`, if any.
+    pub fn lease(&self, name: &str) -> Option<Json> {
+        let path = format!("{}-{name}-lock", self.database.display());
+        let file = std::fs::File::open(&path).ok()?;
+        let is_held = file.try_lock_shared().is_err();
+        let holder = std::fs::read_to_string(&path).unwrap();
+        is_held.then(|| serde_json::from_str(&holder).unwrap_or_default())
     }
 
     fn start_command(
