@@ -6,6 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::position::Position;
 use crate::feed::http::FeedError;
 use crate::feed::odata::Page;
+use crate::value::Value;
 
 /// A longer row of empty pages is treated as an error of the server.
 const EMPTY_MAX: usize = 20;
@@ -60,8 +61,10 @@ impl FollowedLinks {
         } else {
             self.empty_pages = 0;
         }
-        // A link may be new each time. Other positions are part of what repeats.
-        let place = link.is_none().then(|| format!("{to:?}"));
+        // A link may be new each time, and so may the number of skipped records that have no
+        // key. Other positions are part of what repeats.
+        let is_by_key = link.is_none() && page.last_paging != Value::Null;
+        let place = is_by_key.then(|| format!("{to:?}"));
         let repeats = page.entries > 0 && self.pages.closes_with(&(place, page.identity()));
         if repeats || self.empty_pages > EMPTY_MAX || !(is_new || is_same_link) {
             return Err(FeedError::Stuck("the pages form a circle".to_owned()));
