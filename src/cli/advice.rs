@@ -121,10 +121,14 @@ fn for_mirror(problem: MirrorProblem) -> &'static str {
 
 fn for_listing(error: &NoListing) -> Option<Cow<'static, str>> {
     match error {
-        NoListing::Unknown { key, same_id } => same_id.is_empty().then(|| {
+        // An address or an MLS number is no key that the feed can be asked for.
+        NoListing::Unknown { key } => {
             let key = quoted(Path::new(key));
-            format!("if the feed has it, `mlsmirror refresh {key}` fetches it").into()
-        }),
+            Some(
+                format!("if it is a ListingKey of the feed, `mlsmirror refresh {key}` fetches it")
+                    .into(),
+            )
+        }
         NoListing::Purged { key } => Some(
             format!(
                 "`mlsmirror changes --listing {}` prints what the log still has",

@@ -128,10 +128,13 @@ pub enum Verb {
     Changes(ChangesOptions),
     /// Show one listing with its photos, open houses and history, now or at an earlier time
     ///
+    /// Begins with a summary: address, status, price and its history. The fields follow in the
+    /// groups of the RESO Data Dictionary; --fields and --json show all of them. If several
+    /// listings have the address, they are listed with their keys, and the exit code is 1.
     /// With --at, the listing is rebuilt from the change log, as far back as the log goes.
     /// Needs no token and changes nothing; you can run it during a sync.
     #[command(
-        after_help = "Examples:\n  mlsmirror listing 1611952\n  mlsmirror listing 1611952 --at 2026-11-01\n  mlsmirror listing 1611952 --at 7d --json"
+        after_help = "Examples:\n  mlsmirror listing 1611952\n  mlsmirror listing '551 Wasatch CT, Sandy'\n  mlsmirror listing 1611952 --at 2026-11-01\n  mlsmirror listing 1611952 --at 7d --json"
     )]
     Listing(ListingOptions),
     /// Report how the syncs performed and how the market moved

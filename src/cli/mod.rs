@@ -10,6 +10,8 @@ mod dispatch;
 mod display_text;
 mod exit;
 mod job_log;
+mod listing_groups;
+mod listing_summary;
 mod local_times;
 mod metrics_server;
 mod notify;

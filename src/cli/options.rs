@@ -183,9 +183,12 @@ fn status_change(text: &str) -> Result<StatusChange, String> {
 /// The arguments and options of `listing`.
 #[derive(Args, Debug)]
 pub struct ListingOptions {
-    /// ListingKey of the listing
+    /// The listing's ListingKey, ListingId (the MLS number) or address, such as '551 Wasatch CT'
     #[arg(value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
     pub key: String,
+    /// Show every column that has a value, as it is stored
+    #[arg(long)]
+    pub fields: bool,
     /// Show the listing as the mirror had it at this time: a date or timestamp (UTC unless it
     /// has a zone), how long ago, such as 24h, 7d, 1w or 1y, or the start of today or yesterday
     #[arg(long, value_name = "T", value_parser = since)]

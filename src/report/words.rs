@@ -15,6 +15,17 @@ pub fn thousands(number: u64) -> String {
     text
 }
 
+/// Formats an amount in dollars, the currency of all known feeds: `$480,000`, `$0.85`, `-$5`.
+/// Cents are shown below 100 dollars.
+pub fn dollars(amount: f64) -> String {
+    let sign = if amount < 0.0 { "-" } else { "" };
+    let size = amount.abs();
+    if size < 100.0 && size != size.trunc() {
+        return format!("{sign}${size:.2}");
+    }
+    format!("{sign}${}", rounded(size))
+}
+
 /// Formats a duration in its two largest units: `1 h 27 min`, `12 s`, `0.8 s`.
 pub fn time(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -105,6 +116,8 @@ mod tests {
         for (seconds, text) in cases {
             assert_eq!(time(Duration::from_secs_f64(seconds)), text);
         }
+        assert_eq!(dollars(480_000.0), "$480,000");
+        assert_eq!(dollars(-0.852), "-$0.85");
         assert_eq!(bytes(999), "999 bytes");
         assert_eq!(bytes(1_440_000_000), "1.4 GB");
     }

@@ -48,6 +48,15 @@ impl Value {
         }
     }
 
+    /// Returns the number of a numeric value.
+    pub fn as_number(&self) -> Option<f64> {
+        match self {
+            Value::Integer(number) => Some(*number as f64),
+            Value::Real(number) => Some(*number),
+            _ => None,
+        }
+    }
+
     /// Returns the value as a key: a text as it is, an integer as digits.
     pub fn to_key(&self) -> Option<Box<str>> {
         match self {

@@ -213,9 +213,10 @@ fn a_listing_is_shown_with_photos_open_houses_and_history() {
     let shown = mirror.run(&["listing", &key]);
     shown.says(0, &[]);
     for part in [
-        &format!("Listing {key}: "),
+        &format!("ListingKey {key}\n"),
         "ListPrice",
-        "450000",
+        "Price        $450,000",
+        "$500,000 → $450,000",
         &format!("media/{key}/"),
         "1 open house (America/Denver)\n",
         "ListPrice: 500000 → 450000",
@@ -243,6 +244,124 @@ fn a_listing_is_shown_with_photos_open_houses_and_history() {
     assert_eq!(past["address"], now["address"]);
 }
 
+/// Starts a feed whose first listings have known addresses and MLS numbers.
+fn feed_of_known_places() -> (simulator::Simulator, Vec<String>) {
+    let feed = feed_with(6, |options| options.photos = 3);
+    let keys: Vec<String> = feed.listing_keys().iter().map(i64::to_string).collect();
+    let places = [
+        ("A-77", "551", "Wasatch", "CT", "Sandy"),
+        ("A-78", "5512", "Wasatch", "CT", "Sandy"),
+        ("A-79", "551", "Wasatch", "LN", "Draper"),
+    ];
+    for (key, (id, number, street, suffix, city)) in keys.iter().zip(places) {
+        let place = json!({
+            "ListingId": id, "StreetNumber": number, "StreetName": street,
+            "StreetSuffix": suffix, "UnitNumber": null, "UnparsedAddress": null, "City": city,
+        });
+        feed.edit("Property", key, fields(place)).unwrap();
+    }
+    (feed, keys)
+}
+
+#[test]
+fn a_listing_is_found_by_its_key_its_mls_number_or_its_address() {
+    let (feed, keys) = feed_of_known_places();
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    let finds = |wanted: &str, key: &str| {
+        let shown = mirror.run(&["--json", "listing", wanted]).json();
+        assert_eq!(shown["listing_key"], key, "{wanted}");
+    };
+    finds(&keys[1], &keys[1]);
+    finds("A-78", &keys[1]);
+    finds("551 wasatch ct", &keys[0]);
+    finds("551 Wasatch CT, Sandy", &keys[0]);
+    finds("551 wasatch draper", &keys[2]);
+    // The starts of words are enough if no address has the words.
+    finds("5512 Was", &keys[1]);
+    let past = mirror
+        .run(&["--json", "listing", "A-77", "--at", "0s"])
+        .json();
+    assert_eq!(past["listing_key"], keys[0]);
+
+    let several = mirror.run(&["listing", "551 Wasatch"]);
+    several.says(1, &["2 listings match 551 Wasatch", "ListingKey"]);
+    for part in [&keys[0], &keys[2], "551 Wasatch CT, Sandy", "A-79"] {
+        assert!(several.stdout.contains(part), "{part}: {several}");
+    }
+    assert!(!several.stdout.contains(&keys[1]), "{several}");
+    let several = mirror.run(&["--json", "listing", "551 Wasatch"]);
+    assert_eq!(several.code, Some(1));
+    let found: serde_json::Value = serde_json::from_str(&several.stdout).unwrap();
+    assert_eq!(found["matches"].as_array().unwrap().len(), 2);
+    assert_eq!(found["matches"][1]["listing_key"], keys[2]);
+    assert_eq!(found["matches"][1]["city"], "Draper");
+}
+
+#[test]
+fn a_listing_begins_with_a_summary_and_continues_in_groups() {
+    let (feed, keys) = feed_of_known_places();
+    let key = &keys[0];
+    let set = |values: serde_json::Value| feed.edit("Property", key, fields(values)).unwrap();
+    set(json!({
+        "ListPrice": 500_000, "OriginalListPrice": 520_000, "StandardStatus": "Active",
+        "PropertyType": "Residential", "BedroomsTotal": 4, "BathroomsTotalInteger": 3,
+        "LivingArea": 2_000, "LivingAreaUnits": "Square Feet", "YearBuilt": 1998,
+        "DaysOnMarket": 12, "ListAgentFullName": "Ann Agent", "ListOfficeName": "Any Office",
+        "StateOrProvince": "UT", "PostalCode": "84070", "PoolPrivateYN": true, "SpaYN": false,
+        "Cooling": ["Central Air"], "TaxAnnualAmount": 3_210,
+    }));
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    feed.advance(chrono::Duration::hours(1));
+    set(json!({ "ListPrice": 480_000, "StandardStatus": "Pending" }));
+    mirror.sync();
+
+    let shown = mirror.run(&["listing", "A-77"]);
+    shown.says(0, &[]);
+    let (summary, rest) = shown.stdout.split_once("\nHistory\n").unwrap();
+    for part in [
+        "551 Wasatch CT, Sandy, UT 84070\n",
+        &format!("MLS number A-77, ListingKey {key}\n"),
+        "Status       Pending since 2",
+        "Price        $480,000, 7.7% below the original $520,000; $240 per square foot\n",
+        "$500,000 → $480,000\n",
+        "Beds, baths  4 beds, 3 baths\n",
+        "Area         2,000 square feet, built 1998",
+        "Days         12 on the market",
+        "Agent        Ann Agent",
+        "Office       Any Office",
+        "Photos       ",
+    ] {
+        assert!(summary.contains(part), "{part}: {shown}");
+    }
+    let places = [
+        "\nListing\n",
+        "\nLocation\n",
+        "\nStructure\n",
+        "\nTax and association\n",
+    ];
+    let places = places.map(|group| {
+        rest.find(group)
+            .unwrap_or_else(|| panic!("{group}: {shown}"))
+    });
+    assert!(places.is_sorted(), "{shown}");
+    for part in ["PoolPrivateYN  ", "yes", "Central Air", "$3,210"] {
+        assert!(rest.contains(part), "{part}: {shown}");
+    }
+    assert!(!rest.contains("SpaYN"), "a No says little: {shown}");
+    assert!(!rest.contains("first_seen_at"), "{shown}");
+
+    let all = mirror.run(&["listing", "A-77", "--fields"]);
+    all.says(0, &[]);
+    let listing = mirror.run(&["--json", "listing", "A-77"]).json();
+    for (name, value) in listing["listing"].as_object().unwrap() {
+        let lines = all.stdout.lines().map(str::trim);
+        let shown = lines.filter(|line| line.split(' ').next() == Some(name));
+        assert_eq!(shown.count(), 1, "{name} = {value}: {all}");
+    }
+}
+
 #[test]
 fn a_listing_that_cannot_be_shown_says_why() {
     let feed = feed_of_today(8);
@@ -261,11 +380,10 @@ fn a_listing_that_cannot_be_shown_says_why() {
     shows(
         &["no-such"],
         &[
-            "holds no listing with ListingKey no-such",
+            "holds no listing with the ListingKey, ListingId or address no-such",
             "`mlsmirror refresh no-such`",
         ],
     );
-    shows(&["A-77"], &["is the ListingId of listing", &key]);
     shows(
         &[&key, "--at", "2020-01-01"],
         &["did not hold", "ask for a later time"],

@@ -1,23 +1,23 @@
 //! `listing`: shows one listing with its children and history, now or at an earlier time.
 
-use std::collections::BTreeSet;
-
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use crate::cli::arguments::Arguments;
 use crate::cli::change_table::ChangeTable;
-use crate::cli::display_text::{at_left, counted, printable, value, width};
+use crate::cli::display_text::{counted, printable};
 use crate::cli::exit::Exit;
+use crate::cli::listing_groups::{Shown, grouped};
+use crate::cli::listing_summary::{SUMMARIZED, shown, summary};
 use crate::cli::local_times::LocalTimes;
 use crate::cli::options::ListingOptions;
 use crate::cli::output::{Output, terminal_columns};
 use crate::cli::session::configuration;
 use crate::config::Config;
-use crate::mirror::{ChangeRow, HeldRecord, Mirror, WholeListing};
+use crate::mirror::{ChangeRow, FoundListing, HeldRecord, Mirror, NamedListing, WholeListing};
 use crate::resource::Resource;
-use crate::value::{Value, instant};
+use crate::value::instant;
 
 /// The JSON document of `listing`.
 #[derive(Serialize)]
@@ -35,6 +35,12 @@ struct Document<'a> {
     history: &'a [ChangeRow],
 }
 
+/// The JSON document of `listing` if several listings match.
+#[derive(Serialize)]
+struct Matches<'a> {
+    matches: &'a [FoundListing],
+}
+
 pub fn run(
     arguments: &Arguments,
     wanted: &ListingOptions,
@@ -45,9 +51,13 @@ pub fn run(
     let times = LocalTimes::of(&config);
     let at = wanted.at.as_ref().map(|at| at.stored(times));
     let at = at.as_deref();
-    let whole = mirror.listing(&wanted.key, at)?;
+    let key = match mirror.find_listing(&wanted.key)? {
+        NamedListing::Key(key) => key,
+        NamedListing::Several(found) => return several(&wanted.key, &found, output),
+    };
+    let whole = mirror.listing(&key, at)?;
     let document = Document {
-        listing_key: &wanted.key,
+        listing_key: &key,
         at,
         is_deleted: whole.listing.is_deleted,
         deleted_at: whole.listing.deleted_at(),
@@ -60,8 +70,41 @@ pub fn run(
         removed_for_good: whole.purged,
         history: &whole.history,
     };
-    output.result(&document, &describe(&config, &whole, at))?;
+    let form = if wanted.fields {
+        Shown::All
+    } else {
+        Shown::Readable
+    };
+    output.result(&document, &describe(&config, &whole, at, form))?;
     Ok(Exit::Done)
+}
+
+/// Prints the listings that match, for the user to name one.
+fn several(wanted: &str, found: &[FoundListing], output: &Output) -> anyhow::Result<Exit> {
+    let mut text = String::new();
+    for listing in found {
+        let place = [&listing.address, &listing.city].into_iter().flatten();
+        let place: Vec<&str> = place.map(String::as_str).collect();
+        let state = if listing.is_deleted {
+            Some("deleted")
+        } else {
+            listing.status.as_deref()
+        };
+        let parts = [
+            Some(&*listing.listing_key),
+            listing.listing_id.as_deref(),
+            Some(&*place.join(", ")),
+            state,
+        ];
+        let parts: Vec<&str> = parts.into_iter().flatten().collect();
+        text += &format!("{}\n", printable(&parts.join("  ")));
+    }
+    output.result(&Matches { matches: found }, &text)?;
+    output.complain(&format!(
+        "{} match {wanted}; name one by its ListingKey, the first column",
+        counted(found.len() as u64, ("listing", "listings"))
+    ));
+    Ok(Exit::Failed)
 }
 
 /// Returns the child resources to show: those with names of their own, and those of the
@@ -82,21 +125,10 @@ fn of(resource: Resource, whole: &WholeListing) -> Vec<&HeldRecord> {
     all.filter(|child| child.resource == resource).collect()
 }
 
-fn describe(config: &Config, whole: &WholeListing, at: Option<&str>) -> String {
+fn describe(config: &Config, whole: &WholeListing, at: Option<&str>, form: Shown) -> String {
     let times = LocalTimes::of(config);
     let listing = &whole.listing;
-    let mut text = format!("Listing {}", printable(&listing.key));
-    let place = [
-        (whole.address.as_deref()).map(|address| printable(address).into_owned()),
-        shown(listing, "City"),
-        shown(listing, "StateOrProvince"),
-        shown(listing, "PostalCode"),
-    ];
-    let place: Vec<String> = place.into_iter().flatten().collect();
-    if !place.is_empty() {
-        text += &format!(": {}", place.join(", "));
-    }
-    text.push('\n');
+    let mut text = summary(whole, times);
     if let Some(at) = at {
         text += &format!("as it was at {}\n", times.named_stored(at));
     }
@@ -109,14 +141,6 @@ fn describe(config: &Config, whole: &WholeListing, at: Option<&str>) -> String {
             text += &format!(" ({reason})");
         }
         text.push('\n');
-    }
-    text += "\nFields\n";
-    let fields = listing.values.iter();
-    let fields: Vec<(&str, &Value)> = fields.map(|(name, value)| (&**name, value)).collect();
-    let widest = fields.iter().map(|(name, _)| width(&printable(name))).max();
-    for (name, held) in fields {
-        let name = at_left(&printable(name), widest.unwrap_or(0));
-        text += &format!("  {name}  {}\n", printable(&value(held)));
     }
     for resource in children(whole) {
         let of = of(resource, whole);
@@ -145,7 +169,7 @@ fn describe(config: &Config, whole: &WholeListing, at: Option<&str>) -> String {
     for entry in &whole.history {
         text += &table.row(entry);
     }
-    text
+    text + &grouped(listing, &SUMMARIZED, form, times)
 }
 
 fn describe_child(config: &Config, child: &HeldRecord, is_past: bool) -> String {
@@ -187,10 +211,4 @@ fn local_time(config: &Config, house: &HeldRecord) -> Option<String> {
     let end =
         local("OpenHouseEndTime").map_or(String::new(), |end| format!("–{}", end.format("%H:%M")));
     Some(format!("{}{end}", start.format("%a %Y-%m-%d %H:%M")))
-}
-
-/// Formats a column's value, if it has one.
-fn shown(record: &HeldRecord, column: &str) -> Option<String> {
-    let held = record.value(column)?;
-    Some(printable(&value(held)).into_owned())
 }

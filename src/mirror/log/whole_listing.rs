@@ -4,7 +4,6 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::change_reader::{ChangeRow, entries};
 use super::past::Past;
-use crate::mirror::objects::columns;
 use crate::mirror::rows::rows_where;
 use crate::mirror::sql::{SqlValue, quoted};
 use crate::mirror::views::Table;
@@ -31,12 +30,10 @@ pub struct WholeListing {
 #[derive(Debug, thiserror::Error)]
 pub enum NoListing {
     /// The mirror has never held it.
-    #[error("the mirror holds no listing with ListingKey {key}{}", with_same_id(.same_id))]
+    #[error("the mirror holds no listing with the ListingKey, ListingId or address {key}")]
     Unknown {
         /// The requested key.
         key: String,
-        /// The keys of listings with this ListingId.
-        same_id: Vec<String>,
     },
     /// The mirror did not hold it yet.
     #[error("the mirror did not hold listing {key} at {at} UTC; it has held it since {since}")]
@@ -66,13 +63,6 @@ pub enum NoListing {
     },
 }
 
-fn with_same_id(keys: &[String]) -> String {
-    match keys {
-        [] => String::new(),
-        keys => format!("; it is the ListingId of listing {}", keys.join(", ")),
-    }
-}
-
 impl Mirror {
     /// Returns a listing by its key: as it is, or as it was at a moment in storage
     /// form, with every change recorded until then.
@@ -89,6 +79,9 @@ impl Mirror {
 impl ReadTx<'_> {
     fn listing(&self, key: &str, at: Option<&str>) -> anyhow::Result<WholeListing> {
         let db = &*self.transaction;
+        let unknown = || NoListing::Unknown {
+            key: key.to_owned(),
+        };
         if let (Some(at), Some(since)) = (at, self.log_begins()?)
             && at < since.as_str()
         {
@@ -96,7 +89,7 @@ impl ReadTx<'_> {
             return Err(NoListing::LogBegins { at, since }.into());
         }
         let Some(listings) = Table::of(db, Resource::PROPERTY)? else {
-            return Err(self.unknown(key)?.into());
+            return Err(unknown().into());
         };
         let past = at.map(|at| Past::at(db, key, at)).transpose()?;
         let mut history = entries(db, "listing_key = ?1 ORDER BY id", &[&key])?;
@@ -108,7 +101,7 @@ impl ReadTx<'_> {
         )?
         .pop() else {
             if history.is_empty() {
-                return Err(self.unknown(key)?.into());
+                return Err(unknown().into());
             }
             let key = key.to_owned();
             return Err(NoListing::Purged { key }.into());
@@ -139,25 +132,6 @@ impl ReadTx<'_> {
             children,
             history,
             purged,
-        })
-    }
-
-    fn unknown(&self, key: &str) -> rusqlite::Result<NoListing> {
-        let known = columns(&self.transaction, "listings")?;
-        let same_id = if known.iter().any(|column| column == "ListingId") {
-            self.transaction
-                .prepare(&format!(
-                    "SELECT CAST({} AS TEXT) FROM listings WHERE \"ListingId\" = ?1 LIMIT 3",
-                    self.key(Resource::PROPERTY)?
-                ))?
-                .query_map([key], |row| row.get(0))?
-                .collect::<Result<_, _>>()?
-        } else {
-            Vec::new()
-        };
-        Ok(NoListing::Unknown {
-            key: key.to_owned(),
-            same_id,
         })
     }
 }

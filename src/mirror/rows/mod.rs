@@ -4,6 +4,7 @@
 mod due_children;
 mod held_record;
 mod key_comparison;
+mod listing_search;
 mod live_ranges;
 mod rejects;
 mod row_comparison;
@@ -16,6 +17,7 @@ mod sweep_staging;
 pub use held_record::HeldRecord;
 pub(super) use held_record::rows_where;
 pub use key_comparison::{KeyDifferences, Window};
+pub use listing_search::{FoundListing, NamedListing};
 pub use live_ranges::{LiveRange, RangedRows};
 pub use rejects::OpenReject;
 pub use row_comparison::{RowReader, StoredRow};

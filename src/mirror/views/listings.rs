@@ -24,8 +24,13 @@ const ENTERED: [&str; 3] = [
 
 /// Returns the indexes that the views need, by name.
 pub(super) fn indexes(listings: &Table) -> Vec<(&'static str, String)> {
+    let mut indexes = Vec::new();
+    if listings.has("ListingId") {
+        let by_id = "CREATE INDEX listings_by_id ON listings (\"ListingId\")";
+        indexes.push(("listings_by_id", by_id.to_owned()));
+    }
     if !listings.has("StandardStatus") {
-        return Vec::new();
+        return indexes;
     }
     let create = |name: &str, columns: &[String]| {
         let columns = columns.join(", ");
@@ -48,7 +53,7 @@ pub(super) fn indexes(listings: &Table) -> Vec<(&'static str, String)> {
         .filter(|name| listings.has(name))
         .map(quoted)
         .collect();
-    let mut indexes = vec![("listings_by_status", create("listings_by_status", &newest))];
+    indexes.push(("listings_by_status", create("listings_by_status", &newest)));
     if !counted.is_empty() {
         indexes.push(("listings_counted", create("listings_counted", &counted)));
     }
