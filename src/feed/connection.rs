@@ -12,6 +12,7 @@ use super::capabilities::Capabilities;
 use super::http::{
     BadBody, Client, Credentials, FeedError, Ledger, RequestOptions, ShowWait, Traffic, Tries,
 };
+use super::odata::query::Query;
 use super::odata::{Announced, DeletedBody, DeletedNames, DeletedPosition, Metadata, Page};
 use super::paging::{PageSize, ParallelReader, Position, Step, Sweep};
 use crate::config::{self, Config, Precision, Profile, Replication};
@@ -207,12 +208,24 @@ impl Feed {
         let query = names
             .query(entity_set, after, position, self.timestamps)
             .top(self.page_size.into());
+        Ok(self.deleted(&query)?.read(names, position))
+    }
+
+    /// Reads the newest announcement, in a page of its own.
+    pub fn newest_announced(
+        &self,
+        names: &DeletedNames,
+        entity_set: Option<&str>,
+    ) -> Result<Announced, FeedError> {
+        let body = self.deleted(&names.newest_query(entity_set))?;
+        Ok(body.read(names, &DeletedPosition::default()))
+    }
+
+    fn deleted(&self, query: &Query) -> Result<DeletedBody, FeedError> {
         let url = self.client.url(&query.to_path_and_query())?;
-        let request = self
-            .client
-            .get(&url, RequestOptions::RECORDS, DeletedBody::decode);
-        let body = self.runtime.block_on(request)?;
-        Ok(body.read(names, position))
+        let options = RequestOptions::RECORDS;
+        let request = self.client.get(&url, options, DeletedBody::decode);
+        self.runtime.block_on(request)
     }
 
     /// Starts to read a sweep from several positions at once. Each position has the number

@@ -371,6 +371,16 @@ fn pairs_that_lost_records_are_exact_or_reported() {
     assert_none(run_all(&drawn(pairs, LOST, runs_all()), seed()));
 }
 
+/// Changes, announcements and answers by key are empty by mistake with these seeds, and no
+/// count contradicts them.
+#[test]
+fn empty_answers_end_nothing_where_no_count_can_be_trusted() {
+    let pair = vec![Behaviour::CountIsPageSize, Behaviour::EmptyAnswers];
+    for seed in [3, 6, 9, 771] {
+        assert_none(run_all(std::slice::from_ref(&pair), seed));
+    }
+}
+
 #[test]
 fn a_mirror_is_exact_or_says_why_not_in_the_dialect_of_each_vendor() {
     let mut faults = Vec::new();

@@ -74,9 +74,7 @@ impl DeletedNames {
         position: &DeletedPosition,
         timestamps: Precision,
     ) -> Query {
-        let of_set = entity_set
-            .zip(self.resource)
-            .map(|(entity_set, field)| query::eq(field, &Literal::Text(entity_set.to_owned())));
+        let of_set = self.of_set(entity_set);
         let time = match &position.from {
             Some(from) => query::ge(self.timestamp, &Literal::Timestamp(from.clone())),
             None => {
@@ -96,6 +94,20 @@ impl DeletedNames {
             0 => query,
             skip => query.skip(skip),
         }
+    }
+
+    /// Returns the query for the newest announcement.
+    pub fn newest_query(&self, entity_set: Option<&str>) -> Query {
+        Query::of(ENTITY_SET)
+            .filter(self.of_set(entity_set).unwrap_or_default())
+            .order_by(self.timestamp, Order::Desc)
+            .top(1)
+    }
+
+    /// Returns the filter for the announcements of an entity set.
+    fn of_set(&self, entity_set: Option<&str>) -> Option<String> {
+        let (set, field) = entity_set.zip(self.resource)?;
+        Some(query::eq(field, &Literal::Text(set.to_owned())))
     }
 
     /// Returns the entity sets that need a query of their own. None means one query for all
@@ -221,6 +233,12 @@ impl Announced {
     /// Returns whether the page has entries that the one before did not have.
     pub fn has_entries(&self) -> bool {
         !self.announcements.is_empty() || !self.keyless.is_empty()
+    }
+
+    /// Returns the newest timestamp, in storage form.
+    pub fn newest(&self) -> Option<&String> {
+        let announcements = self.announcements.iter();
+        announcements.filter_map(|one| one.timestamp.as_ref()).max()
     }
 
     /// Removes the entries of the previous page from the page at a position. A page that has

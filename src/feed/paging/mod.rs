@@ -4,8 +4,10 @@
 //! end, and each page of a walk is a [`Step`].
 
 mod advance;
+mod end_of_pages;
 mod key;
 mod link_circles;
+mod page_request;
 mod parallel_reader;
 mod position;
 mod step;

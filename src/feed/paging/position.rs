@@ -152,6 +152,15 @@ impl Position {
         }
     }
 
+    /// Returns whether a record was read before this position.
+    pub fn has_cursor(&self) -> bool {
+        match self {
+            Position::Keyset { after, .. } | Position::Ties { after, .. } => after.is_some(),
+            Position::Changes { after, .. } => after.is_some(),
+            _ => false,
+        }
+    }
+
     /// Returns the link of the next page, if there is one.
     pub fn next_link(&self) -> Option<&str> {
         match self {

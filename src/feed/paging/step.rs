@@ -3,16 +3,14 @@
 use std::borrow::Cow;
 use std::sync::atomic::Ordering::Relaxed;
 
-use url::Url;
-
 use super::advance::advance;
+use super::end_of_pages::read_unless_at_end;
 use super::key::{Key, KeyRange};
-use super::link_circles::FollowedLinks;
+use super::page_request::read_page;
 use super::position::Position;
 use super::sweep::Sweep;
-use crate::feed::http::{Client, FeedError, Received, RequestOptions};
-use crate::feed::odata::{MEMORY_LIMIT_BYTES, Page};
-use crate::record::Shape;
+use crate::feed::http::{Client, FeedError, RequestOptions};
+use crate::feed::odata::Page;
 
 /// A page, and the positions of its walk before and after it.
 #[derive(Debug)]
@@ -101,6 +99,9 @@ impl Step {
             // An empty page ends the walk, so it is read twice.
             page = read_page(sweep, client, &from).await?;
         }
+        if page.entries == 0 && !sweep.trusts_count {
+            page = read_unless_at_end(sweep, client, &from).await?;
+        }
         // A count that may be the size of the page does not show that the page is the last.
         let is_full = page.entries >= sweep.page_size.get() as usize;
         if page.entries > 0 && (is_full || !sweep.trusts_count) {
@@ -156,135 +157,4 @@ async fn read_with_fallback<'p>(
     let page = read_page(sweep, client, &in_two_steps).await?;
     tracing::info!(resource = %sweep.shape.resource, %error, "reading changes without `or`");
     Ok((Cow::Owned(in_two_steps), page))
-}
-
-async fn read_page(sweep: &Sweep, client: &Client, from: &Position) -> Result<Page, FeedError> {
-    let (url, max_page_size) = match from {
-        Position::Finished => return Ok(Page::default()),
-        Position::Keyset { after, up_to, skip } => {
-            let query = sweep.keyset_query(after.as_ref(), up_to.as_ref(), *skip);
-            (client.url(&query.to_path_and_query())?, None)
-        }
-        Position::Changes {
-            since,
-            after,
-            skip,
-            two_steps,
-            ..
-        } => {
-            let query = sweep.changes_query(since, after.as_ref(), *skip, *two_steps);
-            (client.url(&query.to_path_and_query())?, None)
-        }
-        Position::ChangeLinks { since, next_link } => {
-            let url = match next_link {
-                Some(link) => client.link(link)?,
-                None => client.url(&sweep.change_links_query(since).to_path_and_query())?,
-            };
-            (url, Some(sweep.page_size.get()))
-        }
-        Position::Ties { timestamp, after } => {
-            let query = sweep.ties_query(timestamp, after.as_ref());
-            (client.url(&query.to_path_and_query())?, None)
-        }
-        // Every request needs the page size, because links do not contain it.
-        Position::NextLink { next_link } => {
-            let url = match next_link {
-                Some(link) => client.link(link)?,
-                None => client.url(&sweep.first_page_query().to_path_and_query())?,
-            };
-            (url, Some(sweep.page_size.get()))
-        }
-    };
-
-    let options = RequestOptions {
-        max_page_size,
-        tries: sweep.tries,
-        ..RequestOptions::RECORDS
-    };
-    let mut page = get_page(client, &url, options, &sweep.shape).await?;
-    complete_children(sweep, client, &mut page).await?;
-    Ok(page)
-}
-
-/// The largest number of pages that complete one list of children.
-const LIST_PAGES_MAX: usize = 100;
-
-/// Follows the next links of incomplete lists of children.
-async fn complete_children(
-    sweep: &Sweep,
-    client: &Client,
-    page: &mut Page,
-) -> Result<(), FeedError> {
-    for record in &mut page.records {
-        for (children, child) in record.children.iter_mut().zip(&sweep.shape.children) {
-            let Some(children) = children else { continue };
-            let mut links = FollowedLinks::default();
-            let mut pages = 0;
-            while let Some(link) = children.next_link.take() {
-                let url = client.link(&link)?;
-                let options = RequestOptions::RECORDS;
-                let mut rest = get_page(client, &url, options, &child.shape).await?;
-                let to = Position::NextLink {
-                    next_link: rest.next_link.take(),
-                };
-                links.check(&rest, &to, false)?;
-                pages += 1;
-                if pages > LIST_PAGES_MAX {
-                    let problem = "a list of children has too many pages";
-                    return Err(FeedError::Stuck(problem.to_owned()));
-                }
-                page.memory_bytes += rest.memory_bytes;
-                if page.memory_bytes > MEMORY_LIMIT_BYTES {
-                    return Err(FeedError::TooLarge);
-                }
-
-                for found in &mut rest.records {
-                    found.listing_key.get_or_insert_with(|| record.key.clone());
-                }
-                for reject in &rest.rejects {
-                    children.note_reject(reject.key.as_deref());
-                }
-                children.next_link = to.next_link().map(str::to_owned);
-                children.records.extend(rest.records);
-                page.rejects.extend(rest.rejects);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Requests a page. Its next links have no credentials. Its own next link is as [`absolute`]
-/// returns it, or that of the `Link` header.
-async fn get_page(
-    client: &Client,
-    url: &Url,
-    options: RequestOptions,
-    shape: &Shape,
-) -> Result<Page, FeedError> {
-    let decode = |received: &Received| {
-        let mut page = Page::decode(&received.body, shape)?;
-        page.next_link = page.next_link.map(|link| absolute(link, url));
-        page.has_link_header = page.next_link.is_none() && received.next_link.is_some();
-        page.next_link = page.next_link.or_else(|| received.next_link.clone());
-        Ok(page)
-    };
-    let mut page = client.get_received(url, options, decode).await?;
-    let lists = page
-        .records
-        .iter_mut()
-        .flat_map(|record| &mut record.children);
-    let links = lists.flatten().map(|children| &mut children.next_link);
-    for link in links.chain([&mut page.next_link]) {
-        *link = link.take().map(|link| client.without_secrets(&link));
-    }
-    Ok(page)
-}
-
-/// Returns the URL of a link that is only a query, such as `?$skip=100`. It is relative to the
-/// request (RFC 3986, 5.2). Returns other links unchanged.
-fn absolute(link: String, request: &Url) -> String {
-    match request.join(&link) {
-        Ok(url) if link.starts_with('?') => url.into(),
-        _ => link,
-    }
 }

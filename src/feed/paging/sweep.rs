@@ -132,6 +132,11 @@ impl Sweep {
         }
     }
 
+    /// Returns the filter of the records up to and including a key.
+    pub(super) fn up_to(&self, key: &Key) -> String {
+        query::le(&self.shape.paging_field().name, &self.paging_literal(key))
+    }
+
     /// Returns whether the key has a GUID.
     pub fn has_guids(&self) -> bool {
         self.shape.key_fields().any(|field| field.is_guid)
@@ -163,7 +168,7 @@ impl Sweep {
         let parts = [
             self.filter.as_deref().map(query::group),
             after.map(|key| query::gt(field, &self.paging_literal(key))),
-            up_to.map(|key| query::le(field, &self.paging_literal(key))),
+            up_to.map(|key| self.up_to(key)),
         ];
         let query = self
             .query()
@@ -233,7 +238,7 @@ impl Sweep {
     }
 
     /// Returns the field with the time of a record's last change.
-    fn timestamp(&self) -> &str {
+    pub(super) fn timestamp(&self) -> &str {
         let field = self.shape.timestamp_field();
         field.unwrap_or(MODIFICATION_TIMESTAMP)
     }
@@ -251,16 +256,21 @@ impl Sweep {
         }
     }
 
+    /// Returns the timestamp of a cursor, as the server wrote it if that is known.
+    pub(super) fn time_of(&self, cursor: &Cursor) -> Literal {
+        match &cursor.sent {
+            Some(sent) => self.sent_time(sent.clone()),
+            None => self.time(&cursor.timestamp),
+        }
+    }
+
     /// Returns the filter for the changes after a cursor, or from a start time on.
     fn rest_filter(&self, since: &str, after: Option<&Cursor>, two_steps: bool) -> String {
         let Some(cursor) = after else {
             return query::ge(self.timestamp(), &self.time(since));
         };
         let Cursor { key, .. } = cursor;
-        let timestamp = match &cursor.sent {
-            Some(sent) => self.sent_time(sent.clone()),
-            None => self.time(&cursor.timestamp),
-        };
+        let timestamp = self.time_of(cursor);
         let later = query::gt(self.timestamp(), &timestamp);
         let Some(key) = key else { return later };
 

@@ -24,6 +24,9 @@ use crate::sync::progress::Note;
 use crate::sync::sync_error::Result;
 use crate::value::stored_instant;
 
+/// How often an answer is asked for that is empty although announcements exist.
+const READINGS: u32 = 3;
+
 /// Reads the announcements as [`apply_announcements`] does, unless the feed has no events and
 /// marks deleted records or refused the Deleted resource within a day.
 pub(in crate::sync) fn apply_announcements_daily(
@@ -201,6 +204,8 @@ impl Announcing<'_> {
             let mut next = Some(first.clone());
             let mut before = Announced::default();
             let mut pages = Circle::default();
+            let mut endings = 0;
+            let mut newest = Some(self.after.clone());
             while let Some(position) = next {
                 let asked = self
                     .context
@@ -226,8 +231,40 @@ impl Announcing<'_> {
                 }
                 self.apply(mirror, &page)?;
                 self.context.check_stop()?;
+                newest = newest.max(page.newest().cloned());
                 next = page.next.take();
+                if next.is_none() && !self.is_at_newest(names, of, newest.as_ref())? {
+                    endings += 1;
+                    if endings == READINGS {
+                        let problem = "the pages of Deleted end before its newest entry";
+                        return Err(FeedError::Stuck(problem.to_owned()).into());
+                    }
+                    next = Some(position);
+                }
                 before = page;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Returns whether no announcement is newer than the newest one that was read, where no
+    /// count shows whether a page is empty by mistake.
+    fn is_at_newest(
+        &self,
+        names: &DeletedNames,
+        of: Option<&str>,
+        newest: Option<&String>,
+    ) -> Result<bool> {
+        let feed = self.context.feed;
+        if feed.capabilities().counts_all_matching() {
+            return Ok(true);
+        }
+        for _ in 0..READINGS {
+            match feed.newest_announced(names, of) {
+                Ok(page) if page.has_entries() => return Ok(page.newest() <= newest),
+                Ok(_) => {}
+                Err(error) if error.is_refusal() => return Ok(true),
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(true)
@@ -300,10 +337,7 @@ impl Announcing<'_> {
 
     fn note_newest(&mut self, page: &Announced) {
         let now = stored_instant(self.context.feed.now());
-        let times = page
-            .announcements
-            .iter()
-            .filter_map(|one| one.timestamp.as_ref());
+        let times = (page.announcements.iter()).filter_map(|one| one.timestamp.as_ref());
         let newest = times.filter(|time| **time <= now).max();
         self.newest = self.newest.take().max(newest.cloned());
     }

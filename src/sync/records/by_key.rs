@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::feed::query::{self, Literal};
+use crate::feed::query::{self, Literal, Order};
 use crate::feed::{Feed, FeedError, KeyForm, KeyList, Page, Position, Step, Sweep};
-use crate::record::{FieldShape, Reject, key_parts};
+use crate::record::{FieldShape, Record, Reject, key_parts};
 use crate::resource::Resource;
 use crate::stop::Stop;
-use crate::sync::sync_error::{Result, SyncError};
+use crate::sync::records::survey::first_key;
+use crate::sync::sync_error::{Result, SyncError, answer_if_any};
 use crate::value::ValueForm;
 
 /// Encoded keys of this many bytes leave room in a URL of 6,000 bytes, which every known
@@ -44,6 +45,7 @@ pub fn fetch(
         keys.len().max(1)
     };
     let field = sweep.shape.key_column();
+    let mut control = Control::new(feed, sweep);
     let mut read = |keys: &[String], list: KeyList| {
         let mut missing: Vec<&str> = keys.iter().map(String::as_str).collect();
         // A page may have fewer records than were asked for.
@@ -62,6 +64,7 @@ pub fn fetch(
                 each(step)?;
             }
         }
+        let missing = control.confirm(missing, list, &mut each)?;
         absent.extend(missing.into_iter().map(str::to_owned));
         Ok(is_proven)
     };
@@ -69,6 +72,87 @@ pub fn fetch(
         read_in_batches(feed, stop, (sweep.shape.resource, field), keys, &mut read)?;
     }
     Ok(absent)
+}
+
+/// How often keys are asked for whose answers lack a record that the feed has.
+const READINGS: usize = 3;
+
+/// Asks for absent keys together with one that the feed has, where no count shows whether an
+/// answer is empty by mistake.
+struct Control<'a> {
+    feed: &'a Feed,
+    sweep: &'a Sweep,
+    is_needed: bool,
+    /// The key of a record that the feed has, once it was asked for.
+    key: Option<Box<str>>,
+}
+
+impl<'a> Control<'a> {
+    fn new(feed: &'a Feed, sweep: &'a Sweep) -> Control<'a> {
+        Control {
+            feed,
+            sweep,
+            is_needed: !sweep.trusts_count && !sweep.shape.has_composite_key(),
+            key: None,
+        }
+    }
+
+    /// Returns the keys that the feed lacks. Passes the records of the others to `each`.
+    ///
+    /// # Errors
+    /// [`FeedError::Stuck`] if the answers lack the record that the feed has.
+    fn confirm<'k>(
+        &mut self,
+        missing: Vec<&'k str>,
+        list: KeyList,
+        each: &mut impl FnMut(Step) -> Result<()>,
+    ) -> Result<Vec<&'k str>> {
+        if missing.is_empty() || !self.is_needed || list.keys_max < 2 {
+            return Ok(missing);
+        }
+        for _ in 0..READINGS {
+            if self.key.is_none() {
+                let filter = self.sweep.filter.as_deref();
+                let last = first_key(self.feed, &self.sweep.shape, filter, Order::Desc);
+                self.key = answer_if_any(last)?.flatten();
+            }
+        }
+        let Some(control) = self.key.clone() else {
+            return Ok(missing);
+        };
+        let mut absent = Vec::new();
+        for keys in missing.chunks(list.keys_max - 1) {
+            absent.extend(self.ask_with(&control, keys, list, each)?);
+        }
+        Ok(absent)
+    }
+
+    fn ask_with<'k>(
+        &self,
+        control: &str,
+        keys: &[&'k str],
+        list: KeyList,
+        each: &mut impl FnMut(Step) -> Result<()>,
+    ) -> Result<Vec<&'k str>> {
+        let with_control = [keys, &[control]].concat();
+        for _ in 0..READINGS {
+            let mut step = ask(self.feed, self.sweep, &with_control, list)?;
+            let found = keys_of(&step.page, self.sweep.shape.resource);
+            if !found.contains(control) {
+                continue;
+            }
+            let absent = keys.iter().filter(|key| !found.contains(**key));
+            let absent: Vec<&str> = absent.copied().collect();
+            if absent.len() < keys.len() {
+                let is_asked = |record: &Record| keys.contains(&&*record.key);
+                step.page.records.retain(is_asked);
+                each(step)?;
+            }
+            return Ok(absent);
+        }
+        let problem = format!("answers by key lack the record {control}, which the feed has");
+        Err(FeedError::Stuck(problem).into())
+    }
 }
 
 /// Passes the keys to `read` in the longest lists that the server accepts, with the form of

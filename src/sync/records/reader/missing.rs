@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::resource_reader::Reader;
-use crate::feed::query::Order;
 use crate::feed::{Position, Tries};
 use crate::mirror::{DeletedReason, Mirror};
 use crate::record::Shape;
@@ -11,8 +10,8 @@ use crate::resource::Resource;
 use crate::sync::records::audit::Depth;
 use crate::sync::records::by_key::fetch;
 use crate::sync::records::record_plan::{DeletionLimit, DeletionPlan, plan_deletions};
-use crate::sync::records::survey::{Survey, first_key, survey};
-use crate::sync::sync_error::{Result, answer_if_any};
+use crate::sync::records::survey::{Survey, survey};
+use crate::sync::sync_error::Result;
 
 impl Reader<'_> {
     /// Reads everything that is not read yet, and deletes the rows that the feed lacks.
@@ -47,13 +46,12 @@ impl Reader<'_> {
         }
         let lacks_records = |count: Option<u64>, seen| count.is_some_and(|count| count > seen);
         let seen = self.seen(mirror)?;
-        let lacks_last = self.lacks_last_record(mirror, shape)?;
-        if !self.checkpoint.by_links && !lacks_records(self.checkpoint.count, seen) && !lacks_last {
+        if !self.checkpoint.by_links && !lacks_records(self.checkpoint.count, seen) {
             return Ok(());
         }
         let now = self.survey()?;
-        if lacks_last || lacks_records(now.count, seen) {
-            if !lacks_last && self.ignores_filter(now.count)? {
+        if lacks_records(now.count, seen) {
+            if self.ignores_filter(now.count)? {
                 return Ok(());
             }
             tracing::info!(resource = %self.resource, count = now.count, seen, "reading again: pages skipped records");
@@ -75,33 +73,8 @@ impl Reader<'_> {
                 "the feed counts {count} {nouns}, and its pages gave {seen}, read 2 times"
             ));
             self.is_incomplete = true;
-        } else if lacks_last && self.lacks_last_record(mirror, shape)? {
-            let (_, nouns) = self.resource.nouns();
-            self.left_out.push(format!(
-                "the pages of {nouns} ended before the last key that the feed has, read 2 times"
-            ));
-            self.is_incomplete = true;
         }
         Ok(())
-    }
-
-    /// Returns whether the mirror lacks the record with the feed's last key, where no count
-    /// shows the end of the pages: a page that was empty by mistake looks like the last one.
-    fn lacks_last_record(&self, mirror: &mut Mirror, shape: &Arc<Shape>) -> Result<bool> {
-        let feed = self.context.feed;
-        if feed.capabilities().counts_all_matching()
-            || self.checkpoint.by_links
-            || self.checkpoint.unwanted > 0
-        {
-            return Ok(false);
-        }
-        let keys = self.catalog.key_shape(shape.resource)?;
-        let filter = self.catalog.live_filter(self.resource);
-        let Some(Some(key)) = answer_if_any(first_key(feed, &keys, filter, Order::Desc))? else {
-            return Ok(false);
-        };
-        let read = mirror.read()?;
-        Ok(read.open_rejects(self.resource)? == 0 && !read.is_live(self.resource, &key)?)
     }
 
     fn survey(&self) -> Result<Survey> {

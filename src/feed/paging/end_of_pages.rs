@@ -1,0 +1,128 @@
+//! Proves that a page without records is behind the last record, where no count shows it.
+
+use super::key::Key;
+use super::page_request::{get_page, read_page};
+use super::position::Position;
+use super::sweep::Sweep;
+use crate::feed::http::{Client, FeedError, RequestOptions};
+use crate::feed::odata::Page;
+use crate::feed::odata::query::{self, Order, Query};
+use crate::value::Value;
+
+/// How often a page is asked for that is empty although records follow it.
+const READINGS: usize = 3;
+
+/// Asks for the last record that a walk has to read. If it follows `from`, the page at `from`
+/// was empty by mistake, and is read again. Returns the page.
+///
+/// # Errors
+/// [`FeedError::Stuck`] if the page stays empty; [`FeedError::Unordered`] for text keys, whose
+/// order is the server's.
+pub async fn read_unless_at_end(
+    sweep: &Sweep,
+    client: &Client,
+    from: &Position,
+) -> Result<Page, FeedError> {
+    let empty = Page::default();
+    let Some(query) = sweep.last_query(from) else {
+        return Ok(empty);
+    };
+    let url = client.url(&query.to_path_and_query())?;
+    let mut has_last = false;
+    for _ in 0..READINGS {
+        let asked = get_page(client, &url, RequestOptions::RECORDS, &sweep.shape).await;
+        let last = match asked {
+            Err(error) if error.may_refuse_order() => return Ok(empty),
+            asked => asked?,
+        };
+        if last.entries > 0 && !follows(from, &last) {
+            return Ok(empty);
+        }
+        has_last |= last.entries > 0;
+        let page = read_page(sweep, client, from).await?;
+        if page.entries > 0 {
+            return Ok(page);
+        }
+    }
+    if !has_last && !from.has_cursor() {
+        return Ok(empty);
+    }
+    let set = &sweep.shape.roles.set;
+    let problem = format!("the pages of {set} end before its last record");
+    Err(match from {
+        Position::Keyset {
+            after: Some(Key::Text(_)),
+            ..
+        } => FeedError::Unordered(problem),
+        _ => FeedError::Stuck(problem),
+    })
+}
+
+/// Returns whether the last record, on a page of its own, comes after a position. A record
+/// without a key shows nothing.
+fn follows(from: &Position, last: &Page) -> bool {
+    let key = Key::of(&last.last_paging);
+    let is_after = |cursor: &Option<Key>| match (cursor, &key) {
+        (Some(cursor), Some(key)) => cursor.may_precede(key),
+        (cursor, key) => cursor.is_none() && key.is_some(),
+    };
+    match from {
+        Position::Keyset { after, .. } | Position::Ties { after, .. } => is_after(after),
+        Position::Changes {
+            after: Some(cursor),
+            two_steps: true,
+            ..
+        } if cursor.key.is_some() => is_after(&cursor.key),
+        Position::Changes { since, after, .. } => {
+            let Some(last) = &last.last_change else {
+                return false;
+            };
+            match after {
+                None => *last.timestamp >= **since,
+                Some(cursor) if *last.timestamp != *cursor.timestamp => {
+                    *last.timestamp > *cursor.timestamp
+                }
+                // The order of text keys with one timestamp is the server's.
+                Some(cursor) => {
+                    matches!(last.key, Value::Integer(_))
+                        && cursor.key.is_some()
+                        && is_after(&cursor.key)
+                }
+            }
+        }
+        _ => false,
+    }
+}
+
+impl Sweep {
+    /// Returns the query for the last record of a walk at a position: of its range of keys, of
+    /// one timestamp, or of all. Returns none for next links.
+    fn last_query(&self, from: &Position) -> Option<Query> {
+        let filter = self.filter.as_deref().map(query::group);
+        let (filter, is_by_time) = match from {
+            Position::Keyset { up_to, .. } => {
+                let up_to = up_to.as_ref().map(|key| self.up_to(key));
+                (query::and(filter.into_iter().chain(up_to)), false)
+            }
+            Position::Ties { timestamp, .. } => {
+                (self.showing(timestamp).filter.unwrap_or_default(), false)
+            }
+            Position::Changes {
+                after: Some(cursor),
+                two_steps: true,
+                ..
+            } if cursor.key.is_some() => {
+                let tie = query::eq(self.timestamp(), &self.time_of(cursor));
+                (query::and(filter.into_iter().chain([tie])), false)
+            }
+            Position::Changes { .. } => (filter.unwrap_or_default(), true),
+            _ => return None,
+        };
+        let mut query = Query::of(&*self.shape.roles.set).filter(filter);
+        if is_by_time {
+            query = query.order_by(self.timestamp(), Order::Desc);
+        }
+        let paging = self.shape.paging_field().name.clone();
+        Some(query.order_by(paging, Order::Desc).top(1))
+    }
+}
