@@ -5,8 +5,8 @@ use super::local_times::LocalTimes;
 use crate::mirror::HeldRecord;
 use crate::value::Value;
 
-/// The groups in order, each with the names of its fields in order. A `*` stands for any
-/// characters at the start or at the end of a name.
+/// Lists the names of each group. A `*` at the start or at the end of a name stands for any
+/// characters.
 const GROUPS: &str = include_str!("listing_groups.tsv");
 
 /// The group of fields that the Data Dictionary does not have.
@@ -15,14 +15,14 @@ const OTHER: &str = "Other fields";
 /// Which fields are shown, and in which form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shown {
-    /// The fields that tell a reader something, without those of the summary, in a readable
+    /// The fields with information for a reader, without those of the summary, in a readable
     /// form.
     Readable,
     /// Every column with a value, in storage form.
     All,
 }
 
-/// A field to show, with its place in its group.
+/// A field to show, with its position in its group.
 struct Field<'a> {
     place: usize,
     name: &'a str,
@@ -101,7 +101,8 @@ fn readable(name: &str, held: &Value, times: LocalTimes) -> Option<String> {
     Some(list.join(", ")).filter(|list| !list.is_empty())
 }
 
-/// Returns the group of a field and its place there. A complete name precedes one with a `*`.
+/// Returns the index of a field's group, and its position in the group. A complete name has
+/// precedence over one with a `*`.
 fn place(name: &str) -> (usize, usize) {
     let mut by_pattern = None;
     let mut group_count = 0;

@@ -5,6 +5,7 @@
 mod advice;
 mod alert_text;
 mod arguments;
+mod change_csv;
 mod change_table;
 mod dispatch;
 mod display_text;

@@ -143,7 +143,8 @@ pub struct ChangesOptions {
     /// Only the newest N changes; 0 for no limit
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub limit: u64,
-    /// Print CSV with a header line
+    /// Print CSV with a header line, and with the address and the city of each listing. An
+    /// apostrophe precedes texts that a spreadsheet would run as a formula
     #[arg(long)]
     pub csv: bool,
 }

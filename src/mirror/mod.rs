@@ -45,8 +45,8 @@ pub use process::{
     is_disk_error, is_permission_error, is_same_file,
 };
 pub use rows::{
-    DeletedReason, FoundListing, HeldRecord, KeyDifferences, LiveRange, NamedListing, OpenReject,
-    RangedRows, RowReader, Rows, Scope, StoredRow, Window,
+    DeletedReason, FoundListing, HeldRecord, KeyDifferences, ListingPlace, ListingPlaces,
+    LiveRange, NamedListing, OpenReject, RangedRows, RowReader, Rows, Scope, StoredRow, Window,
 };
 pub use runs::{
     Job, LastRun, Purged, Reading, RunCounts, RunId, RunOutcome, RunRow, RunStatus, RunSummary,

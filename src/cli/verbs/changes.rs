@@ -4,6 +4,7 @@ use std::io::Write;
 use std::ops::ControlFlow;
 
 use crate::cli::arguments::Arguments;
+use crate::cli::change_csv::ChangeCsv;
 use crate::cli::change_table::ChangeTable;
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::local_times::LocalTimes;
@@ -44,7 +45,7 @@ pub fn run(
     let changes = mirror.read_changes(&filter)?;
     let form = match (output.json, wanted.csv) {
         (true, _) => RowFormat::Json { is_first: true },
-        (_, true) => RowFormat::Csv,
+        (_, true) => RowFormat::Csv(ChangeCsv::new(mirror.listing_places()?)),
         _ => RowFormat::Table(ChangeTable::new(terminal_columns(), times)),
     };
     let is_table = matches!(form, RowFormat::Table(_));
@@ -102,7 +103,7 @@ struct Printed {
 /// Prints the rows in parts, because the log may be larger than the memory.
 fn print_all(
     mut changes: ChangeReader<'_>,
-    mut form: RowFormat,
+    mut form: RowFormat<'_>,
     output: &Output,
 ) -> anyhow::Result<Printed> {
     let mut buffer = Vec::new();
@@ -136,19 +137,19 @@ fn print_all(
 }
 
 /// The format of the rows.
-enum RowFormat {
+enum RowFormat<'m> {
     Table(ChangeTable),
     Json { is_first: bool },
-    Csv,
+    Csv(ChangeCsv<'m>),
 }
 
-impl RowFormat {
+impl RowFormat<'_> {
     fn begin(&mut self, text: &mut Vec<u8>) -> anyhow::Result<()> {
         match self {
             // The table prints its head together with the first row.
             RowFormat::Table(_) => {}
             RowFormat::Json { .. } => text.extend_from_slice(b"{\n  \"changes\": ["),
-            RowFormat::Csv => csv::Writer::from_writer(text).write_record(ChangeRow::COLUMNS)?,
+            RowFormat::Csv(_) => ChangeCsv::head(text)?,
         }
         Ok(())
     }
@@ -162,11 +163,7 @@ impl RowFormat {
                 text.extend_from_slice(before);
                 serde_json::to_writer(text, row)?;
             }
-            RowFormat::Csv => csv::WriterBuilder::new()
-                .has_headers(false)
-                .buffer_capacity(512)
-                .from_writer(text)
-                .serialize(row)?,
+            RowFormat::Csv(csv) => csv.row(row, text)?,
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use crate::resource::Resource;
 /// The greatest number of listings that a search returns.
 const MATCHES: usize = 50;
 
-/// What a text names.
+/// The listings that a text names.
 #[derive(Clone, Debug)]
 pub enum NamedListing {
     /// The key of one listing. If no listing matches, this is the text itself.

@@ -4,6 +4,7 @@
 mod due_children;
 mod held_record;
 mod key_comparison;
+mod listing_places;
 mod listing_search;
 mod live_ranges;
 mod rejects;
@@ -17,6 +18,7 @@ mod sweep_staging;
 pub use held_record::HeldRecord;
 pub(super) use held_record::rows_where;
 pub use key_comparison::{KeyDifferences, Window};
+pub use listing_places::{ListingPlace, ListingPlaces};
 pub use listing_search::{FoundListing, NamedListing};
 pub use live_ranges::{LiveRange, RangedRows};
 pub use rejects::OpenReject;
