@@ -196,6 +196,7 @@ pub fn note(note: &Note) -> String {
         | Note::ReadsAll(..)
         | Note::FieldsInExtra(..)
         | Note::MissingFiles(..)
+        | Note::RenamedFiles(_)
         | Note::EndlessPauses(_)
         | Note::ClockDisagrees => note.to_string(),
     }

@@ -187,6 +187,29 @@ impl MediaDir {
         Ok(existed)
     }
 
+    /// Renames a file within its folder. Does nothing if a file has the new name already.
+    /// Returns whether it was renamed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] for paths that the mirror does not give to files of one
+    /// folder.
+    pub fn rename(&self, path: &str, new_path: &str) -> io::Result<bool> {
+        let [old, new] = [path, new_path].map(Path::new);
+        if !is_own(path) || !is_own(new_path) || old.parent() != new.parent() {
+            return Err(outside());
+        }
+        let Some((folder, file)) = self.parent(old)? else {
+            return Ok(false);
+        };
+        let new = new.file_name().ok_or_else(outside)?;
+        let is_file = found(folder.symlink_metadata(file))?.is_some_and(|is| is.is_file());
+        if !is_file || found(folder.symlink_metadata(new))?.is_some() {
+            return Ok(false);
+        }
+        folder.rename(file, &folder, new)?;
+        Ok(true)
+    }
+
     /// Returns the paths of all files of a photo, including a temporary file.
     pub fn files_of(&self, place: &Place) -> io::Result<Vec<String>> {
         let mut files = Vec::new();

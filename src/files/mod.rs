@@ -18,6 +18,6 @@ mod walk;
 pub use incoming::{Incoming, NotAnImage};
 pub use marker::MARKER;
 pub use media_dir::MediaDir;
-pub use place::Place;
+pub use place::{Place, rivals};
 pub use stored::{Hash, Stored};
 pub use walk::Found;

@@ -1,7 +1,8 @@
 //! Names for files and folders, made of keys of the feed.
 //!
-//! Two keys get different names on every file system, also where case is ignored. The
-//! name depends only on the key, so the place of a photo needs no look-up.
+//! Two keys get different names on every file system, also where case is ignored. A key that
+//! ends in the extension of its file, such as `a.jpg`, is the whole name. So it could share
+//! its name with the key `a`: such keys are [`rivals`] and get [`Place::distinct`] names.
 
 use std::fmt::Write as _;
 
@@ -42,6 +43,23 @@ impl Place {
         }
     }
 
+    /// Returns the place that this key has while a rival exists: the name ends with the hash
+    /// of the key.
+    pub fn distinct(listing_key: Option<&str>, media_key: &str) -> Place {
+        Place {
+            stem: hashed(media_key),
+            ..Place::of(listing_key, media_key)
+        }
+    }
+
+    /// Returns the path that a file of this photo should have, if `path` is the path that
+    /// earlier versions gave it: with the extension twice.
+    pub fn shortened(&self, path: &str) -> Option<String> {
+        let (_, extension) = path.rsplit_once('.').filter(|_| self.is_of(path))?;
+        let shortened = format!("{}/{}", self.folder, self.file(extension));
+        (shortened != path).then_some(shortened)
+    }
+
     /// Returns whether the file at this path within the folder of photos belongs to this
     /// photo.
     pub fn is_of(&self, path: &str) -> bool {
@@ -56,16 +74,34 @@ impl Place {
 
     /// Returns the name of the file with this extension.
     pub(super) fn file(&self, extension: &str) -> String {
-        format!("{}.{extension}", self.stem)
+        match base(&self.stem) {
+            Some((_, own)) if own == extension => self.stem.clone(),
+            _ => format!("{}.{extension}", self.stem),
+        }
     }
 
     /// Returns whether a file in its folder belongs to this photo, with any extension.
     pub(super) fn owns(&self, file: &str) -> bool {
+        let has_stem = |(stem, _)| stem == self.stem;
         file == self.temporary()
-            || file
-                .rsplit_once('.')
-                .is_some_and(|(stem, _)| stem == self.stem)
+            || file == self.stem && base(file).is_some()
+            || file.rsplit_once('.').is_some_and(has_stem)
     }
+}
+
+/// Returns the keys whose files may have the same name as a file of this key.
+pub fn rivals(key: &str) -> Vec<String> {
+    let longer = IMAGE_EXTENSIONS.map(|extension| format!("{key}.{extension}"));
+    let shorter = base(key).map(|(base, _)| base.to_owned());
+    longer.into_iter().chain(shorter).collect()
+}
+
+/// Splits a plain key that ends in the extension of an image. None if the rest is not plain:
+/// it could be the name of another key.
+fn base(key: &str) -> Option<(&str, &str)> {
+    let (base, extension) = key.rsplit_once('.')?;
+    let is_image = IMAGE_EXTENSIONS.contains(&extension);
+    (is_image && is_plain(base) && is_plain(key)).then_some((base, extension))
 }
 
 /// The extension of a temporary file.
@@ -113,12 +149,17 @@ fn is_safe(name: &str) -> bool {
     is_plain(name) || is_hashed()
 }
 
-/// Returns a name for a key. A plain key is its own name. Any other name keeps the safe
-/// letters of the key and ends with its hash, which makes it unique.
+/// Returns a name for a key. A plain key is its own name. Any other name ends with the hash
+/// of the key, which makes it unique.
 fn safe(key: &str) -> String {
     if is_plain(key) {
         return key.to_owned();
     }
+    hashed(key)
+}
+
+/// Returns the safe letters of a key, and its hash.
+fn hashed(key: &str) -> String {
     let is_kept = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
     let readable = |letter: char| if is_kept(letter) { letter } else { '_' };
     let mut name: String = key.chars().map(readable).collect();
@@ -315,5 +356,56 @@ mod tests {
         for other in ["a", "a.jpg.jpg", "ab.jpg", ".ab.part", "b.a", "a.b.png"] {
             assert!(!place.owns(other), "{other}");
         }
+        let place = Place::of(Some("1"), "a.jpg");
+        for own in ["a.jpg", "a.jpg.jpg", "a.jpg.png", ".a.jpg.part"] {
+            assert!(place.owns(own), "{own}");
+        }
+        for other in ["a", "a.png", ".a.part", "a.jpg.b.png"] {
+            assert!(!place.owns(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_key_with_the_extension_of_its_file_is_the_whole_name() {
+        for (key, extension, name) in [
+            ("a.jpg", "jpg", "a.jpg"),
+            ("a.jpg", "png", "a.jpg.png"),
+            ("a.jpg.jpg", "jpg", "a.jpg.jpg"),
+            ("a..jpg", "jpg", "a..jpg.jpg"),
+            ("con.jpg", "jpg", "_con.jpg-1f02e9b8867dc737.jpg"),
+            (
+                "b-0123456789abcdef.jpg",
+                "jpg",
+                "b-0123456789abcdef.jpg.jpg",
+            ),
+        ] {
+            assert_eq!(Place::of(Some("1"), key).file(extension), name);
+        }
+    }
+
+    #[test]
+    fn two_keys_whose_files_may_share_a_name_are_rivals() {
+        let keys = odd_keys();
+        let mut names: HashMap<String, &str> = HashMap::new();
+        for (key, extension) in keys.iter().flat_map(|key| [(key, "jpg"), (key, "png")]) {
+            let name = Place::of(Some("1"), key).file(extension).to_lowercase();
+            let other = names.insert(name, key).filter(|other| other != key);
+            if let Some(other) = other {
+                assert!(rivals(key).iter().any(|rival| rival == other), "{key}");
+                assert!(rivals(other).iter().any(|rival| rival == key), "{other}");
+                let distinct = Place::distinct(Some("1"), key).file(extension);
+                assert!(is_own_file(&distinct), "{distinct}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_with_its_extension_twice_gets_the_shorter_name() {
+        let place = Place::of(Some("1"), "a.jpg");
+        assert_eq!(place.shortened("1/a.jpg.jpg").as_deref(), Some("1/a.jpg"));
+        for path in ["1/a.jpg", "1/a.jpg.png", "2/a.jpg.jpg", "1/b.jpg.jpg"] {
+            assert_eq!(place.shortened(path), None, "{path}");
+        }
+        assert_eq!(Place::of(Some("1"), "a").shortened("1/a.jpg"), None);
     }
 }

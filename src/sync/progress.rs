@@ -43,6 +43,8 @@ pub enum Note {
     NotReconciled(Resource),
     /// This number of files in this folder is missing or damaged, and is downloaded again.
     MissingFiles(String, u64),
+    /// This number of files had its extension twice in its name, and was renamed.
+    RenamedFiles(u64),
     /// The clock of this machine differs from the feed's by more than a day, so that nothing
     /// is removed by its age.
     ClockDisagrees,
@@ -97,6 +99,10 @@ impl fmt::Display for Note {
             Note::MissingFiles(folder, count) => write!(
                 f,
                 "{folder}: {count} files are missing or damaged; downloading them again"
+            ),
+            Note::RenamedFiles(count) => write!(
+                f,
+                "{count} photo files had their extension twice in their names, such as a.jpg.jpg; they are renamed"
             ),
             Note::ClockDisagrees => write!(
                 f,

@@ -53,6 +53,7 @@ mod photos_names;
 mod photos_owned;
 mod photos_proxied;
 mod photos_removed;
+mod photos_renamed;
 mod photos_signed;
 mod photos_stopped;
 mod photos_wrong;

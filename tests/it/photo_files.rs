@@ -87,7 +87,7 @@ pub fn assert_files_equal_feed(mirror: &Mirror, feed: &Simulator) {
             .get(&key)
             .unwrap_or_else(|| panic!("no photo {key} in the mirror"));
         let file = feed.photo_file(&key).unwrap();
-        let path = format!("{listing}/{key}.jpg");
+        let path = format!("{listing}/{key}");
         assert_eq!(text_of(&row["file_path"]), path, "{key}: {row:?}");
         assert_eq!(text_of(&row["file_bytes"]), file.len().to_string(), "{key}");
         assert_eq!(text_of(&row["file_sha256"]), sha256(&file), "{key}");

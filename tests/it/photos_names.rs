@@ -52,7 +52,7 @@ fn odd_keys() -> Vec<String> {
         "Photo",
         "photo",
         "PHOTO",
-        "photo.jpg",
+        "image.jpg",
         "~",
         "%2e%2e",
     ];
@@ -64,22 +64,34 @@ fn odd_keys() -> Vec<String> {
 
 /// Creates a feed whose listings and photos have these keys, with the files of the
 /// simulator.
-/// of the simulated one.
-fn odd_feed(files: &Simulator, keys: &[String]) -> (String, BTreeMap<String, Vec<u8>>) {
-    let (mut listings, mut photos, mut contents) = (Vec::new(), Vec::new(), BTreeMap::new());
+fn odd_feed(
+    files: &Simulator,
+    keys: &[String],
+    listing_of: impl Fn(&str) -> String,
+) -> (String, BTreeMap<String, Vec<u8>>) {
+    let (mut photos, mut contents) = (Vec::new(), BTreeMap::new());
+    let mut by_listing: Vec<(String, Vec<Json>)> = Vec::new();
     for (key, file) in keys.iter().zip(photo_keys(files)) {
+        let listing = listing_of(key);
         let photo = json!({
-            "MediaKey": key, "ResourceRecordKey": key, "MediaCategory": "Photo", "Order": 0,
+            "MediaKey": key, "ResourceRecordKey": listing, "MediaCategory": "Photo", "Order": 0,
             "MediaURL": format!("{}/photos/640x480/{file}", files.asset_url()),
             "ModificationTimestamp": "2026-03-04T18:00:00.000Z",
         });
         contents.insert(key.clone(), files.photo_file(&file).unwrap());
         photos.push(photo.clone());
-        listings.push(json!({
-            "ListingKey": key, "PhotosCount": 1, "Media": [photo],
-            "ModificationTimestamp": "2026-03-04T18:00:00.000Z",
-        }));
+        match by_listing.iter_mut().find(|(other, _)| *other == listing) {
+            Some((_, photos)) => photos.push(photo),
+            None => by_listing.push((listing, vec![photo])),
+        }
     }
+    let listing = |(key, photos): (String, Vec<Json>)| {
+        json!({
+            "ListingKey": key, "PhotosCount": photos.len(), "Media": photos,
+            "ModificationTimestamp": "2026-03-04T18:00:00.000Z",
+        })
+    };
+    let listings: Vec<Json> = by_listing.into_iter().map(listing).collect();
     assert_eq!(
         photos.len(),
         keys.len(),
@@ -97,16 +109,20 @@ fn odd_feed(files: &Simulator, keys: &[String]) -> (String, BTreeMap<String, Vec
     (root, contents)
 }
 
+fn mirror_of(root: &str) -> Mirror {
+    Mirror::at(root, |settings| {
+        settings.set("profile", "\"reso\"");
+        settings.resources = vec!["Property", "Media"];
+        settings.media = true;
+    })
+}
+
 #[test]
 fn with_any_keys_every_file_is_inside_the_folder_and_has_one_photo() {
     let files = feed_with(40, |options| options.photos = 5);
     let keys = odd_keys();
-    let (root, contents) = odd_feed(&files, &keys);
-    let mirror = Mirror::at(&root, |settings| {
-        settings.set("profile", "\"reso\"");
-        settings.resources = vec!["Property", "Media"];
-        settings.media = true;
-    });
+    let (root, contents) = odd_feed(&files, &keys, str::to_owned);
+    let mirror = mirror_of(&root);
     let ended = mirror.sync_ends(0, &["full"]);
     mirror.sync_ends(0, &["media"]);
     let db = mirror.open();
@@ -141,7 +157,62 @@ fn with_any_keys_every_file_is_inside_the_folder_and_has_one_photo() {
     assert_eq!(beside, ["mlsmirror.toml"]);
     assert!(!files.asset_saw_token());
     assert!(paths["photo"].ends_with("/photo.jpg"), "{}", paths["photo"]);
+    assert_eq!(paths["image.jpg"], "image.jpg/image.jpg");
     assert!(paths["Photo"].contains("/Photo-"), "{}", paths["Photo"]);
+}
+
+/// Fails unless the row of each photo names a file with its content.
+#[track_caller]
+fn assert_contents(mirror: &Mirror, contents: &BTreeMap<String, Vec<u8>>) {
+    let held = below(&media_dir(mirror));
+    for row in rows(
+        &mirror.open(),
+        "SELECT \"MediaKey\" AS key, file_path FROM media",
+    ) {
+        let (key, path) = (as_text(&row["key"]), text_of(&row["file_path"]));
+        assert!(
+            held[&path].as_ref() == Some(&contents[key]),
+            "{key}: {path}"
+        );
+    }
+    assert_eq!(held.values().flatten().count(), contents.len());
+}
+
+#[test]
+fn two_photos_whose_files_could_share_a_name_have_files_of_their_own() {
+    let files = feed_with(20, |options| options.photos = 5);
+    let keys = ["a.jpg", "photo", "photo.jpg", "photo.jpg.jpg", "other.jpg"].map(str::to_owned);
+    // The server does not sort its listings, and is read by its links.
+    let listing_of = |key: &str| if key == "a.jpg" { "2" } else { "1" }.to_owned();
+    let (root, contents) = odd_feed(&files, &keys, listing_of);
+    let mirror = mirror_of(&root);
+    mirror.sync_ends(0, &["full"]);
+    mirror.sync_ends(0, &["media"]);
+    assert_contents(&mirror, &contents);
+    assert!(media_dir(&mirror).join("1/other.jpg").is_file());
+
+    // An earlier version gave them these names. They stay.
+    let db = rusqlite::Connection::open(mirror.database_path()).unwrap();
+    for key in ["photo", "photo.jpg"] {
+        let old = format!("1/{key}.jpg");
+        let path = text(
+            &db,
+            &format!("SELECT file_path FROM media WHERE \"MediaKey\" = '{key}'"),
+        );
+        std::fs::rename(media_dir(&mirror).join(path), media_dir(&mirror).join(&old)).unwrap();
+        let sql = "UPDATE media SET file_path = ?1 WHERE \"MediaKey\" = ?2";
+        db.execute(sql, [old.as_str(), key]).unwrap();
+    }
+    // A download of one of them was interrupted.
+    db.execute_batch(
+        "DELETE FROM _state WHERE name = 'file_names_shortened';
+         INSERT INTO _downloads (media_key, folder, stem, file_path)
+         VALUES ('photo.jpg', '1', 'photo.jpg', '1/photo.jpg.jpg');",
+    )
+    .unwrap();
+    drop(db);
+    mirror.sync_ends(0, &["media"]);
+    assert_contents(&mirror, &contents);
 }
 
 #[test]
@@ -175,7 +246,7 @@ fn a_link_placed_by_another_program_is_not_followed() {
     create_media_dir(&mirror);
     std::fs::create_dir_all(media_dir(&mirror).join(&listing)).unwrap();
     symlink(outside.path(), media_dir(&mirror).join(&linked)).unwrap();
-    let file = media_dir(&mirror).join(&listing).join(format!("{key}.jpg"));
+    let file = media_dir(&mirror).join(&listing).join(&key);
     symlink(&precious, &file).unwrap();
     let temporary = media_dir(&mirror)
         .join(&listing)

@@ -27,6 +27,8 @@ pub struct Photo {
     pub was_missing: bool,
     /// Whether its row was read again after its host refused the URL.
     pub is_renewed: bool,
+    /// Whether a photo exists whose file could have the same name.
+    pub has_rival: bool,
     /// The round in which it is tried; the first one is 0.
     pub round: u32,
 }
@@ -333,6 +335,7 @@ fn photo(row: &rusqlite::Row<'_>) -> rusqlite::Result<Photo> {
         was_missing: row.get(9)?,
         updated_at: row.get(10)?,
         is_renewed: false,
+        has_rival: false,
         round: 0,
     })
 }

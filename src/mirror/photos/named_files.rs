@@ -1,6 +1,6 @@
 //! The files that rows name: those of live rows, and those to remove.
 
-use rusqlite::{OptionalExtension, Row, named_params};
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::file_columns::TO_REMOVE;
 use crate::mirror::{Mirror, WriteTx};
@@ -75,6 +75,12 @@ impl Mirror {
             .prepare_cached(&format!("{} AND {column} = ?1", files(&column)))?
             .query_row([key], file_row)
             .optional()
+    }
+
+    /// Returns whether a photo with one of these keys exists, and names a file at `path`
+    /// unless that is None.
+    pub fn has_photo(&self, keys: &[String], path: Option<&str>) -> anyhow::Result<bool> {
+        has_photo(&self.connection, &self.key(Resource::MEDIA)?, keys, path)
     }
 
     /// Returns the files of a listing's live photos.
@@ -161,7 +167,42 @@ impl Mirror {
     }
 }
 
+fn has_photo(
+    db: &Connection,
+    key: &str,
+    keys: &[String],
+    path: Option<&str>,
+) -> anyhow::Result<bool> {
+    let keys = serde_json::to_string(keys)?;
+    let found = db
+        .prepare_cached(&format!(
+            "SELECT EXISTS (SELECT 1 FROM media WHERE {key} IN (SELECT value FROM json_each(:keys))
+                            AND (:path IS NULL OR file_path = :path))"
+        ))?
+        .query_row(named_params! { ":keys": keys, ":path": path }, |row| {
+            row.get(0)
+        })?;
+    Ok(found)
+}
+
 impl WriteTx<'_> {
+    /// Returns whether a photo with one of these keys exists.
+    pub fn has_photo(&self, keys: &[String]) -> anyhow::Result<bool> {
+        let key = self.key(Resource::MEDIA)?;
+        has_photo(&self.transaction, &key, keys, None)
+    }
+
+    /// Stores that a photo's file has another name now.
+    pub fn rename_file(&self, key: &str, new_path: &str) -> rusqlite::Result<()> {
+        self.transaction
+            .prepare_cached(&format!(
+                "UPDATE media SET file_path = ?2 WHERE {} = ?1 AND file_path IS NOT NULL",
+                self.key(Resource::MEDIA)?
+            ))?
+            .execute([key, new_path])?;
+        Ok(())
+    }
+
     /// Clears a photo's file columns, so that it is downloaded again.
     pub fn clear_file(&self, key: &str) -> rusqlite::Result<()> {
         self.transaction

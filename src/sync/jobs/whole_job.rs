@@ -6,6 +6,7 @@ use crate::sync::context::Context;
 use crate::sync::open_for_sync::save_credentials;
 use crate::sync::outcome::{Ending, Report};
 use crate::sync::photos::cleanup::{EmptyFolder, clear};
+use crate::sync::photos::shorten_names::shorten_names;
 use crate::sync::saved_capabilities::{load_capabilities, save_capabilities};
 use crate::sync::sync_error::{Result, SyncError};
 
@@ -20,6 +21,7 @@ pub(in crate::sync) fn whole_job(
     mirror.begin_sync()?;
     load_capabilities(context.feed, mirror)?;
     let removed_before = clear(context, mirror, empty_folder)?.counts.removed;
+    shorten_names(context, mirror)?;
     let result = job(mirror);
     save_capabilities(context.feed, mirror)?;
     let mut report = result.map_err(SyncError::into_anyhow)?;

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use crate::files::{MediaDir, Place};
+use crate::files::{MediaDir, Place, rivals};
 use crate::mirror::{InterruptedDownload, Mirror};
 use crate::sync::context::Context;
 use crate::sync::media_folder::{FolderProblem, MediaFolder, inspect_media_folder, mark};
@@ -181,8 +181,11 @@ fn end_interrupted(
         files.extend(download.path_before.clone());
         files.sort();
         files.dedup();
+        let others = rivals(&download.key);
         for file in files.iter().filter(|file| !is_kept(file)) {
-            removed += remove(dir, file)?;
+            if !mirror.has_photo(&others, Some(file))? {
+                removed += remove(dir, file)?;
+            }
         }
     }
     let tx = mirror.write()?;

@@ -26,8 +26,18 @@ pub(super) fn download(assets: &Assets, dir: &MediaDir, photo: Photo) -> Downloa
     Download { photo, result }
 }
 
+/// Returns the place of a photo's file.
+pub(super) fn place_of(photo: &Photo) -> Place {
+    let listing_key = photo.listing_key.as_deref();
+    if photo.has_rival {
+        Place::distinct(listing_key, &photo.key)
+    } else {
+        Place::of(listing_key, &photo.key)
+    }
+}
+
 fn request(assets: &Assets, dir: &MediaDir, photo: &Photo) -> Result<PhotoResult, AssetError> {
-    let place = Place::of(photo.listing_key.as_deref(), &photo.key);
+    let place = place_of(photo);
     let known = known(dir, photo, &place).map_err(AssetError::Unwritten)?;
     let mut incoming: Option<Incoming> = None;
     let mut is_image = false;

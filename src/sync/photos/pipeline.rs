@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use chrono::{TimeDelta, Utc};
 
 use super::commit::{Batch, Committed};
-use super::download::{Download, PhotoResult, download};
+use super::download::{Download, PhotoResult, download, place_of};
 use super::failures::Retry;
 use super::photo_run::PhotoRun;
 use super::renew_urls::{RenewalError, UrlRenewal};
 use crate::feed::{AssetError, Assets, DELAY_LIMIT};
-use crate::files::{MediaDir, Place};
+use crate::files::{MediaDir, rivals};
 use crate::mirror::{Mirror, Photo, WriteTx};
 use crate::resource::Resource;
 use crate::sync::outcome::Report;
@@ -203,8 +203,8 @@ impl<'j, 'a> Pipeline<'j, 'a> {
     fn begin_next(&mut self, mirror: &mut Mirror) -> anyhow::Result<Vec<Photo>> {
         loop {
             let tx = mirror.write()?;
-            let photos = tx.next_photos(self.round, BEGUN_AT_ONCE)?;
-            begin(&tx, &photos)?;
+            let mut photos = tx.next_photos(self.round, BEGUN_AT_ONCE)?;
+            begin(&tx, &mut photos)?;
             tx.commit()?;
             let is_end = photos.is_empty();
             let oldest = self.oldest_url();
@@ -319,7 +319,7 @@ impl<'j, 'a> Pipeline<'j, 'a> {
                 }
             }
         }
-        begin(&tx, &photos)?;
+        begin(&tx, &mut photos)?;
         tx.commit()?;
         Ok(photos)
     }
@@ -366,9 +366,10 @@ fn next(waiting: &Mutex<Receiver<Photo>>) -> Option<Photo> {
 }
 
 /// Notes that downloads begin.
-fn begin(tx: &WriteTx<'_>, photos: &[Photo]) -> rusqlite::Result<()> {
+fn begin(tx: &WriteTx<'_>, photos: &mut [Photo]) -> anyhow::Result<()> {
     for photo in photos {
-        let place = Place::of(photo.listing_key.as_deref(), &photo.key);
+        photo.has_rival = tx.has_photo(&rivals(&photo.key))?;
+        let place = place_of(photo);
         tx.begin_download(photo, &place.folder, &place.stem)?;
     }
     Ok(())
