@@ -20,6 +20,35 @@ fn reason(mirror: &Mirror, key: i64) -> String {
 }
 
 #[test]
+fn a_refusal_of_deleted_is_a_failure_for_a_day_if_it_has_answered_before() {
+    let feed = feed(40);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    let photo = feed.truth_children(feed.listing_keys()[5], "Media")[0]["MediaKey"].clone();
+    feed.advance(chrono::Duration::hours(2));
+    feed.remove_photo(photo.as_str().unwrap(), true, true)
+        .unwrap();
+    feed.advance(chrono::Duration::hours(1));
+    let refusal = FaultRule {
+        path_contains: Some("/Deleted".to_owned()),
+        ..FaultRule::always(Fault::Status(404))
+    };
+    feed.fault(refusal.clone());
+    mirror
+        .sync_ends(3, &[])
+        .says(3, &["the feed refuses Deleted, which has answered before"]);
+    feed.clear_faults();
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+
+    feed.fault(refusal);
+    mirror.sync_ends(3, &[]);
+    feed.advance(chrono::Duration::hours(25));
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
 fn an_announced_listing_is_deleted_with_its_children() {
     let feed = feed(40);
     let mirror = Mirror::of(&feed);

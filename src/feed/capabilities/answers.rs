@@ -26,6 +26,10 @@ const IGNORED: &str = "ignored";
 /// The value of [`Capability::Expand`] for a child that is read faster from its own resource.
 const SLOW: &str = "slow";
 
+/// The detail of [`Capability::Deleted`] for a resource that has answered, and is refused since
+/// the time of the observation.
+const SINCE_REFUSED: &str = "refused since";
+
 const DAY: TimeDelta = TimeDelta::days(1);
 
 impl Capabilities {
@@ -273,6 +277,9 @@ impl Capabilities {
 
     /// Notes the identifier of the field names to which the Deleted resource answers.
     pub fn note_deleted_names(&self, name: &str) {
+        if self.has_just_refused_deleted() {
+            self.forget(None, Capability::Deleted);
+        }
         self.note(None, Capability::Deleted, name, None);
     }
 
@@ -292,10 +299,31 @@ impl Capabilities {
         known.is_some_and(|known| known.value == REFUSED && !known.is_older_than(DAY, self.now()))
     }
 
-    /// Notes that the feed refuses the Deleted resource now.
-    pub fn note_deleted_refused(&self) {
-        self.forget(None, Capability::Deleted);
-        self.note(None, Capability::Deleted, REFUSED, None);
+    /// Notes that the feed refuses the Deleted resource now. Returns whether the feed is taken
+    /// to have none: one that has answered before must refuse it for a day.
+    pub fn note_deleted_refused(&self) -> bool {
+        let known = self.known(None, Capability::Deleted);
+        let answered = known.filter(|known| known.value != REFUSED);
+        let is_waiting = self.has_just_refused_deleted();
+        let Some(answered) =
+            answered.filter(|known| !is_waiting || !known.is_older_than(DAY, self.now()))
+        else {
+            self.forget(None, Capability::Deleted);
+            self.note(None, Capability::Deleted, REFUSED, None);
+            return true;
+        };
+        if !is_waiting {
+            self.forget(None, Capability::Deleted);
+            let detail = Some(SINCE_REFUSED.to_owned());
+            self.note(None, Capability::Deleted, &answered.value, detail);
+        }
+        false
+    }
+
+    /// Returns whether the Deleted resource has answered before, and was refused last.
+    fn has_just_refused_deleted(&self) -> bool {
+        let known = self.known(None, Capability::Deleted);
+        known.is_some_and(|known| known.detail.as_deref() == Some(SINCE_REFUSED))
     }
 
     /// Returns how to ask for records of a resource by key.

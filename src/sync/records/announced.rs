@@ -91,10 +91,14 @@ fn apply_deleted(job: &mut JobRun<'_>, resources: &[Resource]) -> Result<()> {
     };
     match announcing.read(job.mirror) {
         Ok(true) => announcing.finish(job),
-        Ok(false) => {
+        Ok(false) if job.context.feed.capabilities().note_deleted_refused() => {
             job.context.progress.note(&Note::NoAnnouncements);
-            (job.context.feed.capabilities()).note_deleted_refused();
             job.discard(announcing.runs)
+        }
+        Ok(false) => {
+            let problem = "the feed refuses Deleted, which has answered before";
+            let refused = FeedError::Stuck(problem.to_owned());
+            job.end_failed(announcing.runs, &refused.into())
         }
         Err(error) => job.end_failed(announcing.runs, &error.of_resource()?),
     }
