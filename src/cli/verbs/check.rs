@@ -61,11 +61,15 @@ pub fn describe(plan: &Plan) -> String {
         total += &format!(", about {} to download", bytes(size));
     }
     let audit = plan.resources.iter().filter_map(|one| one.audit.as_ref());
-    let audit: u64 = audit.map(|audit| audit.requests).sum();
-    total += &format!(
-        "\nan audit (verify, reconcile): {}",
-        counted(audit, ("request", "requests"))
-    );
+    let reconcile = plan
+        .resources
+        .iter()
+        .filter_map(|one| one.reconcile.as_ref());
+    let [audit, reconcile] = [audit.collect::<Vec<_>>(), reconcile.collect()].map(|costs| {
+        let requests: u64 = costs.iter().map(|cost| cost.requests).sum();
+        counted(requests, ("request", "requests"))
+    });
+    total += &format!("\nan audit: {audit} by verify, {reconcile} by reconcile");
     if let Some(photos) = &plan.photos {
         total += &format!("\n{}", describe_photos(photos));
     }

@@ -87,7 +87,7 @@ fn reconcile(plan: &ResourcePlan, reading: ReadingWay, keys: KeyList, page_size:
         let why = "they have no ModificationTimestamp";
         return ("all records".to_owned(), Some(why.to_owned()));
     }
-    let by_counts = plan.audit.as_ref().filter(|audit| audit.by_counts);
+    let by_counts = plan.reconcile.as_ref().filter(|audit| audit.by_counts);
     let (compared, why) = match (by_counts, reading) {
         _ if plan.has_key_list => (
             "keys and timestamps in the list of all keys".to_owned(),
@@ -106,7 +106,7 @@ fn reconcile(plan: &ResourcePlan, reading: ReadingWay, keys: KeyList, page_size:
         ),
         (None, _) => (
             "keys and timestamps in the order of keys".to_owned(),
-            plan.audit.as_ref().and_then(|audit| audit.why.clone()),
+            plan.reconcile.as_ref().and_then(|audit| audit.why.clone()),
         ),
     };
     let form = match keys.form {

@@ -79,7 +79,11 @@ fn make(context: &Context<'_>, resources: &[Resource]) -> Result<Plan> {
     let mut listings = plans.iter().filter(|plan| plan.resource == name);
     let listings = listings.find_map(|plan| plan.records);
     for plan in &mut plans {
-        plan.audit = audit_cost(context, &catalog, mirror.as_ref(), plan, listings)?;
+        let cost = |plan: &ResourcePlan, depth| {
+            audit_cost(context, &catalog, mirror.as_ref(), plan, listings, depth)
+        };
+        plan.audit = cost(plan, Depth::Counts)?;
+        plan.reconcile = cost(plan, Depth::KeysIfFew)?;
         let resource = resources
             .iter()
             .find(|one| one.entity_set() == plan.resource);
@@ -126,13 +130,14 @@ fn check_alerts_with(
     Ok(check_alerts(config, &mut declared)?)
 }
 
-/// Returns the cost of an audit of a resource, if it is known.
+/// Returns the cost of an audit of a resource in this depth, if it is known.
 fn audit_cost(
     context: &Context<'_>,
     catalog: &Catalog,
     mirror: Option<&Mirror>,
     plan: &ResourcePlan,
     listings: Option<u64>,
+    depth: Depth,
 ) -> Result<Option<AuditCost>> {
     let resource: Option<Resource> = plan.resource.parse().ok();
     let (Some(resource), Some(records), Some(_)) = (resource, plan.records, plan.way) else {
@@ -146,7 +151,7 @@ fn audit_cost(
         context,
         catalog,
         resource,
-        depth: Depth::Counts,
+        depth,
         has_listings: listings.is_some(),
         count: Some(records),
         children: &[],

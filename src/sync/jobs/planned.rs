@@ -93,9 +93,11 @@ pub struct ResourcePlan {
     pub fields_without_column: usize,
     /// Why a sync of it does not succeed.
     pub error: Option<String>,
-    /// The requests of an audit, which `verify` and a reconcile begin with; none if the feed does
-    /// not count its records, or they come only with their listings.
+    /// The requests with which `verify` begins; none if the feed does not count its records, or
+    /// they come only with their listings.
     pub audit: Option<AuditCost>,
+    /// The requests with which a reconcile begins, as `audit`.
+    pub reconcile: Option<AuditCost>,
     /// The way that each job takes; none if the resource cannot be read.
     pub jobs: Vec<JobWay>,
     /// Whether the feed has a list of all its keys.

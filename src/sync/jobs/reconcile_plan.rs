@@ -56,7 +56,7 @@ pub fn plan_reconcile(
     mirror: &mut Mirror,
     resources: &[Resource],
 ) -> anyhow::Result<ReconcilePlan> {
-    let compared = compare_resources(context, mirror, resources, Depth::Counts, 0)
+    let compared = compare_resources(context, mirror, resources, Depth::KeysIfFew, 0)
         .map_err(SyncError::into_anyhow)?;
     let mut plan = Vec::with_capacity(compared.len());
     for found in compared.into_iter().filter(|found| !found.with_listings) {

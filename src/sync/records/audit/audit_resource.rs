@@ -25,6 +25,8 @@ use crate::value::ValueForm;
 pub enum Depth {
     /// The counts of ranges, and keys only where they differ.
     Counts,
+    /// Every key and timestamp of a resource where this takes few requests, and else as `Counts`.
+    KeysIfFew,
     /// Every key and timestamp.
     Keys,
 }
@@ -43,8 +45,17 @@ pub struct Audit<'a> {
     pub children: &'a [Resource],
 }
 
-/// Up to this number of pages, all keys are read: that is quick, and finds more than counts.
-const FEW_PAGES: u64 = 20;
+impl Depth {
+    /// Returns the number of pages up to which all keys are read: that finds more than counts.
+    /// A reconcile repairs what it finds, so that it may take some minutes.
+    fn pages_read(self) -> u64 {
+        match self {
+            Depth::Counts => 20,
+            Depth::KeysIfFew => 200,
+            Depth::Keys => u64::MAX,
+        }
+    }
+}
 
 impl Audit<'_> {
     /// Compares the resource. `starts` are the positions where an earlier audit ended.
@@ -64,8 +75,10 @@ impl Audit<'_> {
                 Ok(division) => {
                     let mut walk = self.walk(keys.clone(), findings);
                     walk.listings = self.listings_with(&division)?;
+                    let reads_all = self.reads_all(&division, division.limits(Some(mirror))?)?;
                     let mut audit = CountAudit {
                         walk,
+                        reads_all,
                         division: &division,
                         count,
                         watermark: mirror.watermark(self.resource)?,
@@ -76,7 +89,7 @@ impl Audit<'_> {
                     capabilities.note_range_count(self.resource, refused.clone());
                     let Some(why) = refused else {
                         return Ok(Audited {
-                            by_counts: true,
+                            by_counts: !reads_all,
                             ..ended
                         });
                     };
@@ -142,6 +155,14 @@ impl Audit<'_> {
         Ok((!shape.children.is_empty()).then_some(shape))
     }
 
+    /// Returns whether the keys of all ranges are read, because they come with few pages of
+    /// `listings` listings.
+    pub fn reads_all(&self, division: &Division, listings: u64) -> Result<bool> {
+        let pages = listings.div_ceil(self.context.feed.page_size().into());
+        let is_few = self.depth != Depth::Counts && pages <= self.depth.pages_read();
+        Ok(is_few && self.listings_with(division)?.is_some())
+    }
+
     fn ask_count(&self, keys: &Shape) -> Result<Option<u64>> {
         let filter = self.catalog.live_filter(keys.resource);
         Ok(survey(self.context.feed, keys, filter, Tries::Configured)?.count)
@@ -162,7 +183,9 @@ impl Audit<'_> {
         Ok(Err(match () {
             () if self.depth == Depth::Keys => "every key is compared".to_owned(),
             () if self.key_list().is_some() => "the feed lists all keys".to_owned(),
-            () if count <= FEW_PAGES * u64::from(feed.page_size()) => "they are few".to_owned(),
+            () if count.div_ceil(feed.page_size().into()) <= self.depth.pages_read() => {
+                "they are few".to_owned()
+            }
             () if !capabilities.counts_all_matching() => {
                 "the feed is not known to count all records".to_owned()
             }

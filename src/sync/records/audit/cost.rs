@@ -32,11 +32,18 @@ impl Audit<'_> {
                 } else {
                     count
                 };
+                let ranges = rows.div_ceil(RANGE_ROWS);
+                let reads_all = self.reads_all(&division, listings)?;
+                let pages = if reads_all {
+                    listings.div_ceil(self.context.feed.page_size().into()) + ranges
+                } else {
+                    0
+                };
                 // The count of all records, and the changes since the last sync.
                 AuditCost {
-                    by_counts: true,
-                    requests: 2 + rows.div_ceil(RANGE_ROWS),
-                    why: None,
+                    by_counts: !reads_all,
+                    requests: 2 + ranges + pages,
+                    why: reads_all.then(|| "they come with few pages of listings".to_owned()),
                 }
             }
             // A walk by key ends at an empty page, which is read twice.

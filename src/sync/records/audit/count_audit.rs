@@ -16,6 +16,8 @@ use crate::sync::sync_error::Result;
 pub(super) struct CountAudit<'a, 'f> {
     pub walk: KeyWalk<'a, 'f>,
     pub division: &'a Division,
+    /// Whether the keys of all ranges are read, also where the counts are the same.
+    pub reads_all: bool,
     /// The number of records of the feed.
     pub count: u64,
     /// The time up to which the resource is mirrored.
@@ -152,6 +154,7 @@ impl CountAudit<'_, '_> {
         while let Some(range) = open.pop() {
             self.walk.context.check_stop()?;
             match range.task() {
+                _ if self.reads_all => to_read.push(range.keys),
                 Task::Nothing => {}
                 Task::Divide => match self.halves(mirror, &range)? {
                     Some([first, rest]) => open.extend([rest, first]),

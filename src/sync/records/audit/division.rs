@@ -67,11 +67,16 @@ impl Division {
         }))
     }
 
-    /// Returns the number of ranges that are compared as a whole; 0 without a mirror.
-    pub fn ranges(&self, mirror: Option<&Mirror>) -> Result<u64> {
+    /// Returns the number of rows whose keys limit the ranges; 0 without a mirror.
+    pub fn limits(&self, mirror: Option<&Mirror>) -> Result<u64> {
         let held = mirror.filter(|mirror| mirror.has_table(self.keys.resource).unwrap_or(false));
         let rows = held.map(|mirror| mirror.live_limits(self.rows(), &KeyRange::default()));
-        Ok(rows.transpose()?.unwrap_or(0).div_ceil(RANGE_ROWS))
+        Ok(rows.transpose()?.unwrap_or(0))
+    }
+
+    /// Returns the number of ranges that are compared as a whole; 0 without a mirror.
+    pub fn ranges(&self, mirror: Option<&Mirror>) -> Result<u64> {
+        Ok(self.limits(mirror)?.div_ceil(RANGE_ROWS))
     }
 
     /// Returns the rows of the mirror, divided in the same way.

@@ -33,7 +33,7 @@ impl Reader<'_> {
             return Ok(());
         }
         let whole = self.catalog.shape(self.resource, &[])?;
-        self.audit(mirror, &whole, Depth::Counts)?;
+        self.audit(mirror, &whole, Depth::KeysIfFew)?;
         self.delete_missing(mirror, &whole)
     }
 
