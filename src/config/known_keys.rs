@@ -28,6 +28,8 @@ pub(super) const SECTIONS: [(&str, &[&str]); 12] = [
             "requests_per_minute",
             "requests_per_hour",
             "requests_per_day",
+            "bytes_per_hour",
+            "bytes_per_day",
             "sets",
             "filter",
             "oauth",

@@ -30,6 +30,8 @@ pub struct Profile {
     pub largest_page: Option<u32>,
     /// The allowed requests per minute, hour and day. 0 = no known limit.
     pub rates: [u32; 3],
+    /// The allowed bytes of answers per hour and day. 0 = no known limit.
+    pub bytes: [u64; 2],
     /// The clause that every filter needs, as `feed.filter`. It may have a part in braces.
     pub filter: &'static str,
     /// How the feed marks deleted records that it still sends, as `feed.deleted_when`.

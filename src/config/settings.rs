@@ -81,6 +81,10 @@ pub struct Feed {
     pub requests_per_hour: Option<NonZeroU32>,
     /// None = no limit.
     pub requests_per_day: Option<NonZeroU32>,
+    /// Bytes of answers as they are sent. None = no limit.
+    pub bytes_per_hour: Option<NonZeroU64>,
+    /// Bytes of answers as they are sent. None = no limit.
+    pub bytes_per_day: Option<NonZeroU64>,
     /// The entity sets of resources that have another name than their resource.
     pub sets: BTreeMap<Resource, String>,
 }
@@ -113,6 +117,15 @@ impl Feed {
             ParameterValue::Text(_) => None,
         }));
         names
+    }
+
+    /// Returns the configured limits of bytes, each with its period.
+    pub fn byte_limits(&self) -> Vec<(NonZeroU64, Duration)> {
+        let limits = [(self.bytes_per_hour, 3_600), (self.bytes_per_day, 86_400)];
+        limits
+            .into_iter()
+            .filter_map(|(limit, seconds)| Some((limit?, Duration::from_secs(seconds))))
+            .collect()
     }
 
     /// Returns the configured rate limits, each with its period.

@@ -2,7 +2,7 @@
 
 use super::photo_defaults::PhotoDefaults;
 use super::profile::{OAuthDefaults, Profile, placeholders};
-use super::units::duration_text;
+use super::units::{duration_text, size_text};
 
 /// Returns a commented `mlsmirror.toml` with every key at the profile's default.
 ///
@@ -47,6 +47,7 @@ pub fn template(profile: &Profile) -> String {
         size,
         ..
     } = photos;
+    let [bytes_per_hour, bytes_per_day] = profile.bytes.map(size_text);
     let send_token = photos.send_token.name();
     let url_life = duration_text(photos.url_life);
     format!(
@@ -70,6 +71,8 @@ requests_per_second = 0
 requests_per_minute = {minute}
 requests_per_hour = {hour}
 requests_per_day = {day}
+bytes_per_hour = "{bytes_per_hour}"  # as they are sent, and so compressed
+bytes_per_day = "{bytes_per_day}"
 {filter}  # in every request for records
 
 {oauth}

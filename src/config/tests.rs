@@ -53,6 +53,8 @@ fn the_defaults_are_those_of_the_contract() {
             requests_per_minute: NonZeroU32::new(100),
             requests_per_hour: NonZeroU32::new(6_000),
             requests_per_day: NonZeroU32::new(50_000),
+            bytes_per_hour: None,
+            bytes_per_day: None,
             sets: BTreeMap::new(),
         },
         mirror: Mirror {

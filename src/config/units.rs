@@ -34,20 +34,31 @@ pub(super) fn size(text: &str) -> Option<u64> {
 
 /// Returns a duration as text that [`duration`] parses, in whole milliseconds.
 pub(super) fn duration_text(duration: Duration) -> String {
-    let mut rest = duration.as_millis();
+    text(
+        u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+        &TIMES,
+    )
+}
+
+/// Returns a number of bytes as text that [`size`] parses.
+pub(super) fn size_text(bytes: u64) -> String {
+    text(bytes, &SIZES)
+}
+
+fn text(quantity: u64, units: &[(&str, u64)]) -> String {
+    if quantity == 0 {
+        return "0".to_owned();
+    }
+    let mut rest = quantity;
     let mut text = String::new();
-    for (unit, worth) in TIMES {
-        let count = rest / u128::from(worth);
-        rest %= u128::from(worth);
+    for (unit, worth) in units {
+        let count = rest / worth;
+        rest %= worth;
         if count > 0 {
             text.push_str(&format!("{count}{unit}"));
         }
     }
-    if text.is_empty() {
-        "0".to_owned()
-    } else {
-        text
-    }
+    text
 }
 
 /// Parses a sum of whole numbers with units. Each unit occurs at most once, and larger

@@ -79,6 +79,7 @@ const RESO: Profile = Profile {
     page_size: 500,
     largest_page: None,
     rates: [0, 0, 0],
+    bytes: [0, 0],
     filter: "",
     deleted_when: "",
     reconcile: DAILY,
@@ -186,6 +187,9 @@ const MLSGRID: Profile = Profile {
     largest_page: Some(1_000),
     // Two per second. A notice of August 2026 says the same per hour.
     rates: [120, 7_200, 40_000],
+    // The documentation says 4 GB per hour, and that notice 3,072 MB, and 40 GB in 24 hours.
+    // Source of the notice: client. Photos count.
+    bytes: [3_000_000_000, 40_000_000_000],
     // Exactly one name, and no request without it.
     filter: "OriginatingSystemName eq '{system}'",
     // For 7 days.

@@ -40,6 +40,45 @@ fn requests_of_one_process_count_for_the_next() {
 }
 
 #[test]
+fn bytes_of_answers_count_for_all_processes() {
+    let feed = feed(300);
+    let mut mirror = Mirror::with(&feed, |settings| {
+        settings.set("bytes_per_hour", "\"400KB\"");
+    });
+    let running = mirror.start(&["sync"]);
+    wait_until("the run waits", || {
+        feed.request_count() > 0 && sum_of_bytes(&mirror) >= 400_000
+    });
+    let spent = feed.request_count();
+    let next = mirror.start(&["check"]);
+    let until = Instant::now() + Duration::from_secs(1);
+    wait_until("a second has passed", || Instant::now() > until);
+    assert_eq!(feed.request_count(), spent);
+    for running in [running, next] {
+        running.signal("TERM");
+        assert_eq!(running.wait().code, Some(143));
+    }
+    let bytes = sum_of_bytes(&mirror);
+    assert!(spent < 300 / 20, "{spent} requests");
+
+    mirror.configure(|settings| settings.set("bytes_per_hour", "\"1GB\""));
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    assert!(
+        sum_of_bytes(&mirror) > bytes,
+        "the next process adds its own"
+    );
+}
+
+/// Returns the number of bytes that the processes of a mirror have received.
+fn sum_of_bytes(mirror: &Mirror) -> i64 {
+    number(
+        &ledger(mirror),
+        "SELECT coalesce(sum(bytes), 0) FROM received",
+    )
+}
+
+#[test]
 fn the_next_process_keeps_a_pause_that_the_feed_asked_for() {
     use simulator::{Fault, FaultRule, RetryAfter};
     let feed = feed(20);

@@ -226,7 +226,11 @@ fn settings_table(profile: &Profile) -> String {
     ];
     let access = access_rows(profile);
     let photos = photo_rows(&profile.photos);
-    let rows = access.into_iter().chain(rows).chain(photos);
+    let keys = ["feed.bytes_per_hour", "feed.bytes_per_day"];
+    let gigabytes = |bytes: u64| format!("`\"{}GB\"`", bytes / 1_000_000_000);
+    let bytes = keys.into_iter().zip(profile.bytes.map(gigabytes));
+    let bytes = bytes.filter(|_| profile.bytes != [0, 0]);
+    let rows = access.into_iter().chain(rows).chain(bytes).chain(photos);
     let rows: Vec<_> = rows
         .map(|(key, value)| format!("| `{key}` | {value} |\n"))
         .collect();

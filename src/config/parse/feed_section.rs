@@ -1,7 +1,7 @@
 //! Parses `[feed]`. Its errors never show a value that could be a secret.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 use url::Url;
@@ -30,6 +30,11 @@ pub(super) fn feed_section(section: Section<'_>) -> Result<Feed> {
         Ok::<_, ConfigError>(NonZeroU32::new(limit))
     };
     let [minute, hour, day] = profile.rates;
+    let bytes = |key: &str, default| {
+        let limit = section.value(key).map(Value::size).transpose()?;
+        Ok::<_, ConfigError>(NonZeroU64::new(limit.unwrap_or(default)))
+    };
+    let [bytes_per_hour, bytes_per_day] = profile.bytes;
     let mut sets = BTreeMap::new();
     for entry in section.subsection("feed.sets")?.entries() {
         let set = entry.text()?;
@@ -56,6 +61,8 @@ pub(super) fn feed_section(section: Section<'_>) -> Result<Feed> {
         requests_per_minute: rate("requests_per_minute", minute)?,
         requests_per_hour: rate("requests_per_hour", hour)?,
         requests_per_day: rate("requests_per_day", day)?,
+        bytes_per_hour: bytes("bytes_per_hour", bytes_per_hour)?,
+        bytes_per_day: bytes("bytes_per_day", bytes_per_day)?,
         sets,
     })
 }

@@ -284,6 +284,9 @@ impl Assets {
         while let Some(chunk) = response.chunk().await.map_err(network_error)? {
             bytes += chunk.len() as u64;
             self.meter.received(&chunk);
+            if self.shares_limits {
+                self.feed.count_bytes(chunk.len() as u64);
+            }
             if let Some(limit) = is_over(bytes) {
                 return Err(AssetError::TooLarge(limit));
             }

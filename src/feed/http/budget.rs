@@ -1,6 +1,6 @@
 //! The rate budget of the feed, which this process can share with others.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -9,7 +9,7 @@ use chrono::{SubsecRound as _, Utc};
 use super::error::FeedError;
 use super::ledger::Ledger;
 use super::limits::{PAUSE_LIMIT, locked};
-use super::pace::{Limit, Pace};
+use super::pace::{ByteLimit, Limit, Pace};
 use super::quota_headers::Quota;
 use super::traffic::Meter;
 use crate::value::stored_instant;
@@ -30,6 +30,8 @@ pub struct RateBudget {
     ledger: OnceLock<Arc<dyn Ledger>>,
     /// The longest configured window.
     window: Option<Duration>,
+    /// The bytes that were received and not counted yet.
+    received: AtomicU64,
     /// Whether a reset by another clock was logged.
     has_logged_reset: AtomicBool,
     /// The end of the wait that was announced last.
@@ -54,10 +56,13 @@ pub struct Wait {
 
 impl RateBudget {
     /// Returns an unused budget.
-    pub fn new(limits: Vec<Limit>) -> RateBudget {
+    pub fn new(limits: Vec<Limit>, byte_limits: Vec<ByteLimit>) -> RateBudget {
+        let spans = limits.iter().map(|limit| limit.span);
+        let of_bytes = byte_limits.iter().map(|limit| limit.span);
         RateBudget {
-            window: limits.iter().map(|limit| limit.span).max(),
-            pace: Mutex::new(Pace::new(limits)),
+            window: spans.chain(of_bytes).max(),
+            received: AtomicU64::new(0),
+            pace: Mutex::new(Pace::new(limits).with_byte_limits(byte_limits)),
             ledger: OnceLock::new(),
             has_logged_reset: AtomicBool::new(false),
             announced: Mutex::new(None),
@@ -92,6 +97,11 @@ impl RateBudget {
         })
     }
 
+    /// Counts bytes of an answer, as they are sent.
+    pub fn receive(&self, bytes: u64) {
+        self.received.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// Expects this number of requests.
     pub fn expect(&self, requests: u64) {
         locked(&self.pace).expect(requests);
@@ -103,17 +113,23 @@ impl RateBudget {
     }
 
     fn take_of(&self, pace: &mut Pace) -> Result<(), Duration> {
+        let received = self.received.swap(0, Ordering::Relaxed);
+        pace.receive(Instant::now(), received);
         let Some(ledger) = self.ledger.get() else {
             return pace.take(Instant::now());
         };
 
         let mut taken = Ok(());
-        ledger.share(&mut |spent| {
+        ledger.share(received, &mut |spent| {
             let (now, clock) = (Instant::now(), SystemTime::now());
             for sent in &spent.requests {
                 // A time in the future (clock skew) counts as now.
                 let ago = clock.duration_since(*sent).unwrap_or_default();
                 pace.count(now.checked_sub(ago).unwrap_or(now));
+            }
+            for (at, bytes) in &spent.received {
+                let ago = clock.duration_since(*at).unwrap_or_default();
+                pace.receive(now.checked_sub(ago).unwrap_or(now), *bytes);
             }
             if let Some(until) = spent.paused_until {
                 let pause = until.duration_since(clock).unwrap_or_default();
@@ -217,7 +233,7 @@ mod tests {
             requests: 1_000,
             span: Duration::from_secs(seconds),
         };
-        RateBudget::new(spans.iter().map(limit).collect())
+        RateBudget::new(spans.iter().map(limit).collect(), Vec::new())
     }
 
     #[test]

@@ -26,7 +26,7 @@ use super::ledger::Ledger;
 use super::limits::{DELAY_LIMIT, REDIRECTS_MAX, TOO_MANY_REDIRECTS, http_builder, locked};
 use super::next_link::next_link;
 use super::oauth::{TokenRequests, one_line};
-use super::pace::Limit;
+use super::pace::{ByteLimit, Limit};
 use super::quota_headers::quotas;
 use super::request_options::{RequestOptions, Tries};
 use super::secrets::Secrets;
@@ -105,6 +105,11 @@ impl Client {
             requests: requests.get(),
             span,
         });
+        let byte_limits = settings.byte_limits().into_iter();
+        let byte_limits = byte_limits.map(|(bytes, span)| ByteLimit {
+            bytes: bytes.get(),
+            span,
+        });
         let token_requests = TokenRequests::new(
             settings.base_url.clone(),
             credentials.headers.clone(),
@@ -123,7 +128,7 @@ impl Client {
             timeout: settings.timeout,
             max_retries: settings.max_retries,
             retry_delay: settings.retry_delay,
-            budget: RateBudget::new(limits.collect()),
+            budget: RateBudget::new(limits.collect(), byte_limits.collect()),
             slots: Semaphore::new(settings.max_concurrent),
             stop,
             meter: Meter::default(),
@@ -349,6 +354,11 @@ impl Client {
         self.turn().wait().await
     }
 
+    /// Counts bytes of an answer in the rate budget, as they are sent.
+    pub fn count_bytes(&self, bytes: u64) {
+        self.budget.receive(bytes);
+    }
+
     fn turn(&self) -> Turn<'_> {
         Turn {
             budget: &self.budget,
@@ -451,6 +461,7 @@ impl Client {
         let mut body = Vec::with_capacity(announced as usize);
         let deadline = BodyDeadline::start(self.timeout);
         while let Some(chunk) = response.chunk().await.map_err(Failure::of_network)? {
+            self.count_bytes(chunk.len() as u64);
             if !is_gzip {
                 self.meter.received(&chunk);
             }

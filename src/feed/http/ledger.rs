@@ -7,6 +7,8 @@ use std::time::SystemTime;
 pub struct Spent {
     /// The times of their requests.
     pub requests: Vec<SystemTime>,
+    /// The bytes that they received, and when.
+    pub received: Vec<(SystemTime, u64)>,
     /// The end of the pause that the feed asked for.
     pub paused_until: Option<SystemTime>,
 }
@@ -15,8 +17,9 @@ pub struct Spent {
 /// own write errors, because a request must not fail for lack of a record.
 pub trait Ledger: Send + Sync {
     /// Passes the requests of other processes to `take`, which decides whether a request
-    /// is sent now, and stores that request. No other process decides in the meantime.
-    fn share(&self, take: &mut dyn FnMut(&Spent) -> bool);
+    /// is sent now, and stores that request. No other process decides in the meantime. Also
+    /// stores the number of bytes that this process received since its last call.
+    fn share(&self, received: u64, take: &mut dyn FnMut(&Spent) -> bool);
 
     /// Stores a pause that the feed asked for.
     fn pause(&self, until: SystemTime);

@@ -16,10 +16,24 @@ pub struct Limit {
     pub span: Duration,
 }
 
+/// A limit of the vendor: a number of bytes in a span of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByteLimit {
+    /// The number of bytes as they are sent, which may be compressed.
+    pub bytes: u64,
+    /// The span.
+    pub span: Duration,
+}
+
+/// Returns the length of the windows of a span.
+fn window(span: Duration) -> Duration {
+    span + (span / SLACK_PART).min(SLACK_MAX)
+}
+
 impl Limit {
     /// Returns the length of its windows.
     fn window(&self) -> Duration {
-        self.span + (self.span / SLACK_PART).min(SLACK_MAX)
+        window(self.span)
     }
 }
 
@@ -34,7 +48,10 @@ struct Allowance {
 #[derive(Debug, Default)]
 pub struct Pace {
     limits: Vec<Limit>,
+    byte_limits: Vec<ByteLimit>,
     sent: VecDeque<Instant>,
+    /// The bytes of answers, and when they were received.
+    received: VecDeque<(Instant, u64)>,
     /// By the number of the feed's count.
     allowances: BTreeMap<usize, Allowance>,
     paused_until: Option<Instant>,
@@ -57,6 +74,14 @@ impl Pace {
         Pace {
             limits,
             ..Pace::default()
+        }
+    }
+
+    /// Limits the bytes of answers, too.
+    pub fn with_byte_limits(self, byte_limits: Vec<ByteLimit>) -> Pace {
+        Pace {
+            byte_limits,
+            ..self
         }
     }
 
@@ -89,6 +114,22 @@ impl Pace {
     pub fn count(&mut self, sent: Instant) {
         let place = self.sent.partition_point(|known| *known <= sent);
         self.sent.insert(place, sent);
+    }
+
+    /// Counts bytes that were received at this time, by this process or another one.
+    pub fn receive(&mut self, at: Instant, bytes: u64) {
+        let spans = self.byte_limits.iter().map(|limit| window(limit.span));
+        let Some(longest) = spans.max().filter(|_| bytes > 0) else {
+            return;
+        };
+        let place = self.received.partition_point(|(known, _)| *known <= at);
+        self.received.insert(place, (at, bytes));
+        let newest = self.received.back().map_or(at, |(newest, _)| *newest);
+        while let Some((oldest, _)) = self.received.front()
+            && *oldest + longest < newest
+        {
+            self.received.pop_front();
+        }
     }
 
     /// Expects this number of requests.
@@ -131,6 +172,7 @@ impl Pace {
         [
             self.paused_until,
             self.window_opens(now),
+            self.byte_window_opens(now),
             self.allowance_opens(),
         ]
         .into_iter()
@@ -172,6 +214,24 @@ impl Pace {
             .filter_map(opens)
             .filter(|&at| at > now)
             .max()
+    }
+
+    /// Returns when the limits of bytes allow the next request, if they allow none now. The
+    /// size of its answer is not known before: it may exceed what is left.
+    fn byte_window_opens(&self, now: Instant) -> Option<Instant> {
+        let opens = |limit: &ByteLimit| {
+            let window = window(limit.span);
+            let mut sum = 0;
+            let newest_first = self.received.iter().rev();
+            newest_first
+                .take_while(|(at, _)| *at + window > now)
+                .find(|(_, bytes)| {
+                    sum += bytes;
+                    sum >= limit.bytes
+                })
+                .map(|(at, _)| *at + window)
+        };
+        self.byte_limits.iter().filter_map(opens).max()
     }
 
     fn allowance_opens(&self) -> Option<Instant> {
@@ -307,6 +367,27 @@ mod tests {
         );
         assert_eq!(times[..2], [0, 0]);
         assert!(times[2] >= 1_000 && times[3] >= 60_000, "{times:?}");
+    }
+
+    #[test]
+    fn bytes_delay_requests_until_they_leave_the_window() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let hour = ByteLimit {
+            bytes: 1_000,
+            span: Duration::from_secs(3_600),
+        };
+        let mut pace = Pace::new(Vec::new()).with_byte_limits(vec![hour]);
+        pace.receive(at(10), 400);
+        pace.receive(at(0), 400);
+        assert_eq!(pace.take(at(11)), Ok(()));
+        pace.receive(at(20), 400);
+        // Until the oldest bytes are an hour old, plus one second.
+        assert_eq!(pace.take(at(21)), Err(Duration::from_secs(3_580)));
+        assert_eq!(pace.take(at(3_601)), Ok(()));
+        // One answer may have more bytes than a window allows.
+        pace.receive(at(3_700), 5_000);
+        assert_eq!(pace.take(at(3_701)), Err(Duration::from_secs(3_600)));
     }
 
     #[test]

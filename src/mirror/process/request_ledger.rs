@@ -35,6 +35,8 @@ struct Open {
     own: i64,
     /// The newest request that this process has read.
     seen: i64,
+    /// The newest bytes of others that this process has read.
+    seen_received: i64,
     /// Whether a failure was logged before.
     has_logged: bool,
 }
@@ -75,6 +77,7 @@ impl RequestLedger {
                 connection,
                 own: fastrand::i64(1..),
                 seen: 0,
+                seen_received: 0,
                 has_logged: false,
             }),
         })
@@ -133,10 +136,10 @@ impl RequestLedger {
 }
 
 impl Ledger for RequestLedger {
-    fn share(&self, take: &mut dyn FnMut(&Spent) -> bool) {
+    fn share(&self, received: u64, take: &mut dyn FnMut(&Spent) -> bool) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let mut has_decided = false;
-        let shared = open.share(&mut |spent| {
+        let shared = open.share(received, &mut |spent| {
             has_decided = true;
             take(spent)
         });
@@ -162,8 +165,13 @@ impl Ledger for RequestLedger {
 }
 
 impl Open {
-    fn share(&mut self, take: &mut dyn FnMut(&Spent) -> bool) -> rusqlite::Result<()> {
+    fn share(
+        &mut self,
+        received: u64,
+        take: &mut dyn FnMut(&Spent) -> bool,
+    ) -> rusqlite::Result<()> {
         let (own, seen) = (self.own, self.seen);
+        let mut newest_received = self.seen_received;
         let deciding = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -180,7 +188,23 @@ impl Open {
                 newest = row.get(0)?;
                 spent.requests.push(moment(row.get(1)?));
             }
+            let mut others = deciding.prepare_cached(
+                "SELECT id, at_ms, bytes FROM received
+                 WHERE id > :seen AND process <> :own ORDER BY id",
+            )?;
+            let seen = newest_received;
+            let mut rows = others.query(named_params! { ":seen": seen, ":own": own })?;
+            while let Some(row) = rows.next()? {
+                newest_received = row.get(0)?;
+                let bytes = row.get::<_, i64>(2)? as u64;
+                spent.received.push((moment(row.get(1)?), bytes));
+            }
             spent.paused_until = paused_until(&deciding, now)?;
+        }
+        if received > 0 {
+            deciding
+                .prepare_cached("INSERT INTO received (at_ms, process, bytes) VALUES (?1, ?2, ?3)")?
+                .execute([now, own, received as i64])?;
         }
         if take(&spent) {
             deciding
@@ -188,7 +212,7 @@ impl Open {
                 .execute([now, own])?;
         }
         deciding.commit()?;
-        self.seen = newest;
+        (self.seen, self.seen_received) = (newest, newest_received);
         Ok(())
     }
 
@@ -218,6 +242,10 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
              id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, process INTEGER NOT NULL
          );
          CREATE INDEX IF NOT EXISTS requests_by_time ON requests (at_ms);
+         CREATE TABLE IF NOT EXISTS received (
+             id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL,
+             process INTEGER NOT NULL, bytes INTEGER NOT NULL
+         );
          CREATE TABLE IF NOT EXISTS pauses (id INTEGER PRIMARY KEY, until_ms INTEGER NOT NULL);",
     )?;
     let now = millis(SystemTime::now());
@@ -231,7 +259,10 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     }
     count_from_now(&connection, now)?;
     let kept = KEPT.as_millis() as i64;
-    connection.execute("DELETE FROM requests WHERE at_ms < ?1", [now - kept])?;
+    for table in ["requests", "received"] {
+        let old = format!("DELETE FROM {table} WHERE at_ms < ?1");
+        connection.execute(&old, [now - kept])?;
+    }
     Ok(connection)
 }
 
@@ -249,9 +280,12 @@ fn count_from_now(connection: &Connection, now: i64) -> rusqlite::Result<()> {
             "the end of a pause was stored while the clock was ahead; it counts from now"
         );
     }
-    connection
-        .prepare_cached("UPDATE requests SET at_ms = ?1 WHERE at_ms > ?1")?
-        .execute([now])?;
+    for later in [
+        "UPDATE requests SET at_ms = ?1 WHERE at_ms > ?1",
+        "UPDATE received SET at_ms = ?1 WHERE at_ms > ?1",
+    ] {
+        connection.prepare_cached(later)?.execute([now])?;
+    }
     Ok(())
 }
 
