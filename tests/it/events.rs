@@ -1,5 +1,6 @@
 //! Feeds that list events: which records were added, changed or deleted.
 
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value as Json, json};
@@ -238,6 +239,37 @@ fn events_that_end_before_the_newest_one_are_not_the_end() {
     is_empty.store(false, std::sync::atomic::Ordering::Relaxed);
     mirror.sync_ends(0, &[]);
     assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
+fn events_that_fail_after_they_have_answered_are_a_failure() {
+    for failure in [404, 500] {
+        let log = Log::default();
+        let status = Arc::new(AtomicU16::new(200));
+        let feed = feed(30);
+        let (events, now) = (log.clone(), status.clone());
+        let proxy = Proxy::of(&feed, move |answer| {
+            if answer.is_of("EntityEvent") {
+                answer.status = now.load(Ordering::Relaxed);
+                answer.body = page(&events.lock().unwrap(), &answer.request);
+            } else if answer.is_of("Deleted") {
+                answer.status = 404;
+            }
+        });
+        declare_events(&proxy);
+        let mirror = Mirror::at(&proxy.base_url, |settings| {
+            settings.set("profile", "\"reso\"");
+            settings.set("max_retries", 0);
+        });
+        mirror.sync();
+        mirror.sync();
+        delete(&feed, &log, feed.listing_keys()[3], 7);
+        status.store(failure, Ordering::Relaxed);
+        mirror.sync_ends(3, &[]).says(3, &["EntityEvent"]);
+        status.store(200, Ordering::Relaxed);
+        mirror.sync();
+        assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    }
 }
 
 #[test]

@@ -26,7 +26,12 @@ const IGNORED: &str = "ignored";
 /// The value of [`Capability::Expand`] for a child that is read faster from its own resource.
 const SLOW: &str = "slow";
 
-/// The detail of [`Capability::Deleted`] for a resource that has answered, and is refused since
+/// The values of [`Capability::EntityEvent`] for a resource that `$metadata` declares, and for
+/// one that has answered.
+const DECLARED: &str = "declared";
+const ANSWERS: &str = "answers";
+
+/// The detail of [`Capability::Deleted`] and [`Capability::EntityEvent`] for a resource that has answered, and is refused since
 /// the time of the observation.
 const SINCE_REFUSED: &str = "refused since";
 
@@ -149,20 +154,29 @@ impl Capabilities {
         self.has_refused_today(Capability::EntityEvent)
     }
 
-    /// Notes that the feed refuses the resource EntityEvent, which it declares.
-    pub fn note_events_refused(&self, why: &FeedError) {
-        self.forget(None, Capability::EntityEvent);
-        let why = Some(why.to_string());
-        self.note(None, Capability::EntityEvent, REFUSED, why);
+    /// Notes that the feed refuses the resource EntityEvent, which it declares. Returns the same
+    /// as [`Capabilities::note_deleted_refused`].
+    pub fn note_events_refused(&self, why: &FeedError) -> bool {
+        self.note_refusal(Capability::EntityEvent, Some(why.to_string()))
+    }
+
+    /// Returns whether the resource EntityEvent has answered before.
+    pub fn has_events(&self) -> bool {
+        self.get(None, Capability::EntityEvent).as_deref() == Some(ANSWERS)
+    }
+
+    /// Notes that the resource EntityEvent answers.
+    pub fn note_events_answer(&self) {
+        self.note_answer(Capability::EntityEvent, ANSWERS);
     }
 
     /// Notes whether `$metadata` declares the resource EntityEvent.
     pub fn note_entity_event(&self, is_declared: bool) {
-        if is_declared && self.has_refused_events_today() {
+        if is_declared && (self.has_events() || self.has_refused_events_today()) {
             return;
         }
         let value = if is_declared {
-            "declared"
+            DECLARED
         } else {
             "not declared"
         };
@@ -277,10 +291,7 @@ impl Capabilities {
 
     /// Notes the identifier of the field names to which the Deleted resource answers.
     pub fn note_deleted_names(&self, name: &str) {
-        if self.has_just_refused_deleted() {
-            self.forget(None, Capability::Deleted);
-        }
-        self.note(None, Capability::Deleted, name, None);
+        self.note_answer(Capability::Deleted, name);
     }
 
     /// Returns whether the feed refused the Deleted resource when it was last asked.
@@ -302,27 +313,43 @@ impl Capabilities {
     /// Notes that the feed refuses the Deleted resource now. Returns whether the feed is taken
     /// to have none: one that has answered before must refuse it for a day.
     pub fn note_deleted_refused(&self) -> bool {
-        let known = self.known(None, Capability::Deleted);
-        let answered = known.filter(|known| known.value != REFUSED);
-        let is_waiting = self.has_just_refused_deleted();
-        let Some(answered) =
-            answered.filter(|known| !is_waiting || !known.is_older_than(DAY, self.now()))
-        else {
-            self.forget(None, Capability::Deleted);
-            self.note(None, Capability::Deleted, REFUSED, None);
-            return true;
-        };
-        if !is_waiting {
-            self.forget(None, Capability::Deleted);
-            let detail = Some(SINCE_REFUSED.to_owned());
-            self.note(None, Capability::Deleted, &answered.value, detail);
-        }
-        false
+        self.note_refusal(Capability::Deleted, None)
     }
 
-    /// Returns whether the Deleted resource has answered before, and was refused last.
-    fn has_just_refused_deleted(&self) -> bool {
-        let known = self.known(None, Capability::Deleted);
+    fn note_answer(&self, capability: Capability, value: &str) {
+        if self.has_answered_before_refusal(capability) {
+            self.forget(None, capability);
+        }
+        self.note(None, capability, value, None);
+    }
+
+    fn note_refusal(&self, capability: Capability, why: Option<String>) -> bool {
+        let known = self.known(None, capability);
+        let answered = known.filter(|known| ![REFUSED, DECLARED].contains(&&*known.value));
+        let is_waiting = self.has_answered_before_refusal(capability);
+        match answered {
+            Some(known) if is_waiting && !known.is_older_than(DAY, self.now()) => false,
+            Some(known) if !is_waiting => {
+                self.forget(None, capability);
+                self.note(
+                    None,
+                    capability,
+                    &known.value,
+                    Some(SINCE_REFUSED.to_owned()),
+                );
+                false
+            }
+            _ => {
+                self.forget(None, capability);
+                self.note(None, capability, REFUSED, why);
+                true
+            }
+        }
+    }
+
+    /// Returns whether a resource with deletions has answered before, and was refused last.
+    fn has_answered_before_refusal(&self, capability: Capability) -> bool {
+        let known = self.known(None, capability);
         known.is_some_and(|known| known.detail.as_deref() == Some(SINCE_REFUSED))
     }
 

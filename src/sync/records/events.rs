@@ -65,8 +65,13 @@ pub(super) fn apply_events(job: &mut JobRun<'_>, resources: &[Resource]) -> Resu
     let Some(events) = Events::declared(job.context, job.catalog) else {
         return Ok(false);
     };
-    let Some(newest) = events.newest()? else {
-        return Ok(false);
+    let newest = match events.newest() {
+        Ok(Some(newest)) => newest,
+        Ok(None) => return Ok(false),
+        Err(error) => {
+            job.fail(Job::Deletions, resources, &error.of_resource()?)?;
+            return Ok(true);
+        }
     };
     let mut due = Numbers::new();
     for &resource in resources {
@@ -164,14 +169,28 @@ impl<'a> Events<'a> {
         if capabilities.has_refused_events_today() {
             return Ok(None);
         }
-        let answered = self.at_end(Order::Desc);
-        if let Err(
-            refusal @ (FeedError::Refused { .. } | FeedError::Unauthorized { status: 403, .. }),
-        ) = &answered
-        {
-            capabilities.note_events_refused(refusal);
+        match self.at_end(Order::Desc) {
+            Ok(newest) => {
+                capabilities.note_events_answer();
+                Ok(Some(newest.unwrap_or(0)))
+            }
+            Err(error) => {
+                let is_refusal = matches!(
+                    error,
+                    FeedError::Refused { .. } | FeedError::Unauthorized { status: 403, .. }
+                );
+                if is_refusal && capabilities.note_events_refused(&error) {
+                    return Ok(None);
+                }
+                // Without events that were there before, deletions would be missed.
+                let problem = format!("EntityEvent, which has answered before: {error}");
+                let answer = answer_if_any(Err(error))?;
+                if capabilities.has_events() {
+                    return Err(FeedError::Stuck(problem).into());
+                }
+                Ok(answer)
+            }
         }
-        Ok(answer_if_any(answered)?.map(|newest| newest.unwrap_or(0)))
     }
 
     /// Returns the number of the first event in an order, if there is an event.
