@@ -7,7 +7,8 @@
 //!
 //! `-- --listings N --photos N` set the size: the greatest number of photos of a listing is
 //! almost twice the average. `-- --listings 1700000 --photos 25` has 20 million photos.
-//! `-- --differences N` deletes some rows of the mirror, and measures an audit that finds them.
+//! `-- --differences N` deletes that number of listings from the mirror, in 10 places and then
+//! scattered, and measures an audit that finds them and a reconcile that reads them again.
 
 #[path = "shared/mod.rs"]
 mod shared;
@@ -28,7 +29,7 @@ struct Wanted {
     /// The greatest number of photos of a listing
     #[arg(long, default_value_t = 25)]
     photos: u32,
-    /// The number of listings and of photos to delete from the mirror
+    /// The number of listings to delete from the mirror
     #[arg(long, default_value_t = 100)]
     differences: u64,
     /// An argument that cargo adds
@@ -63,25 +64,37 @@ fn main() -> anyhow::Result<()> {
     run(&feed, folder.path(), &["verify", "--sample", "0"])?.print("audit");
     run(&feed, folder.path(), &["verify", "--deep"])?.print("deep verify");
 
-    for table in ["listings", "media"] {
-        let sql = format!(
-            "DELETE FROM {table} WHERE rowid IN (
-                 SELECT rowid FROM {table} ORDER BY random() LIMIT {})",
-            wanted.differences
-        );
-        database.execute(&sql, [])?;
+    let reconcile = ["sync", "reconcile", "--only", "Property"];
+    for (name, places) in [("in 10 places", 10), ("scattered", wanted.differences)] {
+        lose(&database, wanted.differences, places)?;
+        let audit = [&reconcile[..], &["--dry-run"]].concat();
+        run(&feed, folder.path(), &audit)?.print(&format!("lost listings {name}"));
+        run(&feed, folder.path(), &reconcile)?.print("  their reconcile");
     }
-    run(&feed, folder.path(), &["verify", "--sample", "0"])?.print("audit with differences");
     Ok(())
 }
 
+/// Deletes listings from the mirror, in runs of consecutive ones at random places.
+fn lose(database: &Connection, listings: u64, places: u64) -> rusqlite::Result<()> {
+    let run = listings.div_ceil(places.max(1));
+    database.execute_batch(&format!(
+        "CREATE TEMP TABLE lost AS SELECT rowid AS first FROM listings
+             WHERE deleted_at IS NULL ORDER BY random() LIMIT {places};
+         DELETE FROM listings WHERE rowid IN (
+             SELECT l.rowid FROM lost JOIN listings AS l
+                 ON l.rowid >= first AND l.rowid < first + {run});
+         DROP TABLE lost"
+    ))
+}
+
 /// Writes a configuration without rate limits. A simulated feed of millions of photos needs some
-/// time to find the newest one.
+/// time to find the newest one. It made many records just before it started, which an overlap
+/// would read again.
 fn configure(feed: &Server, folder: &Path) -> anyhow::Result<()> {
     let text = format!(
         "[feed]\nbase_url = \"{}\"\ntoken_env = \"{TOKEN}\"\ntimeout = \"30m\"\n\
          requests_per_minute = 0\nrequests_per_hour = 0\nrequests_per_day = 0\n\
-         [sync]\ndownload_media = false\n{SELECT}\n",
+         [sync]\ndownload_media = false\noverlap = \"0\"\n{SELECT}\n",
         feed.feed.base_url
     );
     Ok(std::fs::write(folder.join("mlsmirror.toml"), text)?)
@@ -128,13 +141,15 @@ fn run(feed: &Server, folder: &Path, arguments: &[&str]) -> anyhow::Result<Measu
         requests.sum::<u64>()
     };
     let requests = document["requests"].as_u64();
+    let refetched = document["resources"][0]["refetch"].as_array();
+    let refetched = refetched.map(|keys| keys.len() as u64);
     Ok(Measured {
         took,
         requests: requests
             .or_else(|| document["runs"].as_array().map(of_runs))
             .unwrap_or(0),
         peak_rss_bytes,
-        differences: document["differences"].as_u64(),
+        differences: document["differences"].as_u64().or(refetched),
     })
 }
 

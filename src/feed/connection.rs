@@ -254,6 +254,7 @@ impl Feed {
             filter,
             select,
             selects_children: false,
+            counts: false,
             page_size: PageSize::new(self.page_size),
             timestamps: self.timestamps,
             tries: Tries::Configured,

@@ -122,6 +122,48 @@ fn differing_records_are_found_by_counts_and_few_requests() {
 }
 
 #[test]
+fn scattered_records_are_found_by_counts_that_come_with_pages() {
+    let feed = feed_with(800, |options| options.photos = 0);
+    let mirror = mirror_of_many_pages(&feed);
+    mirror.sync();
+    // Later changes are in the pages, and in no count.
+    feed.advance(chrono::Duration::hours(2));
+    let keys = feed.listing_keys();
+    for key in keys.iter().step_by(100) {
+        let price = fields(json!({ "ListPrice": 5 }));
+        feed.edit("Property", &key.to_string(), price).unwrap();
+    }
+    feed.insert_listing().unwrap();
+    let lost: Vec<String> = (0..10).map(|at| keys[at * 77 + 30].to_string()).collect();
+    for is_deleted in [false, true] {
+        if is_deleted {
+            mirror.sync_ends(0, &["reconcile"]);
+        }
+        let db = Connection::open(mirror.database_path()).unwrap();
+        for key in &lost {
+            if is_deleted {
+                feed.delete("Property", key, false).unwrap();
+            } else {
+                let delete = "DELETE FROM listings WHERE ListingKey = ?1";
+                db.execute(delete, [key]).unwrap();
+            }
+        }
+        drop(db);
+        let (document, requests) = verify(&feed, &mirror, 3, &[]);
+        assert!(is_by_counts(&document, "Property"));
+        let mut found = found(&document, "Property");
+        let kind = if is_deleted { "extra" } else { "missing" };
+        for key in &lost {
+            let difference = (kind.to_owned(), key.clone());
+            assert!(found.remove(&difference), "{key} of {found:?}");
+        }
+        let changed_later = if is_deleted { 0 } else { 9 };
+        assert_eq!(found.len(), changed_later, "{found:?}");
+        assert!(requests < 72, "{requests} requests, and 267 pages");
+    }
+}
+
+#[test]
 fn changes_after_the_last_sync_do_not_make_ranges_differ() {
     let feed = large_feed();
     let mirror = Mirror::of(&feed);

@@ -45,6 +45,16 @@ pub struct KeyRange {
 }
 
 impl KeyRange {
+    /// Returns whether a key is in the range, in the order of the mirror.
+    pub fn contains(&self, key: &Key) -> bool {
+        let is_after = |limit: &Key| match (key, limit) {
+            (Key::Number(key), Key::Number(limit)) => key > limit,
+            (Key::Text(key), Key::Text(limit)) => key > limit,
+            _ => false,
+        };
+        self.after.as_ref().is_none_or(is_after) && !self.up_to.as_ref().is_some_and(is_after)
+    }
+
     /// Returns the filter of the records whose field is in the range. It is empty if there are
     /// no limits.
     pub fn filter(&self, field: &str) -> String {

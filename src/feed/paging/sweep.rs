@@ -24,6 +24,8 @@ pub struct Sweep {
     pub select: bool,
     /// Whether `$select` within `$expand` asks for the fields of the children only.
     pub selects_children: bool,
+    /// Whether each page by key counts the records that follow it in its range, with its own.
+    pub counts: bool,
     /// The number of records per page.
     pub page_size: PageSize,
     /// How timestamps are written in `$filter`.
@@ -174,6 +176,7 @@ impl Sweep {
             .query()
             .top(self.page_size.get().into())
             .filter(query::and(parts.into_iter().flatten()));
+        let query = if self.counts { query.count() } else { query };
         if skip > 0 { query.skip(skip) } else { query }
     }
 

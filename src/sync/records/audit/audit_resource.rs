@@ -82,6 +82,7 @@ impl Audit<'_> {
                         division: &division,
                         count,
                         watermark: mirror.watermark(self.resource)?,
+                        changed: Vec::new(),
                     };
                     let refused = audit.run(mirror)?.err();
                     let ended = audit.walk.ended(Some(count));

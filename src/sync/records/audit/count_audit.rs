@@ -7,7 +7,7 @@
 use super::division::{Division, RANGE_ROWS};
 use super::key_walk::KeyWalk;
 use super::range_plan::{ComparedRange, FeedRange, Newest, Task};
-use crate::feed::{Cursor, KeyRange, Position, Tries, query};
+use crate::feed::{Cursor, Key, KeyRange, Position, Tries, query};
 use crate::mirror::{Mirror, RunCounts, Window};
 use crate::sync::records::survey::{after, count_and_newest, survey, up_to};
 use crate::sync::sync_error::Result;
@@ -22,6 +22,8 @@ pub(super) struct CountAudit<'a, 'f> {
     pub count: u64,
     /// The time up to which the resource is mirrored.
     pub watermark: Option<String>,
+    /// The paging keys of the records that changed later.
+    pub changed: Vec<Key>,
 }
 
 impl CountAudit<'_, '_> {
@@ -92,7 +94,7 @@ impl CountAudit<'_, '_> {
                 sent: None,
                 key: None,
             });
-            changed = self.walk.collect(mirror, after)?;
+            (changed, self.changed) = self.walk.collect(mirror, after)?;
         }
         mirror.leave_out_collected(keys)?;
         self.walk.compare(mirror, Window::None)?;
@@ -147,23 +149,87 @@ impl CountAudit<'_, '_> {
     }
 
     /// Divides the ranges that differ, and returns those whose keys must be read.
-    fn divide(&self, mirror: &Mirror, ranges: Vec<ComparedRange>) -> Result<Vec<KeyRange>> {
+    fn divide(&mut self, mirror: &mut Mirror, ranges: Vec<ComparedRange>) -> Result<Vec<KeyRange>> {
+        // A page has records without a timestamp, too. They are in no count.
+        let keys = &self.division.keys;
+        let can_probe =
+            !self.division.is_by_listing() && mirror.live_rows_without_timestamp(keys)? == 0;
         let mut to_read: Vec<KeyRange> = Vec::new();
         let mut open = ranges;
         open.reverse();
         while let Some(range) = open.pop() {
             self.walk.context.check_stop()?;
-            match range.task() {
+            let probes = can_probe && range.differs_by_count();
+            match range.task(probes) {
                 _ if self.reads_all => to_read.push(range.keys),
                 Task::Nothing => {}
-                Task::Divide => match self.halves(mirror, &range)? {
-                    Some([first, rest]) => open.extend([rest, first]),
-                    None => add(&mut to_read, range.keys),
-                },
+                Task::Divide => {
+                    let parts = if probes {
+                        self.probe(mirror, &range)?
+                    } else {
+                        self.halves(mirror, &range)?.map(Vec::from)
+                    };
+                    match parts {
+                        Some(parts) => open.extend(parts.into_iter().rev()),
+                        None => add(&mut to_read, range.keys),
+                    }
+                }
                 Task::Read => add(&mut to_read, range.keys),
             }
         }
         Ok(to_read)
+    }
+
+    /// Reads the page in the middle of a range together with the count of what follows, and
+    /// returns the parts before and after the page. Returns none if the page does not show
+    /// which rows it covers.
+    fn probe(
+        &mut self,
+        mirror: &mut Mirror,
+        range: &ComparedRange,
+    ) -> Result<Option<Vec<ComparedRange>>> {
+        let (rows, keys) = (self.division.rows(), &range.keys);
+        let page_size = u64::from(self.walk.context.feed.page_size());
+        let rows_before = mirror.live_limits(rows, keys)?.saturating_sub(page_size) / 2;
+        let middle = match rows_before.checked_sub(1) {
+            Some(before) => mirror.live_key_after(rows, keys, before)?,
+            None => None,
+        };
+        let probed = KeyRange {
+            after: middle.clone().or(keys.after.clone()),
+            up_to: keys.up_to.clone(),
+        };
+        let Some(found) = self.walk.probe(mirror, &probed)? else {
+            return Ok(None);
+        };
+        // The records of a page are those of now; the counts of ranges have no later changes.
+        let changed = |keys: &KeyRange| {
+            let keys = self.changed.iter().filter(|key| keys.contains(key));
+            keys.count() as u64
+        };
+        let mut parts = Vec::new();
+        if middle.is_some() {
+            let counted = found.count.saturating_sub(changed(&probed));
+            let before = KeyRange {
+                after: keys.after.clone(),
+                up_to: middle,
+            };
+            parts.push((before, range.feed.records.saturating_sub(counted)));
+        }
+        if found.up_to != keys.up_to {
+            let rest = KeyRange {
+                after: found.up_to,
+                up_to: keys.up_to.clone(),
+            };
+            let left = found.count.saturating_sub(found.entries);
+            let left = left.saturating_sub(changed(&rest));
+            parts.push((rest, left));
+        }
+        let parts = parts.into_iter().map(|(keys, records)| {
+            let newest = Newest::Unknown;
+            self.compared(mirror, keys, FeedRange { records, newest })
+        });
+        parts.collect::<Result<_>>().map(Some)
     }
 
     /// Returns the halves of a range; none if the mirror has no key to divide it at.

@@ -1,12 +1,13 @@
 //! Reads the keys and timestamps of records, and compares them with the rows part by part.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::audited::Audited;
 use super::division::Division;
 use super::findings::Findings;
 use crate::config::Replication;
-use crate::feed::{KeyRange, Position, Step, Sweep, query};
+use crate::feed::{Key, KeyRange, Position, Step, Sweep, query};
 use crate::mirror::{KeyDifferences, Mirror, RunCounts, Window};
 use crate::record::{Children, Shape};
 use crate::resource::Resource;
@@ -34,6 +35,16 @@ pub(super) struct KeyWalk<'a, 'f> {
     pub findings: &'f mut dyn Findings,
     /// What was read.
     pub ended: Audited,
+}
+
+/// What the first page of a range shows.
+pub(super) struct Probe {
+    /// The number of records in the range.
+    pub count: u64,
+    /// The number of records on the page.
+    pub entries: u64,
+    /// The end of the rows that the page covers.
+    pub up_to: Option<Key>,
 }
 
 impl KeyWalk<'_, '_> {
@@ -71,17 +82,47 @@ impl KeyWalk<'_, '_> {
         children.any(|child| !child.is_embedded)
     }
 
-    /// Collects all records from a position to the end of its walk. Returns their number.
-    pub fn collect(&mut self, mirror: &mut Mirror, from: Position) -> Result<u64> {
+    /// Collects all records from a position to the end of its walk. Returns their number, and
+    /// their paging keys.
+    pub fn collect(&mut self, mirror: &mut Mirror, from: Position) -> Result<(u64, Vec<Key>)> {
         let sweep = self.sweep(self.filter().map(str::to_owned));
-        let mut read = 0;
+        let (mut read, mut keys) = (0, BTreeMap::new());
         for step in self.context.feed.walk(sweep, vec![(0, from)]) {
             let step = step?;
             read += step.page.distinct() as u64;
+            for record in &step.page.records {
+                let paging = Key::of(self.shape.paging_value(&record.values));
+                keys.extend(paging.map(|paging| (record.key.clone(), paging)));
+            }
             self.note(mirror, &step)?;
             self.context.check_stop()?;
         }
-        Ok(read)
+        Ok((read, keys.into_values().collect()))
+    }
+
+    /// Reads the first page of a range, with the count of the whole range, and compares it.
+    /// Returns none if the page does not show which rows it covers.
+    pub fn probe(&mut self, mirror: &mut Mirror, range: &KeyRange) -> Result<Option<Probe>> {
+        let sweep = Sweep {
+            counts: true,
+            ..self.sweep(self.filter().map(str::to_owned))
+        };
+        let step = self.context.feed.step(&sweep, 0, &in_range(range))?;
+        let covered = step.covered();
+        let Some(covered) = covered.filter(|_| !has_keyless(&step, self.shape.resource)) else {
+            return Ok(None);
+        };
+        self.ended.read += step.page.distinct() as u64;
+        self.ended.pages += 1;
+        mirror.begin_comparison(self.shape.resource)?;
+        self.note(mirror, &step)?;
+        self.compare(mirror, Window::Keys(&covered))?;
+        let entries = step.page.entries as u64;
+        Ok(Some(Probe {
+            count: step.page.count.unwrap_or(entries),
+            entries,
+            up_to: covered.up_to,
+        }))
     }
 
     /// Reads the keys of a range, and compares them with its rows.

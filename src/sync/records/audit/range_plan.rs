@@ -58,6 +58,11 @@ impl ComparedRange {
             || self.has_other_time() == Some(true)
     }
 
+    /// Returns whether only the counts are known to differ.
+    pub fn differs_by_count(&self) -> bool {
+        self.feed.records != self.mirror.records && self.has_other_time() != Some(true)
+    }
+
     /// Returns whether the newest timestamps differ, if that is known.
     fn has_other_time(&self) -> Option<bool> {
         match &self.feed.newest {
@@ -67,12 +72,17 @@ impl ComparedRange {
     }
 
     /// Returns what to do. Dividing costs about one request for each halving that leads to a
-    /// differing record, and one to read that page.
-    pub fn task(&self) -> Task {
+    /// differing record, and one to read that page. If each request that divides also reads a
+    /// page, as `reads_pages` says, it is worth it for fewer pages.
+    pub fn task(&self, reads_pages: bool) -> Task {
         if !self.differs() {
             return Task::Nothing;
         }
         let differing = self.feed.records.abs_diff(self.mirror.records).max(1);
+        if reads_pages {
+            let is_dense = differing >= self.pages;
+            return if is_dense { Task::Read } else { Task::Divide };
+        }
         let halvings = u64::from((self.pages / differing).max(1).ilog2());
         if self.pages <= PAGES_READ || differing * (2 + halvings) >= self.pages {
             Task::Read
@@ -154,8 +164,24 @@ mod tests {
             (range(0, 1, ["b", "b"]), Task::Read),
         ];
         for (range, task) in cases {
-            assert_eq!(range.task(), task, "{range:?}");
+            assert_eq!(range.task(false), task, "{range:?}");
         }
+    }
+
+    #[test]
+    fn a_range_is_divided_by_pages_unless_each_of_them_may_differ() {
+        let cases = [
+            (range(10_000, 10_000, ["b", "b"]), Task::Nothing),
+            (range(10_000, 10_049, ["b", "b"]), Task::Divide),
+            (range(10_000, 10_050, ["b", "b"]), Task::Read),
+            (range(400, 401, ["b", "b"]), Task::Divide),
+            (range(200, 201, ["b", "b"]), Task::Read),
+        ];
+        for (range, task) in cases {
+            assert_eq!(range.task(true), task, "{range:?}");
+        }
+        assert!(range(400, 401, ["b", "b"]).differs_by_count());
+        assert!(!range(400, 401, ["b", "a"]).differs_by_count());
     }
 
     #[test]
