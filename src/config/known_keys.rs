@@ -79,6 +79,8 @@ pub(super) const SECTIONS: [(&str, &[&str]); 12] = [
     (
         "media",
         &[
+            "listings",
+            "only",
             "max_concurrent_downloads",
             "requests_per_minute",
             "requests_per_hour",

@@ -42,7 +42,9 @@ pub use precision::Precision;
 pub use profile::{OAuthDefaults, Profile, placeholders};
 pub use replication::Replication;
 pub use secret_names::is_secret_name;
-pub use settings::{Config, Export, Feed, Media, Mirror, Retention, Status, Sync, Watch};
+pub use settings::{
+    Config, Export, Feed, KeptPhotos, Media, Mirror, Retention, Status, Sync, Watch,
+};
 pub use template::template;
 pub use token_source::{ClientAuth, ClientCredentials, Grant, OAuth, TokenSource};
 pub use transition::Transition;

@@ -173,9 +173,21 @@ pub struct Sync {
     pub select: BTreeMap<Resource, Vec<String>>,
 }
 
+/// The photos that have files. The default is all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeptPhotos {
+    /// An SQL condition over `listings`: those of other listings have none. None = all
+    /// listings.
+    pub condition: Option<String>,
+    /// Whether only the first photo of each listing has a file.
+    pub only_first: bool,
+}
+
 /// How photos are downloaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Media {
+    /// The photos that have files.
+    pub kept: KeptPhotos,
     /// The number of simultaneous downloads, 1 to 64.
     pub max_concurrent_downloads: usize,
     /// The rate limit per host. None = no limit.

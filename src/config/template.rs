@@ -113,6 +113,8 @@ media = ""
 export = ""  # or "after sync"
 
 [media]
+listings = ""  # whose photos have files, in SQL, such as "StandardStatus = 'Active'"; "" = all
+only = "all"  # or "first": the first photo of each listing
 max_concurrent_downloads = 8  # 1 to 64
 requests_per_minute = {photos_per_minute}  # for each host
 requests_per_hour = {photos_per_hour}

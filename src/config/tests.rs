@@ -90,6 +90,7 @@ fn the_defaults_are_those_of_the_contract() {
             token_hosts: Vec::new(),
             size: None,
             url_life: None,
+            kept: KeptPhotos::default(),
             max_bytes: NonZeroU64::new(50_000_000),
         },
         export: Export {

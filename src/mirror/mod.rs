@@ -38,7 +38,7 @@ pub use log::{
 };
 pub use open::{MirrorProblem, NotAMirror};
 pub use photos::{
-    Backlog, FetchedFile, FileRow, HeldFile, InterruptedDownload, Photo, WantedPhotos,
+    Backlog, FetchedFile, FileRow, HeldFile, InterruptedDownload, KeptFiles, Photo, WantedPhotos,
 };
 pub use process::{
     CorruptCopy, HeldLease, Lease, LeaseHolder, LeaseTaken, NoLocks, RequestLedger, is_corrupt,

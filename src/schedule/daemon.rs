@@ -275,7 +275,7 @@ fn take_lease_and_plan(config: &Config) -> anyhow::Result<(HeldLease, Timetable)
 /// never been read in full, the first job that can do so is due now.
 fn timetable(config: &Config, mirror: &mut Mirror) -> anyhow::Result<Timetable> {
     sync::check_feed_address(config, mirror)?;
-    sync::check_alerts(config, mirror)?;
+    sync::check_conditions(config, mirror)?;
     let mut started = Vec::new();
     for job in ScheduledJob::ALL {
         let last = mirror.last_started(job.job())?;

@@ -33,15 +33,17 @@ mod jobs;
 
 pub use context::Context;
 pub use feed_address::{OtherFeed, check_feed_address};
-pub use jobs::alert_check::check_alerts;
 pub use jobs::alert_report::{AlertHost, AlertLine, AlertSubject, AttentionChange, ReportError};
+pub use jobs::condition_check::{check_conditions, check_kept_photos};
 pub use jobs::deletions::deletions;
 pub use jobs::full::full;
 pub use jobs::incremental::{downloads_photos, incremental, up_to_date};
 pub use jobs::media::media;
 pub use jobs::monitor::monitor;
 pub use jobs::plan::plan;
-pub use jobs::planned::{DeletionsWay, JobWay, PhotoPlan, Plan, ReadingWay, ResourcePlan};
+pub use jobs::planned::{
+    DeletionsWay, JobWay, KeptPlan, PhotoPlan, Plan, ReadingWay, ResourcePlan,
+};
 pub use jobs::prune::{Pruned, Unnamed, prune, unnamed};
 pub use jobs::reconcile::reconcile;
 pub use jobs::reconcile_plan::{ReconcilePlan, Repairs, plan_reconcile};

@@ -49,6 +49,7 @@ mod parameters;
 mod photo_files;
 mod photo_tokens;
 mod photos;
+mod photos_kept;
 mod photos_names;
 mod photos_owned;
 mod photos_proxied;

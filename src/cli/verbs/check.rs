@@ -11,7 +11,9 @@ use crate::cli::progress_display::ProgressDisplay;
 use crate::cli::session::Session;
 use crate::feed::Observation;
 use crate::resource::Resource;
-use crate::sync::{self, DeletionsWay, Ending, JobWay, PhotoPlan, Plan, ReadingWay, ResourcePlan};
+use crate::sync::{
+    self, DeletionsWay, Ending, JobWay, KeptPlan, PhotoPlan, Plan, ReadingWay, ResourcePlan,
+};
 
 pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     let session = Session::open(arguments, output)?;
@@ -83,6 +85,25 @@ fn describe_photos(photos: &PhotoPlan) -> String {
     }
     if let Some(seconds) = photos.seconds {
         text += &format!(", about {}", time(Duration::from_secs(seconds)));
+    }
+    if let Some(kept) = &photos.kept {
+        text += &format!("\n{}", describe_kept(kept));
+    }
+    text
+}
+
+fn describe_kept(kept: &KeptPlan) -> String {
+    let files = |number| counted(number, ("file", "files"));
+    let mut text = match kept.files {
+        Some(number) => format!("[media] keeps {}", files(number)),
+        None => "the first sync finds the listings of `[media] listings`: fewer files".to_owned(),
+    };
+    if let Some(size) = kept.bytes {
+        text += &format!(", about {}", bytes(size));
+    }
+    if kept.removed_files > 0 {
+        let (number, size) = (files(kept.removed_files), bytes(kept.removed_bytes));
+        text += &format!("; the next sync removes {number}, {size}");
     }
     text
 }

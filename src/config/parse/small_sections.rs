@@ -7,7 +7,7 @@ use super::fields::{Result, unless_zero};
 use crate::config::photo_defaults::SendToken;
 use crate::config::profile::Profile;
 use crate::config::section_reader::{Section, Value};
-use crate::config::settings::{Media, Retention, Status, Watch};
+use crate::config::settings::{KeptPhotos, Media, Retention, Status, Watch};
 
 pub(super) fn media_section(section: Section<'_>, profile: &Profile) -> Result<Media> {
     let defaults = &profile.photos;
@@ -24,9 +24,23 @@ pub(super) fn media_section(section: Section<'_>, profile: &Profile) -> Result<M
         Some(value) => SendToken::named(value.text()?)
             .ok_or_else(|| value.must_be(r#""never", "bearer" or "user-agent""#))?,
     };
+    let listings = section.value("listings").map(Value::any_text).transpose()?;
+    let listings = listings.unwrap_or_default().trim();
+    let only_first = match section.value("only") {
+        None => false,
+        Some(value) => match value.text()? {
+            "all" => false,
+            "first" => true,
+            _ => return Err(value.must_be(r#""all" or "first""#)),
+        },
+    };
     let size = section.value("size").map(Value::any_text).transpose()?;
     let size = size.unwrap_or(defaults.size).trim();
     Ok(Media {
+        kept: KeptPhotos {
+            condition: (!listings.is_empty()).then(|| listings.to_owned()),
+            only_first,
+        },
         max_concurrent_downloads: section.whole("max_concurrent_downloads", 1..=64, 8)? as usize,
         requests_per_minute: limit("requests_per_minute", defaults.requests_per_minute)?,
         requests_per_hour: limit("requests_per_hour", defaults.requests_per_hour)?,

@@ -15,6 +15,13 @@ use crate::resource::Resource;
 #[error("{0}")]
 pub struct WrongCondition(String);
 
+impl WrongCondition {
+    /// Returns the error that there are no listings.
+    pub(in crate::mirror) fn without_listings() -> WrongCondition {
+        WrongCondition("the mirror has no listings; add Property to `sync.resources`".to_owned())
+    }
+}
+
 /// The number of steps of SQLite's machine between two looks at the clock.
 const STEPS: i32 = 100_000;
 

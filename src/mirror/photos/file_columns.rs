@@ -8,7 +8,7 @@ use crate::mirror::sql::quoted;
 use crate::resource::{MODIFICATION_TIMESTAMP, Resource};
 
 /// The columns of `media` about files.
-const COLUMNS: [(&str, &str); 10] = [
+const COLUMNS: [(&str, &str); 11] = [
     ("file_path", "TEXT"),
     ("file_bytes", "INTEGER"),
     ("file_sha256", "TEXT"),
@@ -19,6 +19,7 @@ const COLUMNS: [(&str, &str); 10] = [
     ("file_source", "TEXT"),
     ("file_etag", "TEXT"),
     ("file_last_modified", "TEXT"),
+    ("file_excluded", "BOOLEAN"),
 ];
 
 /// Values of MediaType, in addition to `image/…`, that are images: the names of the
@@ -41,10 +42,10 @@ pub(in crate::mirror) struct PhotoSql {
     has_order: bool,
 }
 
-/// The condition that a soft-deleted row still has a file or an unfinished download.
+/// The condition that a photo without a right to a file still has a file or an unfinished
+/// download: it is soft-deleted, or `[media]` excludes it.
 /// Must equal the condition of the index `media_to_remove`.
-pub(in crate::mirror) const TO_REMOVE: &str =
-    "deleted_at IS NOT NULL AND (file_source IS NOT NULL OR download_error IS NOT NULL)";
+pub(in crate::mirror) const TO_REMOVE: &str = "(deleted_at IS NOT NULL OR file_excluded) AND (file_source IS NOT NULL OR download_error IS NOT NULL)";
 
 impl PhotoSql {
     /// Returns None if there is no `media`, or the feed has no URLs.
@@ -77,7 +78,7 @@ impl PhotoSql {
         Some(PhotoSql {
             photo: format!("deleted_at IS NULL AND \"MediaURL\" <> '' AND ({is_photo})"),
             to_fetch: format!(
-                "deleted_at IS NULL AND file_source IS NOT {source} AND \"MediaURL\" <> '' AND ({is_photo})"
+                "deleted_at IS NULL AND file_excluded IS NULL AND file_source IS NOT {source} AND \"MediaURL\" <> '' AND ({is_photo})"
             ),
             unavailable: format!(
                 "deleted_at IS NULL AND file_source IS {source} AND download_error IS NOT NULL"
@@ -155,7 +156,12 @@ impl WriteTx<'_> {
         self.ensure_index("media_unavailable", "download_after", &sql.unavailable)
     }
 
-    fn ensure_index(&self, name: &str, column: &str, condition: &str) -> rusqlite::Result<()> {
+    pub(super) fn ensure_index(
+        &self,
+        name: &str,
+        column: &str,
+        condition: &str,
+    ) -> rusqlite::Result<()> {
         let wanted = format!("CREATE INDEX {name} ON media ({column}) WHERE {condition}");
         self.ensure("index", name, &wanted)
     }

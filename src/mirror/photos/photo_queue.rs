@@ -95,7 +95,10 @@ impl Mirror {
                      WHERE (file_etag IS NOT NULL OR file_last_modified IS NOT NULL) AND {of_them}"
                 );
                 (self.connection).execute(&forget, named_params! { ":keys": keys })?;
-                format!("{from} {} AND {of_them}", sql.photo)
+                format!(
+                    "{from} {} AND file_excluded IS NULL AND {of_them}",
+                    sql.photo
+                )
             }
         };
         let (join, newest) = self.newest()?;

@@ -4,8 +4,8 @@ pub(in crate::sync) mod whole_job;
 
 pub(in crate::sync) mod retention;
 
-pub(in crate::sync) mod alert_check;
 pub(in crate::sync) mod alert_report;
+pub(in crate::sync) mod condition_check;
 pub(in crate::sync) mod deletions;
 pub(in crate::sync) mod full;
 pub(in crate::sync) mod incremental;

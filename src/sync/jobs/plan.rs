@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::alert_check::check_alerts;
+use super::condition_check::check_conditions;
 use super::job_ways::job_ways;
 use super::photo_plan::plan_photos;
 use super::planned::{DeletionsWay, Plan, ReadingWay, ResourcePlan};
@@ -43,7 +43,7 @@ fn make(context: &Context<'_>, resources: &[Resource]) -> Result<Plan> {
         load_capabilities(context.feed, mirror)?;
     }
     let catalog = Catalog::ask_only(context.feed, mirror.as_ref(), context.config)?;
-    check_alerts_with(&catalog, context.config, mirror.as_mut())?;
+    check_conditions_with(&catalog, context.config, mirror.as_mut())?;
     let (left_out, resources): (Vec<Resource>, Vec<Resource>) = resources
         .iter()
         .partition(|resource| catalog.leaves_out(**resource));
@@ -65,9 +65,11 @@ fn make(context: &Context<'_>, resources: &[Resource]) -> Result<Plan> {
     let asked = context.feed.traffic().requests - before;
     let of_deletions = planning.requests_of_deletions(deletions, asked);
     let photos = planning.photos().map_or(Ok(None), |counted| {
-        plan_photos(context, mirror.as_ref(), counted, &planning.photo_urls)
+        let counted = (counted, planning.listings());
+        plan_photos(context, mirror.as_mut(), counted, &planning.photo_urls)
     })?;
 
+    let listings = planning.listings();
     let mut plans = planning.plans;
     let place = |plan: &ResourcePlan| {
         let mut names = resources.iter().map(|resource| resource.entity_set());
@@ -75,9 +77,6 @@ fn make(context: &Context<'_>, resources: &[Resource]) -> Result<Plan> {
     };
     plans.sort_by_key(place);
     let capabilities = context.feed.capabilities();
-    let name = Resource::PROPERTY.entity_set();
-    let mut listings = plans.iter().filter(|plan| plan.resource == name);
-    let listings = listings.find_map(|plan| plan.records);
     for plan in &mut plans {
         let cost = |plan: &ResourcePlan, depth| {
             audit_cost(context, &catalog, mirror.as_ref(), plan, listings, depth)
@@ -113,9 +112,9 @@ fn make(context: &Context<'_>, resources: &[Resource]) -> Result<Plan> {
     })
 }
 
-/// Checks the alerts against the columns of the mirror, or against those that the feed
+/// Checks the conditions against the columns of the mirror, or against those that the feed
 /// declares if there are none yet.
-fn check_alerts_with(
+fn check_conditions_with(
     catalog: &Catalog,
     config: &Config,
     mirror: Option<&mut Mirror>,
@@ -123,11 +122,11 @@ fn check_alerts_with(
     if let Some(mirror) = mirror
         && mirror.has_table(Resource::PROPERTY)?
     {
-        return Ok(check_alerts(config, mirror)?);
+        return Ok(check_conditions(config, mirror)?);
     }
     let mut declared = Mirror::in_memory()?;
     catalog.store(&mut declared, &[Resource::PROPERTY])?;
-    Ok(check_alerts(config, &mut declared)?)
+    Ok(check_conditions(config, &mut declared)?)
 }
 
 /// Returns the cost of an audit of a resource in this depth, if it is known.
@@ -362,6 +361,13 @@ impl Planning<'_> {
             (Verdict::Misconfigured, text) => Err(anyhow::Error::new(Misconfigured(text)).into()),
             judged => Ok(judged),
         }
+    }
+
+    /// Returns the number of listings, if the feed counts them.
+    fn listings(&self) -> Option<u64> {
+        let listings = Resource::PROPERTY.entity_set();
+        let mut plans = self.plans.iter();
+        plans.find(|plan| plan.resource == listings)?.records
     }
 
     /// Returns the number of photos, if photos are mirrored: none if the feed does not count

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-pub use super::photo_plan::PhotoPlan;
+pub use super::photo_plan::{KeptPlan, PhotoPlan};
 
 use crate::feed::Observation;
 use crate::sync::outcome::Ending;

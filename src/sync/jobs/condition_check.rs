@@ -1,15 +1,32 @@
-//! Checks the alerts against the columns and the statuses of the feed.
+//! Checks the alerts and `[media] listings` against the columns and the statuses of the feed.
 
 use crate::config::{Alert, Config, MONITOR, Transition};
 use crate::mirror::Mirror;
 use crate::sync::outcome::Misconfigured;
 
-/// Checks the conditions and the status changes of all alerts. What the mirror does not
-/// know yet is not checked.
+/// Checks the conditions over listings, and the status changes of all alerts. What the mirror
+/// does not know yet is not checked.
 ///
 /// # Errors
 /// [`Misconfigured`], or an error of the database.
-pub fn check_alerts(config: &Config, mirror: &mut Mirror) -> anyhow::Result<()> {
+pub fn check_conditions(config: &Config, mirror: &mut Mirror) -> anyhow::Result<()> {
+    check_kept_photos(config, mirror)?;
+    check_alerts(config, mirror)
+}
+
+/// Checks the condition of `[media]`.
+///
+/// # Errors
+/// [`Misconfigured`], or an error of the database.
+pub fn check_kept_photos(config: &Config, mirror: &mut Mirror) -> anyhow::Result<()> {
+    if let Some(condition) = &config.media.kept.condition {
+        let wrong = |problem| Misconfigured(format!("[media]: `listings`: {problem}"));
+        mirror.check_condition(condition)?.map_err(wrong)?;
+    }
+    Ok(())
+}
+
+fn check_alerts(config: &Config, mirror: &mut Mirror) -> anyhow::Result<()> {
     let statuses = mirror.statuses()?;
     for alert in &config.alerts {
         let wrong = |key: &str, problem: &dyn std::fmt::Display| {
