@@ -10,7 +10,7 @@ use crate::config::ConfigError;
 use crate::feed::{LOCAL_TOKEN, TokenError};
 use crate::files::MARKER;
 use crate::mirror::{
-    CorruptCopy, MirrorProblem, NoListing, NotAMirror, is_corrupt, is_permission_error,
+    CorruptCopy, MirrorProblem, NoListing, NotAMirror, is_corrupt, is_moved, is_permission_error,
 };
 use crate::report::{Condition, Omission};
 use crate::sync::{
@@ -79,6 +79,11 @@ fn for_variable(variable: &str, content: &str) -> String {
 }
 
 fn for_database(error: &anyhow::Error) -> Option<Cow<'static, str>> {
+    let is_moved =
+        |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref().is_some_and(is_moved);
+    if error.chain().any(is_moved) {
+        return Some("find the program that did that, and run the command again".into());
+    }
     let is_closed = |cause: &(dyn std::error::Error + 'static)| {
         cause.downcast_ref().is_some_and(is_permission_error)
     };

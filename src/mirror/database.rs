@@ -1,6 +1,7 @@
 //! The connection to the database.
 
 use std::cell::RefCell;
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,8 @@ pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Mirror {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
+    /// The file that the connection has open. A database in memory has none.
+    pub(super) opened: Option<Metadata>,
     /// The key columns of the tables.
     pub(super) keys: StoredKeys,
     /// The records that the current sync has logged.

@@ -42,7 +42,7 @@ pub use photos::{
 };
 pub use process::{
     CorruptCopy, HeldLease, Lease, LeaseHolder, LeaseTaken, NoLocks, RequestLedger, is_corrupt,
-    is_disk_error, is_permission_error, is_same_file,
+    is_disk_error, is_moved, is_permission_error, is_same_file,
 };
 pub use rows::{
     DeletedReason, FoundListing, HeldRecord, KeyDifferences, ListingPlace, ListingPlaces,

@@ -194,6 +194,7 @@ impl Mirror {
             keys: StoredKeys::default(),
             connection,
             path: path.to_owned(),
+            opened: std::fs::metadata(path).ok(),
             logged: Default::default(),
             truncated_at: None,
             lease: None,

@@ -1,14 +1,16 @@
 //! Read and write transactions. A read transaction cannot write, by its type.
 
 use std::cell::RefCell;
+use std::fs::Metadata;
 use std::ops::Deref;
+use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Transaction, TransactionBehavior};
 
 use crate::mirror::Mirror;
 use crate::mirror::log::LoggedRecords;
-use crate::mirror::process::name_lock_holder;
+use crate::mirror::process::{check_in_place, name_lock_holder};
 use crate::mirror::stored_key::StoredKeys;
 use crate::value::stored_instant;
 
@@ -23,6 +25,8 @@ pub struct ReadTx<'m> {
 pub struct WriteTx<'m> {
     read: ReadTx<'m>,
     pub(super) logged: &'m RefCell<LoggedRecords>,
+    /// The path of the database, and the file that was there when it was opened.
+    file: (&'m Path, Option<&'m Metadata>),
     /// When this transaction started, in storage form.
     pub(super) now: String,
 }
@@ -59,15 +63,19 @@ impl Mirror {
                 keys: &self.keys,
             },
             logged: &self.logged,
+            file: (path, self.opened.as_ref()),
             now: now(),
         })
     }
 }
 
 impl WriteTx<'_> {
-    /// Commits the transaction.
+    /// Commits the transaction. Fails if the database was removed or replaced since it was
+    /// opened: the commit is in a file that nobody can find.
     pub fn commit(self) -> rusqlite::Result<()> {
-        self.read.transaction.commit()
+        self.read.transaction.commit()?;
+        let (path, opened) = self.file;
+        check_in_place(path, opened)
     }
 
     /// Returns when this transaction started, in storage form.

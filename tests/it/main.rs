@@ -34,6 +34,7 @@ mod layout;
 mod lease;
 mod listing;
 mod lying;
+mod machine;
 mod marked;
 mod market;
 mod messages;

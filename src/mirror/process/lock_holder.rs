@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Error, ErrorCode, ffi};
 
+use super::moved_file::is_moved;
 use crate::mirror::database::BUSY_TIMEOUT;
 
 /// Returns whether another program has locked the database.
@@ -16,7 +17,7 @@ pub(in crate::mirror) fn is_busy(error: &Error) -> bool {
 
 /// Returns whether an error comes from the database's disk.
 pub fn is_disk_error(error: &Error) -> bool {
-    matches!(
+    let is_of_disk = matches!(
         error.sqlite_error_code(),
         Some(
             ErrorCode::DiskFull
@@ -24,7 +25,8 @@ pub fn is_disk_error(error: &Error) -> bool {
                 | ErrorCode::CannotOpen
                 | ErrorCode::ReadOnly
         )
-    )
+    );
+    is_of_disk && !is_moved(error)
 }
 
 /// Returns whether an error says that the file or its folder does not exist or is not
