@@ -24,6 +24,7 @@ mod progress_display;
 mod session;
 mod signals;
 mod since;
+mod system_limits;
 mod verbs;
 mod watch_host;
 mod watchdog;

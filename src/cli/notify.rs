@@ -139,10 +139,10 @@ fn run(
     let stdin = child.stdin.take();
     let input = input.as_bytes().to_vec();
     // A program that writes before it reads must not block this process.
-    let writer = std::thread::spawn(move || match stdin {
+    let writer = std::thread::Builder::new().spawn(move || match stdin {
         Some(mut stdin) => stdin.write_all(&input),
         None => Ok(()),
-    });
+    })?;
     let status = wait(&mut child, timeout, stop)?;
     if !status.is_some_and(|status| status.success()) {
         return Ok(status);

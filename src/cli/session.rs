@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::arguments::Arguments;
 use super::output::Output;
 use super::signals::listen_for_signals;
+use super::system_limits::check_system_limits;
 use crate::config::Config;
 use crate::feed::{Credentials, Feed};
 use crate::mirror::Mirror;
@@ -55,6 +56,7 @@ impl Session {
 
     /// Opens a session with this configuration and credentials, and listens for signals.
     pub fn with(config: Config, credentials: Credentials) -> anyhow::Result<Session> {
+        check_system_limits()?;
         let (stopper, stop) = stop::channel();
         listen_for_signals(stopper, None)?;
         let feed = Feed::open(&config.feed, credentials, stop.clone())?;

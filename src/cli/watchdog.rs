@@ -62,11 +62,11 @@ impl Pulse {
 
 /// Notifies the watchdog of systemd while the daemon makes progress. Does nothing if no
 /// watchdog is enabled.
-pub fn notify_watchdog(pulse: Arc<Pulse>) {
+pub fn notify_watchdog(pulse: Arc<Pulse>) -> std::io::Result<()> {
     let Some(interval) = sd_notify::watchdog_enabled() else {
-        return;
+        return Ok(());
     };
-    std::thread::spawn(move || {
+    std::thread::Builder::new().spawn(move || {
         loop {
             if pulse.is_alive() {
                 let _ = sd_notify::notify(&[NotifyState::Watchdog]);
@@ -74,5 +74,6 @@ pub fn notify_watchdog(pulse: Arc<Pulse>) {
             // The manual of sd_watchdog_enabled advises half the interval.
             std::thread::sleep(interval / 2);
         }
-    });
+    })?;
+    Ok(())
 }

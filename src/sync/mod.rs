@@ -3,7 +3,7 @@
 //! In order, each module uses only those before it:
 //!
 //! 1. `context`, `sync_error`, `media_folder`, `outcome`, `progress`, `open_for_sync`,
-//!    `saved_capabilities`: what all jobs share
+//!    `saved_capabilities`, `workers`: what all jobs share
 //! 2. `records`: reads the records of one resource, and applies them
 //! 3. `photos`: downloads and removes the files of photos
 //! 4. `verify`: compares the mirror with the feed, and the files with their hashes
@@ -21,6 +21,7 @@ mod progress;
 mod saved_capabilities;
 mod sync_error;
 mod time_zone;
+mod workers;
 
 mod records;
 

@@ -14,7 +14,7 @@ const MODULES: [&str; 13] = [
 ];
 
 /// The same inside `sync`, for its files and folders.
-const SYNC: [&str; 14] = [
+const SYNC: [&str; 15] = [
     "sync_error",
     "media_folder",
     "saved_capabilities",
@@ -25,6 +25,7 @@ const SYNC: [&str; 14] = [
     "glossary",
     "time_zone",
     "open_for_sync",
+    "workers",
     "records",
     "photos",
     "verify",

@@ -1,5 +1,7 @@
-//! A machine that takes the database away: the run fails with a message, and the next one
-//! completes.
+//! A machine that takes the database away, or gives few threads or little memory: the run
+//! fails with a message, and the next one completes.
+
+use std::os::unix::fs::PermissionsExt;
 
 use simulator::Simulator;
 
@@ -53,4 +55,77 @@ fn a_sync_whose_database_is_removed_or_replaced_under_it_fails() {
             assert_noticed(job, &feed, &mirror, &proxy);
         }
     }
+}
+
+#[test]
+fn a_process_with_little_memory_fails_with_the_reason() {
+    let feed = feed(24);
+    // The program itself must start.
+    let starts = |megabytes: &u64| {
+        let script = format!("ulimit -v {}; \"$0\" --version", megabytes * 1024);
+        Mirror::of(&feed).run_script(&script).code == Some(0)
+    };
+    let (mut refused, mut done) = (0, 0);
+    for megabytes in (40..3_000)
+        .step_by(40)
+        .skip_while(|megabytes| !starts(megabytes))
+    {
+        if megabytes > 400 && megabytes % 400 != 0 {
+            continue;
+        }
+        let mirror = Mirror::with(&feed, |settings| settings.media = true);
+        let script = format!("ulimit -v {}; \"$0\" sync", megabytes * 1024);
+        let ended = mirror.run_script(&script);
+        if ended.code == Some(0) {
+            done += 1;
+            continue;
+        }
+        refused += 1;
+        ended.says(1, &["may use only", "MB of memory", "`ulimit -v`"]);
+        assert_eq!(done, 0, "{megabytes} MB are too few, and fewer were enough");
+    }
+    assert!(
+        refused > 3 && done > 2,
+        "{refused} were refused, {done} were enough"
+    );
+}
+
+#[test]
+fn a_process_with_few_threads_fails_with_the_reason() {
+    let feed = feed(24);
+    let (mut refused, mut done) = (0, 0);
+    for threads in (1..30).step_by(2) {
+        let mirror = Mirror::with(&feed, |settings| settings.media = true);
+        for folder in [mirror.folder.path(), mirror.state.path()] {
+            std::fs::set_permissions(folder, PermissionsExt::from_mode(0o777)).unwrap();
+        }
+        // The limit does not hold for the administrator, and counts the threads of the user.
+        let user = "unshare -U";
+        let user = match mirror.run_script("id -u").stdout.trim() {
+            "0" => "setpriv --reuid 65431 --clear-groups",
+            _ => user,
+        };
+        let can_start = mirror.run_script(&format!("{user} \"$0\" --version"));
+        if can_start.code != Some(0) {
+            println!("not tried: {can_start}");
+            return;
+        }
+        let script = format!("exec {user} bash -c 'ulimit -u {threads}; exec \"$0\" sync' \"$0\"");
+        let ended = mirror.run_script(&script);
+        if ended.code == Some(0) {
+            done += 1;
+            assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+            continue;
+        }
+        refused += 1;
+        ended.says(1, &["threads", "TasksMax"]);
+        assert_eq!(
+            done, 0,
+            "{threads} threads are too few, and fewer were enough"
+        );
+    }
+    assert!(
+        refused > 3 && done > 3,
+        "{refused} were refused, {done} were enough"
+    );
 }

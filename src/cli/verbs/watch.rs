@@ -11,9 +11,10 @@ use crate::cli::metrics_server::serve_metrics;
 use crate::cli::output::Output;
 use crate::cli::session::configuration;
 use crate::cli::signals::{DaemonSignals, listen_for_signals};
+use crate::cli::system_limits::check_system_limits;
 use crate::cli::watch_host::WatchHost;
 use crate::cli::watchdog::{Pulse, notify_watchdog};
-use crate::schedule::{Daemon, DaemonHost, reload_requests};
+use crate::schedule::{Daemon, connect, reload_requests};
 use crate::stop;
 
 /// How long a stop may take. The documentation promises 10 seconds.
@@ -21,6 +22,7 @@ const GRACE: Duration = Duration::from_secs(9);
 
 pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     let config = configuration(arguments, output)?;
+    check_system_limits()?;
     let (stopper, stop) = stop::channel();
     let (hangup, reloads) = reload_requests();
     let signals = DaemonSignals {
@@ -37,7 +39,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
         serve_metrics(address, config, pulse.clone())?;
     }
 
-    notify_watchdog(pulse);
+    notify_watchdog(pulse)?;
     daemon.run()?;
 
     let _ = sd_notify::notify(&[NotifyState::Stopping]);

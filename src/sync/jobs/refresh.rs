@@ -19,6 +19,7 @@ use crate::sync::records::by_key::fetch;
 use crate::sync::records::job_run::{JobRun, run_job};
 use crate::sync::records::run_set::{RunEnding, RunSet};
 use crate::sync::sync_error::Result;
+use crate::sync::workers::start_workers;
 
 /// The result for each key.
 #[derive(Debug, Default)]
@@ -135,22 +136,19 @@ fn fetch_all<'a>(
     let (sender, answers) = mpsc::channel();
     let (feed, stop) = (job.context.feed, job.context.stop);
     std::thread::scope(|threads| {
-        for _ in 0..workers.clamp(1, keys.len().max(1)) {
-            let (sender, next) = (sender.clone(), &next);
-            threads.spawn(move || {
-                while let Some(key) = keys.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if stop.requested().is_some() {
-                        return;
-                    }
-                    let fetched = fetch_one(feed, stop, sweep, key);
-                    let key = key.clone();
-                    if sender.send(FetchedListing { key, fetched }).is_err() {
-                        return;
-                    }
+        let next = &next;
+        start_workers(threads, workers.min(keys.len()), move || {
+            while let Some(key) = keys.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if stop.requested().is_some() {
+                    return;
                 }
-            });
-        }
-        drop(sender);
+                let fetched = fetch_one(feed, stop, sweep, key);
+                let key = key.clone();
+                if sender.send(FetchedListing { key, fetched }).is_err() {
+                    return;
+                }
+            }
+        })?;
         answers.into_iter().try_for_each(|answer| each(job, answer))
     })
 }

@@ -19,6 +19,7 @@ use crate::mirror::{Mirror, Photo, WriteTx};
 use crate::resource::Resource;
 use crate::sync::outcome::Report;
 use crate::sync::progress::PhotoProgress;
+use crate::sync::workers::start_workers;
 use crate::value::stored_instant;
 
 /// The number of downloads that are noted in one transaction.
@@ -114,17 +115,14 @@ impl<'j, 'a> Pipeline<'j, 'a> {
         let (assets, dir) = (self.assets, self.dir);
         let workers = self.run.context.config.media.max_concurrent_downloads;
         std::thread::scope(|threads| {
-            for _ in 0..workers {
-                let (waiting, finished) = (&waiting, finished.clone());
-                threads.spawn(move || {
-                    while let Some(photo) = next(waiting) {
-                        if finished.send(download(assets, dir, photo)).is_err() {
-                            return;
-                        }
+            let waiting = &waiting;
+            start_workers(threads, workers, move || {
+                while let Some(photo) = next(waiting) {
+                    if finished.send(download(assets, dir, photo)).is_err() {
+                        return;
                     }
-                });
-            }
-            drop(finished);
+                }
+            })?;
             let directed = self.distribute(mirror, &orders, &done);
             // Without a sender, the workers end.
             drop(orders);

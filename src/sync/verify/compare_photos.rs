@@ -9,6 +9,7 @@ use crate::files::Hash;
 use crate::mirror::{FileRow, Mirror};
 use crate::sync::context::Context;
 use crate::sync::sync_error::Result;
+use crate::sync::workers::start_workers;
 
 /// Requests the photos of these files without conditions, and returns those that differ.
 pub(super) fn compare_with_hosts(
@@ -27,16 +28,14 @@ pub(super) fn compare_with_hosts(
     let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let workers = context.config.media.max_concurrent_downloads;
     std::thread::scope(|threads| {
-        for _ in 0..workers.clamp(1, wanted.len().max(1)) {
-            threads.spawn(|| {
-                while let Some((file, url)) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let difference = compare(assets, file, url);
-                    let mut found = found.lock().unwrap_or_else(|held| held.into_inner());
-                    found.extend(difference);
-                }
-            });
-        }
-    });
+        start_workers(threads, workers.min(wanted.len()), || {
+            while let Some((file, url)) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let difference = compare(assets, file, url);
+                let mut found = found.lock().unwrap_or_else(|held| held.into_inner());
+                found.extend(difference);
+            }
+        })
+    })?;
     context.check_stop()?;
     let mut found = found.into_inner().unwrap_or_else(|held| held.into_inner());
     found.sort_by(|one: &FileDifference, other| one.key.cmp(&other.key));

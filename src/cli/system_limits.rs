@@ -1,0 +1,59 @@
+//! The limits of the system for this process, checked before it starts any thread.
+
+use std::sync::{PoisonError, RwLock};
+use std::thread;
+
+use anyhow::Context as _;
+
+/// The number of threads that are certain: for signals, the token and the metrics, for
+/// requests to the feed and to photo hosts with their name resolution, and one download.
+const THREADS: usize = 12;
+
+/// The largest address space that is needed with many downloads at the same time. The C
+/// library reserves 64 MB for each thread, and uses little of it.
+#[cfg(unix)]
+const ADDRESS_SPACE_MB: u64 = 1_200;
+
+/// Fails if the system gives this process too few threads or too little memory for a job.
+/// Both would end it in the middle, without a message of ours.
+pub fn check_system_limits() -> anyhow::Result<()> {
+    check_memory()?;
+    check_threads().with_context(|| {
+        format!("this process cannot start {THREADS} threads; raise their limit (`ulimit -u`, TasksMax= of systemd, or --pids-limit of a container)")
+    })
+}
+
+#[cfg(unix)]
+fn check_memory() -> anyhow::Result<()> {
+    use rustix::process::{Resource, getrlimit};
+    let Some(limit) = getrlimit(Resource::As).current else {
+        return Ok(());
+    };
+    let megabytes = limit >> 20;
+    anyhow::ensure!(
+        megabytes >= ADDRESS_SPACE_MB,
+        "this process may use only {megabytes} MB of memory (`ulimit -v`), and may need {ADDRESS_SPACE_MB} MB of addresses; raise that limit, or limit with MemoryMax= of systemd or --memory of a container, which count only used memory"
+    );
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn check_memory() -> anyhow::Result<()> {
+    Ok(())
+}
+
+/// Starts the threads at the same time, and lets them end.
+fn check_threads() -> std::io::Result<()> {
+    let gate = RwLock::new(());
+    let closed = gate.write().unwrap_or_else(PoisonError::into_inner);
+    thread::scope(|threads| {
+        let started = (0..THREADS).try_for_each(|_| {
+            let waiting = || drop(gate.read());
+            thread::Builder::new()
+                .spawn_scoped(threads, waiting)
+                .map(drop)
+        });
+        drop(closed);
+        started
+    })
+}
