@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
@@ -9,6 +10,10 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use chrono::Utc;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::sync::Semaphore;
 
 use super::watchdog::Pulse;
 use crate::config::Config;
@@ -17,6 +22,18 @@ use crate::report::{self, PhotoFiles};
 
 /// The content type of the Prometheus text format.
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The number of connections at the same time. Each uses a file of this process.
+const CONNECTIONS_MAX: usize = 32;
+
+/// How long a client may take to send the head of its request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a connection may last.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The pause after a connection could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves `/metrics` and `/healthz` on an address until the process ends.
 pub fn serve_metrics(address: SocketAddr, config: Config, pulse: Arc<Pulse>) -> anyhow::Result<()> {
@@ -41,16 +58,39 @@ pub fn serve_metrics(address: SocketAddr, config: Config, pulse: Arc<Pulse>) -> 
                     "/healthz",
                     get(move || async move { health(pulse.is_alive()) }),
                 );
-                let served = match tokio::net::TcpListener::from_std(listener) {
-                    Ok(listener) => axum::serve(listener, router).await,
-                    Err(error) => Err(error),
-                };
-                if let Err(error) = served {
-                    tracing::error!(%error, "cannot serve metrics");
+                match tokio::net::TcpListener::from_std(listener) {
+                    Ok(listener) => accept_all(&listener, &router).await,
+                    Err(error) => tracing::error!(%error, "cannot serve metrics"),
                 }
             });
         })?;
     Ok(())
+}
+
+/// Answers one request on each connection. A connection beyond the limit is closed at once.
+async fn accept_all(listener: &tokio::net::TcpListener, router: &Router) {
+    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // The process may have too many files open for the moment.
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let Ok(slot) = slots.clone().try_acquire_owned() else {
+            continue;
+        };
+        let service = TowerToHyperService::new(router.clone());
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .keep_alive(false)
+            .serve_connection(TokioIo::new(stream), service);
+        tokio::spawn(async move {
+            // The client sees an error that ends the connection.
+            let _ = tokio::time::timeout(CONNECTION_TIMEOUT, connection).await;
+            drop(slot);
+        });
+    }
 }
 
 /// Returns the answer to the question whether the daemon makes progress.

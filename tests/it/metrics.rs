@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use simulator::Clock;
 
@@ -123,6 +124,51 @@ fn prometheus_gets_the_status_of_the_mirror() {
             }
         }
     }
+}
+
+/// Returns the answer to a scrape, or None if the connection was refused. Fails if it is slow.
+fn scrape(port: u16) -> Option<String> {
+    let begun = Instant::now();
+    let mut connection = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let mut answer = String::new();
+    let sent = connection.write_all(request.as_bytes());
+    let read = sent.and_then(|()| connection.read_to_string(&mut answer));
+    let elapsed = begun.elapsed();
+    assert!(elapsed < Duration::from_secs(3), "{elapsed:?}");
+    read.is_ok_and(|bytes| bytes > 0).then_some(answer)
+}
+
+#[test]
+fn connections_that_stay_open_delay_no_sync_and_end_soon() {
+    let feed = feed(20);
+    let port = free_port();
+    let mirror = Mirror::with(&feed, |settings| {
+        let schedule = schedule_of("incremental = \"every 1s\"");
+        settings.sync = format!("{schedule}\n[watch]\nmetrics = \"127.0.0.1:{port}\"\n");
+    });
+    // The program can open fewer files than there are connections.
+    let running = mirror.start_script("ulimit -n 128; exec \"$0\" watch");
+    wait_until("the metrics are served", || scrape(port).is_some());
+    let address = ([127, 0, 0, 1], port).into();
+    let open: Vec<TcpStream> = (0..400)
+        .filter_map(|_| TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok())
+        .collect();
+    assert!(open.len() > 300, "{} connections", open.len());
+    for (number, mut connection) in open.iter().enumerate() {
+        if number % 2 == 0 {
+            // The connection may be closed already.
+            let _ = connection.write_all(b"GET /metrics HTTP/1.1\r\nHost: ");
+        }
+    }
+    wait_for_runs(&mirror, "incremental", "succeeded", 6);
+    let syncs = number(&mirror.open(), "SELECT count(*) FROM sync_runs WHERE job = 'incremental'");
+    wait_for_runs(&mirror, "incremental", "succeeded", syncs + 6);
+    wait_until("the connections have ended", || {
+        scrape(port).is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    });
+    let ended = stop(running, "TERM");
+    assert!(!ended.stderr.contains("ERROR"), "{ended}");
 }
 
 #[test]
