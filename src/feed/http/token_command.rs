@@ -25,6 +25,8 @@ pub struct TokenCommand {
     words: Vec<String>,
     /// The environment variables that it does not get.
     secret_variables: Vec<String>,
+    /// How long it may run.
+    timeout: Duration,
 }
 
 impl TokenCommand {
@@ -34,6 +36,7 @@ impl TokenCommand {
         TokenCommand {
             words: words.to_vec(),
             secret_variables: secrets.map(str::to_owned).collect(),
+            timeout: TIMEOUT,
         }
     }
 
@@ -69,7 +72,7 @@ impl TokenCommand {
             .stderr(Stdio::inherit())
             .spawn()
             .map_err(|error| format!("cannot be run: {error}"))?;
-        let output = output_of(&mut child);
+        let output = output_of(&mut child, self.timeout);
         if output.is_err() {
             // It fails only if the program has ended.
             let _ = child.kill();
@@ -80,10 +83,10 @@ impl TokenCommand {
 }
 
 /// Returns what the program prints, or why that cannot be used, as the rest of a sentence.
-fn output_of(child: &mut Child) -> Result<Vec<u8>, String> {
-    let too_long = || format!("did not end within {} s", TIMEOUT.as_secs());
+fn output_of(child: &mut Child, timeout: Duration) -> Result<Vec<u8>, String> {
+    let too_long = || format!("did not end within {} s", timeout.as_secs_f64());
     let failed = |error: std::io::Error| format!("failed ({error})");
-    let deadline = Instant::now() + TIMEOUT;
+    let deadline = Instant::now() + timeout;
     let stdout = child.stdout.take();
     let (sender, receiver) = mpsc::channel();
     // A program that prints nothing must not block this thread.
@@ -98,7 +101,7 @@ fn output_of(child: &mut Child) -> Result<Vec<u8>, String> {
         })
         .map_err(failed)?;
     let output = receiver
-        .recv_timeout(TIMEOUT)
+        .recv_timeout(timeout)
         .map_err(|_| too_long())?
         .map_err(failed)?;
     if output.len() as u64 > OUTPUT_LIMIT_BYTES {
@@ -111,5 +114,41 @@ fn output_of(child: &mut Child) -> Result<Vec<u8>, String> {
             None if Instant::now() >= deadline => return Err(too_long()),
             None => thread::sleep(POLL_INTERVAL),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error_of(script: &str, timeout: Duration) -> String {
+        let words = ["sh", "-c", script];
+        let command = TokenCommand {
+            words: words.map(str::to_owned).to_vec(),
+            secret_variables: Vec::new(),
+            timeout,
+        };
+        let started = Instant::now();
+        let error = command.run().expect_err("the program fails").to_string();
+        assert!(started.elapsed() < TIMEOUT, "{script}: {error}");
+        error
+    }
+
+    #[test]
+    fn a_program_that_hangs_or_prints_without_end_is_killed() {
+        let soon = Duration::from_millis(200);
+        for script in [
+            "exec sleep 600",
+            "echo token; exec sleep 600",
+            "exec >&-; exec sleep 600",
+        ] {
+            let error = error_of(script, soon);
+            assert!(
+                error.contains("did not end within 0.2 s"),
+                "{script}: {error}"
+            );
+        }
+        let error = error_of("exec yes", TIMEOUT);
+        assert!(error.contains("printed more than 65536 bytes"), "{error}");
     }
 }
