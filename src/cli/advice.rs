@@ -211,6 +211,7 @@ pub fn note(note: &Note) -> String {
 pub fn condition(condition: &Condition) -> String {
     let way_out: Cow<'_, str> = match condition {
         Condition::CredentialsRefused => "check the token and the rights of the account".into(),
+        Condition::NoToken(_) => "`mlsmirror check` tries again".into(),
         Condition::Paused(_) => "wait; the next sync continues then".into(),
         Condition::InFuture(..) => {
             "the clock of this machine was or is wrong; set the clock and run `mlsmirror sync`".into()

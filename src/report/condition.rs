@@ -15,6 +15,8 @@ use crate::value::stored_instant;
 pub enum Condition {
     /// The feed refuses the credentials.
     CredentialsRefused,
+    /// No token could be obtained, for this reason.
+    NoToken(String),
     /// The feed asked for a pause that ends then.
     Paused(DateTime<Utc>),
     /// The last completed sync of the resource is in the future.
@@ -66,7 +68,7 @@ pub enum Condition {
 
 impl Condition {
     /// The names of all kinds of conditions.
-    pub const KINDS: [&str; 15] = [
+    pub const KINDS: [&str; 16] = [
         "credentials_refused",
         "paused",
         "in_future",
@@ -82,6 +84,7 @@ impl Condition {
         "alert_fails",
         "program_missing",
         "media_folder",
+        "no_token",
     ];
 
     /// Returns the name of its kind.
@@ -102,6 +105,7 @@ impl Condition {
             Condition::AlertFails(..) => 12,
             Condition::ProgramMissing(..) => 13,
             Condition::MediaFolder(_) => 14,
+            Condition::NoToken(_) => 15,
         };
         Condition::KINDS[index]
     }
@@ -112,6 +116,7 @@ impl fmt::Display for Condition {
         let hours = |seconds: &u64| *seconds as f64 / 3_600.0;
         match self {
             Condition::CredentialsRefused => f.write_str("the feed refuses the credentials"),
+            Condition::NoToken(reason) => write!(f, "no token could be obtained ({reason})"),
             Condition::Paused(until) => write!(
                 f,
                 "the feed asked for a pause until {} UTC (Retry-After)",

@@ -9,7 +9,7 @@ use super::problem::Problem;
 use super::resource_status::ResourceStatus;
 use crate::config::{Config, When};
 use crate::mirror::{Backlog, Mirror};
-use crate::sync::{self, HeldDeletions, UnusableFolder};
+use crate::sync::{self, CredentialsProblem, HeldDeletions, UnusableFolder};
 use crate::value::instant;
 
 /// A resource needs attention after this number of intervals without a completed sync.
@@ -27,8 +27,8 @@ pub struct Facts {
     pub interval: Option<Duration>,
     /// The age of the last successful sync that is tolerated. None = any age.
     pub max_age: Option<Duration>,
-    /// Whether the feed refused the credentials when it was last asked.
-    pub credentials_refused: bool,
+    /// The problem of the credentials at the last try.
+    pub credentials: Option<CredentialsProblem>,
     /// The end of the pause that the feed asked for.
     pub paused_until: Option<DateTime<Utc>>,
     /// Whether a process syncs the mirror now.
@@ -70,7 +70,7 @@ impl Facts {
         };
         self.interval = follows.interval(self.now, schedule.timezone);
         self.max_age = config.status.max_age;
-        self.credentials_refused = sync::are_credentials_refused(mirror)?;
+        self.credentials = sync::credentials_problem(mirror)?;
         for &resource in &config.sync.resources {
             self.held.extend(sync::held_deletions(mirror, resource)?);
             let difference = sync::count_difference(mirror, resource)?;
@@ -94,9 +94,10 @@ impl Facts {
 /// Lists the conditions that need attention.
 pub fn conditions(facts: &Facts) -> Vec<Condition> {
     let mut conditions = Vec::new();
-    if facts.credentials_refused {
-        conditions.push(Condition::CredentialsRefused);
-    }
+    conditions.extend(facts.credentials.clone().map(|problem| match problem {
+        CredentialsProblem::Refused => Condition::CredentialsRefused,
+        CredentialsProblem::Missing(reason) => Condition::NoToken(reason),
+    }));
     if let Some(until) = facts.paused_until.filter(|until| *until > facts.now) {
         conditions.push(Condition::Paused(until));
     }
@@ -205,7 +206,7 @@ fn is_covered(problem: &Problem, facts: &Facts) -> bool {
         ("media", "partial") => facts.photos.failing > 0 || facts.media_folder.is_some(),
         (_, "failed") => {
             let is_first = resource.is_some_and(|one| one.lag_seconds.is_none());
-            facts.credentials_refused || (is_first && facts.is_syncing)
+            facts.credentials.is_some() || (is_first && facts.is_syncing)
         }
         (job, _) => {
             let mut held = facts.held.iter();

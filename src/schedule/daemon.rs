@@ -156,7 +156,7 @@ impl<'h> Daemon<'h> {
     fn run_with_lease(&mut self, job: ScheduledJob) -> anyhow::Result<Report> {
         let feed = match &self.feed {
             Some(feed) => feed.clone(),
-            None => self.host.connect(&self.config, &self.stop)?,
+            None => connect(self.host, &self.config, &self.stop)?,
         };
         self.feed = Some(feed.clone());
 
@@ -262,6 +262,23 @@ impl AlertHost for Notifying<'_> {
     fn conditions(&mut self, mirror: &mut Mirror) -> anyhow::Result<Vec<String>> {
         self.host.conditions(self.config, mirror)
     }
+}
+
+/// Connects to the feed. If there is no token, that is reported to the alerts that report
+/// when the mirror needs attention.
+///
+/// # Errors
+/// As [`DaemonHost::connect`].
+pub fn connect(host: &dyn DaemonHost, config: &Config, stop: &Stop) -> anyhow::Result<Arc<Feed>> {
+    host.connect(config, stop).inspect_err(|error| {
+        let Some(missing) = error.downcast_ref() else {
+            return;
+        };
+        let mut alerts = Notifying { host, config };
+        if let Err(error) = sync::report_missing_token(config, stop, missing, &mut alerts) {
+            tracing::warn!("the missing token is not reported: {error:#}");
+        }
+    })
 }
 
 /// Takes the watch lease and plans the jobs of the mirror.

@@ -40,7 +40,7 @@ pub use jobs::deletions::deletions;
 pub use jobs::full::full;
 pub use jobs::incremental::{downloads_photos, incremental, up_to_date};
 pub use jobs::media::media;
-pub use jobs::monitor::monitor;
+pub use jobs::monitor::{monitor, report_missing_token};
 pub use jobs::plan::plan;
 pub use jobs::planned::{
     DeletionsWay, JobWay, KeptPlan, PhotoPlan, Plan, ReadingWay, ResourcePlan,
@@ -53,7 +53,8 @@ pub use media_folder::{
     FolderProblem, MediaFolder, UnusableFolder, find_media_folder, inspect_media_folder,
 };
 pub use open_for_sync::{
-    DatabaseUnwritable, are_credentials_refused, naming_database, open_for_sync, share_budget,
+    CredentialsProblem, DatabaseUnwritable, credentials_problem, naming_database, open_for_sync,
+    share_budget,
 };
 pub use outcome::{Advice, DeletedCount, Ending, ExportCounts, FileCounts, Misconfigured, Report};
 pub use photos::missing_files::count_missing;

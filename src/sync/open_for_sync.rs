@@ -9,12 +9,24 @@ use super::outcome::Ending;
 use super::sync_error::SyncError;
 use super::time_zone::save_time_zone;
 use crate::config::Config;
-use crate::feed::Feed;
+use crate::feed::{Feed, TokenError};
 use crate::mirror::{Lease, Mirror, RequestLedger};
 
 /// The key in `_state` of whether the feed accepts the credentials.
 const CREDENTIALS: &str = "credentials";
+const ACCEPTED: &str = "accepted";
 const REFUSED: &str = "refused";
+/// The reason follows.
+const MISSING: &str = "missing: ";
+
+/// A problem of the credentials at the last try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CredentialsProblem {
+    /// The feed refused them.
+    Refused,
+    /// No token could be obtained, for this reason.
+    Missing(String),
+}
 
 /// Opens the mirror for a job: takes the lease, and marks the runs of crashed
 /// processes as interrupted. With `feed_has_moved`, the mirror accepts that its feed has
@@ -62,19 +74,37 @@ fn try_to_share_budget(
     Ok(())
 }
 
-/// Returns whether the feed refused the credentials when it was last asked.
-pub fn are_credentials_refused(mirror: &Mirror) -> rusqlite::Result<bool> {
-    Ok(mirror.state(CREDENTIALS)?.as_deref() == Some(REFUSED))
+/// Returns the problem of the credentials, if they had one at the last try.
+pub fn credentials_problem(mirror: &Mirror) -> rusqlite::Result<Option<CredentialsProblem>> {
+    let state = mirror.state(CREDENTIALS)?.unwrap_or_default();
+    let missing = state.strip_prefix(MISSING);
+    Ok(match missing {
+        Some(reason) => Some(CredentialsProblem::Missing(reason.to_owned())),
+        None => (state == REFUSED).then_some(CredentialsProblem::Refused),
+    })
 }
 
 /// Remembers whether the feed refuses the credentials, if that has changed.
 pub(super) fn save_credentials(mirror: &mut Mirror, ending: &Ending) -> rusqlite::Result<()> {
     let found = match ending {
         Ending::Unauthorized => REFUSED,
-        Ending::Done | Ending::Partial => "accepted",
+        Ending::Done | Ending::Partial => ACCEPTED,
         _ => return Ok(()),
     };
-    if are_credentials_refused(mirror)? == (found == REFUSED) {
+    save_credentials_state(mirror, found)
+}
+
+/// Remembers that no token could be obtained.
+pub(super) fn save_missing_token(
+    mirror: &mut Mirror,
+    missing: &TokenError,
+) -> rusqlite::Result<()> {
+    save_credentials_state(mirror, &format!("{MISSING}{missing}"))
+}
+
+fn save_credentials_state(mirror: &mut Mirror, found: &str) -> rusqlite::Result<()> {
+    let known = mirror.state(CREDENTIALS)?;
+    if known.as_deref().unwrap_or(ACCEPTED) == found {
         return Ok(());
     }
     let write = mirror.write()?;

@@ -1,9 +1,12 @@
 //! Alerts report each change once to their programs, and again if a report failed.
 
+use std::path::PathBuf;
+
 use rusqlite::Connection;
 use serde_json::{Value as Json, json};
 
 use crate::support::*;
+use crate::watch::{schedule_of, stop};
 use simulator::Simulator;
 
 /// The program of most alerts: it keeps what it receives.
@@ -457,6 +460,67 @@ fn a_mirror_that_begins_or_ceases_to_need_attention_is_reported_once() {
     let lines = reported(&mirror);
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert_eq!(lines[1]["needs_attention"], false);
+}
+
+/// Lets a mirror get its token from a program that prints this file.
+fn token_from_file(mirror: &mut Mirror) -> PathBuf {
+    let file = mirror.folder.path().join("token");
+    std::fs::write(&file, TOKEN).unwrap();
+    mirror.token = None;
+    mirror.configure(|settings| settings.set("token_command", "[\"cat\", \"token\"]"));
+    file
+}
+
+#[test]
+fn a_missing_token_is_reported_with_its_reason() {
+    let feed = sandy(6);
+    let mut mirror = watched(&feed, &alert("ops", "on = [\"attention\"]"));
+    let file = token_from_file(&mut mirror);
+    std::fs::remove_file(&file).unwrap();
+    for arguments in [&["monitor"] as &[&str], &[], &["monitor", "--json"]] {
+        mirror.sync_ends(2, arguments);
+    }
+    let lines = reported(&mirror);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(lines[0]["needs_attention"], true);
+    let first = lines[0]["conditions"][0].as_str().unwrap();
+    let reason = "no token could be obtained (feed.token_command `cat` failed (exit status: 1))";
+    assert!(first.contains(reason), "{first}");
+    let status = mirror.run(&["status"]);
+    assert_eq!(status.code, Some(3), "{status}");
+    assert!(status.stdout.contains(reason), "{status}");
+
+    std::fs::write(&file, TOKEN).unwrap();
+    mirror.sync_ends(0, &["monitor"]);
+    let lines = reported(&mirror);
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert_eq!(lines[1]["needs_attention"], false);
+    mirror.run(&["status"]).says(0, &[]);
+}
+
+#[test]
+fn a_daemon_without_a_token_reports_that() {
+    let feed = sandy(6);
+    let schedule = schedule_of("monitor = \"every 1s\"");
+    let mut mirror = watched(&feed, &(schedule + &alert("ops", "on = [\"attention\"]")));
+    mirror.sync();
+    let file = token_from_file(&mut mirror);
+    let running = mirror.start(&["watch"]);
+    wait_until("it watches", || mirror.lease("watch").is_some());
+    std::fs::remove_file(&file).unwrap();
+    running.signal("HUP");
+    wait_until("the missing token is reported", || {
+        reported(&mirror).len() == 1
+    });
+    assert_eq!(reported(&mirror)[0]["needs_attention"], true);
+    std::fs::write(&file, TOKEN).unwrap();
+    wait_until("the end is reported", || reported(&mirror).len() == 2);
+    stop(running, "TERM");
+    assert_eq!(reported(&mirror)[1]["needs_attention"], false);
+
+    std::fs::remove_file(&file).unwrap();
+    mirror.run(&["watch"]).says(2, &["feed.token_command"]);
+    assert_eq!(reported(&mirror).len(), 3);
 }
 
 /// Returns the alerts of the documents, by their names.

@@ -1,6 +1,7 @@
 //! The status shows the conditions that need attention, and no others.
 
 use mlsmirror::report::{AlertFacts, Condition, Facts, conditions};
+use mlsmirror::sync::CredentialsProblem;
 use rusqlite::Connection;
 use serde_json::{Value as Json, json};
 use simulator::{Fault, FaultRule, RetryAfter};
@@ -273,7 +274,7 @@ fn conditions_follow_from_facts_alone() {
     let facts = Facts::default();
     assert_eq!(conditions(&facts), []);
     let facts = Facts {
-        credentials_refused: true,
+        credentials: Some(CredentialsProblem::Refused),
         alerts: vec![AlertFacts {
             name: "mail".to_owned(),
             error: Some("it failed".to_owned()),

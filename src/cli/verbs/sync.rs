@@ -18,12 +18,13 @@ use crate::cli::options::{SyncJob, SyncOptions};
 use crate::cli::output::Output;
 use crate::cli::photo_text::{self, describe_files};
 use crate::cli::progress_display::ProgressDisplay;
-use crate::cli::session::{Session, configuration};
-use crate::config::{Alert, MONITOR};
+use crate::cli::session::{Session, config_path, configuration};
+use crate::config::{Alert, Config, MONITOR};
 use crate::mirror::{
     Job, Mirror, MirrorProblem, NotAMirror, Purged, RunStatus, RunSummary, WantedPhotos,
 };
 use crate::resource::Resource;
+use crate::stop::Stop;
 use crate::sync::{
     self, AlertHost, AlertLine, Context, DeletedCount, FileCounts, Report, ReportError, Unnamed,
 };
@@ -58,7 +59,8 @@ pub fn run(arguments: &Arguments, wanted: &SyncOptions, output: &Output) -> anyh
     if wanted.dry_run && wanted.job == Some(SyncJob::Media) {
         return photo_text::dry_run(&configuration(arguments, output)?, wanted.prune, output);
     }
-    let session = Session::open(arguments, output)?;
+    let session = Session::open(arguments, output)
+        .inspect_err(|error| report_missing_token(arguments, wanted, output, error))?;
     let configured = &session.config.sync.resources;
     if let Some(other) = wanted
         .only
@@ -109,6 +111,31 @@ pub fn run(arguments: &Arguments, wanted: &SyncOptions, output: &Output) -> anyh
     print_result(&done, &session.config.mirror.database, output)
 }
 
+/// Reports to the alerts that there is no token, if that is the error.
+fn report_missing_token(
+    arguments: &Arguments,
+    wanted: &SyncOptions,
+    output: &Output,
+    error: &anyhow::Error,
+) {
+    let Some(missing) = error.downcast_ref().filter(|_| !wanted.dry_run) else {
+        return;
+    };
+    let Ok(config) = Config::load(&config_path(arguments)) else {
+        return;
+    };
+    let stop = Stop::never();
+    let mut host = AlertPrinter {
+        config: &config,
+        stop: &stop,
+        output,
+        reported: Vec::new(),
+    };
+    if let Err(error) = sync::report_missing_token(&config, &stop, missing, &mut host) {
+        tracing::warn!("the missing token is not reported: {error:#}");
+    }
+}
+
 /// The report of the job, with the results that only some jobs have.
 struct JobResult {
     report: Report,
@@ -126,7 +153,8 @@ fn do_job(
     output: &Output,
 ) -> anyhow::Result<JobResult> {
     let mut host = AlertPrinter {
-        context,
+        config: context.config,
+        stop: context.stop,
         output,
         reported: Vec::new(),
     };
@@ -156,7 +184,8 @@ fn do_job(
 
 /// Prints the lines of alerts, or collects them for the JSON document.
 struct AlertPrinter<'a> {
-    context: &'a Context<'a>,
+    config: &'a Config,
+    stop: &'a Stop,
     output: &'a Output,
     reported: Vec<PrintedLine>,
 }
@@ -169,11 +198,11 @@ impl AlertHost for AlertPrinter<'_> {
         } else {
             PrintFormat::Text
         };
-        notify(self.context.config, alert, lines, format, self.context.stop)
+        notify(self.config, alert, lines, format, self.stop)
     }
 
     fn conditions(&mut self, mirror: &mut Mirror) -> anyhow::Result<Vec<String>> {
-        current_conditions(self.context.config, mirror)
+        current_conditions(self.config, mirror)
     }
 }
 

@@ -33,7 +33,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
 
     let pulse = Arc::new(Pulse::default());
     let host = WatchHost::new(arguments, output, stop.clone(), pulse.clone());
-    let feed = host.connect(&config, &stop)?;
+    let feed = connect(&host, &config, &stop)?;
     let daemon = Daemon::new(&host, config.clone(), feed, stop, reloads)?;
     if let Some(address) = config.watch.metrics {
         serve_metrics(address, config, pulse.clone())?;

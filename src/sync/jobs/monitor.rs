@@ -9,9 +9,12 @@ use chrono::{TimeDelta, Utc};
 use super::alert_report::{AlertHost, AlertLine, ReportError};
 use super::whole_job::whole_job;
 use crate::config::{Alert, AlertEvent, Config, MONITOR};
+use crate::feed::TokenError;
 use crate::mirror::{AlertProgress, Job, Mirror, RunCounts};
 use crate::resource::Resource;
+use crate::stop::Stop;
 use crate::sync::context::Context;
+use crate::sync::open_for_sync::{open_for_sync, save_missing_token};
 use crate::sync::outcome::{Ending, Report, Verdict};
 use crate::sync::photos::cleanup::EmptyFolder;
 use crate::sync::records::changes::read_listing_changes;
@@ -48,16 +51,64 @@ pub fn monitor(
         )
     })?;
 
+    report.add(report_to(
+        context.config,
+        context.stop,
+        mirror,
+        host,
+        |_| true,
+    )?);
+    Ok(report)
+}
+
+/// Notes that no token could be obtained, and reports that to the alerts that have a program
+/// and report when the mirror needs attention. Sends no request. Does nothing without a mirror.
+///
+/// # Errors
+/// [`LeaseTaken`](crate::mirror::LeaseTaken), or an error of the database.
+pub fn report_missing_token(
+    config: &Config,
+    stop: &Stop,
+    missing: &TokenError,
+    host: &mut dyn AlertHost,
+) -> anyhow::Result<()> {
+    if Mirror::open_to_read(&config.mirror.database).is_err() {
+        return Ok(());
+    }
+    let mut mirror = open_for_sync(config, false)?;
+    save_missing_token(&mut mirror, missing)?;
+    let selects =
+        |alert: &Alert| alert.on.contains(&AlertEvent::Attention) && alert.command.is_some();
+    if config.alerts.iter().any(selects) {
+        begin_alerts(config, &mut mirror)?;
+        report_to(config, stop, &mut mirror, host, selects)?;
+    }
+    Ok(())
+}
+
+/// Reports to the selected alerts in a run of its own.
+fn report_to(
+    config: &Config,
+    stop: &Stop,
+    mirror: &mut Mirror,
+    host: &mut dyn AlertHost,
+    selects: impl Fn(&Alert) -> bool,
+) -> anyhow::Result<Report> {
     let run = SingleRun::begin(mirror, Job::Monitor, Resource::PROPERTY)?;
     let id = run.id;
     let mut reporting = Reporting {
-        context,
+        config,
+        stop,
         counts: RunCounts::default(),
         errors: Vec::new(),
     };
     let mut progress = mirror.alert_progress()?;
     // The other alerts come first: whether they can be reported is part of the status.
-    let mut alerts: Vec<&Alert> = context.config.alerts.iter().collect();
+    let mut alerts: Vec<&Alert> = config
+        .alerts
+        .iter()
+        .filter(|alert| selects(alert))
+        .collect();
     alerts.sort_by_key(|alert| alert.on.contains(&AlertEvent::Attention));
     for alert in alerts {
         if let Some(progress) = progress.remove(&alert.name) {
@@ -72,12 +123,11 @@ pub fn monitor(
     };
     let error = (!errors.is_empty()).then(|| errors.join("; "));
     run.end(mirror, &counts, verdict, error)?;
-    report.add(Report {
+    Ok(Report {
         runs: vec![mirror.run_summary(id)?],
         ending,
         ..Report::default()
-    });
-    Ok(report)
+    })
 }
 
 /// Begins the progress of new alerts an hour before now, and drops that of alerts that are
@@ -111,7 +161,8 @@ fn begin_alerts(config: &Config, mirror: &mut Mirror) -> rusqlite::Result<()> {
 
 /// The reports of one run.
 struct Reporting<'a> {
-    context: &'a Context<'a>,
+    config: &'a Config,
+    stop: &'a Stop,
     counts: RunCounts,
     errors: Vec<String>,
 }
@@ -163,7 +214,7 @@ impl Reporting<'_> {
                 Err(error) => return Ok(Err(ReportError::Failed(error.into()))),
             };
             self.counts.records_seen += batch.considered;
-            let media_dir = &self.context.config.mirror.media_dir;
+            let media_dir = &self.config.mirror.media_dir;
             let lines: Vec<AlertLine> = (batch.changes.into_iter())
                 .map(|change| AlertLine::change(alert, change, media_dir))
                 .collect();
@@ -178,8 +229,7 @@ impl Reporting<'_> {
             if !lines.is_empty() {
                 progress.lines_at_once = (lines_at_once * 2).min(MOST_LINES);
             }
-            let ends =
-                self.context.stop.requested().is_some() || started.elapsed() > LONGEST_REPORT;
+            let ends = self.stop.requested().is_some() || started.elapsed() > LONGEST_REPORT;
             if !batch.is_full || ends {
                 break;
             }
