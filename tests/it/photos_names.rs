@@ -151,6 +151,9 @@ fn with_any_keys_every_file_is_inside_the_folder_and_has_one_photo() {
     }
     let on_disk = held.values().flatten().count();
     assert_eq!(on_disk, keys.len());
+    // This feed does not declare whether websites may show a listing.
+    let displayable = "SELECT count(*) FROM displayable_listings";
+    assert_eq!(number(&db, displayable), keys.len() as i64);
     // Next to the configuration are only the database and the folder.
     let mut beside: Vec<String> = below(mirror.folder.path()).into_keys().collect();
     beside.retain(|name| !name.starts_with("media/") && !name.starts_with("mirror.db"));

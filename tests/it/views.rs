@@ -102,6 +102,54 @@ fn an_address_is_in_the_form_that_fits() {
 }
 
 #[test]
+fn listings_that_websites_may_not_show_are_not_displayable() {
+    let feed = feed_with(12, |options| options.photos = 2);
+    let keys = feed.listing_keys();
+    let edit = |key: i64, change: serde_json::Value| {
+        feed.edit("Property", &key.to_string(), fields(change))
+            .unwrap();
+    };
+    edit(keys[0], json!({ "InternetEntireListingDisplayYN": false }));
+    edit(
+        keys[1],
+        json!({ "InternetAddressDisplayYN": false, "Latitude": 40.5 }),
+    );
+    edit(
+        keys[2],
+        json!({ "InternetAddressDisplayYN": null, "InternetEntireListingDisplayYN": null }),
+    );
+    feed.delete("Property", &keys[3].to_string(), true).unwrap();
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    let db = mirror.open();
+    let shown = texts(
+        &db,
+        "SELECT CAST(ListingKey AS TEXT) FROM displayable_listings ORDER BY 1",
+    );
+    let mut expected: Vec<String> = keys.iter().map(i64::to_string).collect();
+    expected.sort();
+    expected.retain(|key| *key != keys[0].to_string() && *key != keys[3].to_string());
+    assert_eq!(shown, expected);
+    let places = "SELECT address IS NULL AND Latitude IS NULL AND Longitude IS NULL
+                      AND VirtualTourURLUnbranded IS NULL AND City IS NOT NULL
+                  FROM displayable_listings WHERE ListingKey = '{}'";
+    let is_hidden = |key: i64| number(&db, &places.replace("{}", &key.to_string())) == 1;
+    assert!(is_hidden(keys[1]));
+    assert!(!is_hidden(keys[2]));
+
+    // The overview shows them, with the same columns.
+    let all = "SELECT count(*), count(address) FROM listing_overview";
+    let row = &rows(&db, all)[0];
+    assert_eq!(value_text(row, "count(*)"), "11");
+    assert_eq!(value_text(row, "count(address)"), "11");
+    let columns = |view: &str| {
+        let sql = format!("SELECT name FROM pragma_table_info('{view}')");
+        texts(&db, &sql)
+    };
+    assert_eq!(columns("listing_overview"), columns("displayable_listings"));
+}
+
+#[test]
 fn the_log_views_show_the_changes_newest_first() {
     let feed = feed(30);
     let mirror = Mirror::of(&feed);
@@ -325,9 +373,9 @@ fn the_views_of_runs_show_how_the_syncs_ended() {
 fn a_mirror_of_any_server_has_the_views_that_its_tables_allow() {
     let feed = feed(12);
     for (resources, expected) in [
-        (vec!["Property"], 8),
-        (vec!["Property", "Media"], 9),
-        (vec!["Property", "Media", "OpenHouse"], 10),
+        (vec!["Property"], 10),
+        (vec!["Property", "Media"], 11),
+        (vec!["Property", "Media", "OpenHouse"], 12),
         (vec!["Office"], 2),
     ] {
         for profile in ["\"wfrmls\"", "\"reso\""] {
@@ -358,7 +406,7 @@ fn no_view_holds_what_duckdb_cannot_read() {
         &mirror.open(),
         "SELECT name, sql FROM sqlite_schema WHERE type = 'view'",
     );
-    assert_eq!(views.len(), 10);
+    assert_eq!(views.len(), 12);
     for view in views {
         let sql = value_text(&view, "sql");
         // These are: an operator that only SQLite has; a function that DuckDB puts into another

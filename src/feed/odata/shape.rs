@@ -60,7 +60,7 @@ fn field_shape(field: &Field, roles: &Roles) -> FieldShape {
 }
 
 /// The names of the mirror's own columns. A field must not have one of these names.
-const OWN_COLUMNS: [&str; 17] = [
+const OWN_COLUMNS: [&str; 18] = [
     RECORD_KEY,
     "listing_key",
     "extra",
@@ -78,6 +78,7 @@ const OWN_COLUMNS: [&str; 17] = [
     "file_source",
     "file_etag",
     "file_last_modified",
+    "file_excluded",
 ];
 
 /// The largest number of columns of a table. SQLite allows 2,000 in a table and in the

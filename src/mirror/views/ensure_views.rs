@@ -1,6 +1,6 @@
 //! Creates the views and the indexes that they need.
 
-use super::{Table, listings, log, open_houses, runs};
+use super::{Table, listings, log, open_houses, overview, runs};
 use crate::mirror::{ReadTx, WriteTx};
 use crate::resource::Resource;
 
@@ -31,6 +31,10 @@ impl WriteTx<'_> {
             "active_listings",
             &listings::active(&listings, media.as_ref()),
         )?;
+        let overview = overview::overview(&listings, media.as_ref());
+        self.ensure_view("listing_overview", &overview)?;
+        let displayable = overview::displayable(&listings, media.as_ref());
+        self.ensure_view("displayable_listings", &displayable)?;
         self.ensure_view("new_listings", &listings::new(&listings, media.as_ref()))?;
         let others = self.other_tables()?;
         self.ensure_view("deletions", &listings::deletions(&listings, &others))?;

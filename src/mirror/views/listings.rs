@@ -85,15 +85,30 @@ fn shown(listings: &Table, media: Option<&Table>) -> String {
         status = listings.column("StandardStatus"),
         address = listings.address(),
         shown = listings.columns(&SHOWN),
-        area = listings.first_value(&["LivingArea", "BuildingAreaTotal"]),
+        area = living_area(listings),
         year = listings.column("YearBuilt"),
-        entered = listings.first_value(&ENTERED),
+        entered = entered_at(listings),
         sold_by = listings.columns(&["ListAgentFullName", "ListOfficeName"]),
-        photo = media
-            .and_then(|media| first_photo(listings, media))
-            .unwrap_or("NULL".to_owned()),
+        photo = photo_file(listings, media),
         changed = listings.column("ModificationTimestamp"),
     )
+}
+
+/// Returns the expression for the living area, or for the area of the building.
+pub(super) fn living_area(listings: &Table) -> String {
+    listings.first_value(&["LivingArea", "BuildingAreaTotal"])
+}
+
+/// Returns the expression for the time of entry. Its type is text, because the feed may fill
+/// it from a date or from a timestamp.
+pub(super) fn entered_at(listings: &Table) -> String {
+    format!("CAST({} AS TEXT)", listings.first_value(&ENTERED))
+}
+
+/// Returns the expression for the file of a listing's first photo; NULL without photos.
+pub(super) fn photo_file(listings: &Table, media: Option<&Table>) -> String {
+    let file = media.and_then(|media| first_photo(listings, media));
+    file.unwrap_or("NULL".to_owned())
 }
 
 /// Returns the expression for the file of a listing's first photo.

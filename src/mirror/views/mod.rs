@@ -6,6 +6,7 @@ mod ensure_views;
 mod listings;
 mod log;
 mod open_houses;
+mod overview;
 mod record_table;
 mod runs;
 
