@@ -339,6 +339,32 @@ pub const STANDARD_STATUSES: [&str; 11] = [
     "Withdrawn",
 ];
 
+/// The values of StandardStatus in the order of a listing's life, with statuses that end it
+/// last.
+const LIFE_CYCLE: [&str; 11] = [
+    "Incomplete",
+    "Coming Soon",
+    "Active",
+    "Active Under Contract",
+    "Pending",
+    "Hold",
+    "Closed",
+    "Withdrawn",
+    "Canceled",
+    "Expired",
+    "Delete",
+];
+
+/// Returns the position of a StandardStatus in the life of a listing. Unknown statuses share
+/// the last position.
+pub fn life_cycle(status: &str) -> usize {
+    let known = LIFE_CYCLE.iter();
+    let found = known
+        .enumerate()
+        .find(|(_, name)| folded_status(name).eq(folded_status(status)));
+    found.map_or(LIFE_CYCLE.len(), |(place, _)| place)
+}
+
 /// Normalizes a StandardStatus, so that the two spellings of one status are equal
 /// (`Active Under Contract` and `ActiveUnderContract`).
 pub fn folded_status(status: &str) -> impl Iterator<Item = char> {

@@ -139,14 +139,15 @@ pub enum Verb {
     Listing(ListingOptions),
     /// Report how the syncs performed and how the market moved
     ///
-    /// For each job: runs, success rate, durations, records, requests and errors. For the
-    /// mirror: its longest lag. For listings: inventory by status and day, new, closed and
-    /// withdrawn listings, price cuts, status changes, and active listings by city. A change
-    /// counts at the time when the mirror found it. All days and times are UTC. The lists of
-    /// cities and status changes are cut; with --json they are complete. Needs no token and
-    /// changes nothing; you can run it during a sync.
+    /// For residential listings, or those of --type and --where: sold price, sale price to list
+    /// price, days to contract, months of supply and other figures next to those of the period
+    /// before; inventory by status and day, new, closed and withdrawn listings, price cuts, status
+    /// changes, active listings by city, and the newest listings. For each job: runs, success
+    /// rate, durations, records, requests and errors. Days are those of the feed's time zone. A
+    /// change counts on the day when the mirror found it. Needs no token and changes nothing; you
+    /// can run it during a sync.
     #[command(
-        after_help = "Examples:\n  mlsmirror report\n  mlsmirror report --since 7d --html report.html\n  mlsmirror report --since 2026-01-01 --json"
+        after_help = "Examples:\n  mlsmirror report\n  mlsmirror report --since 7d --html report.html\n  mlsmirror report --since 2026-01-01 --json\n  mlsmirror report --type all --where 'ListPrice < 600000'"
     )]
     Report(ReportOptions),
     /// Compare the mirror with the feed and list every difference

@@ -1,9 +1,10 @@
 //! Times for people, in the time zone of the feed.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 
 use crate::config::Config;
+use crate::report::start_of_day;
 use crate::value::instant;
 
 /// Writes times in the time zone of the feed.
@@ -48,15 +49,16 @@ impl LocalTimes {
         instant(stored).map_or_else(|| stored.to_owned(), |at| self.named(at))
     }
 
+    /// Returns the day of a time.
+    pub fn day(self, at: DateTime<Utc>) -> NaiveDate {
+        at.with_timezone(&self.0).date_naive()
+    }
+
     /// Returns the first moment of the day that was some days ago.
     pub fn start_of_day(self, now: DateTime<Utc>, days_ago: u64) -> Option<DateTime<Utc>> {
         let today = now.with_timezone(&self.0).date_naive();
         let day = today.checked_sub_days(chrono::Days::new(days_ago))?;
-        // Where midnight is skipped, the day begins an hour later.
-        (0..24).find_map(|hour| {
-            let start = day.and_hms_opt(hour, 0, 0)?.and_local_timezone(self.0);
-            start.earliest().map(|start| start.to_utc())
-        })
+        start_of_day(day, self.0)
     }
 }
 

@@ -199,10 +199,16 @@ pub struct ListingOptions {
 /// The options of `report`.
 #[derive(Args, Debug)]
 pub struct ReportOptions {
-    /// Start of the report: a date or timestamp (UTC unless it has a zone), how long ago, such as
-    /// 24h, 7d, 1w or 1y, or today or yesterday
+    /// First day of the report, in the time zone of the feed: a date, the day of a timestamp, how
+    /// long ago, such as 24h, 7d, 1w or 1y, or today or yesterday
     #[arg(long, value_name = "T", default_value = "30d", value_parser = since)]
     pub since: Since,
+    /// Only listings with these values of PropertyType; all for every type [default: Residential]
+    #[arg(long = "type", value_name = "T,…", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
+    pub types: Vec<String>,
+    /// Only listings for which this SQL condition over listings holds, such as "City = 'Sandy'"
+    #[arg(long = "where", value_name = "SQL", value_parser = NonEmptyStringValueParser::new())]
+    pub condition: Option<String>,
     /// Write the report to this file as an HTML page with charts. The page loads nothing from
     /// the network. An existing file is replaced
     #[arg(long, value_name = "FILE")]

@@ -1,25 +1,36 @@
 //! Times on the command line: dates, timestamps, days and durations before now.
 
-use chrono::{DateTime, Months, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
 
 use super::local_times::LocalTimes;
 use crate::config;
-use crate::value::{stored_instant, timestamp};
+use crate::value::{instant, stored_instant, timestamp};
 
 /// A time on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Since {
     /// A time in storage form, in whole seconds.
     At(String),
+    /// The start of a day in UTC.
+    Date(NaiveDate),
     /// The start of the day that was this many days ago, in the time zone of the feed.
     DaysAgo(u64),
 }
 
 impl Since {
+    /// Returns the day of the time in the time zone of the feed. A date is this day.
+    pub fn day(&self, times: LocalTimes) -> NaiveDate {
+        match self {
+            Since::Date(date) => *date,
+            other => times.day(instant(&other.stored(times)).unwrap_or_default()),
+        }
+    }
+
     /// Returns the time in storage form, in whole seconds.
     pub fn stored(&self, times: LocalTimes) -> String {
         match self {
             Since::At(stored) => stored.clone(),
+            Since::Date(date) => format!("{date} 00:00:00"),
             Since::DaysAgo(days) => {
                 let now = Utc::now();
                 let start = times.start_of_day(now, *days).unwrap_or(now);
@@ -49,11 +60,15 @@ fn parse_at(now: DateTime<Utc>, text: &str) -> Option<Since> {
         return Some(Since::At(whole_second(&stored_instant(then))));
     }
     let text = text.trim().replacen(' ', "T", 1);
-    // A full timestamp, one without seconds, or a date.
+    if let Ok(date) = NaiveDate::parse_from_str(&text, "%Y-%m-%d")
+        && (1..10_000).contains(&date.year())
+    {
+        return Some(Since::Date(date));
+    }
+    // A full timestamp, or one without seconds.
     let zone = text.get(16..).unwrap_or_default();
     let without_seconds = text.get(..16).map(|minute| format!("{minute}:00{zone}"));
-    let day = format!("{text}T00:00:00");
-    let spellings = [Some(text), without_seconds, Some(day)];
+    let spellings = [Some(text), without_seconds];
     let stored = (spellings.iter().flatten()).find_map(|spelling| timestamp(spelling))?;
     // Timestamps are compared as text, which needs years of four digits.
     let has_year = stored.starts_with(|first: char| first.is_ascii_digit());
@@ -120,9 +135,11 @@ mod tests {
             ("", None),
         ];
         for (text, stored) in cases {
-            let expected = stored.map(|stored| Since::At(stored.to_owned()));
-            assert_eq!(parse_at(now, text), expected, "{text}");
+            let parsed = parse_at(now, text).map(|since| since.stored(LocalTimes::UTC));
+            assert_eq!(parsed.as_deref(), stored, "{text}");
         }
+        let date = NaiveDate::from_ymd_opt(2026, 3, 1).map(Since::Date);
+        assert_eq!(parse_at(now, "2026-03-01"), date);
         assert_eq!(parse_at(now, " Today"), Some(Since::DaysAgo(0)));
         assert_eq!(parse_at(now, "yesterday"), Some(Since::DaysAgo(1)));
     }

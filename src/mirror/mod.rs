@@ -26,8 +26,9 @@ mod transaction;
 mod views;
 
 pub use about::{
-    AlertProgress, DescribedField, FieldDescription, FieldRow, ListingNow, MarketChange,
-    MarketEvent, MarketFields, Proof, Statuses, TableOrView, UtcOffset, WrongCondition,
+    AlertProgress, DescribedField, FieldDescription, FieldRow, ListingCard, ListingNow,
+    MarketChange, MarketCounts, MarketEvent, MarketFields, MarketFilter, Proof, Statuses,
+    TableOrView, UtcOffset, WrongCondition,
 };
 pub use database::Mirror;
 pub use export::{ExportRow, ExportTable, ExportedVersion, KeyRange, PublishedTable};

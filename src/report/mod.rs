@@ -12,6 +12,7 @@ mod omission;
 mod page;
 mod performance;
 mod problem;
+mod report_scope;
 mod resource_status;
 mod statistics;
 mod status;
@@ -25,15 +26,17 @@ mod words;
 
 pub use condition::Condition;
 pub use datasette::datasette_metadata;
+pub use days::start_of_day;
 pub use market::{
-    Active, CityGroup, Group, Inventory, InventoryDay, Market, MarketDay, PriceMoves, Prices,
-    TransitionCount,
+    Active, CityGroup, Figures, Group, Headline, Inventory, InventoryDay, Market, MarketDay,
+    PriceCut, PriceMoves, Prices, TransitionCount,
 };
 pub use metrics::metrics;
 pub use omission::Omission;
 pub use page::{is_page, page};
 pub use performance::{DurationDay, Failure, JobPerformance, LagDay, Performance, ProvenResource};
 pub use problem::{Problem, unsettled};
+pub use report_scope::Scope;
 pub use resource_status::ResourceStatus;
 pub use status::{Budget, JobStatus, PhotoFiles, Sizes, Status, status};
 pub use status_facts::{AlertFacts, Facts, conditions};

@@ -94,7 +94,7 @@ pub struct Failure {
 /// The longest lag of a day: the time since a resource was last brought up to date.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LagDay {
-    /// The day, UTC.
+    /// The day, in the feed's time zone.
     pub day: String,
     /// The lag in seconds; null before the first completed sync.
     pub lag_seconds: Option<u64>,
@@ -105,7 +105,7 @@ pub struct LagDay {
 /// The duration of a job's runs that started on a day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DurationDay {
-    /// The day, UTC.
+    /// The day, in the feed's time zone.
     pub day: String,
     /// The job.
     pub job: String,
@@ -240,10 +240,9 @@ fn lags(times: &[DateTime<Utc>], days: Days, now: DateTime<Utc>) -> Vec<Option<u
     let mut lags: Vec<Option<u64>> = vec![None; days.count()];
     let ends = times.iter().skip(1).copied().chain([now]);
     for (begin, end) in times.iter().zip(ends) {
-        let place = |at: &DateTime<Utc>| (at.date_naive() - days.day(0)).num_days();
-        for day in place(begin).max(0)..=place(&end).min(days.count() as i64 - 1) {
-            let day_ends = days.day(day as usize + 1).and_time(Default::default());
-            let seconds = (end.min(day_ends.and_utc()) - begin).num_seconds();
+        let last = days.offset(end).min(days.count() as i64 - 1);
+        for day in days.offset(*begin).max(0)..=last {
+            let seconds = (end.min(days.start(day as usize + 1)) - begin).num_seconds();
             let lag = &mut lags[day as usize];
             *lag = (*lag).max(Some(seconds.max(0) as u64));
         }
@@ -279,14 +278,16 @@ impl JobPerformance {
 
 #[cfg(test)]
 mod tests {
-    use super::super::days::day;
+    use chrono_tz::Tz;
+
+    use super::super::days::date_of;
     use super::*;
 
     #[test]
     fn the_lag_of_a_day_is_the_longest_time_since_the_last_sync() {
         let at = |text| instant(text).unwrap_or_default();
-        let date = |text| day(text).unwrap_or_default();
-        let days = Days::between(date("2026-03-01"), date("2026-03-04"));
+        let date = |text| date_of(text).unwrap_or_default();
+        let days = Days::between(date("2026-03-01"), date("2026-03-04"), Tz::UTC);
         let now = at("2026-03-04 01:00:00");
         let hour = 3_600;
         let times = [

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
-use super::days::{Days, day};
+use super::days::{Days, local_day};
 use super::market::{Logged, Market, market};
 use super::omission::Omission;
 use super::performance::{Performance, performance};
+use super::report_scope::Scope;
 use crate::config::Config;
-use crate::mirror::{MarketFields, Mirror, ReadTx};
+use crate::mirror::{MarketFields, MarketFilter, Mirror, ReadTx};
 use crate::value::stored_instant;
 
 /// The performance of the syncs, and the moves of the market.
@@ -20,6 +21,8 @@ pub struct Report {
     pub since: String,
     /// The end of the period: when the report was made, UTC.
     pub until: String,
+    /// What the report is about.
+    pub scope: Scope,
     /// The performance of the syncs.
     pub syncs: Performance,
     /// The moves of the market; None if the mirror has no table of listings.
@@ -29,26 +32,36 @@ pub struct Report {
     pub omissions: Vec<Omission>,
 }
 
-/// Returns the report since a time in storage form. One read transaction reads all of it.
+/// Returns the report since the start of a day. The market section covers the listings of the
+/// filter. One read transaction reads all of it.
 pub fn report(
     config: &Config,
     mirror: &mut Mirror,
-    since: &str,
+    first_day: NaiveDate,
+    filter: &MarketFilter,
     now: DateTime<Utc>,
 ) -> anyhow::Result<Report> {
+    let zone = config.schedule.timezone;
+    let today = now.with_timezone(&zone).date_naive();
+    let period = Days::between(first_day.min(today), today, zone);
+    let since = stored_instant(period.start(0));
     let tx = mirror.read()?;
     let first_run = tx.first_run_at()?;
-    let days = period(since, first_run.as_deref(), now);
-    let syncs = performance(&tx, &config.sync.resources, since, days, now)?;
+    let first_run = first_run
+        .and_then(|at| local_day(&at, zone))
+        .unwrap_or(today);
+    let days = Days::between(period.day(0).max(first_run).min(today), today, zone);
+
+    let syncs = performance(&tx, &config.sync.resources, &since, days, now)?;
     let mut omitted = Vec::new();
     let market = match tx.market_fields()? {
         Some(fields) => {
             let ignored = &config.sync.ignore_fields;
             let log_begins = tx.log_begins()?;
             let log_begins = log_begins.as_deref();
-            let logged = logged(ignored, &tx, fields, days, log_begins)?;
+            let logged = logged(ignored, &tx, fields, [period, days], log_begins)?;
             omitted = omissions(fields, ignored, &logged, log_begins);
-            Some(market(&tx, fields, since, days, logged)?)
+            Some(market(&tx, fields, filter, period, days, logged)?)
         }
         None => {
             omitted.push(Omission::NoListings);
@@ -56,8 +69,22 @@ pub fn report(
         }
     };
     Ok(Report {
-        since: since.to_owned(),
+        since,
         until: stored_instant(whole_second(now)),
+        scope: Scope {
+            service: config.feed.profile.service,
+            host: config
+                .feed
+                .base_url
+                .host_str()
+                .unwrap_or_default()
+                .to_owned(),
+            first_day: period.name(0),
+            last_day: today.to_string(),
+            timezone: zone.name(),
+            property_types: filter.property_types.clone(),
+            condition: filter.condition.clone(),
+        },
         syncs,
         market,
         omissions: omitted,
@@ -68,23 +95,23 @@ fn whole_second(now: DateTime<Utc>) -> DateTime<Utc> {
     DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now)
 }
 
-/// Returns the days from `since` or the first run, whichever is later, to today.
-fn period(since: &str, first_run: Option<&str>, now: DateTime<Utc>) -> Days {
-    let today = now.date_naive();
-    let first = first_run.and_then(day).unwrap_or(today);
-    let since = day(since).unwrap_or(NaiveDate::MIN);
-    Days::between(since.max(first).min(today), today)
-}
-
-/// Returns which changes of these days the change log has.
+/// Returns which changes of the period, and of its days since the first run, the change log
+/// has.
 fn logged(
     ignored: &BTreeSet<String>,
     tx: &ReadTx<'_>,
     fields: MarketFields,
-    days: Days,
+    [period, days]: [Days; 2],
     log_begins: Option<&str>,
 ) -> anyhow::Result<Logged> {
     let filled = tx.listings_complete_since()?;
+    let covers = |days: Days| {
+        let start = stored_instant(days.start(0));
+        let is_before = |time: &str| time <= start.as_str();
+        filled.as_deref().is_some_and(is_before) && log_begins.is_none_or(is_before)
+    };
+    let (covers_period, covers_previous) = (covers(period), covers(period.previous()));
+    let day = |stored: &str| local_day(stored, days.zone());
     let place = |day: NaiveDate, most: usize| {
         let place = (day - days.day(0)).num_days().max(0);
         usize::try_from(place).unwrap_or(most).min(most)
@@ -104,6 +131,8 @@ fn logged(
             let known = begins.map_or(filled, |begins| begins.max(filled));
             place(known, days.count() - 1)
         }),
+        covers_period,
+        covers_previous,
     })
 }
 
@@ -143,6 +172,11 @@ fn omissions(
 fn undeclared(fields: MarketFields) -> Vec<Omission> {
     let status = fields.status;
     let needed = [
+        (
+            fields.closings || !status,
+            "ClosePrice or CloseDate",
+            "sales",
+        ),
         (
             status,
             "StandardStatus",

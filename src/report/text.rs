@@ -19,15 +19,15 @@ const FAILURES: usize = 5;
 
 /// Returns a report as text for a terminal of 80 columns, with these notes on omitted parts.
 pub fn text(report: &Report, left_out: &[String]) -> String {
-    let mut text = format!(
-        "{} to {}\nAll times are UTC. A change counts when the mirror found it (recorded_at).\n",
-        report.since, report.until
-    );
-    add_syncs(&mut text, report);
+    let scope = &report.scope;
+    let mut text = wrapped(&format!("{}, {}", scope.service, scope.period()), "");
+    text += &wrapped(&scope.listings(), "");
+    text += &wrapped(&scope.days(), "");
     match &report.market {
         Some(market) => add_market(&mut text, report, market),
         None => text += "\nMarket\n",
     }
+    add_syncs(&mut text, report);
     if !left_out.is_empty() {
         text += "\n";
     }
@@ -88,6 +88,11 @@ fn add_market(text: &mut String, report: &Report, market: &Market) {
         "\nMarket: {} listings in the mirror now\n",
         thousands(market.live)
     );
+    add(
+        text,
+        "Compared with the previous period",
+        &tables::headline_table(market),
+    );
     if let Some(inventory) = &market.inventory {
         add(
             text,
@@ -113,6 +118,12 @@ fn add_market(text: &mut String, report: &Report, market: &Market) {
     }
     if let Some(transitions) = &market.transitions {
         add_transitions(text, transitions);
+    }
+    if !market.largest_cuts.is_empty() {
+        add(text, "Largest price cuts", &tables::largest_cuts(market));
+    }
+    if !market.newest.is_empty() {
+        add(text, "Newest active listings", &tables::newest(market));
     }
     match (&market.active, tables::cities(market, SHOWN)) {
         (Some(active), Some(cities)) if active.all.listings > 0 => {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{Days, NaiveDate, Utc};
+use chrono_tz::America::Denver;
 use rusqlite::Connection;
 use serde_json::{Value as Json, json};
 use simulator::Simulator;
@@ -98,12 +99,30 @@ impl Story {
         story
     }
 
+    /// Makes days in which the feed's clock is that of the days, and every property type moves.
+    pub fn of_a_market(seed: u64) -> Story {
+        let start = Utc::now() - chrono::Duration::days(DAYS as i64 - 1);
+        let feed = feed_with(500, |options| {
+            options.seed = seed;
+            options.clock = simulator::Clock::At(start);
+        });
+        let mut story = Story::of(feed);
+        for day in 0..DAYS {
+            if day > 0 {
+                story.feed.move_market(150);
+            }
+            story.sync(day);
+            story.feed.advance(chrono::Duration::hours(22));
+        }
+        story
+    }
+
     /// A day without changes.
     fn of(feed: Simulator) -> Story {
         let keys = feed.listing_keys();
         Story {
             mirror: Mirror::of(&feed),
-            today: Utc::now().date_naive(),
+            today: Utc::now().with_timezone(&Denver).date_naive(),
             statuses: Vec::new(),
             prices: [price(&feed, keys[0]), price(&feed, keys[1])],
             known: [0, 0],
@@ -115,12 +134,23 @@ impl Story {
         self.today - Days::new(DAYS - 1 - day)
     }
 
-    /// Syncs as if it were six o'clock on a day.
+    /// Returns a time of a day in Denver, in storage form.
+    fn at(&self, day: u64, hour: u32) -> String {
+        let local = self.day(day).and_hms_opt(hour, 0, 0).unwrap();
+        let at = local
+            .and_local_timezone(Denver)
+            .earliest()
+            .unwrap()
+            .to_utc();
+        at.format("%Y-%m-%d %H:%M:%S").to_string()
+    }
+
+    /// Syncs as if it were six o'clock on a day in Denver.
     fn sync(&mut self, day: u64) {
         self.mirror.sync();
         self.statuses.push(statuses(&self.feed));
         self.feed.advance(chrono::Duration::hours(2));
-        let then = format!("{} 06:00:00", self.day(day));
+        let then = self.at(day, 6);
         let db = self.write();
         let moved = [
             ("sync_runs", "started_at = ?1, finished_at = ?1"),
@@ -161,10 +191,15 @@ impl Story {
         }
     }
 
+    /// Returns the report on all property types.
     fn report(&self, arguments: &[&str]) -> Json {
+        self.report_on("all", arguments)
+    }
+
+    fn report_on(&self, types: &str, arguments: &[&str]) -> Json {
         let ended = self
             .mirror
-            .run(&[&["report", "--json"], arguments].concat());
+            .run(&[&["report", "--json", "--type", types], arguments].concat());
         ended.says(0, &[]);
         ended.json()
     }
@@ -213,7 +248,7 @@ fn each_days_inventory_equals_the_feed_on_that_day() {
     assert_eq!(sum(&days[0]), sum(&first));
     // Before its first full sync, a mirror has no market data.
     let db = story.write();
-    let later = format!("{} 06:00:00", story.day(2));
+    let later = story.at(2, 6);
     db.execute(
         "UPDATE sync_runs SET finished_at = ?1 WHERE job = 'full'",
         [later],
@@ -288,7 +323,7 @@ fn the_daily_counts_equal_the_changes_of_the_feed() {
     ]);
     assert_eq!(market["transitions"], transitions);
     // The report shows no earlier day.
-    let since = format!("{}T00:00:00Z", story.day(3));
+    let since = story.day(3).to_string();
     let market = story.report(&["--since", &since])["market"].clone();
     assert_eq!(market["prices"]["cuts"]["count"], 1);
     assert_eq!(market["days"][0]["day"], story.day(3).to_string());
@@ -337,7 +372,7 @@ fn active_listings_are_those_of_the_feed_by_city() {
 fn runs_and_lag_are_those_of_the_table() {
     let story = Story::of_six_days();
     let db = story.write();
-    let failed = format!("{} 07:00:00", story.day(4));
+    let failed = story.at(4, 7);
     db.execute(
         "INSERT INTO sync_runs (job, resource, status, started_at, finished_at, duration_ms,
                                 requests, retries, throttled_ms, error)
@@ -382,13 +417,20 @@ fn runs_and_lag_are_those_of_the_table() {
     });
     assert_eq!(syncs["failures"], json!([failure]));
     // Each sync runs at six o'clock, so the first day has a lag of 18 hours.
-    for (day, hours) in [(0, 18), (1, 24), (4, 24)] {
+    for day in [0, 1, 4] {
         let lag = of_day(&syncs["lag"], story.day(day));
-        assert_eq!(lag["lag_seconds"], hours * 3_600, "day {day}");
+        let ends = if day == 0 {
+            story.at(1, 0)
+        } else {
+            story.at(day, 6)
+        };
+        let begins = story.at(day.saturating_sub(1), 6);
+        let sql = format!("SELECT unixepoch('{ends}') - unixepoch('{begins}')");
+        assert_eq!(lag["lag_seconds"], number(&db, &sql), "day {day}");
     }
     let text = story.mirror.run(&["report"]);
     text.says(0, &[]);
-    for part in ["a cut answer", "Syncs", "Market", "UTC"] {
+    for part in ["a cut answer", "Syncs", "Market", "America/Denver"] {
         assert!(text.stdout.contains(part), "no `{part}`: {text}");
     }
 }
@@ -424,7 +466,7 @@ fn undeclared_fields_are_left_out_with_a_note() {
     }
     let mirror = Mirror::of(&feed);
     mirror.sync();
-    let report = mirror.run(&["report", "--json"]).json();
+    let report = mirror.run(&["report", "--json", "--type", "all"]).json();
     let active = &report["market"]["active"];
     assert_eq!(active["cities"], Json::Null);
     assert_eq!(active["all"]["median_days_on_market"], Json::Null);
@@ -434,7 +476,7 @@ fn undeclared_fields_are_left_out_with_a_note() {
     }
     let mirror = Mirror::of(&feed);
     mirror.sync();
-    let ended = mirror.run(&["report", "--json"]);
+    let ended = mirror.run(&["report", "--json", "--type", "all"]);
     ended.says(0, &[]);
     let report = ended.json();
     for section in ["inventory", "prices", "active", "transitions"] {
@@ -559,4 +601,232 @@ fn a_missing_or_too_old_mirror_is_reported() {
     mirror
         .run(&["report"])
         .says(2, &["earlier version", "mlsmirror sync"]);
+}
+
+/// Returns the median of an expression over sales, computed by SQL.
+fn median_of(db: &Connection, expression: &str, sales: &str) -> Option<f64> {
+    let sql = format!(
+        "WITH one AS (SELECT {expression} AS x FROM listings WHERE {sales} AND {expression} IS NOT NULL),
+              placed AS (SELECT x, row_number() OVER (ORDER BY x) AS place, count(*) OVER () AS n FROM one)
+         SELECT avg(x) FROM placed WHERE place IN ((n + 1) / 2, (n + 2) / 2)"
+    );
+    db.query_row(&sql, [], |row| row.get(0)).unwrap()
+}
+
+/// Returns an expression for a field as it was at the start of a day, by the log.
+fn field_at(field: &str, start: &str) -> String {
+    format!(
+        "coalesce((SELECT old_value FROM changes WHERE record_key = ListingKey AND field = '{field}'
+                   AND resource = 'Property' AND recorded_at >= '{start}' ORDER BY id LIMIT 1), {field})"
+    )
+}
+
+/// Compares the figures of a period with SQL. Without `start`, the active listings are those of
+/// now, else those at the start of that day.
+#[track_caller]
+fn assert_figures(db: &Connection, figures: &Json, filter: &str, start: Option<&str>) {
+    let [first, last] = ["first_day", "last_day"].map(|name| figures[name].as_str().unwrap());
+    let days = number(
+        db,
+        &format!("SELECT CAST(julianday('{last}') - julianday('{first}') AS INTEGER) + 1"),
+    );
+    let sales = format!(
+        "deleted_at IS NULL AND StandardStatus = 'Closed' AND {filter}
+         AND CloseDate BETWEEN '{first}' AND '{last}'"
+    );
+    let sold = number(db, &format!("SELECT count(*) FROM listings WHERE {sales}"));
+    let new = number(
+        db,
+        &format!(
+            "SELECT count(*) FROM changes JOIN listings ON ListingKey = record_key
+             WHERE resource = 'Property' AND change = 'insert' AND {filter}
+               AND substr(recorded_at, 1, 10) BETWEEN '{first}' AND '{last}'"
+        ),
+    );
+    let now = ["deleted_at IS NULL", "StandardStatus", "ListPrice"].map(str::to_owned);
+    let [is_live, status, price] = match start {
+        None => now,
+        Some(start) => [
+            format!(
+                "coalesce((SELECT change = 'delete' FROM changes WHERE record_key = ListingKey
+                           AND resource = 'Property' AND change <> 'update'
+                           AND recorded_at >= '{start}' ORDER BY id LIMIT 1), deleted_at IS NULL)"
+            ),
+            field_at("StandardStatus", start),
+            field_at("ListPrice", start),
+        ],
+    };
+    let active = format!("FROM listings WHERE {is_live} AND {status} = 'Active' AND {filter}");
+    let count = number(db, &format!("SELECT count(*) {active}"));
+    let cut = number(
+        db,
+        &format!("SELECT count(*) {active} AND {price} < OriginalListPrice"),
+    );
+    assert_eq!(
+        (&figures["sold"], &figures["new"]),
+        (&json!(sold), &json!(new)),
+        "{filter}"
+    );
+    assert_eq!(figures["active"], count, "{filter}");
+
+    let expected = [
+        ("median_sold_price", median_of(db, "ClosePrice", &sales)),
+        (
+            "median_sale_to_list",
+            median_of(db, "1.0 * ClosePrice / ListPrice", &sales),
+        ),
+        (
+            "median_days_to_contract",
+            median_of(
+                db,
+                "julianday(PurchaseContractDate) - julianday(OnMarketDate)",
+                &sales,
+            ),
+        ),
+        (
+            "median_price_per_square_foot",
+            median_of(db, "1.0 * ClosePrice / nullif(LivingArea, 0)", &sales),
+        ),
+        (
+            "months_of_supply",
+            (sold > 0).then(|| count as f64 / (sold as f64 * 30.4375 / days as f64)),
+        ),
+        (
+            "share_with_price_cuts",
+            (count > 0).then(|| cut as f64 / count as f64),
+        ),
+    ];
+    for (name, expected) in expected {
+        let shown = figures[name].as_f64();
+        let is_equal = match (shown, expected) {
+            (Some(shown), Some(expected)) => (shown - expected).abs() < 1e-9 * expected.abs(),
+            (shown, expected) => shown == expected,
+        };
+        assert!(
+            is_equal,
+            "{name} of {filter}: {shown:?} instead of {expected:?}"
+        );
+    }
+}
+
+#[test]
+fn the_headline_figures_of_both_periods_equal_sql() {
+    for seed in sample([11, 12, 13], 2) {
+        println!("seed {seed}");
+        let story = Story::of_a_market(seed);
+        let db = story.write();
+        let since = story.day(4).to_string();
+        let cases = [
+            ("Residential", None, "PropertyType = 'Residential'"),
+            (
+                "residential lease,Land",
+                None,
+                "PropertyType IN ('Residential Lease', 'Land')",
+            ),
+            ("all", None, "true"),
+            (
+                "all",
+                Some("City < 'N' OR ListPrice > 500000"),
+                "(City < 'N' OR ListPrice > 500000)",
+            ),
+        ];
+        let mut sold = 0;
+        for (types, condition, filter) in cases {
+            let mut arguments = vec!["--since", &since];
+            arguments.extend(
+                condition
+                    .iter()
+                    .flat_map(|condition| ["--where", *condition]),
+            );
+            let report = story.report_on(types, &arguments);
+            let headline = &report["market"]["headline"];
+            assert_eq!(headline["current"]["first_day"], since);
+            assert_eq!(headline["previous"]["last_day"], story.day(3).to_string());
+            assert_figures(&db, &headline["current"], filter, None);
+            let start = format!("{since} 00:00:00");
+            assert_figures(&db, &headline["previous"], filter, Some(&start));
+            sold += headline["previous"]["sold"].as_u64().unwrap();
+
+            let live =
+                format!("SELECT count(*) FROM listings WHERE deleted_at IS NULL AND {filter}");
+            assert_eq!(report["market"]["live"], number(&db, &live));
+            let closed = format!(
+                "SELECT count(*) FROM changes JOIN listings ON ListingKey = record_key
+                 WHERE field = 'StandardStatus' AND new_value = 'Closed' AND {filter}
+                   AND recorded_at >= '{start}'"
+            );
+            let days = report["market"]["days"].as_array().unwrap().iter();
+            let shown: u64 = days.map(|day| day["closed"].as_u64().unwrap()).sum();
+            assert_eq!(json!(shown), number(&db, &closed), "{filter}");
+        }
+        assert!(sold > 0, "seed {seed} has no sale in the previous period");
+    }
+}
+
+#[test]
+fn the_largest_cuts_and_the_newest_listings_equal_sql() {
+    let story = Story::of_a_market(14);
+    let db = story.write();
+    let market = story.report_on("Residential", &[])["market"].clone();
+    let cuts = rows(
+        &db,
+        "SELECT record_key, old_value, new_value FROM changes JOIN listings ON ListingKey = record_key
+         WHERE field = 'ListPrice' AND new_value < old_value AND PropertyType = 'Residential'
+         ORDER BY old_value - new_value DESC, changes.id DESC LIMIT 10",
+    );
+    let shown = market["largest_cuts"].as_array().unwrap();
+    assert_eq!((shown.len(), cuts.len()), (10, 10));
+    for (shown, cut) in shown.iter().zip(&cuts) {
+        let amount = |name: &str| match &cut[name] {
+            rusqlite::types::Value::Integer(number) => *number as f64,
+            rusqlite::types::Value::Real(number) => *number,
+            other => panic!("{other:?} is no price"),
+        };
+        assert_eq!(shown["old_price"].as_f64(), Some(amount("old_value")));
+        assert_eq!(shown["new_price"].as_f64(), Some(amount("new_value")));
+        assert_eq!(shown["listing"]["listing_key"], as_text(&cut["record_key"]));
+        assert!(shown["listing"]["city"].is_string(), "{shown}");
+    }
+    let newest = texts(
+        &db,
+        "SELECT ListingKey FROM active_listings WHERE PropertyType = 'Residential' LIMIT 10",
+    );
+    let shown = market["newest"].as_array().unwrap().iter();
+    let shown: Vec<&str> = shown
+        .map(|one| one["listing_key"].as_str().unwrap())
+        .collect();
+    assert_eq!(shown, newest);
+}
+
+#[test]
+fn a_filter_that_cannot_be_used_is_refused() {
+    let story = Story::of_six_days();
+    for (arguments, part) in [
+        (["--where", "Citty = 'Sandy'"], "did you mean City?"),
+        (["--where", "1); DELETE FROM listings; --"], "--where"),
+        (["--type", "Castle"], "known are only"),
+    ] {
+        let ended = story.mirror.run(&[&["report"], &arguments[..]].concat());
+        ended.says(2, &[part]);
+    }
+}
+
+#[test]
+fn a_change_in_the_evening_counts_for_the_local_day() {
+    let story = Story::of_six_days();
+    let evening = story.at(2, 22);
+    story
+        .write()
+        .execute(
+            "UPDATE changes SET recorded_at = ?1 WHERE change = 'insert'",
+            [evening],
+        )
+        .unwrap();
+    let days = story.report(&[])["market"]["days"].clone();
+    // In UTC it is the next day.
+    let next_day = story.day(3).to_string();
+    let found = "SELECT DISTINCT substr(recorded_at, 1, 10) FROM changes WHERE change = 'insert'";
+    assert_eq!(text(&story.write(), found), next_day);
+    assert_eq!(of_day(&days, story.day(2))["new"], 1);
+    assert_eq!(of_day(&days, story.day(3))["new"], 0);
 }

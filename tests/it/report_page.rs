@@ -1,12 +1,14 @@
 //! `report --html`: one well-formed page that loads nothing and is replaced as a whole.
 
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Output};
 
 use quick_xml::Reader;
 use quick_xml::events::Event;
 use rusqlite::Connection;
 use simulator::{Fault, FaultRule};
 
+use crate::photo_files::with_photos;
 use crate::report::Story;
 use crate::support::*;
 
@@ -22,6 +24,25 @@ impl Page {
     }
 }
 
+/// The start of a photo that is part of the page.
+const PHOTO: &str = "data:image/jpeg;base64,";
+
+/// Removes the data of the photos of a page.
+fn without_photos(page: &str) -> String {
+    let mut parts = page.split(PHOTO);
+    let mut text = parts.next().unwrap().to_owned();
+    for part in parts {
+        let (data, rest) = part.split_once('"').unwrap();
+        assert!(
+            data.len() > 500 && data.len() < 60_000,
+            "{} bytes",
+            data.len()
+        );
+        text += &format!("{PHOTO}\"{rest}");
+    }
+    text
+}
+
 /// Writes a page and checks that every element is closed.
 #[track_caller]
 fn page(mirror: &Mirror, arguments: &[&str]) -> Page {
@@ -30,6 +51,7 @@ fn page(mirror: &Mirror, arguments: &[&str]) -> Page {
     ended.says(0, &[]);
     assert_eq!(ended.stdout, "the report is in report.html\n");
     let text = std::fs::read_to_string(&file).unwrap();
+    let text = without_photos(&text);
     for odd in ["NaN", "inf\"", "inf ", "@import", "url(", "<script"] {
         assert!(!text.contains(odd), "the page holds `{odd}`");
     }
@@ -47,17 +69,21 @@ fn page(mirror: &Mirror, arguments: &[&str]) -> Page {
                     let attribute = attribute.unwrap();
                     let name = attribute.key.as_ref().to_owned();
                     let value = attribute.value.to_string();
-                    let loads = ["src", "href", "srcset", "data", "action", "xmlns"];
+                    if name == "src" {
+                        assert_eq!(value, PHOTO);
+                        continue;
+                    }
+                    let loads = ["href", "srcset", "data", "action", "xmlns"];
                     assert!(
                         !loads.contains(&&*name) && !name.starts_with("on"),
                         "{name}"
                     );
-                    let is_text = ["aria-label", "content"].contains(&&*name);
+                    let is_text = ["aria-label", "content", "data-label"].contains(&&*name);
                     assert!(is_text || !value.contains("//"), "{name}={value}");
                 }
                 let name = tag.name().as_ref().to_owned();
                 // HTML closes these two elements itself.
-                if !["meta", "br"].contains(&&*name) {
+                if !["meta", "br", "img"].contains(&&*name) {
                     open.push(name.clone());
                 }
                 elements.push(name);
@@ -96,6 +122,68 @@ fn the_page_is_well_formed_and_shows_charts_and_their_numbers() {
     for key in keys {
         assert!(page.text.contains(key), "no {key}");
     }
+}
+
+#[test]
+fn the_page_begins_with_its_scope_and_shows_listings_with_photos() {
+    let feed = feed_with(60, |options| options.photos = 2);
+    let mirror = with_photos(&feed);
+    mirror.sync();
+    let page = page(&mirror, &["--type", "all", "--where", "City <> '<b>'"]);
+    for part in [
+        "Market report: Listings of all property types where City &lt;&gt; '&lt;b&gt;'",
+        "UtahRealEstate.com (WFRMLS)",
+        "Days are those of America/Denver",
+        "median sold price",
+        "before: ",
+        "Newest active listings",
+    ] {
+        assert!(page.text.contains(part), "no `{part}`");
+    }
+    assert!(page.text.matches(PHOTO).count() > 3);
+    let headline = page.text.find("months of supply").unwrap();
+    let [charts, newest, syncs] = ["role=\"img\"", "Newest active", "<h2>Syncs</h2>"]
+        .map(|part| page.text.find(part).unwrap());
+    assert!(headline < charts && charts < newest && newest < syncs);
+}
+
+#[test]
+fn a_status_has_the_same_colour_and_place_in_every_report() {
+    let colours = |statuses: &[&str]| {
+        let feed = feed_of_today(40);
+        let keys = feed.listing_keys();
+        for (at, key) in keys.iter().enumerate() {
+            let status = statuses[at % statuses.len()];
+            let change = serde_json::json!({ "StandardStatus": status });
+            feed.edit("Property", &key.to_string(), fields(change))
+                .unwrap();
+        }
+        let mirror = Mirror::of(&feed);
+        mirror.sync();
+        let page = page(&mirror, &["--type", "all"]);
+        let legend = page.text.split("<ul class=\"legend\">").nth(1).unwrap();
+        let legend = legend.split("</ul>").next().unwrap().to_owned();
+        ["Active", "Active Under Contract", "Pending"].map(|status| {
+            let item = legend
+                .split("<li>")
+                .find(|item| item.ends_with(&format!("{status}</li>")));
+            let item = item.unwrap_or_else(|| panic!("no {status} in {legend}"));
+            let class = item
+                .split("class=\"s")
+                .find(|class| class.starts_with(char::is_numeric));
+            (legend.find(item).unwrap(), class.unwrap()[..1].to_owned())
+        })
+    };
+    let many = colours(&["Pending", "Active", "Active Under Contract"]);
+    let few = colours(&[
+        "Active Under Contract",
+        "Active",
+        "Closed",
+        "Active",
+        "Pending",
+    ]);
+    assert!(many.is_sorted() && few.is_sorted(), "{many:?} {few:?}");
+    assert_eq!(many.map(|one| one.1), few.map(|one| one.1));
 }
 
 #[test]
@@ -258,7 +346,9 @@ fn on_a_phone(page: &str) -> String {
          const shown = phone.contentWindow;\
          found.textContent = ['width', shown.document.scrollingElement.scrollWidth, 'loaded', \
          shown.performance.getEntriesByType('resource').length, 'drawn', \
-         [...shown.document.querySelectorAll('svg[role=img]')].filter(svg => svg.getBBox().width > 300).length\
+         [...shown.document.querySelectorAll('svg[role=img]')].filter(svg => svg.getBBox().width > 300).length,\
+         'cut', [...shown.document.querySelectorAll('table, td, th, .cards li')].filter(\
+         one => one.getBoundingClientRect().right > 390).length\
          ].join(' ');}}</script>"
     )
 }
@@ -282,28 +372,56 @@ fn a_browser_shows_it_on_a_phone_and_loads_nothing() {
     .unwrap();
     let page = page(&story.mirror, &[]);
     let folder = story.mirror.folder.path();
-    std::fs::write(folder.join("phone.html"), on_a_phone(&page.text)).unwrap();
-    let shown = Command::new("chromium")
-        .args([
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-background-networking",
-            "--hide-scrollbars",
-            "--virtual-time-budget=5000",
-            "--dump-dom",
-        ])
-        .arg(format!(
-            "--user-data-dir={}",
-            folder.join("browser").display()
-        ))
-        .arg(format!("file://{}", folder.join("phone.html").display()))
-        .output()
-        .unwrap();
+    let open = page.text.replace("<details", "<details open");
+    std::fs::write(folder.join("phone.html"), on_a_phone(&open)).unwrap();
+    let shown = browse(
+        folder,
+        &["--virtual-time-budget=5000", "--dump-dom"],
+        "phone.html",
+    );
     let dom = String::from_utf8_lossy(&shown.stdout);
     let found = dom
         .split_once("<pre id=\"found\">")
         .and_then(|(_, rest)| rest.split_once("</pre>"))
         .map(|(found, _)| found);
-    assert_eq!(found, Some("width 390 loaded 0 drawn 5"));
+    assert_eq!(found, Some("width 390 loaded 0 drawn 5 cut 0"));
+}
+
+/// Opens a page of a folder in a browser.
+fn browse(folder: &Path, options: &[&str], page: &str) -> Output {
+    Command::new("chromium")
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+        ])
+        .arg("--disable-background-networking")
+        .args(options)
+        .arg(format!(
+            "--user-data-dir={}",
+            folder.join("browser").display()
+        ))
+        .arg(format!("file://{}", folder.join(page).display()))
+        .output()
+        .unwrap()
+}
+
+/// Runs the test only if a browser is installed.
+#[test]
+fn it_prints_on_two_sheets() {
+    if Command::new("chromium").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no chromium in PATH");
+        return;
+    }
+    let story = Story::of_a_market(21);
+    let page = page(&story.mirror, &[]);
+    assert!(page.text.matches("<li>").count() > 20);
+    let folder = story.mirror.folder.path();
+    let pdf = format!("--print-to-pdf={}", folder.join("report.pdf").display());
+    browse(folder, &[&pdf], "report.html");
+    let pdf = std::fs::read(folder.join("report.pdf")).unwrap();
+    let text = String::from_utf8_lossy(&pdf);
+    let sheets = text.matches("/Type /Page").count() - text.matches("/Type /Pages").count();
+    assert_eq!(sheets, 2);
 }

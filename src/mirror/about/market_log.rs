@@ -4,9 +4,10 @@
 use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Row, named_params};
 
+use super::market_filter::MarketFilter;
 use crate::mirror::ReadTx;
 use crate::mirror::objects::columns;
-use crate::mirror::sql::quoted;
+use crate::mirror::views::Table;
 use crate::resource::Resource;
 
 /// Which of the fields for market reports the table of listings has.
@@ -20,10 +21,12 @@ pub struct MarketFields {
     pub city: bool,
     /// DaysOnMarket.
     pub days_on_market: bool,
+    /// ClosePrice and CloseDate.
+    pub closings: bool,
 }
 
 /// A listing's current values.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct ListingNow<'r> {
     /// Its key.
     pub key: &'r str,
@@ -37,6 +40,18 @@ pub struct ListingNow<'r> {
     pub list_price: Option<f64>,
     /// Its DaysOnMarket, as the feed last sent it.
     pub days_on_market: Option<f64>,
+    /// Its OriginalListPrice.
+    pub original_price: Option<f64>,
+    /// Its ClosePrice.
+    pub close_price: Option<f64>,
+    /// Its CloseDate.
+    pub close_date: Option<&'r str>,
+    /// Its OnMarketDate, or else its ListingContractDate.
+    pub listed_on: Option<&'r str>,
+    /// Its PurchaseContractDate.
+    pub contract_on: Option<&'r str>,
+    /// Its LivingArea, if that is in square feet.
+    pub square_feet: Option<f64>,
 }
 
 /// A change that matters for market reports.
@@ -76,6 +91,7 @@ impl ReadTx<'_> {
             price: has("ListPrice"),
             city: has("City"),
             days_on_market: has("DaysOnMarket"),
+            closings: has("ClosePrice") && has("CloseDate"),
         }))
     }
 
@@ -94,29 +110,33 @@ impl ReadTx<'_> {
             .optional()
     }
 
-    /// Passes every listing to `each`, including deleted ones.
+    /// Passes every listing of a filter to `each`, including deleted ones.
     pub fn read_listings(
         &self,
-        fields: MarketFields,
+        filter: &MarketFilter,
         mut each: impl FnMut(ListingNow<'_>),
-    ) -> rusqlite::Result<()> {
-        let column = |name: &str, is_there: bool| {
-            if is_there {
-                quoted(name)
-            } else {
-                "NULL".to_owned()
-            }
+    ) -> anyhow::Result<()> {
+        let Some(listings) = Table::of(&self.transaction, Resource::PROPERTY)? else {
+            return Ok(());
         };
+        let text_of = |names: &[&str]| format!("CAST({} AS TEXT)", listings.first_value(names));
         let mut statement = self.transaction.prepare(&format!(
-            "SELECT CAST({} AS TEXT), deleted_at IS NULL, CAST({} AS TEXT),
-                    CAST({} AS TEXT), {}, {} FROM listings",
-            self.key(Resource::PROPERTY)?,
-            column("StandardStatus", fields.status),
-            column("City", fields.city),
-            column("ListPrice", fields.price),
-            column("DaysOnMarket", fields.days_on_market),
+            "SELECT CAST({} AS TEXT), deleted_at IS NULL, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}
+             FROM listings WHERE {}",
+            listings.key(),
+            text_of(&["StandardStatus"]),
+            text_of(&["City"]),
+            listings.value("ListPrice"),
+            listings.value("DaysOnMarket"),
+            listings.value("OriginalListPrice"),
+            listings.value("ClosePrice"),
+            text_of(&["CloseDate"]),
+            text_of(&["OnMarketDate", "ListingContractDate"]),
+            text_of(&["PurchaseContractDate"]),
+            square_feet(&listings),
+            filter.condition(&listings),
         ))?;
-        let mut rows = statement.query([])?;
+        let mut rows = statement.query(named_params! { ":types": filter.types() })?;
         while let Some(row) = rows.next()? {
             each(ListingNow {
                 key: text(row, 0)?.unwrap_or_default(),
@@ -125,29 +145,42 @@ impl ReadTx<'_> {
                 city: text(row, 3)?,
                 list_price: number(row, 4)?,
                 days_on_market: number(row, 5)?,
+                original_price: number(row, 6)?,
+                close_price: number(row, 7)?,
+                close_date: text(row, 8)?,
+                listed_on: text(row, 9)?,
+                contract_on: text(row, 10)?,
+                square_feet: number(row, 11)?,
             });
         }
         Ok(())
     }
 
-    /// Passes the changes recorded at a time in storage form or later to `each`, newest
-    /// first.
+    /// Passes the changes of a filter's listings that were recorded at a time in storage form
+    /// or later to `each`, newest first.
     pub fn read_market_changes(
         &self,
+        filter: &MarketFilter,
         since: &str,
         mut each: impl FnMut(MarketChange<'_>),
     ) -> rusqlite::Result<()> {
+        let Some(listings) = Table::of(&self.transaction, Resource::PROPERTY)? else {
+            return Ok(());
+        };
         // The query follows the log itself, which needs no sorting; the index on
         // `recorded_at` finds the start. The clock may have been set back, so the whole
         // range of the index is searched.
-        let mut statement = self.transaction.prepare(
+        let mut statement = self.transaction.prepare(&format!(
             "SELECT record_key, recorded_at, change, field, old_value, new_value FROM changes
              WHERE id >= (SELECT min(+id) FROM changes WHERE recorded_at >= :since)
                AND +recorded_at >= :since AND resource = 'Property'
                AND (change <> 'update' OR field IN ('StandardStatus', 'ListPrice'))
+               AND {}
              ORDER BY id DESC",
-        )?;
-        let mut rows = statement.query(named_params! { ":since": since })?;
+            filter.of_changes(&listings)
+        ))?;
+        let mut rows =
+            statement.query(named_params! { ":since": since, ":types": filter.types() })?;
         while let Some(row) = rows.next()? {
             let event = match (text(row, 2)?, text(row, 3)?) {
                 (Some("insert"), _) => MarketEvent::Inserted,
@@ -164,6 +197,18 @@ impl ReadTx<'_> {
         }
         Ok(())
     }
+}
+
+/// Returns the expression for the living area in square feet.
+fn square_feet(listings: &Table) -> String {
+    let area = listings.value("LivingArea");
+    if !listings.has("LivingAreaUnits") {
+        return area;
+    }
+    let units = listings.value("LivingAreaUnits");
+    format!(
+        "CASE WHEN {units} IS NULL OR lower(replace({units}, ' ', '')) = 'squarefeet' THEN {area} END"
+    )
 }
 
 /// Returns a text that is not empty.

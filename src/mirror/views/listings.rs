@@ -61,7 +61,7 @@ pub(super) fn indexes(listings: &Table) -> Vec<(&'static str, String)> {
 }
 
 /// Returns the field for a listing's time of entry.
-fn entered(listings: &Table) -> String {
+pub(in crate::mirror) fn entered(listings: &Table) -> String {
     let declared = ENTERED.into_iter().find(|name| listings.has(name));
     declared.map_or(listings.key_column(), quoted)
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::active::Active;
+use crate::mirror::ListingCard;
 use crate::resource::folded_status;
 
 /// The moves of the market. A part is None if the feed does not declare its field.
@@ -10,6 +11,8 @@ use crate::resource::folded_status;
 pub struct Market {
     /// The number of live listings now.
     pub live: u64,
+    /// The figures of the period, and of the period before it.
+    pub headline: Headline,
     /// The listings by StandardStatus and day.
     pub inventory: Option<Inventory>,
     /// The changes of each day.
@@ -20,13 +23,72 @@ pub struct Market {
     pub active: Option<Active>,
     /// The changes of StandardStatus, the most frequent first.
     pub transitions: Option<Vec<TransitionCount>>,
+    /// The ten largest price cuts of the period by amount, the largest first.
+    pub largest_cuts: Vec<PriceCut>,
+    /// The ten active listings that were entered last, the newest first.
+    pub newest: Vec<ListingCard>,
+}
+
+/// The figures of two periods with the same number of days.
+#[derive(Clone, Debug, Serialize)]
+pub struct Headline {
+    /// The period of the report.
+    pub current: Figures,
+    /// The days before it.
+    pub previous: Figures,
+}
+
+/// The figures of a period. The sales are those of live listings with the status Closed and
+/// a CloseDate in the period.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Figures {
+    /// The first day.
+    pub first_day: String,
+    /// The last day.
+    pub last_day: String,
+    /// The new listings that the mirror found.
+    pub new: Option<u64>,
+    /// The price cuts that the mirror found.
+    pub price_cuts: Option<u64>,
+    /// The active listings at the end of the period.
+    pub active: Option<u64>,
+    /// The number of sales.
+    pub sold: Option<u64>,
+    /// The median ClosePrice.
+    pub median_sold_price: Option<f64>,
+    /// The median ratio of ClosePrice to ListPrice.
+    pub median_sale_to_list: Option<f64>,
+    /// The median number of days from OnMarketDate (or else ListingContractDate) to
+    /// PurchaseContractDate, of the sales.
+    pub median_days_to_contract: Option<f64>,
+    /// The median ratio of ClosePrice to LivingArea, if that is in square feet.
+    pub median_price_per_square_foot: Option<f64>,
+    /// The active listings at the end of the period, divided by the sales per month of 30.4
+    /// days.
+    pub months_of_supply: Option<f64>,
+    /// The share of the active listings at the end of the period whose ListPrice is below
+    /// OriginalListPrice, from 0 to 1.
+    pub share_with_price_cuts: Option<f64>,
+}
+
+/// A price cut of a listing.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PriceCut {
+    /// The price before.
+    pub old_price: f64,
+    /// The price after.
+    pub new_price: f64,
+    /// When the mirror found it, UTC.
+    pub recorded_at: String,
+    /// The listing as it is now.
+    pub listing: ListingCard,
 }
 
 /// The listings by StandardStatus and day.
 #[derive(Clone, Debug, Serialize)]
 pub struct Inventory {
-    /// The statuses in the feed's spelling, the one with the most listings now first. Listings
-    /// without a status and purged listings have null.
+    /// The statuses in the feed's spelling, in the order of a listing's life. Listings without
+    /// a status and purged listings have null.
     pub statuses: Vec<Option<String>>,
     /// The days since the first full sync of the listings.
     pub days: Vec<InventoryDay>,
@@ -35,7 +97,7 @@ pub struct Inventory {
 /// The listings at the end of a day. The last day has the current listings.
 #[derive(Clone, Debug, Serialize)]
 pub struct InventoryDay {
-    /// The day, UTC.
+    /// The day, in the feed's time zone.
     pub day: String,
     /// The number of listings of each status, in the order of the statuses.
     pub listings: Vec<u64>,
@@ -45,7 +107,7 @@ pub struct InventoryDay {
 /// the log of that day, or if the field is not declared or not logged.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct MarketDay {
-    /// The day, UTC.
+    /// The day, in the feed's time zone.
     pub day: String,
     /// New listings.
     pub new: Option<u64>,

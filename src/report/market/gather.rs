@@ -4,12 +4,21 @@ use std::collections::HashMap;
 
 use super::active::Cities;
 use super::figures::{
-    Inventory, InventoryDay, Market, MarketDay, PriceMoves, Prices, TransitionCount, is_status,
+    Figures, Headline, Inventory, InventoryDay, Market, MarketDay, PriceCut, PriceMoves, Prices,
+    TransitionCount, is_status,
 };
 use super::inventory::WalkBack;
-use crate::mirror::{ListingNow, MarketChange, MarketEvent, MarketFields, ReadTx};
+use super::sales::{ActiveCount, Sales};
+use crate::mirror::{
+    ListingCard, ListingNow, MarketChange, MarketCounts, MarketEvent, MarketFields, MarketFilter,
+    ReadTx,
+};
 use crate::report::days::Days;
 use crate::report::statistics::median;
+use crate::value::stored_instant;
+
+/// The number of listings in a list of a report.
+const SHOWN: usize = 10;
 
 /// The coverage of the change log within a period.
 #[derive(Clone, Copy, Debug)]
@@ -22,20 +31,38 @@ pub struct Logged {
     pub from: usize,
     /// The first day with a known inventory at its end, if any.
     pub inventory_from: Option<usize>,
+    /// Whether the log has every change of the period, so that the listings before it are
+    /// known.
+    pub covers_period: bool,
+    /// Whether the log also has every change of the previous period.
+    pub covers_previous: bool,
 }
 
-/// Returns the moves of the market since a time in storage form.
+/// Returns the moves of the market in a period. `logged_days` are the days of the period since
+/// the first run of the mirror.
 pub fn market(
     tx: &ReadTx<'_>,
     fields: MarketFields,
-    since: &str,
-    days: Days,
+    filter: &MarketFilter,
+    period: Days,
+    logged_days: Days,
     logged: Logged,
 ) -> anyhow::Result<Market> {
-    let mut gathering = Gathering::new(fields, logged, days);
-    tx.read_market_changes(since, |change| gathering.add_change(&change))?;
-    tx.read_listings(fields, |listing| gathering.add_listing(&listing))?;
-    Ok(gathering.market())
+    let since = stored_instant(period.start(0));
+    let before = stored_instant(period.previous().start(0));
+    let mut gathering = Gathering::new(fields, logged, period, logged_days);
+    tx.read_market_changes(filter, &since, |change| gathering.add_change(&change))?;
+    tx.read_listings(filter, |listing| gathering.add_listing(&listing))?;
+    if logged.covers_previous {
+        gathering.before = Some(tx.count_market_changes(filter, &before, &since)?);
+    }
+    let largest_cuts = gathering.largest_cuts(tx)?;
+    let newest = tx.newest_active(filter, SHOWN)?;
+    Ok(Market {
+        largest_cuts,
+        newest,
+        ..gathering.market()
+    })
 }
 
 /// The data collected so far.
@@ -48,8 +75,21 @@ struct Gathering {
     transitions: HashMap<(Option<String>, Option<String>), u64>,
     cuts: Moves,
     increases: Moves,
+    largest: Vec<Cut>,
     live: u64,
     cities: Cities,
+    active: ActiveCount,
+    sales: Sales,
+    sales_before: Sales,
+    before: Option<MarketCounts>,
+}
+
+/// A price cut.
+struct Cut {
+    key: String,
+    from: f64,
+    to: f64,
+    recorded_at: String,
 }
 
 /// Price changes by amount and by percent.
@@ -60,7 +100,7 @@ struct Moves {
 }
 
 impl Gathering {
-    fn new(fields: MarketFields, logged: Logged, span: Days) -> Gathering {
+    fn new(fields: MarketFields, logged: Logged, period: Days, span: Days) -> Gathering {
         let days = (0..span.count()).map(|place| {
             let zero_if = |is_logged: bool| (is_logged && place >= logged.from).then_some(0);
             MarketDay {
@@ -83,8 +123,13 @@ impl Gathering {
             transitions: HashMap::new(),
             cuts: Moves::default(),
             increases: Moves::default(),
+            largest: Vec::new(),
             live: 0,
             cities: Cities::default(),
+            active: ActiveCount::default(),
+            sales: Sales::of(period),
+            sales_before: Sales::of(period.previous()),
+            before: None,
         }
     }
 
@@ -117,6 +162,7 @@ impl Gathering {
             MarketEvent::Price(Some(from), Some(to)) if from > 0.0 && to < from => {
                 more(&mut day.price_cuts);
                 self.cuts.add(from, from - to);
+                self.add_cut(change, from, to);
             }
             MarketEvent::Price(Some(from), Some(to)) if from > 0.0 && to > from => {
                 more(&mut day.price_increases);
@@ -129,18 +175,58 @@ impl Gathering {
     fn add_listing(&mut self, listing: &ListingNow<'_>) {
         self.live += u64::from(listing.is_live);
         if self.logged.inventory_from.is_some() {
-            self.walk
-                .add_listing(listing.key, listing.is_live, listing.status);
+            self.walk.add_listing(listing);
         }
         if listing.is_live && is_status(listing.status, "Active") {
             self.cities.add(listing);
+            self.active.add(listing.list_price, listing.original_price);
         }
+        if listing.is_live && is_status(listing.status, "Closed") {
+            self.sales.add(listing);
+            self.sales_before.add(listing);
+        }
+    }
+
+    /// Keeps a price cut if it is one of the largest. Of equal ones, the newest comes first.
+    fn add_cut(&mut self, change: &MarketChange<'_>, from: f64, to: f64) {
+        let place = self
+            .largest
+            .partition_point(|cut| cut.from - cut.to >= from - to);
+        if place < SHOWN {
+            let cut = Cut {
+                key: change.key.to_owned(),
+                from,
+                to,
+                recorded_at: change.recorded_at.to_owned(),
+            };
+            self.largest.insert(place, cut);
+            self.largest.truncate(SHOWN);
+        }
+    }
+
+    fn largest_cuts(&mut self, tx: &ReadTx<'_>) -> anyhow::Result<Vec<PriceCut>> {
+        let cuts = std::mem::take(&mut self.largest).into_iter();
+        cuts.map(|cut| {
+            let purged = || ListingCard {
+                listing_key: cut.key.clone(),
+                ..ListingCard::default()
+            };
+            Ok(PriceCut {
+                listing: tx.listing_card(&cut.key)?.unwrap_or_else(purged),
+                old_price: cut.from,
+                new_price: cut.to,
+                recorded_at: cut.recorded_at,
+            })
+        })
+        .collect()
     }
 
     fn market(self) -> Market {
         let (fields, logged, span) = (self.fields, self.logged, self.span);
+        let mut active_before = None;
         let inventory = logged.inventory_from.map(|first| {
             let counts = self.walk.counts(first, span.count());
+            active_before = logged.covers_period.then_some(counts.active_before);
             let days = counts.days.into_iter().enumerate();
             Inventory {
                 statuses: counts.statuses,
@@ -152,8 +238,35 @@ impl Gathering {
                     .collect(),
             }
         });
+        let sum = |count: fn(&MarketDay) -> Option<u64>| {
+            self.days
+                .iter()
+                .filter_map(count)
+                .reduce(|sum, more| sum + more)
+        };
+        let new = sum(|day| day.new);
+        let cuts = sum(|day| day.price_cuts);
+        let active = fields.status.then_some(self.active);
+        let has_sales = fields.status && fields.closings;
         Market {
             live: self.live,
+            headline: Headline {
+                current: Figures {
+                    new,
+                    price_cuts: cuts,
+                    ..self.sales.figures(active, has_sales)
+                },
+                previous: Figures {
+                    new: self.before.map(|before| before.new),
+                    price_cuts: self
+                        .before
+                        .filter(|_| logged.price)
+                        .map(|before| before.price_cuts),
+                    ..self.sales_before.figures(active_before, has_sales)
+                },
+            },
+            largest_cuts: Vec::new(),
+            newest: Vec::new(),
             inventory,
             days: self.days,
             prices: logged.price.then(|| Prices {

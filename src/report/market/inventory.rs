@@ -3,7 +3,10 @@
 
 use std::collections::HashMap;
 
-use crate::mirror::MarketEvent;
+use super::figures::is_status;
+use super::sales::ActiveCount;
+use crate::mirror::{ListingNow, MarketEvent};
+use crate::resource::life_cycle;
 
 /// The index of a status in [`Statuses`].
 type StatusId = u32;
@@ -43,12 +46,15 @@ enum StepKind {
     Added,
     Deleted,
     StatusWas(StatusId),
+    PriceWas(Option<f64>),
 }
 
 #[derive(Clone, Copy)]
 struct ListingState {
     is_live: bool,
     status: StatusId,
+    price: Option<f64>,
+    original_price: Option<f64>,
 }
 
 /// Collects the logged changes, the newest first, then the current listings.
@@ -59,14 +65,18 @@ pub struct WalkBack {
     states: Vec<ListingState>,
     steps: Vec<Step>,
     now: Vec<i64>,
+    /// The active listings without a logged change.
+    unchanged: ActiveCount,
 }
 
 /// The number of listings by status at the end of each day.
 pub struct Counts {
-    /// The statuses, the one with the most listings now first.
+    /// The statuses, in the order of a listing's life.
     pub statuses: Vec<Option<String>>,
     /// The listings of each status, for each day.
     pub days: Vec<Vec<u64>>,
+    /// The active listings before the first logged change.
+    pub active_before: ActiveCount,
 }
 
 impl WalkBack {
@@ -76,7 +86,7 @@ impl WalkBack {
             MarketEvent::Inserted | MarketEvent::Restored => StepKind::Added,
             MarketEvent::Deleted => StepKind::Deleted,
             MarketEvent::Status(from, _) => StepKind::StatusWas(self.statuses.id(from)),
-            MarketEvent::Price(..) => return,
+            MarketEvent::Price(from, _) => StepKind::PriceWas(from),
         };
         let record = match self.records.get(key) {
             Some(record) => *record,
@@ -88,6 +98,8 @@ impl WalkBack {
                 self.states.push(ListingState {
                     is_live: false,
                     status,
+                    price: None,
+                    original_price: None,
                 });
                 record
             }
@@ -97,11 +109,12 @@ impl WalkBack {
     }
 
     /// Adds a listing in its current state.
-    pub fn add_listing(&mut self, key: &str, is_live: bool, status: Option<&str>) {
+    pub fn add_listing(&mut self, listing: &ListingNow<'_>) {
+        let (key, is_live) = (listing.key, listing.is_live);
         if !is_live && self.records.is_empty() {
             return;
         }
-        let status = self.statuses.id(status);
+        let status = self.statuses.id(listing.status);
         if is_live {
             let place = status as usize;
             if self.now.len() <= place {
@@ -110,13 +123,22 @@ impl WalkBack {
             self.now[place] += 1;
         }
         if let Some(record) = self.records.get(key) {
-            self.states[*record as usize] = ListingState { is_live, status };
+            self.states[*record as usize] = ListingState {
+                is_live,
+                status,
+                price: listing.list_price,
+                original_price: listing.original_price,
+            };
+        } else if is_live && is_status(listing.status, "Active") {
+            self.unchanged
+                .add(listing.list_price, listing.original_price);
         }
     }
 
     /// Returns the counts of the days from `first` to the last of `days` days.
     pub fn counts(mut self, first: usize, days: usize) -> Counts {
         let deltas = self.undo();
+        let active_before = self.active();
         let mut now = self.now;
         now.resize(self.statuses.names.len(), 0);
 
@@ -129,7 +151,19 @@ impl WalkBack {
             }
         }
         counts.reverse();
-        order(self.statuses.names, counts)
+        order(self.statuses.names, counts, active_before)
+    }
+
+    /// Returns the active listings in the current states, and those without a change.
+    fn active(&self) -> ActiveCount {
+        let mut active = self.unchanged;
+        for state in &self.states {
+            let name = self.statuses.names[state.status as usize].as_deref();
+            if state.is_live && is_status(name, "Active") {
+                active.add(state.price, state.original_price);
+            }
+        }
+        active
     }
 
     /// Undoes all changes. Returns by how much they changed the count of each status on each
@@ -161,19 +195,26 @@ impl WalkBack {
                     }
                     state.status = before;
                 }
+                StepKind::PriceWas(before) => state.price = before,
             }
         }
         deltas
     }
 }
 
-/// Sorts the statuses by their current listings. Removes statuses without listings on any day.
-fn order(names: Vec<Option<Box<str>>>, counts: Vec<Vec<i64>>) -> Counts {
-    let last = counts.last().cloned().unwrap_or_default();
+/// Sorts the statuses by the life of a listing. Removes statuses without listings on any day.
+fn order(
+    names: Vec<Option<Box<str>>>,
+    counts: Vec<Vec<i64>>,
+    active_before: ActiveCount,
+) -> Counts {
     let mut shown: Vec<usize> = (0..names.len())
         .filter(|status| counts.iter().any(|day| day[*status] > 0))
         .collect();
-    shown.sort_by(|a, b| (last[*b], &names[*a]).cmp(&(last[*a], &names[*b])));
+    shown.sort_by_key(|status| {
+        let name = names[*status].as_deref();
+        (name.is_none(), name.map(life_cycle), name)
+    });
     let days = counts.iter().map(|day| {
         let listings = shown.iter().map(|status| day[*status].max(0) as u64);
         listings.collect()
@@ -184,6 +225,7 @@ fn order(names: Vec<Option<Box<str>>>, counts: Vec<Vec<i64>>) -> Counts {
             .iter()
             .map(|status| names[*status].as_deref().map(str::to_owned))
             .collect(),
+        active_before,
     }
 }
 
@@ -201,7 +243,12 @@ mod tests {
             walk.add_change(key, *day, *event);
         }
         for (key, is_live, status) in now {
-            walk.add_listing(key, *is_live, Some(status));
+            walk.add_listing(&ListingNow {
+                key,
+                is_live: *is_live,
+                status: Some(status),
+                ..ListingNow::default()
+            });
         }
         let counts = walk.counts(0, 4);
         let of = |day: &Vec<u64>, name: Option<&str>| {

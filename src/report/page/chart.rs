@@ -23,7 +23,7 @@ const READOUT_X: f64 = 4.0;
 const READOUT: usize = 72;
 
 /// The number of colours. Series after these share the last one.
-pub const COLOURS: usize = 8;
+const COLOURS: usize = 8;
 
 /// One number per bin.
 #[derive(Clone, Debug)]

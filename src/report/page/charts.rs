@@ -5,8 +5,8 @@ use std::ops::Range;
 use chrono::NaiveDate;
 
 use super::axis::Unit;
-use super::chart::{COLOURS, Chart, ChartKind, Series};
-use crate::report::days::{bins, day};
+use super::chart::{Chart, ChartKind, Series};
+use crate::report::days::{bins, date_of};
 use crate::report::market::{Inventory, Market, MarketDay, is_status};
 use crate::report::performance::Performance;
 use crate::report::tables::{longest_lag, longest_runs, status_name, sum};
@@ -44,9 +44,9 @@ pub fn inventory(inventory: &Inventory) -> (Chart, bool) {
             .filter_map(|status| day.listings.get(*status));
         Some(counts.sum::<u64>() as f64)
     };
-    let groups = colour_groups(inventory, &shown).into_iter().enumerate();
-    let series = groups.map(|(colour, (name, statuses))| {
-        series(name, colour, bins.iter().map(|bin| sum(statuses, bin)))
+    let groups = colour_groups(inventory, &shown).into_iter();
+    let series = groups.map(|(name, colour, statuses)| {
+        series(&name, colour, bins.iter().map(|bin| sum(&statuses, bin)))
     });
     let chart = Chart {
         id: "inventory",
@@ -78,19 +78,44 @@ fn shown_statuses(inventory: &Inventory) -> (Vec<usize>, bool) {
     }
 }
 
-/// Groups the statuses by colour. Those with the fewest listings share the last colour.
-fn colour_groups<'i>(inventory: &'i Inventory, shown: &'i [usize]) -> Vec<(&'i str, &'i [usize])> {
-    let alone = if shown.len() > COLOURS {
-        COLOURS - 1
-    } else {
-        shown.len()
-    };
-    let (alone, others) = shown.split_at(alone);
-    let name = |status: usize| status_name(inventory.statuses[status].as_deref());
-    let groups = alone.chunks(1).map(|status| (name(status[0]), status));
-    let mut groups: Vec<(&str, &[usize])> = groups.collect();
-    if !others.is_empty() {
-        groups.push(("others", others));
+/// The colour of each status, the same in every report.
+const STATUS_COLOURS: [(&str, usize); 7] = [
+    ("Active", 0),
+    ("Active Under Contract", 1),
+    ("Pending", 2),
+    (CLOSED, 3),
+    (WITHDRAWN, 4),
+    ("Coming Soon", 5),
+    ("Expired", 7),
+];
+
+const CLOSED: &str = "Closed";
+const WITHDRAWN: &str = "Withdrawn";
+
+/// The colour that all other statuses share.
+const OTHER_COLOUR: usize = 6;
+
+/// Returns the colour of a status.
+fn status_colour(status: Option<&str>) -> usize {
+    let known = STATUS_COLOURS
+        .iter()
+        .find(|(name, _)| is_status(status, name));
+    known.map_or(OTHER_COLOUR, |(_, colour)| *colour)
+}
+
+/// Groups the statuses by colour, in order: the name, the colour and the statuses of each group.
+fn colour_groups(inventory: &Inventory, shown: &[usize]) -> Vec<(String, usize, Vec<usize>)> {
+    let mut groups: Vec<(String, usize, Vec<usize>)> = Vec::new();
+    for status in shown {
+        let name = inventory.statuses[*status].as_deref();
+        let colour = status_colour(name);
+        match groups.iter_mut().find(|(_, known, _)| *known == colour) {
+            Some((known, _, statuses)) => {
+                "others".clone_into(known);
+                statuses.push(*status);
+            }
+            None => groups.push((status_name(name).to_owned(), colour, vec![*status])),
+        }
     }
     groups
 }
@@ -104,8 +129,12 @@ pub fn moves(market: &Market) -> Chart {
     if market.transitions.is_some() {
         let closed = down(|day| day.closed);
         let withdrawn = down(|day| day.withdrawn);
-        series.push(self::series("closed", 1, closed));
-        series.push(self::series("withdrawn", 2, withdrawn));
+        series.push(self::series("closed", status_colour(Some(CLOSED)), closed));
+        series.push(self::series(
+            "withdrawn",
+            status_colour(Some(WITHDRAWN)),
+            withdrawn,
+        ));
     }
     let what = "New listings above the axis, closed and withdrawn ones below it";
     over_market(
@@ -121,7 +150,7 @@ pub fn moves(market: &Market) -> Chart {
 pub fn prices(market: &Market) -> Chart {
     let cuts = sums(market, |day| day.price_cuts, 1.0);
     let increases = sums(market, |day| day.price_increases, -1.0);
-    let series = vec![series("cuts", 3, cuts), series("increases", 4, increases)];
+    let series = vec![series("cuts", 7, cuts), series("increases", 2, increases)];
     let what = "Price cuts above the axis, price increases below it";
     over_market(market, "prices", "Price cuts and increases", what, series)
 }
@@ -203,7 +232,7 @@ fn series(name: &str, colour: usize, values: impl IntoIterator<Item = Option<f64
 fn describe(what: &str, names: &[&str]) -> String {
     match (names.first(), names.last()) {
         (Some(first), Some(last)) => {
-            format!("{what}, {first} to {last}, UTC. A table below has the numbers.")
+            format!("{what}, {first} to {last}. A table below has the numbers.")
         }
         _ => format!("{what}."),
     }
@@ -221,7 +250,7 @@ fn over(names: &[&str], bins: &[Range<usize>]) -> Chart {
         _ => format!("{} to {}", names[bin.start], names[bin.end - 1]),
     };
     let labels = bins.iter().map(|bin| {
-        let last = day(names[bin.end - 1]);
+        let last = date_of(names[bin.end - 1]);
         last.map(label).unwrap_or_default()
     });
     Chart {

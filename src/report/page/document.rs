@@ -1,7 +1,10 @@
-//! The page: headline numbers, then a section on the market and one on the syncs.
+//! The page: what a broker compares, the charts and listings of the market, then the syncs.
+
+use std::path::Path;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use super::cards;
 use super::chart::Chart;
 use super::charts;
 use super::html_table::html_table;
@@ -14,8 +17,11 @@ use crate::report::terminal_text::steers;
 use crate::report::text::longest_lag_sentence;
 use crate::report::words::{short_time, thousands};
 
-/// The page loads nothing and runs no script, whatever it contains.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
+/// The page loads nothing and runs no script, whatever it contains. Its photos are part of it.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+
+/// The content of the element by which a report is recognized.
+const GENERATOR: &str = "mlsmirror report";
 
 /// More distinct status changes than these are not shown.
 const TRANSITIONS: usize = 60;
@@ -23,11 +29,13 @@ const TRANSITIONS: usize = 60;
 /// More statuses than these share one column.
 const STATUSES: usize = 24;
 
-/// Every city of a report is shown.
-const CITIES: usize = usize::MAX;
+/// The number of cities that are shown: as many as a chart next to them is high.
+const CITIES: usize = 12;
 
-/// Renders a report as one HTML page, with these notes on omitted parts.
-pub fn page(report: &Report, left_out: &[String]) -> String {
+/// Renders a report as one HTML page, with these notes on omitted parts. The photos of listings
+/// are read from the folder.
+pub fn page(report: &Report, left_out: &[String], media_dir: &Path) -> String {
+    let scope = &report.scope;
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -35,28 +43,34 @@ pub fn page(report: &Report, left_out: &[String]) -> String {
                 meta charset="utf-8";
                 meta http-equiv="Content-Security-Policy" content=(POLICY);
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "mlsmirror: " (report.since) " to " (report.until) }
+                meta name="generator" content=(GENERATOR);
+                title { "Market report, " (scope.service) ", " (scope.period()) }
                 style { (PreEscaped(include_str!("page.css"))) }
             }
             body {
                 header {
-                    h1 { "Market report" }
-                    p { (report.since) " to " (report.until) }
-                    p class="faint" {
-                        "All days and times are UTC. A change counts at the time when the mirror found it (recorded_at)."
-                    }
+                    h1 { "Market report: " (scope.listings()) }
+                    p { (scope.period()) " · " (scope.service) " · " (scope.host) }
+                    p class="faint" { (scope.days()) }
                 }
-                main { (tiles(report)) (market_section(report, left_out)) (sync_section(&report.syncs)) }
+                main {
+                    @for note in left_out { p { (note) } }
+                    @if let Some(market) = &report.market {
+                        (market_section(report, market, media_dir))
+                    }
+                    (sync_section(&report.syncs))
+                }
             }
         }
     };
     page.into_string().replace(is_not_printable, "\u{fffd}")
 }
 
-/// Returns whether a file with these first bytes is a report.
+/// Returns whether a file with these first bytes is a report, also of an earlier version.
 pub fn is_page(head: &[u8]) -> bool {
     let head = String::from_utf8_lossy(head);
-    head.starts_with("<!DOCTYPE html>") && head.contains("<title>mlsmirror: ")
+    head.starts_with("<!DOCTYPE html>")
+        && (head.contains(GENERATOR) || head.contains("<title>mlsmirror: "))
 }
 
 /// Whether a character of a page would steer its reader's terminal or turn the text after it.
@@ -65,74 +79,54 @@ fn is_not_printable(letter: char) -> bool {
     !is_space && (steers(letter) || matches!(letter, '\u{fffe}' | '\u{ffff}'))
 }
 
-fn tiles(report: &Report) -> Markup {
-    let mut tiles = report.market.as_ref().map(market_tiles).unwrap_or_default();
-    tiles.extend(sync_tiles(&report.syncs));
+/// Renders the figures of a headline, each with that of the previous period.
+fn headline(market: &Market) -> Markup {
+    let previous = &market.headline.previous;
 
     html! {
         dl class="tiles" {
-            @for (name, number) in tiles {
-                div { dt { (name) } dd { (number) } }
+            @for figure in tables::headline(market) {
+                div {
+                    dt { (figure.name) }
+                    dd { (figure.current) span class="before" { "before: " (figure.previous) } }
+                }
             }
+        }
+        p class="faint" {
+            "Before: " (previous.first_day) " to " (previous.last_day)
+            ". Sales count by CloseDate; prices, ratios and days are medians of the sales. The mirror has "
+            (thousands(market.live)) " such listings now."
         }
     }
 }
 
-fn market_tiles(market: &Market) -> Vec<(&'static str, String)> {
-    let mut tiles = vec![("listings now", thousands(market.live))];
-    if let Some(active) = &market.active {
-        tiles.push(("active now", thousands(active.all.listings)));
-    }
-    let new = tables::sum(&market.days, |day| day.new);
-    tiles.extend(new.map(|new| ("new", thousands(new))));
-    let closed = tables::sum(&market.days, |day| day.closed);
-    tiles.extend(closed.map(|closed| ("closed", thousands(closed))));
-    if let Some(prices) = &market.prices {
-        tiles.push(("price cuts", thousands(prices.cuts.count)));
-    }
-    tiles
-}
-
-fn sync_tiles(syncs: &Performance) -> Vec<(&'static str, String)> {
-    let sum = |count: fn(&JobPerformance) -> u64| syncs.jobs.iter().map(count).sum::<u64>();
-    let mut tiles = Vec::new();
-    let ended = sum(|job| job.runs - job.running);
-    if ended > 0 {
-        let rate = sum(|job| job.succeeded) as f64 / ended as f64;
-        tiles.push(("of runs succeeded", tables::share(rate)));
-    }
-    if let Some(lag) = tables::longest_lag(syncs, 0..syncs.lag.len()) {
-        tiles.push(("longest lag", short_time(lag as f64)));
-    }
-    tiles
-}
-
-fn market_section(report: &Report, left_out: &[String]) -> Markup {
+fn market_section(report: &Report, market: &Market, media_dir: &Path) -> Markup {
     html! {
-        h2 { "Market" }
-        @for note in left_out { p { (note) } }
-        @if let Some(market) = &report.market {
-            div class="parts" {
-                (inventory_chart(market))
-                (chart_part(&charts::moves(market), html! {}))
-                (price_part(market))
-                @if let Some(cities) = tables::cities(market, CITIES) {
-                    (table_part("", "Active listings now", &cities))
-                }
-                @if let Some(transitions) = &market.transitions { (transition_part(transitions)) }
-                @if let Some(inventory) = &market.inventory {
-                    (table_part(
-                        "wide long",
-                        "Listings by status, day by day",
-                        &tables::inventory(inventory, STATUSES, charts::BINS),
-                    ))
-                }
-                (table_part(
-                    "wide long",
-                    "Changes day by day",
-                    &tables::days(market, &report.syncs, charts::BINS),
+        (headline(market))
+        div class="parts" {
+            (inventory_chart(market))
+            (chart_part(&charts::moves(market), html! {}))
+            (price_part(market))
+            @if let Some(cities) = tables::cities(market, CITIES) {
+                (table_part("", "Active listings now, by city", &cities))
+            }
+            @if let Some(transitions) = &market.transitions { (transition_part(transitions)) }
+            @if !market.largest_cuts.is_empty() {
+                (part("wide", "Largest price cuts", cards::largest_cuts(market, media_dir)))
+            }
+            @if !market.newest.is_empty() {
+                (part("wide", "Newest active listings", cards::newest(market, media_dir)))
+            }
+            @if let Some(inventory) = &market.inventory {
+                (long_table(
+                    "Listings by status, day by day",
+                    &tables::inventory(inventory, STATUSES, charts::BINS),
                 ))
             }
+            (long_table(
+                "Changes day by day",
+                &tables::days(market, &report.syncs, charts::BINS),
+            ))
         }
     }
 }
@@ -155,7 +149,7 @@ fn price_part(market: &Market) -> Markup {
         return html! {};
     };
     let table = html! {
-        @if market.has_prices() { (html_table(&prices, "Price changes")) }
+        @if market.has_prices() { (html_table(&prices)) }
     };
     chart_part(&charts::prices(market), table)
 }
@@ -178,20 +172,14 @@ fn sync_section(syncs: &Performance) -> Markup {
 
     html! {
         h2 { "Syncs" }
+        p { (sync_sentence(syncs)) }
         div class="parts" {
-            (chart_part(&charts::lag(syncs), html! { p class="faint" { (longest_lag) } }))
-            (chart_part(&charts::durations(syncs), html! {}))
+            (sync_chart(&charts::lag(syncs), html! { p class="faint" { (longest_lag) } }))
+            (sync_chart(&charts::durations(syncs), html! {}))
             @if syncs.jobs.is_empty() {
                 (part("wide", "Jobs", html! { p { "no job ran in this period" } }))
             } @else {
                 (table_part("wide", "Jobs (one run per resource)", &tables::jobs(syncs)))
-            }
-            @if !syncs.durations.is_empty() {
-                (table_part(
-                    "wide long",
-                    "Longest run of each job, day by day",
-                    &tables::durations(syncs, charts::BINS),
-                ))
             }
             @if !syncs.complete.is_empty() {
                 (table_part("", "Last proof of completeness", &tables::complete(syncs)))
@@ -199,8 +187,30 @@ fn sync_section(syncs: &Performance) -> Markup {
             @if !syncs.failures.is_empty() {
                 (part("wide", "Latest runs that did not succeed", failures(syncs)))
             }
+            @if !syncs.durations.is_empty() {
+                (long_table(
+                    "Longest run of each job, day by day",
+                    &tables::durations(syncs, charts::BINS),
+                ))
+            }
         }
     }
+}
+
+fn sync_sentence(syncs: &Performance) -> String {
+    let sum = |count: fn(&JobPerformance) -> u64| syncs.jobs.iter().map(count).sum::<u64>();
+    let ended = sum(|job| job.runs - job.running);
+    if ended == 0 {
+        return String::new();
+    }
+    let rate = tables::share(sum(|job| job.succeeded) as f64 / ended as f64);
+    let lag = tables::longest_lag(syncs, 0..syncs.lag.len());
+    let lag = lag.map(|lag| format!("; the longest lag was {}", short_time(lag as f64)));
+    format!(
+        "{rate} of {} runs succeeded{}.",
+        thousands(ended),
+        lag.unwrap_or_default()
+    )
 }
 
 fn failures(syncs: &Performance) -> Markup {
@@ -217,12 +227,27 @@ fn failures(syncs: &Performance) -> Markup {
     }
 }
 
+/// Renders a chart that is not printed.
+fn sync_chart(chart: &Chart, below: Markup) -> Markup {
+    part("screen", &chart.title, html! { (chart.html()) (below) })
+}
+
 fn chart_part(chart: &Chart, below: Markup) -> Markup {
     part("", &chart.title, html! { (chart.html()) (below) })
 }
 
 fn table_part(class: &str, title: &str, table: &Table) -> Markup {
-    part(class, title, html_table(table, title))
+    part(class, title, html_table(table))
+}
+
+/// Renders a table of many rows that a reader can open. It is not printed.
+fn long_table(title: &str, table: &Table) -> Markup {
+    html! {
+        details class="part wide" {
+            summary { (title) }
+            (html_table(table))
+        }
+    }
 }
 
 fn part(class: &str, title: &str, body: Markup) -> Markup {
