@@ -162,7 +162,10 @@ fn connections_that_stay_open_delay_no_sync_and_end_soon() {
         }
     }
     wait_for_runs(&mirror, "incremental", "succeeded", 6);
-    let syncs = number(&mirror.open(), "SELECT count(*) FROM sync_runs WHERE job = 'incremental'");
+    let syncs = number(
+        &mirror.open(),
+        "SELECT count(*) FROM sync_runs WHERE job = 'incremental'",
+    );
     wait_for_runs(&mirror, "incremental", "succeeded", syncs + 6);
     wait_until("the connections have ended", || {
         scrape(port).is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
