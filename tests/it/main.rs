@@ -84,3 +84,4 @@ mod verify;
 mod views;
 mod watch;
 mod watermark;
+mod week;

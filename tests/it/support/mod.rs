@@ -15,6 +15,7 @@ mod process;
 mod proxy;
 mod sample;
 mod server;
+mod shifted_clock;
 
 pub use comparison::*;
 pub use database::*;
@@ -29,3 +30,4 @@ pub use process::*;
 pub use proxy::*;
 pub use sample::*;
 pub use server::*;
+pub use shifted_clock::*;
