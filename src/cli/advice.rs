@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use super::display_text::quoted;
+use super::local_times::LocalTimes;
 use crate::config::ConfigError;
 use crate::feed::{LOCAL_TOKEN, TokenError};
 use crate::files::MARKER;
@@ -208,7 +209,7 @@ pub fn note(note: &Note) -> String {
 }
 
 /// Returns a condition that needs attention with the way to resolve it.
-pub fn condition(condition: &Condition) -> String {
+pub fn condition(condition: &Condition, times: LocalTimes) -> String {
     let way_out: Cow<'_, str> = match condition {
         Condition::CredentialsRefused => "check the token and the rights of the account".into(),
         Condition::NoToken(_) => "`mlsmirror check` tries again".into(),
@@ -244,7 +245,7 @@ pub fn condition(condition: &Condition) -> String {
         Condition::ProgramMissing(..) => "correct `command`".into(),
         Condition::MediaFolder(unusable) => for_media_folder(unusable).into(),
     };
-    format!("{condition}: {way_out}")
+    format!("{}: {way_out}", condition.in_zone(times.zone()))
 }
 
 /// Returns the reason for an omitted part of a report with the command that helps, if any.

@@ -17,6 +17,11 @@ impl LocalTimes {
         LocalTimes(config.schedule.timezone)
     }
 
+    /// Returns the time zone.
+    pub fn zone(self) -> Tz {
+        self.0
+    }
+
     /// Returns UTC, before a configuration was read.
     pub const UTC: LocalTimes = LocalTimes(Tz::UTC);
 

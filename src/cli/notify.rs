@@ -10,6 +10,7 @@ use chrono::Utc;
 
 use super::advice;
 use super::alert_text::PrintedLine;
+use super::local_times::LocalTimes;
 use super::output::{print, print_unchanged};
 use crate::config::{Alert, Config, MONITOR};
 use crate::mirror::Mirror;
@@ -206,5 +207,7 @@ fn kill(child: &mut Child) -> std::io::Result<()> {
 /// Returns the conditions that need attention now, as `status` words them.
 pub fn current_conditions(config: &Config, mirror: &mut Mirror) -> anyhow::Result<Vec<String>> {
     let status = report::status(config, mirror, PhotoFiles::AsRecorded, Utc::now())?;
-    Ok(status.conditions.iter().map(advice::condition).collect())
+    let conditions = status.conditions.iter();
+    let texts = conditions.map(|one| advice::condition(one, LocalTimes::UTC));
+    Ok(texts.collect())
 }

@@ -6,6 +6,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono_tz::Tz;
 use url::Url;
 
 use super::alert::Alert;
@@ -49,6 +50,8 @@ pub struct Config {
 pub struct Feed {
     /// The kind of server, which sets the defaults.
     pub profile: &'static Profile,
+    /// The time zone of times for people, which `[schedule]` names.
+    pub timezone: Tz,
     /// The precision of timestamps in a filter.
     pub timestamps: Precision,
     /// The root of the service, http or https. Its path has no trailing slash.

@@ -37,6 +37,7 @@ fn the_defaults_are_those_of_the_contract() {
     let contract = Config {
         feed: Feed {
             profile: &PROFILES[0],
+            timezone: chrono_tz::America::Denver,
             timestamps: Precision::AsStored,
             deleted_when: None,
             base_url: Url::parse(url).expect("a URL"),

@@ -4,11 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 
 use super::problem::Problem;
 use crate::config::MONITOR;
 use crate::sync::{HeldDeletions, UnusableFolder};
-use crate::value::stored_instant;
 
 /// A condition that needs attention.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,25 +113,35 @@ impl Condition {
 
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, Tz::UTC)
+    }
+}
+
+impl Condition {
+    /// Describes it with times in a time zone.
+    pub fn in_zone(&self, zone: Tz) -> impl fmt::Display {
+        InZone(self, zone)
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>, zone: Tz) -> fmt::Result {
         let hours = |seconds: &u64| *seconds as f64 / 3_600.0;
+        let local = |at: &DateTime<Utc>| at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S %Z");
         match self {
             Condition::CredentialsRefused => f.write_str("the feed refuses the credentials"),
             Condition::NoToken(reason) => write!(f, "no token could be obtained ({reason})"),
             Condition::Paused(until) => write!(
                 f,
-                "the feed asked for a pause until {} UTC (Retry-After)",
-                stored_instant(*until)
+                "the feed asked for a pause until {} (Retry-After)",
+                local(until)
             ),
             Condition::InFuture(resource, at) => write!(
                 f,
-                "{resource} was last brought up to date in the future, at {} UTC",
-                stored_instant(*at)
+                "{resource} was last brought up to date in the future, at {}",
+                local(at)
             ),
-            Condition::WatermarkInFuture(resource, at) => write!(
-                f,
-                "{resource} has a watermark in the future, {} UTC",
-                stored_instant(*at)
-            ),
+            Condition::WatermarkInFuture(resource, at) => {
+                write!(f, "{resource} has a watermark in the future, {}", local(at))
+            }
             Condition::NeverSynced(resource) => {
                 write!(f, "{resource} has not completed its first full sync")
             }
@@ -154,7 +164,7 @@ impl fmt::Display for Condition {
                 hours(lag_seconds),
                 hours(&max_age.as_secs())
             ),
-            Condition::MediaFolder(unusable) => unusable.fmt(f),
+            Condition::MediaFolder(unusable) => write!(f, "{unusable}"),
             Condition::OpenRejects(resource, 1) => {
                 write!(f, "{resource}: 1 record could not be stored")
             }
@@ -191,6 +201,15 @@ impl fmt::Display for Condition {
                 write!(f, "{}: there is no program `{program}`", title(alert))
             }
         }
+    }
+}
+
+/// A condition with times in a time zone.
+struct InZone<'c>(&'c Condition, Tz);
+
+impl fmt::Display for InZone<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.write(f, self.1)
     }
 }
 

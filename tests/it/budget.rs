@@ -422,8 +422,9 @@ fn a_wait_for_the_limits_is_said_once_with_its_end_and_status_shows_it() {
     let json = mirror.run(&["status", "--json"]).json();
     let opens = json["budget"][0]["opens_at"].as_str().expect("a time");
     let shown = mirror.run(&["status"]).stdout;
+    let local = in_denver(opens);
     assert!(
-        shown.contains(&format!("0 of 8 this minute until {opens} (UTC)")),
+        shown.contains(&format!("0 of 8 this minute until {local}")),
         "{shown}"
     );
     let opens = instant(&format!("{}Z", opens.replace(' ', "T")));

@@ -382,6 +382,7 @@ fn systemd_accepts_the_units_and_rates_them_as_little_exposed() {
         })
     };
     if analyze(&["--version"]).is_none() {
+        println!("not checked: systemd-analyze is missing");
         return;
     }
     for name in ["mlsmirror.service", "mlsmirror@.service"] {

@@ -168,14 +168,11 @@ fn people_read_local_times_and_programs_read_utc() {
     mirror.sync();
     let db = mirror.open();
     let newest = text(&db, "SELECT max(recorded_at) FROM changes");
-    let local = {
-        let utc = chrono::NaiveDateTime::parse_from_str(&newest, "%Y-%m-%d %H:%M:%S").unwrap();
-        let local = utc.and_utc().with_timezone(&chrono_tz::America::Denver);
-        local.format("%Y-%m-%d %H:%M:%S").to_string()
-    };
+    let local = in_denver(&newest);
+    let local = &local[..19];
     let shown = mirror.run(&["changes", "--limit", "1"]).stdout;
     assert!(shown.starts_with("TIME (local)"), "{shown}");
-    assert!(shown.contains(&local), "{local}: {shown}");
+    assert!(shown.contains(local), "{local}: {shown}");
     let json = mirror.run(&["changes", "--limit", "1", "--json"]).stdout;
     assert!(json.contains(&newest), "{newest}: {json}");
     let csv = mirror.run(&["changes", "--limit", "1", "--csv"]).stdout;
@@ -190,6 +187,10 @@ fn people_read_local_times_and_programs_read_utc() {
     assert!(!shown.contains(&watermark[..19]), "{watermark}: {shown}");
     let json = mirror.run(&["status", "--json"]).stdout;
     assert!(json.contains(&watermark), "{watermark}: {json}");
+    let shown = mirror.run(&["check"]).stdout;
+    let line = shown.lines().find(|line| line.contains("; newest "));
+    let line = line.unwrap_or_else(|| panic!("{shown}"));
+    assert!(line.ends_with(" MST"), "{line}");
     for since in ["today", "1w", "1y"] {
         let rows = mirror.run(&["changes", "--since", since, "--json"]).json();
         assert!(!rows["changes"].as_array().unwrap().is_empty(), "{since}");

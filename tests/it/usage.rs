@@ -288,8 +288,9 @@ fn a_sync_with_a_clock_that_was_ahead_needs_attention() {
     drop(db);
     let ended = mirror.run(&["status"]);
     assert_eq!(ended.code, Some(3), "{ended}");
-    let shown = format!("up to date in the future, at {ahead} UTC");
+    let shown = format!("up to date in the future, at {}", in_denver(&ahead));
     assert!(ended.stdout.contains(&shown), "{ended}");
+    let shown = format!("up to date in the future, at {ahead} UTC");
     let json = mirror.run(&["status", "--json"]).json();
     let sentences = json["needs_attention"].as_array().expect("a list");
     assert!(

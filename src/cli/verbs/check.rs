@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::cli::arguments::Arguments;
 use crate::cli::display_text::{bytes, counted, thousands, time};
 use crate::cli::exit::Exit;
+use crate::cli::local_times::LocalTimes;
 use crate::cli::output::Output;
 use crate::cli::progress_display::ProgressDisplay;
 use crate::cli::session::Session;
@@ -28,17 +29,21 @@ pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
         Ending::Done | Ending::Partial => "answers and accepts the token",
         _ => "does not answer as a sync needs it",
     };
-    let text = format!("feed {} {answers}\n{}", feed.base_url, describe(&plan));
+    let text = format!(
+        "feed {} {answers}\n{}",
+        feed.base_url,
+        describe(&plan, LocalTimes::of(&session.config))
+    );
     sync::remember_capabilities(&session.config, &session.feed);
     output.result(&plan, &text)?;
     Ok(Exit::from(&plan.ending))
 }
 
 /// Describes the plan, with one line for each resource and one for deletions.
-pub fn describe(plan: &Plan) -> String {
+pub fn describe(plan: &Plan, times: LocalTimes) -> String {
     let mut text = String::new();
     for resource in &plan.resources {
-        text += &format!("  {}\n", describe_resource(resource, plan));
+        text += &format!("  {}\n", describe_resource(resource, plan, times));
         text.extend(resource.jobs.iter().map(describe_job));
     }
     let deletions = match (&plan.deletions_error, plan.deletions) {
@@ -145,7 +150,7 @@ fn at_rate(seconds: u64, rate: &str) -> String {
     format!("{} at {number} {unit}", time(Duration::from_secs(seconds)))
 }
 
-fn describe_resource(plan: &ResourcePlan, whole: &Plan) -> String {
+fn describe_resource(plan: &ResourcePlan, whole: &Plan, times: LocalTimes) -> String {
     let nouns = plan
         .resource
         .parse()
@@ -163,7 +168,7 @@ fn describe_resource(plan: &ResourcePlan, whole: &Plan) -> String {
         line += &describe_reading(plan, whole);
     }
     if let Some(newest) = &plan.newest {
-        line += &format!("; newest {newest} UTC");
+        line += &format!("; newest {}", times.named_stored(newest));
     }
     line
 }

@@ -29,7 +29,12 @@ pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     let config = configuration(arguments, output)?;
     let mut mirror = Mirror::open_to_read(&config.mirror.database)?;
     let status = report::status(&config, &mut mirror, PhotoFiles::Counted, Utc::now())?;
-    let needs_attention: Vec<String> = status.conditions.iter().map(condition).collect();
+    let in_zone = |times| -> Vec<String> {
+        let conditions = status.conditions.iter();
+        conditions.map(|one| condition(one, times)).collect()
+    };
+    let needs_attention = in_zone(LocalTimes::UTC);
+    let times = LocalTimes::of(&config);
     let exit = if needs_attention.is_empty() {
         Exit::Done
     } else {
@@ -40,10 +45,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
         status: &status,
         needs_attention: &needs_attention,
     };
-    output.result(
-        &document,
-        &describe(&status, &needs_attention, LocalTimes::of(&config)),
-    )?;
+    output.result(&document, &describe(&status, &in_zone(times), times))?;
     Ok(exit)
 }
 
@@ -78,7 +80,7 @@ fn describe(status: &Status, needs_attention: &[String], times: LocalTimes) -> S
             text += &format!("  first sync in progress: {}\n", describe_reading(reading));
         }
     }
-    text += &describe_proofs(&status.resources);
+    text += &describe_proofs(&status.resources, times);
     if !status.jobs.is_empty() {
         let start = format!("last start ({zone})");
         text += &format!("\n{:<18}{start:<21}{:<13}next ({zone})\n", "job", "result");
@@ -107,7 +109,9 @@ fn describe(status: &Status, needs_attention: &[String], times: LocalTimes) -> S
         status.database.display(),
         bytes(status.sizes.database_bytes)
     );
-    let left: Vec<String> = status.budget.iter().map(describe_budget).collect();
+    let left: Vec<String> = (status.budget.iter())
+        .map(|budget| describe_budget(budget, times))
+        .collect();
     if !left.is_empty() {
         text += &format!("requests left: {}\n", left.join(", "));
     }
@@ -151,7 +155,7 @@ fn describe_reading(reading: &Reading) -> String {
 }
 
 /// Lists when each resource was last compared with the feed and complete.
-fn describe_proofs(resources: &[ResourceStatus]) -> String {
+fn describe_proofs(resources: &[ResourceStatus], times: LocalTimes) -> String {
     let mut text = String::new();
     for resource in resources {
         let Some(proof) = &resource.proven else {
@@ -160,14 +164,17 @@ fn describe_proofs(resources: &[ResourceStatus]) -> String {
         if text.is_empty() {
             text = format!(
                 "\n{:<18}{:>12}  {:<20} {}\n",
-                "complete with", "records", "at (UTC)", "compared"
+                "complete with",
+                "records",
+                format!("at ({})", times.name()),
+                "compared"
             );
         }
         text += &format!(
             "{:<18}{:>12}  {:<20} {}\n",
             resource.resource,
             thousands(proof.records),
-            proof.proven_at,
+            times.plain_stored(&proof.proven_at),
             if proof.by_counts {
                 "counts"
             } else {
@@ -178,7 +185,7 @@ fn describe_proofs(resources: &[ResourceStatus]) -> String {
     text
 }
 
-fn describe_budget(budget: &Budget) -> String {
+fn describe_budget(budget: &Budget, times: LocalTimes) -> String {
     let period = match budget.seconds {
         60 => "minute",
         3_600 => "hour",
@@ -190,7 +197,7 @@ fn describe_budget(budget: &Budget) -> String {
         thousands(budget.limit)
     );
     if let Some(at) = &budget.opens_at {
-        text += &format!(" until {at} (UTC)");
+        text += &format!(" until {}", times.named_stored(at));
     }
     text
 }

@@ -13,6 +13,7 @@ use crate::cli::alert_text::PrintedLine;
 use crate::cli::arguments::Arguments;
 use crate::cli::display_text::{bytes, counted, listed, thousands, time};
 use crate::cli::exit::{Exit, UsageError};
+use crate::cli::local_times::LocalTimes;
 use crate::cli::notify::{PrintFormat, current_conditions, notify};
 use crate::cli::options::{SyncJob, SyncOptions};
 use crate::cli::output::Output;
@@ -97,7 +98,8 @@ pub fn run(arguments: &Arguments, wanted: &SyncOptions, output: &Output) -> anyh
     }
     if wanted.dry_run {
         let plan = sync::plan(&context, &resources)?;
-        output.result(&plan, &describe(&plan))?;
+        let times = LocalTimes::of(&session.config);
+        output.result(&plan, &describe(&plan, times))?;
         return Ok(Exit::from(&plan.ending));
     }
     let mut mirror = session.open_for_sync(wanted.feed_moved)?;

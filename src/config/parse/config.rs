@@ -26,13 +26,15 @@ pub(in crate::config) fn config(text: &str, path: &Path) -> Result<Config> {
     let root = root.get_ref();
     require_known(root, origin)?;
     let section = |name| Section::of(root, name, origin);
-    let feed = feed_section(section("feed"))?;
+    let mut feed = feed_section(section("feed"))?;
+    let schedule = schedule_section(section("schedule"), feed.profile)?;
+    feed.timezone = schedule.timezone;
     let mirror = mirror_section(section("mirror"))?;
     Ok(Config {
         export: export_section(section("export"), &mirror)?,
         mirror,
         sync: sync_section(section("sync"), feed.profile)?,
-        schedule: schedule_section(section("schedule"), feed.profile)?,
+        schedule,
         media: media_section(section("media"), feed.profile)?,
         retention: retention_section(section("retention"))?,
         watch: watch_section(section("watch"))?,

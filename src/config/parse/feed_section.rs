@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
+use chrono_tz::Tz;
 use url::Url;
 
 use super::fields::{Result, is_name, unless_zero};
@@ -45,6 +46,8 @@ pub(super) fn feed_section(section: Section<'_>) -> Result<Feed> {
     }
     Ok(Feed {
         profile,
+        // The whole configuration has it.
+        timezone: Tz::UTC,
         timestamps: timestamps(section, profile)?,
         base_url: base_url(section, profile)?,
         deleted_when: deleted_when(section, profile)?,

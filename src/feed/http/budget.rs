@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{SubsecRound as _, Utc};
+use chrono_tz::Tz;
 
 use super::error::FeedError;
 use super::ledger::Ledger;
@@ -38,6 +39,8 @@ pub struct RateBudget {
     announced: Mutex<Option<Instant>>,
     /// Shows that requests wait, and until when.
     show_wait: OnceLock<ShowWait>,
+    /// The time zone in which waits are shown.
+    timezone: Tz,
 }
 
 /// Shows a sentence about a wait to the user.
@@ -67,7 +70,13 @@ impl RateBudget {
             has_logged_reset: AtomicBool::new(false),
             announced: Mutex::new(None),
             show_wait: OnceLock::new(),
+            timezone: Tz::UTC,
         }
+    }
+
+    /// Shows waits in this time zone instead of in UTC.
+    pub fn with_timezone(self, timezone: Tz) -> RateBudget {
+        RateBudget { timezone, ..self }
     }
 
     /// Returns the longest pause that a run waits for: the longest configured window, or
@@ -197,12 +206,12 @@ impl Turn<'_> {
     pub async fn wait(self) -> Result<(), FeedError> {
         let mut waiting = None;
         while let Err(wait) = self.budget.take() {
-            let until = stored_instant((Utc::now() + wait.pause).trunc_subsecs(0));
+            let until = (Utc::now() + wait.pause).trunc_subsecs(0);
             let limit = self.budget.pause_limit();
             if wait.is_asked && wait.pause > limit {
                 let limit_seconds = limit.as_secs();
                 return Err(FeedError::PauseTooLong {
-                    until,
+                    until: stored_instant(until),
                     limit_seconds,
                 });
             }
@@ -212,9 +221,11 @@ impl Turn<'_> {
                 } else {
                     "the rate limits allow no request now"
                 };
-                tracing::warn!("{cause}; waiting until {until} UTC");
+                let until = until.with_timezone(&self.budget.timezone);
+                let until = until.format("%Y-%m-%d %H:%M:%S %Z");
+                tracing::warn!("{cause}; waiting until {until}");
                 if let Some(show) = self.budget.show_wait.get() {
-                    show(&format!("waiting until {until} UTC: {cause}"));
+                    show(&format!("waiting until {until}: {cause}"));
                 }
             }
             waiting.get_or_insert_with(|| self.meter.wait());

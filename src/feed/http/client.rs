@@ -128,7 +128,8 @@ impl Client {
             timeout: settings.timeout,
             max_retries: settings.max_retries,
             retry_delay: settings.retry_delay,
-            budget: RateBudget::new(limits.collect(), byte_limits.collect()),
+            budget: RateBudget::new(limits.collect(), byte_limits.collect())
+                .with_timezone(settings.timezone),
             slots: Semaphore::new(settings.max_concurrent),
             stop,
             meter: Meter::default(),

@@ -70,6 +70,13 @@ pub fn instant(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
+/// Returns a stored time as people in Denver, the default zone, read it.
+pub fn in_denver(stored: &str) -> String {
+    let utc = chrono::NaiveDateTime::parse_from_str(stored, "%Y-%m-%d %H:%M:%S").unwrap();
+    let local = utc.and_utc().with_timezone(&chrono_tz::America::Denver);
+    local.format("%Y-%m-%d %H:%M:%S %Z").to_string()
+}
+
 pub fn fields(json: Json) -> Record {
     json.as_object().unwrap().clone()
 }
