@@ -28,6 +28,9 @@ pub struct Profile {
     pub page_size: u32,
     /// The largest page that the server sends, if it has a limit.
     pub largest_page: Option<u32>,
+    /// The number of children to ask for in each list of `$expand`, if the server otherwise
+    /// sends only some of them.
+    pub expand_top: Option<u32>,
     /// The allowed requests per minute, hour and day. 0 = no known limit.
     pub rates: [u32; 3],
     /// The allowed bytes of answers per hour and day. 0 = no known limit.

@@ -78,6 +78,7 @@ const RESO: Profile = Profile {
     // requests.
     page_size: 500,
     largest_page: None,
+    expand_top: None,
     rates: [0, 0, 0],
     bytes: [0, 0],
     filter: "",
@@ -148,6 +149,9 @@ const BRIDGE: Profile = Profile {
     // Source: bridgedataoutput.com/docs/platform
     page_size: 200,
     largest_page: Some(200),
+    // Source: bridgeinteractive.com, October 2024. It sends 10 children of each kind without
+    // `$top`. The largest page has 200 records.
+    expand_top: Some(200),
     // Source: client. The burst limit is a fifteenth of the hourly limit.
     rates: [334, 5_000, 0],
     // Source: bridgedataoutput.com/docs/platform. It is meant for more than 10,000 records. The

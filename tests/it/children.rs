@@ -179,3 +179,59 @@ fn children_are_read_on_their_own_after_expand_fails_midway() {
     mirror.sync();
     assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
 }
+
+/// The fields that a mirror holds.
+const FEW_FIELDS: &str = "[sync.select]\nProperty = [\"ListPrice\"]\nMedia = [\"Order\"]\n\
+     OpenHouse = [\"OpenHouseDate\"]\n";
+
+#[test]
+fn only_the_selected_fields_of_children_are_asked_for_with_their_listings() {
+    let mut bytes = Vec::new();
+    for behaviours in [&[Behaviour::ExpandOptionsRefused][..], &[]] {
+        let feed = feed(60);
+        feed.behave(behaviours);
+        let mirror = Mirror::with(&feed, |settings| FEW_FIELDS.clone_into(&mut settings.sync));
+        mirror.sync();
+        let held = |condition: &str| {
+            let sql =
+                format!("SELECT count(*) FROM media WHERE deleted_at IS NULL AND {condition}");
+            number(&mirror.open(), &sql) as u64
+        };
+        assert_eq!(held("\"Order\" IS NOT NULL"), feed.count("Media"));
+        assert_eq!(held("ShortDescription IS NOT NULL OR extra IS NOT NULL"), 0);
+
+        feed.clear_requests();
+        mirror.sync_full();
+        let asked = feed.requests().into_iter();
+        let asked = asked.filter(|request| request.query.contains("Media($select="));
+        let (asked, db) = (asked.count(), mirror.open());
+        let refused = "SELECT count(*) FROM _capabilities
+                       WHERE capability = 'expand_select' AND value = 'refused'";
+        assert_eq!(number(&db, refused), i64::from(!behaviours.is_empty()));
+        assert_eq!(asked > 0, behaviours.is_empty(), "{asked} requests");
+        let received = "SELECT bytes_received FROM sync_runs
+                        WHERE resource = 'Property' ORDER BY id DESC";
+        bytes.push(number(&db, received));
+        reprice_all(&feed);
+        mirror.sync();
+        assert_eq!(held("true"), feed.count("Media"));
+    }
+    assert!(bytes[1] < bytes[0] * 9 / 10, "{bytes:?}");
+}
+
+#[test]
+fn lists_of_children_that_are_cut_are_asked_for_with_their_number_from_bridge() {
+    let feed = feed(60);
+    feed.behave(&[Behaviour::ExpandCapped]);
+    let mirror = Mirror::with(&feed, |settings| {
+        settings.set("profile", "\"bridge\"");
+        settings.set("token_env", "\"RESO_BEARER_TOKEN\"");
+    });
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    let lists = feed.requests().into_iter();
+    let lists = lists.filter(|request| request.query.contains("Media($top=200)"));
+    assert!(lists.count() >= 3);
+    let separate = "SELECT count(*) FROM _capabilities WHERE capability = 'expand'";
+    assert_eq!(number(&mirror.open(), separate), 0);
+}

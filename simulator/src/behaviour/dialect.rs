@@ -44,7 +44,7 @@ impl Dialect {
                 Behaviour::ReplicationParameter,
             ],
         },
-        // bridgeinteractive.com: expanded lists are capped at 10. Captured answers: next links
+        // bridgeinteractive.com: expanded lists are capped at 10 without $top. Captured answers: next links
         // repeat the token.
         Dialect {
             name: "bridge",
@@ -62,7 +62,7 @@ impl Dialect {
             page_size: 1_000,
             behaviours: &[Behaviour::NoDeletionsAnnounced],
         },
-        // docs.mlsgrid.com: gzip is required, $orderby is not usable.
+        // docs.mlsgrid.com: gzip is required, $orderby is not usable, and $expand has no options.
         Dialect {
             name: "mlsgrid",
             page_size: 500,
@@ -70,6 +70,7 @@ impl Dialect {
                 Behaviour::NoDeletionsAnnounced,
                 Behaviour::OrderbyRefused,
                 Behaviour::GzipRequired,
+                Behaviour::ExpandOptionsRefused,
                 Behaviour::MediaUrlSignedAnew,
             ],
         },

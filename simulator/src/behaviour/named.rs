@@ -54,7 +54,10 @@ behaviours! {
     ExpandRefused = "expand-refused",
     /// `$expand` has no effect.
     ExpandIgnored = "expand-ignored",
-    /// Expanded lists have at most two children, without a link to the rest.
+    /// `$expand` with options, such as `$select` or `$top`, gets 400.
+    ExpandOptionsRefused = "expand-options-refused",
+    /// Expanded lists have at most two children, without a link to the rest, unless the request
+    /// has a `$top` for them.
     ExpandCapped = "expand-capped",
     /// Expanded lists of open houses omit those whose start time has passed.
     ExpandFutureOpenHousesOnly = "expand-future-open-houses-only",

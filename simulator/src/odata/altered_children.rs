@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::asked::Asked;
-use super::query::Query;
+use super::query::{Expand, Query};
 use crate::behaviour::Behaviour;
 use crate::fields::{Set, parse_timestamp};
 use crate::market::{Market, Row};
@@ -22,7 +22,7 @@ pub fn alter(market: &Market, asked: &Asked<'_>, set: Set, query: &Query, record
             continue;
         };
         if let Json::Array(children) = list {
-            alter_list(market, asked, expand.set, children);
+            alter_list(market, asked, expand, children);
         }
         if market.behaviour.has(Behaviour::ExpandNull) {
             *list = Json::Null;
@@ -36,7 +36,8 @@ pub fn alter(market: &Market, asked: &Asked<'_>, set: Set, query: &Query, record
     }
 }
 
-fn alter_list(market: &Market, asked: &Asked<'_>, set: Set, children: &mut Vec<Json>) {
+fn alter_list(market: &Market, asked: &Asked<'_>, expand: &Expand, children: &mut Vec<Json>) {
+    let set = expand.set;
     let has = |behaviour| market.behaviour.has(behaviour);
     if has(Behaviour::ExpandFutureOpenHousesOnly) {
         children.retain(|child| begins_later(child, asked.now));
@@ -44,7 +45,7 @@ fn alter_list(market: &Market, asked: &Asked<'_>, set: Set, children: &mut Vec<J
     if has(Behaviour::ExpandEmpty) {
         children.clear();
     }
-    if has(Behaviour::ExpandCapped) {
+    if has(Behaviour::ExpandCapped) && expand.top.is_none() {
         children.truncate(LIST_MAX);
     }
     if has(Behaviour::ChildOfAnotherListing)

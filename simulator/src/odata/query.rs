@@ -174,6 +174,9 @@ fn read_one_expand(one: &str, market: &Market) -> Result<Expand, BadQuery> {
             "Could not find a property named '{name}' to expand"
         ))
     })?;
+    if !options.is_empty() && market.behaviour.has(Behaviour::ExpandOptionsRefused) {
+        return Err(BadQuery::new("Options of $expand are not supported"));
+    }
     let table = market.table(set);
     let mut expand = Expand {
         set,

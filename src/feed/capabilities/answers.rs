@@ -41,6 +41,10 @@ impl Capabilities {
     /// Notes what a page of a walk shows. A page that was asked for by key shows nothing.
     pub(in crate::feed) fn note_step(&self, sweep: &Sweep, step: &Step) {
         let page = &step.page;
+        if let Some(why) = &step.expand_options_refused {
+            let why = Some(why.clone());
+            self.note(None, Capability::ExpandSelect, REFUSED, why);
+        }
         match &step.from {
             Position::Keyset { .. } | Position::NextLink { .. }
                 if sweep.top.is_none() && !step.to.is_finished() =>
@@ -273,15 +277,9 @@ impl Capabilities {
         self.note(Some(child), Capability::Expand, REFUSED, why);
     }
 
-    /// Returns whether the server refuses `$select` within `$expand`.
-    pub fn refuses_expand_select(&self) -> bool {
+    /// Returns whether the server refuses `$select` or `$top` within `$expand`.
+    pub fn refuses_expand_options(&self) -> bool {
         self.get(None, Capability::ExpandSelect).as_deref() == Some(REFUSED)
-    }
-
-    /// Notes that the server refuses `$select` within `$expand`, with this error.
-    pub fn note_expand_select_refused(&self, why: &FeedError) {
-        let why = Some(why.to_string());
-        self.note(None, Capability::ExpandSelect, REFUSED, why);
     }
 
     /// Returns the identifier of the field names to which the Deleted resource answered last.

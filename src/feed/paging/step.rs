@@ -23,6 +23,8 @@ pub struct Step {
     pub to: Position,
     /// The page. Its lists of children are complete.
     pub page: Page,
+    /// The error with which the server refused `$select` or `$top` within `$expand`, if it did.
+    pub expand_options_refused: Option<String>,
 }
 
 impl Step {
@@ -57,8 +59,10 @@ impl Step {
         from: &Position,
     ) -> Result<Step, FeedError> {
         let mut quotes_guids = false;
+        let mut options_refused = None;
         loop {
             let page_size = sweep.page_size.get();
+            let has_options = sweep.has_options_within_expand();
             match Step::read_once(sweep, client, walk, from).await {
                 Err(error)
                     if error.is_refusal() && sweep.quotes_timestamps.swap(false, Relaxed) => {}
@@ -73,11 +77,21 @@ impl Step {
                 {
                     quotes_guids = true;
                 }
+                Err(error) if error.is_refusal() && has_options => {
+                    sweep.has_expand_options.store(false, Relaxed);
+                    options_refused = Some(error.to_string());
+                }
                 read => {
                     if quotes_guids && read.is_err() {
                         sweep.quotes_guids.store(false, Relaxed);
                     }
-                    return read;
+                    if options_refused.is_some() && read.is_err() {
+                        sweep.has_expand_options.store(true, Relaxed);
+                    }
+                    return read.map(|step| Step {
+                        expand_options_refused: options_refused,
+                        ..step
+                    });
                 }
             }
         }
@@ -123,6 +137,7 @@ impl Step {
             from: from.into_owned(),
             to,
             page,
+            expand_options_refused: None,
         })
     }
 }

@@ -22,8 +22,11 @@ pub struct Sweep {
     pub filter: Option<String>,
     /// Whether `$select` asks for the fields of the shape only.
     pub select: bool,
-    /// Whether `$select` within `$expand` asks for the fields of the children only.
-    pub selects_children: bool,
+    /// Whether `$expand` has options: `$select` for the fields of the children, where the
+    /// configuration selects fields, and `$top`. A server may refuse that.
+    pub has_expand_options: Arc<AtomicBool>,
+    /// The `$top` of each list of children, if the server otherwise sends only some of them.
+    pub expand_top: Option<u32>,
     /// Whether each page by key counts the records that follow it in its range, with its own.
     pub counts: bool,
     /// The number of records per page.
@@ -102,12 +105,30 @@ impl Sweep {
 
     /// Returns the part of `$expand` for a child.
     fn expanded(&self, child: &ChildShape) -> String {
-        if !self.selects_children {
+        let options = self.options_of(child);
+        if options.is_empty() || !self.has_expand_options.load(Ordering::Relaxed) {
             return child.name.clone();
         }
-        let fields = child.shape.fields.iter().map(|field| field.name.as_str());
-        let fields: Vec<&str> = fields.collect();
-        format!("{}($select={})", child.name, fields.join(","))
+        format!("{}({})", child.name, options.join(";"))
+    }
+
+    /// Returns the options of a child within `$expand`.
+    fn options_of(&self, child: &ChildShape) -> Vec<String> {
+        let mut options = Vec::new();
+        if !child.shape.keeps_extra {
+            let fields = child.shape.fields.iter().map(|field| field.name.as_str());
+            let fields: Vec<&str> = fields.collect();
+            options.push(format!("$select={}", fields.join(",")));
+        }
+        options.extend(self.expand_top.map(|top| format!("$top={top}")));
+        options
+    }
+
+    /// Returns whether requests have options within `$expand`.
+    pub fn has_options_within_expand(&self) -> bool {
+        let mut children = self.shape.children.iter();
+        self.has_expand_options.load(Ordering::Relaxed)
+            && children.any(|child| !child.is_embedded && !self.options_of(child).is_empty())
     }
 
     /// Returns a key, or a part of it, as a literal for its field.

@@ -127,7 +127,7 @@ impl Audit<'_> {
         let mut walk = self.walk(shape, findings);
         walk.only_children = true;
         let starts = self.starts(&listings, count)?;
-        read_with_children(&mut walk, mirror, &starts, false, count)?;
+        walk.read_all(mirror, &starts, false, count)?;
         Ok(walk.ended(None))
     }
 
@@ -139,7 +139,6 @@ impl Audit<'_> {
             listings: None,
             has_listings: self.has_listings,
             only_children: false,
-            selects_children: !self.context.feed.capabilities().refuses_expand_select(),
             key_list: None,
             findings,
             ended: Audited::default(),
@@ -290,7 +289,7 @@ impl Audit<'_> {
             let is_by_key = |start: &Position| matches!(start, Position::Keyset { .. });
             is_number && starts.iter().all(|(_, start)| is_by_key(start))
         };
-        let mut read = read_with_children(&mut walk, mirror, &starts, in_order(&starts), count);
+        let mut read = walk.read_all(mirror, &starts, in_order(&starts), count);
         if let Err(error) = &read
             && !walk.shape.children.is_empty()
             && error
@@ -332,27 +331,4 @@ impl Audit<'_> {
             ..walk.ended(count)
         })
     }
-}
-
-/// Reads all records with their children, of which only keys and timestamps are asked for. A
-/// server that refuses that sends whole children.
-fn read_with_children(
-    walk: &mut KeyWalk<'_, '_>,
-    mirror: &mut Mirror,
-    starts: &[(usize, Position)],
-    in_order: bool,
-    total: Option<u64>,
-) -> Result<()> {
-    let read = walk.read_all(mirror, starts, in_order, total);
-    let Err(error) = &read else { return read };
-    let refusal = error.feed().filter(|refusal| refusal.is_refusal());
-    let Some(refusal) = refusal.filter(|_| walk.selects_children && walk.has_expanded()) else {
-        return read;
-    };
-    walk.start_again(mirror)?;
-    walk.selects_children = false;
-    walk.read_all(mirror, starts, in_order, total)?;
-    let capabilities = walk.context.feed.capabilities();
-    capabilities.note_expand_select_refused(refusal);
-    Ok(())
 }

@@ -28,8 +28,6 @@ pub(super) struct KeyWalk<'a, 'f> {
     pub has_listings: bool,
     /// Whether only the children that come along are compared.
     pub only_children: bool,
-    /// Whether only the keys and timestamps of children are asked for.
-    pub selects_children: bool,
     /// The endpoint that lists all keys, if they are read there.
     pub key_list: Option<Replication>,
     pub findings: &'f mut dyn Findings,
@@ -70,16 +68,9 @@ impl KeyWalk<'_, '_> {
     fn sweep(&self, filter: Option<String>) -> Sweep {
         let sweep = self.context.feed.sweep(self.shape.clone(), filter, true);
         Sweep {
-            selects_children: self.selects_children,
             replication: self.key_list,
             ..sweep
         }
-    }
-
-    /// Returns whether children are asked for with `$expand`.
-    pub fn has_expanded(&self) -> bool {
-        let mut children = self.shape.children.iter();
-        children.any(|child| !child.is_embedded)
     }
 
     /// Collects all records from a position to the end of its walk. Returns their number, and
@@ -173,10 +164,7 @@ impl KeyWalk<'_, '_> {
         let Some(listings) = self.listings.clone() else {
             return Ok(false);
         };
-        let sweep = Sweep {
-            selects_children: self.selects_children,
-            ..(self.context.feed).sweep(listings.clone(), None, true)
-        };
+        let sweep = (self.context.feed).sweep(listings.clone(), None, true);
         mirror.begin_comparison(self.shape.resource)?;
         for step in self.context.feed.walk(sweep, vec![(0, in_range(range))]) {
             let step = match step {
