@@ -5,15 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::announced_keys::{AnnouncedKeys, Confirming};
 use super::catalog::Catalog;
-use super::deleted_resource::save_unknown;
+use super::deleted_resource::{has_no_announcements, names_by_last, save_unknown, ways};
 use super::events::apply_events;
 use super::job_run::JobRun;
 use super::last_read::earlier;
 use super::reader::rejected_error;
 use super::run_set::{RunEnding, RunSet};
 use crate::feed::{
-    Announced, Circle, DELETED_NAMES, DeletedNames, DeletedPosition, Feed, FeedError,
-    KeylessAnnouncement,
+    Announced, Circle, DeletedNames, DeletedPosition, FeedError, KeylessAnnouncement,
 };
 use crate::mirror::{Job, Mirror, WriteTx};
 use crate::record::Reject;
@@ -102,61 +101,6 @@ fn apply_deleted(job: &mut JobRun<'_>, resources: &[Resource]) -> Result<()> {
         }
         Err(error) => job.end_failed(announcing.runs, &error.of_resource()?),
     }
-}
-
-/// Returns all names of a Deleted resource. The saved ones come first.
-fn names_by_last(feed: &Feed) -> Vec<&'static DeletedNames> {
-    let saved = feed.capabilities().deleted_names();
-    let mut names: Vec<&DeletedNames> = DELETED_NAMES.iter().collect();
-    names.sort_by_key(|names| saved.as_deref() != Some(names.name));
-    names
-}
-
-/// Returns whether an answer means that the feed has no Deleted resource.
-fn has_no_announcements(error: &FeedError) -> bool {
-    match error {
-        FeedError::Refused { status, .. } => matches!(status, 404 | 501),
-        FeedError::Unauthorized { status, .. } => *status == 403,
-        _ => false,
-    }
-}
-
-/// Returns each combination of a first page and names: with an order, and then without one.
-fn ways<N: Copy>(
-    names: impl IntoIterator<Item = N> + Clone,
-) -> impl Iterator<Item = (DeletedPosition, N)> {
-    [DeletedPosition::default(), DeletedPosition::unordered()]
-        .into_iter()
-        .flat_map(move |first| {
-            names
-                .clone()
-                .into_iter()
-                .map(move |one| (first.clone(), one))
-        })
-}
-
-/// Returns whether the feed announces deletions. Requests the announcements of the future
-/// under one of its names after the other.
-pub(in crate::sync) fn announces(feed: &Feed, resource: Resource) -> Result<bool, FeedError> {
-    let after = stored_instant(feed.now());
-    for (first, names) in ways(&DELETED_NAMES) {
-        for of in names.queries(&[resource.entity_set()]) {
-            match feed.announced(names, of, &after, &first) {
-                Ok(_) => {
-                    feed.capabilities().note_deleted_names(names.name);
-                    return Ok(true);
-                }
-                Err(FeedError::Refused { status: 400, .. }) => {}
-                Err(error) if has_no_announcements(&error) => {
-                    feed.capabilities().note_deleted_refused();
-                    return Ok(false);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-    feed.capabilities().note_deleted_refused();
-    Ok(false)
 }
 
 /// Reads and applies announcements.
