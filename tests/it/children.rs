@@ -57,6 +57,20 @@ fn changes_of_children(mirror: &Mirror) -> i64 {
 }
 
 #[test]
+fn the_first_open_house_is_whole_although_expand_sends_only_some_of_its_fields() {
+    let feed = feed_with(30, |options| options.open_houses = false);
+    feed.behave(&[Behaviour::ExpandPoorer]);
+    let mirror = Mirror::with(&feed, |settings| settings.set("profile", "\"reso\""));
+    mirror.sync();
+    for at in [3, 7] {
+        feed.advance(chrono::Duration::hours(1));
+        feed.add_open_house(feed.listing_keys()[at]).unwrap();
+        mirror.sync();
+        assert_mirror_equals_feed(&mirror.open(), &feed, &["Property", "OpenHouse"]);
+    }
+}
+
+#[test]
 fn fields_that_expand_leaves_out_come_from_the_own_resource() {
     let feed = feed(40);
     feed.behave(&[Behaviour::ExpandPoorer]);

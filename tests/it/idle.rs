@@ -47,6 +47,8 @@ fn an_idle_sync_asks_once_for_each_resource_and_once_for_deletions() {
 
     // Without announcements, the same answers count the records.
     feed.set_server(|server| server.deleted_names = DeletedNames::Absent);
+    mirror.sync_ends(3, &[]);
+    feed.advance(Duration::hours(25));
     paths_of_sync(&feed, &mirror);
     assert_eq!(paths_of_sync(&feed, &mirror), asked[..4]);
 }

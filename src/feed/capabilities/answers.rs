@@ -256,6 +256,18 @@ impl Capabilities {
         }
     }
 
+    /// Returns whether records of a child that came with listings were found to be as complete
+    /// as those of its own resource.
+    pub fn has_compared_expand(&self, child: Resource) -> bool {
+        self.get(Some(child), Capability::Expand).as_deref() == Some(ACCEPTED)
+    }
+
+    /// Notes that records of a child that came with listings are as complete as those of its
+    /// own resource.
+    pub fn note_expand_complete(&self, child: Resource) {
+        self.note(Some(child), Capability::Expand, ACCEPTED, None);
+    }
+
     /// Notes that $expand lacks records or fields of a child that its own resource has.
     pub fn note_expand_incomplete(&self, child: Resource) {
         self.note(Some(child), Capability::Expand, INCOMPLETE, None);

@@ -9,7 +9,7 @@ use super::job_run::JobRun;
 use super::reader::{CameAlong, Reader, rejected_error};
 use super::run_set::{RunEnding, RunSet};
 use super::scope::needs_full;
-use super::whole::{WholeRead, has_listings, read_all, read_whole};
+use super::whole::{WholeRead, has_listings, is_expand_poorer, read_all, read_whole};
 use crate::feed::{FeedError, PageSize, Position, Sweep, Tries};
 use crate::mirror::{Job, Mirror, RunId, RunStatus};
 use crate::resource::Resource;
@@ -328,6 +328,11 @@ impl ChildChanges {
             return read_whole(job, child, &[]).map(|_| ());
         }
 
+        let has_come = self.came_along.as_ref().is_some_and(|came| came.len() > 0);
+        if has_come && is_expand_poorer(job, child)? {
+            end_child(job, child, runs)?;
+            return read_whole(job, child, &[]).map(|_| ());
+        }
         let begun = Reader::begin(job, child, &[], runs.clone());
         let mut reader = match begun {
             Ok(reader) => reader,

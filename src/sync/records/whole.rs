@@ -93,14 +93,16 @@ fn lacks_children(job: &mut JobRun<'_>, child: Resource) -> Result<bool> {
     if is_only_along || job.catalog.live_filter(Resource::PROPERTY).is_some() {
         return Ok(false);
     }
-    let shape = job.catalog.shape(child, &[])?;
-    let selects = job.catalog.selects(child);
-    let answered = newest_records(job.context.feed, &shape, selects, Tries::Once);
-    let Some(page) = answer_if_any(answered)? else {
+    let Some(page) = compare_newest(job, child)? else {
         return Ok(false);
     };
-    if has_richer(job, &shape, &page)? {
-        note_expand_lacks(job, child);
+    if job
+        .context
+        .feed
+        .capabilities()
+        .why_not_expanded(child)
+        .is_some()
+    {
         return Ok(true);
     }
     if !job.context.feed.capabilities().counts_all_matching() {
@@ -108,6 +110,32 @@ fn lacks_children(job: &mut JobRun<'_>, child: Resource) -> Result<bool> {
     }
     let live = live_rows(job, child)?;
     Ok(page.count.is_some_and(|counted| counted > live))
+}
+
+/// Compares the newest records of a child's own resource with those that came with listings,
+/// and notes whether `$expand` lacks fields of them. Returns the records.
+fn compare_newest(job: &mut JobRun<'_>, child: Resource) -> Result<Option<Page>> {
+    let shape = job.catalog.shape(child, &[])?;
+    let selects = job.catalog.selects(child);
+    let answered = newest_records(job.context.feed, &shape, selects, Tries::Once);
+    let Some(page) = answer_if_any(answered)? else {
+        return Ok(None);
+    };
+    if has_richer(job, &shape, &page)? {
+        note_expand_lacks(job, child);
+    } else if page.entries > 0 {
+        job.context.feed.capabilities().note_expand_complete(child);
+    }
+    Ok(Some(page))
+}
+
+/// Returns whether the first records of a child that came with listings lack fields. Asks only
+/// if that is not known yet.
+pub(super) fn is_expand_poorer(job: &mut JobRun<'_>, child: Resource) -> Result<bool> {
+    let capabilities = job.context.feed.capabilities();
+    Ok(!capabilities.has_compared_expand(child)
+        && compare_newest(job, child)?.is_some()
+        && capabilities.why_not_expanded(child).is_some())
 }
 
 /// Returns whether records of a page have values that their rows lack.
