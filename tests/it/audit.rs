@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::Connection;
 use serde_json::{Value as Json, json};
-use simulator::{Fault, FaultRule, Simulator};
+use simulator::{Behaviour, Fault, FaultRule, Simulator};
 
 use crate::support::*;
 
@@ -407,6 +407,26 @@ fn a_reconcile_by_counts_repairs_what_a_dry_run_lists() {
     assert_mirror_equals_feed(&mirror.open(), &feed, &["Property"]);
     let sql = "SELECT deleted FROM sync_runs WHERE job = 'reconcile'";
     assert_eq!(number(&mirror.open(), sql), 3);
+}
+
+#[test]
+fn a_sync_whose_counts_differ_finds_the_differences_by_counts() {
+    let feed = large_feed();
+    feed.behave(&[Behaviour::NoDeletionsAnnounced]);
+    let mirror = Mirror::with(&feed, |settings| settings.set("profile", "\"reso\""));
+    mirror.sync();
+    let gone = feed.listing_keys()[300].to_string();
+    feed.delete("Property", &gone, false).unwrap();
+    let (_, requests) = requests_of(&feed, || mirror.sync_ends(0, &[]));
+    let deleted = "SELECT deleted_reason FROM listings WHERE ListingKey = ?1";
+    let reason: String = (mirror.open())
+        .query_row(deleted, [&gone], |row| row.get(0))
+        .unwrap();
+    assert_eq!(reason, "missing");
+    assert!(
+        requests < 36,
+        "{requests} requests, and 40 pages of listings"
+    );
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::sync::outcome::Report;
 use crate::sync::photos::cleanup::EmptyFolder;
 use crate::sync::progress::Note;
 use crate::sync::records::all_keys::compare_all_keys;
+use crate::sync::records::audit::Depth;
 use crate::sync::records::changes::catch_up_and_announce;
 use crate::sync::records::job_run::run_job;
 
@@ -34,7 +35,7 @@ pub fn reconcile(
                         context.progress.note(&Note::NotReconciled(resource));
                         continue;
                     }
-                    compare_all_keys(job, resource)?;
+                    compare_all_keys(job, resource, Depth::KeysIfFew)?;
                 }
                 catch_up_and_announce(job, resources)
             },

@@ -1,5 +1,6 @@
 //! Reconciles one resource with the feed.
 
+use super::audit::Depth;
 use super::job_run::JobRun;
 use super::reader::Reader;
 use crate::mirror::{Job, Mirror};
@@ -8,7 +9,11 @@ use crate::sync::sync_error::{Result, SyncError};
 
 /// Compares a resource with the feed by counts or keys, refetches the records that
 /// differ, and deletes the rows that the feed lacks.
-pub(in crate::sync) fn compare_all_keys(job: &mut JobRun<'_>, resource: Resource) -> Result<()> {
+pub(in crate::sync) fn compare_all_keys(
+    job: &mut JobRun<'_>,
+    resource: Resource,
+    depth: Depth,
+) -> Result<()> {
     if !job.mirror.has_finished_full(resource)? {
         let error = SyncError::NeverComplete(resource);
         return job.fail(Job::Reconcile, &[resource], &error);
@@ -19,7 +24,7 @@ pub(in crate::sync) fn compare_all_keys(job: &mut JobRun<'_>, resource: Resource
         Err(error) => return job.fail(Job::Reconcile, &[resource], &error.of_resource()?),
     };
     let is_resumed = reader.is_resumed;
-    let result = compare(&mut reader, job.mirror);
+    let result = compare(&mut reader, job.mirror, depth);
     reader.finish(job, &result)?;
     match result {
         Err(error) => error.of_resource().map(|_| ()),
@@ -32,10 +37,10 @@ pub(in crate::sync) fn compare_all_keys(job: &mut JobRun<'_>, resource: Resource
     }
 }
 
-fn compare(reader: &mut Reader<'_>, mirror: &mut Mirror) -> Result<()> {
+fn compare(reader: &mut Reader<'_>, mirror: &mut Mirror, depth: Depth) -> Result<()> {
     let keys = reader.catalog.key_shape(reader.resource)?;
     if keys.has_timestamp() {
-        reader.compare_and_delete_missing(mirror)?;
+        reader.compare_and_delete_missing(mirror, depth)?;
     } else {
         // Without timestamps, only the whole records show what changed.
         reader.read_and_delete_missing(mirror)?;

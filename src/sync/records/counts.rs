@@ -2,6 +2,7 @@
 //! resource whose counts differ. This finds deletions that the feed does not announce.
 
 use super::all_keys::compare_all_keys;
+use super::audit::Depth;
 use super::checkpoint::Checkpoint;
 use super::job_run::JobRun;
 use super::survey::{count, survey};
@@ -15,8 +16,9 @@ use crate::sync::sync_error::{Result, answer_if_any};
 /// the feed sends, so that it says nothing.
 const TOO_SMALL: &str = "too small";
 
-/// The number of reconciles after which a count that is too small is no longer used.
-const RECONCILES: u32 = 2;
+/// The reconciles after which a count that is too small is no longer used. The first is by
+/// counts, which show where the differences are.
+const RECONCILES: [Depth; 2] = [Depth::Counts, Depth::KeysIfFew];
 
 /// Returns the key in `_state` of the difference of the counts that a reconcile did not
 /// resolve.
@@ -79,9 +81,9 @@ fn compare(job: &mut JobRun<'_>, resource: Resource) -> Result<()> {
         return report(job, resource, counts);
     }
 
-    tracing::info!(%resource, counted = counts.feed, live = counts.mirror, "the counts differ; comparing all keys");
-    for _ in 0..RECONCILES {
-        compare_all_keys(job, resource)?;
+    tracing::info!(%resource, counted = counts.feed, live = counts.mirror, "the counts differ; comparing keys");
+    for depth in RECONCILES {
+        compare_all_keys(job, resource, depth)?;
         let ended = job.status_of_last(resource)?;
         let Some(counts) = self::counts(job, resource)? else {
             return Ok(());

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::all_keys::compare_all_keys;
 use super::announced_keys::{AnnouncedKeys, Confirming};
+use super::audit::Depth;
 use super::catalog::Catalog;
 use super::job_run::JobRun;
 use super::run_set::{RunEnding, RunSet};
@@ -111,7 +112,7 @@ fn reconcile(job: &mut JobRun<'_>, purged: Numbers, newest: i64) -> Result<()> {
             return Ok(());
         }
         tracing::warn!(%resource, last, newest, "the feed no longer has the events since the last sync; comparing all keys");
-        compare_all_keys(job, resource)?;
+        compare_all_keys(job, resource, Depth::KeysIfFew)?;
         let ended = job.status_of_last(resource)?;
         if ended.as_deref() == Some(RunStatus::Succeeded.as_str()) {
             save_last_event(job.mirror, &[resource], newest)?;

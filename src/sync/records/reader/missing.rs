@@ -28,12 +28,12 @@ impl Reader<'_> {
 
     /// Compares keys and timestamps by counts or one by one, and deletes the rows that the feed
     /// lacks.
-    pub fn compare_and_delete_missing(&mut self, mirror: &mut Mirror) -> Result<()> {
+    pub fn compare_and_delete_missing(&mut self, mirror: &mut Mirror, depth: Depth) -> Result<()> {
         if !self.is_resumed && self.is_behind(mirror)? {
             return Ok(());
         }
         let whole = self.catalog.shape(self.resource, &[])?;
-        self.audit(mirror, &whole, Depth::KeysIfFew)?;
+        self.audit(mirror, &whole, depth)?;
         self.delete_missing(mirror, &whole)
     }
 
