@@ -66,7 +66,7 @@ pub fn advice(error: &anyhow::Error) -> Option<Cow<'static, str>> {
 fn for_variable(variable: &str, content: &str) -> String {
     let other = match content {
         LOCAL_TOKEN => {
-            ", or set feed.token_command or [feed.oauth]; the feed is on this machine: a demo's feed has ended, and the first lines of its mlsmirror.toml show how to start another"
+            ", or set feed.token_command or [feed.oauth]; the feed is on this machine: a demo's feed answers only while `mlsmirror demo --serve` runs"
         }
         _ if content.ends_with("token") => ", or set feed.token_command or [feed.oauth]",
         _ => "",

@@ -76,7 +76,10 @@ Start with `mlsmirror demo`: it needs no configuration and no token.";
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Try mlsmirror with a simulated feed; needs no configuration and no token
-    #[command(after_help = "Example:\n  mlsmirror demo --listings 500")]
+    ///
+    /// The feed begins 31 days ago. The first sync reads everything; each later day has changes
+    /// and a sync. With --serve, the feed stays up and keeps moving.
+    #[command(after_help = "Examples:\n  mlsmirror demo --listings 500\n  mlsmirror demo --serve")]
     Demo(DemoOptions),
     /// Write a commented mlsmirror.toml; never overwrites a file
     #[command(
@@ -180,7 +183,9 @@ pub enum Verb {
     #[command(after_help = "Example:\n  mlsmirror backup /backups/mirror.db")]
     Backup(BackupOptions),
     /// Serve a simulated feed on 127.0.0.1 until it is stopped
-    #[command(after_help = "Example:\n  mlsmirror simulate --port 8080 --listings 100000")]
+    #[command(
+        after_help = "Examples:\n  mlsmirror simulate --port 8080 --listings 100000\n  mlsmirror simulate --move-every 10s"
+    )]
     Simulate(SimulateOptions),
     /// Print shell completions
     #[command(

@@ -1,6 +1,7 @@
 //! The arguments and options of each verb.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
@@ -22,6 +23,10 @@ pub struct DemoOptions {
     /// Number of listings in the simulated feed
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..=LISTINGS_MAX))]
     pub listings: u64,
+    /// Keep the feed up after the demo, and make changes every ten seconds, until Ctrl-C. The
+    /// folder's mlsmirror.toml then works for sync, watch and verify
+    #[arg(long)]
+    pub serve: bool,
 }
 
 /// The keys of simulated listings have seven digits.
@@ -256,6 +261,9 @@ pub struct SimulateOptions {
     /// Serve listings without photos, open houses and other children
     #[arg(long)]
     pub bare: bool,
+    /// Make ten changes to the market each time that this time has passed, such as 10s
+    #[arg(long, value_name = "T", value_parser = interval)]
+    pub move_every: Option<Duration>,
     /// Answer 429 after this number of requests in a minute; 0 for no limit
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub requests_per_minute: u64,
@@ -265,6 +273,12 @@ pub struct SimulateOptions {
     /// Answer like the servers of a vendor, as far as the simulator can
     #[arg(long, value_name = "VENDOR", value_parser = dialect())]
     pub dialect: Option<&'static Dialect>,
+}
+
+/// Parses a time that is longer than zero.
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = config::duration(text).filter(|interval| !interval.is_zero());
+    interval.ok_or_else(|| "give a time above zero, such as 500ms, 10s or 5m".to_owned())
 }
 
 /// Returns the parser of a dialect's name.

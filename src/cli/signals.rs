@@ -53,14 +53,6 @@ pub fn listen_for_signals(stopper: Stopper, daemon: Option<DaemonSignals>) -> an
     Ok(())
 }
 
-/// Waits for SIGINT or SIGTERM.
-pub fn wait_for_signal() -> anyhow::Result<Signal> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async { Ok(Signals::new()?.next().await) })
-}
-
 #[cfg(unix)]
 struct Signals {
     interrupt: tokio::signal::unix::Signal,

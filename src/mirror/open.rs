@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use chrono::TimeDelta;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::mirror::Mirror;
@@ -197,6 +198,7 @@ impl Mirror {
             opened: std::fs::metadata(path).ok(),
             logged: Default::default(),
             truncated_at: None,
+            clock_offset: TimeDelta::zero(),
             lease: None,
         }
     }

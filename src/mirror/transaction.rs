@@ -5,14 +5,12 @@ use std::fs::Metadata;
 use std::ops::Deref;
 use std::path::Path;
 
-use chrono::{DateTime, Utc};
 use rusqlite::{Transaction, TransactionBehavior};
 
 use crate::mirror::Mirror;
 use crate::mirror::log::LoggedRecords;
 use crate::mirror::process::{check_in_place, name_lock_holder};
 use crate::mirror::stored_key::StoredKeys;
-use crate::value::stored_instant;
 
 /// A read transaction: one consistent snapshot of the mirror.
 pub struct ReadTx<'m> {
@@ -51,6 +49,7 @@ impl Mirror {
     /// than the timeout, the error names that program where it can be found.
     pub fn write(&mut self) -> rusqlite::Result<WriteTx<'_>> {
         self.limit_wal()?;
+        let now = self.now();
         let path = &self.path;
         let transaction = self
             .connection
@@ -64,7 +63,7 @@ impl Mirror {
             },
             logged: &self.logged,
             file: (path, self.opened.as_ref()),
-            now: now(),
+            now,
         })
     }
 }
@@ -82,11 +81,4 @@ impl WriteTx<'_> {
     pub fn now(&self) -> &str {
         &self.now
     }
-}
-
-/// Returns the local time in storage form. It dates what the mirror did; requests to
-/// the feed never depend on it.
-pub(super) fn now() -> String {
-    let seconds = Utc::now().timestamp();
-    stored_instant(DateTime::from_timestamp(seconds, 0).unwrap_or_default())
 }

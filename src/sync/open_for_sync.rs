@@ -64,8 +64,17 @@ fn try_to_share_budget(
 ) -> rusqlite::Result<()> {
     let database = config.mirror.database.as_path();
     // Nothing is created next to a file that is not a mirror.
-    let is_mirror = mirror.is_some() || Mirror::open_to_read(database).is_ok();
-    let ledger = RequestLedger::of(feed.account(), is_mirror.then_some(database))?;
+    let keeps_ledger = match &mirror {
+        Some(mirror) => Some(mirror.keeps_request_ledger()?),
+        None => match Mirror::open_to_read(database) {
+            Ok(mirror) => Some(mirror.keeps_request_ledger()?),
+            Err(_) => None,
+        },
+    };
+    let ledger = match keeps_ledger {
+        Some(true) => Some(RequestLedger::of_database(database)?),
+        _ => RequestLedger::of(feed.account(), keeps_ledger.map(|_| database))?,
+    };
     let Some(ledger) = ledger else { return Ok(()) };
     if let Some(mirror) = mirror {
         mirror.save_request_ledger(ledger.path())?;

@@ -403,7 +403,7 @@ fn only_files_writes_to_the_photo_folder() {
     let others = [
         "files/",
         "export/",
-        "cli/verbs/demo.rs",
+        "cli/demo_folder.rs",
         "cli/verbs/man.rs",
         "cli/whole_file.rs",
         "config/tests.rs",

@@ -17,6 +17,7 @@ mod corpora;
 mod counts;
 mod declarations;
 mod deletions;
+mod demo;
 mod documents;
 mod events;
 #[cfg(feature = "export")]

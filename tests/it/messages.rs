@@ -132,10 +132,19 @@ fn the_demo_quotes_its_paths_and_asks_for_no_real_token() {
             .contains("--config 'with space/mlsmirror.toml' "),
         "{ended}"
     );
+    // The configuration has the token of the simulated feed.
+    mirror.token = Some("a-real-token".to_owned());
+    let ended = mirror.run(&["--config", "with space/mlsmirror.toml", "sync"]);
+    ended.says(1, &["cannot connect"]);
+    let config = mirror.folder.path().join("with space/mlsmirror.toml");
+    let config = std::fs::read_to_string(config).unwrap();
+    assert!(
+        config.starts_with("# The demo's feed answers only while `mlsmirror demo --serve` runs")
+    );
     mirror.token = None;
     mirror
-        .run(&["--config", "with space/mlsmirror.toml", "sync"])
-        .says(2, &["a demo's feed has ended", "how to start another"]);
+        .run(&["check"])
+        .says(2, &["a demo's feed answers only while", "demo --serve"]);
 }
 
 #[test]

@@ -1,102 +1,189 @@
-//! `demo`: runs the main jobs against a simulated feed.
+//! `demo`: runs the main jobs against a simulated feed over some days.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use chrono::{TimeDelta, Utc};
 use serde::Serialize;
 
 use super::sync::describe_runs;
 use crate::cli::change_table::change;
-use crate::cli::display_text::{counted, listed, quoted, time};
-use crate::cli::exit::{Exit, UsageError};
+use crate::cli::demo_folder::{create_folder, write_config};
+use crate::cli::display_text::{counted, dollars, listed, quoted, time};
+use crate::cli::exit::Exit;
+use crate::cli::local_times::LocalTimes;
+use crate::cli::moving_feed::serve;
 use crate::cli::options::DemoOptions;
 use crate::cli::output::{Output, print};
 use crate::cli::progress_display::ProgressDisplay;
+use crate::cli::report_filter::report_filter;
 use crate::cli::session::Session;
-use crate::config::Config;
 use crate::feed::{Credentials, Token};
 use crate::mirror::{ChangeCount, Mirror, RunSummary};
+use crate::report::{self, Figures, Report};
 use crate::resource::Resource;
 use crate::sync::{self, Ending};
-use simulator::{Moved, Options, Simulator};
+use simulator::{Clock, Options, Simulator};
 
-/// The number of events between the two syncs.
-const MOVES: u32 = 200;
+/// The number of days since the first sync. A report covers today and the 30 days before, so
+/// that the first sync precedes all of them.
+const DAYS: i32 = 31;
+
+/// The number of listings for one change a day, and the limits of the changes of a day.
+const LISTINGS_PER_CHANGE: u64 = 50;
+const CHANGES_A_DAY: (u64, u64) = (10, 200);
+
+/// The greatest number of photos of a listing.
+const PHOTOS: u32 = 4;
 
 /// The number of changes that are printed.
 const CHANGES_SHOWN: u32 = 8;
+
+/// The time between two moves of the market with `--serve`.
+const MOVE_EVERY: Duration = Duration::from_secs(10);
 
 #[derive(Serialize)]
 struct Document {
     database: PathBuf,
     first_sync: Vec<RunSummary>,
-    second_sync: Vec<RunSummary>,
+    /// The number of later syncs, one a day.
+    later_syncs: i32,
+    last_sync: Vec<RunSummary>,
     changes: Vec<ChangeCount>,
+    /// The figures of the report.
+    figures: Option<Figures>,
 }
 
 pub fn run(wanted: &DemoOptions, output: &Output) -> anyhow::Result<Exit> {
-    let dir = folder(wanted.dir.as_deref())?;
+    let dir = create_folder(wanted.dir.as_deref())?;
     let started = Instant::now();
     let simulator = Simulator::start(Options {
         listings: wanted.listings,
+        photos: PHOTOS,
+        clock: Clock::Ahead(-TimeDelta::days(DAYS.into())),
         ..Options::default()
     })?;
-    let config = write_config(&dir, &simulator, wanted.listings)?;
-    let database = config.mirror.database.clone();
-    let token = Token::checked(simulator.token(), "the simulated feed")?;
-    let credentials = Credentials::of_token(&config.feed, token)?;
-    let session = Session::with(config, credentials)?;
+    let session = session(&dir, &simulator)?;
+    let database = session.config.mirror.database.clone();
     let mut mirror = session.open_for_sync(false)?;
     let say = |text: &str| if output.json { Ok(()) } else { print(text) };
 
     say(&format!(
-        "A simulated feed of {} is at {}\n\n1. The first sync reads everything:\n",
+        "A simulated feed of {} is at {}\n\n1. {DAYS} days ago, the first sync reads everything:\n",
         counted(wanted.listings, Resource::PROPERTY.nouns()),
         simulator.base_url()
     ))?;
-    let first = sync_and_describe(&session, &mut mirror, output)?;
+    let first = live_a_day(&session, &mut mirror, DAYS, output)?;
+    describe(&first, output)?;
 
-    let moved = simulator.move_market(MOVES);
-    say(&format!(
-        "\n2. The market moves: {}\n\n3. The next sync reads the changes:\n",
-        describe(&moved)
-    ))?;
-    let second = sync_and_describe(&session, &mut mirror, output)?;
-    let since = second.first().map_or(0, |run| run.id);
-    let changes = mirror.count_changes(since)?;
+    say("\n2. The market moves, and a sync each day reads the changes. Today it reads:\n")?;
+    let (least, most) = CHANGES_A_DAY;
+    let steps = (wanted.listings / LISTINGS_PER_CHANGE).clamp(least, most) as u32;
+    let mut last = Vec::new();
+    for days_ago in (0..DAYS).rev() {
+        simulator.advance(TimeDelta::days(1));
+        simulator.move_market(steps);
+        last = live_a_day(&session, &mut mirror, days_ago, output)?;
+    }
+    describe(&last, output)?;
+    let since = last.first().map_or(0, |run| run.id);
     for row in mirror.notable_changes(since, CHANGES_SHOWN)? {
         let what = change(&row, CHANGE_WIDTH);
         say(&format!("   listing {}: {what}\n", row.record_key))?;
     }
+    let after_first = first.last().map_or(0, |run| run.id);
+    let changes = mirror.count_changes(after_first)?;
+    let report = report(&session, &mut mirror)?;
+    say(&describe_report(&report))?;
     drop(mirror);
 
+    let state = if wanted.serve {
+        "is still up, and moves"
+    } else {
+        "has stopped"
+    };
     say(&format!(
-        "\nDone in {}. The simulated feed has stopped. The mirror is {}. Try:\n\n",
+        "\nDone in {}. The simulated feed {state}. The mirror is {}. Try:\n\n",
         time(started.elapsed()),
         database.display()
     ))?;
-    for query in QUERIES {
-        say(&format!(
-            "  sqlite3 -box {} \"{query}\"\n\n",
-            quoted(&database)
-        ))?;
-    }
-    say("or:\n\n")?;
-    let program = std::env::args_os().next().unwrap_or("mlsmirror".into());
-    let (program, config) = (quoted(program.as_ref()), dir.join("mlsmirror.toml"));
-    for command in COMMANDS {
-        let config = quoted(&config);
-        say(&format!("  {program} --config {config} {command}\n"))?;
-    }
+    say(&things_to_try(&dir, &database, wanted.serve))?;
     let document = Document {
         database,
         first_sync: first,
-        second_sync: second,
+        later_syncs: DAYS,
+        last_sync: last,
         changes,
+        figures: report.market.map(|market| market.headline.current),
     };
     output.result(&document, "")?;
+    if wanted.serve {
+        serve(&simulator, Some(MOVE_EVERY), &session.stop)?;
+    }
     Ok(Exit::Done)
+}
+
+/// Opens a session with the demo's configuration. The ledger of its requests stays in the folder.
+fn session(dir: &Path, simulator: &Simulator) -> anyhow::Result<Session> {
+    let config = write_config(dir, simulator)?;
+    Mirror::open(&config.mirror.database)?.keep_request_ledger()?;
+    let token = Token::checked(simulator.token(), "the simulated feed")?;
+    let credentials = Credentials::of_token(&config.feed, token)?;
+    Session::with(config, credentials)
+}
+
+/// Returns the report that `report` shows without options.
+fn report(session: &Session, mirror: &mut Mirror) -> anyhow::Result<Report> {
+    let config = &session.config;
+    let filter = report_filter(mirror, &[], None)?;
+    let now = Utc::now();
+    let first_day = LocalTimes::of(config).day(now - TimeDelta::days((DAYS - 1).into()));
+    report::report(config, mirror, first_day, &filter, now)
+}
+
+fn describe_report(report: &Report) -> String {
+    let Some(market) = &report.market else {
+        return String::new();
+    };
+    let figures = &market.headline.current;
+    let count = |number: Option<u64>, nouns| number.map(|number| counted(number, nouns));
+    let parts = [
+        count(figures.new, ("new listing", "new listings")),
+        count(figures.price_cuts, ("price cut", "price cuts")),
+        count(figures.sold, ("sale", "sales")),
+        figures
+            .median_sold_price
+            .map(|price| format!("a median sale price of {}", dollars(price))),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    format!(
+        "\n3. {}, {}: {}\n",
+        report.scope.listings(),
+        report.scope.period(),
+        listed(&parts)
+    )
+}
+
+fn things_to_try(dir: &Path, database: &Path, is_served: bool) -> String {
+    let mut text = String::new();
+    for query in QUERIES {
+        text += &format!("  sqlite3 -box {} \"{query}\"\n\n", quoted(database));
+    }
+    text += "or:\n\n";
+    let program = std::env::args_os().next().unwrap_or("mlsmirror".into());
+    let (program, config) = (quoted(program.as_ref()), dir.join("mlsmirror.toml"));
+    let config = quoted(&config);
+    for command in COMMANDS {
+        text += &format!("  {program} --config {config} {command}\n");
+    }
+    if is_served {
+        text += "\nor, in another terminal, with the feed:\n\n";
+        for command in FEED_COMMANDS {
+            text += &format!("  {program} --config {config} {command}\n");
+        }
+        text += "\nCtrl-C stops the feed\n";
+    }
+    text
 }
 
 /// The width of a printed change, in columns.
@@ -117,11 +204,17 @@ const COMMANDS: [&str; 3] = [
     "status",
 ];
 
-fn sync_and_describe(
+/// Verbs that the user can try while the feed is up.
+const FEED_COMMANDS: [&str; 3] = ["sync", "watch", "verify"];
+
+/// Runs the sync of a day that was this many days ago, by the clock of the mirror.
+fn live_a_day(
     session: &Session,
     mirror: &mut Mirror,
+    days_ago: i32,
     output: &Output,
 ) -> anyhow::Result<Vec<RunSummary>> {
+    mirror.set_clock_offset(-TimeDelta::days(days_ago.into()));
     let quiet = Output {
         quiet: true,
         ..*output
@@ -129,11 +222,6 @@ fn sync_and_describe(
     let progress = ProgressDisplay::new(&quiet, &session.feed);
     let context = session.context(&progress, 0);
     let report = sync::up_to_date(&context, mirror, &session.config.sync.resources)?;
-    if !output.json {
-        for line in describe_runs(&report.runs) {
-            print(&format!("   {line}\n"))?;
-        }
-    }
     match report.ending {
         Ending::Done => Ok(report.runs),
         Ending::Interrupted(signal) => Err(crate::feed::FeedError::Interrupted(signal).into()),
@@ -151,78 +239,12 @@ fn sync_and_describe(
     }
 }
 
-/// Creates the demo's folder, or checks that an existing one is empty.
-fn folder(named: Option<&Path>) -> anyhow::Result<PathBuf> {
-    let dir = match named {
-        Some(dir) => dir.to_owned(),
-        None => {
-            let numbered = (2..).map(|number| PathBuf::from(format!("mlsmirror-demo-{number}")));
-            let mut names = [PathBuf::from("mlsmirror-demo")]
-                .into_iter()
-                .chain(numbered);
-            names
-                .find(|dir| !dir.exists())
-                .context("too many mlsmirror-demo folders here; use --dir")?
-        }
-    };
-    std::fs::create_dir_all(&dir).map_err(|error| {
-        let shown = dir.display();
-        UsageError(format!(
-            "the folder {shown} cannot be created ({error}); name a new folder with --dir"
-        ))
-    })?;
-    let mut entries =
-        std::fs::read_dir(&dir).with_context(|| format!("reading the folder {}", dir.display()))?;
-    if entries.next().is_some() {
-        let full = format!(
-            "{} is not empty; name a new folder with --dir",
-            dir.display()
-        );
-        return Err(UsageError(full).into());
+fn describe(runs: &[RunSummary], output: &Output) -> anyhow::Result<()> {
+    if output.json {
+        return Ok(());
     }
-    Ok(dir)
-}
-
-/// Writes a configuration next to the mirror, and reads it as any verb does.
-fn write_config(dir: &Path, simulator: &Simulator, listings: u64) -> anyhow::Result<Config> {
-    let path = dir.join("mlsmirror.toml");
-    let url = url::Url::parse(&simulator.base_url())?;
-    let port = url
-        .port()
-        .context("the simulated feed's address has no port")?;
-    let text = format!(
-        "# The demo's feed has stopped with the demo, so this mirror can be read but not synced.\n\
-         # To try sync, watch and verify on a similar feed: move mirror.db and media away, run `mlsmirror simulate --port {port} --listings {listings} --photos {photos}` in\n\
-         # another terminal, and `export WFRMLS_BEARER_TOKEN={token}` here.\n\
-         [feed]\nprofile = \"wfrmls\"\nbase_url = \"{url}\"\n\
-         # The demo does not wait for the real feed's limits.\n\
-         requests_per_minute = 0\nrequests_per_hour = 0\nrequests_per_day = 0\n\n\
-         [sync]\nresources = [\"Property\", \"Media\", \"OpenHouse\", \"PropertyUnitTypes\", \"Adu\", \
-         \"Member\", \"Office\", \"Lookup\"]\n",
-        photos = Options::default().photos,
-        token = simulator.token(),
-    );
-    std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
-    Ok(Config::load(&path)?)
-}
-
-fn describe(moved: &Moved) -> String {
-    let parts = [
-        (moved.price_changes, ("price change", "price changes")),
-        (moved.pendings, ("sale pending", "sales pending")),
-        (moved.closings, ("closing", "closings")),
-        (moved.withdrawals, ("withdrawal", "withdrawals")),
-        (moved.new_listings, ("new listing", "new listings")),
-        (
-            moved.photos_added + moved.photos_replaced,
-            ("new photo", "new photos"),
-        ),
-        (moved.deletions, ("deletion", "deletions")),
-    ];
-    let parts: Vec<String> = parts
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, nouns)| counted(count.into(), nouns))
-        .collect();
-    listed(&parts)
+    for line in describe_runs(runs) {
+        print(&format!("   {line}\n"))?;
+    }
+    Ok(())
 }

@@ -9,16 +9,16 @@ use serde::Serialize;
 
 use crate::cli::advice::omission;
 use crate::cli::arguments::Arguments;
-use crate::cli::exit::{Exit, UsageError};
+use crate::cli::exit::Exit;
 use crate::cli::local_times::LocalTimes;
 use crate::cli::options::ReportOptions;
 use crate::cli::output::Output;
 use crate::cli::output_path::{place, refuse_to_replace};
+use crate::cli::report_filter::report_filter;
 use crate::cli::session::{config_path, configuration};
 use crate::cli::whole_file::{Existing, write_whole};
-use crate::mirror::{MarketFilter, Mirror};
+use crate::mirror::Mirror;
 use crate::report::{self, Report};
-use crate::resource::folded_status;
 
 /// The JSON document of `report`.
 #[derive(Serialize)]
@@ -38,7 +38,7 @@ pub fn run(arguments: &Arguments, wanted: &ReportOptions, output: &Output) -> an
         refuse_to_replace(file, place, "report", report::is_page)?;
     }
     let mut mirror = Mirror::open_to_read(&config.mirror.database)?;
-    let filter = filter(&mut mirror, wanted)?;
+    let filter = report_filter(&mut mirror, &wanted.types, wanted.condition.as_deref())?;
     let first_day = wanted.since.day(LocalTimes::of(&config));
     let report = report::report(&config, &mut mirror, first_day, &filter, Utc::now())?;
     let left_out: Vec<String> = report.omissions.iter().map(omission).collect();
@@ -59,41 +59,4 @@ pub fn run(arguments: &Arguments, wanted: &ReportOptions, output: &Output) -> an
     };
     output.result(&document, &text)?;
     Ok(Exit::Done)
-}
-
-/// The property type of a report without `--type`.
-const USUAL_TYPE: &str = "Residential";
-
-/// The value of `--type` for every property type.
-const ALL_TYPES: &str = "all";
-
-/// Returns the listings that the report covers. If the mirror has no residential listings, that
-/// is every type by default.
-fn filter(mirror: &mut Mirror, wanted: &ReportOptions) -> anyhow::Result<MarketFilter> {
-    if let Some(condition) = &wanted.condition {
-        let checked = mirror.check_condition(condition)?;
-        checked.map_err(|problem| UsageError(format!("--where: {problem}")))?;
-    }
-    let known = mirror.read()?.property_types()?;
-    let find = |wanted: &str| {
-        let is_same = |known: &&String| folded_status(known).eq(folded_status(wanted));
-        known.iter().find(is_same).cloned()
-    };
-    let property_types = match &*wanted.types {
-        [] => find(USUAL_TYPE).into_iter().collect(),
-        [all] if all == ALL_TYPES => Vec::new(),
-        types => types
-            .iter()
-            .map(|name| {
-                find(name).ok_or_else(|| {
-                    let known = known.join(", ");
-                    UsageError(format!("--type {name}: known are only {known}"))
-                })
-            })
-            .collect::<Result<_, _>>()?,
-    };
-    Ok(MarketFilter {
-        property_types,
-        condition: wanted.condition.clone(),
-    })
 }

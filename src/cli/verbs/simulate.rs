@@ -2,10 +2,13 @@
 
 use std::io::ErrorKind;
 
+use crate::cli::display_text::{counted, time};
 use crate::cli::exit::{Exit, UsageError};
+use crate::cli::moving_feed::{STEPS, serve};
 use crate::cli::options::SimulateOptions;
 use crate::cli::output::Output;
-use crate::cli::signals::wait_for_signal;
+use crate::cli::signals::listen_for_signals;
+use crate::stop;
 use simulator::{Limits, Options, ServerBehaviour, Simulator};
 
 pub fn run(wanted: &SimulateOptions, output: &Output) -> anyhow::Result<Exit> {
@@ -52,18 +55,26 @@ pub fn run(wanted: &SimulateOptions, output: &Output) -> anyhow::Result<Exit> {
         "asset_url": simulator.asset_url(),
         "token": token,
     });
+    let moves = match wanted.move_every {
+        Some(every) => format!("it makes {STEPS} changes every {}", time(every)),
+        None => format!(
+            "to change its records: curl -X POST '{}/simulator/move?steps=100'",
+            base_url.trim_end_matches("/reso/odata")
+        ),
+    };
     let text = format!(
         "a simulated feed of {} is at {base_url}\n\
          its token is {token}; to sync it:\n  \
          [feed]\n  base_url = \"{base_url}\"      # in mlsmirror.toml\n  \
          WFRMLS_BEARER_TOKEN={token} mlsmirror sync\n\
-         to change its records: curl -X POST '{}/simulator/move?steps=100'\n\
+         {moves}\n\
          Ctrl-C stops it\n",
-        crate::cli::display_text::counted(wanted.listings, ("listing", "listings")),
-        base_url.trim_end_matches("/reso/odata"),
+        counted(wanted.listings, ("listing", "listings")),
     );
     output.result(&document, &text)?;
     // A signal is the normal end.
-    wait_for_signal()?;
+    let (stopper, stop) = stop::channel();
+    listen_for_signals(stopper, None)?;
+    serve(&simulator, wanted.move_every, &stop)?;
     Ok(Exit::Done)
 }

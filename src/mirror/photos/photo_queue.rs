@@ -8,7 +8,6 @@ use super::file_columns::PhotoSql;
 use crate::mirror::Mirror;
 use crate::mirror::objects::columns;
 use crate::mirror::sql::quoted;
-use crate::mirror::transaction::now;
 use crate::resource::{MODIFICATION_TIMESTAMP, Resource};
 use crate::value::stored_instant;
 
@@ -119,7 +118,7 @@ impl Mirror {
                       {newest} DESC, placed.listing_key DESC, own_place",
             earlier_order = sql.order("earlier.")
         );
-        let now = now();
+        let now = self.now();
         let parameters: [(&str, &dyn ToSql); 1] = match wanted {
             WantedPhotos::Of(_) => [(":keys", &keys)],
             _ => [(":now", &now)],
@@ -176,7 +175,7 @@ impl Mirror {
                  FROM media WHERE {}",
                 sql.to_fetch
             ),
-            [now()],
+            [self.now()],
             |row| {
                 Ok(Backlog {
                     photos: count(row, 0)?,
@@ -205,7 +204,7 @@ impl Mirror {
                      WHERE {} AND download_after > ?1 ORDER BY download_after LIMIT 1",
                     sql.to_fetch
                 ),
-                [now()],
+                [self.now()],
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )
             .optional()

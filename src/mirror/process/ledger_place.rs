@@ -11,11 +11,27 @@ use crate::mirror::{Mirror, with_suffix};
 /// The key in `_state` of the path of the ledger.
 const STATE: &str = "request_ledger";
 
+/// The value of [`STATE`] of a mirror that keeps its ledger next to its database.
+const KEPT: &str = "next to the database";
+
 impl Mirror {
     /// Returns the path of the ledger that the last sync used.
     pub fn request_ledger(&self) -> rusqlite::Result<PathBuf> {
-        let saved = self.state(STATE)?.map(PathBuf::from);
-        Ok(saved.unwrap_or_else(|| next_to(&self.path)))
+        let saved = self.state(STATE)?.filter(|saved| saved != KEPT);
+        Ok(saved.map_or_else(|| next_to(&self.path), PathBuf::from))
+    }
+
+    /// Keeps the ledger of this mirror next to its database, as a demo does: its feed ends with
+    /// it, and has no limits to share.
+    pub fn keep_request_ledger(&mut self) -> rusqlite::Result<()> {
+        let write = self.write()?;
+        write.set_state(STATE, KEPT)?;
+        write.commit()
+    }
+
+    /// Returns whether the ledger of this mirror is next to its database.
+    pub fn keeps_request_ledger(&self) -> rusqlite::Result<bool> {
+        Ok(self.state(STATE)?.as_deref() == Some(KEPT))
     }
 
     /// Saves the path of the ledger, if it has changed.

@@ -42,6 +42,11 @@ struct Open {
 }
 
 impl RequestLedger {
+    /// Opens the ledger that only the mirror of this database uses.
+    pub fn of_database(database: &Path) -> rusqlite::Result<RequestLedger> {
+        RequestLedger::open(&ledger_place::next_to(database))
+    }
+
     /// Opens the ledger of an account, or else of a database if there is one.
     pub fn of(account: &str, database: Option<&Path>) -> rusqlite::Result<Option<RequestLedger>> {
         let opened = match ledger_place::shared(account) {

@@ -4,18 +4,18 @@ use rusqlite::named_params;
 
 use super::job::Job;
 use super::run::{RunCounts, RunId, RunOutcome};
-use crate::mirror::transaction::now;
 use crate::mirror::{Mirror, WriteTx};
 use crate::resource::Resource;
 
 impl Mirror {
     /// Marks runs of crashed processes as interrupted. The caller holds the lease.
     pub fn mark_abandoned_runs(&mut self) -> rusqlite::Result<usize> {
+        let now = self.now();
         self.connection.execute(
             "UPDATE sync_runs SET status = 'interrupted', finished_at = :now,
                     error = 'the process ended before the run finished'
              WHERE status = 'running'",
-            named_params! { ":now": now() },
+            named_params! { ":now": now },
         )
     }
 }
