@@ -12,7 +12,7 @@ pub struct FieldShape {
     pub name: String,
     /// How its values are stored.
     pub form: ValueForm,
-    /// The column's declared type, such as `DECIMAL(14,2)`.
+    /// The column's declared type, such as `NUMERIC(14,2)`.
     pub declared_type: String,
     /// Whether it is declared as `Edm.Guid`, whose values are not quoted in a filter.
     pub is_guid: bool,

@@ -76,7 +76,7 @@ impl fmt::Display for Number {
 pub(super) struct Misfit;
 
 impl ColumnType {
-    /// Returns the type for a declared type such as `DECIMAL(14,2)`.
+    /// Returns the type for a declared type such as `NUMERIC(14,2)`.
     pub fn of(declared: &str) -> ColumnType {
         let (name, size) = declared.split_once('(').unwrap_or((declared, ""));
         match name.trim().to_ascii_uppercase().as_str() {

@@ -21,6 +21,7 @@ mod schema;
 mod sidecar;
 mod sql;
 mod stored_key;
+mod table_declarations;
 mod table_rebuild;
 mod transaction;
 mod views;

@@ -179,6 +179,8 @@ impl Mirror {
         // database.
         connection.pragma_update(None, "wal_autocheckpoint", 1_000)?;
         connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+        // The foreign keys are declared for readers. A child may come before its listing.
+        connection.pragma_update(None, "foreign_keys", false)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         embedded::migrations::runner()
             .run(&mut connection)

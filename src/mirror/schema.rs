@@ -40,6 +40,7 @@ impl WriteTx<'_> {
         } else {
             self.rebuild(shape, fields, existing)?;
         }
+        self.ensure_declarations()?;
         self.ensure_range_indexes(shape)?;
         self.ensure_deleted_index(resource)?;
         if resource == Resource::MEDIA {
@@ -52,6 +53,7 @@ impl WriteTx<'_> {
     /// Adds what tables of an earlier version lack. Migrations cannot do that, because
     /// the tables depend on the feed's fields.
     pub(super) fn complete_tables(&self) -> rusqlite::Result<()> {
+        self.ensure_declarations()?;
         for resource in self.resources()? {
             self.ensure_deleted_index(resource)?;
         }
@@ -145,7 +147,7 @@ impl WriteTx<'_> {
             columns.push(format!("{RECORD_KEY} TEXT NOT NULL PRIMARY KEY"));
         }
         if shape.is_child() {
-            columns.push("listing_key TEXT".to_owned());
+            columns.push(format!("listing_key TEXT{}", self.listing_reference()?));
         }
         columns.extend(OWN.map(|(name, declared_type)| format!("{name} {declared_type}")));
         if resource == Resource::MEDIA {

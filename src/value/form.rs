@@ -39,7 +39,7 @@ impl ValueForm {
     pub fn declared_type(self) -> &'static str {
         match self {
             ValueForm::Integer => "INTEGER",
-            ValueForm::Decimal => "DECIMAL",
+            ValueForm::Decimal => "NUMERIC",
             ValueForm::Real => "REAL",
             ValueForm::Boolean => "BOOLEAN",
             ValueForm::Date => "DATE",
@@ -76,6 +76,8 @@ impl ValueForm {
 pub struct TypeMismatch {
     expected: &'static str,
     found: &'static str,
+    /// A decimal number, sent as text, that has more digits than a number of SQLite.
+    pub exact: Option<Box<str>>,
 }
 
 impl fmt::Display for TypeMismatch {
@@ -120,14 +122,16 @@ impl ValueFormVisitor {
         Ok(Err(TypeMismatch {
             expected: self.0.expects(),
             found,
+            exact: None,
         }))
     }
 
-    /// Rejects a number that would be rounded to another whole number.
-    fn inexact<E>(&self) -> Result<Result<Value, TypeMismatch>, E> {
+    /// Refuses a number that would be rounded. `exact` is its text, if it was sent as text.
+    fn inexact<E>(&self, exact: Option<&str>) -> Result<Result<Value, TypeMismatch>, E> {
         Ok(Err(TypeMismatch {
             expected: "an exact number",
             found: "a number with too many digits",
+            exact: exact.map(Box::from),
         }))
     }
 }
@@ -184,7 +188,7 @@ impl<'de> Visitor<'de> for ValueFormVisitor {
                 | ValueForm::Untyped,
                 _,
             ) => self.mistyped("a number"),
-            _ if !is_exact => self.inexact(),
+            _ if !is_exact => self.inexact(None),
             (ValueForm::Decimal, value) => Ok(Ok(value)),
             (ValueForm::Integer, whole @ Value::Integer(_)) => Ok(Ok(whole)),
             (ValueForm::Integer, _) => self.mistyped("a fraction"),
@@ -210,7 +214,7 @@ impl<'de> Visitor<'de> for ValueFormVisitor {
         match value {
             Some(value) => Ok(Ok(value)),
             None if self.0 == ValueForm::Decimal && text.parse().is_ok_and(f64::is_finite) => {
-                self.inexact()
+                self.inexact(Some(text))
             }
             None => self.mistyped("other text"),
         }
@@ -244,7 +248,7 @@ impl<'de> Visitor<'de> for ValueFormVisitor {
 }
 
 /// Reads a decimal number. Returns none for text that is not a number, and for a number that
-/// would be rounded to another whole number.
+/// would be rounded.
 fn decimal(text: &str) -> Option<Value> {
     let whole = match text.split_once('.') {
         Some((whole, fraction)) if fraction.bytes().all(|digit| digit == b'0') => whole,
@@ -254,7 +258,20 @@ fn decimal(text: &str) -> Option<Value> {
         return Some(Value::Integer(whole));
     }
     let number: f64 = text.parse().ok()?;
-    (number.abs() < EXACT_WHOLE).then(|| real(number))
+    (number.abs() < EXACT_WHOLE && keeps_digits(text, number)).then(|| real(number))
+}
+
+/// Returns whether a number is written with the digits of a text. Up to 15 significant digits
+/// always stay.
+fn keeps_digits(text: &str, number: f64) -> bool {
+    let significant = |text: &str| -> String {
+        let text = text.trim_start_matches(['+', '-']).trim_start_matches('0');
+        let is_fraction = text.contains('.');
+        let text = text.trim_end_matches(|digit| is_fraction && digit == '0');
+        text.trim_end_matches('.').to_owned()
+    };
+    let is_scientific = text.contains(['e', 'E']);
+    is_scientific || significant(text) == significant(&number.to_string())
 }
 
 #[cfg(test)]

@@ -86,6 +86,8 @@ fn files(folder: &Path) -> BTreeSet<String> {
 
 fn write(mirror: &Mirror, sql: &str) {
     let db = Connection::open(mirror.database_path()).unwrap();
+    // SQLite's default. The SQLite of the tests enforces them by default.
+    db.pragma_update(None, "foreign_keys", false).unwrap();
     db.execute_batch(sql)
         .unwrap_or_else(|error| panic!("{sql}: {error}"));
 }

@@ -61,6 +61,7 @@ mod photos_signed;
 mod photos_stopped;
 mod photos_wrong;
 mod reconcile;
+mod references;
 mod refresh;
 mod rejects;
 mod replay;

@@ -27,8 +27,33 @@ fn schema(db: &Connection) -> Vec<String> {
     texts(
         db,
         "SELECT type || ' ' || name || ': ' || coalesce(sql, '') FROM sqlite_schema
-         WHERE tbl_name NOT IN ('listings', 'media', 'open_houses') ORDER BY 1",
+         WHERE tbl_name NOT IN ('listings', 'media', 'open_houses', 'my_prices') ORDER BY 1",
     )
+}
+
+/// Returns the declared types of the columns for numbers, and the foreign keys.
+fn declared(db: &Connection) -> Vec<String> {
+    let of = |table: &str| {
+        texts(
+            db,
+            &format!(
+                "SELECT name || ' ' || type FROM pragma_table_info('{table}')
+                 WHERE type LIKE 'NUM%' OR type LIKE 'DEC%'
+                 UNION ALL
+                 SELECT \"from\" || ' ' || \"table\" || ' ' || \"to\"
+                 FROM pragma_foreign_key_list('{table}') ORDER BY 1"
+            ),
+        )
+    };
+    let declared = ["listings", "media", "open_houses", "changes"]
+        .map(of)
+        .concat();
+    assert!(
+        declared
+            .iter()
+            .any(|line| line == "ListPrice NUMERIC(14,2)")
+    );
+    declared
 }
 
 #[test]
@@ -61,6 +86,8 @@ fn a_mirror_of_an_earlier_version_is_migrated_and_loses_nothing() {
             ),
         };
         let version = number(&db, VERSION);
+        db.execute_batch("CREATE TABLE my_prices (\"price\" DECIMAL(9,2))")
+            .unwrap();
         drop(db);
         if version < newest_version {
             let shown = ["earlier version", "mlsmirror sync"];
@@ -76,6 +103,10 @@ fn a_mirror_of_an_earlier_version_is_migrated_and_loses_nothing() {
         mirror.sync_ends(0, &["full", "--allow-deletes", "100", "--feed-moved"]);
         let db = mirror.open();
         assert_eq!(schema(&db), schema(&fresh.open()), "{name}");
+        assert_eq!(declared(&db), declared(&fresh.open()), "{name}");
+        assert_eq!(texts(&db, "PRAGMA integrity_check"), ["ok"], "{name}");
+        let own = "SELECT type FROM pragma_table_info('my_prices')";
+        assert_eq!(texts(&db, own), ["DECIMAL(9,2)"], "{name}");
         assert_eq!(texts(&db, &log), logged, "{name}");
         if !reported.is_empty() {
             let alert = "SELECT CAST(reported_up_to AS TEXT) FROM _alerts WHERE name = 'monitor'";

@@ -109,7 +109,7 @@ fn a_field_whose_type_changes_keeps_exact_values_and_logs_nothing() {
             "Edm.Decimal",
             json!(1.5),
             Sql::Real(1.5),
-            "DECIMAL",
+            "NUMERIC",
         ),
         (
             "Edm.String",
@@ -217,6 +217,35 @@ fn a_value_that_changes_together_with_its_type_is_logged_once() {
     assert_eq!(number(&db, logged), 20);
     typed.mirror.sync_full();
     assert_eq!(typed.changes(), 20);
+}
+
+#[test]
+fn a_decimal_with_more_digits_than_a_number_stays_exact_in_extra() {
+    for (sent, kept) in [
+        ("0.1234567890123456789", None),
+        ("40.76123456789012345", None),
+        ("9007199254740993.5", None),
+        ("-0040.500", Some(Sql::Real(-40.5))),
+        ("123456789.123456", Some(Sql::Real(123_456_789.123_456))),
+        (
+            "9007199254740993",
+            Some(Sql::Integer(9_007_199_254_740_993)),
+        ),
+    ] {
+        let typed = Typed::new("Edm.Decimal", json!(sent));
+        typed.mirror.sync();
+        let exact = match &kept {
+            None => vec![sent.to_owned()],
+            Some(_) => Vec::new(),
+        };
+        assert_eq!(typed.held(), [kept.unwrap_or(Sql::Null)], "{sent}");
+        let extra = "SELECT DISTINCT json_extract(extra, '$.TaxCode') FROM listings
+                     WHERE extra LIKE '%TaxCode%'";
+        assert_eq!(texts(&typed.mirror.open(), extra), exact, "{sent}");
+        typed.mirror.sync_full();
+        assert_eq!(typed.changes(), 0, "{sent}");
+        typed.mirror.run(&["verify"]).says(0, &[]);
+    }
 }
 
 #[test]

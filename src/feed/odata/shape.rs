@@ -45,9 +45,9 @@ fn field_shape(field: &Field, roles: &Roles) -> FieldShape {
     };
     let declared_type = match (form, field.precision, field.scale) {
         (ValueForm::Decimal, Some(precision), Some(scale)) => {
-            format!("DECIMAL({precision},{scale})")
+            format!("NUMERIC({precision},{scale})")
         }
-        (ValueForm::Decimal, Some(precision), None) => format!("DECIMAL({precision})"),
+        (ValueForm::Decimal, Some(precision), None) => format!("NUMERIC({precision})"),
         _ => form.declared_type().to_owned(),
     };
     FieldShape {

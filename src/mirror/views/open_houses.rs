@@ -9,7 +9,7 @@ pub(super) fn upcoming(houses: &Table, listings: &Table) -> String {
     format!(
         "SELECT strftime('%Y-%m-%d', {local_start}) AS local_date, strftime('%H:%M', {local_start}) AS local_start,\n       \
          strftime('%H:%M', {local_end}) AS local_end, {address} AS address, {shown},\n       \
-         {house}, {named_key}, open_houses.listing_key AS \"ListingKey\", {start} AS starts_at, {end} AS ends_at\n\
+         {house}, {named_key}, open_houses.listing_key AS \"ListingKey\", {start} AS starts_at, {ends} AS ends_at\n\
          FROM open_houses JOIN listings ON {listing} = open_houses.listing_key\n\
          WHERE open_houses.deleted_at IS NULL AND listings.deleted_at IS NULL AND {end} >= datetime('now')\n  \
          AND coalesce({status}, '') NOT IN ('Canceled', 'Cancelled', 'Ended')\n\
@@ -19,6 +19,7 @@ pub(super) fn upcoming(houses: &Table, listings: &Table) -> String {
         local_end = local_time(&end),
         address = listings.address(),
         shown = listings.columns(&["City", "ListPrice", "StandardStatus"]),
+        ends = houses.value("OpenHouseEndTime"),
         house = houses.column("OpenHouseType"),
         named_key = houses.named_key(),
         listing = listings.key(),

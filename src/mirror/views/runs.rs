@@ -4,8 +4,9 @@
 pub(super) const SYNC_HEALTH: &str = "\
 SELECT runs.job, runs.resource, last.status AS last_status, last.started_at AS last_started_at,
        last.duration_ms AS last_duration_ms, last.error AS last_error,
-       (SELECT max(ok.finished_at) FROM sync_runs AS ok
-        WHERE ok.job = runs.job AND ok.resource = runs.resource AND ok.status = 'succeeded') AS last_succeeded_at,
+       (SELECT ok.finished_at FROM sync_runs AS ok
+        WHERE ok.job = runs.job AND ok.resource = runs.resource AND ok.status = 'succeeded'
+        ORDER BY ok.finished_at DESC LIMIT 1) AS last_succeeded_at,
        runs.runs, runs.succeeded, runs.partial, runs.failed, runs.interrupted,
        round(100.0 * runs.succeeded / nullif(runs.runs - runs.running, 0), 1) AS succeeded_percent,
        runs.requests, runs.retries, runs.throttled_ms, runs.changes_logged,

@@ -246,11 +246,17 @@ impl<'de> Visitor<'de> for MembersSeed<'_, '_> {
                             page.memory.take(value.as_text().map_or(0, str::len))?;
                             record.values[at] = value;
                         }
-                        Err(mistyped) => {
-                            record
-                                .problem
-                                .get_or_insert_with(|| format!("{} {mistyped}", field.name));
-                        }
+                        Err(mistyped) => match mistyped.exact {
+                            Some(exact) if shape.keeps_extra => {
+                                page.memory.take(member_bytes(&field.name))?;
+                                record.extra.insert(field.name.clone(), (*exact).into());
+                            }
+                            _ => {
+                                record
+                                    .problem
+                                    .get_or_insert_with(|| format!("{} {mistyped}", field.name));
+                            }
+                        },
                     }
                     before = at;
                 }

@@ -1,0 +1,3 @@
+-- Decimals are declared NUMERIC, and the tables of children refer to listings. These tables
+-- depend on the feed's fields, so that the program changes their declarations whenever it opens
+-- a mirror. This migration keeps earlier versions from changing them back.
