@@ -155,7 +155,7 @@ fn price_part(market: &Market) -> Markup {
 }
 
 fn transition_part(transitions: &[TransitionCount]) -> Markup {
-    const TITLE: &str = "Status changes";
+    const TITLE: &str = "Status changes, from each status to another";
     if transitions.is_empty() {
         return part("wide", TITLE, html! { p { "none in this period" } });
     }
