@@ -5,7 +5,7 @@ use super::local_times::LocalTimes;
 use crate::mirror::HeldRecord;
 use crate::value::Value;
 
-/// Lists the names of each group. A `*` at the start or at the end of a name stands for any
+/// Lists the names of each group. A `*` at the start or at the end of a name matches any
 /// characters.
 const GROUPS: &str = include_str!("listing_groups.tsv");
 

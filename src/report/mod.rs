@@ -6,6 +6,7 @@
 mod condition;
 mod datasette;
 mod days;
+mod headline_tables;
 mod market;
 mod metrics;
 mod omission;

@@ -1,11 +1,11 @@
-//! What a report is about, as values and in words.
+//! The scope of a report, as values and in words.
 
 use chrono::NaiveDate;
 use serde::Serialize;
 
 use super::days::date_of;
 
-/// What a report is about.
+/// The feed, the period and the listings of a report.
 #[derive(Clone, Debug, Serialize)]
 pub struct Scope {
     /// The name of the service.

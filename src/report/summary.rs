@@ -21,7 +21,7 @@ pub struct Report {
     pub since: String,
     /// The end of the period: when the report was made, UTC.
     pub until: String,
-    /// What the report is about.
+    /// The feed, the period and the listings.
     pub scope: Scope,
     /// The performance of the syncs.
     pub syncs: Performance,

@@ -1,5 +1,6 @@
 //! The report as text for a terminal.
 
+use super::headline_tables;
 use super::market::{Market, TransitionCount};
 use super::performance::Performance;
 use super::summary::Report;
@@ -91,7 +92,7 @@ fn add_market(text: &mut String, report: &Report, market: &Market) {
     add(
         text,
         "Compared with the previous period",
-        &tables::headline_table(market),
+        &headline_tables::headline_table(market),
     );
     if let Some(inventory) = &market.inventory {
         add(
@@ -120,10 +121,18 @@ fn add_market(text: &mut String, report: &Report, market: &Market) {
         add_transitions(text, transitions);
     }
     if !market.largest_cuts.is_empty() {
-        add(text, "Largest price cuts", &tables::largest_cuts(market));
+        add(
+            text,
+            "Largest price cuts",
+            &headline_tables::largest_cuts(market),
+        );
     }
     if !market.newest.is_empty() {
-        add(text, "Newest active listings", &tables::newest(market));
+        add(
+            text,
+            "Newest active listings",
+            &headline_tables::newest(market),
+        );
     }
     match (&market.active, tables::cities(market, SHOWN)) {
         (Some(active), Some(cities)) if active.all.listings > 0 => {

@@ -141,6 +141,26 @@ fn the_page_begins_with_its_scope_and_shows_listings_with_photos() {
         assert!(page.text.contains(part), "no `{part}`");
     }
     assert!(page.text.matches(PHOTO).count() > 3);
+    let shown = page.text.matches(PHOTO).count();
+    // A missing file, one that is no photo, and a path that leaves the folder.
+    let db = Connection::open(mirror.database_path()).unwrap();
+    let media = mirror.folder.path().join("media");
+    std::fs::copy(
+        media.join(text(&db, "SELECT max(file_path) FROM media")),
+        mirror.folder.path().join("photo.jpg"),
+    )
+    .unwrap();
+    std::fs::write(media.join("text.jpg"), "no photo").unwrap();
+    for path in ["missing.jpg", "text.jpg", "../photo.jpg"] {
+        db.execute(
+            "UPDATE media SET file_path = ?1 WHERE file_path IS NOT NULL",
+            [path],
+        )
+        .unwrap();
+        let page = self::page(&mirror, &["--type", "all"]);
+        assert_eq!(page.text.matches(PHOTO).count(), 0, "{path}");
+        assert!(page.text.matches("no photo").count() >= shown, "{path}");
+    }
     let headline = page.text.find("months of supply").unwrap();
     let [charts, newest, syncs] = ["role=\"img\"", "Newest active", "<h2>Syncs</h2>"]
         .map(|part| page.text.find(part).unwrap());
@@ -254,7 +274,7 @@ fn an_empty_page_says_that_it_has_no_data() {
     }
     // A mirror without runs and listings.
     let db = Connection::open(mirror.database_path()).unwrap();
-    db.execute_batch("DELETE FROM sync_runs; DELETE FROM listings")
+    db.execute_batch("PRAGMA foreign_keys = OFF; DELETE FROM sync_runs; DELETE FROM listings")
         .unwrap();
     let shown = mirror.run(&["report"]);
     shown.says(0, &[]);

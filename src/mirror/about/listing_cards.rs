@@ -1,4 +1,4 @@
-//! What a report shows of single listings.
+//! Single listings of a report.
 
 use rusqlite::{Row, named_params};
 use serde::Serialize;
@@ -8,7 +8,7 @@ use crate::mirror::ReadTx;
 use crate::mirror::views::{Table, entered, first_photo};
 use crate::resource::Resource;
 
-/// What a report shows of a listing.
+/// The values of a listing that a report shows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ListingCard {
     /// Its ListingKey.

@@ -6,8 +6,8 @@ use maud::{Markup, html};
 
 use super::thumbnail::thumbnail;
 use crate::mirror::ListingCard;
+use crate::report::headline_tables::place;
 use crate::report::market::{Market, PriceCut, is_status};
-use crate::report::tables::place;
 use crate::report::words::{dollars, rounded};
 
 /// Renders the largest price cuts.

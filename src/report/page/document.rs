@@ -1,4 +1,4 @@
-//! The page: what a broker compares, the charts and listings of the market, then the syncs.
+//! The page: the figures of both periods, the charts and listings of the market, then the syncs.
 
 use std::path::Path;
 
@@ -8,6 +8,7 @@ use super::cards;
 use super::chart::Chart;
 use super::charts;
 use super::html_table::html_table;
+use crate::report::headline_tables;
 use crate::report::market::{Market, TransitionCount};
 use crate::report::performance::{JobPerformance, Performance};
 use crate::report::summary::Report;
@@ -29,7 +30,7 @@ const TRANSITIONS: usize = 60;
 /// More statuses than these share one column.
 const STATUSES: usize = 24;
 
-/// The number of cities that are shown: as many as a chart next to them is high.
+/// The greatest number of cities. Their table is as high as the chart next to it.
 const CITIES: usize = 12;
 
 /// Renders a report as one HTML page, with these notes on omitted parts. The photos of listings
@@ -85,7 +86,7 @@ fn headline(market: &Market) -> Markup {
 
     html! {
         dl class="tiles" {
-            @for figure in tables::headline(market) {
+            @for figure in headline_tables::headline(market) {
                 div {
                     dt { (figure.name) }
                     dd { (figure.current) span class="before" { "before: " (figure.previous) } }
