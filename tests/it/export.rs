@@ -11,7 +11,7 @@ use rusqlite::Connection;
 
 use crate::support::*;
 
-const TABLES: [(&str, &str); 5] = [
+pub const TABLES: [(&str, &str); 5] = [
     ("listings", "ListingKey"),
     ("media", "MediaKey"),
     ("open_houses", "OpenHouseKey"),
@@ -19,13 +19,13 @@ const TABLES: [(&str, &str); 5] = [
     ("sync_runs", "id"),
 ];
 
-fn lake(mirror: &Mirror) -> PathBuf {
+pub fn lake(mirror: &Mirror) -> PathBuf {
     mirror.folder.path().join("lake")
 }
 
 /// Fails unless all tables equal the database.
 #[track_caller]
-fn assert_equal(mirror: &Mirror) {
+pub fn assert_equal(mirror: &Mirror) {
     assert_equal_but(mirror, &BTreeSet::new());
 }
 
@@ -93,7 +93,7 @@ fn write(mirror: &Mirror, sql: &str) {
 }
 
 /// Moves the market and syncs.
-fn move_on(feed: &simulator::Simulator, mirror: &Mirror, moves: u32) {
+pub fn move_on(feed: &simulator::Simulator, mirror: &Mirror, moves: u32) {
     feed.advance(chrono::Duration::hours(1));
     feed.move_market(moves);
     mirror.sync();

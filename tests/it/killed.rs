@@ -40,7 +40,7 @@ fn a_sync_in_the_dialect_of_a_vendor_killed_at_any_moment_loses_and_invents_no_c
     }
 }
 
-fn given(name: &str) -> Option<u64> {
+pub fn given(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
 }
 

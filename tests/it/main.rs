@@ -15,6 +15,7 @@ mod children;
 mod columns;
 mod corpora;
 mod counts;
+mod cut_logs;
 mod declarations;
 mod deletions;
 mod demo;
@@ -22,6 +23,8 @@ mod documents;
 mod events;
 #[cfg(feature = "export")]
 mod export;
+#[cfg(feature = "export")]
+mod export_killed;
 mod faults;
 mod feed_filter;
 mod fields;

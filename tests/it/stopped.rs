@@ -179,6 +179,11 @@ impl Stopped {
         }
     }
 
+    /// Returns the size of the write-ahead log.
+    pub fn log_bytes(&self) -> usize {
+        self.log.len()
+    }
+
     /// Creates a mirror as before the sync, with this part of the write-ahead log.
     pub fn mirror(&self, log_bytes: usize) -> Mirror {
         let mirror = mirror_of(&self.feed, self.dialect);
