@@ -1,5 +1,6 @@
 //! Runs the verb that the command line names, and turns its result into an exit code.
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -81,10 +82,21 @@ fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
 
 /// Prints the help or version if the user asked for it, or else the usage error.
 fn print_help_or_error(error: &clap::Error) -> Exit {
-    // If printing fails, there is nowhere to report it.
-    let _ = error.print();
+    let printed = error.print();
     if !error.use_stderr() {
-        return Exit::Done;
+        return match printed {
+            // The reader of a pipe may close it early.
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                let output = Output {
+                    json: false,
+                    quiet: false,
+                };
+                let error = anyhow::Error::new(error).context("writing to standard output");
+                output.error(&error, Exit::Failed);
+                Exit::Failed
+            }
+            _ => Exit::Done,
+        };
     }
 
     if std::env::args_os().any(|argument| argument == "--json") {

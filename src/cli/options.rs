@@ -127,7 +127,7 @@ const SAMPLE_MAX: u64 = 1_000_000_000;
 pub struct ChangesOptions {
     /// Only changes found at or after this time: a date or timestamp (UTC unless it has a zone),
     /// how long ago, such as 24h, 7d, 1w or 1y, or today or yesterday
-    #[arg(long, value_name = "T", value_parser = since)]
+    #[arg(long, value_name = "T", value_parser = since, allow_hyphen_values = true)]
     pub since: Option<Since>,
     /// Only changes of this listing, its photos and its open houses
     #[arg(long, value_name = "KEY")]
@@ -197,7 +197,7 @@ pub struct ListingOptions {
     pub fields: bool,
     /// Show the listing as the mirror had it at this time: a date or timestamp (UTC unless it
     /// has a zone), how long ago, such as 24h, 7d, 1w or 1y, or the start of today or yesterday
-    #[arg(long, value_name = "T", value_parser = since)]
+    #[arg(long, value_name = "T", value_parser = since, allow_hyphen_values = true)]
     pub at: Option<Since>,
 }
 
@@ -206,7 +206,7 @@ pub struct ListingOptions {
 pub struct ReportOptions {
     /// First day of the report, in the time zone of the feed: a date, the day of a timestamp, how
     /// long ago, such as 24h, 7d, 1w or 1y, or today or yesterday
-    #[arg(long, value_name = "T", default_value = "30d", value_parser = since)]
+    #[arg(long, value_name = "T", default_value = "30d", value_parser = since, allow_hyphen_values = true)]
     pub since: Since,
     /// Only listings with these values of PropertyType; all for every type [default: Residential]
     #[arg(long = "type", value_name = "T,…", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]

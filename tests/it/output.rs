@@ -268,6 +268,9 @@ fn output_that_cannot_be_written_is_a_failure() {
         &listing,
         "man",
         "completions bash",
+        "--help",
+        "sync --help",
+        "--version",
     ] {
         let full = mirror.run_script(&format!("\"$0\" {verb} > /dev/full"));
         full.says(1, &["No space left"]);
