@@ -7,7 +7,7 @@ use parquet::basic::{LogicalType, Repetition, TimeUnit, Type as Physical};
 use parquet::schema::types::{Type, TypePtr};
 use serde_json::json;
 
-use super::column_type::{ColumnType, Decimal};
+use super::column_type::{ColumnType, Decimal, Width};
 use crate::mirror::ExportTable;
 
 /// The column with the name of the mirror.
@@ -104,10 +104,10 @@ fn parquet_type(column: &Column) -> parquet::errors::Result<Type> {
             (Physical::INT64, Some(utc))
         }
         ColumnType::Decimal(size) => {
-            let physical = if size.is_long() {
-                Physical::INT64
-            } else {
-                Physical::FIXED_LEN_BYTE_ARRAY
+            let physical = match size.width() {
+                Width::Int => Physical::INT32,
+                Width::Long => Physical::INT64,
+                Width::Wide => Physical::FIXED_LEN_BYTE_ARRAY,
             };
             let decimal = LogicalType::decimal(size.scale.into(), size.precision.into());
             (physical, Some(decimal))

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use parquet::column::writer::ColumnWriter;
 use parquet::data_type::{ByteArray, FixedLenByteArray};
 
-use super::column_type::{Cell, ColumnType};
+use super::column_type::{Cell, ColumnType, Width};
 
 /// The values of a column.
 #[derive(Debug)]
@@ -30,10 +30,12 @@ impl ColumnBuffer {
         let values = match column_type {
             ColumnType::Boolean => Values::Boolean(Vec::new()),
             ColumnType::Date => Values::Int(Vec::new()),
-            ColumnType::Decimal(size) if !size.is_long() => Values::Wide(Vec::new()),
-            ColumnType::Decimal(_) | ColumnType::Long | ColumnType::Timestamp => {
-                Values::Long(Vec::new())
-            }
+            ColumnType::Decimal(size) => match size.width() {
+                Width::Int => Values::Int(Vec::new()),
+                Width::Long => Values::Long(Vec::new()),
+                Width::Wide => Values::Wide(Vec::new()),
+            },
+            ColumnType::Long | ColumnType::Timestamp => Values::Long(Vec::new()),
             ColumnType::Double => Values::Double(Vec::new()),
             ColumnType::String => Values::Text(Vec::new(), Vec::new()),
         };
@@ -54,6 +56,7 @@ impl ColumnBuffer {
             (Values::Long(values), Some(Cell::Long(value) | Cell::Timestamp(value))) => {
                 pushed(values, value)
             }
+            (Values::Int(values), Some(Cell::Decimal(digits))) => pushed(values, digits as i32),
             (Values::Long(values), Some(Cell::Decimal(digits))) => pushed(values, digits as i64),
             (Values::Double(values), Some(Cell::Double(value))) => pushed(values, value),
             (Values::Wide(values), Some(Cell::Decimal(digits))) => pushed(values, digits),

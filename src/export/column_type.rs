@@ -14,8 +14,21 @@ const UNDECLARED: Decimal = Decimal {
 /// The largest precision that readers support.
 const LARGEST_PRECISION: u8 = 38;
 
-/// The most digits of a decimal that is stored as a 64-bit integer.
+/// The most digits of a decimal that is stored as a 32-bit and as a 64-bit integer. Iceberg
+/// and Spark expect the smallest one.
+const INT_DIGITS: u8 = 9;
 const LONG_DIGITS: u8 = 18;
+
+/// The integer that holds the digits of a decimal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Width {
+    /// 32 bits.
+    Int,
+    /// 64 bits.
+    Long,
+    /// 128 bits.
+    Wide,
+}
 
 /// The size of a decimal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,9 +159,15 @@ impl Decimal {
         parsed.filter(is_supported).unwrap_or(UNDECLARED)
     }
 
-    /// Returns whether the digits fit a 64-bit integer.
-    pub fn is_long(self) -> bool {
-        self.precision <= LONG_DIGITS
+    /// Returns the integer that holds all digits.
+    pub fn width(self) -> Width {
+        if self.precision <= INT_DIGITS {
+            Width::Int
+        } else if self.precision <= LONG_DIGITS {
+            Width::Long
+        } else {
+            Width::Wide
+        }
     }
 
     /// Returns the digits of a number. None if it has more digits than the column, before or
@@ -251,6 +270,22 @@ mod tests {
         match ColumnType::of(declared).cell(value) {
             Ok(Cell::Decimal(digits)) => Some(digits),
             _ => None,
+        }
+    }
+
+    #[test]
+    fn the_digits_of_a_decimal_have_the_smallest_integer() {
+        for (declared, width) in [
+            ("DECIMAL(9,2)", Width::Int),
+            ("DECIMAL(10,2)", Width::Long),
+            ("DECIMAL(18,0)", Width::Long),
+            ("DECIMAL(19,4)", Width::Wide),
+            ("DECIMAL", Width::Wide),
+        ] {
+            let ColumnType::Decimal(size) = ColumnType::of(declared) else {
+                panic!("{declared} is no decimal");
+            };
+            assert_eq!(size.width(), width, "{declared}");
         }
     }
 
