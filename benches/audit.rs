@@ -14,12 +14,12 @@
 mod shared;
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
 use rusqlite::Connection;
-use shared::{PROGRAM, Server, TOKEN, megabytes};
+use shared::{PROGRAM, Server, TOKEN, megabytes, wait_for_peak};
 
 #[derive(Parser)]
 struct Wanted {
@@ -132,7 +132,7 @@ fn run(feed: &Server, folder: &Path, arguments: &[&str]) -> anyhow::Result<Measu
         .env(TOKEN, &feed.feed.token)
         .stdout(Stdio::from(output))
         .spawn()?;
-    let peak_rss_bytes = wait(&mut process)?;
+    let peak_rss_bytes = wait_for_peak(&mut process)?;
     let took = started.elapsed();
     let text = std::fs::read_to_string(folder.join("output.json"))?;
     let document: serde_json::Value = serde_json::from_str(&text)?;
@@ -151,18 +151,4 @@ fn run(feed: &Server, folder: &Path, arguments: &[&str]) -> anyhow::Result<Measu
         peak_rss_bytes,
         differences: document["differences"].as_u64().or(refetched),
     })
-}
-
-/// Waits for a process, and returns the peak of its memory, as Linux counts it.
-fn wait(process: &mut Child) -> anyhow::Result<u64> {
-    let status = format!("/proc/{}/status", process.id());
-    let mut peak = 0;
-    while process.try_wait()?.is_none() {
-        let text = std::fs::read_to_string(&status).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
-        peak = kilobytes.unwrap_or(0_u64).max(peak);
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    Ok(peak * 1024)
 }

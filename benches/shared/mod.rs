@@ -5,6 +5,8 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::Context;
 use serde::Deserialize;
@@ -112,4 +114,18 @@ impl std::fmt::Display for Spread {
 
 pub fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
+}
+
+/// Waits for a process, and returns the peak of its memory, as Linux counts it.
+pub fn wait_for_peak(process: &mut Child) -> anyhow::Result<u64> {
+    let status = format!("/proc/{}/status", process.id());
+    let mut peak = 0;
+    while process.try_wait()?.is_none() {
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+        peak = kilobytes.unwrap_or(0_u64).max(peak);
+        thread::sleep(Duration::from_millis(10));
+    }
+    Ok(peak * 1024)
 }
