@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use super::recipes::recipes;
 use super::terminal_text::printable;
 use crate::mirror::{FieldDescription, Mirror, TableOrView};
 use crate::resource::Resource;
@@ -14,6 +15,59 @@ const DESCRIPTIONS: &str = include_str!("datasette.tsv");
 /// The greatest number of members in the description of an enumeration. `_lookups` has all.
 const MEMBERS: usize = 12;
 
+/// Shows the descriptions of the columns in a box of some lines, so that the rows begin on the
+/// first screen. The menu of each column has them as well. Remarks get room.
+const STYLE: &str = "<style>dl.column-descriptions { max-height: 7em; overflow-y: auto; \
+                     border: 1px solid #ccc; padding: 0.5em } \
+                     td.col-PublicRemarks { min-width: 40em }</style>";
+
+/// How Datasette shows a table or view at first.
+struct Shown {
+    name: &'static str,
+    /// The column by which it sorts, in descending order.
+    sort_desc: Option<&'static str>,
+    /// The columns whose values it counts. An index makes that fast.
+    facets: &'static [&'static str],
+    /// The number of rows on a page, if it is not Datasette's.
+    size: Option<u32>,
+}
+
+impl Shown {
+    const fn new(name: &'static str, facets: &'static [&'static str]) -> Shown {
+        Shown {
+            name,
+            sort_desc: None,
+            facets,
+            size: None,
+        }
+    }
+
+    const fn newest_first(name: &'static str, facets: &'static [&'static str]) -> Shown {
+        Shown {
+            sort_desc: Some("id"),
+            ..Shown::new(name, facets)
+        }
+    }
+
+    /// Returns the settings of a table or view whose many columns make a page of 100 rows slow.
+    const fn wide(name: &'static str, facets: &'static [&'static str], size: u32) -> Shown {
+        Shown {
+            size: Some(size),
+            ..Shown::new(name, facets)
+        }
+    }
+}
+
+const SHOWN: [Shown; 7] = [
+    Shown::new("active_listings", &["City"]),
+    Shown::newest_first("changes", &[]),
+    Shown::wide("displayable_listings", &[], 50),
+    Shown::wide("listing_overview", &["StandardStatus"], 50),
+    Shown::wide("listings", &[], 25),
+    Shown::newest_first("rejects", &["resource"]),
+    Shown::newest_first("sync_runs", &["job", "status"]),
+];
+
 /// Returns the `metadata.yaml` of a mirror. Texts are JSON strings, which YAML 1.2 includes.
 pub fn datasette_metadata(mirror: &Mirror) -> anyhow::Result<String> {
     let file = mirror.path().file_name().unwrap_or_default();
@@ -22,7 +76,8 @@ pub fn datasette_metadata(mirror: &Mirror) -> anyhow::Result<String> {
     let file = printable(&file);
     let notes = mirror.field_descriptions()?;
     let mut text = format!(
-        "# Describes {file} to Datasette:\n#   datasette {file} --metadata metadata.yaml\n\
+        "# Describes {file} to Datasette:\n\
+         #   datasette {file} --metadata metadata.yaml --setting suggest_facets off\n\
          title: \"A mirror of an MLS\"\n\
          databases:\n  {}:\n    tables:\n",
         quoted(&stem)
@@ -31,6 +86,7 @@ pub fn datasette_metadata(mirror: &Mirror) -> anyhow::Result<String> {
         let _ = writeln!(text, "      {}:", quoted(&object.name));
         let description = table_description(&object.name);
         let _ = writeln!(text, "        description: {}", quoted(&description));
+        text += &shown(&object, &description);
         let columns = columns(&object, &notes);
         if !columns.is_empty() {
             text += "        columns:\n";
@@ -39,7 +95,48 @@ pub fn datasette_metadata(mirror: &Mirror) -> anyhow::Result<String> {
             let _ = writeln!(text, "          {}: {}", quoted(name), quoted(&meaning));
         }
     }
+    text += "    queries:\n";
+    for recipe in recipes() {
+        if mirror.can_run(&recipe.sql) {
+            let (name, title) = (quoted(&recipe.name()), quoted(&recipe.title));
+            let sql = quoted(&recipe.sql);
+            let _ = writeln!(
+                text,
+                "      {name}:\n        title: {title}\n        sql: {sql}"
+            );
+        }
+    }
     Ok(text)
+}
+
+/// Returns how Datasette shows a table or view: the mirror's own tables are hidden.
+fn shown(object: &TableOrView, description: &str) -> String {
+    let name = object.name.as_str();
+    if name.starts_with('_') || name == "refinery_schema_history" {
+        return "        hidden: true\n".to_owned();
+    }
+    let escaped = description.replace('&', "&amp;").replace('<', "&lt;");
+    let html = quoted(&format!("{escaped}{STYLE}"));
+    let mut text = format!("        description_html: {html}\n");
+    if let Some(shown) = SHOWN.iter().find(|shown| shown.name == name) {
+        if let Some(column) = shown.sort_desc {
+            let _ = writeln!(text, "        sort_desc: {}", quoted(column));
+        }
+        let facets: Vec<String> = shown.facets.iter().map(|facet| quoted(facet)).collect();
+        if !facets.is_empty() {
+            let _ = writeln!(text, "        facets: [{}]", facets.join(", "));
+        }
+        if let Some(size) = shown.size {
+            let _ = writeln!(text, "        size: {size}");
+        }
+    }
+    // Datasette shows this column where another table refers to a listing.
+    if of_table(name) == Some(Resource::PROPERTY)
+        && object.columns.iter().any(|column| column == "ListingId")
+    {
+        text += "        label_column: \"ListingId\"\n";
+    }
+    text
 }
 
 /// Returns the resource of a table.

@@ -13,6 +13,7 @@ mod omission;
 mod page;
 mod performance;
 mod problem;
+mod recipes;
 mod report_scope;
 mod resource_status;
 mod statistics;

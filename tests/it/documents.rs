@@ -328,6 +328,47 @@ fn the_datasette_metadata_describes_every_table_and_column() {
             assert!(shown.contains_key(&key), "{key:?}");
         }
     }
+    // The tables of the mirror's own state are hidden, and no others.
+    let hidden = text.matches("        hidden: true\n").count();
+    let is_own = |name: &&String| name.starts_with('_') || *name == "refinery_schema_history";
+    assert_eq!(hidden, names.iter().filter(is_own).count());
+    // Each sorting, facet and query exists.
+    let (tables, queries) = text.split_once("    queries:\n").unwrap();
+    let mut object = String::new();
+    for line in tables.lines() {
+        if line.starts_with("      \"") {
+            object = named(line).0;
+        } else if let Some((key, value)) = line.trim().split_once(": ")
+            && ["sort_desc", "facets", "label_column"].contains(&key)
+        {
+            let names: serde_json::Value = serde_json::from_str(value).unwrap();
+            let names = names.as_array().cloned().unwrap_or(vec![names]);
+            for name in names {
+                let column = name.as_str().unwrap();
+                db.prepare(&format!("SELECT \"{column}\" FROM {object}"))
+                    .unwrap();
+                let known = format!("SELECT name FROM pragma_table_info('{object}')");
+                assert!(texts(&db, &known).contains(&column.to_owned()), "{line}");
+            }
+        }
+    }
+    let queries = queries
+        .lines()
+        .filter_map(|line| line.strip_prefix("        sql: "));
+    let queries: Vec<String> = queries
+        .map(|sql| serde_json::from_str(sql).unwrap())
+        .collect();
+    assert_eq!(
+        queries.len(),
+        document("docs/recipes.md").matches("```sql").count()
+    );
+    for sql in queries {
+        let mut query = db.prepare(&sql).unwrap();
+        for at in 1..=query.parameter_count() {
+            query.raw_bind_parameter(at, "1000002").unwrap();
+        }
+        query.raw_query().next().unwrap();
+    }
     // YAML must escape these characters (YAML 1.2.2, "Character Set").
     let is_odd = |letter: char| letter.is_control() && letter != '\n';
     assert!(!text.contains(is_odd));

@@ -78,7 +78,7 @@ fn describe(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
         "move it away to write it again",
     )?;
     let next = format!(
-        "wrote {DATASETTE}; next: datasette {} --metadata {DATASETTE}\n",
+        "wrote {DATASETTE}; next: datasette {} --metadata {DATASETTE} --setting suggest_facets off\n",
         quoted(database)
     );
     output.result(&serde_json::json!({ "metadata": DATASETTE }), &next)?;

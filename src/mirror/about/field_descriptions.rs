@@ -66,6 +66,11 @@ impl Mirror {
         described.collect()
     }
 
+    /// Returns whether SQLite can run a query on the tables and views that exist.
+    pub fn can_run(&self, sql: &str) -> bool {
+        self.connection.prepare(sql).is_ok()
+    }
+
     /// Returns the descriptions of the feed's fields.
     pub fn field_descriptions(&self) -> rusqlite::Result<Vec<FieldDescription>> {
         let mut members = self.connection.prepare(
