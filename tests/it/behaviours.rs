@@ -289,7 +289,10 @@ fn try_out(group: &[Behaviour], seed: u64) -> Result<Vec<String>, String> {
 fn run_all(groups: &[Vec<Behaviour>], seed: u64) -> Vec<String> {
     let next = AtomicUsize::new(0);
     let faults = Mutex::new(Vec::new());
-    let add = |fault: String| faults.lock().unwrap().push(fault);
+    let add = |fault: String| {
+        println!("{fault}");
+        faults.lock().unwrap().push(fault);
+    };
     let run = || {
         while let Some(group) = groups.get(next.fetch_add(1, Ordering::Relaxed)) {
             let names: Vec<&str> = group.iter().map(|one| one.name()).collect();
