@@ -24,7 +24,8 @@ fn a_demo_lives_a_month_and_its_numbers_are_those_of_the_report() {
         let report = ["--config", "demo/mlsmirror.toml", "report", "--json"];
         mirror.run(&[&report, more].concat()).json()["market"].clone()
     };
-    let market = report(&["--since", figures["first_day"].as_str().unwrap()]);
+    let since = figures["first_day"].as_str().unwrap();
+    let market = report(&["--since", since]);
     let current = &market["headline"]["current"];
     // A report of the next day has one day more.
     if current["last_day"] == figures["last_day"] {
@@ -45,7 +46,7 @@ fn a_demo_lives_a_month_and_its_numbers_are_those_of_the_report() {
     let syncs = "SELECT count(DISTINCT date(started_at)) FROM sync_runs WHERE job = 'incremental'";
     assert_eq!(demo["later_syncs"], number(&db, syncs));
     // What the log has in all property types, added up by kind.
-    let all = report(&["--type", "all"]);
+    let all = report(&["--since", since, "--type", "all"]);
     let logged = demo["changes"].as_array().unwrap().iter();
     let new = logged.filter(|one| one["resource"] == "Property" && one["change"] == "insert");
     let new: u64 = new.map(|one| one["count"].as_u64().unwrap()).sum();

@@ -294,8 +294,24 @@ fn a_listing_is_found_by_its_key_its_mls_number_or_its_address() {
     assert_eq!(several.code, Some(1));
     let found: serde_json::Value = serde_json::from_str(&several.stdout).unwrap();
     assert_eq!(found["matches"].as_array().unwrap().len(), 2);
+    assert_eq!(found["has_more"], false);
     assert_eq!(found["matches"][1]["listing_key"], keys[2]);
     assert_eq!(found["matches"][1]["city"], "Draper");
+}
+
+#[test]
+fn a_search_lists_the_first_fifty_matches() {
+    let feed = feed_with(60, |options| options.photos = 0);
+    for key in feed.listing_keys() {
+        let place = json!({ "StreetName": "Main", "StreetSuffix": "ST", "City": "Sandy" });
+        feed.edit("Property", &key.to_string(), fields(place))
+            .unwrap();
+    }
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    let several = mirror.run(&["listing", "main st sandy"]);
+    several.says(1, &["more than 50 listings match main st sandy"]);
+    assert_eq!(several.stdout.lines().count(), 50);
 }
 
 #[test]

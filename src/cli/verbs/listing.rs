@@ -39,6 +39,7 @@ struct Document<'a> {
 #[derive(Serialize)]
 struct Matches<'a> {
     matches: &'a [FoundListing],
+    has_more: bool,
 }
 
 pub fn run(
@@ -53,7 +54,9 @@ pub fn run(
     let at = at.as_deref();
     let key = match mirror.find_listing(&wanted.key)? {
         NamedListing::Key(key) => key,
-        NamedListing::Several(found) => return several(&wanted.key, &found, output),
+        NamedListing::Several { listings, has_more } => {
+            return several(&wanted.key, &listings, has_more, output);
+        }
     };
     let whole = mirror.listing(&key, at)?;
     let document = Document {
@@ -80,7 +83,12 @@ pub fn run(
 }
 
 /// Prints the listings that match, for the user to name one.
-fn several(wanted: &str, found: &[FoundListing], output: &Output) -> anyhow::Result<Exit> {
+fn several(
+    wanted: &str,
+    found: &[FoundListing],
+    has_more: bool,
+    output: &Output,
+) -> anyhow::Result<Exit> {
     let mut text = String::new();
     for listing in found {
         let place = [&listing.address, &listing.city].into_iter().flatten();
@@ -99,9 +107,14 @@ fn several(wanted: &str, found: &[FoundListing], output: &Output) -> anyhow::Res
         let parts: Vec<&str> = parts.into_iter().flatten().collect();
         text += &format!("{}\n", printable(&parts.join("  ")));
     }
-    output.result(&Matches { matches: found }, &text)?;
+    let document = Matches {
+        matches: found,
+        has_more,
+    };
+    output.result(&document, &text)?;
     output.complain(&format!(
-        "{} match {wanted}; name one by its ListingKey, the first column",
+        "{}{} match {wanted}; name one by its ListingKey, the first column",
+        if has_more { "more than " } else { "" },
         counted(found.len() as u64, ("listing", "listings"))
     ));
     Ok(Exit::Failed)

@@ -15,8 +15,13 @@ const MATCHES: usize = 50;
 pub enum NamedListing {
     /// The key of one listing. If no listing matches, this is the text itself.
     Key(String),
-    /// Several listings, the live ones first, at most 50.
-    Several(Vec<FoundListing>),
+    /// Several listings, the live ones first.
+    Several {
+        /// The first 50 of them.
+        listings: Vec<FoundListing>,
+        /// Whether there are more.
+        has_more: bool,
+    },
 }
 
 /// A listing that a search found.
@@ -72,7 +77,14 @@ impl ReadTx<'_> {
         Ok(match &*found {
             [] => NamedListing::Key(text.to_owned()),
             [one] => NamedListing::Key(one.listing_key.clone()),
-            _ => NamedListing::Several(found),
+            _ => {
+                let has_more = found.len() > MATCHES;
+                found.truncate(MATCHES);
+                NamedListing::Several {
+                    listings: found,
+                    has_more,
+                }
+            }
         })
     }
 }
@@ -124,7 +136,7 @@ fn matching(
     let sql = format!(
         "SELECT CAST({key} AS TEXT), CAST({} AS TEXT), {}, {}, {}, deleted_at IS NOT NULL
          FROM listings WHERE {condition}
-         ORDER BY deleted_at IS NOT NULL, {key} LIMIT {MATCHES}",
+         ORDER BY deleted_at IS NOT NULL, {key} LIMIT {MATCHES} + 1",
         listings.value("ListingId"),
         listings.address(),
         listings.value("City"),
