@@ -1,5 +1,5 @@
-//! Measures the first export, the export of a day's changes, an idle one, and what the notes of
-//! changed rows cost.
+//! Measures the first export, the export of a day's changes, an idle export, and the cost of
+//! noting changed rows.
 //!
 //! `cargo bench --bench export` fills a mirror from the simulated feed with all fields, and runs
 //! the program as a process of its own. `-- --listings N --photos N` set the size: the greatest
