@@ -77,6 +77,8 @@ fn main() -> anyhow::Result<()> {
 /// Deletes listings from the mirror, in runs of consecutive ones at random places.
 fn lose(database: &Connection, listings: u64, places: u64) -> rusqlite::Result<()> {
     let run = listings.div_ceil(places.max(1));
+    // Their photos stay.
+    database.pragma_update(None, "foreign_keys", false)?;
     database.execute_batch(&format!(
         "CREATE TEMP TABLE lost AS SELECT rowid AS first FROM listings
              WHERE deleted_at IS NULL ORDER BY random() LIMIT {places};

@@ -84,6 +84,8 @@ fn differing_records_are_found_by_counts_and_few_requests() {
         "the simulator deletes photos with their listing"
     );
     let db = Connection::open(mirror.database_path()).unwrap();
+    // The photos of the lost listing stay.
+    db.pragma_update(None, "foreign_keys", false).unwrap();
     let delete = "DELETE FROM listings WHERE ListingKey = ?1";
     db.execute(delete, [&hidden]).unwrap();
     // Older than all others: no newest timestamp shows it.
@@ -161,6 +163,27 @@ fn scattered_records_are_found_by_counts_that_come_with_pages() {
         assert_eq!(found.len(), changed_later, "{found:?}");
         assert!(requests < 72, "{requests} requests, and 267 pages");
     }
+}
+
+#[test]
+fn many_lost_records_in_a_row_are_found_with_the_pages_of_their_keys() {
+    let feed = feed_with(800, |options| options.photos = 0);
+    let mirror = mirror_of_many_pages(&feed);
+    mirror.sync();
+    let keys = feed.listing_keys();
+    let db = Connection::open(mirror.database_path()).unwrap();
+    for key in &keys[200..500] {
+        let delete = "DELETE FROM listings WHERE ListingKey = ?1";
+        db.execute(delete, [key.to_string()]).unwrap();
+    }
+    drop(db);
+    let (document, requests) = verify(&feed, &mirror, 3, &[]);
+    assert!(is_by_counts(&document, "Property"));
+    assert_eq!(found(&document, "Property").len(), 300);
+    assert!(
+        requests < 140,
+        "{requests} requests, and 100 of 267 pages differ"
+    );
 }
 
 #[test]
