@@ -31,6 +31,7 @@ fn long_log(feed: &Simulator, count: u32) -> Mirror {
     mirror.sync();
     mirror.token = None;
     let db = Connection::open(mirror.database_path()).unwrap();
+    db.pragma_update(None, "foreign_keys", false).unwrap();
     db.execute(
         "WITH RECURSIVE number(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number WHERE n + 1 < ?1)
          INSERT INTO changes (run_id, resource, record_key, listing_key, change, field,

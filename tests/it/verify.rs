@@ -77,6 +77,7 @@ fn every_difference_is_named() {
         [&altered],
     )
     .unwrap();
+    db.pragma_update(None, "foreign_keys", false).unwrap();
     db.execute("DELETE FROM listings WHERE ListingKey = ?1", [&hidden])
         .unwrap();
     db.execute(
