@@ -103,7 +103,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 12] = [
     ),
 ];
 
-/// The only section of which there can be any number.
+/// The only section that may occur several times.
 const LIST: &str = "alerts";
 
 /// Returns an error for the first unknown section or key of the file.

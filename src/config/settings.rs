@@ -38,10 +38,10 @@ pub struct Config {
     pub retention: Retention,
     /// `[watch]`: the metrics of the daemon.
     pub watch: Watch,
-    /// `[status]`: what needs attention.
+    /// `[status]`: the limits of conditions that need attention.
     pub status: Status,
-    /// `[monitor]` and `[[alerts]]`: what is reported, and to which programs. The first one
-    /// is that of `[monitor]`.
+    /// `[monitor]` and `[[alerts]]`: the reported changes, and the programs that get them. The
+    /// first one is that of `[monitor]`.
     pub alerts: Vec<Alert>,
 }
 
@@ -50,7 +50,7 @@ pub struct Config {
 pub struct Feed {
     /// The kind of server, which sets the defaults.
     pub profile: &'static Profile,
-    /// The time zone of times for people, which `[schedule]` names.
+    /// The time zone of the times in messages, which `[schedule]` names.
     pub timezone: Tz,
     /// The precision of timestamps in a filter.
     pub timestamps: Precision,
@@ -179,7 +179,7 @@ pub struct Sync {
 /// The photos that have files. The default is all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeptPhotos {
-    /// An SQL condition over `listings`: those of other listings have none. None = all
+    /// An SQL condition over `listings`. Photos of other listings have no files. None = all
     /// listings.
     pub condition: Option<String>,
     /// Whether only the first photo of each listing has a file.
@@ -254,7 +254,7 @@ pub struct Watch {
     pub metrics: Option<SocketAddr>,
 }
 
-/// What needs attention.
+/// The limits of conditions that need attention.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     /// The tolerated age of the last successful sync. None = any age.

@@ -125,7 +125,7 @@ fn the_condition_is_about_the_listing_right_after_the_change() {
     let lines = "on = [\"price\"]\nwhere = \"City = 'Sandy' AND ListPrice < 600000 -- cheap\"";
     let mirror = watched(&feed, &alert("cheap", lines));
     let key = feed.listing_keys()[0];
-    // One sync finds each of these changes, and none is reported yet.
+    // One sync finds each of these changes, and no alert reports them yet.
     for price in [550_000, 700_000, 580_000, 900_000] {
         edit(&feed, key, json!({ "ListPrice": price }));
         feed.advance(chrono::Duration::minutes(5));

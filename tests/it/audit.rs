@@ -112,8 +112,7 @@ fn differing_records_are_found_by_counts_and_few_requests() {
         photos.contains(&("missing".to_owned(), lost_photo)),
         "{photos:?}"
     );
-    // The photos of the deleted listing, and of the one that the mirror lacks, are not compared
-    // twice.
+    // The photos of the deleted listing and of the missing listing are not compared twice.
     let extra = photos.iter().filter(|(kind, _)| kind == "extra").count();
     assert_eq!(extra as i64, of_gone, "{photos:?}");
     let pages = (feed.count("Property") + feed.count("Media")) / 20;

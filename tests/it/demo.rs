@@ -45,7 +45,7 @@ fn a_demo_lives_a_month_and_its_numbers_are_those_of_the_report() {
     let db = Connection::open(mirror.folder.path().join("demo/mirror.db")).unwrap();
     let syncs = "SELECT count(DISTINCT date(started_at)) FROM sync_runs WHERE job = 'incremental'";
     assert_eq!(demo["later_syncs"], number(&db, syncs));
-    // What the log has in all property types, added up by kind.
+    // The changes in the log, of all property types, added up by kind.
     let all = report(&["--since", since, "--type", "all"]);
     let logged = demo["changes"].as_array().unwrap().iter();
     let new = logged.filter(|one| one["resource"] == "Property" && one["change"] == "insert");

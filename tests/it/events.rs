@@ -27,7 +27,7 @@ fn declare_events(proxy: &Proxy) {
     });
 }
 
-/// Starts a feed without announcements in front of which EntityEvent answers.
+/// Starts a feed without announcements, and a proxy that answers for EntityEvent.
 fn feed_with_events(log: &Log) -> (Simulator, Proxy) {
     let feed = feed(30);
     let events = log.clone();

@@ -142,7 +142,7 @@ fn the_page_begins_with_its_scope_and_shows_listings_with_photos() {
     }
     assert!(page.text.matches(PHOTO).count() > 3);
     let shown = page.text.matches(PHOTO).count();
-    // A missing file, one that is no photo, and a path that leaves the folder.
+    // A missing file, a file that is no photo, and a path that leaves the folder.
     let db = Connection::open(mirror.database_path()).unwrap();
     let media = mirror.folder.path().join("media");
     std::fs::copy(

@@ -44,8 +44,8 @@ impl Dialect {
                 Behaviour::ReplicationParameter,
             ],
         },
-        // bridgeinteractive.com: expanded lists are capped at 10 without $top. Captured answers: next links
-        // repeat the token.
+        // bridgeinteractive.com: expanded lists are capped at 10 without $top. Captured answers:
+        // next links repeat the token.
         Dialect {
             name: "bridge",
             page_size: 200,

@@ -59,7 +59,7 @@ behaviours! {
     /// Expanded lists have at most two children, without a link to the rest, unless the request
     /// has a `$top` for them.
     ExpandCapped = "expand-capped",
-    /// Expanded lists of open houses omit those whose start time has passed.
+    /// Expanded lists omit open houses whose start time has passed.
     ExpandFutureOpenHousesOnly = "expand-future-open-houses-only",
     /// Expanded lists are empty.
     ExpandEmpty = "expand-empty",

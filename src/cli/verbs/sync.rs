@@ -44,7 +44,7 @@ struct Document<'a> {
     /// The status changes that `[monitor]` reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     transitions: Option<Vec<&'a PrintedLine>>,
-    /// What the other alerts reported.
+    /// The lines of the other alerts.
     #[serde(skip_serializing_if = "Option::is_none")]
     alerts: Option<Vec<&'a PrintedLine>>,
     purged: Purged,
@@ -143,7 +143,7 @@ struct JobResult {
     report: Report,
     /// The files that no row named.
     pruned: Option<Vec<Unnamed>>,
-    /// What the alerts reported.
+    /// The lines of all alerts.
     alerts: Option<Vec<PrintedLine>>,
 }
 

@@ -26,13 +26,13 @@ const IGNORED: &str = "ignored";
 /// The value of [`Capability::Expand`] for a child that is read faster from its own resource.
 const SLOW: &str = "slow";
 
-/// The values of [`Capability::EntityEvent`] for a resource that `$metadata` declares, and for
-/// one that has answered.
+/// The values of [`Capability::EntityEvent`] if `$metadata` declares the resource, and if it has
+/// answered.
 const DECLARED: &str = "declared";
 const ANSWERS: &str = "answers";
 
-/// The detail of [`Capability::Deleted`] and [`Capability::EntityEvent`] for a resource that has answered, and is refused since
-/// the time of the observation.
+/// The detail of [`Capability::Deleted`] and [`Capability::EntityEvent`] for a resource that has
+/// answered, and is refused since the time of the observation.
 const SINCE_REFUSED: &str = "refused since";
 
 const DAY: TimeDelta = TimeDelta::days(1);
@@ -320,8 +320,8 @@ impl Capabilities {
         known.is_some_and(|known| known.value == REFUSED && !known.is_older_than(DAY, self.now()))
     }
 
-    /// Notes that the feed refuses the Deleted resource now. Returns whether the feed is taken
-    /// to have none: one that has answered before must refuse it for a day.
+    /// Notes that the feed refuses the Deleted resource now. Returns whether the feed counts as
+    /// having none: if it has answered before, that is after a day of refusals.
     pub fn note_deleted_refused(&self) -> bool {
         self.note_refusal(Capability::Deleted, None)
     }

@@ -227,8 +227,8 @@ impl Client {
         (*locked(&self.date)).map(|(date, _)| date)
     }
 
-    /// Returns how far the local clock is ahead of the feed's, or behind it. Returns none
-    /// before the first response with a date.
+    /// Returns the difference between the local clock and the feed's, never negative. Returns
+    /// none before the first response with a date.
     pub fn clock_error(&self) -> Option<TimeDelta> {
         let (date, received) = (*locked(&self.date))?;
         let since = TimeDelta::from_std(received.elapsed()).ok()?;

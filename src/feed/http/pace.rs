@@ -150,7 +150,8 @@ impl Pace {
         };
         let wait = |limit: &Limit| {
             let (number, window) = (u64::from(limit.requests), limit.window());
-            // A request is allowed one window after the one that is this many places before.
+            // A request is allowed one window after the request that is this number of places
+            // before it.
             let (windows, place) = (last / number, (last % number) as usize);
             let unused = (limit.requests as usize).saturating_sub(self.sent.len());
             let before = place.checked_sub(unused).and_then(|place| {

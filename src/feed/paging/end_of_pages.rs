@@ -1,4 +1,4 @@
-//! Proves that a page without records is behind the last record, where no count shows it.
+//! Proves that a page without records follows the last record, where no count shows it.
 
 use super::key::Key;
 use super::page_request::{get_page, read_page};

@@ -26,9 +26,9 @@ const INDEX: &str = "media_kept";
 pub struct KeptFiles {
     /// Live photos of the mirror.
     pub of_photos: u64,
-    /// Those that have files, or will have.
+    /// Photos of these that have files, or will have.
     pub photos: u64,
-    /// Those of them that have no file yet.
+    /// Kept photos without a file yet.
     pub to_fetch: u64,
     /// Files of excluded photos.
     pub to_remove: u64,
@@ -37,8 +37,8 @@ pub struct KeptFiles {
 }
 
 impl Mirror {
-    /// Marks the photos that `[media]` excludes, and those that it no longer excludes. Their
-    /// files are removed and downloaded by others.
+    /// Marks the photos that `[media]` excludes, and unmarks photos that it no longer excludes.
+    /// Does not remove or download files.
     pub fn mark_excluded_photos(
         &mut self,
         kept: &KeptPhotos,

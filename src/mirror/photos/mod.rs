@@ -4,7 +4,7 @@
 //! downloaded while `file_source`, the source of its current file, differs from the
 //! source that the feed names now. Partial indexes hold these rows, so that a mirror
 //! with nothing to do need not read its photos. `file_excluded` is set on the photos that
-//! `[media]` excludes, so that they are in none of these indexes.
+//! `[media]` excludes, which keeps them out of the indexes of photos to download.
 
 mod downloads;
 mod file_columns;

@@ -4,8 +4,8 @@ use crate::config::{Alert, Config, MONITOR, Transition};
 use crate::mirror::Mirror;
 use crate::sync::outcome::Misconfigured;
 
-/// Checks the conditions over listings, and the status changes of all alerts. What the mirror
-/// does not know yet is not checked.
+/// Checks the conditions over listings, and the status changes of all alerts. Skips fields and
+/// statuses that the mirror does not know yet.
 ///
 /// # Errors
 /// [`Misconfigured`], or an error of the database.

@@ -130,8 +130,8 @@ fn report_to(
     })
 }
 
-/// Begins the progress of new alerts an hour before now, and drops that of alerts that are
-/// no longer configured: one that is configured again later is new.
+/// Begins the progress of new alerts an hour before now, and drops the progress of alerts that
+/// are no longer configured: an alert that is configured again later is new.
 fn begin_alerts(config: &Config, mirror: &mut Mirror) -> rusqlite::Result<()> {
     let known: BTreeMap<String, AlertProgress> = mirror.alert_progress()?;
     let is_configured = |name: &String| config.alerts.iter().any(|alert| alert.name == *name);

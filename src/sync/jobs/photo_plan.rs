@@ -17,7 +17,7 @@ use crate::sync::outcome::Misconfigured;
 pub struct PhotoPlan {
     /// The number of files.
     pub files: u64,
-    /// What `[media]` keeps and removes, if it does not keep all photos.
+    /// The files that `[media]` keeps and removes, if it does not keep all photos.
     pub kept: Option<KeptPlan>,
     /// Their size, estimated from the files of the mirror or from some photos; `None` if no
     /// photo could be downloaded.
@@ -48,8 +48,8 @@ struct Sample {
     time: Duration,
 }
 
-/// Plans the download of the photos that the feed counts, or of those that the mirror lacks.
-/// The numbers are those of photos and of listings.
+/// Plans the download of the photos that the feed counts, or of the photos that the mirror lacks.
+/// The pair has the feed's counts of photos and of listings.
 pub(super) fn plan_photos(
     context: &Context<'_>,
     mirror: Option<&mut Mirror>,
@@ -106,7 +106,7 @@ pub(super) fn plan_photos(
     }))
 }
 
-/// Downloads some photos and keeps nothing. Stops at the first one that fails.
+/// Downloads some photos and keeps nothing. Stops at the first failure.
 fn download_sample(context: &Context<'_>, urls: &[String]) -> anyhow::Result<Sample> {
     let mut sample = Sample::default();
     if urls.is_empty() {

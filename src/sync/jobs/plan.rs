@@ -112,8 +112,8 @@ fn make(context: &Context<'_>, resources: &[Resource]) -> Result<Plan> {
     })
 }
 
-/// Checks the conditions against the columns of the mirror, or against those that the feed
-/// declares if there are none yet.
+/// Checks the conditions against the columns of the mirror, or against the fields that the feed
+/// declares if the mirror has no listings yet.
 fn check_conditions_with(
     catalog: &Catalog,
     config: &Config,

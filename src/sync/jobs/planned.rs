@@ -113,7 +113,7 @@ pub struct ResourcePlan {
 pub struct JobWay {
     /// The job, as `sync` names it.
     pub job: &'static str,
-    /// What the job does.
+    /// The reading or comparison, in words.
     pub way: String,
     /// Why it does not do what other servers allow.
     pub why: Option<String>,

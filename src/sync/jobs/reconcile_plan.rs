@@ -1,4 +1,4 @@
-//! What a reconcile would do, without doing it.
+//! Plans the repairs of a reconcile, without doing them.
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use crate::sync::sync_error::{Result, SyncError};
 use crate::sync::verify::compare_feed::compare_resources;
 use crate::sync::verify::difference::{Difference, VerifiedResource};
 
-/// What a reconcile would do.
+/// The repairs of a reconcile.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReconcilePlan {
     /// One entry for each resource.
@@ -20,7 +20,7 @@ pub struct ReconcilePlan {
     pub requests: u64,
 }
 
-/// What a reconcile would do with one resource.
+/// The repairs of one resource.
 #[derive(Clone, Debug, Serialize)]
 pub struct Repairs {
     /// The entity set.

@@ -151,7 +151,7 @@ impl Cleared {
 pub(in crate::sync) fn remove(dir: &MediaDir, file: &str) -> anyhow::Result<u64> {
     match dir.remove(file) {
         Ok(was_there) => Ok(was_there.into()),
-        // The path is not one that the mirror gives: the file is not the mirror's.
+        // The mirror gives no file such a path: the file is not the mirror's.
         Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(0),
         Err(error) => Err(error.into()),
     }

@@ -1,8 +1,8 @@
 //! Downloads the files of photos, and removes those of deleted photos.
 //!
 //! The files are listed in the order in which they use each other: which files to
-//! remove, how one photo is downloaded, which files to rename, how a batch of photos gets into its folder,
-//! which failures are retried, and the run that does it all.
+//! remove, how one photo is downloaded, which files to rename, how a batch of photos gets into
+//! its folder, which failures are retried, and the run that does it all.
 
 pub(in crate::sync) mod cleanup;
 mod download;

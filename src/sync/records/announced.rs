@@ -195,8 +195,8 @@ impl Announcing<'_> {
         Ok(true)
     }
 
-    /// Returns whether no announcement is newer than the newest one that was read, where no
-    /// count shows whether a page is empty by mistake.
+    /// Returns whether the newest announcement was read. Asks only where no count shows whether
+    /// a page is empty by mistake.
     fn is_at_newest(
         &self,
         names: &DeletedNames,

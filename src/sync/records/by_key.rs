@@ -77,7 +77,7 @@ pub fn fetch(
 /// How often keys are asked for whose answers lack a record that the feed has.
 const READINGS: usize = 3;
 
-/// Asks for absent keys together with one that the feed has, where no count shows whether an
+/// Asks for absent keys together with a key that the feed has, where no count shows whether an
 /// answer is empty by mistake.
 struct Control<'a> {
     feed: &'a Feed,

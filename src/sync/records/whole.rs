@@ -112,7 +112,7 @@ fn lacks_children(job: &mut JobRun<'_>, child: Resource) -> Result<bool> {
     Ok(page.count.is_some_and(|counted| counted > live))
 }
 
-/// Compares the newest records of a child's own resource with those that came with listings,
+/// Compares the newest records of a child's own resource with its rows, which came with listings,
 /// and notes whether `$expand` lacks fields of them. Returns the records.
 fn compare_newest(job: &mut JobRun<'_>, child: Resource) -> Result<Option<Page>> {
     let shape = job.catalog.shape(child, &[])?;

@@ -11,7 +11,7 @@ use crate::sync::context::Context;
 use crate::sync::sync_error::Result;
 use crate::sync::workers::start_workers;
 
-/// Requests the photos of these files without conditions, and returns those that differ.
+/// Requests the photos of these files without conditions, and returns the differences.
 pub(super) fn compare_with_hosts(
     context: &Context<'_>,
     assets: &Assets,

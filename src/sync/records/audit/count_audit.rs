@@ -148,7 +148,7 @@ impl CountAudit<'_, '_> {
         }))
     }
 
-    /// Divides the ranges that differ, and returns those whose keys must be read.
+    /// Divides the ranges that differ, and returns the ranges whose keys must be read.
     fn divide(&mut self, mirror: &mut Mirror, ranges: Vec<ComparedRange>) -> Result<Vec<KeyRange>> {
         // A page has records without a timestamp, too. They are in no count.
         let keys = &self.division.keys;

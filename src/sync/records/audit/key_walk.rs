@@ -31,11 +31,11 @@ pub(super) struct KeyWalk<'a, 'f> {
     /// The endpoint that lists all keys, if they are read there.
     pub key_list: Option<Replication>,
     pub findings: &'f mut dyn Findings,
-    /// What was read.
+    /// The counts of read records and pages.
     pub ended: Audited,
 }
 
-/// What the first page of a range shows.
+/// The first page of a range, and the count of the range.
 pub(super) struct Probe {
     /// The number of records in the range.
     pub count: u64,
