@@ -323,25 +323,10 @@ pub const PHOTOS_CHANGE_TIMESTAMP: &str = "PhotosChangeTimestamp";
 /// The field with a listing's number of photos.
 pub const PHOTOS_COUNT: &str = "PhotosCount";
 
-/// The values of StandardStatus.
+/// The values of StandardStatus in the order of a listing's life. The statuses that end it come
+/// last.
 /// Source: RESO Data Dictionary 2.0, lookup StandardStatus
 pub const STANDARD_STATUSES: [&str; 11] = [
-    "Active",
-    "Active Under Contract",
-    "Canceled",
-    "Closed",
-    "Coming Soon",
-    "Delete",
-    "Expired",
-    "Hold",
-    "Incomplete",
-    "Pending",
-    "Withdrawn",
-];
-
-/// The values of StandardStatus in the order of a listing's life, with statuses that end it
-/// last.
-const LIFE_CYCLE: [&str; 11] = [
     "Incomplete",
     "Coming Soon",
     "Active",
@@ -355,14 +340,15 @@ const LIFE_CYCLE: [&str; 11] = [
     "Delete",
 ];
 
-/// Returns the position of a StandardStatus in the life of a listing. Unknown statuses share
-/// the last position.
-pub fn life_cycle(status: &str) -> usize {
-    let known = LIFE_CYCLE.iter();
-    let found = known
-        .enumerate()
-        .find(|(_, name)| folded_status(name).eq(folded_status(status)));
-    found.map_or(LIFE_CYCLE.len(), |(place, _)| place)
+/// Returns the position of a status in the life of a listing. Unknown statuses share the position
+/// after all others; no status comes last.
+pub fn life_cycle(status: Option<&str>) -> usize {
+    let Some(status) = status else {
+        return usize::MAX;
+    };
+    let mut known = STANDARD_STATUSES.iter();
+    let found = known.position(|name| folded_status(name).eq(folded_status(status)));
+    found.unwrap_or(STANDARD_STATUSES.len())
 }
 
 /// Normalizes a StandardStatus, so that the two spellings of one status are equal

@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::resource::life_cycle;
-
 use super::days::bins;
 use super::market::{Group, Inventory, Market, MarketDay, PriceMoves, TransitionCount};
 use super::performance::{JobPerformance, Performance, ProvenResource};
 use super::table::Table;
 use super::words::{bytes, dollars, rounded, short_number, short_time, thousands};
+use crate::resource::life_cycle;
 
 /// The greatest number of statuses with a column of their own in a terminal.
 const STATUSES: usize = 8;
@@ -280,13 +279,7 @@ pub fn transitions(transitions: &[TransitionCount]) -> Table {
                 ends.push(end(transition));
             }
         }
-        ends.sort_by_key(|end| {
-            (
-                end.is_none(),
-                end.as_deref().map(life_cycle),
-                (*end).clone(),
-            )
-        });
+        ends.sort_by_key(|end| (life_cycle(end.as_deref()), *end));
         ends
     };
     let (from, to) = (ends(|one| &one.from), ends(|one| &one.to));

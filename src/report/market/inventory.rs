@@ -213,7 +213,7 @@ fn order(
         .collect();
     shown.sort_by_key(|status| {
         let name = names[*status].as_deref();
-        (name.is_none(), name.map(life_cycle), name)
+        (life_cycle(name), name)
     });
     let days = counts.iter().map(|day| {
         let listings = shown.iter().map(|status| day[*status].max(0) as u64);
