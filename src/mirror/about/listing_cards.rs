@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::market_filter::MarketFilter;
 use crate::mirror::ReadTx;
-use crate::mirror::views::{Table, entered, first_photo};
+use crate::mirror::views::{Table, entered, photo_file};
 use crate::resource::Resource;
 
 /// The values of a listing that a report shows.
@@ -78,7 +78,6 @@ impl ReadTx<'_> {
 
     fn select(&self, listings: &Table) -> rusqlite::Result<String> {
         let media = Table::of(&self.transaction, Resource::MEDIA)?;
-        let photo = media.and_then(|media| first_photo(listings, &media));
         Ok(format!(
             "SELECT CAST({} AS TEXT), CAST({} AS TEXT), {}, {}, {}, {}, {}, {}, {}, {} FROM listings",
             listings.key(),
@@ -90,7 +89,7 @@ impl ReadTx<'_> {
             listings.value("BedroomsTotal"),
             listings.value("BathroomsTotalInteger"),
             listings.first_value(&["OnMarketDate", "ListingContractDate"]),
-            photo.unwrap_or("NULL".to_owned()),
+            photo_file(listings, media.as_ref()),
         ))
     }
 }

@@ -10,7 +10,7 @@ use super::change_reader::ChangeRow;
 use crate::config::{Alert, AlertEvent, Transition};
 use crate::mirror::Mirror;
 use crate::mirror::sql::{SqlValue, quoted, stored};
-use crate::mirror::views::{Table, first_photo, local_time};
+use crate::mirror::views::{Table, local_time, photo_file};
 use crate::resource::{Resource, folded_status};
 use crate::value::Value;
 
@@ -283,9 +283,7 @@ impl<'a> Lookup<'a> {
             city = listings.value("City"),
             price = listings.value("ListPrice"),
             status = listings.value("StandardStatus"),
-            photo = (self.media.as_ref())
-                .and_then(|media| first_photo(listings, media))
-                .unwrap_or("NULL".to_owned()),
+            photo = photo_file(listings, self.media.as_ref()),
             columns = columns.join(", "),
             key = listings.key_column(),
         );

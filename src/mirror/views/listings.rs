@@ -106,22 +106,19 @@ pub(super) fn entered_at(listings: &Table) -> String {
 }
 
 /// Returns the expression for the file of a listing's first photo; NULL without photos.
-pub(super) fn photo_file(listings: &Table, media: Option<&Table>) -> String {
-    let file = media.and_then(|media| first_photo(listings, media));
-    file.unwrap_or("NULL".to_owned())
-}
-
-/// Returns the expression for the file of a listing's first photo.
-pub(in crate::mirror) fn first_photo(listings: &Table, media: &Table) -> Option<String> {
-    let sql = PhotoSql::for_columns(&media.columns)?;
-    Some(format!(
+pub(in crate::mirror) fn photo_file(listings: &Table, media: Option<&Table>) -> String {
+    let photos = media.and_then(|media| Some((media, PhotoSql::for_columns(&media.columns)?)));
+    let Some((media, sql)) = photos else {
+        return "NULL".to_owned();
+    };
+    format!(
         "(SELECT media.file_path FROM media WHERE media.listing_key = {listing} \
          AND media.deleted_at IS NULL AND media.file_path IS NOT NULL \
          ORDER BY {order}, {key} LIMIT 1)",
         listing = listings.key(),
         key = media.key(),
         order = sql.order("media.")
-    ))
+    )
 }
 
 /// Returns the view of active listings, newest first.

@@ -10,6 +10,6 @@ mod overview;
 mod record_table;
 mod runs;
 
-pub(super) use listings::{entered, first_photo};
+pub(super) use listings::{entered, photo_file};
 pub(super) use open_houses::local_time;
 pub(super) use record_table::Table;
