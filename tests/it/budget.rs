@@ -70,6 +70,19 @@ fn bytes_of_answers_count_for_all_processes() {
     );
 }
 
+#[test]
+fn a_request_scans_no_table_of_the_ledger() {
+    let feed = feed(1);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    let ledger = ledger(&mirror);
+    for table in ["requests", "received"] {
+        let sql = format!("EXPLAIN QUERY PLAN UPDATE {table} SET at_ms = 1 WHERE at_ms > 1");
+        let plan: String = ledger.query_row(&sql, [], |row| row.get(3)).unwrap();
+        assert!(plan.starts_with("SEARCH"), "{plan}");
+    }
+}
+
 /// Returns the number of bytes that the processes of a mirror have received.
 fn sum_of_bytes(mirror: &Mirror) -> i64 {
     number(

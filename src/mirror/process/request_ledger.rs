@@ -1,8 +1,8 @@
 //! The requests of all processes that share an account, so that the rate limits hold across
 //! them.
 //!
-//! The ledger is a small database of its own. Every request writes to it, also one of a process that only reads the mirror, and must not wait
-//! while a page is applied.
+//! The ledger is a small database of its own. Every request writes to it, also a request of a
+//! process that only reads the mirror, and must not wait while a page is applied.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -251,6 +251,7 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
              id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL,
              process INTEGER NOT NULL, bytes INTEGER NOT NULL
          );
+         CREATE INDEX IF NOT EXISTS received_by_time ON received (at_ms);
          CREATE TABLE IF NOT EXISTS pauses (id INTEGER PRIMARY KEY, until_ms INTEGER NOT NULL);",
     )?;
     let now = millis(SystemTime::now());
