@@ -53,11 +53,11 @@ pub(in crate::sync) fn download_photos(
         traffic: Traffic::default(),
         report: Report::default(),
     };
-    let marked = mirror.mark_excluded_photos(&context.config.media.kept)?;
+    if let Err(wrong) = mirror.mark_excluded_photos(&context.config.media.kept)? {
+        run.halt(mirror, wanted, format!("[media]: `listings`: {wrong}"))?;
+        return end(run, single, mirror);
+    }
     match open_folder(context, mirror, empty_folder(wanted))? {
-        _ if let Err(wrong) = &marked => {
-            run.halt(mirror, wanted, format!("[media]: `listings`: {wrong}"))?;
-        }
         Ok(dir) => run.download(mirror, &dir, wanted)?,
         Err(unusable) => {
             let why = unusable.to_string();
