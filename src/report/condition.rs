@@ -1,6 +1,5 @@
 //! The conditions that need attention.
 
-use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -109,48 +108,33 @@ impl Condition {
         };
         Condition::KINDS[index]
     }
-}
 
-impl fmt::Display for Condition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write(f, Tz::UTC)
-    }
-}
-
-impl Condition {
     /// Describes it with times in a time zone.
-    pub fn in_zone(&self, zone: Tz) -> impl fmt::Display {
-        InZone(self, zone)
-    }
-
-    fn write(&self, f: &mut fmt::Formatter<'_>, zone: Tz) -> fmt::Result {
+    pub fn in_zone(&self, zone: Tz) -> String {
         let hours = |seconds: &u64| *seconds as f64 / 3_600.0;
         let local = |at: &DateTime<Utc>| at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S %Z");
         match self {
-            Condition::CredentialsRefused => f.write_str("the feed refuses the credentials"),
-            Condition::NoToken(reason) => write!(f, "no token could be obtained ({reason})"),
-            Condition::Paused(until) => write!(
-                f,
+            Condition::CredentialsRefused => "the feed refuses the credentials".to_owned(),
+            Condition::NoToken(reason) => format!("no token could be obtained ({reason})"),
+            Condition::Paused(until) => format!(
                 "the feed asked for a pause until {} (Retry-After)",
                 local(until)
             ),
-            Condition::InFuture(resource, at) => write!(
-                f,
+            Condition::InFuture(resource, at) => format!(
                 "{resource} was last brought up to date in the future, at {}",
                 local(at)
             ),
             Condition::WatermarkInFuture(resource, at) => {
-                write!(f, "{resource} has a watermark in the future, {}", local(at))
+                format!("{resource} has a watermark in the future, {}", local(at))
             }
             Condition::NeverSynced(resource) => {
-                write!(f, "{resource} has not completed its first full sync")
+                format!("{resource} has not completed its first full sync")
             }
             Condition::Late {
                 resource,
                 lag_seconds,
                 intervals,
-            } => write!(
-                f,
+            } => format!(
                 "{resource} was last brought up to date {:.1} hours ago, more than {intervals} intervals",
                 hours(lag_seconds)
             ),
@@ -158,30 +142,27 @@ impl Condition {
                 resource,
                 lag_seconds,
                 max_age,
-            } => write!(
-                f,
+            } => format!(
                 "{resource} was last brought up to date {:.1} hours ago, more than status.max_age = {:.1} hours",
                 hours(lag_seconds),
                 hours(&max_age.as_secs())
             ),
-            Condition::MediaFolder(unusable) => write!(f, "{unusable}"),
+            Condition::MediaFolder(unusable) => unusable.to_string(),
             Condition::OpenRejects(resource, 1) => {
-                write!(f, "{resource}: 1 record could not be stored")
+                format!("{resource}: 1 record could not be stored")
             }
             Condition::OpenRejects(resource, count) => {
-                write!(f, "{resource}: {count} records could not be stored")
+                format!("{resource}: {count} records could not be stored")
             }
             Condition::DeletionsHeld(HeldDeletions {
                 resource, count, ..
-            }) => write!(
-                f,
+            }) => format!(
                 "{resource}: deletions of {count} {} were held back (sync.max_delete_percent)",
                 resource.nouns().1
             ),
             Condition::CountsDisagree(resource, difference) => {
                 let compared = if *difference > 0 { "more" } else { "fewer" };
-                write!(
-                    f,
+                format!(
                     "{resource}: the feed counts {} records {compared} than the mirror has",
                     difference.unsigned_abs()
                 )
@@ -190,26 +171,17 @@ impl Condition {
                 let Problem {
                     job, status, error, ..
                 } = problem;
-                write!(f, "{}: {job} {status}: {error}", resources.join(", "))
+                format!("{}: {job} {status}: {error}", resources.join(", "))
             }
-            Condition::PhotosFailing(1) => f.write_str("1 photo could not be downloaded"),
+            Condition::PhotosFailing(1) => "1 photo could not be downloaded".to_owned(),
             Condition::PhotosFailing(count) => {
-                write!(f, "{count} photos could not be downloaded")
+                format!("{count} photos could not be downloaded")
             }
-            Condition::AlertFails(alert, error) => write!(f, "{}: {error}", title(alert)),
+            Condition::AlertFails(alert, error) => format!("{}: {error}", title(alert)),
             Condition::ProgramMissing(alert, program) => {
-                write!(f, "{}: there is no program `{program}`", title(alert))
+                format!("{}: there is no program `{program}`", title(alert))
             }
         }
-    }
-}
-
-/// A condition with times in a time zone.
-struct InZone<'c>(&'c Condition, Tz);
-
-impl fmt::Display for InZone<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.write(f, self.1)
     }
 }
 
