@@ -5,7 +5,7 @@ use std::path::Path;
 use toml::de::DeTable;
 
 use super::alert_sections::alerts;
-use super::feed_section::feed_section;
+use super::feed_section::{feed_section, profile};
 use super::fields::Result;
 use super::mirror_section::{export_section, mirror_section};
 use super::schedule_section::schedule_section;
@@ -26,9 +26,9 @@ pub(in crate::config) fn config(text: &str, path: &Path) -> Result<Config> {
     let root = root.get_ref();
     require_known(root, origin)?;
     let section = |name| Section::of(root, name, origin);
-    let mut feed = feed_section(section("feed"))?;
-    let schedule = schedule_section(section("schedule"), feed.profile)?;
-    feed.timezone = schedule.timezone;
+    let profile = profile(section("feed"))?;
+    let schedule = schedule_section(section("schedule"), profile)?;
+    let feed = feed_section(section("feed"), profile, schedule.timezone)?;
     let mirror = mirror_section(section("mirror"))?;
     Ok(Config {
         export: export_section(section("export"), &mirror)?,

@@ -19,13 +19,19 @@ use crate::config::section_reader::{Section, Value};
 use crate::config::settings::Feed;
 use crate::config::vendors::{self, PROFILES};
 
-pub(super) fn feed_section(section: Section<'_>) -> Result<Feed> {
-    let profile = match section.value("profile") {
-        None => &PROFILES[0],
-        Some(value) => {
-            vendors::profile(value.text()?).map_err(|unknown| value.error(unknown.to_string()))?
-        }
+/// Returns the kind of server that the section names.
+pub(super) fn profile(section: Section<'_>) -> Result<&'static Profile> {
+    let Some(value) = section.value("profile") else {
+        return Ok(&PROFILES[0]);
     };
+    vendors::profile(value.text()?).map_err(|unknown| value.error(unknown.to_string()))
+}
+
+pub(super) fn feed_section(
+    section: Section<'_>,
+    profile: &'static Profile,
+    timezone: Tz,
+) -> Result<Feed> {
     let rate = |key: &str, default| {
         let limit = section.whole(key, 0..=u32::MAX, default)?;
         Ok::<_, ConfigError>(NonZeroU32::new(limit))
@@ -46,8 +52,7 @@ pub(super) fn feed_section(section: Section<'_>) -> Result<Feed> {
     }
     Ok(Feed {
         profile,
-        // The whole configuration has it.
-        timezone: Tz::UTC,
+        timezone,
         timestamps: timestamps(section, profile)?,
         base_url: base_url(section, profile)?,
         deleted_when: deleted_when(section, profile)?,
