@@ -96,16 +96,11 @@ fn lacks_children(job: &mut JobRun<'_>, child: Resource) -> Result<bool> {
     let Some(page) = compare_newest(job, child)? else {
         return Ok(false);
     };
-    if job
-        .context
-        .feed
-        .capabilities()
-        .why_not_expanded(child)
-        .is_some()
-    {
+    let capabilities = job.context.feed.capabilities();
+    if capabilities.why_not_expanded(child).is_some() {
         return Ok(true);
     }
-    if !job.context.feed.capabilities().counts_all_matching() {
+    if !capabilities.counts_all_matching() {
         return Ok(page.entries > 0);
     }
     let live = live_rows(job, child)?;
