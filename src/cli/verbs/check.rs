@@ -67,16 +67,15 @@ pub fn describe(plan: &Plan, times: LocalTimes) -> String {
     if let Some(size) = plan.bytes {
         total += &format!(", about {} to download", bytes(size));
     }
-    let audit = plan.resources.iter().filter_map(|one| one.audit.as_ref());
-    let reconcile = plan
-        .resources
-        .iter()
-        .filter_map(|one| one.reconcile.as_ref());
-    let [audit, reconcile] = [audit.collect::<Vec<_>>(), reconcile.collect()].map(|costs| {
-        let requests: u64 = costs.iter().map(|cost| cost.requests).sum();
-        counted(requests, ("request", "requests"))
-    });
-    total += &format!("\nan audit: {audit} by verify, {reconcile} by reconcile");
+    let requests = |of: fn(&ResourcePlan) -> Option<u64>| {
+        let sum = plan.resources.iter().filter_map(of).sum();
+        counted(sum, ("request", "requests"))
+    };
+    total += &format!(
+        "\nan audit: {} by verify, {} by reconcile",
+        requests(|one| Some(one.audit.as_ref()?.requests)),
+        requests(|one| Some(one.reconcile.as_ref()?.requests))
+    );
     if let Some(photos) = &plan.photos {
         total += &format!("\n{}", describe_photos(photos));
     }

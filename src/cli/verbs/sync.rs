@@ -103,9 +103,10 @@ pub fn run(arguments: &Arguments, wanted: &SyncOptions, output: &Output) -> anyh
         return Ok(Exit::from(&plan.ending));
     }
     let mut mirror = session.open_for_sync(wanted.feed_moved)?;
-    sync::check_kept_photos(&session.config, &mut mirror)?;
     if wanted.job == Some(SyncJob::Monitor) {
         sync::check_conditions(&session.config, &mut mirror)?;
+    } else {
+        sync::check_kept_photos(&session.config, &mut mirror)?;
     }
     let done = do_job(&context, &mut mirror, wanted, &resources, output);
     drop(mirror);
