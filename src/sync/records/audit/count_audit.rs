@@ -152,8 +152,9 @@ impl CountAudit<'_, '_> {
     fn divide(&mut self, mirror: &mut Mirror, ranges: Vec<ComparedRange>) -> Result<Vec<KeyRange>> {
         // A page has records without a timestamp, too. They are in no count.
         let keys = &self.division.keys;
-        let can_probe =
-            !self.division.is_by_listing() && mirror.live_rows_without_timestamp(keys)? == 0;
+        let can_probe = !self.division.is_by_listing()
+            && ranges.iter().any(ComparedRange::differs_by_count)
+            && mirror.live_rows_without_timestamp(keys)? == 0;
         let mut to_read: Vec<KeyRange> = Vec::new();
         let mut open = ranges;
         open.reverse();
