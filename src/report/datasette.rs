@@ -21,51 +21,22 @@ const STYLE: &str = "<style>dl.column-descriptions { max-height: 7em; overflow-y
                      border: 1px solid #ccc; padding: 0.5em } \
                      td.col-PublicRemarks { min-width: 40em }</style>";
 
-/// How Datasette shows a table or view at first.
-struct Shown {
-    name: &'static str,
-    /// The column by which it sorts, in descending order.
-    sort_desc: Option<&'static str>,
-    /// The columns whose values it counts. An index makes that fast.
-    facets: &'static [&'static str],
-    /// The number of rows on a page, if it is not Datasette's.
-    size: Option<u32>,
-}
-
-impl Shown {
-    const fn new(name: &'static str, facets: &'static [&'static str]) -> Shown {
-        Shown {
-            name,
-            sort_desc: None,
-            facets,
-            size: None,
-        }
-    }
-
-    const fn newest_first(name: &'static str, facets: &'static [&'static str]) -> Shown {
-        Shown {
-            sort_desc: Some("id"),
-            ..Shown::new(name, facets)
-        }
-    }
-
-    /// Returns the settings of a table or view whose many columns make a page of 100 rows slow.
-    const fn wide(name: &'static str, facets: &'static [&'static str], size: u32) -> Shown {
-        Shown {
-            size: Some(size),
-            ..Shown::new(name, facets)
-        }
-    }
-}
-
-const SHOWN: [Shown; 7] = [
-    Shown::new("active_listings", &["City"]),
-    Shown::newest_first("changes", &[]),
-    Shown::wide("displayable_listings", &[], 50),
-    Shown::wide("listing_overview", &["StandardStatus"], 50),
-    Shown::wide("listings", &[], 25),
-    Shown::newest_first("rejects", &["resource"]),
-    Shown::newest_first("sync_runs", &["job", "status"]),
+/// The settings of tables and views. An index makes sorting and facets fast. Pages of 100 rows
+/// with many columns are slow.
+const SETTINGS: [(&str, &[&str]); 7] = [
+    ("active_listings", &["facets: [\"City\"]"]),
+    ("changes", &["sort_desc: \"id\""]),
+    ("displayable_listings", &["size: 50"]),
+    (
+        "listing_overview",
+        &["facets: [\"StandardStatus\"]", "size: 50"],
+    ),
+    ("listings", &["size: 25"]),
+    ("rejects", &["sort_desc: \"id\"", "facets: [\"resource\"]"]),
+    (
+        "sync_runs",
+        &["sort_desc: \"id\"", "facets: [\"job\", \"status\"]"],
+    ),
 ];
 
 /// Returns the `metadata.yaml` of a mirror. Texts are JSON strings, which YAML 1.2 includes.
@@ -118,16 +89,9 @@ fn shown(object: &TableOrView, description: &str) -> String {
     let escaped = description.replace('&', "&amp;").replace('<', "&lt;");
     let html = quoted(&format!("{escaped}{STYLE}"));
     let mut text = format!("        description_html: {html}\n");
-    if let Some(shown) = SHOWN.iter().find(|shown| shown.name == name) {
-        if let Some(column) = shown.sort_desc {
-            let _ = writeln!(text, "        sort_desc: {}", quoted(column));
-        }
-        let facets: Vec<String> = shown.facets.iter().map(|facet| quoted(facet)).collect();
-        if !facets.is_empty() {
-            let _ = writeln!(text, "        facets: [{}]", facets.join(", "));
-        }
-        if let Some(size) = shown.size {
-            let _ = writeln!(text, "        size: {size}");
+    for (_, settings) in SETTINGS.iter().filter(|(of, _)| *of == name) {
+        for setting in *settings {
+            let _ = writeln!(text, "        {setting}");
         }
     }
     // Datasette shows this column where another table refers to a listing.
