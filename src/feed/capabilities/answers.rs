@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::capability::{ACCEPTED, Capability, REFUSED};
+use super::capability::{ACCEPTED, Capability, Observation, REFUSED};
 use super::facts::Capabilities;
 use super::key_list::{KeyForm, KeyList};
 use crate::feed::http::FeedError;
@@ -334,27 +334,21 @@ impl Capabilities {
     }
 
     fn note_refusal(&self, capability: Capability, why: Option<String>) -> bool {
-        let known = self.known(None, capability);
-        let answered = known.filter(|known| ![REFUSED, DECLARED].contains(&&*known.value));
         let is_waiting = self.has_answered_before_refusal(capability);
-        match answered {
-            Some(known) if is_waiting && !known.is_older_than(DAY, self.now()) => false,
-            Some(known) if !is_waiting => {
-                self.forget(None, capability);
-                self.note(
-                    None,
-                    capability,
-                    &known.value,
-                    Some(SINCE_REFUSED.to_owned()),
-                );
-                false
-            }
-            _ => {
-                self.forget(None, capability);
-                self.note(None, capability, REFUSED, why);
-                true
-            }
+        let is_over = |known: &Observation| is_waiting && known.is_older_than(DAY, self.now());
+        let known = self.known(None, capability);
+        let answered =
+            known.filter(|known| ![REFUSED, DECLARED].contains(&&*known.value) && !is_over(known));
+        if is_waiting && answered.is_some() {
+            return false;
         }
+        let (value, detail) = match &answered {
+            Some(known) => (&*known.value, Some(SINCE_REFUSED.to_owned())),
+            None => (REFUSED, why),
+        };
+        self.forget(None, capability);
+        self.note(None, capability, value, detail);
+        answered.is_none()
     }
 
     /// Returns whether a resource with deletions has answered before, and was refused last.
