@@ -64,13 +64,12 @@ fn try_to_share_budget(
 ) -> rusqlite::Result<()> {
     let database = config.mirror.database.as_path();
     // Nothing is created next to a file that is not a mirror.
-    let keeps_ledger = match &mirror {
-        Some(mirror) => Some(mirror.keeps_request_ledger()?),
-        None => match Mirror::open_to_read(database) {
-            Ok(mirror) => Some(mirror.keeps_request_ledger()?),
-            Err(_) => None,
-        },
+    let opened = match &mirror {
+        Some(_) => None,
+        None => Mirror::open_to_read(database).ok(),
     };
+    let known = mirror.as_deref().or(opened.as_ref());
+    let keeps_ledger = known.map(Mirror::keeps_request_ledger).transpose()?;
     let ledger = match keeps_ledger {
         Some(true) => Some(RequestLedger::of_database(database)?),
         _ => RequestLedger::of(feed.account(), keeps_ledger.map(|_| database))?,
