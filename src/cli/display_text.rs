@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::value::Value;
 
 pub use crate::report::{
-    at_left, bytes, cut, dollars, end, printable, start, steers, thousands, time, width,
+    at_left, bytes, cut, dollars, end, printable, rounded, start, steers, thousands, time, width,
 };
 
 /// Formats a count with its noun: `1 listing`, `2,000 listings`.

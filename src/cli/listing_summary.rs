@@ -1,6 +1,6 @@
 //! The summary of a listing for a person.
 
-use super::display_text::{dollars, printable, value};
+use super::display_text::{dollars, printable, rounded, value};
 use super::local_times::LocalTimes;
 use crate::mirror::{ChangeRow, HeldRecord, WholeListing};
 use crate::resource::Resource;
@@ -160,7 +160,7 @@ fn rooms(listing: &HeldRecord) -> Option<String> {
 fn area(listing: &HeldRecord) -> Option<String> {
     let units = shown(listing, "LivingAreaUnits").unwrap_or_default();
     let area = number(listing, "LivingArea").map(|area| {
-        let area = format!("{} {}", plain(area), units.to_lowercase());
+        let area = format!("{} {}", rounded(area), units.to_lowercase());
         area.trim_end().to_owned()
     });
     let built = shown(listing, "YearBuilt").map(|year| format!("built {year}"));
@@ -207,10 +207,6 @@ fn all(parts: impl IntoIterator<Item = Option<String>>) -> Option<String> {
 
 fn number(listing: &HeldRecord, field: &str) -> Option<f64> {
     listing.value(field)?.as_number()
-}
-
-fn plain(number: f64) -> String {
-    dollars(number).replace('$', "")
 }
 
 /// Formats a column's value, if it has one.

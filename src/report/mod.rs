@@ -45,4 +45,4 @@ pub use status_facts::{AlertFacts, Facts, conditions};
 pub use summary::{Report, report};
 pub use terminal_text::{at_left, cut, end, printable, start, steers, width};
 pub use text::text;
-pub use words::{bytes, dollars, thousands, time};
+pub use words::{bytes, dollars, rounded, thousands, time};

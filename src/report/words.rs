@@ -85,7 +85,7 @@ pub(super) fn short_number(number: u64) -> String {
 }
 
 /// Formats a number. Only a fraction below 100 has a decimal.
-pub(super) fn rounded(number: f64) -> String {
+pub fn rounded(number: f64) -> String {
     let sign = if number < 0.0 { "-" } else { "" };
     let size = number.abs();
     match size {
