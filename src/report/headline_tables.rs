@@ -78,7 +78,8 @@ pub fn headline_table(market: &Market) -> Table {
     table
 }
 
-fn percent(share: f64) -> String {
+/// Formats a share of 1.
+pub fn percent(share: f64) -> String {
     format!("{:.1}%", share * 100.0)
 }
 
@@ -97,7 +98,7 @@ pub fn largest_cuts(market: &Market) -> Table {
                 cut.listing.city.clone().unwrap_or_default(),
                 dollars(cut.old_price),
                 dollars(cut.new_price),
-                percent((cut.old_price - cut.new_price) / cut.old_price),
+                percent(cut.share()),
             ]
         })
         .collect();

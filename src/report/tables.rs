@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::days::bins;
-use super::market::{Group, Inventory, Market, MarketDay, PriceMoves, TransitionCount};
+use super::market::{Group, Inventory, Market, PriceMoves, TransitionCount, sum};
 use super::performance::{JobPerformance, Performance, ProvenResource};
 use super::table::Table;
 use super::words::{bytes, dollars, rounded, short_number, short_time, thousands};
@@ -130,11 +130,6 @@ fn head_of(bins: &[Range<usize>]) -> &'static str {
     } else {
         "from"
     }
-}
-
-/// Returns the sum of a count over days; None if the count of every day is unknown.
-pub fn sum(days: &[MarketDay], count: fn(&MarketDay) -> Option<u64>) -> Option<u64> {
-    days.iter().filter_map(count).reduce(|sum, more| sum + more)
 }
 
 /// Returns the longest lag within a range of days.

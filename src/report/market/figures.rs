@@ -84,6 +84,13 @@ pub struct PriceCut {
     pub listing: ListingCard,
 }
 
+impl PriceCut {
+    /// Returns the cut as a share of the price before.
+    pub fn share(&self) -> f64 {
+        (self.old_price - self.new_price) / self.old_price
+    }
+}
+
 /// The listings by StandardStatus and day.
 #[derive(Clone, Debug, Serialize)]
 pub struct Inventory {
@@ -178,6 +185,11 @@ impl Market {
         let prices = self.prices.as_ref();
         prices.is_some_and(|prices| prices.cuts.count + prices.increases.count > 0)
     }
+}
+
+/// Returns the sum of a count over days; None if the count of every day is unknown.
+pub fn sum(days: &[MarketDay], count: fn(&MarketDay) -> Option<u64>) -> Option<u64> {
+    days.iter().filter_map(count).reduce(|sum, more| sum + more)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::active::Cities;
 use super::figures::{
     Figures, Headline, Inventory, InventoryDay, Market, MarketDay, PriceCut, PriceMoves, Prices,
-    TransitionCount, is_status,
+    TransitionCount, is_status, sum,
 };
 use super::inventory::WalkBack;
 use super::sales::{ActiveCount, Sales};
@@ -58,11 +58,7 @@ pub fn market(
     }
     let largest_cuts = gathering.largest_cuts(tx)?;
     let newest = tx.newest_active(filter, SHOWN)?;
-    Ok(Market {
-        largest_cuts,
-        newest,
-        ..gathering.market()
-    })
+    Ok(gathering.market(largest_cuts, newest))
 }
 
 /// The data collected so far.
@@ -221,52 +217,41 @@ impl Gathering {
         .collect()
     }
 
-    fn market(self) -> Market {
+    fn market(self, largest_cuts: Vec<PriceCut>, newest: Vec<ListingCard>) -> Market {
         let (fields, logged, span) = (self.fields, self.logged, self.span);
         let mut active_before = None;
         let inventory = logged.inventory_from.map(|first| {
             let counts = self.walk.counts(first, span.count());
             active_before = logged.covers_period.then_some(counts.active_before);
-            let days = counts.days.into_iter().enumerate();
+            let days = counts.days.into_iter().zip(first..);
+            let days = days.map(|(listings, place)| InventoryDay {
+                day: span.name(place),
+                listings,
+            });
             Inventory {
                 statuses: counts.statuses,
-                days: days
-                    .map(|(index, listings)| InventoryDay {
-                        day: span.name(first + index),
-                        listings,
-                    })
-                    .collect(),
+                days: days.collect(),
             }
         });
-        let sum = |count: fn(&MarketDay) -> Option<u64>| {
-            self.days
-                .iter()
-                .filter_map(count)
-                .reduce(|sum, more| sum + more)
-        };
-        let new = sum(|day| day.new);
-        let cuts = sum(|day| day.price_cuts);
         let active = fields.status.then_some(self.active);
         let has_sales = fields.status && fields.closings;
         Market {
             live: self.live,
             headline: Headline {
                 current: Figures {
-                    new,
-                    price_cuts: cuts,
+                    new: sum(&self.days, |day| day.new),
+                    price_cuts: sum(&self.days, |day| day.price_cuts),
                     ..self.sales.figures(active, has_sales)
                 },
                 previous: Figures {
                     new: self.before.map(|before| before.new),
-                    price_cuts: self
-                        .before
-                        .filter(|_| logged.price)
+                    price_cuts: (self.before.filter(|_| logged.price))
                         .map(|before| before.price_cuts),
                     ..self.sales_before.figures(active_before, has_sales)
                 },
             },
-            largest_cuts: Vec::new(),
-            newest: Vec::new(),
+            largest_cuts,
+            newest,
             inventory,
             days: self.days,
             prices: logged.price.then(|| Prices {

@@ -13,6 +13,6 @@ mod sales;
 pub use active::{Active, CityGroup, Group};
 pub use figures::{
     Figures, Headline, Inventory, InventoryDay, Market, MarketDay, PriceCut, PriceMoves, Prices,
-    TransitionCount, is_status,
+    TransitionCount, is_status, sum,
 };
 pub use gather::{Logged, market};

@@ -6,18 +6,17 @@ use maud::{Markup, html};
 
 use super::thumbnail::thumbnail;
 use crate::mirror::ListingCard;
-use crate::report::headline_tables::place;
+use crate::report::headline_tables::{percent, place};
 use crate::report::market::{Market, PriceCut, is_status};
 use crate::report::words::{dollars, rounded};
 
 /// Renders the largest price cuts.
 pub fn largest_cuts(market: &Market, media_dir: &Path) -> Markup {
     let price = |cut: &PriceCut| {
-        let percent = (cut.old_price - cut.new_price) / cut.old_price * 100.0;
         html! {
             strong { (dollars(cut.new_price)) } " "
             s { (dollars(cut.old_price)) } " "
-            span class="cut" { "−" (format!("{percent:.1}")) "%" }
+            span class="cut" { "−" (percent(cut.share())) }
         }
     };
 

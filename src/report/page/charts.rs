@@ -7,9 +7,9 @@ use chrono::NaiveDate;
 use super::axis::Unit;
 use super::chart::{Chart, ChartKind, Series};
 use crate::report::days::{bins, date_of};
-use crate::report::market::{Inventory, Market, MarketDay, is_status};
+use crate::report::market::{Inventory, Market, MarketDay, is_status, sum};
 use crate::report::performance::Performance;
-use crate::report::tables::{longest_lag, longest_runs, status_name, sum};
+use crate::report::tables::{longest_lag, longest_runs, status_name};
 
 /// The greatest number of bins. More would be thinner than a line on a phone.
 pub const BINS: usize = 100;
