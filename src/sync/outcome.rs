@@ -8,7 +8,7 @@ use super::context::Context;
 use super::media_folder::UnusableFolder;
 use super::sync_error::SyncError;
 use crate::feed::{FeedError, ShapeError};
-use crate::mirror::{Purged, RunStatus, RunSummary};
+use crate::mirror::{Purged, RunStatus, RunSummary, WrongCondition};
 use crate::resource::Resource;
 use crate::stop::{Signal, Stop};
 
@@ -48,6 +48,13 @@ impl Ending {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Misconfigured(pub(super) String);
+
+impl Misconfigured {
+    /// Returns the error for a condition of `[media]` that cannot be used.
+    pub(super) fn kept_photos(wrong: WrongCondition) -> Misconfigured {
+        Misconfigured(format!("[media]: `listings`: {wrong}"))
+    }
+}
 
 /// A way out of a situation that a user can take. The command line words it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -20,8 +20,8 @@ pub fn check_conditions(config: &Config, mirror: &mut Mirror) -> anyhow::Result<
 /// [`Misconfigured`], or an error of the database.
 pub fn check_kept_photos(config: &Config, mirror: &mut Mirror) -> anyhow::Result<()> {
     if let Some(condition) = &config.media.kept.condition {
-        let wrong = |problem| Misconfigured(format!("[media]: `listings`: {problem}"));
-        mirror.check_condition(condition)?.map_err(wrong)?;
+        let checked = mirror.check_condition(condition)?;
+        checked.map_err(Misconfigured::kept_photos)?;
     }
     Ok(())
 }

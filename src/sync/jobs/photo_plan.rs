@@ -56,6 +56,9 @@ pub(super) fn plan_photos(
     (photos, listings): (Option<u64>, Option<u64>),
     urls: &[String],
 ) -> anyhow::Result<Option<PhotoPlan>> {
+    if !context.config.sync.download_media {
+        return Ok(None);
+    }
     let config = &context.config.media.kept;
     let excludes = *config != KeptPhotos::default();
     let mut held = Sample::default();
@@ -66,19 +69,18 @@ pub(super) fn plan_photos(
     };
     let mut kept = KeptFiles::default();
     let mut kept_files = files.filter(|_| config.condition.is_none());
-    if let Some(mirror) = mirror.filter(|_| context.config.sync.download_media) {
+    if let Some(mirror) = mirror {
         (held.files, held.bytes) = mirror.media_size()?;
         if mirror.has_finished_full(Resource::MEDIA)? {
             files = Some(mirror.photo_backlog()?.photos);
             if excludes {
                 let counted = mirror.count_kept_photos(config)?;
-                kept = counted
-                    .map_err(|wrong| Misconfigured(format!("[media]: `listings`: {wrong}")))?;
+                kept = counted.map_err(Misconfigured::kept_photos)?;
                 (files, kept_files) = (Some(kept.to_fetch), Some(kept.photos));
             }
         }
     }
-    let Some(files) = files.filter(|_| context.config.sync.download_media) else {
+    let Some(files) = files else {
         return Ok(None);
     };
     let sample = download_sample(context, urls)?;

@@ -11,7 +11,7 @@ use crate::mirror::{Job, Mirror, WantedPhotos};
 use crate::resource::Resource;
 use crate::sync::context::Context;
 use crate::sync::media_folder::{FolderProblem, UnusableFolder, mark};
-use crate::sync::outcome::{Advice, Ending, FileCounts, Report, Verdict};
+use crate::sync::outcome::{Advice, Ending, FileCounts, Misconfigured, Report, Verdict};
 use crate::sync::progress::Note;
 use crate::sync::records::run_set::SingleRun;
 
@@ -54,7 +54,11 @@ pub(in crate::sync) fn download_photos(
         report: Report::default(),
     };
     if let Err(wrong) = mirror.mark_excluded_photos(&context.config.media.kept)? {
-        run.halt(mirror, wanted, format!("[media]: `listings`: {wrong}"))?;
+        run.halt(
+            mirror,
+            wanted,
+            Misconfigured::kept_photos(wrong).to_string(),
+        )?;
         return end(run, single, mirror);
     }
     match open_folder(context, mirror, empty_folder(wanted))? {
