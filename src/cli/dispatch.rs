@@ -84,19 +84,19 @@ fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
 fn print_help_or_error(error: &clap::Error) -> Exit {
     let printed = error.print();
     if !error.use_stderr() {
-        return match printed {
-            // The reader of a pipe may close it early.
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-                let output = Output {
-                    json: false,
-                    quiet: false,
-                };
-                let error = anyhow::Error::new(error).context("writing to standard output");
-                output.error(&error, Exit::Failed);
-                Exit::Failed
-            }
-            _ => Exit::Done,
-        };
+        // The reader of a pipe may close it early.
+        let failed = printed
+            .err()
+            .filter(|error| error.kind() != ErrorKind::BrokenPipe);
+        return failed.map_or(Exit::Done, |error| {
+            let output = Output {
+                json: false,
+                quiet: false,
+            };
+            let error = anyhow::Error::new(error).context("writing to standard output");
+            output.error(&error, Exit::Failed);
+            Exit::Failed
+        });
     }
 
     if std::env::args_os().any(|argument| argument == "--json") {

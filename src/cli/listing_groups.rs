@@ -77,7 +77,7 @@ fn is_bookkeeping(name: &str) -> bool {
         || name.ends_with("KeyNumeric")
 }
 
-/// Formats a value for a person; None if it says nothing.
+/// Formats a value for a person; None if it has no information.
 fn readable(name: &str, held: &Value, times: LocalTimes) -> Option<String> {
     let is_money = ["Price", "Fee", "Amount", "Expense", "Income"];
     if name.ends_with("YN") && matches!(held, Value::Integer(0 | 1)) {

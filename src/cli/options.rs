@@ -23,7 +23,7 @@ pub struct DemoOptions {
     /// Number of listings in the simulated feed
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..=LISTINGS_MAX))]
     pub listings: u64,
-    /// Keep the feed up after the demo, and make changes every ten seconds, until Ctrl-C. The
+    /// Keep the feed up after the demo, and change its records every ten seconds, until Ctrl-C. The
     /// folder's mlsmirror.toml then works for sync, watch and verify
     #[arg(long)]
     pub serve: bool,

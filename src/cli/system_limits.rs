@@ -5,8 +5,8 @@ use std::thread;
 
 use anyhow::Context as _;
 
-/// The number of threads that are certain: for signals, the token and the metrics, for
-/// requests to the feed and to photo hosts with their name resolution, and one download.
+/// The number of threads that a job needs: for signals, the token and the metrics, for requests to
+/// the feed and to photo hosts with their name resolution, and for one download.
 const THREADS: usize = 12;
 
 /// The largest address space that is needed with many downloads at the same time. The C
@@ -15,7 +15,7 @@ const THREADS: usize = 12;
 const ADDRESS_SPACE_MB: u64 = 1_200;
 
 /// Fails if the system gives this process too few threads or too little memory for a job.
-/// Both would end it in the middle, without a message of ours.
+/// Otherwise the process would end in the middle of the job, without a helpful message.
 pub fn check_system_limits() -> anyhow::Result<()> {
     check_memory()?;
     check_threads().with_context(|| {

@@ -16,7 +16,7 @@ use crate::mirror::{Lease, Mirror, RequestLedger};
 const CREDENTIALS: &str = "credentials";
 const ACCEPTED: &str = "accepted";
 const REFUSED: &str = "refused";
-/// The reason follows.
+/// The state if no token could be obtained; the reason follows it.
 const MISSING: &str = "missing: ";
 
 /// A problem of the credentials at the last try.

@@ -73,7 +73,7 @@ pub fn run(wanted: &DemoOptions, output: &Output) -> anyhow::Result<Exit> {
         counted(wanted.listings, Resource::PROPERTY.nouns()),
         simulator.base_url()
     ))?;
-    let first = live_a_day(&session, &mut mirror, DAYS, output)?;
+    let first = sync_a_day(&session, &mut mirror, DAYS, output)?;
     describe(&first, output)?;
 
     say("\n2. The market moves, and a sync each day reads the changes. Today it reads:\n")?;
@@ -83,7 +83,7 @@ pub fn run(wanted: &DemoOptions, output: &Output) -> anyhow::Result<Exit> {
     for days_ago in (0..DAYS).rev() {
         simulator.advance(TimeDelta::days(1));
         simulator.move_market(steps);
-        last = live_a_day(&session, &mut mirror, days_ago, output)?;
+        last = sync_a_day(&session, &mut mirror, days_ago, output)?;
     }
     describe(&last, output)?;
     let since = last.first().map_or(0, |run| run.id);
@@ -207,8 +207,8 @@ const COMMANDS: [&str; 3] = [
 /// Verbs that the user can try while the feed is up.
 const FEED_COMMANDS: [&str; 3] = ["sync", "watch", "verify"];
 
-/// Runs the sync of a day that was this many days ago, by the clock of the mirror.
-fn live_a_day(
+/// Runs the sync of an earlier day, by the clock of the mirror.
+fn sync_a_day(
     session: &Session,
     mirror: &mut Mirror,
     days_ago: i32,

@@ -106,7 +106,7 @@ impl RateBudget {
         })
     }
 
-    /// Counts bytes of an answer, as they are sent.
+    /// Counts received bytes of an answer, before they are decompressed.
     pub fn receive(&self, bytes: u64) {
         self.received.fetch_add(bytes, Ordering::Relaxed);
     }

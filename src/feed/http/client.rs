@@ -355,7 +355,7 @@ impl Client {
         self.turn().wait().await
     }
 
-    /// Counts bytes of an answer in the rate budget, as they are sent.
+    /// Counts received bytes of an answer in the rate budget, before they are decompressed.
     pub fn count_bytes(&self, bytes: u64) {
         self.budget.receive(bytes);
     }

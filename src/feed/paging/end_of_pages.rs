@@ -9,7 +9,7 @@ use crate::feed::odata::Page;
 use crate::feed::odata::query::{self, Order, Query};
 use crate::value::Value;
 
-/// How often a page is asked for that is empty although records follow it.
+/// The number of requests for a page that is empty although records follow it.
 const READINGS: usize = 3;
 
 /// Asks for the last record that a walk has to read. If it follows `from`, the page at `from`

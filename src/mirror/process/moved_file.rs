@@ -7,8 +7,8 @@ use rusqlite::{Error, ffi};
 
 use super::same_file::is_same_file;
 
-/// Fails if a path no longer names the file that was opened there. Another system than Unix
-/// does not let anybody remove an open database.
+/// Fails if a path no longer names the file that was opened there. Only Unix allows other
+/// programs to remove an open database.
 pub(in crate::mirror) fn check_in_place(
     path: &Path,
     opened: Option<&Metadata>,

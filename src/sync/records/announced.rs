@@ -23,7 +23,7 @@ use crate::sync::progress::Note;
 use crate::sync::sync_error::Result;
 use crate::value::stored_instant;
 
-/// How often an answer is asked for that is empty although announcements exist.
+/// The number of requests for a page that is empty although announcements follow it.
 const READINGS: u32 = 3;
 
 /// Reads the announcements as [`apply_announcements`] does, unless the feed has no events and

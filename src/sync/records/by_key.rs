@@ -74,7 +74,7 @@ pub fn fetch(
     Ok(absent)
 }
 
-/// How often keys are asked for whose answers lack a record that the feed has.
+/// The number of requests for keys whose answers lack a record that the feed has.
 const READINGS: usize = 3;
 
 /// Asks for absent keys together with a key that the feed has, where no count shows whether an
