@@ -10,6 +10,7 @@ mod key_list;
 mod facts;
 
 mod answers;
+mod deletion_answers;
 
 pub use capability::{Capability, Observation};
 pub use facts::Capabilities;
