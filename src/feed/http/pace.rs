@@ -30,13 +30,6 @@ fn window(span: Duration) -> Duration {
     span + (span / SLACK_PART).min(SLACK_MAX)
 }
 
-impl Limit {
-    /// Returns the length of its windows.
-    fn window(&self) -> Duration {
-        window(self.span)
-    }
-}
-
 /// The number of requests that the feed still allows, from its headers.
 #[derive(Clone, Copy, Debug)]
 struct Allowance {
@@ -149,7 +142,7 @@ impl Pace {
             return Duration::ZERO;
         };
         let wait = |limit: &Limit| {
-            let (number, window) = (u64::from(limit.requests), limit.window());
+            let (number, window) = (u64::from(limit.requests), window(limit.span));
             // A request is allowed one window after the request that is this number of places
             // before it.
             let (windows, place) = (last / number, (last % number) as usize);
@@ -186,7 +179,7 @@ impl Pace {
     fn next_of_spread(&self, now: Instant) -> Option<Instant> {
         let last = *self.sent.back()?;
         let due = |limit: &Limit| {
-            let window = limit.window();
+            let window = window(limit.span);
             let begin = self.sent.partition_point(|sent| *sent + window <= now);
             let used = (self.sent.len() - begin) as u64;
             let left = u64::from(limit.requests).saturating_sub(used);
@@ -208,7 +201,7 @@ impl Pace {
     fn window_opens(&self, now: Instant) -> Option<Instant> {
         let opens = |limit: &Limit| {
             let oldest = self.sent.len().checked_sub(limit.requests as usize)?;
-            Some(*self.sent.get(oldest)? + limit.window())
+            Some(*self.sent.get(oldest)? + window(limit.span))
         };
         self.limits
             .iter()
