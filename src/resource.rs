@@ -347,14 +347,14 @@ pub fn life_cycle(status: Option<&str>) -> usize {
         return usize::MAX;
     };
     let mut known = STANDARD_STATUSES.iter();
-    let found = known.position(|name| folded_status(name).eq(folded_status(status)));
+    let found = known.position(|name| folded_name(name).eq(folded_name(status)));
     found.unwrap_or(STANDARD_STATUSES.len())
 }
 
-/// Normalizes a StandardStatus, so that the two spellings of one status are equal
+/// Normalizes the name of a status or of a property type, so that its two spellings are equal
 /// (`Active Under Contract` and `ActiveUnderContract`).
-pub fn folded_status(status: &str) -> impl Iterator<Item = char> {
-    let letters = status.chars().filter(|letter| *letter != ' ');
+pub fn folded_name(name: &str) -> impl Iterator<Item = char> {
+    let letters = name.chars().filter(|letter| *letter != ' ');
     letters.map(|letter| letter.to_ascii_lowercase())
 }
 

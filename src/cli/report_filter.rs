@@ -2,7 +2,7 @@
 
 use super::exit::UsageError;
 use crate::mirror::{MarketFilter, Mirror};
-use crate::resource::folded_status;
+use crate::resource::folded_name;
 
 /// The property type of a report without `--type`.
 const USUAL_TYPE: &str = "Residential";
@@ -23,7 +23,7 @@ pub fn report_filter(
     }
     let known = mirror.read()?.property_types()?;
     let find = |wanted: &str| {
-        let is_same = |known: &&String| folded_status(known).eq(folded_status(wanted));
+        let is_same = |known: &&String| folded_name(known).eq(folded_name(wanted));
         known.iter().find(is_same).cloned()
     };
     let property_types = match types {

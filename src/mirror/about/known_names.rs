@@ -3,7 +3,7 @@
 use crate::config::nearest_name;
 use crate::mirror::Mirror;
 use crate::mirror::objects::columns;
-use crate::resource::{Resource, STANDARD_STATUSES, folded_status};
+use crate::resource::{Resource, STANDARD_STATUSES, folded_name};
 
 /// The statuses that listings can have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -96,7 +96,7 @@ impl Statuses {
 
     fn known(&self, name: &str) -> Option<&str> {
         let mut names = self.names.iter();
-        let found = names.find(|known| folded_status(known).eq(folded_status(name)))?;
+        let found = names.find(|known| folded_name(known).eq(folded_name(name)))?;
         Some(found)
     }
 

@@ -4,7 +4,7 @@ use rusqlite::named_params;
 
 use crate::mirror::ReadTx;
 use crate::mirror::views::Table;
-use crate::resource::{Resource, folded_status};
+use crate::resource::{Resource, folded_name};
 
 /// The listings of a market report: those with one of these property types and for which a
 /// condition holds.
@@ -44,7 +44,7 @@ impl MarketFilter {
     /// Returns the value of the parameter `:types`: a JSON list.
     pub(super) fn types(&self) -> String {
         let types = self.property_types.iter();
-        let types: Vec<String> = types.map(|name| folded_status(name).collect()).collect();
+        let types: Vec<String> = types.map(|name| folded_name(name).collect()).collect();
         serde_json::json!(types).to_string()
     }
 }

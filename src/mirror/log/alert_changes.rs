@@ -11,7 +11,7 @@ use crate::config::{Alert, AlertEvent, Transition};
 use crate::mirror::Mirror;
 use crate::mirror::sql::{SqlValue, quoted, stored};
 use crate::mirror::views::{Table, local_time, photo_file};
-use crate::resource::{Resource, folded_status};
+use crate::resource::{Resource, folded_name};
 use crate::value::Value;
 
 /// How long it may take to find the changes of one batch.
@@ -371,7 +371,7 @@ fn text(value: Sql) -> Option<String> {
 fn is_wanted(wanted: &[Transition], change: &ChangeRow) -> bool {
     let is = |status: &Value, wanted: &str| {
         let status = status.as_text();
-        status.is_some_and(|status| folded_status(status).eq(folded_status(wanted)))
+        status.is_some_and(|status| folded_name(status).eq(folded_name(wanted)))
     };
     wanted.is_empty()
         || wanted

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::mirror::Mirror;
 use crate::mirror::sql::stored;
-use crate::resource::{Resource, folded_status};
+use crate::resource::{Resource, folded_name};
 use crate::value::Value;
 
 /// A row of `changes`.
@@ -277,7 +277,7 @@ impl ChangeFilter {
             for (status, column, name) in ends {
                 if let Some(status) = status {
                     let folded = format!("lower(replace({column}, ' ', '')) = {name}");
-                    narrow(&folded, name, &folded_status(status).collect::<String>());
+                    narrow(&folded, name, &folded_name(status).collect::<String>());
                 }
             }
             sql += &format!(" AND {}", ChangeCategory::Status.condition());

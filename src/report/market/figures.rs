@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::active::Active;
 use crate::mirror::ListingCard;
-use crate::resource::folded_status;
+use crate::resource::folded_name;
 
 /// The moves of the market. A part is None if the feed does not declare its field.
 #[derive(Clone, Debug, Serialize)]
@@ -167,7 +167,7 @@ pub struct TransitionCount {
 
 /// Returns whether two statuses are the same, with or without spaces between the words.
 pub fn is_status(status: Option<&str>, name: &str) -> bool {
-    status.is_some_and(|status| folded_status(status).eq(folded_status(name)))
+    status.is_some_and(|status| folded_name(status).eq(folded_name(name)))
 }
 
 impl Market {
