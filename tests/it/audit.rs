@@ -160,7 +160,7 @@ fn scattered_records_are_found_by_counts_that_come_with_pages() {
         }
         let changed_later = if is_deleted { 0 } else { 9 };
         assert_eq!(found.len(), changed_later, "{found:?}");
-        assert!(requests < 72, "{requests} requests, and 267 pages");
+        assert!(requests <= 72, "{requests} requests, and 267 pages");
     }
 }
 

@@ -377,10 +377,16 @@ fn pairs_that_lost_records_are_exact_or_reported() {
 /// Changes, announcements and answers by key are empty by mistake with these seeds, and no
 /// count contradicts them.
 #[test]
-fn empty_answers_end_nothing_where_no_count_can_be_trusted() {
-    let pair = vec![Behaviour::CountIsPageSize, Behaviour::EmptyAnswers];
-    for seed in [3, 6, 9, 771] {
-        assert_none(run_all(std::slice::from_ref(&pair), seed));
+fn empty_answers_end_nothing_and_confirm_no_deletion() {
+    let cases: [(_, &[u64]); 2] = [
+        (Behaviour::CountIsPageSize, &[3, 6, 9, 771]),
+        (Behaviour::AnnouncedButAlive, &[8]),
+    ];
+    for (behaviour, seeds) in cases {
+        let pair = vec![behaviour, Behaviour::EmptyAnswers];
+        for &seed in seeds {
+            assert_none(run_all(std::slice::from_ref(&pair), seed));
+        }
     }
 }
 

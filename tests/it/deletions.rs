@@ -243,7 +243,9 @@ fn asked_by_key(feed: &Simulator, entity_set: &str) -> usize {
 
 /// Returns whether a query is for records by their keys.
 fn is_by_key(query: &str) -> bool {
-    query.contains("Key eq ") || query.contains("KeyNumeric eq ")
+    ["Key eq ", "KeyNumeric eq ", " in ("]
+        .iter()
+        .any(|part| query.contains(part))
 }
 
 /// Deletes this number of listings, each within its own second.

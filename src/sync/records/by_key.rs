@@ -9,7 +9,7 @@ use crate::record::{FieldShape, Record, Reject, key_parts};
 use crate::resource::Resource;
 use crate::stop::Stop;
 use crate::sync::records::survey::first_key;
-use crate::sync::sync_error::{Result, SyncError, answer_if_any};
+use crate::sync::sync_error::{Result, answer_if_any};
 use crate::value::ValueForm;
 
 /// Encoded keys of this many bytes leave room in a URL of 6,000 bytes, which every known
@@ -19,13 +19,18 @@ const URL_KEYS_BYTES: usize = 5_000;
 /// The walk number of pages that are not part of a walk through the resource.
 pub const BY_KEY: usize = usize::MAX;
 
+/// The number of answers in a row that may be empty by mistake.
+const READINGS: usize = 3;
+
 /// Fetches the records with these keys in the largest requests that the server takes,
-/// and passes each page to `each`. Returns the keys that the feed does not have, after
-/// asking for each of them twice.
+/// and passes each page to `each`. Returns the keys that the feed does not have: no answer had
+/// them, and the last of at least two requests named them together with a record that came.
+/// Where the feed accepts only one key per request or has no other record, two empty answers
+/// suffice.
 ///
 /// # Errors
 /// [`FeedError::NotByKey`] if an answer has other records: it does not show which keys the
-/// feed lacks.
+/// feed lacks. [`FeedError::Stuck`] if the answers lack a record that the feed has.
 pub fn fetch(
     feed: &Feed,
     stop: &Stop,
@@ -36,8 +41,7 @@ pub fn fetch(
     // Rows of another program, or from before a change of the key's type, may have a text
     // where the feed has a number.
     let is_possible = |key: &String| has_key(sweep, key).is_some();
-    let (keys, mut absent): (Vec<String>, Vec<String>) =
-        keys.iter().cloned().partition(is_possible);
+    let (keys, absent): (Vec<String>, Vec<String>) = keys.iter().cloned().partition(is_possible);
     // A request has one composite key.
     let at_once = if sweep.shape.has_composite_key() {
         1
@@ -45,113 +49,123 @@ pub fn fetch(
         keys.len().max(1)
     };
     let field = sweep.shape.key_column();
-    let mut control = Control::new(feed, sweep);
-    let mut read = |keys: &[String], list: KeyList| {
-        let mut missing: Vec<&str> = keys.iter().map(String::as_str).collect();
-        // A page may have fewer records than were asked for.
-        let (mut times_empty, mut is_proven) = (0, list.is_proven);
-        while !missing.is_empty() && times_empty < 2 {
-            let step = ask(feed, sweep, &missing, list)?;
-            let found = keys_of(&step.page, sweep.shape.resource);
-            let before = missing.len();
-            missing.retain(|key| !found.contains(key));
-            is_proven |= missing.len() < before;
-            if !is_proven && list.needs_proof(keys.len()) {
-                return Ok(false);
-            }
-            times_empty += usize::from(missing.len() == before);
-            if !found.is_empty() {
-                each(step)?;
-            }
-        }
-        let missing = control.confirm(missing, list, &mut each)?;
-        absent.extend(missing.into_iter().map(str::to_owned));
-        Ok(is_proven)
+    let mut batches = Batches {
+        feed,
+        sweep,
+        control: None,
+        has_asked_for_control: false,
+        absent,
     };
     for keys in keys.chunks(at_once) {
-        read_in_batches(feed, stop, (sweep.shape.resource, field), keys, &mut read)?;
+        let resource = (sweep.shape.resource, field);
+        read_in_batches(feed, stop, resource, keys, |keys, list| {
+            batches.read(keys, list, &mut each)
+        })?;
     }
-    Ok(absent)
+    Ok(batches.absent)
 }
 
-/// The number of requests for keys whose answers lack a record that the feed has.
-const READINGS: usize = 3;
-
-/// Asks for absent keys together with a key that the feed has, where no count shows whether an
-/// answer is empty by mistake.
-struct Control<'a> {
+/// Batches of keys that are read one after the other.
+struct Batches<'a> {
     feed: &'a Feed,
     sweep: &'a Sweep,
-    is_needed: bool,
-    /// The key of a record that the feed has, once it was asked for.
-    key: Option<Box<str>>,
+    /// The key of a record that the feed has. Asked for together with absent keys, it shows
+    /// whether the answer is empty by mistake.
+    control: Option<Box<str>>,
+    has_asked_for_control: bool,
+    /// The keys that the feed lacks.
+    absent: Vec<String>,
 }
 
-impl<'a> Control<'a> {
-    fn new(feed: &'a Feed, sweep: &'a Sweep) -> Control<'a> {
-        Control {
-            feed,
-            sweep,
-            is_needed: !sweep.trusts_count && !sweep.shape.has_composite_key(),
-            key: None,
-        }
-    }
-
-    /// Returns the keys that the feed lacks. Passes the records of the others to `each`.
-    ///
-    /// # Errors
-    /// [`FeedError::Stuck`] if the answers lack the record that the feed has.
-    fn confirm<'k>(
+impl Batches<'_> {
+    /// Reads a batch. Returns whether the server understands the form of the list.
+    fn read(
         &mut self,
-        missing: Vec<&'k str>,
-        list: KeyList,
+        keys: &[String],
+        mut list: KeyList,
         each: &mut impl FnMut(Step) -> Result<()>,
-    ) -> Result<Vec<&'k str>> {
-        if missing.is_empty() || !self.is_needed || list.keys_max < 2 {
-            return Ok(missing);
-        }
-        for _ in 0..READINGS {
-            if self.key.is_none() {
-                let filter = self.sweep.filter.as_deref();
-                let last = first_key(self.feed, &self.sweep.shape, filter, Order::Desc);
-                self.key = answer_if_any(last)?.flatten();
-            }
-        }
-        let Some(control) = self.key.clone() else {
-            return Ok(missing);
-        };
-        let mut absent = Vec::new();
-        for keys in missing.chunks(list.keys_max - 1) {
-            absent.extend(self.ask_with(&control, keys, list, each)?);
-        }
-        Ok(absent)
-    }
-
-    fn ask_with<'k>(
-        &self,
-        control: &str,
-        keys: &[&'k str],
-        list: KeyList,
-        each: &mut impl FnMut(Step) -> Result<()>,
-    ) -> Result<Vec<&'k str>> {
-        let with_control = [keys, &[control]].concat();
-        for _ in 0..READINGS {
-            let mut step = ask(self.feed, self.sweep, &with_control, list)?;
+    ) -> Result<bool> {
+        let mut missing: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let mut is_proven = list.is_proven;
+        let (mut requests, mut times_empty) = (0, 0);
+        while !missing.is_empty() {
+            requests += 1;
+            let control = if requests == 1 {
+                None
+            } else {
+                self.control(list)?
+            };
+            let control = control.as_deref();
+            let added = control.filter(|key| !missing.contains(key));
+            let keys_max = list.keys_max.min(self.feed.page_size() as usize).max(1);
+            let mut asked = missing.clone();
+            asked.truncate(keys_max - usize::from(added.is_some()));
+            asked.extend(added);
+            let mut step = match ask(self.feed, self.sweep, &asked, list) {
+                Err(error) if keys.len() == 1 && is_refused_list(&error) => {
+                    list = list.smaller(asked.len()).ok_or(error)?;
+                    continue;
+                }
+                step => step?,
+            };
             let found = keys_of(&step.page, self.sweep.shape.resource);
-            if !found.contains(control) {
+            let has = |key: &&str| found.contains(*key);
+            let has_control = control.as_ref().is_some_and(has);
+            let before = missing.len();
+            missing.retain(|key| !has(key));
+            let has_new = missing.len() < before;
+            let is_in_doubt = !is_proven && list.needs_proof(asked.len());
+            if found.is_empty() && is_in_doubt && requests > 1 {
+                if keys.len() > 1 {
+                    return Ok(false);
+                }
+                list = list.smaller(asked.len()).unwrap_or(list);
                 continue;
             }
-            let absent = keys.iter().filter(|key| !found.contains(**key));
-            let absent: Vec<&str> = absent.copied().collect();
-            if absent.len() < keys.len() {
-                let is_asked = |record: &Record| keys.contains(&&*record.key);
+            is_proven |= !found.is_empty();
+            if has_new {
+                let first = step.page.records.first().map(|record| &record.key);
+                self.control = self.control.take().or(first.cloned());
+                let is_asked = |record: &Record| Some(&*record.key) != added;
                 step.page.records.retain(is_asked);
                 each(step)?;
+                continue;
             }
-            return Ok(absent);
+            // A page may have fewer records than were asked for, so that only an answer without
+            // any of the keys shows that they are absent.
+            times_empty += 1;
+            if has_control || (control.is_none() && times_empty > 1) {
+                let absent = missing.extract_if(.., |key| asked.contains(key));
+                self.absent.extend(absent.map(str::to_owned));
+                times_empty = 0;
+            } else if let Some(control) = control
+                && times_empty > READINGS
+            {
+                let problem =
+                    format!("answers by key lack the record {control}, which the feed has");
+                return Err(FeedError::Stuck(problem).into());
+            }
         }
-        let problem = format!("answers by key lack the record {control}, which the feed has");
-        Err(FeedError::Stuck(problem).into())
+        Ok(is_proven)
+    }
+
+    /// Returns the key of a record that the feed has, if a request may have two keys.
+    fn control(&mut self, list: KeyList) -> Result<Option<Box<str>>> {
+        let Sweep { shape, filter, .. } = self.sweep;
+        if list.keys_max.min(self.feed.page_size() as usize) < 2 || shape.has_composite_key() {
+            return Ok(None);
+        }
+        if self.control.is_none() && !self.has_asked_for_control {
+            self.has_asked_for_control = true;
+            for _ in 0..READINGS {
+                let last = first_key(self.feed, shape, filter.as_deref(), Order::Desc);
+                self.control = answer_if_any(last)?.flatten();
+                if self.control.is_some() {
+                    break;
+                }
+            }
+        }
+        Ok(self.control.clone())
     }
 }
 
@@ -187,13 +201,15 @@ pub fn read_in_batches(
                 }
                 rest = after;
             }
-            Err(error) if is_refused_list(&error) => match list.smaller(batch.len()) {
-                Some(smaller) => {
-                    tracing::debug!(%error, keys = batch.len(), "asking for fewer keys");
-                    list = smaller;
+            Err(error) if error.feed().is_some_and(is_refused_list) => {
+                match list.smaller(batch.len()) {
+                    Some(smaller) => {
+                        tracing::debug!(%error, keys = batch.len(), "asking for fewer keys");
+                        list = smaller;
+                    }
+                    None => return Err(error),
                 }
-                None => return Err(error),
-            },
+            }
             Err(error) => return Err(error),
         }
     }
@@ -201,11 +217,8 @@ pub fn read_in_batches(
 }
 
 /// Returns whether a shorter list of keys, or one in another form, may succeed.
-fn is_refused_list(error: &SyncError) -> bool {
-    matches!(
-        error.feed(),
-        Some(FeedError::Refused { .. } | FeedError::NotByKey)
-    )
+fn is_refused_list(error: &FeedError) -> bool {
+    matches!(error, FeedError::Refused { .. } | FeedError::NotByKey)
 }
 
 /// Returns the keys of a page's records and rejects.
