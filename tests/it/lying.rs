@@ -343,6 +343,35 @@ fn short_pages_without_a_link_that_count_themselves_are_not_the_end() {
 }
 
 #[test]
+fn changes_that_are_empty_by_mistake_and_count_themselves_are_read_or_reported() {
+    for is_always in [false, true] {
+        let feed = feed(60);
+        let proxy = Proxy::of(&feed, |_| {});
+        let mirror = Mirror::at(&proxy.base_url, |_| {});
+        mirror.sync();
+        touch_all(&feed);
+        // The second page is empty for good, or twice: an empty page is read twice.
+        let mut times = if is_always { usize::MAX } else { 2 };
+        proxy.change(move |answer| {
+            let is_second = answer.request.contains(" or (ModificationTimestamp eq ");
+            if answer.is_of("Property") && is_second && times > 0 {
+                times -= 1;
+                answer.records().clear();
+                answer.body["@odata.count"] = json!(0);
+            }
+        });
+        if is_always {
+            mirror
+                .sync_ends(3, &[])
+                .says(3, &["end before its last record"]);
+            proxy.change(|_| {});
+        }
+        mirror.sync();
+        assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    }
+}
+
+#[test]
 fn a_listing_that_skip_links_jump_over_is_found() {
     let feed = feed_with(90, |options| {
         options.server.page_cap = Some(20);

@@ -12,8 +12,8 @@ use crate::value::Value;
 /// The number of requests for a page that is empty although records follow it.
 const READINGS: usize = 3;
 
-/// Asks for the last record that a walk has to read. If it follows `from`, the page at `from`
-/// was empty by mistake, and is read again. Returns the page.
+/// Asks for the last record that a walk has to read. If it follows `from`, the empty page at
+/// `from` was a mistake, and is read again. Returns the page.
 ///
 /// # Errors
 /// [`FeedError::Stuck`] if the page stays empty; [`FeedError::Unordered`] for text keys, whose
@@ -22,8 +22,8 @@ pub async fn read_unless_at_end(
     sweep: &Sweep,
     client: &Client,
     from: &Position,
+    empty: Page,
 ) -> Result<Page, FeedError> {
-    let empty = Page::default();
     let Some(query) = sweep.last_query(from) else {
         return Ok(empty);
     };

@@ -113,8 +113,14 @@ impl Step {
             // An empty page ends the walk, so it is read twice.
             page = read_page(sweep, client, &from).await?;
         }
-        if page.entries == 0 && !sweep.trusts_count {
-            page = read_unless_at_end(sweep, client, &from).await?;
+        // The first page of changes overlaps with known records, so that its absence is noticed.
+        let follows_changes = matches!(
+            &*from,
+            Position::Changes { after: Some(cursor), two_steps, .. }
+                if *two_steps || cursor.key.is_some()
+        );
+        if page.entries == 0 && (follows_changes || !sweep.trusts_count) {
+            page = read_unless_at_end(sweep, client, &from, page).await?;
         }
         // A count that may be the size of the page does not show that the page is the last.
         let is_full = page.entries >= sweep.page_size.get() as usize;
