@@ -72,6 +72,13 @@ pub struct SyncOptions {
     pub feed_moved: bool,
 }
 
+fn not_blank(text: &str) -> Result<String, &'static str> {
+    if text.trim().is_empty() {
+        return Err("it is blank");
+    }
+    Ok(text.to_owned())
+}
+
 fn resource() -> impl TypedValueParser<Value = Resource> {
     NonEmptyStringValueParser::new().try_map(|name| name.parse::<Resource>())
 }
@@ -97,7 +104,7 @@ pub enum SyncJob {
 #[derive(Args, Debug)]
 pub struct RefreshOptions {
     /// ListingKey of each listing to read again
-    #[arg(required = true, value_name = "KEY")]
+    #[arg(required = true, value_name = "KEY", value_parser = not_blank)]
     pub keys: Vec<String>,
     /// Number of listings to request at the same time
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
@@ -130,7 +137,7 @@ pub struct ChangesOptions {
     #[arg(long, value_name = "T", value_parser = since, allow_hyphen_values = true)]
     pub since: Option<Since>,
     /// Only changes of this listing, its photos and its open houses
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = not_blank)]
     pub listing: Option<String>,
     /// Only changes of this resource
     #[arg(long, value_name = "R", value_parser = resource())]
@@ -190,7 +197,7 @@ fn status_change(text: &str) -> Result<StatusChange, String> {
 #[derive(Args, Debug)]
 pub struct ListingOptions {
     /// The listing's ListingKey, ListingId (the MLS number) or address, such as '551 Wasatch CT'
-    #[arg(value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(value_name = "KEY", value_parser = not_blank)]
     pub key: String,
     /// Show every column that has a value, as it is stored
     #[arg(long)]
@@ -209,13 +216,13 @@ pub struct ReportOptions {
     #[arg(long, value_name = "T", default_value = "30d", value_parser = since, allow_hyphen_values = true)]
     pub since: Since,
     /// Only listings with these values of PropertyType; all for every type [default: Residential]
-    #[arg(long = "type", value_name = "T,…", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long = "type", value_name = "T,…", value_delimiter = ',', value_parser = not_blank)]
     pub types: Vec<String>,
     /// Only listings for which this SQL condition over listings holds, such as "City = 'Sandy'"
-    #[arg(long = "where", value_name = "SQL", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long = "where", value_name = "SQL", value_parser = not_blank)]
     pub condition: Option<String>,
     /// Write the report to this file as an HTML page with charts. The page loads nothing from
-    /// the network. An existing file is replaced
+    /// the network. Only an earlier report or an empty file is replaced
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
 }

@@ -29,6 +29,9 @@ pub enum ForeignExport {
     /// The folder has other files.
     #[error("{} is not empty and is not an export of a mirror; name another folder", .0.display())]
     OtherFiles(PathBuf),
+    /// The path is not one of a folder.
+    #[error("{} is not a folder; name another one", .0.display())]
+    NoFolder(PathBuf),
     /// The folder has the tables of another mirror.
     #[error(
         "{} has the tables of the mirror {other} of {}; name another folder, or remove it",
@@ -63,6 +66,9 @@ impl ExportFolder {
                     .with_context(|| format!("reading {}", marker.display()))?,
             ),
             Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) if error.kind() == ErrorKind::NotADirectory => {
+                return Err(ForeignExport::NoFolder(path.to_owned()).into());
+            }
             Err(error) => {
                 return Err(error).with_context(|| format!("reading {}", marker.display()));
             }

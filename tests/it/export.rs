@@ -329,6 +329,8 @@ fn a_folder_with_other_files_or_of_another_mirror_is_refused_and_left_unchanged(
         .run(&["export", "--dir", "other"])
         .says(2, &["is not empty", "name another folder"]);
     assert_eq!(names_in(&folder), ["notes.txt"]);
+    let ended = mirror.run(&["export", "--dir", "other/notes.txt"]);
+    ended.says(2, &["other/notes.txt is not a folder; name another one"]);
 
     let other = Mirror::with(&feed, |settings| {
         settings.database = "elsewhere.db".to_owned()

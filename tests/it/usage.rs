@@ -231,6 +231,10 @@ fn wrong_arguments_are_usage_errors() {
         &["sync", "--allow-deletes", "some"],
         &["sync", "ful"],
         &["-q", "-v", "sync"],
+        &["refresh", "1", " "],
+        &["listing", " "],
+        &["changes", "--listing", ""],
+        &["report", "--where", " "],
     ] {
         assert_eq!(mirror.run(arguments).code, Some(2), "{arguments:?}");
     }
