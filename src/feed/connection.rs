@@ -144,7 +144,7 @@ impl Feed {
         self.client.date()
     }
 
-    /// Returns the difference between the local clock and the feed's. Returns none before the
+    /// Returns by how much the local clock is ahead of the feed's. Returns none before the
     /// first response with a readable `Date` header.
     pub fn clock_error(&self) -> Option<TimeDelta> {
         self.client.clock_error()

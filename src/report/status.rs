@@ -42,6 +42,8 @@ pub struct Status {
     pub totals: RunTotals,
     /// The end of the pause that the feed asked for, UTC.
     pub paused_until: Option<String>,
+    /// The days by which the clock of this machine was ahead of the feed's in the last job.
+    pub clock_ahead_days: i64,
     /// The conditions that need attention. The command line adds advice to them.
     #[serde(skip)]
     pub conditions: Vec<Condition>,
@@ -159,6 +161,7 @@ pub fn status(
         photos,
         budget: budget(config, &ledger)?,
         totals: mirror.run_totals()?,
+        clock_ahead_days: sync::clock_ahead_days(mirror)?,
         paused_until: paused_until.map(|until| until.format("%Y-%m-%d %H:%M:%S").to_string()),
         conditions,
     })

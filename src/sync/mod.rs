@@ -2,7 +2,7 @@
 //!
 //! In order, each module uses only those before it:
 //!
-//! 1. `context`, `sync_error`, `media_folder`, `outcome`, `progress`, `open_for_sync`,
+//! 1. `clock`, `context`, `sync_error`, `media_folder`, `outcome`, `progress`, `open_for_sync`,
 //!    `saved_capabilities`, `workers`: what all jobs share
 //! 2. `records`: reads the records of one resource, and applies them
 //! 3. `photos`: downloads and removes the files of photos
@@ -12,6 +12,7 @@
 //! Functions that return `anyhow::Result` return errors of the database. Errors of the
 //! feed are part of a job's [`Report`], unless a function says otherwise.
 
+mod clock;
 mod context;
 mod feed_address;
 mod media_folder;
@@ -32,6 +33,7 @@ mod verify;
 
 mod jobs;
 
+pub use clock::clock_ahead_days;
 pub use context::Context;
 pub use feed_address::{OtherFeed, check_feed_address};
 pub use jobs::alert_report::{AlertHost, AlertLine, AlertSubject, AttentionChange, ReportError};

@@ -14,12 +14,13 @@ const MODULES: [&str; 13] = [
 ];
 
 /// The same inside `sync`, for its files and folders.
-const SYNC: [&str; 15] = [
+const SYNC: [&str; 16] = [
     "sync_error",
     "media_folder",
     "saved_capabilities",
     "feed_address",
     "progress",
+    "clock",
     "context",
     "outcome",
     "glossary",

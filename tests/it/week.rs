@@ -173,6 +173,15 @@ impl LeftAlone {
         assert_eq!(status.code, Some(code), "hour {hour}: {status}");
     }
 
+    /// Fails unless `status` shows how wrong the clock was in the last sync.
+    #[track_caller]
+    fn assert_clock(&self, days: i64, shown: &str) {
+        let json = self.mirror.run(&["status", "--json"]).json();
+        assert_eq!(json["clock_ahead_days"], days, "{json}");
+        let ended = self.mirror.run(&["status"]);
+        assert!(ended.stdout.contains(shown), "no `{shown}`: {ended}");
+    }
+
     /// Returns the number of logged changes.
     fn changes(&self) -> i64 {
         number(&self.mirror.open(), "SELECT count(*) FROM changes")
@@ -237,6 +246,10 @@ fn a_daemon_left_alone_in_all_troubles_ends_exact_with_status_right_at_every_hou
     alone.set_clock_wrong(TimeDelta::days(730));
     alone.hours(2, &[]);
     assert!(alone.changes() > changes, "{changes}");
+    alone.assert_clock(
+        730,
+        "the clock of this machine was 730 days ahead of the feed's",
+    );
     alone.set_clock_wrong(TimeDelta::zero());
     alone.assert_status(&AHEAD);
     alone.hours(2, &[]);
@@ -245,8 +258,10 @@ fn a_daemon_left_alone_in_all_troubles_ends_exact_with_status_right_at_every_hou
     // The clock is three days behind.
     alone.set_clock_wrong(TimeDelta::days(-3));
     alone.hours(2, &BEHIND);
+    alone.assert_clock(-3, "the clock of this machine was 3 days behind the feed's");
     alone.set_clock_wrong(TimeDelta::zero());
     alone.hour(&[]);
+    alone.assert_clock(0, "");
     alone.rest_of_day();
 
     // The disk is full, so that nothing about it can be stored.

@@ -119,6 +119,7 @@ fn describe(status: &Status, needs_attention: &[String], times: LocalTimes) -> S
         let until = times.named_stored(until);
         text += &format!("no requests until {until}: the feed asked for a pause\n");
     }
+    text += &describe_clock(status.clock_ahead_days);
     let by = |what: &str, holder: &LeaseHolder| {
         format!(
             "{what} by process {} on {} since {}\n",
@@ -183,6 +184,17 @@ fn describe_proofs(resources: &[ResourceStatus], times: LocalTimes) -> String {
         );
     }
     text
+}
+
+/// Describes a difference of a day or more between the clocks of this machine and of the feed.
+fn describe_clock(ahead_days: i64) -> String {
+    let compared = match ahead_days {
+        0 => return String::new(),
+        1.. => "ahead of",
+        _ => "behind",
+    };
+    let days = counted(ahead_days.unsigned_abs(), ("day", "days"));
+    format!("the clock of this machine was {days} {compared} the feed's at the last sync\n")
 }
 
 fn describe_budget(budget: &Budget, times: LocalTimes) -> String {

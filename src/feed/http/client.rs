@@ -227,12 +227,12 @@ impl Client {
         (*locked(&self.date)).map(|(date, _)| date)
     }
 
-    /// Returns the difference between the local clock and the feed's, never negative. Returns
-    /// none before the first response with a date.
+    /// Returns by how much the local clock is ahead of the feed's. Returns none before the
+    /// first response with a date.
     pub fn clock_error(&self) -> Option<TimeDelta> {
         let (date, received) = (*locked(&self.date))?;
         let since = TimeDelta::from_std(received.elapsed()).ok()?;
-        Some((Utc::now() - (date + since)).abs())
+        Some(Utc::now() - (date + since))
     }
 
     /// Returns whether the feed has sent a compressed body.

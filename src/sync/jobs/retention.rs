@@ -23,7 +23,7 @@ pub(in crate::sync) fn purge(context: &Context<'_>, mirror: &mut Mirror) -> anyh
     }
     let retention = &context.config.retention;
     let error = context.feed.clock_error();
-    if error.is_some_and(|error| error > CLOCK_ERROR_MAX) {
+    if error.is_some_and(|error| error.abs() > CLOCK_ERROR_MAX) {
         if retention.deleted.is_some() || retention.changes.is_some() {
             context.progress.note(&Note::ClockDisagrees);
         }

@@ -2,6 +2,7 @@
 
 use super::retention::purge;
 use crate::mirror::Mirror;
+use crate::sync::clock::save_clock;
 use crate::sync::context::Context;
 use crate::sync::open_for_sync::save_credentials;
 use crate::sync::outcome::{Ending, Report};
@@ -40,6 +41,7 @@ pub(in crate::sync) fn whole_job(
         ..Report::default()
     });
     save_credentials(mirror, &report.ending)?;
+    save_clock(context.feed, mirror)?;
     report.purged = purge(context, mirror)?;
     Ok(report)
 }
