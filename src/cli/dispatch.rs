@@ -30,7 +30,7 @@ pub fn main() -> ExitCode {
     let exit = run(&arguments, &output).unwrap_or_else(|error| {
         let exit = Exit::of(&error);
         let error = match advice(&error) {
-            Some(advice) => anyhow::anyhow!("{error:#}; {advice}"),
+            Some(advice) => anyhow::anyhow!("{}; {advice}", output::error_text(&error)),
             None => error,
         };
         output.error(&error, exit);

@@ -94,11 +94,25 @@ impl Output {
 
     /// Prints the error that ends the verb, also as the JSON document with `--json`.
     pub fn error(&self, error: &anyhow::Error, exit: Exit) {
-        self.complain(&format!("{error:#}"));
+        let text = error_text(error);
+        self.complain(&text);
         if self.json {
-            print_error(&format!("{error:#}"), exit);
+            print_error(&text, exit);
         }
     }
+}
+
+/// Joins the messages of an error and of its causes. SQLite's codes repeat the message.
+pub fn error_text(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        let coded = cause.strip_prefix("Error code ");
+        let message = coded.and_then(|coded| Some(coded.split_once(": ")?.1));
+        if message.is_none_or(|message| !text.contains(message)) {
+            text += &format!(": {cause}");
+        }
+    }
+    text
 }
 
 /// Prints an error as the JSON document.

@@ -26,6 +26,22 @@ fn a_folder_where_nobody_may_write_is_not_called_a_full_disk() {
         &["check that its folder exists, and that this user may write in it"],
     );
     assert!(!ended.stderr.contains("free space"), "{ended}");
+    let problem = "unable to open database file";
+    assert_eq!(ended.stderr.matches(problem).count(), 1, "{ended}");
+}
+
+#[test]
+fn a_host_that_does_not_exist_is_asked_for_once() {
+    // A label of more than 63 letters cannot exist, so that no name server is asked.
+    let host = format!("{}.invalid", "a".repeat(70));
+    let mirror = Mirror::at(&format!("http://{host}/odata"), |settings| {
+        settings.set("retry_delay", "\"1ms\"");
+    });
+    for verb in ["check", "sync"] {
+        let ended = mirror.run(&[verb]);
+        ended.says(1, &["no usable answer after 1 try: cannot connect", &host]);
+        assert!(!ended.stderr.contains("trying again"), "{ended}");
+    }
 }
 
 #[test]

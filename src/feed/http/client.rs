@@ -19,7 +19,7 @@ use super::credentials::Credentials;
 use super::current_token::CurrentToken;
 use super::error::{BadBody, FeedError};
 use super::error_body::{Meaning, read_error};
-use super::failure::Failure;
+use super::failure::{Failure, is_unknown_host};
 use super::fixed_filter::FixedFilter;
 use super::headers::{asked_pause, header, http_date};
 use super::ledger::Ledger;
@@ -414,7 +414,7 @@ impl Client {
         }
         self.meter.request();
         tracing::debug!(url = url.as_str(), "GET");
-        let response = request.send().await.map_err(Failure::of_network)?;
+        let response = request.send().await.map_err(|error| self.not_sent(error))?;
         self.read_headers(response.headers());
         let status = response.status();
         if status.is_success() {
@@ -429,6 +429,17 @@ impl Client {
         let pause = asked_pause(response.headers(), self.date());
         let (meaning, message) = self.error_of(response).await;
         Err(Failure::of_status(status, meaning, message, pause))
+    }
+
+    /// Classifies a request without a response. A host that does not exist is asked for again
+    /// only if it has answered before: else its name is wrong.
+    fn not_sent(&self, error: reqwest::Error) -> Failure {
+        let is_final = is_unknown_host(&error) && self.traffic().bytes_received == 0;
+        let failure = Failure::of_network(error);
+        if is_final {
+            return Failure::Final(failure.after_one_try());
+        }
+        failure
     }
 
     /// Returns a URL with the configured query parameters that it lacks. Nothing else has

@@ -150,11 +150,7 @@ pub fn network_problem(error: &reqwest::Error, cannot_connect: &str) -> String {
     } else {
         "the connection broke"
     };
-    let mut cause: &dyn Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    let mut cause = cause.to_string();
+    let mut cause = root_cause(error);
     if cause.contains("InvalidContentType") {
         cause = "the server does not speak TLS; its URL may have to begin with http:".to_owned();
     }
@@ -166,4 +162,26 @@ pub fn network_problem(error: &reqwest::Error, cannot_connect: &str) -> String {
         Some(port) => format!("{kind} ({host}:{port}: {cause})"),
         None => format!("{kind} ({host}: {cause})"),
     }
+}
+
+/// Returns whether the name servers say that there is no such host. A name server that does
+/// not answer leaves that open.
+pub fn is_unknown_host(error: &reqwest::Error) -> bool {
+    // The texts of glibc, musl, macOS and Windows. The standard library has no kind for them.
+    const TEXTS: [&str; 4] = [
+        "Name or service not known",
+        "Name does not resolve",
+        "nodename nor servname provided",
+        "No such host is known",
+    ];
+    let cause = root_cause(error);
+    error.is_connect() && TEXTS.iter().any(|text| cause.contains(text))
+}
+
+fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
 }
