@@ -1,9 +1,11 @@
 //! The scope of a report, as values and in words.
 
 use chrono::NaiveDate;
+use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::days::date_of;
+use crate::value::instant;
 
 /// The feed, the period and the listings of a report.
 #[derive(Clone, Debug, Serialize)]
@@ -58,10 +60,23 @@ impl Scope {
         }
     }
 
+    /// Returns a stored time as the clocks of the time zone show it. Another text stays as it
+    /// is.
+    pub fn local_time(&self, stored: &str) -> String {
+        let zone: Tz = self.timezone.parse().unwrap_or(Tz::UTC);
+        instant(stored).map_or_else(
+            || stored.to_owned(),
+            |at| {
+                let local = at.with_timezone(&zone);
+                local.format("%Y-%m-%d %H:%M:%S").to_string()
+            },
+        )
+    }
+
     /// Returns a sentence about days and times.
     pub fn days(&self) -> String {
         format!(
-            "Days are those of {}. A change counts on the day when the mirror found it.",
+            "Days are those of {}, and so are times. A change counts on the day when the mirror found it.",
             self.timezone
         )
     }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::days::bins;
 use super::market::{Group, Inventory, Market, PriceMoves, TransitionCount, sum};
 use super::performance::{JobPerformance, Performance, ProvenResource};
+use super::summary::Report;
 use super::table::Table;
 use super::words::{bytes, dollars, rounded, short_number, short_time, thousands};
 use crate::resource::life_cycle;
@@ -37,7 +38,7 @@ pub fn jobs(syncs: &Performance) -> Table {
 }
 
 /// Returns when each resource was last compared with the feed and complete.
-pub fn complete(syncs: &Performance) -> Table {
+pub fn complete(report: &Report) -> Table {
     let mut table = Table::new(&["complete", "records", "at", "compared"]);
     let row = |proven: &ProvenResource| {
         let compared = if proven.proof.by_counts {
@@ -48,11 +49,11 @@ pub fn complete(syncs: &Performance) -> Table {
         vec![
             proven.resource.to_owned(),
             thousands(proven.proof.records),
-            proven.proof.proven_at.clone(),
+            report.scope.local_time(&proven.proof.proven_at),
             compared.to_owned(),
         ]
     };
-    table.rows = syncs.complete.iter().map(row).collect();
+    table.rows = report.syncs.complete.iter().map(row).collect();
     table
 }
 

@@ -53,7 +53,7 @@ fn add_syncs(text: &mut String, report: &Report) {
         add(
             text,
             "Last proof of completeness",
-            &tables::complete(&report.syncs),
+            &tables::complete(report),
         );
     }
     if !report.syncs.failures.is_empty() {
@@ -62,7 +62,10 @@ fn add_syncs(text: &mut String, report: &Report) {
     for failure in report.syncs.failures.iter().take(FAILURES) {
         *text += &format!(
             "{}  {} {}: {}\n",
-            failure.started_at, failure.job, failure.resource, failure.status
+            report.scope.local_time(&failure.started_at),
+            failure.job,
+            failure.resource,
+            failure.status
         );
         if let Some(error) = &failure.error {
             *text += &wrapped(error, "  ");

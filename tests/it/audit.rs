@@ -554,6 +554,10 @@ fn status_and_report_say_when_a_resource_was_last_complete() {
         report.stdout.contains("Last proof of completeness"),
         "{report}"
     );
+    let proven_at = proof(&status)["proven_at"].as_str().unwrap().to_owned();
+    let local = &in_denver(&proven_at)[..19];
+    assert!(report.stdout.contains(local), "{local}: {report}");
+    assert!(!report.stdout.contains(&proven_at), "{proven_at}: {report}");
     assert!(mirror.run(&["status"]).stdout.contains("complete with"));
 }
 

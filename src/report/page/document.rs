@@ -59,7 +59,7 @@ pub fn page(report: &Report, left_out: &[String], media_dir: &Path) -> String {
                     @if let Some(market) = &report.market {
                         (market_section(report, market, media_dir))
                     }
-                    (sync_section(&report.syncs))
+                    (sync_section(report))
                 }
             }
         }
@@ -168,7 +168,8 @@ fn transition_part(transitions: &[TransitionCount]) -> Markup {
     table_part("wide", TITLE, &table)
 }
 
-fn sync_section(syncs: &Performance) -> Markup {
+fn sync_section(report: &Report) -> Markup {
+    let syncs = &report.syncs;
     let longest_lag = longest_lag_sentence(syncs).unwrap_or_default();
 
     html! {
@@ -183,10 +184,10 @@ fn sync_section(syncs: &Performance) -> Markup {
                 (table_part("wide", "Jobs (one run per resource)", &tables::jobs(syncs)))
             }
             @if !syncs.complete.is_empty() {
-                (table_part("", "Last proof of completeness", &tables::complete(syncs)))
+                (table_part("", "Last proof of completeness", &tables::complete(report)))
             }
             @if !syncs.failures.is_empty() {
-                (part("wide", "Latest runs that did not succeed", failures(syncs)))
+                (part("wide", "Latest runs that did not succeed", failures(report)))
             }
             @if !syncs.durations.is_empty() {
                 (long_table(
@@ -214,12 +215,12 @@ fn sync_sentence(syncs: &Performance) -> String {
     )
 }
 
-fn failures(syncs: &Performance) -> Markup {
+fn failures(report: &Report) -> Markup {
     html! {
         ul class="errors" {
-            @for failure in &syncs.failures {
+            @for failure in &report.syncs.failures {
                 li {
-                    (failure.started_at) " " (failure.job) " " (failure.resource) ": " (failure.status)
+                    (report.scope.local_time(&failure.started_at)) " " (failure.job) " " (failure.resource) ": " (failure.status)
                     br;
                     (failure.error.as_deref().unwrap_or_default())
                 }
