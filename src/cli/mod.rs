@@ -17,6 +17,7 @@ mod listing_summary;
 mod local_times;
 mod metrics_server;
 mod moving_feed;
+mod named_listing;
 mod notify;
 mod options;
 mod output;

@@ -103,7 +103,7 @@ pub enum SyncJob {
 /// The arguments and options of `refresh`.
 #[derive(Args, Debug)]
 pub struct RefreshOptions {
-    /// ListingKey of each listing to read again
+    /// ListingKey or ListingId (MLS number) of each listing to read again
     #[arg(required = true, value_name = "KEY", value_parser = not_blank)]
     pub keys: Vec<String>,
     /// Number of listings to request at the same time
@@ -136,7 +136,7 @@ pub struct ChangesOptions {
     /// how long ago, such as 24h, 7d, 1w or 1y, or today or yesterday
     #[arg(long, value_name = "T", value_parser = since, allow_hyphen_values = true)]
     pub since: Option<Since>,
-    /// Only changes of this listing, its photos and its open houses
+    /// Only changes of this listing, its photos and its open houses: its ListingKey or ListingId
     #[arg(long, value_name = "KEY", value_parser = not_blank)]
     pub listing: Option<String>,
     /// Only changes of this resource

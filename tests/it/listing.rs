@@ -300,6 +300,48 @@ fn a_listing_is_found_by_its_key_its_mls_number_or_its_address() {
 }
 
 #[test]
+fn refresh_and_changes_take_the_mls_number() {
+    let (feed, keys) = feed_of_known_places();
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    feed.edit(
+        "Property",
+        &keys[1],
+        fields(json!({ "ListPrice": 123_456 })),
+    )
+    .unwrap();
+    let refreshed = mirror.run(&["--json", "refresh", "A-78", &keys[1]]).json();
+    assert_eq!(refreshed["succeeded"], json!([keys[1]]));
+    let shown = mirror
+        .run(&["--json", "changes", "--listing", "A-78"])
+        .json();
+    let changes = shown["changes"].as_array().unwrap();
+    assert!(changes.iter().any(|change| change["field"] == "ListPrice"));
+    assert!(
+        changes
+            .iter()
+            .all(|change| change["listing_key"] == keys[1])
+    );
+
+    // Two listings with one number are named, and none is chosen.
+    feed.edit("Property", &keys[2], fields(json!({ "ListingId": "A-78" })))
+        .unwrap();
+    mirror.sync();
+    for command in [
+        ["refresh", "A-78"].as_slice(),
+        &["changes", "--listing", "A-78"],
+    ] {
+        let parts = [
+            "2 listings match A-78",
+            &keys[1],
+            &keys[2],
+            "551 Wasatch LN, Draper",
+        ];
+        mirror.run(command).says(2, &parts);
+    }
+}
+
+#[test]
 fn a_search_lists_the_first_fifty_matches() {
     let feed = feed_with(60, |options| options.photos = 0);
     for key in feed.listing_keys() {

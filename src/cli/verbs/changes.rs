@@ -8,6 +8,7 @@ use crate::cli::change_csv::ChangeCsv;
 use crate::cli::change_table::ChangeTable;
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::local_times::LocalTimes;
+use crate::cli::named_listing::listing_key;
 use crate::cli::options::{ChangeKind, ChangesOptions};
 use crate::cli::output::{Output, buffered_bytes, send, terminal_columns};
 use crate::cli::session::configuration;
@@ -38,10 +39,13 @@ pub fn run(
             return Err(UsageError::of_resource("--resource", resource, &known).into());
         }
     }
-    let mirror = mirror?;
+    let mut mirror = mirror?;
     check_names(wanted, &mirror)?;
     let times = LocalTimes::of(&config);
-    let filter = filter(wanted, times);
+    let mut filter = filter(wanted, times);
+    if let Some(listing) = &wanted.listing {
+        filter.listing = Some(listing_key(&mut mirror, listing)?);
+    }
     let changes = mirror.read_changes(&filter)?;
     let form = match (output.json, wanted.csv) {
         (true, _) => RowFormat::Json { is_first: true },
@@ -86,7 +90,7 @@ fn filter(wanted: &ChangesOptions, times: LocalTimes) -> ChangeFilter {
     };
     ChangeFilter {
         since: wanted.since.as_ref().map(|since| since.stored(times)),
-        listing: wanted.listing.clone(),
+        listing: None,
         resource: wanted.resource,
         field: wanted.field.clone(),
         categories: wanted.kind.iter().map(category).collect(),

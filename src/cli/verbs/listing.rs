@@ -11,6 +11,7 @@ use crate::cli::exit::Exit;
 use crate::cli::listing_groups::{Shown, grouped};
 use crate::cli::listing_summary::{SUMMARIZED, shown, summary};
 use crate::cli::local_times::LocalTimes;
+use crate::cli::named_listing::{line, several_match};
 use crate::cli::options::ListingOptions;
 use crate::cli::output::{Output, terminal_columns};
 use crate::cli::session::configuration;
@@ -89,34 +90,13 @@ fn several(
     has_more: bool,
     output: &Output,
 ) -> anyhow::Result<Exit> {
-    let mut text = String::new();
-    for listing in found {
-        let place = [&listing.address, &listing.city].into_iter().flatten();
-        let place: Vec<&str> = place.map(String::as_str).collect();
-        let state = if listing.is_deleted {
-            Some("deleted")
-        } else {
-            listing.status.as_deref()
-        };
-        let parts = [
-            Some(&*listing.listing_key),
-            listing.listing_id.as_deref(),
-            Some(&*place.join(", ")),
-            state,
-        ];
-        let parts: Vec<&str> = parts.into_iter().flatten().collect();
-        text += &format!("{}\n", printable(&parts.join("  ")));
-    }
+    let text: String = found.iter().map(|one| line(one) + "\n").collect();
     let document = Matches {
         matches: found,
         has_more,
     };
     output.result(&document, &text)?;
-    output.complain(&format!(
-        "{}{} match {wanted}; name one by its ListingKey, the first column",
-        if has_more { "more than " } else { "" },
-        counted(found.len() as u64, ("listing", "listings"))
-    ));
+    output.complain(&several_match(wanted, found, has_more));
     Ok(Exit::Failed)
 }
 

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::cli::arguments::Arguments;
 use crate::cli::display_text::counted;
 use crate::cli::exit::{Exit, UsageError};
+use crate::cli::named_listing::listing_key;
 use crate::cli::options::RefreshOptions;
 use crate::cli::output::Output;
 use crate::cli::session::Session;
@@ -35,18 +36,19 @@ pub fn run(
 ) -> anyhow::Result<Exit> {
     let session = Session::open(arguments, output)?;
     let context = session.context(&sync::Unwatched, 0);
-    let mut keys: Vec<String> = Vec::new();
-    for key in &wanted.keys {
-        if !keys.contains(key) {
-            keys.push(key.clone());
-        }
-    }
     let resources = &session.config.sync.resources;
     if !resources.contains(&Resource::PROPERTY) {
         let what = "refresh: listings are not mirrored; add Property to sync.resources";
         return Err(UsageError(what.to_owned()).into());
     }
     let mut mirror = session.open_for_sync(false)?;
+    let mut keys: Vec<String> = Vec::new();
+    for text in &wanted.keys {
+        let key = listing_key(&mut mirror, text)?;
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
     let done = sync::refresh(
         &context,
         &mut mirror,

@@ -49,24 +49,22 @@ impl Mirror {
     pub fn find_listing(&mut self, text: &str) -> rusqlite::Result<NamedListing> {
         self.read()?.find_listing(text)
     }
+
+    /// Finds a listing by its key, else by its ListingId. Indexes make that fast.
+    pub fn find_listing_by_id(&mut self, text: &str) -> rusqlite::Result<NamedListing> {
+        self.read()?.find_listing_by_id(text)
+    }
 }
 
 impl ReadTx<'_> {
     fn find_listing(&self, text: &str) -> rusqlite::Result<NamedListing> {
-        let db = &*self.transaction;
-        let text = text.trim();
+        let (db, text) = (&*self.transaction, text.trim());
         let Some(listings) = Table::of(db, Resource::PROPERTY)? else {
             return Ok(NamedListing::Key(text.to_owned()));
         };
-        let is_key = format!("{} = ?1", listings.key());
-        let mut found = matching(db, &listings, &is_key, &[text.to_owned()])?;
-        // The log still has the key of a listing whose row retention removed.
+        let mut found = with_id(db, &listings, text)?;
         if found.is_empty() && is_logged(db, text)? {
             return Ok(NamedListing::Key(text.to_owned()));
-        }
-        if found.is_empty() && listings.has("ListingId") {
-            let is_id = "listings.\"ListingId\" = ?1";
-            found = matching(db, &listings, is_id, &[text.to_owned()])?;
         }
         for end in [" ", ""] {
             if found.is_empty() {
@@ -74,19 +72,44 @@ impl ReadTx<'_> {
                 found = matching(db, &listings, &has_words(&listings, &words), &words)?;
             }
         }
-        Ok(match &*found {
-            [] => NamedListing::Key(text.to_owned()),
-            [one] => NamedListing::Key(one.listing_key.clone()),
-            _ => {
-                let has_more = found.len() > MATCHES;
-                found.truncate(MATCHES);
-                NamedListing::Several {
-                    listings: found,
-                    has_more,
-                }
-            }
-        })
+        Ok(named(text, found))
     }
+
+    fn find_listing_by_id(&self, text: &str) -> rusqlite::Result<NamedListing> {
+        let (db, text) = (&*self.transaction, text.trim());
+        let found = match Table::of(db, Resource::PROPERTY)? {
+            Some(listings) => with_id(db, &listings, text)?,
+            None => Vec::new(),
+        };
+        Ok(named(text, found))
+    }
+}
+
+fn named(text: &str, mut found: Vec<FoundListing>) -> NamedListing {
+    match &*found {
+        [] => NamedListing::Key(text.to_owned()),
+        [one] => NamedListing::Key(one.listing_key.clone()),
+        _ => {
+            let has_more = found.len() > MATCHES;
+            found.truncate(MATCHES);
+            NamedListing::Several {
+                listings: found,
+                has_more,
+            }
+        }
+    }
+}
+
+/// Returns the listing with this key, or else those with this ListingId. The log still has
+/// the key of a listing whose row retention removed.
+fn with_id(db: &Connection, listings: &Table, text: &str) -> rusqlite::Result<Vec<FoundListing>> {
+    let is_key = format!("{} = ?1", listings.key());
+    let found = matching(db, listings, &is_key, &[text.to_owned()])?;
+    if !found.is_empty() || !listings.has("ListingId") || is_logged(db, text)? {
+        return Ok(found);
+    }
+    let is_id = "listings.\"ListingId\" = ?1";
+    matching(db, listings, is_id, &[text.to_owned()])
 }
 
 fn is_logged(db: &Connection, key: &str) -> rusqlite::Result<bool> {
