@@ -1,5 +1,8 @@
 //! Servers with their own ways to page.
 
+use serde_json::json;
+use simulator::Behaviour;
+
 use crate::support::*;
 
 #[test]
@@ -73,4 +76,26 @@ fn a_server_with_next_links_is_mirrored() {
     });
     mirror.sync();
     assert_mirror_equals_feed(&mirror.open(), &feed, &ALL);
+}
+
+#[test]
+fn links_that_end_at_a_limit_are_followed_in_windows_of_timestamps() {
+    for order in [Behaviour::OrderbyIgnored, Behaviour::OrderbyRefused] {
+        let feed = feed_with(40, |options| (options.page_size, options.photos) = (8, 2));
+        feed.behave(&[Behaviour::SkipCapped, order]);
+        let mirror = Mirror::with(&feed, |settings| settings.set("page_size", 8));
+        mirror.sync();
+        assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+
+        feed.advance(chrono::Duration::hours(1));
+        for key in feed.listing_keys().into_iter().step_by(3) {
+            let price = fields(json!({ "ListPrice": 1_000 + key }));
+            feed.edit("Property", &key.to_string(), price).unwrap();
+            feed.advance(chrono::Duration::seconds(3));
+        }
+        mirror.sync();
+        assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+        mirror.sync_ends(0, &["reconcile"]);
+        mirror.run(&["verify", "--deep"]).says(0, &[]);
+    }
 }

@@ -23,13 +23,11 @@ pub fn advance(from: &Position, page: &Page) -> Result<Position, FeedError> {
             None => Position::Finished,
             next_link => Position::NextLink { next_link },
         }),
-        Position::ChangeLinks { since, next_link } => Ok(match following_link(next_link, page) {
-            None => Position::Finished,
-            next_link => Position::ChangeLinks {
-                since: since.clone(),
-                next_link,
-            },
-        }),
+        Position::ChangeLinks {
+            since,
+            until,
+            next_link,
+        } => advance_window(since.as_ref(), until, next_link, page),
         Position::Keyset { .. } if page.entries == 0 => Ok(Position::Finished),
         Position::Keyset { .. } if !page.keys_ascend => Err(unordered("the key")),
         Position::Keyset { after, up_to, skip } => {
@@ -55,6 +53,33 @@ pub fn advance(from: &Position, page: &Page) -> Result<Position, FeedError> {
             }
         }
     }
+}
+
+/// Advances within a window of timestamps, and to the next one after its last page.
+fn advance_window(
+    since: Option<&String>,
+    until: &[String],
+    link: &Option<String>,
+    page: &Page,
+) -> Result<Position, FeedError> {
+    let last = page.last_change.as_ref().map(|last| &*last.timestamp);
+    if (last.zip(until.last())).is_some_and(|(last, until)| last > until.as_str()) {
+        return Err(filter_ignored());
+    }
+    let next_link = following_link(link, page);
+    Ok(match until {
+        [] if next_link.is_none() => Position::Finished,
+        [later @ .., end] if next_link.is_none() => Position::ChangeLinks {
+            since: Some(end.clone()),
+            until: later.to_vec(),
+            next_link,
+        },
+        _ => Position::ChangeLinks {
+            since: since.cloned(),
+            until: until.to_vec(),
+            next_link,
+        },
+    })
 }
 
 fn advance_changes(

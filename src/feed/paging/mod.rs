@@ -12,6 +12,7 @@ mod parallel_reader;
 mod position;
 mod step;
 mod sweep;
+mod windows;
 
 pub use key::{Cursor, Key, KeyRange};
 pub use link_circles::Circle;

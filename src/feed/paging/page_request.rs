@@ -27,10 +27,15 @@ pub async fn read_page(sweep: &Sweep, client: &Client, from: &Position) -> Resul
             let query = sweep.changes_query(since, after.as_ref(), *skip, *two_steps);
             (client.url(&query.to_path_and_query())?, None)
         }
-        Position::ChangeLinks { since, next_link } => {
+        Position::ChangeLinks {
+            since,
+            until,
+            next_link,
+        } => {
+            let query = sweep.change_links_query(since.as_deref(), until.last());
             let url = match next_link {
                 Some(link) => client.link(link)?,
-                None => client.url(&sweep.change_links_query(since).to_path_and_query())?,
+                None => client.url(&query.to_path_and_query())?,
             };
             (url, Some(sweep.page_size.get()))
         }

@@ -10,6 +10,7 @@ use super::link_circles::FollowedLinks;
 use super::position::Position;
 use super::step::Step;
 use super::sweep::Sweep;
+use super::windows::SeenTimes;
 use crate::feed::http::{Client, FeedError};
 
 /// The number of decoded pages that can wait for the caller. One keeps the caller busy
@@ -55,7 +56,8 @@ impl Iterator for ParallelReader {
     }
 }
 
-/// Reads one walk to its end, or to its first error.
+/// Reads one walk to its end, or to its first error. Links that the server refuses are no error
+/// if windows of timestamps replace them.
 async fn read_all(
     sweep: &Sweep,
     client: &Client,
@@ -63,7 +65,7 @@ async fn read_all(
     mut from: Position,
     sender: &mpsc::Sender<Result<Step, FeedError>>,
 ) {
-    let mut links = FollowedLinks::default();
+    let (mut links, mut times) = (FollowedLinks::default(), SeenTimes::default());
     while !from.is_finished() {
         let step = Step::read(sweep, client, walk, &from)
             .await
@@ -72,8 +74,23 @@ async fn read_all(
                 links.check(&step.page, &step.to, is_same_link)?;
                 Ok(step)
             });
+        if let Err(error @ FeedError::Refused { .. }) = &step
+            && sweep.replication.is_none()
+            && let Some(window) = times.divide(&from)
+        {
+            tracing::info!(resource = %sweep.shape.resource, %error, "dividing the records by their timestamps");
+            (links, times) = Default::default();
+            from = window;
+            continue;
+        }
         from = match &step {
-            Ok(step) => step.to.clone(),
+            Ok(step) => {
+                if step.from.next_link().is_none() {
+                    times = SeenTimes::default();
+                }
+                times.add(&sweep.shape, &step.page);
+                step.to.clone()
+            }
             Err(_) => Position::Finished,
         };
         if sender.send(step).await.is_err() {

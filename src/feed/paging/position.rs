@@ -37,11 +37,15 @@ pub enum Position {
         #[serde(default)]
         left: Option<u64>,
     },
-    /// All changes from a start time on, by next links, in any order. This is the way for a
-    /// server that does not obey `$orderby`.
+    /// All records with a timestamp in a window, by next links, in any order. This is the way
+    /// for a server that does not obey `$orderby`. The next window follows.
     ChangeLinks {
-        /// The start time, in storage form.
-        since: String,
+        /// The start of the window, in storage form. Without one, it has all earlier records.
+        since: Option<String>,
+        /// The ends of the windows, in storage form, the nearest one last. The window after
+        /// them has no end.
+        #[serde(default)]
+        until: Vec<String>,
         /// The link, or none at the start.
         next_link: Option<String>,
     },
@@ -76,7 +80,8 @@ impl Position {
     pub fn since(time: String, by_links: bool) -> Position {
         if by_links {
             return Position::ChangeLinks {
-                since: time,
+                since: Some(time),
+                until: Vec::new(),
                 next_link: None,
             };
         }

@@ -221,12 +221,15 @@ impl Sweep {
         if skip > 0 { query.skip(skip) } else { query }
     }
 
-    /// Returns the query for the first page of changes by next links.
-    pub(super) fn change_links_query(&self, since: &str) -> Query {
-        let filter = self.filter.as_deref().map(query::group);
-        let changed = query::ge(self.timestamp(), &self.time(since));
+    /// Returns the query for the first page of a window of changes by next links.
+    pub(super) fn change_links_query(&self, since: Option<&str>, until: Option<&String>) -> Query {
+        let parts = [
+            self.filter.as_deref().map(query::group),
+            since.map(|since| query::ge(self.timestamp(), &self.time(since))),
+            until.map(|until| query::lt(self.timestamp(), &self.time(until))),
+        ];
         self.unordered_query()
-            .filter(query::and([filter.unwrap_or_default(), changed]))
+            .filter(query::and(parts.into_iter().flatten()))
             .count()
     }
 

@@ -75,11 +75,12 @@ impl<'a> Reader<'a> {
             && job.mirror.has_finished_full(Resource::PROPERTY)?;
         // A resumed reading has read from an earlier time on, too.
         let reads_from = match checkpoint.positions.as_slice() {
-            [Position::Changes { since, .. } | Position::ChangeLinks { since, .. }]
-                if !is_resumed =>
-            {
-                Some(since.clone())
-            }
+            [
+                Position::Changes { since, .. }
+                | Position::ChangeLinks {
+                    since: Some(since), ..
+                },
+            ] if !is_resumed => Some(since.clone()),
             _ if runs.job() == Job::Incremental => job
                 .mirror
                 .watermark(resource)?
@@ -215,8 +216,10 @@ fn resumed(
                 let since = again.unwrap_or_default().max(since.clone());
                 *position = Position::since(since, by_links);
             }
-            Position::ChangeLinks { since, .. } => {
-                *position = Position::since(since.clone(), by_links);
+            Position::ChangeLinks {
+                since: Some(since), ..
+            } if job == Job::Incremental => {
+                *position = Position::since(earlier(since, overlap)?, by_links);
             }
             Position::Ties { timestamp, .. } => {
                 *position = Position::since(earlier(timestamp, overlap)?, by_links);

@@ -260,15 +260,13 @@ impl Reader<'_> {
     /// Moves the checkpoint past a page, and saves it.
     pub(super) fn advance(&mut self, write: &WriteTx<'_>, step: Step) -> Result<()> {
         self.checkpoint.note_rejects(&step.page.rejects);
+        let read_before = self.checkpoint.read;
         self.checkpoint.read += step.page.distinct() as u64;
-        if matches!(
-            &step.from,
-            Position::ChangeLinks {
-                next_link: None,
-                ..
-            }
-        ) {
-            self.checkpoint.count = step.page.count;
+        if self.job() == Job::Incremental
+            && matches!(&step.from, Position::ChangeLinks { .. })
+            && step.from.next_link().is_none()
+        {
+            self.checkpoint.count = step.page.count.map(|count| read_before + count);
         }
         // Pages that were fetched by key have no position in the checkpoint.
         if let Some(position) = self.checkpoint.positions.get_mut(step.walk) {
