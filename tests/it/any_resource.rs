@@ -79,42 +79,51 @@ fn a_child_that_only_metadata_shows_is_mirrored_with_its_listing() {
         ("RoomType", "String"),
         TIME,
     ];
-    let types = listings() + &entity("PropertyRooms", &["RoomKey"], &rooms);
-    let sets = [("Property", "Property"), ("PropertyRooms", "PropertyRooms")];
-    let feed = DeclaredFeed::serve(&document(&types, &sets), 30);
-    let mirror = mirror_of(&feed, &["Property", "PropertyRooms"], "");
-    mirror.sync();
-    let db = mirror.open();
-    let of =
-        "SELECT count(*) FROM property_rooms WHERE listing_key = ListingKey AND deleted_at IS NULL";
-    assert_eq!(number(&db, of), 30);
+    let keys: [&[&str]; 2] = [&["RoomKey"], &["RoomKey", "ListingKey"]];
+    for key in keys {
+        let types = listings() + &entity("PropertyRooms", key, &rooms);
+        let sets = [("Property", "Property"), ("PropertyRooms", "PropertyRooms")];
+        let feed = DeclaredFeed::serve(&document(&types, &sets), 30);
+        let mirror = mirror_of(&feed, &["Property", "PropertyRooms"], "");
+        mirror.run(&["check"]).says(0, &[]);
+        mirror.sync();
+        let db = mirror.open();
+        let of = "SELECT count(*) FROM property_rooms
+                  WHERE listing_key = ListingKey AND deleted_at IS NULL";
+        assert_eq!(number(&db, of), 30);
 
-    change(&feed, "PropertyRooms", 3, "RoomType", json!("Kitchen"));
-    remove(&feed, "PropertyRooms", 5);
-    remove(&feed, "Property", 7);
-    mirror.sync();
-    mirror.sync_ends(0, &["reconcile"]);
-    let log = "SELECT resource || ' ' || record_key || ' ' || coalesce(field, change) || ' ' || listing_key
-               FROM changes WHERE resource = 'PropertyRooms' ORDER BY record_key";
-    assert_eq!(
-        texts(&db, log),
-        [
-            "PropertyRooms 1003 RoomType 1003",
-            "PropertyRooms 1005 delete 1005",
-            "PropertyRooms 1007 delete 1007"
-        ]
-    );
-    let reasons =
-        "SELECT deleted_reason FROM property_rooms WHERE deleted_at IS NOT NULL ORDER BY RoomKey";
-    assert_eq!(texts(&db, reasons), ["missing", "parent"]);
-    let shown = mirror.run(&["listing", "1003"]);
-    assert!(shown.stdout.contains("1 PropertyRooms record"), "{shown}");
-    let shown = mirror.run(&["changes", "--resource", "PropertyRooms"]);
-    assert!(shown.stdout.contains("Kitchen"), "{shown}");
-    mirror.run(&["verify"]).says(0, &[]);
-    mirror.run(&["refresh", "1004"]).says(0, &[]);
-    let view = "SELECT count(*) FROM deletions WHERE resource = 'PropertyRooms'";
-    assert_eq!(number(&db, view), 2);
+        change(&feed, "PropertyRooms", 3, "RoomType", json!("Kitchen"));
+        remove(&feed, "PropertyRooms", 5);
+        remove(&feed, "Property", 7);
+        mirror.sync();
+        mirror.sync_ends(0, &["reconcile"]);
+        let log = "SELECT resource || ' ' || record_key || ' ' || coalesce(field, change)
+                   || ' ' || listing_key FROM changes WHERE resource = 'PropertyRooms'
+                   ORDER BY listing_key";
+        let logged = |at: u32, what: &str| {
+            let before = ["", &format!("o%2C{}%25,", (at - 1000) % 3)][key.len() - 1].to_owned();
+            format!("PropertyRooms {before}{at} {what} {at}")
+        };
+        assert_eq!(
+            texts(&db, log),
+            [
+                logged(1003, "RoomType"),
+                logged(1005, "delete"),
+                logged(1007, "delete"),
+            ]
+        );
+        let reasons = "SELECT deleted_reason FROM property_rooms
+                       WHERE deleted_at IS NOT NULL ORDER BY listing_key";
+        assert_eq!(texts(&db, reasons), ["missing", "parent"]);
+        let shown = mirror.run(&["listing", "1003"]);
+        assert!(shown.stdout.contains("1 PropertyRooms record"), "{shown}");
+        let shown = mirror.run(&["changes", "--resource", "PropertyRooms"]);
+        assert!(shown.stdout.contains("Kitchen"), "{shown}");
+        mirror.run(&["verify"]).says(0, &[]);
+        mirror.run(&["refresh", "1004"]).says(0, &[]);
+        let view = "SELECT count(*) FROM deletions WHERE resource = 'PropertyRooms'";
+        assert_eq!(number(&db, view), 2);
+    }
 }
 
 #[test]
@@ -419,4 +428,22 @@ fn a_guid_is_sent_as_the_server_accepts_it() {
         let by_links = "SELECT count(*) FROM _capabilities WHERE value = 'next links'";
         assert_eq!(number(&mirror.open(), by_links), 0, "{refused}");
     }
+}
+
+#[test]
+fn children_that_name_one_field_of_a_listing_with_several_key_fields_are_refused() {
+    let of = [("Origin", "String"), ("ListingKey", "String"), TIME];
+    let rooms = [&[("RoomKey", "String")], &of[..]].concat();
+    let types = entity("Property", &["Origin", "ListingKey"], &of)
+        + &entity("PropertyRooms", &["RoomKey"], &rooms);
+    let sets = [("Property", "Property"), ("PropertyRooms", "PropertyRooms")];
+    let feed = DeclaredFeed::serve(&document(&types, &sets), 30);
+    let mirror = mirror_of(&feed, &["Property", "PropertyRooms"], "");
+    let why = "the key of a listing has several (Origin, ListingKey)";
+    let ended = mirror.run(&["check"]);
+    assert!(ended.stdout.contains(why), "{ended}");
+    let ended = mirror.sync_ends(3, &[]);
+    assert!(ended.stderr.contains(why), "{ended}");
+    let listings = "SELECT count(*) FROM listings WHERE deleted_at IS NULL";
+    assert_eq!(number(&mirror.open(), listings), 30);
 }

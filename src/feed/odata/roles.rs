@@ -19,6 +19,11 @@ pub fn roles<'m>(
         resource,
         key: resource.reso_key().unwrap_or("field").to_owned(),
     })?;
+    let parent = parent(metadata, resource, known);
+    let names_listing = (parent.as_ref()).is_some_and(|parent| !parent.fields.is_empty());
+    if names_listing && let Some(key) = listing_key(metadata, known).filter(|key| key.len() > 1) {
+        return Err(ShapeError::UnnamedListing { resource, key });
+    }
     let paging = declared_key(resource, entity).into_iter().next();
     let timestamp = (TIMESTAMPS.into_iter()).find_map(|name| entity.field(name));
     let roles = Roles {
@@ -27,7 +32,7 @@ pub fn roles<'m>(
         key,
         is_text_timestamp: timestamp.is_some_and(|field| field.edm == Edm::String),
         timestamp: timestamp.map(|field| field.name.clone()),
-        parent: parent(metadata, resource, known),
+        parent,
     };
     Ok((roles, entity))
 }
@@ -147,15 +152,18 @@ pub fn parent(metadata: &Metadata, resource: Resource, known: Known<'_>) -> Opti
 /// declares the latter as the key of a type that has both.
 fn listing_fields(metadata: &Metadata, known: Known<'_>) -> Vec<String> {
     let [text, number] = ["ListingKey", "ListingKeyNumeric"].map(str::to_owned);
-    let listings = Resource::PROPERTY;
-    let Ok((_, entity)) = declared(metadata, listings, known) else {
-        return vec![text, number];
-    };
-    let key = key(listings, entity, known.held(listings)).unwrap_or_default();
+    let key = listing_key(metadata, known).unwrap_or_default();
     match key.as_slice() {
         [one] if *one == text => vec![text, number],
         [one] if *one == number => vec![number, text],
         [one] => vec![one.clone()],
         _ => vec![text, number],
     }
+}
+
+/// Returns the key fields of a listing.
+fn listing_key(metadata: &Metadata, known: Known<'_>) -> Option<Vec<String>> {
+    let listings = Resource::PROPERTY;
+    let (_, entity) = declared(metadata, listings, known).ok()?;
+    key(listings, entity, known.held(listings))
 }

@@ -34,6 +34,14 @@ pub enum ShapeError {
         /// The key.
         key: String,
     },
+    /// The key of a listing has several fields, and the records name one of them.
+    #[error("{resource} cannot be mirrored: its records name one field of their listing, and the key of a listing has several ({}); remove {resource} from sync.resources", .key.join(", "))]
+    UnnamedListing {
+        /// The resource.
+        resource: Resource,
+        /// The fields of the key.
+        key: Vec<String>,
+    },
     /// It does not declare a selected field.
     #[error("[sync.select] {resource}: $metadata declares no field `{field}`")]
     NoSuchField {
