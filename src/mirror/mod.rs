@@ -43,8 +43,8 @@ pub use photos::{
     Backlog, FetchedFile, FileRow, HeldFile, InterruptedDownload, KeptFiles, Photo, WantedPhotos,
 };
 pub use process::{
-    CorruptCopy, HeldLease, Lease, LeaseHolder, LeaseTaken, NoLocks, RequestLedger, is_corrupt,
-    is_disk_error, is_moved, is_permission_error, is_same_file,
+    BudgetUnit, CorruptCopy, HeldLease, Lease, LeaseHolder, LeaseTaken, NoLocks, RequestLedger,
+    is_corrupt, is_disk_error, is_moved, is_permission_error, is_same_file,
 };
 pub use rows::{
     DeletedReason, FoundListing, HeldRecord, KeyDifferences, ListingPlace, ListingPlaces,

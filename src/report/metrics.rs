@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use super::condition::Condition;
 use super::resource_status::ResourceStatus;
 use super::status::Status;
-use crate::mirror::RunStatus;
+use crate::mirror::{BudgetUnit, RunStatus};
 use crate::value::instant;
 
 /// The labels and the value of one sample.
@@ -46,7 +46,7 @@ const fn counter(
     }
 }
 
-const METRICS: [Metric; 22] = [
+const METRICS: [Metric; 23] = [
     gauge(
         "mlsmirror_rows",
         "Number of rows by resource and state",
@@ -80,7 +80,12 @@ const METRICS: [Metric; 22] = [
     gauge(
         "mlsmirror_budget_requests_left",
         "Number of requests left within the period of a rate limit",
-        requests_left,
+        |status| left(status, BudgetUnit::Requests),
+    ),
+    gauge(
+        "mlsmirror_budget_bytes_left",
+        "Number of bytes left within the period of a limit of bytes",
+        |status| left(status, BudgetUnit::Bytes),
     ),
     gauge(
         "mlsmirror_photos_to_fetch",
@@ -290,9 +295,10 @@ fn photos(status: &Status) -> Vec<Sample> {
         .collect()
 }
 
-fn requests_left(status: &Status) -> Vec<Sample> {
+fn left(status: &Status, unit: BudgetUnit) -> Vec<Sample> {
     let budgets = status.budget.iter();
     budgets
+        .filter(|budget| budget.unit == unit)
         .map(|budget| {
             let labels = format!("seconds=\"{}\"", budget.seconds);
             (labels, budget.left() as f64)

@@ -12,7 +12,8 @@ use super::resource_status::{ResourceStatus, resource_status};
 use super::status_facts::{Facts, conditions};
 use crate::config::Config;
 use crate::mirror::{
-    Backlog, Job, LastRun, Lease, LeaseHolder, Mirror, RequestLedger, RunStatus, RunTotals,
+    Backlog, BudgetUnit, Job, LastRun, Lease, LeaseHolder, Mirror, RequestLedger, RunStatus,
+    RunTotals,
 };
 use crate::schedule::ScheduledJob;
 use crate::sync;
@@ -35,7 +36,7 @@ pub struct Status {
     pub jobs: Vec<JobStatus>,
     /// The photos to download.
     pub photos: Backlog,
-    /// The requests that the rate limits still allow.
+    /// The requests and bytes that the rate limits still allow.
     pub budget: Vec<Budget>,
     /// The totals of all runs.
     #[serde(skip)]
@@ -84,16 +85,19 @@ pub struct JobStatus {
 pub struct Budget {
     /// The period of the limit, in seconds.
     pub seconds: u64,
-    /// The number of requests allowed per period.
+    /// What it counts.
+    pub unit: BudgetUnit,
+    /// The number of requests or bytes allowed per period.
     pub limit: u64,
-    /// The number of requests that all processes of the account sent in the last period.
+    /// The number of requests that all processes of the account sent in the last period, or of
+    /// the bytes that they received.
     pub sent: u64,
     /// When the next request is allowed, UTC, if none is left.
     pub opens_at: Option<String>,
 }
 
 impl Budget {
-    /// Returns the number of requests left.
+    /// Returns the number of requests or bytes left.
     pub fn left(&self) -> u64 {
         self.limit.saturating_sub(self.sent)
     }
@@ -228,22 +232,26 @@ fn severity(status: &str) -> usize {
 }
 
 fn budget(config: &Config, ledger: &Path) -> anyhow::Result<Vec<Budget>> {
-    let mut limits = config.feed.limits();
+    let of_requests = config.feed.limits().into_iter();
+    let of_requests =
+        of_requests.map(|(limit, span)| (BudgetUnit::Requests, u64::from(limit.get()), span));
+    let of_bytes = config.feed.byte_limits().into_iter();
+    let of_bytes = of_bytes.map(|(limit, span)| (BudgetUnit::Bytes, limit.get(), span));
     // What is left of a second says nothing.
-    limits.retain(|(_, span)| *span >= Duration::from_secs(60));
-    let spans: Vec<Duration> = limits.iter().map(|(_, span)| *span).collect();
-    let sent = RequestLedger::sent_within(ledger, &spans)?;
-    let mut budgets = Vec::new();
-    for ((limit, span), sent) in limits.iter().zip(sent) {
-        let opens = RequestLedger::opens_at(ledger, limit.get(), *span)?;
-        budgets.push(Budget {
-            seconds: span.as_secs(),
-            limit: limit.get().into(),
-            sent,
-            opens_at: opens.map(text_of),
-        });
-    }
-    Ok(budgets)
+    let limits = of_requests.chain(of_bytes);
+    let limits = limits.filter(|(.., span)| *span >= Duration::from_secs(60));
+    limits
+        .map(|(unit, limit, span)| {
+            let (sent, opens) = RequestLedger::spent_within(ledger, unit, limit, span)?;
+            Ok(Budget {
+                seconds: span.as_secs(),
+                unit,
+                limit,
+                sent,
+                opens_at: opens.map(text_of),
+            })
+        })
+        .collect()
 }
 
 fn text_of(moment: SystemTime) -> String {

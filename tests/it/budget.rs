@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use crate::support::*;
 
 #[test]
@@ -60,8 +62,22 @@ fn bytes_of_answers_count_for_all_processes() {
     }
     let bytes = sum_of_bytes(&mirror);
     assert!(spent < 300 / 20, "{spent} requests");
+    let status = mirror.run(&["status"]);
+    assert!(
+        status
+            .stdout
+            .contains("bytes left: 0 bytes of 400.0 KB this hour until "),
+        "{status}"
+    );
+    let budget = mirror.run(&["status", "--json"]).json()["budget"][0].clone();
+    assert_eq!(
+        (&budget["unit"], &budget["sent"]),
+        (&json!("bytes"), &json!(bytes))
+    );
 
-    mirror.configure(|settings| settings.set("bytes_per_hour", "\"1GB\""));
+    mirror.configure(|settings| settings.set("bytes_per_hour", "\"5MB\""));
+    let plan = mirror.run(&["check"]);
+    assert!(plan.stdout.contains("within 5.0 MB an hour"), "{plan}");
     mirror.sync();
     assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
     assert!(

@@ -142,11 +142,15 @@ fn describe_capabilities(known: &[Observation]) -> String {
 
 fn at_rate(seconds: u64, rate: &str) -> String {
     let (number, unit) = rate.split_once(' ').unwrap_or((rate, ""));
-    let number = number.parse().map_or_else(|_| number.to_owned(), thousands);
+    let rate = match (number.parse(), unit.strip_prefix("bytes ")) {
+        (Ok(number), Some(period)) => format!("{} {period}", bytes(number)),
+        (Ok(number), None) => format!("{} {unit}", thousands(number)),
+        (Err(_), _) => rate.to_owned(),
+    };
     if seconds == 0 {
-        return format!("within {number} {unit}");
+        return format!("within {rate}");
     }
-    format!("{} at {number} {unit}", time(Duration::from_secs(seconds)))
+    format!("{} at {rate}", time(Duration::from_secs(seconds)))
 }
 
 fn describe_resource(plan: &ResourcePlan, whole: &Plan, times: LocalTimes) -> String {

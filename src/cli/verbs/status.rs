@@ -13,7 +13,7 @@ use crate::cli::local_times::LocalTimes;
 use crate::cli::output::Output;
 use crate::cli::photo_text::describe_backlog;
 use crate::cli::session::configuration;
-use crate::mirror::{LeaseHolder, Mirror, Reading};
+use crate::mirror::{BudgetUnit, LeaseHolder, Mirror, Reading};
 use crate::report::{self, Budget, PhotoFiles, ResourceStatus, Status};
 
 /// The JSON document of `status`.
@@ -109,11 +109,17 @@ fn describe(status: &Status, needs_attention: &[String], times: LocalTimes) -> S
         status.database.display(),
         bytes(status.sizes.database_bytes)
     );
-    let left: Vec<String> = (status.budget.iter())
-        .map(|budget| describe_budget(budget, times))
-        .collect();
-    if !left.is_empty() {
-        text += &format!("requests left: {}\n", left.join(", "));
+    for (unit, name) in [
+        (BudgetUnit::Requests, "requests"),
+        (BudgetUnit::Bytes, "bytes"),
+    ] {
+        let left: Vec<String> = (status.budget.iter())
+            .filter(|budget| budget.unit == unit)
+            .map(|budget| describe_budget(budget, times))
+            .collect();
+        if !left.is_empty() {
+            text += &format!("{name} left: {}\n", left.join(", "));
+        }
     }
     if let Some(until) = &status.paused_until {
         let until = times.named_stored(until);
@@ -203,10 +209,14 @@ fn describe_budget(budget: &Budget, times: LocalTimes) -> String {
         3_600 => "hour",
         _ => "day",
     };
+    let number = match budget.unit {
+        BudgetUnit::Requests => thousands,
+        BudgetUnit::Bytes => bytes,
+    };
     let mut text = format!(
         "{} of {} this {period}",
-        thousands(budget.left()),
-        thousands(budget.limit)
+        number(budget.left()),
+        number(budget.limit)
     );
     if let Some(at) = &budget.opens_at {
         text += &format!(" until {}", times.named_stored(at));

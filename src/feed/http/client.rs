@@ -357,6 +357,7 @@ impl Client {
 
     /// Counts received bytes of an answer in the rate budget, before they are decompressed.
     pub fn count_bytes(&self, bytes: u64) {
+        self.meter.sent(bytes);
         self.budget.receive(bytes);
     }
 

@@ -18,6 +18,8 @@ pub struct Traffic {
     pub throttled_ms: u64,
     /// Bytes of bodies received, after decompression.
     pub bytes_received: u64,
+    /// Bytes of bodies as they were sent, mostly compressed.
+    pub bytes_sent: u64,
 }
 
 impl std::ops::Sub for Traffic {
@@ -30,6 +32,7 @@ impl std::ops::Sub for Traffic {
             retries: self.retries - earlier.retries,
             throttled_ms: self.throttled_ms - earlier.throttled_ms,
             bytes_received: self.bytes_received - earlier.bytes_received,
+            bytes_sent: self.bytes_sent - earlier.bytes_sent,
         }
     }
 }
@@ -41,6 +44,7 @@ pub struct Meter {
     retries: AtomicU64,
     waits: Mutex<Waits>,
     bytes_received: AtomicU64,
+    bytes_sent: AtomicU64,
 }
 
 /// The waits of all requests.
@@ -84,6 +88,7 @@ impl Meter {
             retries: read(&self.retries),
             throttled_ms: locked(&self.waits).total().as_millis() as u64,
             bytes_received: read(&self.bytes_received),
+            bytes_sent: read(&self.bytes_sent),
         }
     }
 
@@ -103,6 +108,11 @@ impl Meter {
         waits.number += 1;
         waits.since.get_or_insert_with(Instant::now);
         Waiting(self)
+    }
+
+    /// Counts the bytes of one chunk before it is decompressed.
+    pub fn sent(&self, bytes: u64) {
+        self.bytes_sent.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Counts the bytes of one chunk.

@@ -16,5 +16,5 @@ pub(super) use lock_holder::name_lock_holder;
 pub use lock_holder::{is_corrupt, is_disk_error, is_permission_error};
 pub(super) use moved_file::check_in_place;
 pub use moved_file::is_moved;
-pub use request_ledger::RequestLedger;
+pub use request_ledger::{BudgetUnit, RequestLedger};
 pub use same_file::is_same_file;

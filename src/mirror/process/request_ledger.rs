@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, named_params};
+use serde::Serialize;
 
 use super::ledger_place;
 use crate::feed::{Ledger, Spent};
@@ -22,6 +23,16 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// How long to wait for another process, which holds the file only briefly.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BudgetUnit {
+    /// Requests sent.
+    Requests,
+    /// Bytes received, before they are decompressed.
+    Bytes,
+}
 
 /// The ledger, opened by one process.
 pub struct RequestLedger {
@@ -93,42 +104,46 @@ impl RequestLedger {
         &self.path
     }
 
-    /// Returns the number of requests sent within each of these spans until now. All
-    /// are 0 if there is no ledger.
-    pub fn sent_within(path: &Path, spans: &[Duration]) -> rusqlite::Result<Vec<u64>> {
+    /// Returns how much was spent within a span until now, and when a limit allows the next
+    /// request, if it allows none now. Nothing is spent if there is no ledger.
+    pub fn spent_within(
+        path: &Path,
+        unit: BudgetUnit,
+        limit: u64,
+        span: Duration,
+    ) -> rusqlite::Result<(u64, Option<SystemTime>)> {
         if !path.is_file() {
-            return Ok(vec![0; spans.len()]);
+            return Ok((0, None));
         }
         let connection = open(path)?;
         let now = millis(SystemTime::now());
-        let mut count =
-            connection.prepare("SELECT count(*) FROM requests WHERE at_ms BETWEEN ?1 AND ?2")?;
-        spans
-            .iter()
-            .map(|span| {
-                let since = now - span.as_millis() as i64;
-                count
-                    .query_row([since, now], |row| row.get::<_, i64>(0))
-                    .map(|count| count as u64)
-            })
-            .collect()
-    }
-
-    /// Returns when a limit of requests in a span allows the next one, if it allows none now.
-    pub fn opens_at(
-        path: &Path,
-        limit: u32,
-        span: Duration,
-    ) -> rusqlite::Result<Option<SystemTime>> {
-        if !path.is_file() {
-            return Ok(None);
+        let within = (now - span.as_millis() as i64, now);
+        let (table, amount) = match unit {
+            BudgetUnit::Requests => ("requests", "1"),
+            BudgetUnit::Bytes => ("received", "bytes"),
+        };
+        let spent: i64 = connection.query_row(
+            &format!(
+                "SELECT coalesce(sum({amount}), 0) FROM {table} WHERE at_ms BETWEEN ?1 AND ?2"
+            ),
+            within,
+            |row| row.get(0),
+        )?;
+        let spent = spent as u64;
+        if spent < limit {
+            return Ok((spent, None));
         }
-        let at_ms: Option<i64> = open(path)?
-            .prepare("SELECT at_ms FROM requests ORDER BY at_ms DESC LIMIT 1 OFFSET ?1")?
-            .query_row([limit.saturating_sub(1)], |row| row.get(0))
+        let at_ms: Option<i64> = connection
+            .prepare(&format!(
+                "SELECT at_ms FROM (
+                     SELECT at_ms, sum({amount}) OVER (ORDER BY at_ms DESC, id DESC) AS total
+                     FROM {table} WHERE at_ms BETWEEN ?1 AND ?2
+                 ) WHERE total >= ?3 ORDER BY at_ms DESC LIMIT 1"
+            ))?
+            .query_row((within.0, within.1, limit as i64), |row| row.get(0))
             .optional()?;
         let opens = at_ms.map(|at_ms| moment(at_ms) + span);
-        Ok(opens.filter(|opens| *opens > SystemTime::now()))
+        Ok((spent, opens.filter(|opens| *opens > SystemTime::now())))
     }
 
     /// Returns the end of the pause that the feed asked for, if it is not over.

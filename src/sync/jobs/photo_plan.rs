@@ -92,8 +92,13 @@ pub(super) fn plan_photos(
         0 => None,
         taken => Some(sample.time.as_secs_f64() * files as f64 / (taken * workers) as f64),
     };
-    let by_limits = time_at(files, &media.limits(&context.config.feed)).map(|(time, _)| time);
-    let seconds = by_limits.map(|time| time.as_secs_f64()).into_iter();
+    let feed = &context.config.feed;
+    let shared = size(files).filter(|_| media.shares_limits);
+    let by_bytes = shared.and_then(|bytes| time_at(bytes, "bytes ", &feed.byte_limits()));
+    let by_limits = time_at(files, "", &media.limits(feed)).into_iter();
+    let seconds = by_limits
+        .chain(by_bytes)
+        .map(|(time, _)| time.as_secs_f64());
     let seconds = seconds.chain(by_speed).reduce(f64::max);
     Ok(Some(PhotoPlan {
         files,

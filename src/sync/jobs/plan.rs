@@ -7,7 +7,7 @@ use super::job_ways::job_ways;
 use super::photo_plan::plan_photos;
 use super::planned::{DeletionsWay, Plan, ReadingWay, ResourcePlan};
 use super::request_count::Reading;
-use super::request_time::time_at;
+use super::request_time::{longer, time_at};
 use crate::config::Config;
 use crate::feed::{DELETED_NAMES, FeedError, Tries};
 use crate::mirror::Mirror;
@@ -60,9 +60,9 @@ fn make(context: &Context<'_>, resources: &[Resource]) -> Result<Plan> {
         photo_urls: Vec::new(),
     };
     planning.read_all(&resources)?;
-    let before = context.feed.traffic().requests;
+    let before = context.feed.traffic();
     let (deletions, deletions_error) = planning.find_deletions(&resources)?;
-    let asked = context.feed.traffic().requests - before;
+    let asked = context.feed.traffic().requests - before.requests;
     let of_deletions = planning.requests_of_deletions(deletions, asked);
     let photos = planning.photos().map_or(Ok(None), |counted| {
         let counted = (counted, planning.listings());
@@ -95,10 +95,18 @@ fn make(context: &Context<'_>, resources: &[Resource]) -> Result<Plan> {
     // $metadata is one request.
     let of_resources: u64 = plans.iter().filter_map(|plan| plan.requests).sum();
     let requests = 1 + of_resources + of_deletions;
-    let time = time_at(requests, &context.config.feed.limits());
     let bytes = plans.iter().filter_map(|plan| plan.bytes);
+    let bytes = bytes.reduce(|sum, bytes| sum + bytes);
+    // The limits of bytes count compressed ones.
+    let sent = bytes.and_then(|bytes| {
+        (bytes.saturating_mul(before.bytes_sent)).checked_div(before.bytes_received)
+    });
+    let limits = &context.config.feed;
+    let of_bytes = sent.and_then(|sent| time_at(sent, "bytes ", &limits.byte_limits()));
+    let time = time_at(requests, "", &limits.limits()).into_iter();
+    let time = time.chain(of_bytes).reduce(longer);
     Ok(Plan {
-        bytes: bytes.reduce(|sum, bytes| sum + bytes),
+        bytes,
         resources: plans,
         capabilities: capabilities.all(),
         left_out: left_out.iter().map(|one| one.entity_set()).collect(),

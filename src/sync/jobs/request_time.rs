@@ -1,34 +1,39 @@
-//! The time that requests take at rate limits.
+//! The time that requests and bytes take at rate limits.
 
-use std::num::NonZeroU32;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
-/// Returns the time that a number of requests takes at limits of requests per span, and the
-/// limit that decides it: no time if they are within all of them. `None` without limits.
-pub fn time_at(requests: u64, limits: &[(NonZeroU32, Duration)]) -> Option<(Duration, String)> {
+/// Returns the time that a number of requests or bytes takes at limits per span, and the limit
+/// that decides it, with its unit: no time if they are within all of them. `None` without
+/// limits.
+pub fn time_at<N: Copy + Into<NonZeroU64>>(
+    amount: u64,
+    unit: &str,
+    limits: &[(N, Duration)],
+) -> Option<(Duration, String)> {
     let times = limits.iter().map(|(limit, span)| {
-        let limit = u64::from(limit.get());
+        let limit: NonZeroU64 = (*limit).into();
         let span_ms = span.as_millis() as u64;
-        let time_ms = if requests > limit {
-            requests.saturating_mul(span_ms) / limit
+        let time_ms = if amount > limit.get() {
+            amount.saturating_mul(span_ms) / limit
         } else {
             0
         };
-        let unit = match span.as_secs() {
+        let period = match span.as_secs() {
             1 => "a second",
             60 => "a minute",
             3_600 => "an hour",
             _ => "a day",
         };
-        (time_ms, format!("{limit} {unit}"))
+        (time_ms, format!("{limit} {unit}{period}"))
     });
-    // Of equal times, the shorter window is named.
-    let (time_ms, limit) = times.reduce(
-        |longest, other| {
-            if other.0 > longest.0 { other } else { longest }
-        },
-    )?;
-    Some((Duration::from_millis(time_ms), limit))
+    let times = times.map(|(time_ms, limit)| (Duration::from_millis(time_ms), limit));
+    times.reduce(longer)
+}
+
+/// Returns the longer one of two times. Of equal ones, the first is named.
+pub fn longer(first: (Duration, String), other: (Duration, String)) -> (Duration, String) {
+    if other.0 > first.0 { other } else { first }
 }
 
 #[cfg(test)]
@@ -46,7 +51,7 @@ mod tests {
         ];
         for (requests, seconds, rate) in cases {
             let limits = config.feed.limits();
-            let (time, limit) = time_at(requests, &limits).expect("there are limits");
+            let (time, limit) = time_at(requests, "", &limits).expect("there are limits");
             assert_eq!((time.as_secs(), limit.as_str()), (seconds, rate));
         }
     }
