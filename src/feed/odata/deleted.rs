@@ -196,10 +196,11 @@ impl DeletedPosition {
         }
     }
 
-    /// Returns the position after all entries.
-    pub fn end() -> DeletedPosition {
+    /// Returns the position after all entries, read in the same order.
+    pub fn end(&self) -> DeletedPosition {
         DeletedPosition {
             from: Some("9999-12-31T00:00:00Z".to_owned()),
+            is_unordered: self.is_unordered,
             ..DeletedPosition::default()
         }
     }

@@ -175,7 +175,7 @@ impl Announcing<'_> {
                     return Err(FeedError::Stuck(problem.to_owned()).into());
                 }
                 if page.claims_more && page.next.is_none() {
-                    self.check_count(names, of, page.count)?;
+                    self.check_count(names, of, page.count, &position.end())?;
                 }
                 self.apply(mirror, &page)?;
                 self.context.check_stop()?;
@@ -225,9 +225,10 @@ impl Announcing<'_> {
         names: &DeletedNames,
         of: Option<&str>,
         count: Option<u64>,
+        end: &DeletedPosition,
     ) -> Result<()> {
         let feed = self.context.feed;
-        let after_all = feed.announced(names, of, &self.after, &DeletedPosition::end())?;
+        let after_all = feed.announced(names, of, &self.after, end)?;
         if count.is_some() && after_all.count == count {
             return Ok(());
         }

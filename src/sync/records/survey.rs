@@ -161,6 +161,13 @@ pub fn has_any_after(feed: &Feed, shape: &Shape, timestamp: &str) -> Result<bool
     Ok(page.entries > 0 || page.count.is_some_and(|count| count > 0))
 }
 
+/// Returns whether the server counts records that the filter of a count leaves out.
+pub fn counts_despite_filter(feed: &Feed, shape: &Shape) -> Result<bool, FeedError> {
+    let after_all = after(feed, shape, "9999-12-31 00:00:00");
+    let counted = after_all.map(|filter| count(feed, shape, Some(&filter)));
+    Ok(counted.transpose()?.flatten() > Some(0))
+}
+
 /// Returns the filter of records after a timestamp in storage form.
 pub fn after(feed: &Feed, shape: &Shape, timestamp: &str) -> Option<String> {
     let field = shape.timestamp_field()?;

@@ -10,6 +10,7 @@ use crate::resource::Resource;
 use crate::sync::outcome::Verdict;
 use crate::sync::records::expand_cost::{ExpandCost, timed_step};
 use crate::sync::records::run_set::RunEnding;
+use crate::sync::records::survey;
 use crate::sync::sync_error::{Result, SyncError};
 
 /// The number of pages that may come in addition to twice the counted records.
@@ -213,8 +214,8 @@ impl Reader<'_> {
         Ok(keys.has_composite_key() || capabilities.is_read_by_links(self.resource))
     }
 
-    /// Compares the number of changes that links led to with the feed's count. If some are
-    /// lacking, the next sync reads the changes again.
+    /// Compares the number of changes that links led to with the feed's count, unless it ignores
+    /// the filter. If some are lacking, the next sync reads the changes again.
     ///
     /// # Errors
     /// [`FeedError::Stuck`] if changes are lacking.
@@ -222,6 +223,10 @@ impl Reader<'_> {
         let read = self.checkpoint.read;
         match self.checkpoint.count {
             Some(count) if self.checkpoint.by_links && count > read => {
+                let keys = self.catalog.key_shape(self.resource)?;
+                if survey::counts_despite_filter(self.context.feed, &keys)? {
+                    return Ok(());
+                }
                 self.checkpoint.newest.remove(self.resource.entity_set());
                 let problem =
                     format!("the feed counts {count} changes, and its links led to {read}");
