@@ -100,6 +100,13 @@ impl<'a> ProgressDisplay<'a> {
 
 impl Progress for ProgressDisplay<'_> {
     fn begin(&self, resource: Resource, total: Option<u64>) {
+        let is_shown = |current: &Current| {
+            current.total == total && current.bar.prefix() == resource.nouns().1
+        };
+        // An audit begins within the reading of its resource.
+        if self.current.borrow().as_ref().is_some_and(is_shown) {
+            return;
+        }
         if !self.bars {
             let what = match total {
                 Some(total) => format!("{} to read", counted(total, resource.nouns())),

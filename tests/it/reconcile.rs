@@ -79,7 +79,12 @@ fn a_second_change_within_a_second_of_a_reconcile_is_read() {
     feed.edit("Property", &key, price).unwrap();
     feed.advance(chrono::Duration::hours(8));
     feed.insert_listing().unwrap();
-    mirror.sync_ends(0, &["reconcile"]);
+    let ended = mirror.sync_ends(0, &["reconcile"]);
+    assert_eq!(
+        ended.stderr.matches("listings to read").count(),
+        1,
+        "{ended}"
+    );
     mirror.sync();
     assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
 }
