@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use rusqlite::{Connection, OpenFlags};
+use simulator::Dialect;
 
 use crate::support::*;
 
@@ -120,4 +121,51 @@ fn a_simulated_feed_moves_by_itself() {
     mirror
         .run(&["simulate", "--move-every", "0"])
         .says(2, &["give a time above zero"]);
+}
+
+#[test]
+fn a_simulated_feed_prints_the_configuration_that_mirrors_its_dialect() {
+    for dialect in dialects(1, 0).into_iter().chain(Dialect::named("mlsgrid")) {
+        let mut feed = Command::new(env!("CARGO_BIN_EXE_mlsmirror"))
+            .args([
+                "simulate",
+                "--port",
+                "0",
+                "--listings",
+                "6",
+                "--photos",
+                "1",
+            ])
+            .args(["--dialect", dialect.name])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(feed.stdout.take().unwrap()).lines();
+        let mut printed = lines.map(Result::unwrap);
+        let shown = printed
+            .by_ref()
+            .skip_while(|line| !line.contains("to sync it:"));
+        let config = shown
+            .skip(1)
+            .take_while(|line| !line.contains("TOKEN=simulated-token"));
+        let config: Vec<String> = config.collect();
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("mlsmirror.toml"), config.join("\n")).unwrap();
+        let ended = Command::new(env!("CARGO_BIN_EXE_mlsmirror"))
+            .arg("sync")
+            .current_dir(dir.path())
+            .env("SIMULATED_TOKEN", "simulated-token")
+            .env("XDG_STATE_HOME", dir.path())
+            .output()
+            .unwrap();
+        feed.kill().unwrap();
+        feed.wait().unwrap();
+        let text = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(
+            ended.status.code(),
+            Some(0),
+            "{}: {text}",
+            config.join("\n")
+        );
+    }
 }

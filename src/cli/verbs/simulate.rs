@@ -8,8 +8,12 @@ use crate::cli::moving_feed::{STEPS, serve};
 use crate::cli::options::SimulateOptions;
 use crate::cli::output::Output;
 use crate::cli::signals::listen_for_signals;
+use crate::config::profile;
 use crate::stop;
-use simulator::{Limits, Options, ServerBehaviour, Simulator};
+use simulator::{Dialect, Limits, Options, ServerBehaviour, Simulator};
+
+/// The variable for the token of the feed.
+const VARIABLE: &str = "SIMULATED_TOKEN";
 
 pub fn run(wanted: &SimulateOptions, output: &Output) -> anyhow::Result<Exit> {
     let limits = Limits {
@@ -64,12 +68,12 @@ pub fn run(wanted: &SimulateOptions, output: &Output) -> anyhow::Result<Exit> {
     };
     let text = format!(
         "a simulated feed of {} is at {base_url}\n\
-         its token is {token}; to sync it:\n  \
-         [feed]\n  base_url = \"{base_url}\"      # in mlsmirror.toml\n  \
-         WFRMLS_BEARER_TOKEN={token} mlsmirror sync\n\
+         its token is {token}; to sync it:\n\
+         {}  {VARIABLE}={token} mlsmirror sync\n\
          {moves}\n\
          Ctrl-C stops it\n",
         counted(wanted.listings, ("listing", "listings")),
+        configuration(dialect, &base_url)?,
     );
     output.result(&document, &text)?;
     // A signal is the normal end.
@@ -77,4 +81,24 @@ pub fn run(wanted: &SimulateOptions, output: &Output) -> anyhow::Result<Exit> {
     listen_for_signals(stopper, None)?;
     serve(&simulator, wanted.move_every, &stop)?;
     Ok(Exit::Done)
+}
+
+/// Returns the configuration of a mirror of the feed: the profile of its dialect, without the
+/// marks, sizes of photos and systems that the feed does not have.
+fn configuration(dialect: Option<&Dialect>, base_url: &str) -> anyhow::Result<String> {
+    let profile = profile(dialect.map_or("wfrmls", |dialect| dialect.name))?;
+    let mut text = format!(
+        "  [feed]      # in mlsmirror.toml\n  profile = \"{}\"\n  base_url = \"{base_url}\"\n  token_env = \"{VARIABLE}\"\n",
+        profile.name
+    );
+    if !profile.deleted_when.is_empty() {
+        text += "  deleted_when = \"\"\n";
+    }
+    if !profile.filter.is_empty() {
+        text += "  filter = \"ModificationTimestamp gt 2000-01-01T00:00:00Z\"\n";
+    }
+    if !profile.photos.size.is_empty() {
+        text += "  [media]\n  size = \"\"\n";
+    }
+    Ok(text)
 }
