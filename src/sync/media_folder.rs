@@ -165,9 +165,7 @@ pub(in crate::sync) fn mark(
         return Ok(Err(UnusableFolder::of(config, problem)));
     }
     if mirror.state(MARKED)?.is_none() {
-        let tx = mirror.write()?;
-        tx.set_state(MARKED, "1")?;
-        tx.commit()?;
+        mirror.set_state(MARKED, "1")?;
     }
     Ok(Ok(()))
 }

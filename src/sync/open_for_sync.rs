@@ -115,9 +115,7 @@ fn save_credentials_state(mirror: &mut Mirror, found: &str) -> rusqlite::Result<
     if known.as_deref().unwrap_or(ACCEPTED) == found {
         return Ok(());
     }
-    let write = mirror.write()?;
-    write.set_state(CREDENTIALS, found)?;
-    write.commit()
+    mirror.set_state(CREDENTIALS, found)
 }
 
 /// The disk of the database caused the error.

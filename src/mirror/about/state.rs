@@ -10,6 +10,13 @@ impl Mirror {
     pub fn state(&self, name: &str) -> rusqlite::Result<Option<String>> {
         state(&self.connection, name)
     }
+
+    /// Stores a fact as [`WriteTx::set_state`] does, in a transaction of its own.
+    pub fn set_state(&mut self, name: &str, value: &str) -> rusqlite::Result<()> {
+        let write = self.write()?;
+        write.set_state(name, value)?;
+        write.commit()
+    }
 }
 
 impl ReadTx<'_> {

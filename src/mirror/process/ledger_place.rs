@@ -24,9 +24,7 @@ impl Mirror {
     /// Keeps the ledger of this mirror next to its database, as a demo does: its feed ends with
     /// it, and has no limits to share.
     pub fn keep_request_ledger(&mut self) -> rusqlite::Result<()> {
-        let write = self.write()?;
-        write.set_state(STATE, KEPT)?;
-        write.commit()
+        self.set_state(STATE, KEPT)
     }
 
     /// Returns whether the ledger of this mirror is next to its database.
@@ -39,9 +37,7 @@ impl Mirror {
         if self.request_ledger()? == ledger {
             return Ok(());
         }
-        let write = self.write()?;
-        write.set_state(STATE, &ledger.to_string_lossy())?;
-        write.commit()
+        self.set_state(STATE, &ledger.to_string_lossy())
     }
 }
 

@@ -75,9 +75,7 @@ impl Checked {
 
         let next = next.unwrap_or_default();
         if next != begun_at {
-            let tx = mirror.write()?;
-            tx.set_state(CHECKED_UP_TO, &next)?;
-            tx.commit()?;
+            mirror.set_state(CHECKED_UP_TO, &next)?;
         }
         Ok(())
     }

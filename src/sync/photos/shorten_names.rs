@@ -52,9 +52,7 @@ pub(in crate::sync) fn shorten_names(
             context.progress.note(&Note::RenamedFiles(renamed));
         }
     }
-    let tx = mirror.write()?;
-    tx.set_state(SHORTENED, "1")?;
-    Ok(tx.commit()?)
+    Ok(mirror.set_state(SHORTENED, "1")?)
 }
 
 /// Renames files, and then stores their names. Returns their number.

@@ -175,9 +175,7 @@ fn save(job: &mut JobRun<'_>, resource: Resource, known: &str, found: &str) -> R
     if known == found {
         return Ok(());
     }
-    let write = job.mirror.write()?;
-    write.set_state(&difference_state(resource), found)?;
-    Ok(write.commit()?)
+    Ok((job.mirror).set_state(&difference_state(resource), found)?)
 }
 
 /// Makes the last run of a resource partial, because the counts contradict it.

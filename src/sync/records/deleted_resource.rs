@@ -76,8 +76,6 @@ pub(super) fn save_unknown(mirror: &mut Mirror, found: &BTreeSet<String>) -> Res
         return Ok(new);
     }
     saved.extend(new.iter().cloned());
-    let write = mirror.write()?;
-    write.set_state(UNKNOWN, &serde_json::json!(saved).to_string())?;
-    write.commit()?;
+    mirror.set_state(UNKNOWN, &serde_json::json!(saved).to_string())?;
     Ok(new)
 }
