@@ -15,7 +15,8 @@ use crate::value::stored_instant;
 
 /// The position of an unfinished run. It is saved with every page, in the page's
 /// transaction.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Checkpoint {
     /// A description of the request. Only the same reading resumes here.
     pub asked: String,
@@ -30,38 +31,29 @@ pub struct Checkpoint {
     /// The newest timestamp of each resource, asked before the first page.
     pub newest: BTreeMap<String, String>,
     /// Whether the server ordered its records to find the newest timestamp.
-    #[serde(default)]
     pub knows_newest: bool,
     /// The feed's time before the first page.
-    #[serde(default)]
     pub began: Option<String>,
     /// The newest timestamp of the feed before the first page, if an incremental sync asked
     /// for it.
-    #[serde(default)]
     pub surveyed: Option<String>,
     /// The run that began the reading.
     pub first_run: Option<i64>,
     /// Whether a record was rejected that has no key.
     pub keyless: bool,
     /// Keys of records that differ and will be refetched.
-    #[serde(default)]
     pub pending: Vec<String>,
     /// Whether the server does not obey `$orderby`, so that pages are read by next links.
-    #[serde(default)]
     pub by_links: bool,
     /// Whether pages are read from an endpoint for a whole copy.
-    #[serde(default)]
     pub replicates: bool,
     /// The number of children read that the mirror does not hold.
-    #[serde(default)]
     pub unwanted: u64,
     /// Keys of records, by resource, that were older than their rows. The feed must confirm
     /// them.
-    #[serde(default)]
     pub older: DoubtfulKeys,
     /// Keys of children, by resource, that their listing no longer lists. The feed must
     /// confirm that they are deleted.
-    #[serde(default)]
     pub unlisted: DoubtfulKeys,
 }
 
@@ -77,20 +69,7 @@ impl Checkpoint {
             asked,
             positions,
             expand: expand.collect(),
-            count: None,
-            read: 0,
-            newest: BTreeMap::new(),
-            knows_newest: false,
-            began: None,
-            surveyed: None,
-            first_run: None,
-            keyless: false,
-            pending: Vec::new(),
-            by_links: false,
-            replicates: false,
-            unwanted: 0,
-            older: BTreeMap::new(),
-            unlisted: BTreeMap::new(),
+            ..Checkpoint::default()
         }
     }
 
