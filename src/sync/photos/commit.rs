@@ -220,10 +220,7 @@ fn remove_replaced(dir: &MediaDir, mirror: &mut Mirror, placed: &[Placed]) -> an
 }
 
 fn unwritten(photo: Photo, error: std::io::Error) -> Download {
-    Download {
-        photo,
-        result: PhotoResult::Failed(AssetError::Unwritten(error)),
-    }
+    Download::failed(photo, AssetError::Unwritten(error))
 }
 
 /// Returns a copy of an error that cannot be cloned.

@@ -10,6 +10,16 @@ pub(super) struct Download {
     pub result: PhotoResult,
 }
 
+impl Download {
+    /// Returns the failed download of a photo.
+    pub fn failed(photo: Photo, error: AssetError) -> Download {
+        Download {
+            photo,
+            result: PhotoResult::Failed(error),
+        }
+    }
+}
+
 /// The result of one attempted download.
 pub(super) enum PhotoResult {
     /// A complete temporary file, not yet moved into place.

@@ -301,8 +301,8 @@ impl<'j, 'a> Pipeline<'j, 'a> {
         for photo in expired {
             if absent.contains(&photo.key) {
                 let text = "the host refused the URL, and the feed no longer has the photo";
-                self.failed
-                    .push(failed(photo, AssetError::Refused(text.to_owned())));
+                let refused = AssetError::Refused(text.to_owned());
+                self.failed.push(Download::failed(photo, refused));
                 continue;
             }
             match tx.photo(&photo.key)? {
@@ -327,8 +327,8 @@ impl<'j, 'a> Pipeline<'j, 'a> {
         let stopped = self.run.context.stop.requested();
         let text = format!("the host refused the URL, and the feed gave no other one ({problem})");
         let failed = expired.into_iter().map(|photo| match stopped {
-            Some(signal) => failed(photo, AssetError::Interrupted(signal)),
-            None => failed(photo, AssetError::Refused(text.clone())),
+            Some(signal) => Download::failed(photo, AssetError::Interrupted(signal)),
+            None => Download::failed(photo, AssetError::Refused(text.clone())),
         });
         self.failed.extend(failed);
     }
@@ -349,13 +349,6 @@ fn count(run: &mut PhotoRun<'_>, committed: &Committed) {
     run.counts.unchanged += committed.unchanged;
     run.counts.bytes += committed.bytes;
     run.replaced += committed.replaced;
-}
-
-fn failed(photo: Photo, error: AssetError) -> Download {
-    Download {
-        photo,
-        result: PhotoResult::Failed(error),
-    }
 }
 
 fn next(waiting: &Mutex<Receiver<Photo>>) -> Option<Photo> {
