@@ -104,9 +104,7 @@ fn refresh_all(
         job.note_new_fields(&mut runs, *resource)?;
     }
     let (context, catalog) = (job.context, job.catalog);
-    let filter = catalog.filter(Resource::PROPERTY).map(str::to_owned);
-    let select = catalog.selects(Resource::PROPERTY);
-    let sweep = context.feed.sweep(shape.clone(), filter, select);
+    let sweep = catalog.sweep(context.feed, shape.clone());
     fetch_all(job, &sweep, keys, workers, |job, listing| {
         let key = listing.key;
         let stored = listing

@@ -74,9 +74,7 @@ impl<'a> UrlRenewal<'a> {
         };
         let keys: Vec<String> = photos.iter().map(|photo| photo.key.clone()).collect();
         let shape = catalog.shape(Resource::MEDIA, &[])?;
-        let filter = catalog.filter(Resource::MEDIA).map(str::to_owned);
-        let select = catalog.selects(Resource::MEDIA);
-        let sweep = context.feed.sweep(shape.clone(), filter, select);
+        let sweep = catalog.sweep(context.feed, shape.clone());
         let mut rows = RowUpdates {
             context,
             catalog,

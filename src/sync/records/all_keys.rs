@@ -25,16 +25,11 @@ pub(in crate::sync) fn compare_all_keys(
     };
     let is_resumed = reader.is_resumed;
     let result = compare(&mut reader, job.mirror, depth);
-    reader.finish(job, &result)?;
-    match result {
-        Err(error) => error.of_resource().map(|_| ()),
-        Ok(()) => {
-            if is_resumed {
-                job.note_resumed(resource);
-            }
-            Ok(())
-        }
+    let (_, error) = reader.finish(job, result)?;
+    if is_resumed && error.is_none() {
+        job.note_resumed(resource);
     }
+    Ok(())
 }
 
 fn compare(reader: &mut Reader<'_>, mirror: &mut Mirror, depth: Depth) -> Result<()> {

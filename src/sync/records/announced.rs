@@ -18,7 +18,6 @@ use crate::mirror::{Job, Mirror, WriteTx};
 use crate::record::Reject;
 use crate::resource::Resource;
 use crate::sync::context::Context;
-use crate::sync::outcome::Verdict;
 use crate::sync::progress::Note;
 use crate::sync::sync_error::Result;
 use crate::value::stored_instant;
@@ -335,20 +334,15 @@ impl Announcing<'_> {
             let mut endings = Vec::new();
             for resource in runs.resources() {
                 let unconfirmed = self.unconfirmed.remove(&resource);
-                let before = runs
-                    .get(resource)
-                    .and_then(|run| run.watermark_before.clone());
+                let before = runs.watermark_before(resource);
                 let watermark = match unconfirmed {
                     None => self.newest.clone().max(before),
                     Some(_) => before,
                 };
                 let rejected = rejected_error(write.open_rejects(resource)?);
                 let problems: Vec<String> = unconfirmed.into_iter().chain(rejected).collect();
-                let ending = match problems.as_slice() {
-                    [] => RunEnding::new(Verdict::Done, None),
-                    problems => RunEnding::new(Verdict::Partial, Some(problems.join("; "))),
-                };
-                endings.push((resource, ending.at(watermark)));
+                let problem = (!problems.is_empty()).then(|| problems.join("; "));
+                endings.push((resource, RunEnding::complete(problem).at(watermark)));
             }
             Ok(endings)
         })

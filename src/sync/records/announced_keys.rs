@@ -78,16 +78,13 @@ impl Confirming<'_> {
             return fetch(feed, stop, &feed.sweep(shape, None, true), keys, |_| Ok(()));
         }
         let shape = self.catalog.shape(resource, &[])?;
-        let filter = self.catalog.filter(resource).map(str::to_owned);
-        let is_filtered = filter.is_some();
-        let mut sweep = feed.sweep(shape.clone(), filter, self.catalog.selects(resource));
+        let mut sweep = self.catalog.sweep(feed, shape.clone());
         let absent = fetch(feed, stop, &sweep, keys, |step| {
             self.update(mirror, &shape, step, false)
         })?;
-        if !is_filtered {
+        if sweep.filter.take().is_none() {
             return Ok(absent);
         }
-        sweep.filter = None;
         fetch(feed, stop, &sweep, &absent, |step| {
             self.update(mirror, &shape, step, true)
         })

@@ -10,7 +10,7 @@ use crate::config::{self, Config, DeletedWhen};
 use crate::feed::metadata::{EntityType, ReadAt};
 use crate::feed::query::{self, Literal};
 use crate::feed::{
-    Feed, Known, Metadata, ShapeError, Wanted, columns, declared, is_nested, parent, shape,
+    Feed, Known, Metadata, ShapeError, Sweep, Wanted, columns, declared, is_nested, parent, shape,
 };
 use crate::mirror::Mirror;
 use crate::record::{FieldShape, HeldTable, Shape};
@@ -221,6 +221,22 @@ impl Catalog {
     /// Returns the configured filter of the resource.
     pub fn filter(&self, resource: Resource) -> Option<&str> {
         self.settings.filter.get(&resource).map(String::as_str)
+    }
+
+    /// Returns a sweep of the records in a shape, with the configured filter and selection.
+    pub fn sweep(&self, feed: &Feed, shape: Arc<Shape>) -> Sweep {
+        let filter = self.filter(shape.resource).map(str::to_owned);
+        let select = self.selects(shape.resource);
+        feed.sweep(shape, filter, select)
+    }
+
+    /// Returns a sweep as [`Catalog::sweep`] does, without the records that are marked as
+    /// deleted.
+    pub fn live_sweep(&self, feed: &Feed, shape: Arc<Shape>) -> Sweep {
+        Sweep {
+            filter: self.live_filter(shape.resource).map(str::to_owned),
+            ..self.sweep(feed, shape)
+        }
     }
 
     /// Returns everything that decides which records of the resource the feed sends: the

@@ -229,7 +229,7 @@ pub(in crate::sync) fn read_listing_changes(
 fn end_child(job: &mut JobRun<'_>, child: Resource, mut runs: RunSet) -> Result<()> {
     let counts = runs.counts(child);
     // Where an earlier run of the child's own changes resumes.
-    let checkpoint = runs.get(child).and_then(|run| run.checkpoint.clone());
+    let checkpoint = runs.checkpoint(child);
     let is_idle = counts.records_seen + counts.deleted == 0;
     if is_idle && checkpoint.is_none() {
         return job.discard(runs);
@@ -261,10 +261,7 @@ fn read_to_end(mut reader: Reader<'_>, job: &mut JobRun<'_>) -> Result<ChangesRe
     let along = reader.checkpoint.expanded();
     let came_along = std::mem::take(&mut reader.came_along);
     let run = reader.runs.get(reader.resource).map(|run| run.id);
-    let runs = reader.finish(job, &result)?;
-    if let Err(error) = result {
-        error.of_resource()?;
-    }
+    let (runs, _) = reader.finish(job, result)?;
     Ok(ChangesRead {
         runs,
         along,
@@ -350,10 +347,7 @@ impl ChildChanges {
             tracing::info!(resource = %child, %error, "using the records that came with the listings");
             return self.inherit_from_listings(job, reader.runs);
         }
-        reader.finish(job, &result)?;
-        if let Err(error) = result {
-            error.of_resource()?;
-        }
+        reader.finish(job, result)?;
         Ok(())
     }
 
@@ -364,12 +358,8 @@ impl ChildChanges {
             .transpose()?
             .and_then(|summary| summary.watermark_after);
         job.end_runs(&mut runs, None, |write, _| {
-            let error = rejected_error(write.open_rejects(self.child)?);
-            let verdict = match error {
-                None => Verdict::Done,
-                Some(_) => Verdict::Partial,
-            };
-            let ending = RunEnding::new(verdict, error).at(watermark);
+            let rejected = rejected_error(write.open_rejects(self.child)?);
+            let ending = RunEnding::complete(rejected).at(watermark);
             Ok(vec![(self.child, ending)])
         })
     }

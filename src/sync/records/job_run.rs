@@ -225,7 +225,7 @@ impl JobRun<'_> {
         let context = self.context;
         for resource in runs.resources() {
             let mut own = self.split(&mut runs, resource);
-            let checkpoint = own.get(resource).and_then(|run| run.checkpoint.clone());
+            let checkpoint = own.checkpoint(resource);
             self.end_runs(&mut own, checkpoint.as_deref(), |_, _| {
                 Ok(vec![(resource, failed(context, resource, error))])
             })?;

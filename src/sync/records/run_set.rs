@@ -52,6 +52,14 @@ impl RunEnding {
         }
     }
 
+    /// Ends a run whose reading is complete: it is partial if it has a problem.
+    pub fn complete(problem: Option<String>) -> RunEnding {
+        match problem {
+            None => RunEnding::new(Verdict::Done, None),
+            problem => RunEnding::new(Verdict::Partial, problem),
+        }
+    }
+
     /// Sets the watermark.
     pub fn at(self, watermark: Option<String>) -> RunEnding {
         RunEnding { watermark, ..self }
@@ -134,6 +142,16 @@ impl RunSet {
     /// Returns the run of a resource, if it is in the set.
     pub fn get(&self, resource: Resource) -> Option<&ResourceRun> {
         self.runs.get(&resource)
+    }
+
+    /// Returns the watermark of a resource before its run.
+    pub fn watermark_before(&self, resource: Resource) -> Option<String> {
+        self.get(resource)?.watermark_before.clone()
+    }
+
+    /// Returns where the run of a resource resumes if it does not finish.
+    pub fn checkpoint(&self, resource: Resource) -> Option<String> {
+        self.get(resource)?.checkpoint.clone()
     }
 
     /// Returns the run of a resource for counting.

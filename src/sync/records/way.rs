@@ -139,7 +139,7 @@ impl WayFinder<'_> {
         let sweep = Sweep {
             replication: Some(endpoint),
             tries: Tries::Once,
-            ..self.sweep(self.resource, shape.clone())
+            ..self.catalog.live_sweep(feed, shape.clone())
         };
         let read = feed.step(&sweep, 0, &Position::start(true));
         if let Err(refusal @ FeedError::Refused { .. }) = &read {
@@ -191,7 +191,7 @@ impl WayFinder<'_> {
 
     fn read_once(&self, shape: Arc<Shape>, by_links: bool) -> Result<FirstPages> {
         let feed = self.context.feed;
-        let sweep = self.sweep(self.resource, shape.clone());
+        let sweep = self.catalog.live_sweep(feed, shape.clone());
         let before = feed.traffic().bytes_received;
         let timed = timed_step(feed, &sweep, 0, &Position::start(by_links))?;
         let bytes = feed.traffic().bytes_received - before;
@@ -238,12 +238,6 @@ impl WayFinder<'_> {
         Ok(cost.find_cheaper()?.map(|(_, _, why)| why))
     }
 
-    fn sweep(&self, resource: Resource, shape: Arc<Shape>) -> Sweep {
-        let filter = self.catalog.live_filter(resource).map(str::to_owned);
-        let select = self.catalog.selects(resource);
-        self.context.feed.sweep(shape, filter, select)
-    }
-
     /// Returns why a child does not come with its listings, if it does not.
     fn why_not_along(&self, pages: &FirstPages, child: Resource) -> Result<Option<String>> {
         if let Some(why) = &pages.refused {
@@ -276,7 +270,7 @@ impl WayFinder<'_> {
             .collect();
         let sweep = Sweep {
             tries: Tries::Once,
-            ..self.sweep(child, shape.clone())
+            ..self.catalog.live_sweep(feed, shape.clone())
         };
         let mut own = Vec::new();
         let read = read_in_batches(

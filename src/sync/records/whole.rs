@@ -242,14 +242,9 @@ fn read_with(
     let is_incomplete = reader.is_incomplete;
     let separate = std::mem::take(&mut reader.separate);
     let run = reader.runs.get(resource).map(|run| run.id);
-    let finished = reader.finish(job, &result);
-    // The error that stopped the reading says more than the one of writing its end.
-    if let Err(error) = result {
-        let error = error.of_resource()?;
-        finished?;
+    if let (_, Some(error)) = reader.finish(job, result)? {
         return Ok(WholeRead::Failed(error.to_string()));
     }
-    finished?;
     if is_resumed {
         job.note_resumed(resource);
     }

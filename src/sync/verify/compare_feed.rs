@@ -353,9 +353,7 @@ impl Comparison<'_> {
             })?;
         } else {
             let shape = self.catalog.shape(self.resource, &[])?;
-            let filter = self.catalog.live_filter(self.resource).map(str::to_owned);
-            let select = self.catalog.selects(self.resource);
-            let sweep = context.feed.sweep(shape.clone(), filter, select);
+            let sweep = self.catalog.live_sweep(context.feed, shape.clone());
             let mut keys: BTreeSet<String> = sampled.into_iter().map(|(key, _)| key).collect();
             keys.extend(differing.iter().take(sample as usize).cloned());
             let keys: Vec<String> = keys.into_iter().collect();

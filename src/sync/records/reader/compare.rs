@@ -8,7 +8,6 @@ use crate::mirror::{KeyDifferences, Mirror};
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::sync::records::audit::{Audit, Audited, Depth, Findings};
-use crate::sync::records::by_key::fetch;
 use crate::sync::sync_error::Result;
 
 /// Refetches the records that an audit finds to differ, and marks the rows that the feed seems to
@@ -67,11 +66,7 @@ impl Reader<'_> {
         }
         self.checkpoint.keyless |= audited.keyless;
         if let Some((count, seen)) = audited.contradiction {
-            let (_, nouns) = self.resource.nouns();
-            self.left_out.push(format!(
-                "the feed counts {count} {nouns}, and its pages gave {seen}, read 2 times"
-            ));
-            self.is_incomplete = true;
+            self.note_contradiction(count, seen);
         }
         if audited.keyless {
             self.forget_missing(mirror)?;
@@ -82,11 +77,7 @@ impl Reader<'_> {
     /// Refetches the records that differ.
     fn refetch(&mut self, mirror: &mut Mirror, whole: &Arc<Shape>) -> Result<()> {
         let keys = self.checkpoint.pending.clone();
-        let (feed, stop) = (self.context.feed, self.context.stop);
-        let sweep = self.sweep(whole);
-        fetch(feed, stop, &sweep, &keys, |step| {
-            self.apply(mirror, whole, step)
-        })?;
+        self.fetch(mirror, &self.sweep(whole), &keys)?;
         self.checkpoint.pending.clear();
         Ok(())
     }

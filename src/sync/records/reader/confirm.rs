@@ -1,28 +1,12 @@
 //! Asks the feed by key about records whose first answer proves nothing: children that
 //! their listing no longer lists, and records that came older than their rows.
 
-use std::sync::Arc;
-
 use super::resource_reader::Reader;
-use crate::feed::Sweep;
 use crate::mirror::{DeletedReason, Job, Mirror};
-use crate::record::Shape;
 use crate::resource::Resource;
-use crate::sync::records::by_key::fetch;
 use crate::sync::sync_error::Result;
 
 impl Reader<'_> {
-    /// Returns how to ask for records of a resource by key.
-    fn sweep_by_key(&self, resource: Resource) -> Result<(Arc<Shape>, Sweep)> {
-        let shape = self.catalog.shape(resource, &[])?;
-        let filter = self.catalog.filter(resource).map(str::to_owned);
-        let select = self.catalog.selects(resource);
-        Ok((
-            shape.clone(),
-            self.context.feed.sweep(shape, filter, select),
-        ))
-    }
-
     /// Confirms the doubtful answers of an incremental sync.
     pub fn confirm_changes(&mut self, mirror: &mut Mirror) -> Result<()> {
         self.confirm_older(mirror)?;
@@ -32,18 +16,16 @@ impl Reader<'_> {
     /// Confirms records that came older than their rows. The second answer is applied
     /// whatever its age.
     pub(super) fn confirm_older(&mut self, mirror: &mut Mirror) -> Result<()> {
-        let (feed, stop) = (self.context.feed, self.context.stop);
         for (name, keys) in self.checkpoint.older.clone() {
             let Ok(resource) = name.parse::<Resource>() else {
                 continue;
             };
             let keys: Vec<String> = keys.into_iter().collect();
-            let (shape, sweep) = self.sweep_by_key(resource)?;
+            let shape = self.catalog.shape(resource, &[])?;
+            let sweep = self.catalog.sweep(self.context.feed, shape);
             tracing::info!(%resource, records = keys.len(), "confirming records that came older than before");
             let accepted_older = std::mem::replace(&mut self.accepts_older, true);
-            let fetched = fetch(feed, stop, &sweep, &keys, |step| {
-                self.apply(mirror, &shape, step)
-            });
+            let fetched = self.fetch(mirror, &sweep, &keys);
             self.accepts_older = accepted_older;
             match fetched {
                 Ok(absent) if resource == self.resource => {
@@ -115,12 +97,9 @@ impl Reader<'_> {
         if keys.is_empty() {
             return Ok(());
         }
-        let (feed, stop) = (self.context.feed, self.context.stop);
-        let (shape, sweep) = self.sweep_by_key(child)?;
-        let fetched = fetch(feed, stop, &sweep, &keys, |step| {
-            self.apply(mirror, &shape, step)
-        });
-        match fetched {
+        let shape = self.catalog.shape(child, &[])?;
+        let sweep = self.catalog.sweep(self.context.feed, shape);
+        match self.fetch(mirror, &sweep, &keys) {
             Ok(_) => Ok(()),
             Err(error) if error.is_refusal() => {
                 let (_, nouns) = child.nouns();

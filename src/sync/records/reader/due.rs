@@ -8,7 +8,7 @@ use crate::feed::{KeyList, Position, Sweep};
 use crate::mirror::{DeletedReason, Mirror};
 use crate::record::Shape;
 use crate::resource::Resource;
-use crate::sync::records::by_key::{BY_KEY, fetch, read_in_batches, with_any};
+use crate::sync::records::by_key::{BY_KEY, read_in_batches, with_any};
 use crate::sync::sync_error::{Result, SyncError};
 
 impl Reader<'_> {
@@ -18,16 +18,12 @@ impl Reader<'_> {
         mirror: &mut Mirror,
         shape: &Arc<Shape>,
     ) -> Result<()> {
-        let (feed, stop) = (self.context.feed, self.context.stop);
         for child in self.checkpoint.expanded() {
             if !self.catalog.comes_only_with_listings(child) {
                 continue;
             }
             let due = mirror.due_children(child)?;
-            let fetched = fetch(feed, stop, &self.sweep(shape), &due, |step| {
-                self.apply(mirror, shape, step)
-            });
-            match fetched {
+            match self.fetch(mirror, &self.sweep(shape), &due) {
                 Ok(_) => {
                     let write = mirror.write()?;
                     for listing in &due {
@@ -114,11 +110,7 @@ impl Reader<'_> {
             missing.extend(live.into_iter().filter(|key| !seen.contains(key)));
         }
         drop(read);
-        let sweep = self.sweep(&shape);
-        let (feed, stop) = (self.context.feed, self.context.stop);
-        let absent = fetch(feed, stop, &sweep, &missing, |step| {
-            self.apply(mirror, &shape, step)
-        })?;
+        let absent = self.fetch(mirror, &self.sweep(&shape), &missing)?;
         let write = mirror.write()?;
         for key in &absent {
             let mut apply = self.apply_in(&write);

@@ -3,12 +3,12 @@
 use super::resource_reader::Reader;
 use crate::mirror::{Job, RunId, WriteTx};
 use crate::resource::Resource;
-use crate::sync::outcome::{Advice, Verdict};
+use crate::sync::outcome::Advice;
 use crate::sync::records::held_deletions::save_held_deletions;
 use crate::sync::records::job_run::{JobRun, failed};
 use crate::sync::records::run_set::{RunEnding, RunSet};
 use crate::sync::records::scope::save_incomplete;
-use crate::sync::sync_error::Result;
+use crate::sync::sync_error::{Result, SyncError};
 
 /// Returns the error text for this number of rejected records; none for 0.
 pub(in crate::sync) fn rejected_error(rejected: u64) -> Option<String> {
@@ -21,8 +21,20 @@ pub(in crate::sync) fn rejected_error(rejected: u64) -> Option<String> {
 impl Reader<'_> {
     /// Ends the runs with this result, all of them in one transaction. Runs that did not
     /// finish keep their checkpoint. Returns the runs of children that continue, which
-    /// is the case in an incremental sync: their own changes are still to be read.
-    pub fn finish(mut self, job: &mut JobRun<'_>, result: &Result<()>) -> Result<RunSet> {
+    /// is the case in an incremental sync: their own changes are still to be read. Also returns
+    /// the error that stopped the reading, unless it ends the whole job.
+    pub fn finish(
+        self,
+        job: &mut JobRun<'_>,
+        result: Result<()>,
+    ) -> Result<(RunSet, Option<SyncError>)> {
+        let runs = self.end_runs(job, &result);
+        // This error says more than the one of writing how the runs end.
+        let error = result.err().map(SyncError::of_resource).transpose()?;
+        Ok((runs?, error))
+    }
+
+    fn end_runs(mut self, job: &mut JobRun<'_>, result: &Result<()>) -> Result<RunSet> {
         self.context.progress.end(self.resource);
         job.copy_is_behind |= self.copy_is_behind;
         if let Some(missing) = self.held_back.values().max() {
@@ -94,14 +106,7 @@ impl Reader<'_> {
         }
         // Rejects of earlier runs of the same sweep are among them.
         left_out.extend(rejected_error(write.open_rejects(resource)?));
-        let before = runs
-            .get(resource)
-            .and_then(|run| run.watermark_before.clone());
-        let verdict = if left_out.is_empty() {
-            Verdict::Done
-        } else {
-            Verdict::Partial
-        };
+        let before = runs.watermark_before(resource);
         if left_out.is_empty() && matches!(self.job(), Job::Full | Job::Reconcile) {
             let by_counts = self
                 .audited
@@ -116,7 +121,7 @@ impl Reader<'_> {
         } else {
             self.checkpoint.watermark(self.job(), resource, before)
         };
-        Ok(RunEnding::new(verdict, error).at(watermark))
+        Ok(RunEnding::complete(error).at(watermark))
     }
 
     /// Resolves earlier rejects that this run did not see again: the feed no longer

@@ -54,9 +54,7 @@ impl Reader<'_> {
             filter: None,
             ..filtered.clone()
         };
-        let outside = fetch(feed, stop, &filtered, keys, |step| {
-            self.apply(mirror, shape, step)
-        })?;
+        let outside = self.fetch(mirror, &filtered, keys)?;
         fetch(feed, stop, &unfiltered, &outside, |step| {
             self.apply_and_delete(mirror, shape, step, Some(DeletedReason::Scope))
         })?;

@@ -8,7 +8,6 @@ use crate::mirror::{DeletedReason, Mirror};
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::sync::records::audit::Depth;
-use crate::sync::records::by_key::fetch;
 use crate::sync::records::record_plan::{DeletionLimit, DeletionPlan, plan_deletions};
 use crate::sync::records::survey::{Survey, survey};
 use crate::sync::sync_error::Result;
@@ -67,12 +66,7 @@ impl Reader<'_> {
 
         let seen = self.seen(mirror)?;
         if lacks_records(now.count, seen) && lacks_records(self.survey()?.count, seen) {
-            let count = now.count.unwrap_or_default();
-            let (_, nouns) = self.resource.nouns();
-            self.left_out.push(format!(
-                "the feed counts {count} {nouns}, and its pages gave {seen}, read 2 times"
-            ));
-            self.is_incomplete = true;
+            self.note_contradiction(now.count.unwrap_or_default(), seen);
         }
         Ok(())
     }
@@ -229,12 +223,7 @@ impl Reader<'_> {
         shape: &Arc<Shape>,
         keys: &[String],
     ) -> Result<()> {
-        let (feed, stop) = (self.context.feed, self.context.stop);
-        let sweep = self.sweep(shape);
-        let fetched = fetch(feed, stop, &sweep, keys, |step| {
-            self.apply(mirror, shape, step)
-        });
-        match fetched {
+        match self.fetch(mirror, &self.sweep(shape), keys) {
             Ok(_) => Ok(()),
             // A refusal proves nothing, so that nothing is deleted.
             Err(error) if error.is_refusal() => {

@@ -11,6 +11,7 @@ use crate::resource::Resource;
 use crate::sync::context::Context;
 use crate::sync::records::apply::{Apply, DueChild};
 use crate::sync::records::audit::Audited;
+use crate::sync::records::by_key::fetch;
 use crate::sync::records::catalog::Catalog;
 use crate::sync::records::checkpoint::{Checkpoint, DoubtfulKeys};
 use crate::sync::records::last_read::LastRead;
@@ -69,13 +70,11 @@ impl Reader<'_> {
     /// Returns what to ask the feed for, in this shape. Changes include the records that the
     /// feed marks as deleted.
     pub fn sweep(&self, shape: &Arc<Shape>) -> Sweep {
-        let filter = match self.job() {
-            Job::Incremental => self.catalog.filter(self.resource),
-            _ => self.catalog.live_filter(self.resource),
-        };
-        let filter = filter.map(str::to_owned);
-        let select = self.catalog.selects(self.resource);
-        self.context.feed.sweep(shape.clone(), filter, select)
+        let (feed, shape) = (self.context.feed, shape.clone());
+        match self.job() {
+            Job::Incremental => self.catalog.sweep(feed, shape),
+            _ => self.catalog.live_sweep(feed, shape),
+        }
     }
 
     /// Returns the sweep in which the pages are walked: from an endpoint for a whole copy, if
@@ -98,6 +97,20 @@ impl Reader<'_> {
             due_children: &self.due_children,
             ..Apply::new(self.context, &mut self.runs, write)
         }
+    }
+
+    /// Fetches the records of a sweep that have these keys, and applies them. Returns the keys
+    /// that the feed lacks.
+    pub(super) fn fetch(
+        &mut self,
+        mirror: &mut Mirror,
+        sweep: &Sweep,
+        keys: &[String],
+    ) -> Result<Vec<String>> {
+        let (feed, stop) = (self.context.feed, self.context.stop);
+        fetch(feed, stop, sweep, keys, |step| {
+            self.apply(mirror, &sweep.shape, step)
+        })
     }
 
     /// Applies a page and saves the checkpoint, in one transaction. On an error, the
@@ -250,6 +263,15 @@ impl Reader<'_> {
             write.clear_sweep(self.job(), resource)?;
         }
         Ok(write.commit()?)
+    }
+
+    /// Notes that the feed counts more records than its pages gave in two readings.
+    pub(super) fn note_contradiction(&mut self, count: u64, seen: u64) {
+        let (_, nouns) = self.resource.nouns();
+        self.left_out.push(format!(
+            "the feed counts {count} {nouns}, and its pages gave {seen}, read 2 times"
+        ));
+        self.is_incomplete = true;
     }
 
     /// Returns whether the feed sends records in the order of a numeric key.

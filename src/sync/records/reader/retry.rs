@@ -10,7 +10,7 @@ use super::resource_reader::Reader;
 use crate::feed::{Position, Sweep, member_value};
 use crate::mirror::{Mirror, OpenReject};
 use crate::record::Shape;
-use crate::sync::records::by_key::{BY_KEY, fetch};
+use crate::sync::records::by_key::BY_KEY;
 use crate::sync::sync_error::Result;
 use crate::value::timestamp;
 
@@ -51,13 +51,8 @@ impl Reader<'_> {
             return Ok(());
         }
 
-        let (feed, stop) = (self.context.feed, self.context.stop);
-        let sweep = self.sweep(shape);
         let keys: Vec<String> = keys.into_iter().collect();
-        let fetched = fetch(feed, stop, &sweep, &keys, |step| {
-            self.apply(mirror, shape, step)
-        });
-        let absent = match fetched {
+        let absent = match self.fetch(mirror, &self.sweep(shape), &keys) {
             Ok(absent) => absent,
             Err(error) if error.is_refusal() => {
                 tracing::info!(resource = %self.resource, %error, "refetching rejected records");
