@@ -183,7 +183,7 @@ fn reported_transitions(report: &Report) -> u64 {
     let succeeded = (report.runs.iter()).filter(|run| {
         run.job == Job::Monitor.as_str() && run.status == RunStatus::Succeeded.as_str()
     });
-    succeeded.map(|run| run.updated as u64).sum()
+    succeeded.map(|run| run.counts.updated).sum()
 }
 
 /// Sums the counts of the runs that read records.
@@ -192,19 +192,19 @@ fn sum_counts(report: &Report) -> RunCounts {
     let reads_records =
         |run: &&RunSummary| run.job != Job::Media.as_str() && run.job != Job::Monitor.as_str();
     for run in report.runs.iter().filter(reads_records) {
-        sum.requests += run.requests as u64;
-        sum.retries += run.retries as u64;
-        sum.throttled_ms += run.throttled_ms as u64;
-        sum.bytes_received += run.bytes_received as u64;
-        sum.pages += run.pages as u64;
-        sum.records_seen += run.records_seen as u64;
-        sum.inserted += run.inserted as u64;
-        sum.updated += run.updated as u64;
-        sum.unchanged += run.unchanged as u64;
-        sum.deleted += run.deleted as u64;
-        sum.restored += run.restored as u64;
-        sum.rejected += run.rejected as u64;
-        sum.changes_logged += run.changes_logged as u64;
+        sum.requests += run.counts.requests;
+        sum.retries += run.counts.retries;
+        sum.throttled_ms += run.counts.throttled_ms;
+        sum.bytes_received += run.counts.bytes_received;
+        sum.pages += run.counts.pages;
+        sum.records_seen += run.counts.records_seen;
+        sum.inserted += run.counts.inserted;
+        sum.updated += run.counts.updated;
+        sum.unchanged += run.counts.unchanged;
+        sum.deleted += run.counts.deleted;
+        sum.restored += run.counts.restored;
+        sum.rejected += run.counts.rejected;
+        sum.changes_logged += run.counts.changes_logged;
     }
     sum
 }

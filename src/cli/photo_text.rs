@@ -94,7 +94,7 @@ pub fn describe_unnamed(unnamed: &[Unnamed], what: &str) -> String {
 /// Failed files that a run of the media job reports are not counted again.
 pub fn describe_files(files: &FileCounts, runs: &[RunSummary]) -> Option<String> {
     let media_runs = runs.iter().filter(|run| run.job == Job::Media.as_str());
-    let failed_in_runs = media_runs.map(|run| run.rejected as u64).sum::<u64>();
+    let failed_in_runs = media_runs.map(|run| run.counts.rejected).sum::<u64>();
     let counts = [
         (files.removed, "removed"),
         (

@@ -51,8 +51,7 @@ pub use rows::{
     LiveRange, NamedListing, OpenReject, RangedRows, RowReader, Rows, Scope, StoredRow, Window,
 };
 pub use runs::{
-    Job, LastRun, Purged, Reading, RunCounts, RunId, RunOutcome, RunRow, RunStatus, RunSummary,
-    RunTotals,
+    Job, Purged, Reading, RunCounts, RunId, RunOutcome, RunStatus, RunSummary, RunTotals,
 };
 pub use sidecar::{DATABASE_SUFFIXES, with_suffix};
 pub use transaction::{ReadTx, WriteTx};

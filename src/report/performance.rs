@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::days::Days;
 use super::statistics::median;
-use crate::mirror::{Proof, ReadTx, RunRow};
+use crate::mirror::{Proof, ReadTx, RunSummary};
 use crate::resource::Resource;
 use crate::value::instant;
 
@@ -167,7 +167,7 @@ struct JobRuns {
 }
 
 impl Runs {
-    fn add(&mut self, run: RunRow, days: Days) {
+    fn add(&mut self, run: RunSummary, days: Days) {
         if let (Some(place), Some(duration_ms)) = (days.place(&run.started_at), run.duration_ms) {
             let of_day = self.durations.entry((place, run.job.clone())).or_default();
             *of_day = (of_day.0 + 1, of_day.1.max(duration_ms));
@@ -188,11 +188,11 @@ impl Runs {
 }
 
 impl JobRuns {
-    fn add(&mut self, run: &RunRow) {
+    fn add(&mut self, run: &RunSummary) {
         self.performance.add(run);
         if let Some(duration_ms) = run.duration_ms {
             self.durations_ms.push(duration_ms as f64);
-            self.records = self.records.saturating_add(run.records_seen);
+            self.records = self.records.saturating_add(run.counts.records_seen);
         }
     }
 
@@ -251,7 +251,7 @@ fn lags(times: &[DateTime<Utc>], days: Days, now: DateTime<Utc>) -> Vec<Option<u
 }
 
 impl JobPerformance {
-    fn add(&mut self, run: &RunRow) {
+    fn add(&mut self, run: &RunSummary) {
         if self.job.is_empty() {
             self.job = run.job.clone();
         }
@@ -265,11 +265,11 @@ impl JobPerformance {
         }
         self.longest_duration_ms = self.longest_duration_ms.max(run.duration_ms);
         for (sum, more) in [
-            (&mut self.records_seen, run.records_seen),
-            (&mut self.requests, run.requests),
-            (&mut self.retries, run.retries),
-            (&mut self.throttled_ms, run.throttled_ms),
-            (&mut self.bytes_received, run.bytes_received),
+            (&mut self.records_seen, run.counts.records_seen),
+            (&mut self.requests, run.counts.requests),
+            (&mut self.retries, run.counts.retries),
+            (&mut self.throttled_ms, run.counts.throttled_ms),
+            (&mut self.bytes_received, run.counts.bytes_received),
         ] {
             *sum = sum.saturating_add(more);
         }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::mirror::LastRun;
+use crate::mirror::RunSummary;
 
 /// A run that failed or left something out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -22,8 +22,8 @@ pub struct Problem {
 
 /// Returns the problems that no later run has settled. `runs` has the newest ended run of
 /// each job on each resource, oldest first.
-pub fn unsettled(runs: &[LastRun]) -> Vec<Problem> {
-    let is_open = |index: usize, run: &LastRun| {
+pub fn unsettled(runs: &[RunSummary]) -> Vec<Problem> {
+    let is_open = |index: usize, run: &RunSummary| {
         let later = &runs[index + 1..];
         run.status != "succeeded" && !later.iter().any(|later| settles(later, run))
     };
@@ -44,7 +44,7 @@ pub fn unsettled(runs: &[LastRun]) -> Vec<Problem> {
 /// Returns whether a later run of another job settles the problem of a run. A resource
 /// that failed is settled by any later answer, and records that were left out by a job
 /// that reads as much.
-fn settles(later: &LastRun, run: &LastRun) -> bool {
+fn settles(later: &RunSummary, run: &RunSummary) -> bool {
     let is_one_of = |jobs: &[&str]| jobs.contains(&later.job.as_str());
     let covers = match (run.job.as_str(), run.status.as_str()) {
         ("media" | "monitor", _) => false,
@@ -60,15 +60,13 @@ fn settles(later: &LastRun, run: &LastRun) -> bool {
 mod tests {
     use super::*;
 
-    fn run(job: &str, resource: &str, status: &str) -> LastRun {
-        LastRun {
+    fn run(job: &str, resource: &str, status: &str) -> RunSummary {
+        RunSummary {
             job: job.to_owned(),
             resource: resource.to_owned(),
             status: status.to_owned(),
-            started_at: String::new(),
-            finished_at: None,
-            duration_ms: None,
             error: (status != "succeeded").then(|| "a reason".to_owned()),
+            ..RunSummary::default()
         }
     }
 

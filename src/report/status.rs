@@ -12,7 +12,7 @@ use super::resource_status::{ResourceStatus, resource_status};
 use super::status_facts::{Facts, conditions};
 use crate::config::Config;
 use crate::mirror::{
-    Backlog, BudgetUnit, Job, LastRun, Lease, LeaseHolder, Mirror, RequestLedger, RunStatus,
+    Backlog, BudgetUnit, Job, Lease, LeaseHolder, Mirror, RequestLedger, RunStatus, RunSummary,
     RunTotals,
 };
 use crate::schedule::ScheduledJob;
@@ -172,16 +172,14 @@ pub fn status(
 }
 
 /// Returns the last export that published a table. It is no run of a sync.
-fn last_export(mirror: &Mirror) -> anyhow::Result<Option<LastRun>> {
+fn last_export(mirror: &Mirror) -> anyhow::Result<Option<RunSummary>> {
     let exported_at = mirror.last_started(Job::Export)?;
-    Ok(exported_at.map(|at| LastRun {
+    Ok(exported_at.map(|at| RunSummary {
         job: Job::Export.to_string(),
-        resource: String::new(),
         status: RunStatus::Succeeded.as_str().to_owned(),
         started_at: at.clone(),
         finished_at: Some(at),
-        duration_ms: None,
-        error: None,
+        ..RunSummary::default()
     }))
 }
 
@@ -189,14 +187,14 @@ fn last_export(mirror: &Mirror) -> anyhow::Result<Option<LastRun>> {
 /// watches the mirror.
 fn jobs(
     config: &Config,
-    runs: &[LastRun],
+    runs: &[RunSummary],
     problems: &[Problem],
     watched_at: Option<DateTime<Utc>>,
 ) -> Vec<JobStatus> {
     let mut jobs = Vec::new();
     let scheduled = ScheduledJob::ALL.map(|job| (job.job().as_str(), Some(job)));
     for (name, scheduled) in scheduled.into_iter().chain([("refresh", None)]) {
-        let of_job: Vec<&LastRun> = runs.iter().filter(|run| run.job == name).collect();
+        let of_job: Vec<&RunSummary> = runs.iter().filter(|run| run.job == name).collect();
         let newest = of_job.iter().map(|run| &run.started_at).max();
         let worst = of_job.iter().max_by_key(|run| severity(&run.status));
         let next = scheduled.zip(watched_at).and_then(|(job, now)| {

@@ -3,31 +3,9 @@
 use rusqlite::{OptionalExtension, named_params};
 use serde::Serialize;
 
+use super::run_summary::RunSummary;
 use crate::mirror::Mirror;
 use crate::resource::Resource;
-
-/// The newest run of a job on a resource.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct LastRun {
-    /// The job.
-    pub job: String,
-    /// The entity set.
-    pub resource: String,
-    /// The run's status.
-    pub status: String,
-    /// When it started, UTC.
-    pub started_at: String,
-    /// When it finished, UTC; None while it runs.
-    pub finished_at: Option<String>,
-    /// Its duration in milliseconds; None while it runs.
-    pub duration_ms: Option<u64>,
-    /// The error, if any.
-    pub error: Option<String>,
-}
-
-fn number(stored: Option<i64>) -> Option<u64> {
-    stored.and_then(|number| number.try_into().ok())
-}
 
 /// How far the reading of a resource is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -40,14 +18,14 @@ pub struct Reading {
 
 impl Mirror {
     /// Returns the newest run of each job on each resource, oldest first.
-    pub fn last_runs(&self) -> rusqlite::Result<Vec<LastRun>> {
+    pub fn last_runs(&self) -> rusqlite::Result<Vec<RunSummary>> {
         self.last_runs_of("true")
     }
 
     /// Returns the newest run of each job on each resource that was neither stopped nor is
     /// in progress, oldest first. If the feed did not answer at all, all resources failed at
     /// once with one error. Such a run is left out if a later run of one of them succeeded.
-    pub fn last_ended_runs(&self) -> rusqlite::Result<Vec<LastRun>> {
+    pub fn last_ended_runs(&self) -> rusqlite::Result<Vec<RunSummary>> {
         let mut runs = self.last_runs_of("status IN ('succeeded', 'partial', 'failed')")?;
         let mut answered_later = self.connection.prepare(
             "SELECT EXISTS (
@@ -72,26 +50,15 @@ impl Mirror {
         Ok(runs)
     }
 
-    fn last_runs_of(&self, condition: &str) -> rusqlite::Result<Vec<LastRun>> {
+    fn last_runs_of(&self, condition: &str) -> rusqlite::Result<Vec<RunSummary>> {
         self.connection
             .prepare(&format!(
-                "SELECT job, resource, status, started_at, finished_at, duration_ms, error
-                 FROM sync_runs
-                 WHERE id IN (SELECT max(id) FROM sync_runs WHERE {condition}
-                              GROUP BY resource, job)
-                 ORDER BY id"
+                "{} WHERE id IN (SELECT max(id) FROM sync_runs WHERE {condition}
+                                 GROUP BY resource, job)
+                 ORDER BY id",
+                RunSummary::SELECT
             ))?
-            .query_map([], |row| {
-                Ok(LastRun {
-                    job: row.get(0)?,
-                    resource: row.get(1)?,
-                    status: row.get(2)?,
-                    started_at: row.get(3)?,
-                    finished_at: row.get(4)?,
-                    duration_ms: number(row.get(5)?),
-                    error: row.get(6)?,
-                })
-            })?
+            .query_map([], RunSummary::of)?
             .collect()
     }
 
@@ -109,9 +76,10 @@ impl Mirror {
                  ORDER BY id DESC LIMIT 1",
                 [resource.entity_set()],
                 |row| {
+                    let count: Option<i64> = row.get(1)?;
                     Ok(Reading {
                         read: row.get::<_, i64>(0)? as u64,
-                        count: number(row.get(1)?),
+                        count: count.and_then(|count| count.try_into().ok()),
                     })
                 },
             )

@@ -11,9 +11,8 @@ mod run_writer;
 mod watermarks;
 
 pub use job::Job;
-pub use last_runs::{LastRun, Reading};
+pub use last_runs::Reading;
 pub use purge::Purged;
 pub use run::{RunCounts, RunId, RunOutcome, RunStatus};
-pub use run_history::RunRow;
 pub use run_summary::RunSummary;
 pub use run_totals::RunTotals;

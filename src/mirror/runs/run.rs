@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use rusqlite::Row;
+use serde::Serialize;
+
 use crate::feed::Traffic;
 
 /// The id of a run in `sync_runs`.
@@ -58,7 +61,7 @@ impl RunStatus {
 }
 
 /// The counts of a run so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RunCounts {
     /// Pages applied.
     pub pages: u64,
@@ -89,6 +92,27 @@ pub struct RunCounts {
 }
 
 impl RunCounts {
+    /// Returns the counts in a row of `sync_runs`.
+    pub(super) fn of(row: &Row<'_>) -> rusqlite::Result<RunCounts> {
+        // They were stored from unsigned numbers.
+        let count = |column| row.get::<_, i64>(column).map(|count| count.max(0) as u64);
+        Ok(RunCounts {
+            pages: count("pages")?,
+            requests: count("requests")?,
+            retries: count("retries")?,
+            throttled_ms: count("throttled_ms")?,
+            bytes_received: count("bytes_received")?,
+            records_seen: count("records_seen")?,
+            inserted: count("inserted")?,
+            updated: count("updated")?,
+            unchanged: count("unchanged")?,
+            deleted: count("deleted")?,
+            restored: count("restored")?,
+            rejected: count("rejected")?,
+            changes_logged: count("changes_logged")?,
+        })
+    }
+
     /// Sets the counts of requests and bytes.
     pub fn set_traffic(&mut self, traffic: Traffic) {
         self.requests = traffic.requests;

@@ -2,63 +2,21 @@
 
 use rusqlite::named_params;
 
+use super::run_summary::RunSummary;
 use crate::mirror::ReadTx;
 use crate::resource::Resource;
-
-/// A run, its counts and its duration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunRow {
-    /// The job.
-    pub job: String,
-    /// The entity set.
-    pub resource: String,
-    /// The run's status.
-    pub status: String,
-    /// When it started, UTC.
-    pub started_at: String,
-    /// Its duration in milliseconds; None while it runs.
-    pub duration_ms: Option<u64>,
-    /// Records received.
-    pub records_seen: u64,
-    /// Requests sent, including retries.
-    pub requests: u64,
-    /// Retries.
-    pub retries: u64,
-    /// Time spent waiting for the rate budget, in milliseconds.
-    pub throttled_ms: u64,
-    /// Bytes of bodies received, after decompression.
-    pub bytes_received: u64,
-    /// The error, if any.
-    pub error: Option<String>,
-}
 
 impl ReadTx<'_> {
     /// Passes the runs that started at a time in storage form or later to `each`,
     /// newest first.
-    pub fn read_runs(&self, since: &str, mut each: impl FnMut(RunRow)) -> rusqlite::Result<()> {
-        let mut statement = self.transaction.prepare(
-            "SELECT job, resource, status, started_at, duration_ms, records_seen, requests,
-                    retries, throttled_ms, bytes_received, error
-             FROM sync_runs WHERE started_at >= :since ORDER BY id DESC",
-        )?;
+    pub fn read_runs(&self, since: &str, mut each: impl FnMut(RunSummary)) -> rusqlite::Result<()> {
+        let mut statement = self.transaction.prepare(&format!(
+            "{} WHERE started_at >= :since ORDER BY id DESC",
+            RunSummary::SELECT
+        ))?;
         let mut rows = statement.query(named_params! { ":since": since })?;
         while let Some(row) = rows.next()? {
-            // The counts were stored from unsigned numbers.
-            let count = |column: usize| row.get::<_, i64>(column).map(|count| count.max(0) as u64);
-            let duration_ms: Option<i64> = row.get(4)?;
-            each(RunRow {
-                job: row.get(0)?,
-                resource: row.get(1)?,
-                status: row.get(2)?,
-                started_at: row.get(3)?,
-                duration_ms: duration_ms.map(|duration| duration.max(0) as u64),
-                records_seen: count(5)?,
-                requests: count(6)?,
-                retries: count(7)?,
-                throttled_ms: count(8)?,
-                bytes_received: count(9)?,
-                error: row.get(10)?,
-            });
+            each(RunSummary::of(row)?);
         }
         Ok(())
     }
