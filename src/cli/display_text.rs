@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use crate::resource::Resource;
 use crate::value::Value;
 
 pub use crate::report::{
@@ -16,6 +17,13 @@ pub fn counted(number: u64, nouns: (&str, &str)) -> String {
         thousands(number),
         if number == 1 { nouns.0 } else { nouns.1 }
     )
+}
+
+/// Returns the nouns of the records of a resource with this name.
+pub fn nouns_of(resource: &str) -> (&'static str, &'static str) {
+    resource
+        .parse()
+        .map_or(("record", "records"), Resource::nouns)
 }
 
 /// Returns a path or another argument as a shell needs it.

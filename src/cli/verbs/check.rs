@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::cli::arguments::Arguments;
-use crate::cli::display_text::{bytes, counted, thousands, time};
+use crate::cli::display_text::{bytes, counted, nouns_of, thousands, time};
 use crate::cli::exit::Exit;
 use crate::cli::local_times::LocalTimes;
 use crate::cli::output::Output;
 use crate::cli::progress_display::ProgressDisplay;
 use crate::cli::session::Session;
 use crate::feed::Observation;
-use crate::resource::Resource;
 use crate::sync::{
     self, DeletionsWay, Ending, JobWay, KeptPlan, PhotoPlan, Plan, ReadingWay, ResourcePlan,
 };
@@ -154,10 +153,7 @@ fn at_rate(seconds: u64, rate: &str) -> String {
 }
 
 fn describe_resource(plan: &ResourcePlan, whole: &Plan, times: LocalTimes) -> String {
-    let nouns = plan
-        .resource
-        .parse()
-        .map_or(("record", "records"), Resource::nouns);
+    let nouns = nouns_of(plan.resource);
     let mut line = match plan.records {
         Some(records) => counted(records, nouns),
         None => format!("{}, not counted by the feed", nouns.1),

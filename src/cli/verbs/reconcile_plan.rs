@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::cli::display_text::counted;
+use crate::cli::display_text::{counted, nouns_of};
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::mirror::Mirror;
@@ -51,7 +51,7 @@ fn describe(plan: &ReconcilePlan) -> String {
 }
 
 fn describe_resource(repairs: &Repairs) -> String {
-    let (noun, nouns) = (repairs.resource.parse()).map_or(("record", "records"), Resource::nouns);
+    let (noun, nouns) = nouns_of(repairs.resource);
     let mut text = String::new();
     let lists = [
         ("would be deleted", &repairs.delete),

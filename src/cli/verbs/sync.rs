@@ -11,7 +11,7 @@ use super::reconcile_plan;
 use crate::cli::advice;
 use crate::cli::alert_text::PrintedLine;
 use crate::cli::arguments::Arguments;
-use crate::cli::display_text::{bytes, counted, listed, thousands, time};
+use crate::cli::display_text::{bytes, counted, listed, nouns_of, thousands, time};
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::local_times::LocalTimes;
 use crate::cli::notify::{PrintFormat, current_conditions, notify};
@@ -290,11 +290,8 @@ fn describe_purged(purged: &Purged) -> String {
 /// Describes how many rows were deleted, and why.
 fn describe_deleted(deleted: &[DeletedCount]) -> String {
     let one = |deleted: &DeletedCount| {
-        let nouns = deleted
-            .resource
-            .parse()
-            .map_or(("record", "records"), Resource::nouns);
-        format!("{} ({})", counted(deleted.count, nouns), deleted.reason)
+        let count = counted(deleted.count, nouns_of(deleted.resource));
+        format!("{count} ({})", deleted.reason)
     };
     listed(&deleted.iter().map(one).collect::<Vec<_>>())
 }
@@ -308,7 +305,7 @@ pub fn describe_runs(runs: &[RunSummary]) -> Vec<String> {
     }
     let did_nothing = |run: &&RunSummary| {
         run.status == RunStatus::Succeeded.as_str()
-            && run.records_seen + run.deleted + run.requests == 0
+            && run.counts.records_seen + run.counts.deleted + run.counts.requests == 0
     };
     runs.iter()
         .filter(|run| !did_nothing(run))
@@ -324,46 +321,46 @@ fn describe_run(run: &RunSummary) -> String {
         () if is(Job::Monitor) => ["new", "reported", "deleted", "rejected", "found"],
         () => ["new", "changed", "deleted", "rejected", "read"],
     };
+    let done = &run.counts;
     let counts = [
-        (run.inserted, inserted),
-        (run.updated, updated),
-        (run.unchanged, "unchanged"),
-        (run.restored, "restored"),
-        (run.deleted, deleted),
-        (run.rejected, rejected),
+        (done.inserted, inserted),
+        (done.updated, updated),
+        (done.unchanged, "unchanged"),
+        (done.restored, "restored"),
+        (done.deleted, deleted),
+        (done.rejected, rejected),
     ];
     let parts: Vec<String> = counts
         .iter()
         .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{} {what}", thousands(*count as u64)))
+        .map(|(count, what)| format!("{} {what}", thousands(*count)))
         .collect();
-    let known = run.resource.parse().map(Resource::nouns);
     let nouns = match () {
         () if is(Job::Deletions) => ("announcement", "announcements"),
         () if is(Job::Monitor) => ("change", "changes"),
-        () => known.unwrap_or(("record", "records")),
+        () => nouns_of(&run.resource),
     };
     let mut line = format!("{}: ", run.resource);
     if run.status != RunStatus::Succeeded.as_str() {
         line += &format!("{}: ", run.status);
     }
-    let ended = run.inserted + run.updated + run.unchanged + run.rejected;
+    let ended = done.inserted + done.updated + done.unchanged + done.rejected;
     // Photos that were not requested count as failed, too.
-    let (seen, read) = if is(Job::Media) && ended > run.records_seen {
+    let (seen, read) = if is(Job::Media) && ended > done.records_seen {
         (ended, "wanted")
     } else {
-        (run.records_seen, read)
+        (done.records_seen, read)
     };
-    line += &format!("{} {read}", counted(seen as u64, nouns));
+    line += &format!("{} {read}", counted(seen, nouns));
     if !parts.is_empty() {
         line += &format!(": {}", listed(&parts));
     }
-    if run.requests > 0 {
-        let duration = Duration::from_millis(run.duration_ms.unwrap_or(0) as u64);
+    if done.requests > 0 {
+        let duration = Duration::from_millis(run.duration_ms.unwrap_or(0));
         line += &format!(
             " ({}, {}, {})",
-            counted(run.requests as u64, ("request", "requests")),
-            bytes(run.bytes_received as u64),
+            counted(done.requests, ("request", "requests")),
+            bytes(done.bytes_received),
             time(duration)
         );
     }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::cli::advice;
 use crate::cli::arguments::Arguments;
-use crate::cli::display_text::{bytes, counted, thousands, value};
+use crate::cli::display_text::{bytes, counted, nouns_of, thousands, value};
 use crate::cli::exit::Exit;
 use crate::cli::options::VerifyOptions;
 use crate::cli::output::Output;
@@ -12,7 +12,6 @@ use crate::cli::photo_text::describe_unavailable;
 use crate::cli::progress_display::ProgressDisplay;
 use crate::cli::session::Session;
 use crate::mirror::Mirror;
-use crate::resource::Resource;
 use crate::sync::{self, Depth, Difference, FileDifference, FileDifferenceKind, Verified};
 
 /// The JSON document of `verify`.
@@ -162,9 +161,7 @@ fn describe_file(file: &FileDifference) -> String {
 
 /// Describes a difference of the resource with this name in one line.
 pub(super) fn describe_difference(name: &str, difference: &Difference) -> String {
-    let noun = name
-        .parse()
-        .map_or("record", |known: Resource| known.nouns().0);
+    let (noun, _) = nouns_of(name);
     let later = |since_last_sync: &bool| {
         if *since_last_sync {
             ", changed after the last sync"
