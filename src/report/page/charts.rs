@@ -48,17 +48,11 @@ pub fn inventory(inventory: &Inventory) -> (Chart, bool) {
     let series = groups.map(|(name, colour, statuses)| {
         series(&name, colour, bins.iter().map(|bin| sum(&statuses, bin)))
     });
+    let what = "The number of listings by status at the end of each day";
     let chart = Chart {
-        id: "inventory",
-        title: title.to_owned(),
-        description: describe(
-            "The number of listings by status at the end of each day",
-            &names,
-        ),
         series: series.collect(),
-        unit: Unit::Count,
         kind: ChartKind::Areas,
-        ..over(&names, &bins)
+        ..over(&names, &bins, ["inventory", title, what])
     };
     (chart, is_part)
 }
@@ -137,13 +131,8 @@ pub fn moves(market: &Market) -> Chart {
         ));
     }
     let what = "New listings above the axis, closed and withdrawn ones below it";
-    over_market(
-        market,
-        "moves",
-        "New, closed and withdrawn listings",
-        what,
-        series,
-    )
+    let title = "New, closed and withdrawn listings";
+    over_market(market, ["moves", title, what], series)
 }
 
 /// Returns the chart of the price cuts above the axis, and the price increases below it.
@@ -152,7 +141,7 @@ pub fn prices(market: &Market) -> Chart {
     let increases = sums(market, |day| day.price_increases, -1.0);
     let series = vec![series("cuts", 7, cuts), series("increases", 2, increases)];
     let what = "Price cuts above the axis, price increases below it";
-    over_market(market, "prices", "Price cuts and increases", what, series)
+    over_market(market, ["prices", "Price cuts and increases", what], series)
 }
 
 /// Returns the chart of the longest lag of each day.
@@ -160,17 +149,11 @@ pub fn lag(syncs: &Performance) -> Chart {
     let names: Vec<&str> = syncs.lag.iter().map(|day| &*day.day).collect();
     let bins = bins(names.len(), BINS);
     let longest = |bin: &Range<usize>| longest_lag(syncs, bin.clone()).map(|lag| lag as f64);
+    let what = "The longest time since a resource was last brought up to date";
     Chart {
-        id: "lag",
-        title: "Longest lag of the mirror".to_owned(),
-        description: describe(
-            "The longest time since a resource was last brought up to date",
-            &names,
-        ),
         series: vec![series("lag", 6, bins.iter().map(longest))],
         unit: Unit::Seconds,
-        kind: ChartKind::Columns,
-        ..over(&names, &bins)
+        ..over(&names, &bins, ["lag", "Longest lag of the mirror", what])
     }
 }
 
@@ -180,36 +163,24 @@ pub fn durations(syncs: &Performance) -> Chart {
     let bins = bins(names.len(), BINS);
     let jobs = longest_runs(syncs, &bins).into_iter().enumerate();
     let jobs = jobs.map(|(colour, (job, longest))| series(job, colour, longest));
+    let what = "The duration of the longest run of each job, on a logarithmic axis";
     Chart {
-        id: "durations",
-        title: "Longest run of each job".to_owned(),
-        description: describe(
-            "The duration of the longest run of each job, on a logarithmic axis",
-            &names,
-        ),
         series: jobs.collect(),
         unit: Unit::Seconds,
         kind: ChartKind::Dots,
-        ..over(&names, &bins)
+        ..over(
+            &names,
+            &bins,
+            ["durations", "Longest run of each job", what],
+        )
     }
 }
 
-fn over_market(
-    market: &Market,
-    id: &'static str,
-    title: &str,
-    what: &str,
-    series: Vec<Series>,
-) -> Chart {
+fn over_market(market: &Market, texts: [&'static str; 3], series: Vec<Series>) -> Chart {
     let names: Vec<&str> = market.days.iter().map(|day| &*day.day).collect();
     Chart {
-        id,
-        title: title.to_owned(),
-        description: describe(what, &names),
         series,
-        unit: Unit::Count,
-        kind: ChartKind::Columns,
-        ..over(&names, &bins(names.len(), BINS))
+        ..over(&names, &bins(names.len(), BINS), texts)
     }
 }
 
@@ -238,8 +209,10 @@ fn describe(what: &str, names: &[&str]) -> String {
     }
 }
 
-/// Returns an empty chart over bins of these days.
-fn over(names: &[&str], bins: &[Range<usize>]) -> Chart {
+/// Returns a chart of empty columns over bins of these days, with its identifier, its title, and
+/// what it shows.
+fn over(names: &[&str], bins: &[Range<usize>], texts: [&'static str; 3]) -> Chart {
+    let [id, title, what] = texts;
     let is_long = names.len() > 366;
     let label = |day: NaiveDate| {
         let form = if is_long { "%b %Y" } else { "%b %-d" };
@@ -254,9 +227,9 @@ fn over(names: &[&str], bins: &[Range<usize>]) -> Chart {
         last.map(label).unwrap_or_default()
     });
     Chart {
-        id: "",
-        title: String::new(),
-        description: String::new(),
+        id,
+        title: title.to_owned(),
+        description: describe(what, names),
         bins: bins.iter().map(name).collect(),
         labels: labels.collect(),
         series: Vec::new(),
