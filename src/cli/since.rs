@@ -4,7 +4,7 @@ use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
 
 use super::local_times::LocalTimes;
 use crate::config;
-use crate::value::{instant, stored_instant, timestamp};
+use crate::value::{instant, stored_second, timestamp};
 
 /// A time on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Since {
             Since::DaysAgo(days) => {
                 let now = Utc::now();
                 let start = times.start_of_day(now, *days).unwrap_or(now);
-                whole_second(&stored_instant(start))
+                stored_second(start)
             }
         }
     }
@@ -57,7 +57,7 @@ fn parse_at(now: DateTime<Utc>, text: &str) -> Option<Since> {
     }
     if let Some(then) = long_ago(now, text) {
         let then = then.max(DateTime::UNIX_EPOCH);
-        return Some(Since::At(whole_second(&stored_instant(then))));
+        return Some(Since::At(stored_second(then)));
     }
     let text = text.trim().replacen(' ', "T", 1);
     if let Ok(date) = NaiveDate::parse_from_str(&text, "%Y-%m-%d")
@@ -72,7 +72,8 @@ fn parse_at(now: DateTime<Utc>, text: &str) -> Option<Since> {
     let stored = (spellings.iter().flatten()).find_map(|spelling| timestamp(spelling))?;
     // Timestamps are compared as text, which needs years of four digits.
     let has_year = stored.starts_with(|first: char| first.is_ascii_digit());
-    has_year.then(|| Since::At(whole_second(&stored)))
+    let second = stored.chars().take("YYYY-MM-DD HH:MM:SS".len());
+    has_year.then(|| Since::At(second.collect()))
 }
 
 /// Returns the time that was a duration ago: `1d12h`, or whole weeks or years. A time that is
@@ -91,10 +92,6 @@ fn long_ago(now: DateTime<Utc>, text: &str) -> Option<DateTime<Utc>> {
             .and_then(|duration| now.checked_sub_signed(duration))
     };
     Some(then.unwrap_or(DateTime::UNIX_EPOCH))
-}
-
-fn whole_second(stored: &str) -> String {
-    stored.chars().take("YYYY-MM-DD HH:MM:SS".len()).collect()
 }
 
 #[cfg(test)]

@@ -5,13 +5,13 @@ use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{TimeDelta, Utc};
 use rusqlite::Connection;
 
 use crate::mirror::log::LoggedRecords;
 use crate::mirror::process::{HeldLease, Lease};
 use crate::mirror::stored_key::StoredKeys;
-use crate::value::stored_instant;
+use crate::value::stored_second;
 
 /// How long to wait for another program's lock.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -54,8 +54,7 @@ impl Mirror {
     /// Returns the time in storage form, in whole seconds. It dates what the mirror did;
     /// requests to the feed never depend on it.
     pub(super) fn now(&self) -> String {
-        let seconds = (Utc::now() + self.clock_offset).timestamp();
-        stored_instant(DateTime::from_timestamp(seconds, 0).unwrap_or_default())
+        stored_second(Utc::now() + self.clock_offset)
     }
 
     /// Returns the path of the database.

@@ -1,7 +1,7 @@
 //! The status of a mirror, and the conditions that need attention.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -17,7 +17,7 @@ use crate::mirror::{
 };
 use crate::schedule::ScheduledJob;
 use crate::sync;
-use crate::value::instant;
+use crate::value::{instant, stored_second};
 
 /// The status of a mirror at one moment.
 #[derive(Clone, Debug, Serialize)]
@@ -166,7 +166,7 @@ pub fn status(
         budget: budget(config, &ledger)?,
         totals: mirror.run_totals()?,
         clock_ahead_days: sync::clock_ahead_days(mirror)?,
-        paused_until: paused_until.map(|until| until.format("%Y-%m-%d %H:%M:%S").to_string()),
+        paused_until: paused_until.map(stored_second),
         conditions,
     })
 }
@@ -217,7 +217,7 @@ fn jobs(
             duration_ms: of_job.iter().filter_map(|run| run.duration_ms).max(),
             error: worst_error.map(|problem| problem.error.clone()),
             errors,
-            next_at: next.map(|next| next.format("%Y-%m-%d %H:%M:%S").to_string()),
+            next_at: next.map(stored_second),
         });
     }
     jobs
@@ -246,13 +246,8 @@ fn budget(config: &Config, ledger: &Path) -> anyhow::Result<Vec<Budget>> {
                 unit,
                 limit,
                 sent,
-                opens_at: opens.map(text_of),
+                opens_at: opens.map(|at| stored_second(at.into())),
             })
         })
         .collect()
-}
-
-fn text_of(moment: SystemTime) -> String {
-    let moment = DateTime::<Utc>::from(moment);
-    moment.format("%Y-%m-%d %H:%M:%S").to_string()
 }

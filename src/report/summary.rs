@@ -12,7 +12,7 @@ use super::performance::{Performance, performance};
 use super::report_scope::Scope;
 use crate::config::Config;
 use crate::mirror::{MarketFields, MarketFilter, Mirror, ReadTx};
-use crate::value::stored_instant;
+use crate::value::{stored_instant, stored_second};
 
 /// The performance of the syncs, and the moves of the market.
 #[derive(Clone, Debug, Serialize)]
@@ -70,7 +70,7 @@ pub fn report(
     };
     Ok(Report {
         since,
-        until: stored_instant(whole_second(now)),
+        until: stored_second(now),
         scope: Scope {
             service: config.feed.profile.service,
             host: config
@@ -89,10 +89,6 @@ pub fn report(
         market,
         omissions: omitted,
     })
-}
-
-fn whole_second(now: DateTime<Utc>) -> DateTime<Utc> {
-    DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now)
 }
 
 /// Returns which changes of the period, and of its days since the first run, the change log

@@ -86,6 +86,11 @@ pub fn stored_instant(instant: DateTime<Utc>) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// Returns an instant in storage form, in whole seconds.
+pub fn stored_second(instant: DateTime<Utc>) -> String {
+    instant.format("%Y-%m-%d %H:%M:%S").to_string()
+}
+
 /// Parses an instant in storage form.
 pub fn instant(stored: &str) -> Option<DateTime<Utc>> {
     let instant = NaiveDateTime::parse_from_str(stored, "%Y-%m-%d %H:%M:%S%.f");

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{TimeDelta, Utc};
 
 use super::download::{Download, PhotoResult};
 use crate::feed::AssetError;
 use crate::mirror::{Photo, WriteTx};
-use crate::value::stored_instant;
+use crate::value::stored_second;
 
 /// The longest pause before a failed photo is retried.
 const PAUSE_MAX: Duration = Duration::from_secs(86_400);
@@ -198,7 +198,7 @@ fn save_failure(
             tx.photo_missing(photo, text, retry_missing_at(photo).as_deref())
         }
         _ if photo.was_missing => {
-            let at = moment(Utc::now(), TimeDelta::hours(POSTPONED_HOURS));
+            let at = after(TimeDelta::hours(POSTPONED_HOURS));
             tx.photo_postponed(&photo.key, &at)
         }
         // It was not requested.
@@ -225,17 +225,16 @@ fn affects_all(error: &io::Error) -> bool {
 fn retry_failed_at(delay: Duration, attempts: u32) -> String {
     let pause = delay.saturating_mul(2_u32.saturating_pow(attempts.min(30)));
     let pause = TimeDelta::from_std(pause.min(PAUSE_MAX)).unwrap_or_default();
-    moment(Utc::now(), pause)
+    after(pause)
 }
 
 /// Returns when a photo that its host does not have is requested again, if ever.
 fn retry_missing_at(photo: &Photo) -> Option<String> {
     let hours = RETRY_MISSING_HOURS.get(photo.missing_count() as usize)?;
-    Some(moment(Utc::now(), TimeDelta::hours(*hours)))
+    Some(after(TimeDelta::hours(*hours)))
 }
 
-/// Returns a time in storage form, in whole seconds.
-fn moment(now: DateTime<Utc>, from_now: TimeDelta) -> String {
-    let seconds = (now + from_now).timestamp();
-    stored_instant(DateTime::from_timestamp(seconds, 0).unwrap_or_default())
+/// Returns the time after a pause, in storage form.
+fn after(pause: TimeDelta) -> String {
+    stored_second(Utc::now() + pause)
 }
