@@ -1,6 +1,6 @@
 //! Photo downloads: which come next, and how each ended.
 
-use rusqlite::{OptionalExtension, named_params};
+use rusqlite::{OptionalExtension, ToSql, named_params};
 
 use super::file_columns::PhotoSql;
 use crate::mirror::{Mirror, ReadTx, WriteTx};
@@ -191,16 +191,13 @@ impl WriteTx<'_> {
 
     /// Stores the file of a downloaded photo.
     pub fn photo_fetched(&self, photo: &Photo, file: FetchedFile<'_>) -> rusqlite::Result<()> {
-        self.transaction
-            .prepare_cached(&format!(
-                "UPDATE media SET file_path = :path, file_bytes = :bytes, file_sha256 = :sha256,
-                        downloaded_at = :now, download_attempts = 0, download_error = NULL,
-                        download_after = NULL, file_source = :source, file_etag = :etag,
-                        file_last_modified = :modified
-                 WHERE {} = :key",
-                self.key(Resource::MEDIA)?
-            ))?
-            .execute(named_params! {
+        self.update_photo(
+            &photo.key,
+            "file_path = :path, file_bytes = :bytes, file_sha256 = :sha256,
+             downloaded_at = :now, download_attempts = 0, download_error = NULL,
+             download_after = NULL, file_source = :source, file_etag = :etag,
+             file_last_modified = :modified",
+            named_params! {
                 ":path": file.path,
                 ":bytes": file.bytes as i64,
                 ":sha256": file.sha256,
@@ -208,56 +205,35 @@ impl WriteTx<'_> {
                 ":source": photo.source,
                 ":etag": file.etag,
                 ":modified": file.last_modified,
-                ":key": photo.key,
-            })?;
-        Ok(())
+            },
+        )
     }
 
     /// Stores that a photo's file is unchanged on its host.
     pub fn photo_unchanged(&self, photo: &Photo) -> rusqlite::Result<()> {
-        self.transaction
-            .prepare_cached(&format!(
-                "UPDATE media SET download_attempts = 0, download_error = NULL,
-                        download_after = NULL, file_source = :source
-                 WHERE {} = :key",
-                self.key(Resource::MEDIA)?
-            ))?
-            .execute(named_params! { ":source": photo.source, ":key": photo.key })?;
-        Ok(())
+        self.update_photo(
+            &photo.key,
+            "download_attempts = 0, download_error = NULL, download_after = NULL,
+             file_source = :source",
+            named_params! { ":source": photo.source },
+        )
     }
 
-    /// Stores a failed attempt. The photo is retried after a moment in storage form.
-    pub fn photo_failed(&self, key: &str, error: &str, after: &str) -> rusqlite::Result<()> {
-        self.transaction
-            .prepare_cached(&format!(
-                "UPDATE media SET download_attempts = download_attempts + 1,
-                        download_error = :error, download_after = :after
-                 WHERE {} = :key",
-                self.key(Resource::MEDIA)?
-            ))?
-            .execute(named_params! { ":error": error, ":after": after, ":key": key })?;
-        Ok(())
-    }
-
-    /// Pauses a photo until a moment in storage form, because its host asked for it.
-    pub fn photo_paused(
+    /// Stores that a photo could not be downloaded, and whether it was requested. It is
+    /// tried again after a moment in storage form.
+    pub fn photo_failed(
         &self,
         key: &str,
         error: &str,
-        until: &str,
+        after: &str,
         was_asked: bool,
     ) -> rusqlite::Result<()> {
-        self.transaction
-            .prepare_cached(&format!(
-                "UPDATE media SET download_attempts = download_attempts + :asked,
-                        download_error = :error, download_after = :until
-                 WHERE {} = :key",
-                self.key(Resource::MEDIA)?
-            ))?
-            .execute(named_params! {
-                ":asked": was_asked, ":error": error, ":until": until, ":key": key,
-            })?;
-        Ok(())
+        self.update_photo(
+            key,
+            "download_attempts = download_attempts + :asked, download_error = :error,
+             download_after = :after",
+            named_params! { ":asked": was_asked, ":error": error, ":after": after },
+        )
     }
 
     /// Stores that a photo's host does not have the file. It is tried again after a
@@ -268,29 +244,37 @@ impl WriteTx<'_> {
         error: &str,
         after: Option<&str>,
     ) -> rusqlite::Result<()> {
-        self.transaction
-            .prepare_cached(&format!(
-                "UPDATE media SET download_attempts = :attempts, download_error = :error,
-                        download_after = :after, file_source = :source, file_etag = NULL,
-                        file_last_modified = NULL
-                 WHERE {} = :key",
-                self.key(Resource::MEDIA)?
-            ))?
-            .execute(named_params! {
+        self.update_photo(
+            &photo.key,
+            "download_attempts = :attempts, download_error = :error, download_after = :after,
+             file_source = :source, file_etag = NULL, file_last_modified = NULL",
+            named_params! {
                 ":attempts": photo.missing_count() + 1, ":error": error, ":after": after,
-                ":source": photo.source, ":key": photo.key,
-            })?;
-        Ok(())
+                ":source": photo.source,
+            },
+        )
     }
 
     /// Postpones the next check of a missing photo to a moment in storage form.
     pub fn photo_postponed(&self, key: &str, after: &str) -> rusqlite::Result<()> {
+        self.update_photo(
+            key,
+            "download_after = :after",
+            named_params! { ":after": after },
+        )
+    }
+
+    /// Sets columns of a photo's row.
+    pub(super) fn update_photo(
+        &self,
+        key: &str,
+        set: &str,
+        values: &[(&str, &dyn ToSql)],
+    ) -> rusqlite::Result<()> {
+        let column = self.key(Resource::MEDIA)?;
         self.transaction
-            .prepare_cached(&format!(
-                "UPDATE media SET download_after = :after WHERE {} = :key",
-                self.key(Resource::MEDIA)?
-            ))?
-            .execute(named_params! { ":after": after, ":key": key })?;
+            .prepare_cached(&format!("UPDATE media SET {set} WHERE {column} = :key"))?
+            .execute(&*[values, named_params! { ":key": key }].concat())?;
         Ok(())
     }
 }

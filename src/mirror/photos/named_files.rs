@@ -205,16 +205,12 @@ impl WriteTx<'_> {
 
     /// Clears a photo's file columns, so that it is downloaded again.
     pub fn clear_file(&self, key: &str) -> rusqlite::Result<()> {
-        self.transaction
-            .prepare_cached(&format!(
-                "UPDATE media SET file_path = NULL, file_bytes = NULL, file_sha256 = NULL,
-                        downloaded_at = NULL, download_attempts = 0, download_error = NULL,
-                        download_after = NULL, file_source = NULL, file_etag = NULL,
-                        file_last_modified = NULL
-                 WHERE {} = ?1",
-                self.key(Resource::MEDIA)?
-            ))?
-            .execute([key])?;
-        Ok(())
+        self.update_photo(
+            key,
+            "file_path = NULL, file_bytes = NULL, file_sha256 = NULL, downloaded_at = NULL,
+             download_attempts = 0, download_error = NULL, download_after = NULL,
+             file_source = NULL, file_etag = NULL, file_last_modified = NULL",
+            &[],
+        )
     }
 }

@@ -205,10 +205,10 @@ fn save_failure(
         AssetError::HostDown(_) => Ok(()),
         AssetError::AskedToWait {
             until, was_asked, ..
-        } => tx.photo_paused(&photo.key, text, until, *was_asked),
+        } => tx.photo_failed(&photo.key, text, until, *was_asked),
         _ => {
             let at = retry_failed_at(delay, photo.attempts);
-            tx.photo_failed(&photo.key, text, &at)
+            tx.photo_failed(&photo.key, text, &at, true)
         }
     }
 }
