@@ -70,7 +70,7 @@ impl ReadTx<'_> {
         self.transaction
             .prepare(&sql)?
             .query_map(
-                named_params! { ":types": filter.types(), ":most": most as i64 },
+                named_params! { ":types": filter.types(), ":most": most },
                 card,
             )?
             .collect()

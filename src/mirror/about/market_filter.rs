@@ -88,8 +88,8 @@ impl ReadTx<'_> {
             named_params! { ":since": since, ":before": before, ":types": filter.types() };
         self.transaction.query_row(&sql, parameters, |row| {
             Ok(MarketCounts {
-                new: row.get::<_, i64>(0)?.cast_unsigned(),
-                price_cuts: row.get::<_, i64>(1)?.cast_unsigned(),
+                new: row.get(0)?,
+                price_cuts: row.get(1)?,
             })
         })
     }

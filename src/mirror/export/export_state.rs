@@ -160,7 +160,7 @@ impl WriteTx<'_> {
              VALUES (:run, :now, :table, :version, :rows)",
             named_params! {
                 ":run": run_id, ":now": self.now, ":table": table.name,
-                ":version": table.version, ":rows": table.rows as i64,
+                ":version": table.version, ":rows": table.rows,
             },
         )?;
         Ok(())

@@ -141,7 +141,7 @@ impl WriteTx<'_> {
         let mut photos = Vec::new();
         loop {
             let line: Vec<(i64, String)> = next
-                .query_map((round, most as i64), |row| Ok((row.get(0)?, row.get(1)?)))?
+                .query_map((round, most), |row| Ok((row.get(0)?, row.get(1)?)))?
                 .collect::<Result<_, _>>()?;
             let Some((taken, _)) = line.last() else {
                 return Ok(photos);
@@ -199,7 +199,7 @@ impl WriteTx<'_> {
              file_last_modified = :modified",
             named_params! {
                 ":path": file.path,
-                ":bytes": file.bytes as i64,
+                ":bytes": file.bytes,
                 ":sha256": file.sha256,
                 ":now": self.now,
                 ":source": photo.source,
@@ -302,7 +302,7 @@ fn photo_sql(sql: &PhotoSql, key: &str) -> String {
 }
 
 fn photo(row: &rusqlite::Row<'_>) -> rusqlite::Result<Photo> {
-    let (path, bytes): (Option<String>, Option<i64>) = (row.get(4)?, row.get(5)?);
+    let (path, bytes): (Option<String>, Option<u64>) = (row.get(4)?, row.get(5)?);
     let (etag, last_modified) = (row.get(6)?, row.get(7)?);
     Ok(Photo {
         key: row.get(0)?,
@@ -311,7 +311,7 @@ fn photo(row: &rusqlite::Row<'_>) -> rusqlite::Result<Photo> {
         source: row.get(3)?,
         held: path.zip(bytes).map(|(path, bytes)| HeldFile {
             path,
-            bytes: bytes as u64,
+            bytes,
             etag,
             last_modified,
         }),

@@ -93,13 +93,12 @@ impl Mirror {
         );
         self.connection
             .query_row(&sql, [], |row| {
-                let count = |column| row.get::<_, i64>(column).map(|count| count as u64);
                 Ok(KeptFiles {
-                    of_photos: count(0)?,
-                    photos: count(1)?,
-                    to_fetch: count(2)?,
-                    to_remove: count(3)?,
-                    bytes_to_remove: count(4)?,
+                    of_photos: row.get(0)?,
+                    photos: row.get(1)?,
+                    to_fetch: row.get(2)?,
+                    to_remove: row.get(3)?,
+                    bytes_to_remove: row.get(4)?,
                 })
             })
             .map(Ok)

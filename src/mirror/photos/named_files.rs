@@ -41,7 +41,7 @@ fn file_row(row: &Row<'_>) -> rusqlite::Result<FileRow> {
     Ok(FileRow {
         key: row.get(0)?,
         path: row.get(1)?,
-        bytes: row.get::<_, Option<i64>>(2)?.map(|bytes| bytes as u64),
+        bytes: row.get(2)?,
         sha256: row.get(3)?,
         listing_key: row.get(4)?,
     })
@@ -61,10 +61,7 @@ impl Mirror {
                 files(&key),
                 is_after(&key, after)
             ))?
-            .query_map(
-                named_params! { ":after": after, ":most": most as i64 },
-                file_row,
-            )?
+            .query_map(named_params! { ":after": after, ":most": most }, file_row)?
             .collect()
     }
 
@@ -112,10 +109,9 @@ impl Mirror {
                  WHERE {TO_REMOVE} AND {} ORDER BY {key} LIMIT :most",
                 is_after(&key, after)
             ))?
-            .query_map(
-                named_params! { ":after": after, ":most": most as i64 },
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )?
+            .query_map(named_params! { ":after": after, ":most": most }, |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?
             .collect()
     }
 
@@ -137,9 +133,7 @@ impl Mirror {
             return Ok(0);
         }
         let sql = format!("SELECT count(file_path) FROM media WHERE {TO_REMOVE}");
-        self.connection
-            .query_row(&sql, [], |row| row.get::<_, i64>(0))
-            .map(|count| count as u64)
+        self.connection.query_row(&sql, [], |row| row.get(0))
     }
 
     /// Collects all paths that rows name, and the temporary files of downloads in

@@ -156,9 +156,7 @@ impl Mirror {
     /// Returns the number of queued photos.
     pub fn count_queued_photos(&self) -> rusqlite::Result<u64> {
         let sql = "SELECT count(*) FROM temp.photo_queue";
-        self.connection
-            .query_row(sql, [], |row| row.get::<_, i64>(0))
-            .map(|count| count as u64)
+        self.connection.query_row(sql, [], |row| row.get(0))
     }
 
     /// Returns the number of photos to download.
@@ -166,8 +164,6 @@ impl Mirror {
         let Some(sql) = PhotoSql::of(&self.connection)? else {
             return Ok(Backlog::default());
         };
-        let count =
-            |row: &rusqlite::Row<'_>, column| row.get::<_, i64>(column).map(|count| count as u64);
         let mut backlog = self.connection.query_row(
             &format!(
                 "SELECT count(*), count(nullif(download_attempts, 0)),
@@ -178,9 +174,9 @@ impl Mirror {
             [self.now()],
             |row| {
                 Ok(Backlog {
-                    photos: count(row, 0)?,
-                    failing: count(row, 1)?,
-                    paused: count(row, 2)?,
+                    photos: row.get(0)?,
+                    failing: row.get(1)?,
+                    paused: row.get(2)?,
                     unavailable: 0,
                 })
             },
@@ -188,7 +184,7 @@ impl Mirror {
         let unavailable = format!("SELECT count(*) FROM media WHERE {}", sql.unavailable);
         backlog.unavailable = self
             .connection
-            .query_row(&unavailable, [], |row| count(row, 0))?;
+            .query_row(&unavailable, [], |row| row.get(0))?;
         Ok(backlog)
     }
 

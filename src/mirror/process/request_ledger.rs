@@ -122,14 +122,13 @@ impl RequestLedger {
             BudgetUnit::Requests => ("requests", "1"),
             BudgetUnit::Bytes => ("received", "bytes"),
         };
-        let spent: i64 = connection.query_row(
+        let spent: u64 = connection.query_row(
             &format!(
                 "SELECT coalesce(sum({amount}), 0) FROM {table} WHERE at_ms BETWEEN ?1 AND ?2"
             ),
             within,
             |row| row.get(0),
         )?;
-        let spent = spent as u64;
         if spent < limit {
             return Ok((spent, None));
         }
@@ -140,7 +139,7 @@ impl RequestLedger {
                      FROM {table} WHERE at_ms BETWEEN ?1 AND ?2
                  ) WHERE total >= ?3 ORDER BY at_ms DESC LIMIT 1"
             ))?
-            .query_row((within.0, within.1, limit as i64), |row| row.get(0))
+            .query_row((within.0, within.1, limit), |row| row.get(0))
             .optional()?;
         let opens = at_ms.map(|at_ms| moment(at_ms) + span);
         Ok((spent, opens.filter(|opens| *opens > SystemTime::now())))
@@ -216,15 +215,14 @@ impl Open {
             let mut rows = others.query(named_params! { ":seen": seen, ":own": own })?;
             while let Some(row) = rows.next()? {
                 newest_received = row.get(0)?;
-                let bytes = row.get::<_, i64>(2)? as u64;
-                spent.received.push((moment(row.get(1)?), bytes));
+                spent.received.push((moment(row.get(1)?), row.get(2)?));
             }
             spent.paused_until = paused_until(&deciding, now)?;
         }
         if received > 0 {
             deciding
                 .prepare_cached("INSERT INTO received (at_ms, process, bytes) VALUES (?1, ?2, ?3)")?
-                .execute([now, own, received as i64])?;
+                .execute((now, own, received))?;
         }
         if take(&spent) {
             deciding

@@ -218,7 +218,7 @@ impl Mirror {
         );
         self.connection
             .prepare(&sql)?
-            .query_map(named_params! { ":count": count as i64 }, |row| {
+            .query_map(named_params! { ":count": count }, |row| {
                 Ok((row.get(0)?, row.get(1)?))
             })?
             .collect()

@@ -83,10 +83,7 @@ impl Mirror {
             "SELECT count(*) FROM {} WHERE deleted_at IS NULL AND {timestamp} IS NULL",
             shape.resource.table()
         );
-        let count = self
-            .connection
-            .query_row(&sql, [], |row| row.get::<_, i64>(0));
-        count.map(|count| count as u64)
+        self.connection.query_row(&sql, [], |row| row.get(0))
     }
 
     /// Returns the number and the newest timestamp of the live rows in a range. A row without a
@@ -125,7 +122,7 @@ impl Mirror {
         );
         let found = |row: &Row<'_>| {
             Ok(LiveRange {
-                records: row.get::<_, i64>(0)? as u64,
+                records: row.get(0)?,
                 newest: row.get(1)?,
             })
         };
@@ -168,8 +165,7 @@ impl Mirror {
             rows.limits().resource.table()
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let count = statement.query_row(params_from_iter(parameters), |row| row.get::<_, i64>(0));
-        count.map(|count| count as u64)
+        statement.query_row(params_from_iter(parameters), |row| row.get(0))
     }
 
     /// Returns whether every server puts the paging keys of the live rows in the order of the

@@ -24,8 +24,7 @@ impl ReadTx<'_> {
             .prepare_cached(
                 "SELECT count(*) FROM rejects WHERE resource = ?1 AND resolved_at IS NULL",
             )?
-            .query_row([resource.entity_set()], |row| row.get::<_, i64>(0))
-            .map(|open| open as u64)
+            .query_row([resource.entity_set()], |row| row.get(0))
     }
 }
 

@@ -146,13 +146,8 @@ impl ReadTx<'_> {
         // Each count uses an index of its own.
         let deleted = format!("SELECT count(*) FROM {table} WHERE deleted_at IS NOT NULL");
         let all = format!("SELECT count(*) FROM {table}");
-        let count = |sql: &str| {
-            let counted = self
-                .transaction
-                .query_row(sql, [], |row| row.get::<_, i64>(0));
-            counted.map(|count| count as u64)
-        };
-        let deleted = count(&deleted)?;
+        let count = |sql: &str| self.transaction.query_row(sql, [], |row| row.get(0));
+        let deleted: u64 = count(&deleted)?;
         Ok((count(&all)? - deleted, deleted))
     }
 

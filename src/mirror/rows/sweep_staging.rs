@@ -31,13 +31,11 @@ impl Mirror {
 
     /// Returns the number of records that a sweep has marked as seen.
     pub fn count_seen(&self, job: Job, resource: Resource) -> rusqlite::Result<u64> {
-        self.connection
-            .query_row(
-                "SELECT count(*) FROM _sweep_seen WHERE job = ?1 AND resource = ?2",
-                [job.as_str(), resource.entity_set()],
-                |row| row.get::<_, i64>(0),
-            )
-            .map(|seen| seen as u64)
+        self.connection.query_row(
+            "SELECT count(*) FROM _sweep_seen WHERE job = ?1 AND resource = ?2",
+            [job.as_str(), resource.entity_set()],
+            |row| row.get(0),
+        )
     }
 }
 

@@ -78,7 +78,7 @@ impl Mirror {
                 |row| {
                     let count: Option<i64> = row.get(1)?;
                     Ok(Reading {
-                        read: row.get::<_, i64>(0)? as u64,
+                        read: row.get(0)?,
                         count: count.and_then(|count| count.try_into().ok()),
                     })
                 },
@@ -110,10 +110,7 @@ impl Mirror {
         self.connection.query_row(
             "SELECT count(*), coalesce(sum(file_bytes), 0) FROM media WHERE file_path IS NOT NULL",
             [],
-            |row| {
-                let number = |column| row.get::<_, i64>(column).map(|number| number as u64);
-                Ok((number(0)?, number(1)?))
-            },
+            |row| row.try_into(),
         )
     }
 }

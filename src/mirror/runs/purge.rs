@@ -59,7 +59,7 @@ impl Mirror {
             let removed = tx.transaction.execute(
                 "DELETE FROM changes WHERE id IN (
                      SELECT id FROM changes WHERE recorded_at < :before LIMIT :most)",
-                named_params! { ":before": before, ":most": ROWS_AT_ONCE as i64 },
+                named_params! { ":before": before, ":most": ROWS_AT_ONCE },
             )?;
             if removed > 0 {
                 tx.set_state(LOG_BEGINS, before)?;
@@ -138,7 +138,7 @@ impl WriteTx<'_> {
                  WHERE deleted_at IS NOT NULL AND deleted_at < :before {has_no_file} LIMIT :most"
             ))?
             .query_map(
-                named_params! { ":before": before, ":most": ROWS_AT_ONCE as i64 },
+                named_params! { ":before": before, ":most": ROWS_AT_ONCE },
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )?
             .collect::<Result<_, _>>()?;

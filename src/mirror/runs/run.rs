@@ -94,22 +94,20 @@ pub struct RunCounts {
 impl RunCounts {
     /// Returns the counts in a row of `sync_runs`.
     pub(super) fn of(row: &Row<'_>) -> rusqlite::Result<RunCounts> {
-        // They were stored from unsigned numbers.
-        let count = |column| row.get::<_, i64>(column).map(|count| count.max(0) as u64);
         Ok(RunCounts {
-            pages: count("pages")?,
-            requests: count("requests")?,
-            retries: count("retries")?,
-            throttled_ms: count("throttled_ms")?,
-            bytes_received: count("bytes_received")?,
-            records_seen: count("records_seen")?,
-            inserted: count("inserted")?,
-            updated: count("updated")?,
-            unchanged: count("unchanged")?,
-            deleted: count("deleted")?,
-            restored: count("restored")?,
-            rejected: count("rejected")?,
-            changes_logged: count("changes_logged")?,
+            pages: row.get("pages")?,
+            requests: row.get("requests")?,
+            retries: row.get("retries")?,
+            throttled_ms: row.get("throttled_ms")?,
+            bytes_received: row.get("bytes_received")?,
+            records_seen: row.get("records_seen")?,
+            inserted: row.get("inserted")?,
+            updated: row.get("updated")?,
+            unchanged: row.get("unchanged")?,
+            deleted: row.get("deleted")?,
+            restored: row.get("restored")?,
+            rejected: row.get("rejected")?,
+            changes_logged: row.get("changes_logged")?,
         })
     }
 

@@ -25,7 +25,7 @@ pub struct RunSummary {
     #[serde(flatten)]
     pub counts: RunCounts,
     pub records_per_second: Option<f64>,
-    pub peak_rss_bytes: Option<i64>,
+    pub peak_rss_bytes: Option<u64>,
     pub error: Option<String>,
 }
 
@@ -40,7 +40,6 @@ impl RunSummary {
 
     /// Returns the run in a row of [`RunSummary::SELECT`].
     pub(super) fn of(row: &Row<'_>) -> rusqlite::Result<RunSummary> {
-        let duration_ms: Option<i64> = row.get("duration_ms")?;
         Ok(RunSummary {
             id: row.get("id")?,
             job: row.get("job")?,
@@ -48,7 +47,7 @@ impl RunSummary {
             status: row.get("status")?,
             started_at: row.get("started_at")?,
             finished_at: row.get("finished_at")?,
-            duration_ms: duration_ms.map(|duration| duration.max(0) as u64),
+            duration_ms: row.get("duration_ms")?,
             watermark_before: row.get("watermark_before")?,
             watermark_after: row.get("watermark_after")?,
             counts: RunCounts::of(row)?,
