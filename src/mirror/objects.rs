@@ -96,18 +96,14 @@ pub(super) fn resources(connection: &Connection) -> rusqlite::Result<Vec<Resourc
 /// Returns whether the rows of a resource belong to listings.
 pub(super) fn has_parent(connection: &Connection, resource: Resource) -> rusqlite::Result<bool> {
     connection
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM pragma_table_info(?1) WHERE name = 'listing_key')",
-        )?
-        .query_row([resource.table()], |row| row.get(0))
+        .prepare_cached("SELECT 1 FROM pragma_table_info(?1) WHERE name = 'listing_key'")?
+        .exists([resource.table()])
 }
 
 fn has_table(connection: &Connection, resource: Resource) -> rusqlite::Result<bool> {
     connection
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)",
-        )?
-        .query_row([resource.table()], |row| row.get(0))
+        .prepare_cached("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1")?
+        .exists([resource.table()])
 }
 
 impl WriteTx<'_> {

@@ -1,6 +1,6 @@
 //! Reads the rows of an exported table in the order of their clusters.
 
-use rusqlite::{OptionalExtension, Row, params_from_iter};
+use rusqlite::{Row, params_from_iter};
 
 use super::export_table::ExportTable;
 use crate::mirror::ReadTx;
@@ -121,9 +121,7 @@ impl ReadTx<'_> {
                     "SELECT 1 FROM sqlite_schema
                      WHERE type = 'index' AND name = ?1 AND tbl_name = ?2",
                 )?
-                .query_row([&index, &table.source], |_| Ok(()))
-                .optional()?
-                .is_some();
+                .exists([&index, &table.source])?;
         Ok(if is_indexed {
             format!("{} INDEXED BY {index}", table.source)
         } else {

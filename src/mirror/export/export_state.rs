@@ -1,7 +1,7 @@
 //! The state of the export in the mirror: the versions of the published tables, and the
 //! values that did not fit.
 
-use rusqlite::{OptionalExtension, named_params, params};
+use rusqlite::{named_params, params};
 
 use super::export_rows::{ExportRow, KeyRange};
 use super::export_table::ExportTable;
@@ -63,14 +63,9 @@ impl ReadTx<'_> {
                  AND ((version = :version AND run_id = :run)
                       OR (pending_version = :version AND pending_run_id = :run))",
             )?
-            .query_row(
-                named_params! {
-                    ":table": table.name, ":version": found.version, ":run": found.run_id,
-                },
-                |_| Ok(()),
-            )
-            .optional()
-            .map(|found| found.is_some())
+            .exists(named_params! {
+                ":table": table.name, ":version": found.version, ":run": found.run_id,
+            })
     }
 
     /// Ends the transaction and keeps the noted misfits. If it is only dropped, they are

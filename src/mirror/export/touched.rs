@@ -58,11 +58,11 @@ impl ExportTable {
 
     fn has_triggers(&self, db: &Connection) -> rusqlite::Result<bool> {
         let mut find = db.prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM sqlite_schema
-                            WHERE type = 'trigger' AND name = ?1 AND tbl_name = ?2 AND sql = ?3)",
+            "SELECT 1 FROM sqlite_schema
+             WHERE type = 'trigger' AND name = ?1 AND tbl_name = ?2 AND sql = ?3",
         )?;
         for (name, sql) in self.triggers() {
-            if !find.query_row([&name, &self.source, &sql], |row| row.get(0))? {
+            if !find.exists([&name, &self.source, &sql])? {
                 return Ok(false);
             }
         }

@@ -79,12 +79,8 @@ pub struct InterruptedDownload {
 impl Mirror {
     /// Returns the photos whose downloads were interrupted by a crash.
     pub fn interrupted_downloads(&self) -> rusqlite::Result<Vec<InterruptedDownload>> {
-        let is_any: bool =
-            self.connection
-                .query_row("SELECT EXISTS (SELECT 1 FROM _downloads)", [], |row| {
-                    row.get(0)
-                })?;
-        if !is_any {
+        let mut any = self.connection.prepare("SELECT 1 FROM _downloads")?;
+        if !any.exists([])? {
             return Ok(Vec::new());
         }
         self.connection

@@ -120,11 +120,9 @@ impl Mirror {
         if !self.has_table(Resource::MEDIA)? {
             return Ok(false);
         }
-        self.connection.query_row(
-            "SELECT EXISTS (SELECT 1 FROM media WHERE file_path IS NOT NULL)",
-            [],
-            |row| row.get(0),
-        )
+        self.connection
+            .prepare("SELECT 1 FROM media WHERE file_path IS NOT NULL")?
+            .exists([])
     }
 
     /// Returns the number of soft-deleted photos that still have a file.
@@ -156,8 +154,8 @@ impl Mirror {
     /// Returns whether a row names this path, among the collected ones.
     pub fn is_named(&self, path: &str) -> rusqlite::Result<bool> {
         self.connection
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM temp.named_path WHERE path = ?1)")?
-            .query_row([path], |row| row.get(0))
+            .prepare_cached("SELECT 1 FROM temp.named_path WHERE path = ?1")?
+            .exists([path])
     }
 }
 
@@ -170,12 +168,10 @@ fn has_photo(
     let keys = serde_json::to_string(keys)?;
     let found = db
         .prepare_cached(&format!(
-            "SELECT EXISTS (SELECT 1 FROM media WHERE {key} IN (SELECT value FROM json_each(:keys))
-                            AND (:path IS NULL OR file_path = :path))"
+            "SELECT 1 FROM media WHERE {key} IN (SELECT value FROM json_each(:keys))
+               AND (:path IS NULL OR file_path = :path)"
         ))?
-        .query_row(named_params! { ":keys": keys, ":path": path }, |row| {
-            row.get(0)
-        })?;
+        .exists(named_params! { ":keys": keys, ":path": path })?;
     Ok(found)
 }
 

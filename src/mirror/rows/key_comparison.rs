@@ -231,12 +231,7 @@ impl Mirror {
             return Ok("true".to_owned());
         }
         let otherwise = !has_listings;
-        let listings: bool = self.connection.query_row(
-            "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'listings')",
-            [],
-            |row| row.get(0),
-        )?;
-        Ok(if listings {
+        Ok(if self.has_table(Resource::PROPERTY)? {
             format!(
                 "(f.listing_key IS NULL OR coalesce(
                      (SELECT l.deleted_at IS NULL FROM listings AS l

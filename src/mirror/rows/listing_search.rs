@@ -1,6 +1,6 @@
 //! Finding listings by the names that people use: the MLS number, or the address.
 
-use rusqlite::{Connection, OptionalExtension, params_from_iter};
+use rusqlite::{Connection, params_from_iter};
 use serde::Serialize;
 
 use crate::mirror::views::Table;
@@ -113,14 +113,8 @@ fn with_id(db: &Connection, listings: &Table, text: &str) -> rusqlite::Result<Ve
 }
 
 fn is_logged(db: &Connection, key: &str) -> rusqlite::Result<bool> {
-    let logged = db
-        .query_row(
-            "SELECT 1 FROM changes WHERE listing_key = ?1 LIMIT 1",
-            [key],
-            |_| Ok(()),
-        )
-        .optional()?;
-    Ok(logged.is_some())
+    db.prepare("SELECT 1 FROM changes WHERE listing_key = ?1")?
+        .exists([key])
 }
 
 /// Returns the words of an address, each with a space before it and this end.

@@ -175,10 +175,9 @@ impl Mirror {
         let (table, key) = (shape.resource.table(), quoted(&shape.paging_field().name));
         let has_other = |set: &str| {
             let sql = format!(
-                "SELECT EXISTS (SELECT 1 FROM {table} WHERE deleted_at IS NULL AND {key} GLOB '*[^0-9{set}]*')"
+                "SELECT 1 FROM {table} WHERE deleted_at IS NULL AND {key} GLOB '*[^0-9{set}]*'"
             );
-            self.connection
-                .query_row(&sql, [], |row| row.get::<_, bool>(0))
+            self.connection.prepare(&sql)?.exists([])
         };
         Ok(!has_other("A-Z")? || !has_other("a-z")?)
     }
@@ -186,9 +185,9 @@ impl Mirror {
     /// Returns whether live rows of a child belong to no listing.
     pub fn has_rows_without_listing(&self, child: Resource) -> rusqlite::Result<bool> {
         let sql = format!(
-            "SELECT EXISTS (SELECT 1 FROM {} WHERE listing_key IS NULL AND deleted_at IS NULL)",
+            "SELECT 1 FROM {} WHERE listing_key IS NULL AND deleted_at IS NULL",
             child.table()
         );
-        self.connection.query_row(&sql, [], |row| row.get(0))
+        self.connection.prepare(&sql)?.exists([])
     }
 }

@@ -70,12 +70,8 @@ impl WriteTx<'_> {
     /// Returns whether the same text was kept before, whether it is resolved or not.
     pub fn has_kept(&self, reject: &Reject) -> rusqlite::Result<bool> {
         self.transaction
-            .prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM rejects WHERE resource = ?1 AND payload = ?2)",
-            )?
-            .query_row([reject.resource.entity_set(), &reject.payload], |row| {
-                row.get(0)
-            })
+            .prepare_cached("SELECT 1 FROM rejects WHERE resource = ?1 AND payload = ?2")?
+            .exists([reject.resource.entity_set(), &reject.payload])
     }
 
     /// Resolves the announcements without a key that runs before `since` kept: a finished

@@ -82,22 +82,22 @@ impl ReadTx<'_> {
     pub fn is_live(&self, resource: Resource, key: &str) -> rusqlite::Result<bool> {
         self.transaction
             .prepare_cached(&format!(
-                "SELECT EXISTS (SELECT 1 FROM {} WHERE {} = ?1 AND deleted_at IS NULL)",
+                "SELECT 1 FROM {} WHERE {} = ?1 AND deleted_at IS NULL",
                 resource.table(),
                 self.key(resource)?
             ))?
-            .query_row([key], |row| row.get(0))
+            .exists([key])
     }
 
     /// Returns whether the mirror holds a row with this key, live or soft-deleted.
     pub fn is_held(&self, resource: Resource, key: &str) -> rusqlite::Result<bool> {
         self.transaction
             .prepare_cached(&format!(
-                "SELECT EXISTS (SELECT 1 FROM {} WHERE {} = ?1)",
+                "SELECT 1 FROM {} WHERE {} = ?1",
                 resource.table(),
                 self.key(resource)?
             ))?
-            .query_row([key], |row| row.get(0))
+            .exists([key])
     }
 
     /// Returns whether a listing is live, or None if the mirror does not hold it.

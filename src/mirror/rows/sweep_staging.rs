@@ -43,8 +43,8 @@ impl ReadTx<'_> {
     /// Returns whether any job has marked records of the resource as missing.
     pub fn has_missing(&self, resource: Resource) -> rusqlite::Result<bool> {
         self.transaction
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM _sweep_missing WHERE resource = ?1)")?
-            .query_row([resource.entity_set()], |row| row.get(0))
+            .prepare_cached("SELECT 1 FROM _sweep_missing WHERE resource = ?1")?
+            .exists([resource.entity_set()])
     }
 
     /// Returns the keys that a sweep marked as missing and whose rows are still live.

@@ -67,12 +67,11 @@ impl Mirror {
 
     /// Returns whether any full sync of the resource has completed.
     pub fn has_finished_full(&self, resource: Resource) -> rusqlite::Result<bool> {
-        self.connection.query_row(
-            "SELECT EXISTS (SELECT 1 FROM sync_runs
-                            WHERE resource = :resource AND job = 'full'
-                              AND status IN ('succeeded', 'partial') AND checkpoint IS NULL)",
-            named_params! { ":resource": resource.entity_set() },
-            |row| row.get(0),
-        )
+        self.connection
+            .prepare(
+                "SELECT 1 FROM sync_runs WHERE resource = ?1 AND job = 'full'
+                   AND status IN ('succeeded', 'partial') AND checkpoint IS NULL",
+            )?
+            .exists([resource.entity_set()])
     }
 }
