@@ -15,6 +15,7 @@ mod objects;
 mod open;
 mod photos;
 mod process;
+mod record_table;
 mod rows;
 mod runs;
 mod schema;

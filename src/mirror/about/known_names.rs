@@ -3,6 +3,7 @@
 use crate::config::nearest_name;
 use crate::mirror::Mirror;
 use crate::mirror::objects::columns;
+use crate::mirror::record_table::Table;
 use crate::resource::{Resource, STANDARD_STATUSES, folded_name};
 
 /// The statuses that listings can have.
@@ -34,8 +35,8 @@ impl Mirror {
             });
         }
         let mut held = Vec::new();
-        let listings = columns(&self.connection, Resource::PROPERTY.table())?;
-        if listings.iter().any(|column| column == "StandardStatus") {
+        let listings = Table::of(&self.connection, Resource::PROPERTY)?;
+        if listings.is_some_and(|listings| listings.has("StandardStatus")) {
             held = names(
                 "SELECT DISTINCT CAST(\"StandardStatus\" AS TEXT) FROM listings
                  WHERE \"StandardStatus\" IS NOT NULL",

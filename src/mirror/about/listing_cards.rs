@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use super::market_filter::MarketFilter;
 use crate::mirror::ReadTx;
-use crate::mirror::views::{Table, entered, photo_file};
+use crate::mirror::record_table::Table;
+use crate::mirror::views::{entered, photo_file};
 use crate::resource::Resource;
 
 /// The values of a listing that a report shows.

@@ -3,7 +3,7 @@
 use rusqlite::named_params;
 
 use crate::mirror::ReadTx;
-use crate::mirror::views::Table;
+use crate::mirror::record_table::Table;
 use crate::resource::{Resource, folded_name};
 
 /// The listings of a market report: those with one of these property types and for which a

@@ -6,8 +6,7 @@ use rusqlite::{OptionalExtension, Row, named_params};
 
 use super::market_filter::MarketFilter;
 use crate::mirror::ReadTx;
-use crate::mirror::objects::columns;
-use crate::mirror::views::Table;
+use crate::mirror::record_table::Table;
 use crate::resource::Resource;
 
 /// Which of the fields for market reports the table of listings has.
@@ -84,14 +83,13 @@ impl ReadTx<'_> {
     /// Returns the fields that the table of listings has, or None if there is no table
     /// yet.
     pub fn market_fields(&self) -> rusqlite::Result<Option<MarketFields>> {
-        let columns = columns(&self.transaction, Resource::PROPERTY.table())?;
-        let has = |name: &str| columns.iter().any(|column| column == name);
-        Ok((!columns.is_empty()).then(|| MarketFields {
-            status: has("StandardStatus"),
-            price: has("ListPrice"),
-            city: has("City"),
-            days_on_market: has("DaysOnMarket"),
-            closings: has("ClosePrice") && has("CloseDate"),
+        let listings = Table::of(&self.transaction, Resource::PROPERTY)?;
+        Ok(listings.map(|listings| MarketFields {
+            status: listings.has("StandardStatus"),
+            price: listings.has("ListPrice"),
+            city: listings.has("City"),
+            days_on_market: listings.has("DaysOnMarket"),
+            closings: listings.has("ClosePrice") && listings.has("CloseDate"),
         }))
     }
 

@@ -9,8 +9,9 @@ use serde::Serialize;
 use super::change_reader::ChangeRow;
 use crate::config::{Alert, AlertEvent, Transition};
 use crate::mirror::Mirror;
+use crate::mirror::record_table::Table;
 use crate::mirror::sql::{SqlValue, quoted, stored};
-use crate::mirror::views::{Table, local_time, photo_file};
+use crate::mirror::views::{local_time, photo_file};
 use crate::resource::{Resource, folded_name};
 use crate::value::Value;
 

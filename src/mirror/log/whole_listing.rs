@@ -4,9 +4,9 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::change_reader::{ChangeRow, entries};
 use super::past::Past;
+use crate::mirror::record_table::Table;
 use crate::mirror::rows::rows_where;
 use crate::mirror::sql::{SqlValue, quoted};
-use crate::mirror::views::Table;
 use crate::mirror::{HeldRecord, Mirror, ReadTx};
 use crate::resource::Resource;
 use crate::value::Value;

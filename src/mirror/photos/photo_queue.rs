@@ -6,8 +6,7 @@ use serde::Serialize;
 
 use super::file_columns::PhotoSql;
 use crate::mirror::Mirror;
-use crate::mirror::objects::columns;
-use crate::mirror::sql::quoted;
+use crate::mirror::record_table::Table;
 use crate::resource::{MODIFICATION_TIMESTAMP, Resource};
 use crate::value::stored_instant;
 
@@ -130,27 +129,19 @@ impl Mirror {
     /// Returns the join to a photo's listing, and the expression by which listings are
     /// newer than others: the time of entry, as far as the feed has it.
     fn newest(&self) -> rusqlite::Result<(String, String)> {
-        let fields = [
+        let Some(listings) = Table::of(&self.connection, Resource::PROPERTY)? else {
+            return Ok((String::new(), "NULL".to_owned()));
+        };
+        let newest = listings.first_value(&[
             "OriginalEntryTimestamp",
             "ListingContractDate",
             MODIFICATION_TIMESTAMP,
-        ];
-        let columns = columns(&self.connection, Resource::PROPERTY.table())?;
-        let known: Vec<String> = fields
-            .into_iter()
-            .filter(|name| columns.iter().any(|column| column == name))
-            .map(|name| format!("listings.{}", quoted(name)))
-            .collect();
-        Ok(match known.len() {
-            0 => (String::new(), "NULL".to_owned()),
-            _ => (
-                format!(
-                    "LEFT JOIN listings ON listings.{} = placed.listing_key",
-                    self.key(Resource::PROPERTY)?
-                ),
-                format!("coalesce({}, NULL)", known.join(", ")),
-            ),
-        })
+        ]);
+        let join = format!(
+            "LEFT JOIN listings ON {} = placed.listing_key",
+            listings.key()
+        );
+        Ok((join, newest))
     }
 
     /// Returns the number of queued photos.

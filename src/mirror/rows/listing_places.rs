@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, Statement};
 
 use crate::mirror::Mirror;
-use crate::mirror::views::Table;
+use crate::mirror::record_table::Table;
 use crate::resource::Resource;
 
 /// The address and the city of a listing, as far as they are known.

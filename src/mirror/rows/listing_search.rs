@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params_from_iter};
 use serde::Serialize;
 
-use crate::mirror::views::Table;
+use crate::mirror::record_table::Table;
 use crate::mirror::{Mirror, ReadTx};
 use crate::resource::Resource;
 

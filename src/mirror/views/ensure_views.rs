@@ -1,6 +1,7 @@
 //! Creates the views and the indexes that they need.
 
-use super::{Table, listings, log, open_houses, overview, runs};
+use super::{listings, log, open_houses, overview, runs};
+use crate::mirror::record_table::Table;
 use crate::mirror::{ReadTx, WriteTx};
 use crate::resource::Resource;
 

@@ -1,7 +1,7 @@
 //! Views of current listings, photos and deletions.
 
-use super::Table;
 use crate::mirror::photos::{PhotoSql, is_photo};
+use crate::mirror::record_table::Table;
 use crate::mirror::sql::quoted;
 
 /// The columns that come first in views of listings.

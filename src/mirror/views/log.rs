@@ -1,6 +1,6 @@
 //! Views of the change log.
 
-use super::Table;
+use crate::mirror::record_table::Table;
 
 /// Returns the view of all price changes, newest first.
 pub(super) fn price_changes(listings: &Table) -> String {

@@ -7,9 +7,7 @@ mod listings;
 mod log;
 mod open_houses;
 mod overview;
-mod record_table;
 mod runs;
 
 pub(super) use listings::{entered, photo_file};
 pub(super) use open_houses::local_time;
-pub(super) use record_table::Table;

@@ -1,6 +1,6 @@
 //! The view of upcoming open houses, in the feed's time zone.
 
-use super::Table;
+use crate::mirror::record_table::Table;
 
 /// Returns the view of open houses that have not ended, the next one first.
 pub(super) fn upcoming(houses: &Table, listings: &Table) -> String {

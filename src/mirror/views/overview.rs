@@ -1,7 +1,7 @@
 //! Views of all live listings, with the fields that are read most.
 
-use super::Table;
 use super::listings::{entered_at, living_area, photo_file};
+use crate::mirror::record_table::Table;
 use crate::mirror::sql::quoted;
 
 /// The columns between the address and the time of entry.

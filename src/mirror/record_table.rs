@@ -10,7 +10,6 @@ use crate::resource::Resource;
 /// A table of records, with the columns that it has.
 pub(in crate::mirror) struct Table {
     resource: Resource,
-    name: &'static str,
     /// The names of its columns.
     pub columns: Vec<String>,
     /// Its key column, quoted.
@@ -26,7 +25,6 @@ impl Table {
         }
         Ok(Some(Table {
             resource,
-            name: resource.table(),
             columns,
             key: quoted_key(connection, resource)?,
         }))
@@ -39,7 +37,7 @@ impl Table {
 
     /// Returns the table's name.
     pub fn name(&self) -> &'static str {
-        self.name
+        self.resource.table()
     }
 
     /// Returns the name of the key column, quoted.
@@ -49,7 +47,7 @@ impl Table {
 
     /// Returns the value of the key.
     pub fn key(&self) -> String {
-        format!("{}.{}", self.name, self.key)
+        format!("{}.{}", self.name(), self.key)
     }
 
     /// Returns the key under the name that it has by the RESO Data Dictionary.
@@ -64,7 +62,7 @@ impl Table {
     pub fn column(&self, name: &str) -> String {
         let own = quoted(name);
         if self.has(name) {
-            format!("{}.{own}", self.name)
+            format!("{}.{own}", self.name())
         } else {
             format!("NULL AS {own}")
         }
@@ -79,7 +77,7 @@ impl Table {
     /// Returns a column's value; NULL if the feed does not declare it.
     pub fn value(&self, name: &str) -> String {
         if self.has(name) {
-            format!("{}.{}", self.name, quoted(name))
+            format!("{}.{}", self.name(), quoted(name))
         } else {
             "NULL".to_owned()
         }
