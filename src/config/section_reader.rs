@@ -1,6 +1,7 @@
 //! Values of a TOML document, each with its line for errors.
 
 use std::fmt::Display;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
@@ -108,6 +109,14 @@ impl<'d> Section<'d> {
         self.origin.fail(self.line, message)
     }
 
+    /// Returns an error about a value or its default: the key, and then `predicate`.
+    pub(super) fn fail_at(self, key: &str, predicate: impl Display) -> ConfigError {
+        match self.value(key) {
+            Some(value) => value.fail(predicate),
+            None => self.fail(format!("`{key}` {predicate}")),
+        }
+    }
+
     /// Returns the value of a key, if the section has the key.
     pub(super) fn value(self, key: &str) -> Option<Value<'d>> {
         let (key, value) = self.table?.get_key_value(key)?;
@@ -121,6 +130,31 @@ impl<'d> Section<'d> {
 
     pub(super) fn duration(self, key: &str, default: Duration) -> Result<Duration, ConfigError> {
         self.value(key).map_or(Ok(default), Value::duration)
+    }
+
+    /// Returns a duration that is a limit; zero means none.
+    pub(super) fn time_limit(
+        self,
+        key: &str,
+        default: Duration,
+    ) -> Result<Option<Duration>, ConfigError> {
+        let limit = self.duration(key, default)?;
+        Ok(Some(limit).filter(|limit| !limit.is_zero()))
+    }
+
+    /// Returns a number that is a limit; zero means none.
+    pub(super) fn limit(self, key: &str, default: u32) -> Result<Option<NonZeroU32>, ConfigError> {
+        self.whole(key, 0..=u32::MAX, default).map(NonZeroU32::new)
+    }
+
+    /// Returns a size in bytes that is a limit; zero means none.
+    pub(super) fn size_limit(
+        self,
+        key: &str,
+        default: u64,
+    ) -> Result<Option<NonZeroU64>, ConfigError> {
+        let limit = self.value(key).map_or(Ok(default), Value::size);
+        limit.map(NonZeroU64::new)
     }
 
     pub(super) fn flag(self, key: &str, default: bool) -> Result<bool, ConfigError> {

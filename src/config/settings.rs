@@ -139,11 +139,16 @@ impl Feed {
             (self.requests_per_hour, 3_600),
             (self.requests_per_day, 86_400),
         ];
-        limits
-            .into_iter()
-            .filter_map(|(limit, seconds)| Some((limit?, Duration::from_secs(seconds))))
-            .collect()
+        configured(limits).collect()
     }
+}
+
+/// Returns the limits that are configured, with their spans from seconds.
+fn configured<const N: usize>(
+    limits: [(Option<NonZeroU32>, u64); N],
+) -> impl Iterator<Item = (NonZeroU32, Duration)> {
+    let limits = limits.into_iter();
+    limits.filter_map(|(limit, seconds)| Some((limit?, Duration::from_secs(seconds))))
 }
 
 /// The places of the mirror.
@@ -212,18 +217,18 @@ pub struct Media {
 }
 
 impl Media {
-    /// Returns the limits of requests in a span to a photo host, with those of the feed if
-    /// photos count in them.
-    pub fn limits(&self, feed: &Feed) -> Vec<(NonZeroU32, Duration)> {
-        let own = [
+    /// Returns the limits of requests in a span to a photo host.
+    pub fn own_limits(&self) -> impl Iterator<Item = (NonZeroU32, Duration)> {
+        configured([
             (self.requests_per_minute, 60),
             (self.requests_per_hour, 3_600),
-        ];
-        let own = own
-            .into_iter()
-            .filter_map(|(limit, seconds)| Some((limit?, Duration::from_secs(seconds))));
+        ])
+    }
+
+    /// Returns the limits to a photo host, with those of the feed if photos count in them.
+    pub fn limits(&self, feed: &Feed) -> Vec<(NonZeroU32, Duration)> {
         let shared = feed.limits().into_iter().filter(|_| self.shares_limits);
-        own.chain(shared).collect()
+        self.own_limits().chain(shared).collect()
     }
 }
 

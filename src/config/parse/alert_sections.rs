@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::fields::{Result, program, unless_zero};
+use super::fields::{Result, program};
 use crate::config::alert::{Alert, AlertEvent, MONITOR};
 use crate::config::nearest_name::nearest_name;
 use crate::config::section_reader::{Section, Value};
@@ -84,7 +84,7 @@ fn alert(section: Section<'_>) -> Result<Alert> {
 fn with_program(section: Section<'_>, alert: Alert) -> Result<Alert> {
     Ok(Alert {
         command: section.value("command").map(program).transpose()?,
-        timeout: unless_zero(section.duration("timeout", TIMEOUT)?),
+        timeout: section.time_limit("timeout", TIMEOUT)?,
         ..alert
     })
 }

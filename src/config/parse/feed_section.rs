@@ -1,17 +1,15 @@
 //! Parses `[feed]`. Its errors never show a value that could be a secret.
 
 use std::collections::BTreeMap;
-use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 use chrono_tz::Tz;
 use url::Url;
 
-use super::fields::{Result, is_name, unless_zero};
+use super::fields::{Result, is_name};
 use super::parameters::{headers, query};
 use super::sync_section::resource;
 use super::token_setting::token_source;
-use crate::config::config_error::ConfigError;
 use crate::config::deleted_when::DeletedWhen;
 use crate::config::precision::Precision;
 use crate::config::profile::{Profile, placeholders};
@@ -32,15 +30,7 @@ pub(super) fn feed_section(
     profile: &'static Profile,
     timezone: Tz,
 ) -> Result<Feed> {
-    let rate = |key: &str, default| {
-        let limit = section.whole(key, 0..=u32::MAX, default)?;
-        Ok::<_, ConfigError>(NonZeroU32::new(limit))
-    };
     let [minute, hour, day] = profile.rates;
-    let bytes = |key: &str, default| {
-        let limit = section.value(key).map(Value::size).transpose()?;
-        Ok::<_, ConfigError>(NonZeroU64::new(limit.unwrap_or(default)))
-    };
     let [bytes_per_hour, bytes_per_day] = profile.bytes;
     let mut sets = BTreeMap::new();
     for entry in section.subsection("feed.sets")?.entries() {
@@ -61,16 +51,16 @@ pub(super) fn feed_section(
         headers: headers(section)?,
         query: query(section)?,
         page_size: section.whole("page_size", 1..=10_000, profile.page_size)?,
-        timeout: unless_zero(section.duration("timeout", Duration::from_secs(60))?),
+        timeout: section.time_limit("timeout", Duration::from_secs(60))?,
         max_retries: section.whole("max_retries", 0..=u32::MAX, 3)?,
         retry_delay: section.duration("retry_delay", Duration::from_secs(5))?,
         max_concurrent: section.whole("max_concurrent", 1..=64, 4)? as usize,
-        requests_per_second: rate("requests_per_second", 0)?,
-        requests_per_minute: rate("requests_per_minute", minute)?,
-        requests_per_hour: rate("requests_per_hour", hour)?,
-        requests_per_day: rate("requests_per_day", day)?,
-        bytes_per_hour: bytes("bytes_per_hour", bytes_per_hour)?,
-        bytes_per_day: bytes("bytes_per_day", bytes_per_day)?,
+        requests_per_second: section.limit("requests_per_second", 0)?,
+        requests_per_minute: section.limit("requests_per_minute", minute)?,
+        requests_per_hour: section.limit("requests_per_hour", hour)?,
+        requests_per_day: section.limit("requests_per_day", day)?,
+        bytes_per_hour: section.size_limit("bytes_per_hour", bytes_per_hour)?,
+        bytes_per_day: section.size_limit("bytes_per_day", bytes_per_day)?,
         sets,
     })
 }
@@ -104,10 +94,7 @@ fn base_url(section: Section<'_>, profile: &Profile) -> Result<Url> {
             "profile \"{profile}\" needs `base_url`, the root of the service, in [feed]: {example}"
         )));
     };
-    let fail = |predicate: String| match value {
-        Some(value) => value.fail(predicate),
-        None => section.fail(format!("`base_url` {predicate}")),
-    };
+    let fail = |predicate: String| section.fail_at("base_url", predicate);
     if let Some(part) = placeholders(text).first() {
         return Err(fail(format!(
             "still has {part}; replace it with the name that the vendor gave you"

@@ -1,7 +1,5 @@
 //! Values that several sections have.
 
-use std::time::Duration;
-
 use crate::config::config_error::ConfigError;
 use crate::config::section_reader::Value;
 
@@ -35,11 +33,6 @@ pub(super) fn variable(value: Value<'_>, secret: &str) -> Result<String> {
         )));
     }
     Ok(name.to_owned())
-}
-
-/// Returns None for zero, which means no limit.
-pub(super) fn unless_zero(duration: Duration) -> Option<Duration> {
-    Some(duration).filter(|duration| !duration.is_zero())
 }
 
 /// Returns whether the text is a valid name of a field or of an environment variable.

@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use super::fields::{Result, unless_zero};
+use super::fields::Result;
 use crate::config::section_reader::Section;
 use crate::config::settings::{Export, Mirror};
 
@@ -24,12 +24,7 @@ pub(super) fn mirror_section(section: Section<'_>) -> Result<Mirror> {
                 "must be a folder of its own: {what} would be in it, \
                  and files that belong to no photo are removed from it"
             );
-            return Err(
-                match section.value("media_dir").or(section.value("database")) {
-                    Some(value) if value.key == "media_dir" => value.fail(message),
-                    _ => section.fail(format!("`media_dir` {message}")),
-                },
-            );
+            return Err(section.fail_at("media_dir", message));
         }
     }
     Ok(mirror)
@@ -41,15 +36,12 @@ pub(super) fn export_section(section: Section<'_>, mirror: &Mirror) -> Result<Ex
     let [own, media] = [&dir, &mirror.media_dir].map(|dir| normalized(dir));
     if own.starts_with(&media) || media.starts_with(&own) {
         let wrong = "must be a folder of its own: it and `media_dir` share a folder";
-        return Err(match section.value("dir") {
-            Some(value) => value.fail(wrong),
-            None => section.fail(format!("`dir` {wrong}")),
-        });
+        return Err(section.fail_at("dir", wrong));
     }
     let month = Duration::from_secs(30 * 86_400);
     Ok(Export {
         dir,
-        keep: unless_zero(section.duration("keep", month)?),
+        keep: section.time_limit("keep", month)?,
     })
 }
 

@@ -34,10 +34,7 @@ fn token_url(section: Section<'_>, profile: &Profile) -> Result<Url> {
             "[feed.oauth] needs `token_url`, the address that gives tokens: {example}"
         )));
     };
-    let fail = |predicate: String| match value {
-        Some(value) => value.fail(predicate),
-        None => section.fail(format!("`token_url` {predicate}")),
-    };
+    let fail = |predicate: String| section.fail_at("token_url", predicate);
     if let Some(part) = placeholders(text).first() {
         return Err(fail(format!(
             "still has {part}; replace it with the name that the vendor gave you"

@@ -1,9 +1,8 @@
 //! Parses `[media]`, `[retention]`, `[watch]` and `[status]`.
 
-use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
-use super::fields::{Result, unless_zero};
+use super::fields::Result;
 use crate::config::photo_defaults::SendToken;
 use crate::config::profile::Profile;
 use crate::config::section_reader::{Section, Value};
@@ -11,14 +10,6 @@ use crate::config::settings::{KeptPhotos, Media, Retention, Status, Watch};
 
 pub(super) fn media_section(section: Section<'_>, profile: &Profile) -> Result<Media> {
     let defaults = &profile.photos;
-    let max_bytes = section.value("max_bytes").map(Value::size).transpose()?;
-    let limit = |key, default| -> Result<_> {
-        Ok(NonZeroU32::new(section.whole(
-            key,
-            0..=u32::MAX,
-            default,
-        )?))
-    };
     let send_token = match section.value("send_token") {
         None => defaults.send_token,
         Some(value) => SendToken::named(value.text()?)
@@ -42,14 +33,14 @@ pub(super) fn media_section(section: Section<'_>, profile: &Profile) -> Result<M
             only_first,
         },
         max_concurrent_downloads: section.whole("max_concurrent_downloads", 1..=64, 8)? as usize,
-        requests_per_minute: limit("requests_per_minute", defaults.requests_per_minute)?,
-        requests_per_hour: limit("requests_per_hour", defaults.requests_per_hour)?,
+        requests_per_minute: section.limit("requests_per_minute", defaults.requests_per_minute)?,
+        requests_per_hour: section.limit("requests_per_hour", defaults.requests_per_hour)?,
         shares_limits: section.flag("shares_limits", defaults.shares_limits)?,
         send_token,
         token_hosts: token_hosts(section, defaults.token_hosts)?,
         size: (!size.is_empty()).then(|| size.to_owned()),
-        url_life: unless_zero(section.duration("url_life", defaults.url_life)?),
-        max_bytes: NonZeroU64::new(max_bytes.unwrap_or(50_000_000)),
+        url_life: section.time_limit("url_life", defaults.url_life)?,
+        max_bytes: section.size_limit("max_bytes", 50_000_000)?,
     })
 }
 
@@ -73,9 +64,9 @@ fn token_hosts(section: Section<'_>, default: &[&str]) -> Result<Vec<String>> {
 pub(super) fn retention_section(section: Section<'_>) -> Result<Retention> {
     let year = Duration::from_secs(400 * 86_400);
     Ok(Retention {
-        deleted: unless_zero(section.duration("deleted", Duration::ZERO)?),
-        changes: unless_zero(section.duration("changes", Duration::ZERO)?),
-        runs: unless_zero(section.duration("runs", year)?),
+        deleted: section.time_limit("deleted", Duration::ZERO)?,
+        changes: section.time_limit("changes", Duration::ZERO)?,
+        runs: section.time_limit("runs", year)?,
     })
 }
 
@@ -95,6 +86,6 @@ pub(super) fn watch_section(section: Section<'_>) -> Result<Watch> {
 
 pub(super) fn status_section(section: Section<'_>) -> Result<Status> {
     Ok(Status {
-        max_age: unless_zero(section.duration("max_age", Duration::ZERO)?),
+        max_age: section.time_limit("max_age", Duration::ZERO)?,
     })
 }

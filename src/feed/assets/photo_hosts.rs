@@ -1,7 +1,6 @@
 //! The state of each photo host: its rate budget, its failures and its pauses.
 
 use std::collections::HashMap;
-use std::num::NonZeroU32;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,7 @@ use reqwest::StatusCode;
 use reqwest::header::{DATE, HeaderMap};
 
 use super::asset_error::AssetError;
-use crate::config::{Config, Media};
+use crate::config::Config;
 use crate::feed::http::{
     DELAY_LIMIT, Limit, PAUSE_LIMIT, Pace, asked_pause, header, http_date, locked,
 };
@@ -41,27 +40,16 @@ pub struct PhotoHosts {
     retry_delay: Duration,
 }
 
-/// Returns the configured limits of each host.
-fn limits(media: &Media) -> Vec<Limit> {
-    let limits = [
-        (media.requests_per_minute, 60),
-        (media.requests_per_hour, 3_600),
-    ];
-    let limit = |(requests, seconds): (Option<NonZeroU32>, u64)| {
-        Some(Limit {
-            requests: requests?.get(),
-            span: Duration::from_secs(seconds),
-        })
-    };
-    limits.into_iter().filter_map(limit).collect()
-}
-
 impl PhotoHosts {
     /// Returns an empty list of hosts with the configured limits.
     pub fn new(config: &Config) -> PhotoHosts {
+        let limits = config.media.own_limits().map(|(requests, span)| Limit {
+            requests: requests.get(),
+            span,
+        });
         PhotoHosts {
             hosts: Mutex::default(),
-            limits: limits(&config.media),
+            limits: limits.collect(),
             retry_delay: config.feed.retry_delay,
         }
     }
