@@ -141,7 +141,7 @@ impl Mirror {
             ))?,
             values,
             after: 0,
-            last: self.last_change()?.unwrap_or(0),
+            last: self.newest_change()?,
         };
         // A listing's index is already in the order of the log.
         if let (Some(since), None) = (&wanted.since, &wanted.listing) {
@@ -153,12 +153,6 @@ impl Mirror {
             reader.after = first.unwrap_or(i64::MAX) - 1;
         }
         Ok(reader)
-    }
-
-    /// Returns the id of the newest change, if there is any.
-    fn last_change(&self) -> rusqlite::Result<Option<i64>> {
-        self.connection
-            .query_row("SELECT max(id) FROM changes", [], |row| row.get(0))
     }
 
     /// Returns the id of the first change recorded at a time or later. The clock may

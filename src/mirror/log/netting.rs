@@ -21,11 +21,7 @@ pub(in crate::mirror) enum Net {
 impl Mirror {
     /// Starts a sync: the changes from now on are netted.
     pub fn begin_sync(&mut self) -> rusqlite::Result<()> {
-        let before =
-            self.connection
-                .query_row("SELECT coalesce(max(id), 0) FROM changes", [], |row| {
-                    row.get(0)
-                })?;
+        let before = self.newest_change()?;
         self.logged.replace(LoggedRecords::after(before));
         Ok(())
     }
