@@ -64,11 +64,6 @@ impl ColumnBuffer {
                 texts.extend_from_slice(text.as_bytes());
                 pushed(ends, texts.len()) + text.len()
             }
-            (Values::Text(texts, ends), Some(Cell::OwnText(number))) => {
-                let text = number.to_string();
-                texts.extend_from_slice(text.as_bytes());
-                pushed(ends, texts.len()) + text.len()
-            }
             (_, Some(_)) => {
                 // A cell of another type is a null.
                 if let Some(level) = self.levels.last_mut() {

@@ -1,8 +1,11 @@
 //! The types of exported columns, and how stored values become values of these types.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use crate::value::ValueRef;
+use chrono::NaiveDate;
+
+use crate::value::{ValueRef, day, instant};
 
 /// The precision and scale of decimals whose field declares no scale. They are those of
 /// Spark for decimals of unknown size.
@@ -52,7 +55,7 @@ pub(super) enum ColumnType {
 }
 
 /// A value of an exported column.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub(super) enum Cell<'v> {
     Boolean(bool),
     /// Days since 1970-01-01.
@@ -61,27 +64,9 @@ pub(super) enum Cell<'v> {
     Decimal(i128),
     Double(f64),
     Long(i64),
-    Text(&'v str),
-    /// A number that a column of texts has.
-    OwnText(Number),
+    Text(Cow<'v, str>),
     /// Microseconds since 1970-01-01 00:00:00 UTC.
     Timestamp(i64),
-}
-
-/// A number that is exported as text.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Number {
-    Integer(i64),
-    Real(f64),
-}
-
-impl fmt::Display for Number {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Number::Integer(number) => number.fmt(f),
-            Number::Real(number) => number.fmt(f),
-        }
-    }
 }
 
 /// The column cannot hold the value.
@@ -118,9 +103,9 @@ impl ColumnType {
             }
             (ColumnType::String, value) => match value {
                 ValueRef::Text("\0") | ValueRef::Null => None,
-                ValueRef::Text(text) => Some(Cell::Text(text)),
-                ValueRef::Integer(number) => Some(Cell::OwnText(Number::Integer(number))),
-                ValueRef::Real(number) => Some(Cell::OwnText(Number::Real(number))),
+                ValueRef::Text(text) => Some(Cell::Text(text.into())),
+                ValueRef::Integer(number) => Some(Cell::Text(number.to_string().into())),
+                ValueRef::Real(number) => Some(Cell::Text(number.to_string().into())),
             },
             _ => None,
         };
@@ -207,59 +192,16 @@ impl Decimal {
     }
 }
 
-/// Returns the number that the digits at these positions form.
-fn digits(text: &[u8], from: usize, to: usize) -> Option<u32> {
-    let digits = text.get(from..to)?.iter();
-    digits
-        .map(|digit| digit.is_ascii_digit().then(|| u32::from(digit - b'0')))
-        .try_fold(0, |number, digit| Some(number * 10 + digit?))
-}
-
 /// Returns the days from 1970-01-01 to a date in storage form.
-fn days(text: &str) -> Option<i32> {
-    (text.len() == 10).then(|| day(text.as_bytes()))?
-}
-
-fn day(text: &[u8]) -> Option<i32> {
-    /// The days from the first day of the common era, which has the number 1, to 1970-01-01.
-    const EPOCH: i32 = 719_163;
-    if text.get(4) != Some(&b'-') || text.get(7) != Some(&b'-') {
-        return None;
-    }
-    let [year, month, day] = [(0, 4), (5, 7), (8, 10)].map(|(from, to)| digits(text, from, to));
-    let date = chrono::NaiveDate::from_ymd_opt(year? as i32, month?, day?)?;
-    Some(chrono::Datelike::num_days_from_ce(&date) - EPOCH)
+fn days(stored: &str) -> Option<i32> {
+    let date = day(stored.as_bytes())?;
+    i32::try_from((date - NaiveDate::default()).num_days()).ok()
 }
 
 /// Returns the microseconds from 1970 to a timestamp in storage form. More digits of the
 /// fraction are cut.
-fn microseconds(text: &str) -> Option<i64> {
-    let text = text.as_bytes();
-    let separators = [(10, b' '), (13, b':'), (16, b':')];
-    if separators
-        .iter()
-        .any(|(at, wanted)| text.get(*at) != Some(wanted))
-    {
-        return None;
-    }
-    let [hour, minute, second] =
-        [(11, 13), (14, 16), (17, 19)].map(|(from, to)| digits(text, from, to));
-    let (hour, minute, second) = (hour?, minute?, second?);
-    if hour > 23 || minute > 59 || second > 59 {
-        return None;
-    }
-    let fraction = match text.get(19..)? {
-        [] => 0,
-        [b'.', fraction @ ..] if fraction.iter().all(u8::is_ascii_digit) => {
-            let kept = fraction.len().min(6);
-            let power = 10_u32.pow(6 - kept as u32);
-            digits(fraction, 0, kept)? * power
-        }
-        _ => return None,
-    };
-    let seconds =
-        i64::from(day(&text[..10])?) * 86_400 + i64::from(hour * 3_600 + minute * 60 + second);
-    Some(seconds * 1_000_000 + i64::from(fraction))
+fn microseconds(stored: &str) -> Option<i64> {
+    instant(stored).map(|instant| instant.timestamp_micros())
 }
 
 #[cfg(test)]

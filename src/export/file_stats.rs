@@ -53,20 +53,19 @@ impl Extremes {
 
 impl Extreme {
     fn of(cell: &Cell<'_>) -> Extreme {
-        match *cell {
-            Cell::Boolean(value) => Extreme::Number(value.into()),
-            Cell::Date(days) => Extreme::Number(days.into()),
-            Cell::Decimal(digits) => Extreme::Number(digits),
-            Cell::Double(number) => Extreme::Double(number),
-            Cell::Long(number) | Cell::Timestamp(number) => Extreme::Number(number.into()),
-            Cell::Text(text) => Extreme::Text(text.into()),
-            Cell::OwnText(number) => Extreme::Text(number.to_string().into()),
+        match cell {
+            Cell::Boolean(value) => Extreme::Number((*value).into()),
+            Cell::Date(days) => Extreme::Number((*days).into()),
+            Cell::Decimal(digits) => Extreme::Number(*digits),
+            Cell::Double(number) => Extreme::Double(*number),
+            Cell::Long(number) | Cell::Timestamp(number) => Extreme::Number((*number).into()),
+            Cell::Text(text) => Extreme::Text((&**text).into()),
         }
     }
 
     fn compare(&self, cell: &Cell<'_>) -> Ordering {
         match (self, cell) {
-            (Extreme::Text(own), Cell::Text(text)) => (**own).cmp(text),
+            (Extreme::Text(own), Cell::Text(text)) => (**own).cmp(text.as_ref()),
             _ => match (self, &Extreme::of(cell)) {
                 (Extreme::Number(own), Extreme::Number(other)) => own.cmp(other),
                 (Extreme::Double(own), Extreme::Double(other)) => own.total_cmp(other),

@@ -205,7 +205,7 @@ impl TableWriter<'_> {
         file.data.add(|at, column| {
             // The name of the mirror is the first column.
             let Some(at) = at.checked_sub(1) else {
-                return Ok(Some(Cell::Text(self.mirror_name)));
+                return Ok(Some(Cell::Text(self.mirror_name.into())));
             };
             let value = row.value(at);
             if matches!(value, ValueRef::Null) {

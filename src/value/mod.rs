@@ -15,5 +15,5 @@ pub use canonical::canonical;
 pub use form::{TypeMismatch, ValueForm};
 pub use media_url::{is_same_file, without_signature};
 pub use storage::{Value, ValueRef};
-pub use time::{instant, stored_instant, stored_second, timestamp};
+pub use time::{day, instant, stored_instant, stored_second, timestamp};
 pub use untyped::untyped;

@@ -6,11 +6,13 @@ use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Utc};
 
 /// Returns a date of the feed in storage form, or None if the text is not a date.
 pub(super) fn date(text: &str) -> Option<Box<str>> {
-    let day = text.get(..10).filter(|day| is_date(day.as_bytes()))?;
+    let date = text
+        .get(..10)
+        .filter(|text| day(text.as_bytes()).is_some())?;
     match &text[10..] {
-        "" => Some(day.into()),
+        "" => Some(date.into()),
         // Midnight after the date adds nothing to it.
-        _ => timestamp(text)?.ends_with(" 00:00:00").then(|| day.into()),
+        _ => timestamp(text)?.ends_with(" 00:00:00").then(|| date.into()),
     }
 }
 
@@ -31,12 +33,10 @@ fn two(digits: &[u8], at: usize) -> u32 {
     u32::from(digits[at] - b'0') * 10 + u32::from(digits[at + 1] - b'0')
 }
 
-/// Returns whether the text is a valid date of the form `YYYY-MM-DD`.
-fn is_date(text: &[u8]) -> bool {
-    fits(text, b"dddd-dd-dd") && {
-        let year = two(text, 0) * 100 + two(text, 2);
-        NaiveDate::from_ymd_opt(year as i32, two(text, 5), two(text, 8)).is_some()
-    }
+/// Parses a date in storage form, `YYYY-MM-DD`.
+pub fn day(stored: &[u8]) -> Option<NaiveDate> {
+    let year = fits(stored, b"dddd-dd-dd").then(|| two(stored, 0) * 100 + two(stored, 2))?;
+    NaiveDate::from_ymd_opt(year as i32, two(stored, 5), two(stored, 8))
 }
 
 /// Returns a timestamp of the feed in storage form: UTC, a space between date and
@@ -91,10 +91,28 @@ pub fn stored_second(instant: DateTime<Utc>) -> String {
     instant.format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// Parses an instant in storage form.
+/// Parses an instant in storage form. Digits after the ninth one of the fraction are cut.
 pub fn instant(stored: &str) -> Option<DateTime<Utc>> {
-    let instant = NaiveDateTime::parse_from_str(stored, "%Y-%m-%d %H:%M:%S%.f");
-    instant.ok().map(|instant| instant.and_utc())
+    let stored = stored.as_bytes();
+    let date = day(stored.get(..10)?)?;
+    let time = stored.get(10..19)?;
+    let nanoseconds = match &stored[19..] {
+        [] => 0,
+        [b'.', digits @ ..] if digits.iter().all(u8::is_ascii_digit) => {
+            let digits = digits.iter().chain(b"000000000").take(9);
+            digits.fold(0, |number, digit| number * 10 + u32::from(digit - b'0'))
+        }
+        _ => return None,
+    };
+    if !fits(time, b" dd:dd:dd") {
+        return None;
+    }
+    let (hour, minute, second) = (two(time, 1), two(time, 4), two(time, 7));
+    // The second 60 is a leap second.
+    let leap = second / 60;
+    let nanoseconds = nanoseconds + leap * 1_000_000_000;
+    let instant = date.and_hms_nano_opt(hour, minute, second - leap, nanoseconds)?;
+    Some(instant.and_utc())
 }
 
 /// Converts the usual spelling, `2026-01-02T03:04:05[.678]Z`, without a full parse.
@@ -104,8 +122,8 @@ fn plain_utc(text: &str) -> Option<Box<str>> {
     if last != b'Z' || body.len() < 19 || body.len() > 29 {
         return None;
     }
-    let (day, time) = (&body[..10], &body[10..19]);
-    if !is_date(day) || !fits(time, b"Tdd:dd:dd") {
+    let (date, time) = (&body[..10], &body[10..19]);
+    if day(date).is_none() || !fits(time, b"Tdd:dd:dd") {
         return None;
     }
     if two(time, 1) > 23 || two(time, 4) > 59 || two(time, 7) > 59 {
