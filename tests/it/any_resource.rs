@@ -200,6 +200,9 @@ fn keys_may_be_numbers_guids_or_several_fields() {
     ];
     let feed = DeclaredFeed::serve(&document(&types.concat(), &sets), 45);
     let mirror = mirror_of(&feed, &["Property", "Media", "Member"], "");
+    let plan = mirror.run(&["check"]);
+    let way = "full: pages by next links (its key has several fields)";
+    assert!(plan.stdout.contains(way), "{plan}");
     mirror.sync();
     let db = mirror.open();
     assert_eq!(

@@ -4,8 +4,15 @@ use super::planned::{DeletionsWay, JobWay, ReadingWay, ResourcePlan};
 use crate::feed::{KeyForm, KeyList};
 use crate::sync::records::probes::ChangesWay;
 
-/// Why pages are read by next links.
-const NO_ORDER: &str = "the server refuses or ignores $orderby";
+/// Returns why pages are read by next links.
+fn why_links(plan: &ResourcePlan) -> String {
+    let why = if plan.has_composite_key {
+        "its key has several fields"
+    } else {
+        "the server refuses or ignores $orderby"
+    };
+    why.to_owned()
+}
 
 /// Returns the way of each job for a resource that can be read.
 pub(super) fn job_ways(
@@ -34,7 +41,7 @@ type Way = (String, Option<String>);
 fn full(plan: &ResourcePlan, reading: ReadingWay) -> Way {
     let (way, why) = match reading {
         ReadingWay::ByKey => ("pages in the order of keys", None),
-        ReadingWay::ByNextLinks => ("pages by next links", Some(NO_ORDER.to_owned())),
+        ReadingWay::ByNextLinks => ("pages by next links", Some(why_links(plan))),
         ReadingWay::ByReplication => ("pages of the endpoint for a whole copy", None),
         ReadingWay::WithListings => ("with the listings, by $expand", None),
     };
@@ -56,7 +63,8 @@ fn incremental(plan: &ResourcePlan, reading: ReadingWay) -> Way {
             Some("the server refuses `or`"),
         ),
         Some(ChangesWay::ByNextLinks) => {
-            ("changes since the watermark, by next links", Some(NO_ORDER))
+            let way = "changes since the watermark, by next links";
+            return (way.to_owned(), Some(why_links(plan)));
         }
         Some(ChangesWay::AllRecords) => ("all records", Some("they have no ModificationTimestamp")),
         Some(ChangesWay::WithListings) => ("with the changed listings, by $expand", None),
@@ -102,7 +110,7 @@ fn reconcile(plan: &ResourcePlan, reading: ReadingWay, keys: KeyList, page_size:
         ),
         (None, ReadingWay::ByNextLinks) => (
             "keys and timestamps by next links".to_owned(),
-            Some(NO_ORDER.to_owned()),
+            Some(why_links(plan)),
         ),
         (None, _) => (
             "keys and timestamps in the order of keys".to_owned(),
@@ -113,7 +121,10 @@ fn reconcile(plan: &ResourcePlan, reading: ReadingWay, keys: KeyList, page_size:
         KeyForm::In => "in",
         KeyForm::Or => "or",
     };
-    let at_once = keys.keys_max.min(page_size as usize);
+    let at_once = match keys.keys_max.min(page_size as usize) {
+        _ if plan.has_composite_key => 1,
+        at_once => at_once,
+    };
     let way =
         format!("{compared}; then the records that differ, {at_once} in a request with `{form}`");
     (way, why)

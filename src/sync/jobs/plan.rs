@@ -260,6 +260,7 @@ impl Planning<'_> {
         plan.newest = found.newest;
         let key_list = self.context.feed.replication(resource, true);
         plan.has_key_list = key_list.is_some() && filter.is_none();
+        plan.has_composite_key = keys.has_composite_key();
         let finder = WayFinder {
             context: self.context,
             catalog: self.catalog,

@@ -103,6 +103,9 @@ pub struct ResourcePlan {
     /// Whether the feed has a list of all its keys.
     #[serde(skip)]
     pub(super) has_key_list: bool,
+    /// Whether its key has several fields.
+    #[serde(skip)]
+    pub(super) has_composite_key: bool,
     /// How its changes are read, if it is known.
     #[serde(skip)]
     pub(super) changes: Option<ChangesWay>,
