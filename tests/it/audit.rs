@@ -123,6 +123,57 @@ fn differing_records_are_found_by_counts_and_few_requests() {
 }
 
 #[test]
+fn the_children_of_listings_that_one_side_lacks_are_not_read() {
+    let feed = large_feed();
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    let of_photos = || {
+        let requests = feed.requests().into_iter();
+        let is_of_photos = |one: &simulator::Request| {
+            one.path.ends_with("/Media") || one.query.contains("$expand=Media")
+        };
+        requests.filter(is_of_photos).count()
+    };
+    verify(&feed, &mirror, 0, &[]);
+    let before = of_photos();
+    let keys = feed.listing_keys();
+    let both = |kind: &str, places: [usize; 3]| {
+        let listings = places.map(|at| (kind.to_owned(), keys[at].to_string()));
+        BTreeSet::from(listings)
+    };
+
+    let extra = both("extra", [30, 310, 620]);
+    for (_, listing) in &extra {
+        feed.delete("Property", listing, false).unwrap();
+    }
+    let (document, _) = verify(&feed, &mirror, 3, &[]);
+    assert_eq!(found(&document, "Property"), extra);
+    let photos = found(&document, "Media");
+    assert!(!photos.is_empty() && photos.iter().all(|(kind, _)| kind == "extra"));
+    // One request counts the photos of those listings, and three ask for them by key.
+    let requests = of_photos();
+    assert!(requests <= before + 4, "{requests}, and {before} before");
+
+    mirror.sync_ends(0, &["reconcile"]);
+    let missing = both("missing", [90, 440, 700]);
+    let db = Connection::open(mirror.database_path()).unwrap();
+    for (_, listing) in &missing {
+        for children in ["media", "open_houses"] {
+            let sql = format!("DELETE FROM {children} WHERE listing_key = ?1");
+            db.execute(&sql, [listing]).unwrap();
+        }
+        let delete = "DELETE FROM listings WHERE ListingKey = ?1";
+        db.execute(delete, [listing]).unwrap();
+    }
+    drop(db);
+    let (document, _) = verify(&feed, &mirror, 3, &[]);
+    assert_eq!(found(&document, "Property"), missing);
+    assert_eq!(found(&document, "Media"), BTreeSet::new());
+    let requests = of_photos();
+    assert!(requests <= before + 1, "{requests}, and {before} before");
+}
+
+#[test]
 fn scattered_records_are_found_by_counts_that_come_with_pages() {
     let feed = feed_with(800, |options| options.photos = 0);
     let mirror = mirror_of_many_pages(&feed);

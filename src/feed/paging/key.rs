@@ -16,6 +16,14 @@ pub enum Key {
 }
 
 impl Key {
+    /// Returns the key as filters have it.
+    pub fn literal(&self) -> Literal {
+        match self {
+            Key::Number(number) => Literal::Int(*number),
+            Key::Text(text) => Literal::Text(text.clone()),
+        }
+    }
+
     /// Returns the key with this value, if it is a number or text.
     pub fn of(value: &Value) -> Option<Key> {
         match value {
@@ -58,12 +66,8 @@ impl KeyRange {
     /// Returns the filter of the records whose field is in the range. It is empty if there are
     /// no limits.
     pub fn filter(&self, field: &str) -> String {
-        let literal = |key: &Key| match key {
-            Key::Number(number) => Literal::Int(*number),
-            Key::Text(text) => Literal::Text(text.clone()),
-        };
-        let after = self.after.as_ref().map(literal);
-        let up_to = self.up_to.as_ref().map(literal);
+        let after = self.after.as_ref().map(Key::literal);
+        let up_to = self.up_to.as_ref().map(Key::literal);
         query::and([
             after.map_or(String::new(), |after| query::gt(field, &after)),
             up_to.map_or(String::new(), |up_to| query::le(field, &up_to)),

@@ -1,12 +1,14 @@
 //! Compares the feed's keys and timestamps with the live rows, in a temporary table.
 
-use rusqlite::types::Value as SqlValue;
-use rusqlite::{named_params, params_from_iter};
+use std::collections::BTreeMap;
 
-use super::live_ranges::within;
-use crate::feed::KeyRange;
+use rusqlite::types::Value as Parameter;
+use rusqlite::{OptionalExtension, named_params, params_from_iter};
+
+use super::live_ranges::{stored_key, within};
+use crate::feed::{Key, KeyRange};
 use crate::mirror::Mirror;
-use crate::mirror::sql::quoted;
+use crate::mirror::sql::{SqlValue, quoted};
 use crate::record::{Record, Shape};
 use crate::resource::Resource;
 
@@ -20,6 +22,8 @@ pub struct KeyDifferences {
     /// Records whose timestamps differ: the key, the mirror's timestamp, the feed's
     /// timestamp.
     pub timestamps: TimestampDifferences,
+    /// The paging keys of missing and extra records that are no children.
+    pub paging: BTreeMap<String, Key>,
 }
 
 type TimestampDifferences = Vec<(String, Option<String>, Option<String>)>;
@@ -45,6 +49,7 @@ impl KeyDifferences {
         self.missing.append(&mut other.missing);
         self.extra.append(&mut other.extra);
         self.timestamps.append(&mut other.timestamps);
+        self.paging.append(&mut other.paging);
     }
 
     /// Sorts the differences, and keeps one of those of a record: it may have been compared
@@ -65,7 +70,7 @@ impl Mirror {
         self.connection.execute_batch(&format!(
             "CREATE TEMP TABLE IF NOT EXISTS in_feed (
                  resource TEXT NOT NULL, record_key TEXT NOT NULL, timestamp TEXT,
-                 listing_key TEXT, PRIMARY KEY (resource, record_key)
+                 listing_key TEXT, paging, PRIMARY KEY (resource, record_key)
              ) WITHOUT ROWID;
              DELETE FROM temp.in_feed WHERE resource = '{}'",
             resource.entity_set()
@@ -82,8 +87,8 @@ impl Mirror {
         let resource = shape.resource.entity_set();
         let noting = self.connection.transaction()?;
         let mut statement = noting.prepare_cached(
-            "INSERT INTO temp.in_feed (resource, record_key, timestamp, listing_key)
-             VALUES (?1, ?2, ?3, ?4)
+            "INSERT INTO temp.in_feed (resource, record_key, timestamp, listing_key, paging)
+             VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT DO UPDATE
              SET timestamp = excluded.timestamp, listing_key = excluded.listing_key
              WHERE coalesce(excluded.timestamp >= in_feed.timestamp, TRUE)",
@@ -91,7 +96,9 @@ impl Mirror {
         for record in records {
             let timestamp = shape.modified_of(&record.values);
             let listing = record.listing_key.as_deref();
-            statement.execute((resource, &record.key, timestamp, listing))?;
+            let paging = (!shape.is_child()).then(|| shape.paging_value(&record.values));
+            let paging = paging.map(|value| SqlValue(value.as_ref()));
+            statement.execute((resource, &record.key, timestamp, listing, paging))?;
         }
         let mut unread = noting.prepare_cached(
             "INSERT OR IGNORE INTO temp.in_feed (resource, record_key) VALUES (?1, ?2)",
@@ -121,7 +128,7 @@ impl Mirror {
                  SELECT 1 FROM {table} AS t WHERE t.{key} = f.record_key AND t.deleted_at IS NULL)
              ORDER BY f.record_key"
         );
-        Ok(KeyDifferences {
+        let mut found = KeyDifferences {
             missing: self
                 .connection
                 .prepare_cached(&missing)?
@@ -131,7 +138,44 @@ impl Mirror {
                 .collect::<Result<_, _>>()?,
             extra: self.extra_keys(shape, window)?,
             timestamps: self.compare_timestamps(shape)?,
-        })
+            ..KeyDifferences::default()
+        };
+        if !shape.is_child() {
+            found.paging = self.paging_keys(shape, &found)?;
+        }
+        Ok(found)
+    }
+
+    /// Returns the paging keys of missing and extra records.
+    fn paging_keys(
+        &self,
+        shape: &Shape,
+        found: &KeyDifferences,
+    ) -> rusqlite::Result<BTreeMap<String, Key>> {
+        let in_feed = format!(
+            "SELECT paging FROM temp.in_feed WHERE resource = '{}' AND record_key = ?1",
+            shape.resource.entity_set()
+        );
+        let in_mirror = format!(
+            "SELECT {} FROM {} WHERE {} = ?1 AND deleted_at IS NULL",
+            quoted(&shape.paging_field().name),
+            shape.resource.table(),
+            quoted(shape.key_column())
+        );
+        let missing = found.missing.iter().map(|(key, _)| (&in_feed, key));
+        let extra = found.extra.iter().map(|key| (&in_mirror, key));
+        let mut paging = BTreeMap::new();
+        for (sql, key) in missing.chain(extra) {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let found = statement.query_row([key], |row| stored_key(row.get_ref(0)?));
+            paging.extend(
+                found
+                    .optional()?
+                    .flatten()
+                    .map(|found| (key.clone(), found)),
+            );
+        }
+        Ok(paging)
     }
 
     /// Returns the keys of the live rows in a window that were not collected.
@@ -139,7 +183,7 @@ impl Mirror {
         let key = quoted(shape.key_column());
         let paging =
             |shape: &Shape, rows: &str| format!("{rows}.{}", quoted(&shape.paging_field().name));
-        let (window, parameters): (String, Vec<SqlValue>) = match window {
+        let (window, parameters): (String, Vec<Parameter>) = match window {
             Window::None => return Ok(Vec::new()),
             Window::All => (String::new(), Vec::new()),
             Window::Keys(range) => within(&paging(shape, "t"), range),
@@ -154,7 +198,9 @@ impl Mirror {
             }
             Window::OfEach(listings) => {
                 let marks = vec!["?"; listings.len()].join(", ");
-                let keys = listings.iter().map(|key| SqlValue::Text((*key).to_owned()));
+                let keys = listings
+                    .iter()
+                    .map(|key| Parameter::Text((*key).to_owned()));
                 let keys = keys.collect();
                 (format!("AND t.listing_key IN ({marks})"), keys)
             }

@@ -39,12 +39,25 @@ pub(super) fn within(column: &str, range: &KeyRange) -> (String, Vec<SqlValue>) 
     let mut parameters = Vec::new();
     for (operator, key) in limits.into_iter().flatten() {
         sql += &format!(" AND {column} {operator} ?");
-        parameters.push(match key {
-            Key::Number(number) => SqlValue::Integer(*number),
-            Key::Text(text) => SqlValue::Text(text.clone()),
-        });
+        parameters.push(parameter(key));
     }
     (sql, parameters)
+}
+
+fn parameter(key: &Key) -> SqlValue {
+    match key {
+        Key::Number(number) => SqlValue::Integer(*number),
+        Key::Text(text) => SqlValue::Text(text.clone()),
+    }
+}
+
+/// Returns a key that a row holds; none for NULL.
+pub(super) fn stored_key(value: ValueRef<'_>) -> rusqlite::Result<Option<Key>> {
+    Ok(match value {
+        ValueRef::Null => None,
+        ValueRef::Integer(number) => Some(Key::Number(number)),
+        other => Some(Key::Text(other.as_str()?.to_owned())),
+    })
 }
 
 impl<'s> RangedRows<'s> {
@@ -72,6 +85,24 @@ impl Mirror {
             key = quoted(shape.key_column()),
             resource = shape.resource.entity_set()
         ))
+    }
+
+    /// Leaves the rows of listings with these paging keys out of all counts that follow.
+    pub fn leave_out_children(&self, rows: RangedRows<'_>, keys: &[Key]) -> rusqlite::Result<()> {
+        let limits = rows.limits();
+        let mut statement = self.connection.prepare_cached(&format!(
+            "INSERT OR IGNORE INTO temp.left_out
+             SELECT t.rowid FROM {listings} AS l CROSS JOIN {table} AS t ON t.listing_key = l.{key}
+             WHERE {paging} = ?1 AND t.deleted_at IS NULL",
+            listings = limits.resource.table(),
+            table = rows.shape.resource.table(),
+            key = quoted(limits.key_column()),
+            paging = rows.paging(),
+        ))?;
+        for key in keys {
+            statement.execute([parameter(key)])?;
+        }
+        Ok(())
     }
 
     /// Returns the number of live rows without a timestamp, of a resource with timestamps.
@@ -145,16 +176,11 @@ impl Mirror {
              {within} ORDER BY {paging} LIMIT 1 OFFSET {skip}",
             table = rows.limits().resource.table(),
         );
-        let key = |row: &Row<'_>| {
-            Ok(match row.get_ref(0)? {
-                ValueRef::Integer(number) => Key::Number(number),
-                other => Key::Text(other.as_str()?.to_owned()),
-            })
-        };
         let mut statement = self.connection.prepare_cached(&sql)?;
-        statement
-            .query_row(params_from_iter(parameters), key)
-            .optional()
+        let key = statement.query_row(params_from_iter(parameters), |row| {
+            stored_key(row.get_ref(0)?)
+        });
+        Ok(key.optional()?.flatten())
     }
 
     /// Returns the number of live rows in a range whose keys can limit ranges.

@@ -162,6 +162,7 @@ fn audit_cost(
         has_listings: listings.is_some(),
         count: Some(records),
         children: &[],
+        left_out: &[],
     };
     audit.cost(mirror, records, listings.unwrap_or(0)).map(Some)
 }

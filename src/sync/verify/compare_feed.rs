@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::compare_files::{has_files, verify_files};
 use super::difference::{Difference, Verified, VerifiedResource};
 use super::sample::RecordSample;
-use crate::feed::FeedError;
+use crate::feed::{FeedError, Key};
 use crate::mirror::{KeyDifferences, Mirror, Window};
 use crate::resource::Resource;
 use crate::sync::context::Context;
@@ -67,7 +67,7 @@ pub(in crate::sync) fn compare_resources(
     let mut ordered = resources.to_vec();
     // Children may come with their listings.
     ordered.sort_by_key(|resource| *resource != Resource::PROPERTY);
-    let mut nested = BTreeMap::new();
+    let (mut nested, mut one_sided) = (BTreeMap::new(), OneSided::default());
     let (mut verified, mut proven) = (Vec::new(), Vec::new());
     for &resource in &ordered {
         if catalog.leaves_out(resource) {
@@ -90,6 +90,7 @@ pub(in crate::sync) fn compare_resources(
             watermark: mirror.watermark(resource)?,
             children,
             nested: &mut nested,
+            one_sided: &mut one_sided,
             by_counts: false,
             feed: None,
             sampled: 0,
@@ -158,6 +159,15 @@ fn save_proofs(
     write.commit()
 }
 
+/// The listings that only one side has.
+#[derive(Default)]
+struct OneSided {
+    /// Their paging keys.
+    keys: Vec<Key>,
+    /// The keys of those that only the mirror has.
+    extra: Vec<String>,
+}
+
 /// The comparison of one resource with the feed.
 struct Comparison<'a> {
     context: &'a Context<'a>,
@@ -172,10 +182,24 @@ struct Comparison<'a> {
     children: Vec<Resource>,
     /// The differences of children that were read with their listings.
     nested: &'a mut BTreeMap<Resource, KeyDifferences>,
+    one_sided: &'a mut OneSided,
     by_counts: bool,
     feed: Option<u64>,
     sampled: u64,
     differences: Vec<Difference>,
+}
+
+impl OneSided {
+    fn of(found: &KeyDifferences) -> OneSided {
+        let missing = found.missing.iter().map(|(key, _)| key);
+        let keys = missing.chain(&found.extra);
+        OneSided {
+            keys: keys
+                .filter_map(|key| found.paging.get(key).cloned())
+                .collect(),
+            extra: found.extra.clone(),
+        }
+    }
 }
 
 impl Comparison<'_> {
@@ -193,6 +217,9 @@ impl Comparison<'_> {
             self.ask_again(mirror, &mut found)?;
         }
         found.settle();
+        if self.resource == Resource::PROPERTY {
+            *self.one_sided = OneSided::of(&found);
+        }
         let live = mirror.read()?.live_rows(resource)?;
         let in_feed = (live + found.missing.len() as u64).saturating_sub(found.extra.len() as u64);
         self.feed = Some(in_feed);
@@ -239,6 +266,7 @@ impl Comparison<'_> {
             has_listings: self.has_listings,
             count: None,
             children: &self.children,
+            left_out: &self.one_sided.keys,
         };
         if let Some(found) = self.nested.remove(&self.resource) {
             return Ok(found);
@@ -253,20 +281,35 @@ impl Comparison<'_> {
         if let Some((counted, read)) = audited.contradiction {
             self.differences.push(Difference::Count { counted, read });
         }
-        let own = found.remove(&self.resource).unwrap_or_default();
+        let mut own = found.remove(&self.resource).unwrap_or_default();
+        if audited.by_counts && self.catalog.is_child(self.resource) {
+            own.append(self.children_of(mirror, self.resource, &self.one_sided.extra)?);
+        }
         for child in audited.nested {
             let mut of_child = found.remove(&child).unwrap_or_default();
-            let keys = self.catalog.key_shape(child)?;
-            mirror.begin_comparison(child)?;
             // The feed sends no list for a listing that it does not have.
-            for listings in own.extra.chunks(LISTINGS_AT_ONCE) {
-                let listings: Vec<&str> = listings.iter().map(String::as_str).collect();
-                let window = Window::OfEach(&listings);
-                of_child.append(mirror.compare_keys(&keys, self.has_listings, window)?);
-            }
+            of_child.append(self.children_of(mirror, child, &own.extra)?);
             self.nested.insert(child, of_child);
         }
         Ok(own)
+    }
+
+    /// Returns the live rows of a child whose listings the feed does not have.
+    fn children_of(
+        &self,
+        mirror: &Mirror,
+        child: Resource,
+        listings: &[String],
+    ) -> Result<KeyDifferences> {
+        let keys = self.catalog.key_shape(child)?;
+        let mut found = KeyDifferences::default();
+        mirror.begin_comparison(child)?;
+        for listings in listings.chunks(LISTINGS_AT_ONCE) {
+            let listings: Vec<&str> = listings.iter().map(String::as_str).collect();
+            let window = Window::OfEach(&listings);
+            found.append(mirror.compare_keys(&keys, self.has_listings, window)?);
+        }
+        Ok(found)
     }
 
     /// Asks by key for records that the feed seems to lack.

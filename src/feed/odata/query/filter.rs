@@ -32,6 +32,11 @@ pub fn eq(field: &str, value: &Literal) -> String {
     format!("{field} eq {value}")
 }
 
+/// Returns `field ne value`.
+pub fn ne(field: &str, value: &Literal) -> String {
+    format!("{field} ne {value}")
+}
+
 /// Returns `field gt value`.
 pub fn gt(field: &str, value: &Literal) -> String {
     format!("{field} gt {value}")

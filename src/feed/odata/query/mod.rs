@@ -8,6 +8,6 @@ mod query_builder;
 mod tests;
 
 pub use filter::{
-    Literal, and, eq, ge, group, gt, is_any_of, is_in, le, lt, or, timestamp_literal,
+    Literal, and, eq, ge, group, gt, is_any_of, is_in, le, lt, ne, or, timestamp_literal,
 };
 pub use query_builder::{Order, Query};

@@ -8,7 +8,7 @@ use super::division::Division;
 use super::findings::Findings;
 use super::key_walk::KeyWalk;
 use crate::config::Replication;
-use crate::feed::{FeedError, Position, Tries};
+use crate::feed::{FeedError, Key, Position, Tries};
 use crate::mirror::Mirror;
 use crate::record::Shape;
 use crate::resource::Resource;
@@ -43,6 +43,8 @@ pub struct Audit<'a> {
     pub count: Option<u64>,
     /// The children to compare with the listings, if all keys are read.
     pub children: &'a [Resource],
+    /// The paging keys of listings whose children are not compared by counts.
+    pub left_out: &'a [Key],
 }
 
 impl Depth {
@@ -83,6 +85,11 @@ impl Audit<'_> {
                         count,
                         watermark: mirror.watermark(self.resource)?,
                         changed: Vec::new(),
+                        left_out: if division.is_by_listing() {
+                            self.left_out.to_vec()
+                        } else {
+                            Vec::new()
+                        },
                     };
                     let refused = audit.run(mirror)?.err();
                     let ended = audit.walk.ended(Some(count));

@@ -9,7 +9,7 @@ use super::key_walk::KeyWalk;
 use super::range_plan::{ComparedRange, FeedRange, Newest, Task};
 use crate::feed::{Cursor, Key, KeyRange, Position, Tries, query};
 use crate::mirror::{Mirror, RunCounts, Window};
-use crate::sync::records::survey::{after, count_and_newest, survey, up_to};
+use crate::sync::records::survey::{Survey, after, count_and_newest, survey, up_to};
 use crate::sync::sync_error::Result;
 
 /// An audit by counts.
@@ -24,7 +24,12 @@ pub(super) struct CountAudit<'a, 'f> {
     pub watermark: Option<String>,
     /// The paging keys of the records that changed later.
     pub changed: Vec<Key>,
+    /// The paging keys of listings whose children are in no count.
+    pub left_out: Vec<Key>,
 }
+
+/// The greatest number of listings that one filter names.
+const LISTINGS_NAMED: usize = 40;
 
 impl CountAudit<'_, '_> {
     /// Compares all ranges.
@@ -55,6 +60,7 @@ impl CountAudit<'_, '_> {
     fn adds_up(&self, mirror: &Mirror, ranges: &[ComparedRange], changed: u64) -> Result<bool> {
         let keys = &self.division.keys;
         let counted: u64 = ranges.iter().map(|range| range.feed.records).sum();
+        let counted = counted + self.count_left_out()?;
         if self.count == counted + changed {
             return Ok(true);
         }
@@ -74,6 +80,17 @@ impl CountAudit<'_, '_> {
         let resource = keys.resource;
         tracing::debug!(%resource, counted, changed, now, meanwhile, lacking, "the counts of ranges");
         Ok((0..=meanwhile as i64).contains(&lacking))
+    }
+
+    /// Returns the number of records in the feed that are in the count of no range.
+    fn count_left_out(&self) -> Result<u64> {
+        let mut counted = 0;
+        for listings in self.left_out.chunks(LISTINGS_NAMED) {
+            let listings: Vec<query::Literal> = listings.iter().map(Key::literal).collect();
+            let theirs = query::is_any_of(&self.division.field, &listings);
+            counted += self.ask_counted(theirs)?.count.unwrap_or(0);
+        }
+        Ok(counted)
     }
 
     /// Returns a filter joined with that of the records that the mirror holds.
@@ -97,12 +114,15 @@ impl CountAudit<'_, '_> {
             (changed, self.changed) = self.walk.collect(mirror, after)?;
         }
         mirror.leave_out_collected(keys)?;
+        if self.division.is_by_listing() {
+            mirror.leave_out_children(self.division.rows(), &self.left_out)?;
+        }
         self.walk.compare(mirror, Window::None)?;
         Ok(changed)
     }
 
     /// Returns all ranges with the counts of both sides; none if the feed does not count.
-    fn compare_ranges(&self, mirror: &Mirror) -> Result<Option<Vec<ComparedRange>>> {
+    fn compare_ranges(&mut self, mirror: &Mirror) -> Result<Option<Vec<ComparedRange>>> {
         let context = self.walk.context;
         let resource = self.division.keys.resource;
         context.progress.begin(resource, Some(self.count));
@@ -115,6 +135,10 @@ impl CountAudit<'_, '_> {
                 up_to: mirror.live_key_after(rows, &rest, RANGE_ROWS - 1)?,
                 ..rest
             };
+            // A longer filter would exceed the limits of servers.
+            if self.left_out_of(&keys).count() > LISTINGS_NAMED {
+                self.left_out.retain(|listing| !keys.contains(listing));
+            }
             let Some(feed) = self.ask(&keys)? else {
                 return Ok(None);
             };
@@ -132,12 +156,12 @@ impl CountAudit<'_, '_> {
 
     /// Asks the feed for the count and the newest timestamp of a range.
     fn ask(&self, range: &KeyRange) -> Result<Option<FeedRange>> {
-        let (context, keys) = (self.walk.context, &self.division.keys);
-        let watermark = self.watermark.as_deref();
-        let until = watermark.and_then(|time| up_to(context.feed, keys, time));
-        let range = range.filter(&self.division.field);
-        let filter = self.filter_with(query::and([range, until.unwrap_or_default()]));
-        let found = count_and_newest(context.feed, keys, filter)?;
+        let field = &self.division.field;
+        let named = self
+            .left_out_of(range)
+            .map(|key| query::ne(field, &key.literal()));
+        let filter = query::and(std::iter::once(range.filter(field)).chain(named));
+        let found = self.ask_counted(filter)?;
         Ok(found.count.map(|records| FeedRange {
             records,
             newest: if found.is_ordered {
@@ -146,6 +170,21 @@ impl CountAudit<'_, '_> {
                 Newest::Unknown
             },
         }))
+    }
+
+    /// Returns the listings of a range whose children are in no count.
+    fn left_out_of<'k>(&'k self, range: &'k KeyRange) -> impl Iterator<Item = &'k Key> {
+        self.left_out.iter().filter(|key| range.contains(key))
+    }
+
+    /// Asks the feed for the count and the newest timestamp of the records that match a filter,
+    /// up to the time of the mirror.
+    fn ask_counted(&self, filter: String) -> Result<Survey> {
+        let (feed, keys) = (self.walk.context.feed, &self.division.keys);
+        let watermark = self.watermark.as_deref();
+        let until = watermark.and_then(|time| up_to(feed, keys, time));
+        let filter = self.filter_with(query::and([filter, until.unwrap_or_default()]));
+        Ok(count_and_newest(feed, keys, filter)?)
     }
 
     /// Divides the ranges that differ, and returns the ranges whose keys must be read.

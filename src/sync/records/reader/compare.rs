@@ -37,6 +37,7 @@ impl Reader<'_> {
             has_listings: self.has_listings,
             count: self.checkpoint.count,
             children: &[],
+            left_out: &[],
         };
         let starts = (!self.checkpoint.positions.is_empty()).then_some(open);
         let mut repairs = Repairs {
