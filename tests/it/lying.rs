@@ -172,6 +172,18 @@ fn a_full_whose_pages_lack_counted_records_has_not_finished() {
     mirror.sync_ends(3, &[]);
     proxy.change(|_| {});
     mirror.sync();
+    let db = mirror.open();
+    assert_mirror_equals_feed(&db, &feed, &MAIN);
+    let logged = "SELECT count(*) FROM changes WHERE resource = 'Property'";
+    assert_eq!(number(&db, logged), 0, "the first full sync logs nothing");
+}
+
+#[test]
+fn a_full_whose_pages_by_key_lack_records_follows_the_links() {
+    let feed = feed(60);
+    feed.behave(&[simulator::Behaviour::LargestKeyAtPageEnd]);
+    let mirror = Mirror::with(&feed, |settings| settings.set("page_size", 8));
+    mirror.sync();
     assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
 }
 

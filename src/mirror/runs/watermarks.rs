@@ -65,12 +65,14 @@ impl Mirror {
         )
     }
 
-    /// Returns whether any full sync of the resource has completed.
+    /// Returns whether any full sync of the resource has completed: one that lacks counted
+    /// records saves no scope.
     pub fn has_finished_full(&self, resource: Resource) -> rusqlite::Result<bool> {
         self.connection
             .prepare(
                 "SELECT 1 FROM sync_runs WHERE resource = ?1 AND job = 'full'
-                   AND status IN ('succeeded', 'partial') AND checkpoint IS NULL",
+                   AND checkpoint IS NULL AND (status = 'succeeded' OR status = 'partial'
+                     AND resource IN (SELECT resource FROM _scope))",
             )?
             .exists([resource.entity_set()])
     }

@@ -67,7 +67,7 @@ impl Reader<'_> {
         }
         self.checkpoint.keyless |= audited.keyless;
         if let Some((count, seen)) = audited.contradiction {
-            self.note_contradiction(count, seen);
+            self.note_contradiction(count, seen, 2);
         }
         if audited.keyless {
             self.forget_missing(mirror)?;

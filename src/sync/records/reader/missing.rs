@@ -37,8 +37,9 @@ impl Reader<'_> {
     }
 
     /// Reads what the pages skipped. If the feed counts more records than were seen,
-    /// everything is read again, text keys by next links. Links skip records if rows before them
-    /// are deleted; if the feed changed while they were followed, the keys are compared.
+    /// everything is read again, and if that does not help, by next links. Links skip records if
+    /// rows before them are deleted; if the feed changed while they were followed, the keys are
+    /// compared.
     fn read_skipped(&mut self, mirror: &mut Mirror, shape: &Arc<Shape>) -> Result<()> {
         if self.checkpoint.keyless {
             return Ok(());
@@ -49,15 +50,24 @@ impl Reader<'_> {
             return Ok(());
         }
         let now = self.survey()?;
+        let mut times = 1;
         if lacks_records(now.count, seen) {
             if self.ignores_filter(now.count)? {
                 return Ok(());
             }
-            tracing::info!(resource = %self.resource, count = now.count, seen, "reading again: pages skipped records");
             // A walk by numeric keys is checked page by page; text keys have any order.
-            let by_links = !self.is_in_numeric_order(shape);
-            self.start_again(mirror, &now, by_links)?;
-            self.read(mirror, shape)?;
+            let is_in_order = self.is_in_numeric_order(shape);
+            while lacks_records(now.count, self.seen(mirror)?) && times < 2 + u32::from(is_in_order)
+            {
+                times += 1;
+                let by_links = times > 2 || !is_in_order;
+                tracing::info!(resource = %self.resource, count = now.count, by_links, "reading again: pages skipped records");
+                self.start_again(mirror, &now, by_links)?;
+                match self.read(mirror, shape) {
+                    Err(error) if times > 2 && error.is_refusal() => break,
+                    read => read?,
+                };
+            }
         } else if self.checkpoint.by_links && !self.is_unchanged(&now) {
             tracing::info!(resource = %self.resource, "comparing keys: the feed changed while its links were followed");
             self.start_again(mirror, &now, true)?;
@@ -66,7 +76,7 @@ impl Reader<'_> {
 
         let seen = self.seen(mirror)?;
         if lacks_records(now.count, seen) && lacks_records(self.survey()?.count, seen) {
-            self.note_contradiction(now.count.unwrap_or_default(), seen);
+            self.note_contradiction(now.count.unwrap_or_default(), seen, times);
         }
         Ok(())
     }

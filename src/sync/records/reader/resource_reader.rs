@@ -265,11 +265,11 @@ impl Reader<'_> {
         Ok(write.commit()?)
     }
 
-    /// Notes that the feed counts more records than its pages gave in two readings.
-    pub(super) fn note_contradiction(&mut self, count: u64, seen: u64) {
+    /// Notes that the feed counts more records than its pages gave in this number of readings.
+    pub(super) fn note_contradiction(&mut self, count: u64, seen: u64, times: u32) {
         let (_, nouns) = self.resource.nouns();
         self.left_out.push(format!(
-            "the feed counts {count} {nouns}, and its pages gave {seen}, read 2 times"
+            "the feed counts {count} {nouns}, and its pages gave {seen}, read {times} times"
         ));
         self.is_incomplete = true;
     }
