@@ -178,15 +178,22 @@ impl WayFinder<'_> {
         Ok(pages)
     }
 
-    /// Reads again if the count contradicts the pages, as a sync does: by numeric keys, or
-    /// else by next links.
+    /// Reads again if the count contradicts the pages, as a sync does: by numeric keys, and
+    /// then by next links.
     fn read(&self, shape: Arc<Shape>, by_links: bool) -> Result<FirstPages> {
-        let pages = self.read_once(shape.clone(), by_links)?;
-        if pages.contradiction.is_none() {
-            return Ok(pages);
+        let mut pages = self.read_once(shape.clone(), by_links)?;
+        let is_in_order = !by_links && shape.paging_field().form == ValueForm::Integer;
+        let ways: &[bool] = if is_in_order { &[false, true] } else { &[true] };
+        for &by_links in ways {
+            if pages.contradiction.is_none() {
+                break;
+            }
+            pages = match self.read_once(shape.clone(), by_links) {
+                Err(error) if is_in_order && by_links && error.is_refusal() => break,
+                read => read?,
+            };
         }
-        let has_numbers = shape.paging_field().form == ValueForm::Integer;
-        self.read_once(shape, by_links || !has_numbers)
+        Ok(pages)
     }
 
     fn read_once(&self, shape: Arc<Shape>, by_links: bool) -> Result<FirstPages> {
