@@ -3,7 +3,7 @@
 //! hour, and the mirror is exact at the end.
 //!
 //! By default each trouble lasts some hours of one day.
-//! `MLSMIRROR_ALL=1 cargo test --release --test it week::` runs a week, with quiet hours
+//! `MLSMIRROR_ALL=1 cargo test --release --test it left_alone::` runs a week, with quiet hours
 //! between them.
 
 use std::cell::RefCell;
