@@ -25,9 +25,7 @@ pub(super) fn save_clock(feed: &Feed, mirror: &mut Mirror) -> rusqlite::Result<(
     if clock_ahead_days(mirror)? == days {
         return Ok(());
     }
-    let write = mirror.write()?;
-    write.set_state(AHEAD, &days.to_string())?;
-    write.commit()
+    mirror.set_state(AHEAD, &days.to_string())
 }
 
 /// Rounds a difference of more than a day to days.
