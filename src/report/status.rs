@@ -85,14 +85,14 @@ pub struct JobStatus {
 pub struct Budget {
     /// The period of the limit, in seconds.
     pub seconds: u64,
-    /// What it counts.
+    /// The unit of the limit.
     pub unit: BudgetUnit,
     /// The number of requests or bytes allowed per period.
     pub limit: u64,
     /// The number of requests that all processes of the account sent in the last period, or of
     /// the bytes that they received.
     pub sent: u64,
-    /// When the next request is allowed, UTC, if none is left.
+    /// When the limit allows the next request, UTC. It is none while requests are left.
     pub opens_at: Option<String>,
 }
 
@@ -235,7 +235,7 @@ fn budget(config: &Config, ledger: &Path) -> anyhow::Result<Vec<Budget>> {
         of_requests.map(|(limit, span)| (BudgetUnit::Requests, u64::from(limit.get()), span));
     let of_bytes = config.feed.byte_limits().into_iter();
     let of_bytes = of_bytes.map(|(limit, span)| (BudgetUnit::Bytes, limit.get(), span));
-    // What is left of a second says nothing.
+    // A limit per second is open again before anyone reads this.
     let limits = of_requests.chain(of_bytes);
     let limits = limits.filter(|(.., span)| *span >= Duration::from_secs(60));
     limits

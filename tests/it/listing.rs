@@ -323,7 +323,7 @@ fn refresh_and_changes_take_the_mls_number() {
             .all(|change| change["listing_key"] == keys[1])
     );
 
-    // Two listings with one number are named, and none is chosen.
+    // The error names both listings with one number, and the command chooses neither.
     feed.edit("Property", &keys[2], fields(json!({ "ListingId": "A-78" })))
         .unwrap();
     mirror.sync();

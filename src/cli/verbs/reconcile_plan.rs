@@ -65,7 +65,7 @@ fn describe_resource(repairs: &Repairs) -> String {
     }
     if repairs.held_back {
         text += &format!(
-            "{}: deleting {} exceeds max_delete_percent; none of them would be deleted\n",
+            "{}: deleting {} exceeds max_delete_percent; a reconcile would keep them\n",
             repairs.resource,
             counted(repairs.delete.len() as u64, (noun, nouns))
         );

@@ -15,8 +15,8 @@ pub struct Statuses {
 }
 
 impl Mirror {
-    /// Returns the statuses that the feed declares. If it declares none, returns those of
-    /// the RESO Data Dictionary and those that listings have.
+    /// Returns the statuses that the feed declares. If it declares none, returns the statuses of
+    /// the RESO Data Dictionary and of the mirror's listings.
     pub fn statuses(&self) -> rusqlite::Result<Statuses> {
         let names = |sql: &str| -> rusqlite::Result<Vec<String>> {
             let mut statement = self.connection.prepare(sql)?;

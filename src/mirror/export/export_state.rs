@@ -51,7 +51,7 @@ impl Mirror {
 }
 
 impl ReadTx<'_> {
-    /// Returns whether a version is the newest one that this mirror published.
+    /// Returns whether this mirror published a version last.
     pub fn has_published(
         &self,
         table: &ExportTable,

@@ -24,7 +24,7 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 /// How long to wait for another process, which holds the file only briefly.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a limit counts.
+/// The unit of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BudgetUnit {

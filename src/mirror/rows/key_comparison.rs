@@ -28,7 +28,7 @@ pub struct KeyDifferences {
 
 type TimestampDifferences = Vec<(String, Option<String>, Option<String>)>;
 
-/// The live rows of which all records were collected, if the feed has them.
+/// The live rows that a comparison covers. Every record that the feed has of them was collected.
 #[derive(Clone, Copy, Debug)]
 pub enum Window<'w> {
     /// None: only the collected records are compared.

@@ -22,8 +22,8 @@ impl Mirror {
         self.last_runs_of("true")
     }
 
-    /// Returns the newest run of each job on each resource that was neither stopped nor is
-    /// in progress, oldest first. If the feed did not answer at all, all resources failed at
+    /// Returns the newest run of each job on each resource, oldest first, without stopped runs
+    /// and runs in progress. If the feed did not answer at all, all resources failed at
     /// once with one error. Such a run is left out if a later run of one of them succeeded.
     pub fn last_ended_runs(&self) -> rusqlite::Result<Vec<RunSummary>> {
         let mut runs = self.last_runs_of("status IN ('succeeded', 'partial', 'failed')")?;

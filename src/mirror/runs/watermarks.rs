@@ -65,7 +65,7 @@ impl Mirror {
         )
     }
 
-    /// Returns whether any full sync of the resource has completed: one that lacks counted
+    /// Returns whether any full sync of the resource has completed. A full sync that lacks counted
     /// records saves no scope.
     pub fn has_finished_full(&self, resource: Resource) -> rusqlite::Result<bool> {
         self.connection

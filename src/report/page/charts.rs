@@ -209,8 +209,8 @@ fn describe(what: &str, names: &[&str]) -> String {
     }
 }
 
-/// Returns a chart of empty columns over bins of these days, with its identifier, its title, and
-/// what it shows.
+/// Returns a chart of empty columns over bins of these days. The texts are its identifier, its
+/// title and its description.
 fn over(names: &[&str], bins: &[Range<usize>], texts: [&'static str; 3]) -> Chart {
     let [id, title, what] = texts;
     let is_long = names.len() > 366;

@@ -84,7 +84,7 @@ pub(in crate::sync) fn run_job(
     ended.report(context, mirror)
 }
 
-/// Returns the resources to sync, and notes those that are left out.
+/// Returns the resources to sync. Notes the resources that the feed does not declare.
 fn declared(context: &Context<'_>, catalog: &Catalog, resources: &[Resource]) -> Vec<Resource> {
     let mut declared = Vec::with_capacity(resources.len());
     for &resource in resources {

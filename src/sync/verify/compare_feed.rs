@@ -164,7 +164,7 @@ fn save_proofs(
 struct OneSided {
     /// Their paging keys.
     keys: Vec<Key>,
-    /// The keys of those that only the mirror has.
+    /// The keys of the listings that only the mirror has.
     extra: Vec<String>,
 }
 
