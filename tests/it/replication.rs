@@ -140,7 +140,7 @@ fn a_reconcile_reads_all_keys_of_crea_in_one_request() {
     feed.clear_requests();
     mirror.sync_ends(0, &["reconcile"]);
     assert_eq!(asked(&feed, "PropertyReplication()").len(), 1);
-    assert_eq!(asked(&feed, "$orderby=ListingKey&").len(), 0);
+    assert_eq!(asked(&feed, "$orderby=ListingKey").len(), 0);
     assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
     assert_eq!(known(&mirror), ["Property: accepted"]);
     // Without the function, the keys are read page by page.

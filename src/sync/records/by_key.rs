@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::feed::query::{self, Literal, Order};
+use crate::feed::query::{self, Literal};
 use crate::feed::{Feed, FeedError, KeyForm, KeyList, Page, Position, Step, Sweep};
 use crate::record::{FieldShape, Record, Reject, key_parts};
 use crate::resource::Resource;
@@ -53,7 +53,7 @@ pub fn fetch(
         feed,
         sweep,
         control: None,
-        has_asked_for_control: false,
+        has_no_control: false,
         absent,
     };
     for keys in keys.chunks(at_once) {
@@ -72,7 +72,8 @@ struct Batches<'a> {
     /// The key of a record that the feed has. Asked for together with absent keys, it shows
     /// whether the answer is empty by mistake.
     control: Option<Box<str>>,
-    has_asked_for_control: bool,
+    /// Whether the feed has sent no such record.
+    has_no_control: bool,
     /// The keys that the feed lacks.
     absent: Vec<String>,
 }
@@ -97,9 +98,8 @@ impl Batches<'_> {
             };
             let control = control.as_deref();
             let added = control.filter(|key| !missing.contains(key));
-            let keys_max = list.keys_max.min(self.feed.page_size() as usize).max(1);
             let mut asked = missing.clone();
-            asked.truncate(keys_max - usize::from(added.is_some()));
+            asked.truncate(self.keys_max(list) - usize::from(added.is_some()));
             asked.extend(added);
             let mut step = match ask(self.feed, self.sweep, &asked, list) {
                 Err(error) if keys.len() == 1 && is_refused_list(&error) => {
@@ -149,22 +149,26 @@ impl Batches<'_> {
         Ok(is_proven)
     }
 
+    /// Returns the greatest number of keys in a request whose answer is one page.
+    fn keys_max(&self, list: KeyList) -> usize {
+        list.keys_max.min(self.feed.page_size() as usize).max(1)
+    }
+
     /// Returns the key of a record that the feed has, if a request may have two keys.
     fn control(&mut self, list: KeyList) -> Result<Option<Box<str>>> {
         let Sweep { shape, filter, .. } = self.sweep;
-        if list.keys_max.min(self.feed.page_size() as usize) < 2 || shape.has_composite_key() {
+        if self.keys_max(list) == 1 || shape.has_composite_key() {
             return Ok(None);
         }
-        if self.control.is_none() && !self.has_asked_for_control {
-            self.has_asked_for_control = true;
-            for _ in 0..READINGS {
-                let last = first_key(self.feed, shape, filter.as_deref(), Order::Desc);
-                self.control = answer_if_any(last)?.flatten();
-                if self.control.is_some() {
-                    break;
-                }
+        for _ in 0..READINGS {
+            if self.control.is_some() || self.has_no_control {
+                break;
             }
+            // A server that refuses `$orderby` sends any record, too.
+            let any = first_key(self.feed, shape, filter.as_deref(), None);
+            self.control = answer_if_any(any)?.flatten();
         }
+        self.has_no_control = self.control.is_none();
         Ok(self.control.clone())
     }
 }

@@ -196,7 +196,7 @@ impl<'a> Events<'a> {
 
     /// Returns the number of the first event in an order, if there is an event.
     fn at_end(&self, order: Order) -> std::result::Result<Option<i64>, FeedError> {
-        let key = first_key(self.context.feed, &self.shape, None, order)?;
+        let key = first_key(self.context.feed, &self.shape, None, Some(order))?;
         Ok(key.and_then(|key| key.parse().ok()))
     }
 

@@ -190,17 +190,18 @@ fn time_literal(feed: &Feed, shape: &Shape, timestamp: &str) -> Literal {
     }
 }
 
-/// Asks for the record with the first key in an order, as the feed orders keys. Returns no key
-/// if the resource has no records, or the record has none.
+/// Asks for the record with the first key in an order, as the feed orders keys; without an
+/// order, for any record. Returns no key if the resource has no records, or the record has none.
 pub fn first_key(
     feed: &Feed,
     shape: &Shape,
     filter: Option<&str>,
-    order: Order,
+    order: Option<Order>,
 ) -> Result<Option<Box<str>>, FeedError> {
-    let query = selected(shape, filter.map(query::group))
-        .order_by(shape.paging_field().name.clone(), order)
-        .top(1);
+    let mut query = selected(shape, filter.map(query::group)).top(1);
+    if let Some(order) = order {
+        query = query.order_by(shape.paging_field().name.clone(), order);
+    }
     let page = feed.page(&query.to_path_and_query(), shape, Tries::Once)?;
     Ok(page.records.first().map(|record| record.key.clone()))
 }
