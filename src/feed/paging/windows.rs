@@ -15,6 +15,8 @@ pub struct SeenTimes {
     /// How often every second timestamp was dropped.
     drops: u32,
     records: usize,
+    /// Whether a record has no timestamp, so that it is in no window.
+    has_untimed: bool,
 }
 
 impl SeenTimes {
@@ -23,8 +25,10 @@ impl SeenTimes {
         for record in &page.records {
             self.records += 1;
             let is_kept = self.records.is_multiple_of(1 << self.drops);
-            let time = shape.modified_of(&record.values).filter(|_| is_kept);
-            self.times.extend(time.map(str::to_owned));
+            let time = shape.modified_of(&record.values);
+            self.has_untimed |= time.is_none();
+            self.times
+                .extend(time.filter(|_| is_kept).map(str::to_owned));
             if self.times.len() == SAMPLE_MAX {
                 self.times = self.times.drain(..).step_by(2).collect();
                 self.drops += 1;
@@ -34,8 +38,11 @@ impl SeenTimes {
 
     /// Divides the window of a position whose link the server refuses, and returns the start of
     /// the first part. It ends in the middle of the seen timestamps, or near their end if they
-    /// came in order. Returns none if no seen timestamp is within the window.
+    /// came in order. Returns none if no seen timestamp is within the window, or a record has none.
     pub fn divide(&self, refused: &Position) -> Option<Position> {
+        if self.has_untimed {
+            return None;
+        }
         let (since, until) = match refused {
             Position::NextLink { next_link: Some(_) } => (&None, &[][..]),
             Position::ChangeLinks {

@@ -28,6 +28,8 @@ pub struct Checkpoint {
     pub count: Option<u64>,
     /// The number of records read, by this run and the runs that it resumes.
     pub read: u64,
+    /// The number of counted changes that the finished windows of timestamps did not have.
+    pub lacking: u64,
     /// The newest timestamp of each resource, asked before the first page.
     pub newest: BTreeMap<String, String>,
     /// Whether the server ordered its records to find the newest timestamp.

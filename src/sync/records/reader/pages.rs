@@ -8,10 +8,16 @@ use crate::mirror::{Job, Mirror};
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::sync::outcome::Verdict;
+use crate::sync::records::checkpoint::Checkpoint;
 use crate::sync::records::expand_cost::{ExpandCost, timed_step};
 use crate::sync::records::run_set::RunEnding;
 use crate::sync::records::survey;
 use crate::sync::sync_error::{Result, SyncError};
+
+/// How often a record may be read if the records are divided into windows of timestamps. If the
+/// feed has n times the records of its longest chain of links, each window that is divided at its
+/// middle is read up to that length first, so that records are read about three times.
+const DIVIDED_TIMES: u64 = 8;
 
 /// The number of pages that may come in addition to twice the counted records.
 const PAGES_MORE: u64 = 10;
@@ -62,15 +68,15 @@ impl Reader<'_> {
     fn check_length(&self) -> Result<()> {
         let is_known = self.context.feed.capabilities().counts_all_matching();
         let mut positions = self.checkpoint.positions.iter();
-        let is_divided = self.job() != Job::Incremental
-            && positions.any(|one| matches!(one, Position::ChangeLinks { .. }));
-        let count = self.checkpoint.count.filter(|_| is_known && !is_divided);
+        let is_divided = positions.any(|one| matches!(one, Position::ChangeLinks { .. }));
+        let count = self.checkpoint.count.filter(|_| is_known);
         let Some(count) = count.filter(|count| *count != COUNT_CAP) else {
             return Ok(());
         };
         let read = self.checkpoint.read;
         let margin = PAGES_MORE * u64::from(self.context.feed.page_size());
-        if read > count.saturating_mul(2).saturating_add(margin) {
+        let times = if is_divided { DIVIDED_TIMES } else { 2 };
+        if read > count.saturating_mul(times).saturating_add(margin) {
             let problem = format!("the feed counts {count} records, and its pages had {read}");
             return Err(FeedError::Stuck(problem).into());
         }
@@ -220,20 +226,18 @@ impl Reader<'_> {
     /// # Errors
     /// [`FeedError::Stuck`] if changes are lacking.
     pub fn check_count_of_changes(&mut self) -> Result<()> {
-        let read = self.checkpoint.read;
-        match self.checkpoint.count {
-            Some(count) if self.checkpoint.by_links && count > read => {
-                let keys = self.catalog.key_shape(self.resource)?;
-                if survey::counts_despite_filter(self.context.feed, &keys)? {
-                    return Ok(());
-                }
-                self.checkpoint.newest.remove(self.resource.entity_set());
-                let problem =
-                    format!("the feed counts {count} changes, and its links led to {read}");
-                Err(FeedError::Stuck(problem).into())
-            }
-            _ => Ok(()),
+        let Checkpoint { count, read, .. } = self.checkpoint;
+        let count = count.map_or(read, |count| count.max(read)) + self.checkpoint.lacking;
+        if !self.checkpoint.by_links || count == read {
+            return Ok(());
         }
+        let keys = self.catalog.key_shape(self.resource)?;
+        if survey::counts_despite_filter(self.context.feed, &keys)? {
+            return Ok(());
+        }
+        self.checkpoint.newest.remove(self.resource.entity_set());
+        let problem = format!("the feed counts {count} changes, and its links led to {read}");
+        Err(FeedError::Stuck(problem).into())
     }
 
     fn is_at_resumed_link(&self) -> bool {

@@ -284,11 +284,15 @@ impl Reader<'_> {
         self.checkpoint.note_rejects(&step.page.rejects);
         let read_before = self.checkpoint.read;
         self.checkpoint.read += step.page.distinct() as u64;
-        if self.job() == Job::Incremental
-            && matches!(&step.from, Position::ChangeLinks { .. })
-            && step.from.next_link().is_none()
-        {
-            self.checkpoint.count = step.page.count.map(|count| read_before + count);
+        if self.job() == Job::Incremental && matches!(&step.from, Position::ChangeLinks { .. }) {
+            if step.from.next_link().is_none() {
+                self.checkpoint.count = step.page.count.map(|count| read_before + count);
+            }
+            // The last window is checked at the end.
+            if step.to.next_link().is_none() && !step.to.is_finished() {
+                let count = self.checkpoint.count.unwrap_or(0);
+                self.checkpoint.lacking += count.saturating_sub(self.checkpoint.read);
+            }
         }
         // Pages that were fetched by key have no position in the checkpoint.
         if let Some(position) = self.checkpoint.positions.get_mut(step.walk) {
