@@ -99,3 +99,32 @@ fn links_that_end_at_a_limit_are_followed_in_windows_of_timestamps() {
         mirror.run(&["verify", "--deep"]).says(0, &[]);
     }
 }
+
+#[test]
+fn a_window_of_timestamps_that_lacks_a_counted_change_is_reported() {
+    let feed = feed_with(40, |options| (options.page_size, options.photos) = (8, 0));
+    feed.behave(&[Behaviour::SkipCapped, Behaviour::OrderbyIgnored]);
+    let proxy = Proxy::of(&feed, |_| {});
+    let mirror = Mirror::at(&proxy.base_url, |settings| settings.set("page_size", 8));
+    mirror.sync();
+    feed.advance(chrono::Duration::hours(1));
+    for key in feed.listing_keys() {
+        let price = fields(json!({ "ListPrice": 1_000 + key }));
+        feed.edit("Property", &key.to_string(), price).unwrap();
+        feed.advance(chrono::Duration::seconds(3));
+    }
+    let mut is_left_out = false;
+    proxy.change(move |answer| {
+        let is_of_window = answer.request.contains("ModificationTimestamp lt ");
+        // The last window that is divided no more, and the only page of it.
+        let is_whole = answer.body["@odata.nextLink"].is_null();
+        if answer.is_of("Property") && is_of_window && is_whole && !is_left_out {
+            is_left_out = answer.records().pop().is_some();
+        }
+    });
+    let ended = mirror.sync_ends(3, &[]);
+    ended.says(3, &["changes, and its links led to"]);
+    proxy.change(|_| {});
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &["Property"]);
+}
