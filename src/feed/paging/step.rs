@@ -104,14 +104,25 @@ impl Step {
         from: &Position,
     ) -> Result<Step, FeedError> {
         let (from, mut page) = read_with_fallback(sweep, client, from).await?;
-        let may_hide_more = match &*from {
-            Position::Keyset { .. } | Position::Ties { .. } => page.entries == 0,
-            Position::Changes { .. } => page.entries == 0 && page.count != Some(0),
-            _ => false,
+        // An empty page ends the walk, so it is read again: once, and twice if no request can
+        // show which record is the last.
+        let is_counted_empty = page.count == Some(0);
+        let times = match &*from {
+            Position::Keyset { .. } | Position::Ties { .. } => 1,
+            Position::Changes { .. } if !is_counted_empty => 1,
+            Position::ChangeLinks { .. } if !is_counted_empty => 2,
+            // The endpoint for a whole copy ends with an empty page.
+            Position::NextLink { next_link: Some(_) }
+                if !is_counted_empty && sweep.replication.is_none() =>
+            {
+                2
+            }
+            _ => 0,
         };
-        if may_hide_more {
-            // An empty page ends the walk, so it is read twice.
-            page = read_page(sweep, client, &from).await?;
+        for _ in 0..times {
+            if page.entries == 0 {
+                page = read_page(sweep, client, &from).await?;
+            }
         }
         // The first page of changes overlaps with known records, so that its absence is noticed.
         let follows_changes = matches!(
