@@ -137,6 +137,22 @@ fn a_media_entity_set_that_does_not_answer_is_not_needed() {
 }
 
 #[test]
+fn photos_that_expand_lacks_are_read_after_their_own_pages_failed() {
+    let feed = feed(60);
+    feed.behave(&[Behaviour::ExpandCapped]);
+    let proxy = Proxy::of(&feed, |answer| {
+        if answer.is_of("Media") && !answer.request.contains("$count=true") {
+            answer.status = 501;
+        }
+    });
+    let mirror = Mirror::at(&proxy.base_url, |_| {});
+    mirror.sync_ends(3, &[]);
+    proxy.change(|_| {});
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
 fn photos_that_cannot_be_read_do_not_stop_the_rest_and_are_read_later() {
     let feed = feed_with(60, |options| {
         options.server.media_status = Some(504);

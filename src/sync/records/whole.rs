@@ -7,6 +7,7 @@ use super::events::note_first_event;
 use super::expansion::why_separate;
 use super::job_run::JobRun;
 use super::reader::Reader;
+use super::scope::save_incomplete;
 use crate::feed::{Page, Tries};
 use crate::mirror::{Job, RunId};
 use crate::record::Shape;
@@ -206,6 +207,10 @@ fn read_separately(
             );
             let write = job.mirror.write()?;
             write.mark_partial(listings, &error)?;
+            if why == EXPAND_WHY {
+                // What came with the listings is not all.
+                save_incomplete(&write, child, true)?;
+            }
             write.commit()?;
         }
     }
