@@ -375,11 +375,12 @@ fn pairs_that_lost_records_are_exact_or_reported() {
 }
 
 /// With these seeds, changes, announcements and answers by key are empty by mistake without a
-/// count that contradicts them, or links lead to fewer records than a count of all records.
+/// count that contradicts them, links lead to fewer records than a count of all records, or
+/// pages end with a record that is out of its place.
 #[test]
 fn groups_are_exact_with_the_seeds_that_lost_records() {
     use Behaviour as B;
-    let cases: [(&[_], &[u64]); 5] = [
+    let cases: [(&[_], &[u64]); 7] = [
         (&[B::CountIsPageSize, B::EmptyAnswers], &[3, 6, 9, 771]),
         (&[B::AnnouncedButAlive, B::EmptyAnswers], &[8]),
         (
@@ -388,6 +389,8 @@ fn groups_are_exact_with_the_seeds_that_lost_records() {
         ),
         (&[B::OrderbyRefused, B::FilterIgnoredByCount], &[1]),
         (&[B::FilterIgnoredByCount, B::EmptyAnswers], &[6, 8]),
+        (&[B::CountIsPageSize, B::LargestKeyAtPageEnd], &[2]),
+        (&[B::SkipCapped, B::LargestKeyAtPageEnd], &[2, 4]),
     ];
     for (group, seeds) in cases {
         for &seed in seeds {

@@ -30,7 +30,7 @@ pub async fn read_unless_at_end(
     let url = client.url(&query.to_path_and_query())?;
     let mut has_last = false;
     for _ in 0..READINGS {
-        let asked = get_page(client, &url, RequestOptions::RECORDS, &sweep.shape).await;
+        let asked = get_page(client, &url, RequestOptions::RECORDS, &sweep.shape, 1).await;
         let last = match asked {
             Err(error) if error.may_refuse_order() => return Ok(empty),
             asked => asked?,

@@ -67,6 +67,16 @@ impl Page {
     /// [`BadBody`] if the body is not JSON, is incomplete, is not an OData response, or would
     /// take too much memory.
     pub fn decode(body: &[u8], shape: &Shape) -> Result<Page, BadBody> {
+        Page::decode_top(body, shape, usize::MAX)
+    }
+
+    /// Decodes a body of which `top` records were asked for. If there are a few more, they may be
+    /// out of their place, and are left out. A page of more than twice as many has the size that
+    /// the server chose.
+    ///
+    /// # Errors
+    /// As [`Page::decode`].
+    pub fn decode_top(body: &[u8], shape: &Shape, top: usize) -> Result<Page, BadBody> {
         let (hints, memory) = (NameHints::new(shape), MemoryLimit::default());
         let seed = PageSeed {
             shape,
@@ -80,9 +90,16 @@ impl Page {
             }
             parsed => parsed?,
         };
-        let entries = page_body
+        let mut entries = page_body
             .entries
             .ok_or_else(|| BadBody::Invalid("it has no `value`".to_owned()))?;
+        let records = entries
+            .iter()
+            .filter_map(|entry| entry.record.as_ref().ok());
+        let is_more = entries.len() > top && distinct(entries.len(), records) > top;
+        if is_more && entries.len() / 2 <= top {
+            entries.truncate(top);
+        }
 
         let mut page = Page {
             entries: entries.len(),
@@ -148,8 +165,7 @@ impl Page {
 
     /// Returns the number of entries without those that repeat a record of the page.
     pub fn distinct(&self) -> usize {
-        let keys: HashSet<&str> = self.records.iter().map(|record| &*record.key).collect();
-        self.entries - (self.records.len() - keys.len())
+        distinct(self.entries, self.records.iter())
     }
 
     /// Returns whether the page has no next link and contains all records that match.
@@ -158,6 +174,12 @@ impl Page {
         let entries = self.entries as u64;
         self.next_link.is_none() && self.count.map_or(entries == 0, |count| count <= entries)
     }
+}
+
+/// Returns the number of entries without those whose record repeats one of the others.
+fn distinct<'r>(entries: usize, records: impl Iterator<Item = &'r Record>) -> usize {
+    let mut seen = HashSet::new();
+    entries - records.filter(|record| !seen.insert(&*record.key)).count()
 }
 
 fn paging_keys<'e>((one, next): (&'e Entry, &'e Entry)) -> (&'e Value, &'e Value) {
