@@ -110,12 +110,12 @@ impl Client {
             bytes: bytes.get(),
             span,
         });
-        let token_requests = TokenRequests::new(
-            settings.base_url.clone(),
-            credentials.headers.clone(),
-            credentials.secrets.clone(),
-            settings.timeout,
-        )?;
+        let token_requests = TokenRequests {
+            feed: settings.base_url.clone(),
+            headers: credentials.headers.clone(),
+            secrets: credentials.secrets.clone(),
+            timeout: settings.timeout,
+        };
         Ok(Client {
             account: credentials.account(&settings.base_url.origin()),
             http,

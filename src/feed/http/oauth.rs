@@ -126,7 +126,7 @@ impl TokenEndpoint {
         // A service may count them together with the requests to the feed.
         let waited = turn.wait().await;
         waited.map_err(|error| Problem::Other(error.into()))?;
-        let mut request = via.http.post(self.url.clone());
+        let mut request = via.client()?.post(self.url.clone());
         if via.feed.origin() == self.url.origin() {
             request = request.headers(via.headers.clone());
         }
@@ -222,28 +222,22 @@ impl TokenEndpoint {
 
 /// How requests to a token endpoint are sent.
 pub struct TokenRequests {
-    http: reqwest::Client,
-    /// The root of the feed, and the headers for its origin.
-    feed: Url,
-    headers: HeaderMap,
-    secrets: Secrets,
+    /// The root of the feed.
+    pub feed: Url,
+    /// The headers for the feed's origin.
+    pub headers: HeaderMap,
+    /// The secrets that no message repeats.
+    pub secrets: Secrets,
+    /// The longest wait for a connection or for a part of the answer, if there is a limit.
+    pub timeout: Option<Duration>,
 }
 
 impl TokenRequests {
-    /// Returns the way to send requests for tokens of a feed. A redirect is not followed:
-    /// another host must not receive the secrets.
-    pub fn new(
-        feed: Url,
-        headers: HeaderMap,
-        secrets: Secrets,
-        timeout: Option<Duration>,
-    ) -> reqwest::Result<TokenRequests> {
-        Ok(TokenRequests {
-            http: http_builder(timeout).redirect(Policy::none()).build()?,
-            feed,
-            headers,
-            secrets,
-        })
+    /// Returns a client of its own, since tokens are rarely asked for. A redirect is not
+    /// followed: another host must not receive the secrets.
+    fn client(&self) -> Result<reqwest::Client, Problem> {
+        let http = http_builder(self.timeout).redirect(Policy::none()).build();
+        http.map_err(of_network)
     }
 }
 
