@@ -8,6 +8,7 @@
 //! `MLSMIRROR_DIALECT=NAME` runs each case in the dialect of a vendor, and
 //! `MLSMIRROR_DIALECT=all` in one of all dialects.
 
+use std::cell::OnceCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use mlsmirror::config::Config;
@@ -15,6 +16,7 @@ use mlsmirror::feed::{Credentials, Feed, Token};
 use mlsmirror::resource::Resource;
 use mlsmirror::stop::Stop;
 use mlsmirror::sync::{self, Context, Ending, Unwatched};
+use rusqlite::Connection;
 use serde_json::json;
 use simulator::{Behaviour, Dialect, Fault, FaultRule, Host, Simulator};
 
@@ -85,6 +87,10 @@ struct Market {
     dice: Dice,
     feed: Simulator,
     mirror: Mirror,
+    /// A reader of the mirror, once it exists.
+    db: OnceCell<Connection>,
+    /// The rows and the newest log entry after the last sync.
+    held: (Copy, i64),
     config: Config,
     /// The mirror's connection to the feed, opened once as `watch` does.
     client: Feed,
@@ -152,6 +158,8 @@ impl Market {
             dice,
             feed,
             mirror,
+            db: OnceCell::new(),
+            held: (Copy::new(), 0),
             config,
             client,
             stop,
@@ -370,15 +378,16 @@ impl Market {
             3 => "deletions",
             _ => "all",
         };
-        let (before, since) = self.held();
         let goes_on = self.has_unfinished_sweep();
         let ending = self.run(job);
         self.trail.push(format!("sync {job}: {ending:?}"));
-        let (after, _) = self.held();
+        let held = self.held();
+        let (before, since) = std::mem::replace(&mut self.held, held);
+        let after = &self.held.0;
         assert_files_as_named(&self.mirror);
-        let db = self.mirror.open();
+        let db = self.db.get_or_init(|| self.mirror.open());
         if !before.is_empty() && !self.has_moving_fields {
-            assert_log_equals_the_difference(&db, since, &before, &after);
+            assert_log_equals_the_difference(db, since, &before, after);
         }
         // A record that comes back may have been deleted before the field was declared.
         let moved = format!(
@@ -390,12 +399,12 @@ impl Market {
                                  AND back.record_key = found.record_key)"
         );
         assert_eq!(
-            number(&db, &moved),
+            number(db, &moved),
             0,
             "a declaration was logged as a change"
         );
         let twice = number(
-            &db,
+            db,
             &format!(
                 "SELECT count(*) FROM (SELECT 1 FROM changes WHERE id > {since}
                  GROUP BY resource, record_key, change, field HAVING count(*) > 1)"
@@ -422,10 +431,10 @@ impl Market {
             let known = format!(
                 "SELECT count(*) FROM _fields WHERE resource = '{set}' AND field = '{field}'"
             );
-            number(&db, &known) > 0
+            number(db, &known) > 0
         });
         if is_whole && self.untold == Untold::Nothing && !self.is_held && knows_fields {
-            assert_mirror_equals_feed(&db, &self.feed, &MAIN);
+            assert_mirror_equals_feed(db, &self.feed, &MAIN);
             if job == "all" && self.has_files {
                 assert_files_equal_feed(&self.mirror, &self.feed);
             }
@@ -436,7 +445,7 @@ impl Market {
     fn has_unfinished_sweep(&self) -> bool {
         self.mirror.database_path().exists()
             && number(
-                &self.mirror.open(),
+                self.db.get_or_init(|| self.mirror.open()),
                 "SELECT count(*) FROM sync_runs AS run
                  WHERE job IN ('full', 'reconcile') AND checkpoint IS NOT NULL
                    AND NOT EXISTS (SELECT 1 FROM sync_runs AS later
@@ -450,17 +459,17 @@ impl Market {
         if !self.mirror.database_path().exists() {
             return (Copy::new(), 0);
         }
-        let db = self.mirror.open();
+        let db = self.db.get_or_init(|| self.mirror.open());
         let tables =
             "SELECT count(*) FROM sqlite_schema WHERE name IN ('listings', 'media', 'open_houses')";
-        if number(&db, tables) < 3 {
+        if number(db, tables) < 3 {
             return (Copy::new(), 0);
         }
         let finished = "SELECT count(DISTINCT resource) FROM sync_runs WHERE job = 'full'
                         AND status IN ('succeeded', 'partial') AND checkpoint IS NULL";
-        match number(&db, finished) {
-            3 => (copy(&db, &MAIN), last_change(&db)),
-            _ => (Copy::new(), last_change(&db)),
+        match number(db, finished) {
+            3 => (copy(db, &MAIN), last_change(db)),
+            _ => (Copy::new(), last_change(db)),
         }
     }
 
