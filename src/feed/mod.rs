@@ -23,4 +23,6 @@ pub use odata::{
     Known, Metadata, Page, ShapeError, Wanted, columns, declared, is_nested, member_value,
     metadata, parent, query, resource_named, shape,
 };
-pub use paging::{Circle, Cursor, Key, KeyRange, PageSize, ParallelReader, Position, Step, Sweep};
+pub use paging::{
+    Circle, Cursor, Key, KeyRange, PageSize, ParallelReader, Position, READINGS, Step, Sweep,
+};

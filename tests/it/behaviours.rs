@@ -380,7 +380,7 @@ fn pairs_that_lost_records_are_exact_or_reported() {
 #[test]
 fn groups_are_exact_with_the_seeds_that_lost_records() {
     use Behaviour as B;
-    let cases: [(&[_], &[u64]); 7] = [
+    let cases: [(&[_], &[u64]); 10] = [
         (&[B::CountIsPageSize, B::EmptyAnswers], &[3, 6, 9, 771]),
         (&[B::AnnouncedButAlive, B::EmptyAnswers], &[8]),
         (
@@ -389,6 +389,15 @@ fn groups_are_exact_with_the_seeds_that_lost_records() {
         ),
         (&[B::OrderbyRefused, B::FilterIgnoredByCount], &[1]),
         (&[B::FilterIgnoredByCount, B::EmptyAnswers], &[6, 8]),
+        (
+            &[B::OrderbyIgnored, B::CountIsPageSize, B::EmptyAnswers],
+            &[3],
+        ),
+        (
+            &[B::ExpandNull, B::FilterIgnoredByCount, B::EmptyAnswers],
+            &[3],
+        ),
+        (&[B::OrderbyRefused, B::ExpandPoorer, B::EmptyAnswers], &[3]),
         (&[B::CountIsPageSize, B::LargestKeyAtPageEnd], &[2]),
         (&[B::SkipCapped, B::LargestKeyAtPageEnd], &[2, 4]),
     ];

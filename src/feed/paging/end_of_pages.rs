@@ -9,8 +9,9 @@ use crate::feed::odata::Page;
 use crate::feed::odata::query::{self, Order, Query};
 use crate::value::Value;
 
-/// The number of requests for a page that is empty although records follow it.
-const READINGS: usize = 3;
+/// How often an empty answer is asked for before it is believed, if nothing else proves it. Some
+/// servers answer twice without the records that they have.
+pub const READINGS: usize = 3;
 
 /// Asks for the last record that a walk has to read. If it follows `from`, the empty page at
 /// `from` was a mistake, and is read again. Returns the page.

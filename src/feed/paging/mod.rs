@@ -14,6 +14,7 @@ mod step;
 mod sweep;
 mod windows;
 
+pub use end_of_pages::READINGS;
 pub use key::{Cursor, Key, KeyRange};
 pub use link_circles::Circle;
 pub use parallel_reader::ParallelReader;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::advance::advance;
-use super::end_of_pages::read_unless_at_end;
+use super::end_of_pages::{READINGS, read_unless_at_end};
 use super::key::{Key, KeyRange};
 use super::page_request::read_page;
 use super::position::Position;
@@ -104,18 +104,19 @@ impl Step {
         from: &Position,
     ) -> Result<Step, FeedError> {
         let (from, mut page) = read_with_fallback(sweep, client, from).await?;
-        // An empty page ends the walk, so it is read again: once, and twice if no request can
-        // show which record is the last.
-        let is_counted_empty = page.count == Some(0);
+        // An empty page ends the walk, so it is read again: more than once if no request can show
+        // which record is the last.
+        let is_counted_empty = sweep.trusts_count && page.count == Some(0);
         let times = match &*from {
             Position::Keyset { .. } | Position::Ties { .. } => 1,
             Position::Changes { .. } if !is_counted_empty => 1,
-            Position::ChangeLinks { .. } if !is_counted_empty => 2,
-            // The endpoint for a whole copy ends with an empty page.
-            Position::NextLink { next_link: Some(_) }
-                if !is_counted_empty && sweep.replication.is_none() =>
+            Position::ChangeLinks { .. } if !is_counted_empty => READINGS - 1,
+            // The endpoint for a whole copy ends with an empty page, and a reading of one page
+            // has no end to find.
+            Position::NextLink { .. }
+                if !is_counted_empty && sweep.replication.is_none() && sweep.top.is_none() =>
             {
-                2
+                READINGS - 1
             }
             _ => 0,
         };

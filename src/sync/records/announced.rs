@@ -12,7 +12,7 @@ use super::last_read::earlier;
 use super::reader::rejected_error;
 use super::run_set::{RunEnding, RunSet};
 use crate::feed::{
-    Announced, Circle, DeletedNames, DeletedPosition, FeedError, KeylessAnnouncement,
+    Announced, Circle, DeletedNames, DeletedPosition, FeedError, KeylessAnnouncement, READINGS,
 };
 use crate::mirror::{Job, Mirror, WriteTx};
 use crate::record::Reject;
@@ -21,9 +21,6 @@ use crate::sync::context::Context;
 use crate::sync::progress::Note;
 use crate::sync::sync_error::Result;
 use crate::value::stored_instant;
-
-/// The number of requests for a page that is empty although announcements follow it.
-const READINGS: u32 = 3;
 
 /// Reads the announcements as [`apply_announcements`] does, unless the feed has no events and
 /// marks deleted records or refused the Deleted resource within a day.
@@ -147,6 +144,8 @@ impl Announcing<'_> {
             .map(|resource| resource.entity_set())
             .collect();
         let mut has_answered = false;
+        // A count shows whether a page is empty by mistake.
+        let counts_all_matching = self.context.feed.capabilities().counts_all_matching();
         for of in names.queries(&sets) {
             let mut next = Some(first.clone());
             let mut before = Announced::default();
@@ -176,17 +175,20 @@ impl Announcing<'_> {
                 if page.claims_more && page.next.is_none() {
                     self.check_count(names, of, page.count, &position.end())?;
                 }
+                let is_counted = page.count.is_some() && !page.claims_more;
                 self.apply(mirror, &page)?;
                 self.context.check_stop()?;
                 newest = newest.max(page.newest().cloned());
                 next = page.next.take();
-                if next.is_none() && !self.is_at_newest(names, of, newest.as_ref())? {
+                if next.is_none() && !(is_counted && counts_all_matching) {
+                    let is_at_newest = self.is_at_newest(names, of, newest.as_ref())?;
                     endings += 1;
-                    if endings == READINGS {
+                    if endings < READINGS && is_at_newest != Some(true) {
+                        next = Some(position);
+                    } else if is_at_newest == Some(false) {
                         let problem = "the pages of Deleted end before its newest entry";
                         return Err(FeedError::Stuck(problem.to_owned()).into());
                     }
-                    next = Some(position);
                 }
                 before = page;
             }
@@ -194,27 +196,22 @@ impl Announcing<'_> {
         Ok(true)
     }
 
-    /// Returns whether the newest announcement was read. Asks only where no count shows whether
-    /// a page is empty by mistake.
+    /// Returns whether the newest announcement was read, if the server says which one that is.
     fn is_at_newest(
         &self,
         names: &DeletedNames,
         of: Option<&str>,
         newest: Option<&String>,
-    ) -> Result<bool> {
-        let feed = self.context.feed;
-        if feed.capabilities().counts_all_matching() {
-            return Ok(true);
-        }
+    ) -> Result<Option<bool>> {
         for _ in 0..READINGS {
-            match feed.newest_announced(names, of) {
-                Ok(page) if page.has_entries() => return Ok(page.newest() <= newest),
+            match self.context.feed.newest_announced(names, of) {
+                Ok(page) if page.has_entries() => return Ok(Some(page.newest() <= newest)),
                 Ok(_) => {}
-                Err(error) if error.is_refusal() => return Ok(true),
+                Err(error) if error.is_refusal() => return Ok(None),
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(true)
+        Ok(Some(true))
     }
 
     /// Checks the count of an empty page that says that more entries follow. A count that

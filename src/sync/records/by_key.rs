@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::feed::query::{self, Literal};
-use crate::feed::{Feed, FeedError, KeyForm, KeyList, Page, Position, Step, Sweep};
+use crate::feed::{Feed, FeedError, KeyForm, KeyList, Page, Position, READINGS, Step, Sweep};
 use crate::record::{FieldShape, Record, Reject, key_parts};
 use crate::resource::Resource;
 use crate::stop::Stop;
@@ -18,9 +18,6 @@ const URL_KEYS_BYTES: usize = 5_000;
 
 /// The walk number of pages that are not part of a walk through the resource.
 pub const BY_KEY: usize = usize::MAX;
-
-/// The number of answers in a row that may be empty by mistake.
-const READINGS: usize = 3;
 
 /// Fetches the records with these keys in the largest requests that the server takes,
 /// and passes each page to `each`. Returns the keys that the feed does not have: no answer had
@@ -134,7 +131,7 @@ impl Batches<'_> {
             // A page may have fewer records than were asked for, so that only an answer without
             // any of the keys shows that they are absent.
             times_empty += 1;
-            if has_control || (control.is_none() && times_empty > 1) {
+            if has_control || (control.is_none() && times_empty == READINGS) {
                 let absent = missing.extract_if(.., |key| asked.contains(key));
                 self.absent.extend(absent.map(str::to_owned));
                 times_empty = 0;

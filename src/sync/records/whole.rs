@@ -8,7 +8,7 @@ use super::expansion::why_separate;
 use super::job_run::JobRun;
 use super::reader::Reader;
 use super::scope::save_incomplete;
-use crate::feed::{Page, Tries};
+use crate::feed::{Page, READINGS, Tries};
 use crate::mirror::{Job, RunId};
 use crate::record::Shape;
 use crate::resource::Resource;
@@ -113,8 +113,18 @@ fn lacks_children(job: &mut JobRun<'_>, child: Resource) -> Result<bool> {
 fn compare_newest(job: &mut JobRun<'_>, child: Resource) -> Result<Option<Page>> {
     let shape = job.catalog.shape(child, &[])?;
     let selects = job.catalog.selects(child);
-    let answered = newest_records(job.context.feed, &shape, selects, Tries::Once);
-    let Some(page) = answer_if_any(answered)? else {
+    let feed = job.context.feed;
+    let ask = || answer_if_any(newest_records(feed, &shape, selects, Tries::Once));
+    let trusts_count = feed.capabilities().counts_all_matching();
+    let mut asked = ask()?;
+    for _ in 1..READINGS {
+        let may_be_mistaken =
+            |page: &Page| page.entries == 0 && !(trusts_count && page.count == Some(0));
+        if asked.as_ref().is_some_and(may_be_mistaken) {
+            asked = ask()?;
+        }
+    }
+    let Some(page) = asked else {
         return Ok(None);
     };
     if has_richer(job, &shape, &page)? {
