@@ -9,8 +9,8 @@ use crate::feed::odata::Page;
 use crate::feed::odata::query::{self, Order, Query};
 use crate::value::Value;
 
-/// How often an empty answer is asked for before it is believed, if nothing else proves it. Some
-/// servers answer twice without the records that they have.
+/// The number of requests for an answer that is empty each time, before the mirror accepts it
+/// without a proof. Some servers answer twice without the records that they have.
 pub const READINGS: usize = 3;
 
 /// Asks for the last record that a walk has to read. If it follows `from`, the empty page at

@@ -196,7 +196,8 @@ impl Announcing<'_> {
         Ok(true)
     }
 
-    /// Returns whether the newest announcement was read, if the server says which one that is.
+    /// Returns whether the newest announcement was read. Returns none if the server refuses the
+    /// request for it.
     fn is_at_newest(
         &self,
         names: &DeletedNames,

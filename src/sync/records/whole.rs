@@ -218,7 +218,7 @@ fn read_separately(
             let write = job.mirror.write()?;
             write.mark_partial(listings, &error)?;
             if why == EXPAND_WHY {
-                // What came with the listings is not all.
+                // The listings came with only some of the children.
                 save_incomplete(&write, child, true)?;
             }
             write.commit()?;

@@ -70,9 +70,9 @@ impl Page {
         Page::decode_top(body, shape, usize::MAX)
     }
 
-    /// Decodes a body of which `top` records were asked for. If there are a few more, they may be
-    /// out of their place, and are left out. A page of more than twice as many has the size that
-    /// the server chose.
+    /// Decodes the answer to a request for `top` records. If it has up to twice as many, those after
+    /// the first `top` may be out of their place, and are left out. If it has more, the server has a
+    /// page size of its own.
     ///
     /// # Errors
     /// As [`Page::decode`].
@@ -163,7 +163,7 @@ impl Page {
         (keys.collect::<Vec<_>>(), rejects.collect::<Vec<_>>())
     }
 
-    /// Returns the number of entries without those that repeat a record of the page.
+    /// Returns the number of entries. Counts a record that repeats once.
     pub fn distinct(&self) -> usize {
         distinct(self.entries, self.records.iter())
     }
@@ -176,7 +176,7 @@ impl Page {
     }
 }
 
-/// Returns the number of entries without those whose record repeats one of the others.
+/// Counts a record that repeats in the entries once. `entries`: their number, with invalid ones.
 fn distinct<'r>(entries: usize, records: impl Iterator<Item = &'r Record>) -> usize {
     let mut seen = HashSet::new();
     entries - records.filter(|record| !seen.insert(&*record.key)).count()
