@@ -437,10 +437,9 @@ impl Market {
         let is_whole = job == "full" || (job == "all" && !before.is_empty());
         if is_whole && self.untold == Untold::Nothing && !self.is_held && knows_fields {
             assert_mirror_equals_feed(db, &self.feed, &MAIN);
-            if job == "all" && self.has_files {
-                if self.refresh_failed_photos(db) == Ending::Done {
-                    assert_files_equal_feed(&self.mirror, &self.feed);
-                }
+            let has_files = job == "all" && self.has_files;
+            if has_files && self.refresh_failed_photos(db) == Ending::Done {
+                assert_files_equal_feed(&self.mirror, &self.feed);
             }
         }
     }
