@@ -376,7 +376,7 @@ fn pairs_that_lost_records_are_exact_or_reported() {
 
 /// With these seeds, changes, announcements and answers by key are empty by mistake without a
 /// count that contradicts them, links lead to fewer records than a count of all records, or
-/// pages end with a record that is out of its place.
+/// pages end with a record that belongs on a later page.
 #[test]
 fn groups_are_exact_with_the_seeds_that_lost_records() {
     use Behaviour as B;

@@ -115,7 +115,8 @@ async fn complete_children(
 }
 
 /// Requests a page. Its next links have no credentials. Its own next link is as [`absolute`]
-/// returns it, or that of the `Link` header. `top`: the `$top` of the request, see [`Page::decode_top`].
+/// returns it, or that of the `Link` header. `top`: the `$top` of the request, see
+/// [`Page::decode_top`].
 pub async fn get_page(
     client: &Client,
     url: &Url,

@@ -116,10 +116,10 @@ fn compare_newest(job: &mut JobRun<'_>, child: Resource) -> Result<Option<Page>>
     let feed = job.context.feed;
     let ask = || answer_if_any(newest_records(feed, &shape, selects, Tries::Once));
     let trusts_count = feed.capabilities().counts_all_matching();
+    let may_be_mistaken =
+        |page: &Page| page.entries == 0 && !(trusts_count && page.count == Some(0));
     let mut asked = ask()?;
     for _ in 1..READINGS {
-        let may_be_mistaken =
-            |page: &Page| page.entries == 0 && !(trusts_count && page.count == Some(0));
         if asked.as_ref().is_some_and(may_be_mistaken) {
             asked = ask()?;
         }

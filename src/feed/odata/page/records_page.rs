@@ -70,9 +70,9 @@ impl Page {
         Page::decode_top(body, shape, usize::MAX)
     }
 
-    /// Decodes the answer to a request for `top` records. If it has up to twice as many, those after
-    /// the first `top` may be out of their place, and are left out. If it has more, the server has a
-    /// page size of its own.
+    /// Decodes the answer to a request for `top` records. Leaves out the records after the first
+    /// `top`, which may be out of order. Keeps all if the answer has more than twice the records:
+    /// then the server has a page size of its own.
     ///
     /// # Errors
     /// As [`Page::decode`].
