@@ -376,3 +376,18 @@ fn check_remembers_what_the_feed_can_do_if_there_is_a_mirror() {
         .filter(|request| request.query.contains(" in (") && request.path.ends_with("/Property"));
     assert_eq!(probes.count(), 0);
 }
+
+#[test]
+fn check_reports_programs_that_do_not_exist() {
+    let feed = feed_that(&[]);
+    let mirror = Mirror::with(&feed, |settings| {
+        settings.sync = "[monitor]\ncommand = [\"no-such-program\"]\n\
+             [[alerts]]\nname = \"mail\"\non = [\"new\"]\ncommand = [\"./nowhere\"]"
+            .to_owned();
+    });
+    let parts = [
+        "[monitor]: there is no program `no-such-program`",
+        "alert `mail`: there is no program `./nowhere`",
+    ];
+    assert_check(&mirror, 0, &parts);
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::cli::advice::condition;
 use crate::cli::arguments::Arguments;
 use crate::cli::display_text::{bytes, counted, nouns_of, thousands, time};
 use crate::cli::exit::Exit;
@@ -11,6 +12,7 @@ use crate::cli::output::Output;
 use crate::cli::progress_display::ProgressDisplay;
 use crate::cli::session::Session;
 use crate::feed::Observation;
+use crate::report::Condition;
 use crate::sync::{
     self, DeletionsWay, Ending, JobWay, KeptPlan, PhotoPlan, Plan, ReadingWay, ResourcePlan,
 };
@@ -19,8 +21,15 @@ pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     let session = Session::open(arguments, output)?;
     let resources = session.config.sync.resources.clone();
     let feed = &session.config.feed;
+    let times = LocalTimes::of(&session.config);
     if let Some(caution) = feed.profile.caution() {
         output.say(&format!("mlsmirror: {caution}"));
+    }
+    for alert in &session.config.alerts {
+        if let Some(program) = alert.missing_program() {
+            let missing = Condition::ProgramMissing(alert.name.clone(), program.to_owned());
+            output.complain(&condition(&missing, times));
+        }
     }
     let progress = ProgressDisplay::new(output, &session.feed);
     let plan = sync::plan(&session.context(&progress, 0), &resources)?;
@@ -31,7 +40,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     let text = format!(
         "feed {} {answers}\n{}",
         feed.base_url,
-        describe(&plan, LocalTimes::of(&session.config))
+        describe(&plan, times)
     );
     sync::remember_capabilities(&session.config, &session.feed);
     output.result(&plan, &text)?;
