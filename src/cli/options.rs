@@ -221,8 +221,8 @@ pub struct ReportOptions {
     /// Only listings for which this SQL condition over listings holds, such as "City = 'Sandy'"
     #[arg(long = "where", value_name = "SQL", value_parser = not_blank)]
     pub condition: Option<String>,
-    /// Write the report to this file as an HTML page with charts. The page loads nothing from
-    /// the network. Only an earlier report or an empty file is replaced
+    /// Write the report to this file as an HTML page with charts; - for standard output. The page
+    /// loads nothing from the network. Only an earlier report or an empty file is replaced
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
 }

@@ -11,12 +11,18 @@ use super::whole_file::folder_of;
 use crate::config::Config;
 use crate::mirror::{DATABASE_SUFFIXES, is_same_file, with_suffix};
 
+/// The file name that stands for standard output, where a verb can write to it.
+pub const STDOUT: &str = "-";
+
 /// Resolves the path of an output file, and refuses paths that mlsmirror itself uses: the mirror,
 /// the configuration at `config_path` and the photo folder. Whether another existing file may be
 /// replaced is for the verb to decide.
 pub fn place(config_path: &Path, config: &Config, file: &Path) -> Result<PathBuf, UsageError> {
     let shown = file.display();
     let refuse = |why: String| Err(UsageError(why));
+    if file == Path::new(STDOUT) {
+        return refuse("- is no file; for a file of that name, write ./-".to_owned());
+    }
     if file.is_dir() {
         return refuse(format!("{shown} is a folder; name a file in it"));
     }

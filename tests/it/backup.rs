@@ -119,6 +119,7 @@ fn a_backup_replaces_no_file_that_is_not_a_backup() {
         ("theirs.db", "was not written by a backup"),
         ("mlsmirror.toml", "the configuration"),
         ("/dev/null", "is not a regular file"),
+        ("-", "- is no file; for a file of that name, write ./-"),
         ("mirror.db", "the mirror itself"),
         ("./mirror.db", "the mirror itself"),
         ("linked.db", "the mirror itself"),
@@ -143,7 +144,7 @@ fn a_backup_replaces_no_file_that_is_not_a_backup() {
     for (file, why) in cases {
         mirror.run(&["backup", file]).says(2, &[why]);
         // The HTML page replaces only files that are no mirror.
-        if !["notes.txt", "other.db", "theirs.db", "busy.db"].contains(&file) {
+        if !["notes.txt", "other.db", "theirs.db", "busy.db", "-"].contains(&file) {
             mirror.run(&["report", "--html", file]).says(2, &[why]);
         }
     }

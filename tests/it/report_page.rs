@@ -345,6 +345,14 @@ fn the_file_is_replaced_whole_or_left_alone() {
 
     let json = mirror.run(&["report", "--json", "--html", "report.html"]);
     assert_eq!(json.json()["html"], "report.html");
+    let printed = mirror.run(&["report", "--html", "-"]);
+    printed.says(0, &[]);
+    assert!(printed.stdout.starts_with("<!DOCTYPE html>"), "{printed}");
+    assert!(printed.stdout.ends_with("</html>\n"), "{printed}");
+    mirror
+        .run(&["report", "--html", "-", "--json"])
+        .says(2, &["--html - and --json cannot be combined"]);
+    assert_eq!(entries(), before);
     #[cfg(unix)]
     {
         std::os::unix::fs::symlink("report.html", folder.join("link.html")).unwrap();

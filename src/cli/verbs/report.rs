@@ -9,11 +9,11 @@ use serde::Serialize;
 
 use crate::cli::advice::omission;
 use crate::cli::arguments::Arguments;
-use crate::cli::exit::Exit;
+use crate::cli::exit::{Exit, UsageError};
 use crate::cli::local_times::LocalTimes;
 use crate::cli::options::ReportOptions;
-use crate::cli::output::Output;
-use crate::cli::output_path::{place, refuse_to_replace};
+use crate::cli::output::{Output, print_unchanged};
+use crate::cli::output_path::{STDOUT, place, refuse_to_replace};
 use crate::cli::report_filter::report_filter;
 use crate::cli::session::{config_path, configuration};
 use crate::cli::whole_file::{Existing, write_whole};
@@ -32,6 +32,12 @@ struct Document<'a> {
 pub fn run(arguments: &Arguments, wanted: &ReportOptions, output: &Output) -> anyhow::Result<Exit> {
     let config = configuration(arguments, output)?;
     let html = wanted.html.as_deref();
+    let prints_page = html == Some(Path::new(STDOUT));
+    if prints_page && output.json {
+        let both = "--html - and --json cannot be combined";
+        return Err(UsageError(both.to_owned()).into());
+    }
+    let html = html.filter(|_| !prints_page);
     let place = html.map(|file| place(&config_path(arguments), &config, file));
     let place = place.transpose()?;
     if let Some((file, place)) = html.zip(place.as_deref()) {
@@ -42,9 +48,14 @@ pub fn run(arguments: &Arguments, wanted: &ReportOptions, output: &Output) -> an
     let first_day = wanted.since.day(LocalTimes::of(&config));
     let report = report::report(&config, &mut mirror, first_day, &filter, Utc::now())?;
     let left_out: Vec<String> = report.omissions.iter().map(omission).collect();
+    let page = || report::page(&report, &left_out, &config.mirror.media_dir);
+    if prints_page {
+        print_unchanged(page() + "\n")?;
+        return Ok(Exit::Done);
+    }
     let text = match html.zip(place) {
         Some((file, place)) => {
-            let page = report::page(&report, &left_out, &config.mirror.media_dir);
+            let page = page();
             write_whole(&place, &page, Existing::Replaced).with_context(|| {
                 format!("the report could not be written to {}", file.display())
             })?;
