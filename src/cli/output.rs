@@ -29,7 +29,7 @@ pub fn print(text: &str) -> anyhow::Result<()> {
 
 /// Prints data that programs read to stdout, unchanged.
 pub fn print_unchanged(text: impl Into<Vec<u8>>) -> anyhow::Result<()> {
-    send(&mut text.into()).context("writing to standard output")?;
+    send(&mut text.into())?;
     Ok(())
 }
 
@@ -55,13 +55,13 @@ pub fn terminal_columns() -> Option<usize> {
 }
 
 /// Sends the buffer to stdout and clears it. Returns false if the reader has closed the pipe.
-pub fn send(buffer: &mut Vec<u8>) -> std::io::Result<bool> {
+pub fn send(buffer: &mut Vec<u8>) -> anyhow::Result<bool> {
     let mut stdout = std::io::stdout().lock();
     let sent = stdout.write_all(buffer).and_then(|()| stdout.flush());
     buffer.clear();
     match sent {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
-        sent => sent.map(|()| true),
+        sent => sent.map(|()| true).context("writing to standard output"),
     }
 }
 

@@ -260,8 +260,21 @@ fn output_that_cannot_be_written_is_a_failure() {
     let feed = feed(5);
     let mirror = Mirror::of(&feed);
     mirror.sync();
-    let listing = format!("listing {} --json", feed.listing_keys()[0]);
+    let key = feed.listing_keys()[0];
+    let price = fields(serde_json::json!({ "ListPrice": 123_456 }));
+    feed.edit("Property", &key.to_string(), price).unwrap();
+    mirror.sync_full();
+    let (listing, refresh) = (format!("listing {key} --json"), format!("refresh {key}"));
     for verb in [
+        "changes",
+        "changes --csv",
+        "changes --json",
+        "check",
+        "sync",
+        "sync --dry-run",
+        "verify",
+        "report --html -",
+        &refresh,
         "report",
         "report --json",
         "status",
@@ -273,10 +286,11 @@ fn output_that_cannot_be_written_is_a_failure() {
         "--version",
     ] {
         let full = mirror.run_script(&format!("\"$0\" {verb} > /dev/full"));
-        full.says(1, &["No space left"]);
+        full.says(1, &["writing to standard output: No space left"]);
         // A reader that closed the pipe is no failure.
         let gone = mirror.run_script(&format!("\"$0\" {verb} | true; exit ${{PIPESTATUS[0]}}"));
         gone.says(0, &[]);
+        assert!(!gone.stderr.contains("standard output"), "{gone}");
     }
 }
 
