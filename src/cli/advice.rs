@@ -128,7 +128,7 @@ fn for_mirror(problem: MirrorProblem) -> &'static str {
 fn for_listing(error: &NoListing) -> Option<Cow<'static, str>> {
     match error {
         // An address or an MLS number is no key that the feed can be asked for.
-        NoListing::Unknown { key } => {
+        NoListing::Unknown { key } | NoListing::NoSuchKey { key } => {
             let key = quoted(Path::new(key));
             Some(
                 format!("if it is a ListingKey of the feed, `mlsmirror refresh {key}` fetches it")

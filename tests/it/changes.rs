@@ -206,8 +206,7 @@ fn each_condition_prints_the_rows_that_it_names() {
         assert_eq!(printed(&mirror, arguments), expected, "{arguments:?}");
     }
     for arguments in [
-        &["--listing", "no-such"][..],
-        &["--kind", "new", "--field", "ListPrice"],
+        &["--kind", "new", "--field", "ListPrice"][..],
         &["--kind", "price", "--transition", "Active>Pending"],
         &["--since", "2999-01-01", "--limit", "4"],
     ] {
@@ -216,6 +215,25 @@ fn each_condition_prints_the_rows_that_it_names() {
         ended.says(0, &["no matching changes"]);
         assert_eq!(ended.stdout, "");
     }
+}
+
+#[test]
+fn a_listing_that_the_mirror_never_held_is_not_one_without_changes() {
+    let feed = feed(20);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    let known = feed.listing_keys()[3].to_string();
+    let ended = mirror.run(&["changes", "--listing", &known]);
+    ended.says(0, &["no matching changes"]);
+    let ended = mirror.run(&["changes", "--listing", "no-such"]);
+    ended.says(
+        1,
+        &[
+            "the mirror holds no listing with the ListingKey or ListingId no-such",
+            "`mlsmirror refresh no-such`",
+        ],
+    );
+    assert_eq!(ended.stdout, "");
 }
 
 #[test]

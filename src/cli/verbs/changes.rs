@@ -12,7 +12,9 @@ use crate::cli::named_listing::listing_key;
 use crate::cli::options::{ChangeKind, ChangesOptions};
 use crate::cli::output::{Output, buffered_bytes, send, terminal_columns};
 use crate::cli::session::configuration;
-use crate::mirror::{ChangeCategory, ChangeFilter, ChangeReader, ChangeRow, Mirror, StatusChange};
+use crate::mirror::{
+    ChangeCategory, ChangeFilter, ChangeReader, ChangeRow, Mirror, NoListing, StatusChange,
+};
 use crate::resource::Resource;
 
 pub fn run(
@@ -44,7 +46,11 @@ pub fn run(
     let times = LocalTimes::of(&config);
     let mut filter = filter(wanted, times);
     if let Some(listing) = &wanted.listing {
-        filter.listing = Some(listing_key(&mut mirror, listing)?);
+        let key = listing_key(&mut mirror, listing)?;
+        if !mirror.knows_listing(&key)? {
+            return Err(NoListing::NoSuchKey { key }.into());
+        }
+        filter.listing = Some(key);
     }
     let changes = mirror.read_changes(&filter)?;
     let form = match (output.json, wanted.csv) {

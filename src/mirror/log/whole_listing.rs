@@ -35,6 +35,12 @@ pub enum NoListing {
         /// The requested key.
         key: String,
     },
+    /// No listing has this key or this ListingId, and addresses were not searched.
+    #[error("the mirror holds no listing with the ListingKey or ListingId {key}")]
+    NoSuchKey {
+        /// The requested key.
+        key: String,
+    },
     /// The mirror did not hold it yet.
     #[error("the mirror did not hold listing {key} at {at} UTC; it has held it since {since}")]
     NotYet {

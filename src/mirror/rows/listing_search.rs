@@ -54,6 +54,11 @@ impl Mirror {
     pub fn find_listing_by_id(&mut self, text: &str) -> rusqlite::Result<NamedListing> {
         self.read()?.find_listing_by_id(text)
     }
+
+    /// Returns whether a listing has this key, or had it once and is in the log.
+    pub fn knows_listing(&mut self, key: &str) -> rusqlite::Result<bool> {
+        self.read()?.knows_listing(key)
+    }
 }
 
 impl ReadTx<'_> {
@@ -83,6 +88,15 @@ impl ReadTx<'_> {
         };
         Ok(named(text, found))
     }
+
+    fn knows_listing(&self, key: &str) -> rusqlite::Result<bool> {
+        let db = &*self.transaction;
+        let found = match Table::of(db, Resource::PROPERTY)? {
+            Some(listings) => with_key(db, &listings, key)?,
+            None => Vec::new(),
+        };
+        Ok(!found.is_empty() || is_logged(db, key)?)
+    }
 }
 
 fn named(text: &str, mut found: Vec<FoundListing>) -> NamedListing {
@@ -103,13 +117,17 @@ fn named(text: &str, mut found: Vec<FoundListing>) -> NamedListing {
 /// Returns the listing with this key, or else those with this ListingId. The log still has
 /// the key of a listing whose row retention removed.
 fn with_id(db: &Connection, listings: &Table, text: &str) -> rusqlite::Result<Vec<FoundListing>> {
-    let is_key = format!("{} = ?1", listings.key());
-    let found = matching(db, listings, &is_key, &[text.to_owned()])?;
+    let found = with_key(db, listings, text)?;
     if !found.is_empty() || !listings.has("ListingId") || is_logged(db, text)? {
         return Ok(found);
     }
     let is_id = "listings.\"ListingId\" = ?1";
     matching(db, listings, is_id, &[text.to_owned()])
+}
+
+fn with_key(db: &Connection, listings: &Table, key: &str) -> rusqlite::Result<Vec<FoundListing>> {
+    let is_key = format!("{} = ?1", listings.key());
+    matching(db, listings, &is_key, &[key.to_owned()])
 }
 
 fn is_logged(db: &Connection, key: &str) -> rusqlite::Result<bool> {
