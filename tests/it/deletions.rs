@@ -49,6 +49,32 @@ fn a_refusal_of_deleted_is_a_failure_for_a_day_if_it_has_answered_before() {
 }
 
 #[test]
+fn announcements_are_counted_apart_from_the_photos_that_are_deleted_with_their_listings() {
+    let feed = feed(40);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    let keys = feed.listing_keys();
+    let photo = |listing| key_text(&feed.truth_children(listing, "Media")[0]["MediaKey"]);
+    let removed = photo(keys[5]);
+    feed.advance(chrono::Duration::hours(2));
+    feed.remove_photo(&removed, true, true).unwrap();
+    mirror.sync();
+    feed.delete("Property", &keys[3].to_string(), true).unwrap();
+    let ended = mirror.sync();
+    let deleted = "SELECT count(*) FROM media WHERE deleted_reason = 'parent'";
+    let deleted = number(&mirror.open(), deleted);
+    assert!(deleted > 1, "{ended}");
+    for part in [
+        "deletions Property: 1 announcement read; 1 listing deleted (",
+        &format!(
+            "deletions Media: 1 announcement read: 1 without effect; {deleted} photos deleted\n"
+        ),
+    ] {
+        assert!(ended.stdout.contains(part), "no `{part}`: {ended}");
+    }
+}
+
+#[test]
 fn an_announced_listing_is_deleted_with_its_children() {
     let feed = feed(40);
     let mirror = Mirror::of(&feed);

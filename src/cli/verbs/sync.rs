@@ -316,18 +316,18 @@ pub fn describe_runs(runs: &[RunSummary]) -> Vec<String> {
 /// Describes the results of a run in one line.
 fn describe_run(run: &RunSummary) -> String {
     let is = |job: Job| run.job == job.as_str();
-    let [inserted, updated, deleted, rejected, read] = match () {
-        () if is(Job::Media) => ["fetched", "replaced", "removed", "failed", "tried"],
-        () if is(Job::Monitor) => ["new", "reported", "deleted", "rejected", "found"],
-        () => ["new", "changed", "deleted", "rejected", "read"],
+    let [inserted, updated, unchanged, rejected, read] = match () {
+        () if is(Job::Media) => ["fetched", "replaced", "unchanged", "failed", "tried"],
+        () if is(Job::Monitor) => ["new", "reported", "unchanged", "rejected", "found"],
+        () if is(Job::Deletions) => ["new", "changed", "without effect", "rejected", "read"],
+        () => ["new", "changed", "unchanged", "rejected", "read"],
     };
     let done = &run.counts;
     let counts = [
         (done.inserted, inserted),
         (done.updated, updated),
-        (done.unchanged, "unchanged"),
+        (done.unchanged, unchanged),
         (done.restored, "restored"),
-        (done.deleted, deleted),
         (done.rejected, rejected),
     ];
     let parts: Vec<String> = counts
@@ -354,6 +354,12 @@ fn describe_run(run: &RunSummary) -> String {
     line += &format!("{} {read}", counted(seen, nouns));
     if !parts.is_empty() {
         line += &format!(": {}", listed(&parts));
+    }
+    // The deleted records are not among those that were read.
+    if done.deleted > 0 {
+        let what = if is(Job::Media) { "removed" } else { "deleted" };
+        let deleted = counted(done.deleted, nouns_of(&run.resource));
+        line += &format!("; {deleted} {what}");
     }
     if done.requests > 0 {
         let duration = Duration::from_millis(run.duration_ms.unwrap_or(0));
