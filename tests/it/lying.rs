@@ -520,6 +520,29 @@ fn a_copy_that_is_behind_changes_nothing_and_is_reported() {
     assert_eq!(number(&db, changes), logged);
 }
 
+#[test]
+fn a_copy_that_has_records_only_by_key_is_said_to_be_empty() {
+    let feed = feed(40);
+    let proxy = Proxy::of(&feed, |_| {});
+    let mirror = Mirror::at(&proxy.base_url, |_| {});
+    mirror.sync();
+    proxy.change(|answer| {
+        if answer.is_of("Property") && !answer.request.contains(" in (") {
+            answer.records().clear();
+            answer.body["@odata.count"] = json!(0);
+        }
+    });
+    let newest = text(
+        &mirror.open(),
+        "SELECT watermark FROM watermarks WHERE resource = 'Property'",
+    );
+    for job in ["full", "reconcile"] {
+        let said =
+            format!("the feed sends no listings, but it sent listings up to {newest} UTC before");
+        mirror.sync_ends(3, &[job]).says(3, &[&said]);
+    }
+}
+
 /// Replaces one photo of each listing.
 fn exchange_photos(feed: &simulator::Simulator) {
     let photos = truth(feed, "Media");

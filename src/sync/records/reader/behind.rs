@@ -55,9 +55,13 @@ impl Reader<'_> {
             return Ok(false);
         }
         let (_, nouns) = self.resource.nouns();
+        let found = match after.as_str() {
+            "" => format!("the feed sends no {nouns}"),
+            after => format!("the feed's answers end at {after} UTC"),
+        };
         self.left_out.push(format!(
-            "the feed's answers end at {after}, but it sent {nouns} up to {watermark} before; \
-             they seem to come from a copy that is behind"
+            "{found}, but it sent {nouns} up to {watermark} UTC before; \
+             the answers seem to come from a copy that is behind"
         ));
         self.copy_is_behind = true;
         Ok(true)
