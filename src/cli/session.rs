@@ -56,7 +56,7 @@ impl Session {
 
     /// Opens a session with this configuration and credentials, and listens for signals.
     pub fn with(config: Config, credentials: Credentials) -> anyhow::Result<Session> {
-        check_system_limits()?;
+        check_system_limits(&config)?;
         let (stopper, stop) = stop::channel();
         listen_for_signals(stopper, None)?;
         let feed = Feed::open(&config.feed, credentials, stop.clone())?;

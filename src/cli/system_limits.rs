@@ -5,6 +5,8 @@ use std::thread;
 
 use anyhow::Context as _;
 
+use crate::config::Config;
+
 /// The number of threads that a job needs: for signals, the token and the metrics, for requests to
 /// the feed and to photo hosts with their name resolution, and for one download.
 const THREADS: usize = 12;
@@ -14,10 +16,16 @@ const THREADS: usize = 12;
 #[cfg(unix)]
 const ADDRESS_SPACE_MB: u64 = 1_200;
 
-/// Fails if the system gives this process too few threads or too little memory for a job.
-/// Otherwise the process would end in the middle of the job, without a helpful message.
-pub fn check_system_limits() -> anyhow::Result<()> {
+/// The number of files that a job keeps open: the database, its locks, and what the threads and
+/// the connections need that do not depend on the configuration.
+#[cfg(unix)]
+const FILES: u64 = 40;
+
+/// Fails if the system gives this process too few threads, open files or too little memory for a
+/// job. Otherwise the process would end in the middle of the job, without a helpful message.
+pub fn check_system_limits(config: &Config) -> anyhow::Result<()> {
     check_memory()?;
+    check_files(config)?;
     check_threads().with_context(|| {
         format!("this process cannot start {THREADS} threads; raise their limit (`ulimit -u`, TasksMax= of systemd, or --pids-limit of a container)")
     })
@@ -39,6 +47,27 @@ fn check_memory() -> anyhow::Result<()> {
 
 #[cfg(not(unix))]
 fn check_memory() -> anyhow::Result<()> {
+    Ok(())
+}
+
+#[cfg(unix)]
+fn check_files(config: &Config) -> anyhow::Result<()> {
+    use rustix::process::{Resource, getrlimit};
+    let Some(limit) = getrlimit(Resource::Nofile).current else {
+        return Ok(());
+    };
+    // A download has a connection and a file.
+    let connections = config.feed.max_concurrent + 2 * config.media.max_concurrent_downloads;
+    let needed = FILES + connections as u64;
+    anyhow::ensure!(
+        limit >= needed,
+        "this process may open only {limit} files, and needs {needed}; raise that limit (`ulimit -n`, or LimitNOFILE= of systemd)"
+    );
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn check_files(_: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 

@@ -129,3 +129,29 @@ fn a_process_with_few_threads_fails_with_the_reason() {
         "{refused} were refused, {done} were enough"
     );
 }
+
+#[test]
+fn a_process_that_may_open_few_files_fails_with_the_reason() {
+    let feed = feed(24);
+    for downloads in [8, 20] {
+        let (mut refused, mut done) = (0, 0);
+        for files in (8..100).step_by(4) {
+            let mirror = Mirror::with(&feed, |settings| {
+                settings.media = true;
+                settings.sync = format!("[media]\nmax_concurrent_downloads = {downloads}");
+            });
+            let ended = mirror.run_script(&format!("ulimit -n {files}; \"$0\" sync"));
+            if ended.code == Some(0) {
+                done += 1;
+                continue;
+            }
+            refused += 1;
+            ended.says(1, &["may open only", "`ulimit -n`", "LimitNOFILE"]);
+            assert_eq!(done, 0, "{files} are too few, and fewer were enough");
+        }
+        assert!(
+            refused > 3 && done > 2,
+            "{refused} were refused, {done} were enough"
+        );
+    }
+}

@@ -22,7 +22,7 @@ const GRACE: Duration = Duration::from_secs(9);
 
 pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     let config = configuration(arguments, output)?;
-    check_system_limits()?;
+    check_system_limits(&config)?;
     let (stopper, stop) = stop::channel();
     let (hangup, reloads) = reload_requests();
     let signals = DaemonSignals {
