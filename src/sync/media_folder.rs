@@ -54,7 +54,10 @@ pub enum FolderProblem {
     #[error("has no marker file `{MARKER}` and is not empty")]
     Foreign,
     /// It has this number of files, but no row names any of them.
-    #[error("has {0} files, and no row names any of them")]
+    #[error("has {}", match .0 {
+        1 => "1 file, and no row names it".to_owned(),
+        files => format!("{files} files, and no row names any of them"),
+    })]
     Unnamed(usize),
 }
 

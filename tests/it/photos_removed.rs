@@ -255,7 +255,7 @@ fn prune_does_not_empty_a_folder_of_another_owner() {
     std::fs::write(&other, "of another mirror").unwrap();
     mirror
         .sync_ends(2, &["media", "--prune"])
-        .says(2, &["has 1 files, and no row names any of them"]);
+        .says(2, &["has 1 file, and no row names it"]);
     assert!(other.exists());
     mirror
         .sync_ends(2, &["full", "--prune"])
