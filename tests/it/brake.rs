@@ -42,6 +42,24 @@ fn a_mass_deletion_waits_until_it_is_allowed() {
 }
 
 #[test]
+fn the_advice_of_a_reconcile_names_the_deletions_of_all_resources_once() {
+    let feed = feed(200);
+    let mirror = Mirror::of(&feed);
+    mirror.sync_full();
+    delete(&feed, 60);
+    let missing = live(&mirror.open(), "Media") - feed.count("Media") as i64;
+    let ended = mirror.sync_ends(3, &["reconcile"]);
+    ended.says(3, &[&format!("--allow-deletes {missing}")]);
+    assert_eq!(
+        ended.stderr.matches("--allow-deletes").count(),
+        1,
+        "{ended}"
+    );
+    mirror.sync_ends(0, &["reconcile", "--allow-deletes", &missing.to_string()]);
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
 fn a_share_within_the_limit_is_deleted() {
     let feed = feed(300);
     let mirror = Mirror::of(&feed);

@@ -27,7 +27,8 @@ use crate::mirror::{
 use crate::resource::Resource;
 use crate::stop::Stop;
 use crate::sync::{
-    self, AlertHost, AlertLine, Context, DeletedCount, FileCounts, Report, ReportError, Unnamed,
+    self, Advice, AlertHost, AlertLine, Context, DeletedCount, FileCounts, Report, ReportError,
+    Unnamed,
 };
 
 /// The JSON document of `sync`.
@@ -264,8 +265,13 @@ fn print_errors(report: &Report, output: &Output) {
     for (error, resources) in errors {
         output.complain(&format!("{}: {error}", resources.join(", ")));
     }
-    for advice in &report.advice {
-        output.complain(&advice::way_out(advice));
+    let mut all_advice = report.advice.iter().peekable();
+    while let Some(advice) = all_advice.next() {
+        // The largest number, which is the last one, allows the deletions of every resource.
+        let is_allowed = |advice: &Advice| matches!(advice, Advice::AllowDeletes(_));
+        if !(is_allowed(advice) && all_advice.peek().is_some_and(|next| is_allowed(next))) {
+            output.complain(&advice::way_out(advice));
+        }
     }
 }
 
