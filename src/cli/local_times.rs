@@ -1,15 +1,15 @@
 //! Times for people, in the time zone of the feed.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use chrono_tz::Tz;
 
 use crate::config::Config;
-use crate::report::start_of_day;
-use crate::value::instant;
+use crate::report::first_moment;
+use crate::value::{instant, stored_second};
 
 /// Writes times in the time zone of the feed.
 #[derive(Clone, Copy, Debug)]
-pub struct LocalTimes(Tz);
+pub struct LocalTimes(pub(super) Tz);
 
 impl LocalTimes {
     /// Returns the times of a feed.
@@ -54,6 +54,13 @@ impl LocalTimes {
         instant(stored).map_or_else(|| stored.to_owned(), |at| self.named(at))
     }
 
+    /// Returns a local time in storage form, in whole seconds. SQLite knows no later year than
+    /// 9999.
+    pub fn stored(self, local: NaiveDateTime) -> String {
+        let moment = first_moment(local, self.0).filter(|moment| moment.year() < 10_000);
+        moment.map_or_else(|| "9999-12-31 23:59:59".to_owned(), stored_second)
+    }
+
     /// Returns the day of a time.
     pub fn day(self, at: DateTime<Utc>) -> NaiveDate {
         at.with_timezone(&self.0).date_naive()
@@ -63,7 +70,7 @@ impl LocalTimes {
     pub fn start_of_day(self, now: DateTime<Utc>, days_ago: u64) -> Option<DateTime<Utc>> {
         let today = now.with_timezone(&self.0).date_naive();
         let day = today.checked_sub_days(chrono::Days::new(days_ago))?;
-        start_of_day(day, self.0)
+        first_moment(day.and_time(NaiveTime::MIN), self.0)
     }
 }
 

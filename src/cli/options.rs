@@ -132,8 +132,8 @@ const SAMPLE_MAX: u64 = 1_000_000_000;
 /// The options of `changes`.
 #[derive(Args, Debug)]
 pub struct ChangesOptions {
-    /// Only changes found at or after this time: a date or timestamp (UTC unless it has a zone),
-    /// how long ago, such as 24h, 7d, 1w or 1y, or today or yesterday
+    /// Only changes found at or after this time: a date or timestamp (in the time zone of the feed
+    /// unless it has its own), how long ago, such as 24h, 7d, 1w or 1y, or today or yesterday
     #[arg(long, value_name = "T", value_parser = since, allow_hyphen_values = true)]
     pub since: Option<Since>,
     /// Only changes of this listing, its photos and its open houses: its ListingKey or ListingId
@@ -202,8 +202,9 @@ pub struct ListingOptions {
     /// Show every column that has a value, as it is stored
     #[arg(long)]
     pub fields: bool,
-    /// Show the listing as the mirror had it at this time: a date or timestamp (UTC unless it
-    /// has a zone), how long ago, such as 24h, 7d, 1w or 1y, or the start of today or yesterday
+    /// Show the listing as the mirror had it at this time: a date or timestamp (in the time zone of
+    /// the feed unless it has its own), how long ago, such as 24h, 7d, 1w or 1y, or the start of
+    /// today or yesterday
     #[arg(long, value_name = "T", value_parser = since, allow_hyphen_values = true)]
     pub at: Option<Since>,
 }

@@ -1,6 +1,6 @@
 //! Times on the command line: dates, timestamps, days and durations before now.
 
-use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 
 use super::local_times::LocalTimes;
 use crate::config;
@@ -11,8 +11,8 @@ use crate::value::{instant, stored_second, timestamp};
 pub enum Since {
     /// A time in storage form, in whole seconds.
     At(String),
-    /// The start of a day in UTC.
-    Date(NaiveDate),
+    /// A time in the time zone of the feed, or the start of a day there.
+    Local(NaiveDateTime),
     /// The start of the day that was this many days ago, in the time zone of the feed.
     DaysAgo(u64),
 }
@@ -21,7 +21,7 @@ impl Since {
     /// Returns the day of the time in the time zone of the feed. A date is this day.
     pub fn day(&self, times: LocalTimes) -> NaiveDate {
         match self {
-            Since::Date(date) => *date,
+            Since::Local(local) => local.date(),
             other => times.day(instant(&other.stored(times)).unwrap_or_default()),
         }
     }
@@ -30,7 +30,7 @@ impl Since {
     pub fn stored(&self, times: LocalTimes) -> String {
         match self {
             Since::At(stored) => stored.clone(),
-            Since::Date(date) => format!("{date} 00:00:00"),
+            Since::Local(local) => times.stored(*local),
             Since::DaysAgo(days) => {
                 let now = Utc::now();
                 let start = times.start_of_day(now, *days).unwrap_or(now);
@@ -43,7 +43,7 @@ impl Since {
 /// Parses a date, a timestamp, a day or a duration before now. The error lists the valid forms.
 pub fn since(text: &str) -> Result<Since, String> {
     parse_at(Utc::now(), text).ok_or_else(|| {
-        "give a date (2026-03-01), a timestamp (2026-03-01T12:00:00Z; UTC without a zone), \
+        "give a date (2026-03-01), a timestamp (2026-03-01 12:00, in the time zone of the feed, or 2026-03-01T12:00:00Z), \
          how long ago (24h, 7d, 1w, 1y), today or yesterday"
             .to_owned()
     })
@@ -60,20 +60,24 @@ fn parse_at(now: DateTime<Utc>, text: &str) -> Option<Since> {
         return Some(Since::At(stored_second(then)));
     }
     let text = text.trim().replacen(' ', "T", 1);
-    if let Ok(date) = NaiveDate::parse_from_str(&text, "%Y-%m-%d")
-        && (1..10_000).contains(&date.year())
-    {
-        return Some(Since::Date(date));
+    if let Some(local) = local(&text) {
+        let has_year = (1..10_000).contains(&local.year());
+        return has_year.then_some(Since::Local(local));
     }
-    // A full timestamp, or one without seconds.
-    let zone = text.get(16..).unwrap_or_default();
-    let without_seconds = text.get(..16).map(|minute| format!("{minute}:00{zone}"));
-    let spellings = [Some(text), without_seconds];
-    let stored = (spellings.iter().flatten()).find_map(|spelling| timestamp(spelling))?;
+    let stored = timestamp(&text)?;
     // Timestamps are compared as text, which needs years of four digits.
     let has_year = stored.starts_with(|first: char| first.is_ascii_digit());
     let second = stored.chars().take("YYYY-MM-DD HH:MM:SS".len());
     has_year.then(|| Since::At(second.collect()))
+}
+
+/// Parses a date, or a time without a zone.
+fn local(text: &str) -> Option<NaiveDateTime> {
+    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d");
+    let time = |form| NaiveDateTime::parse_from_str(text, form).ok();
+    let start = date.map(|date| date.and_time(NaiveTime::MIN)).ok();
+    let forms = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M"];
+    start.or_else(|| forms.into_iter().find_map(time))
 }
 
 /// Returns the time that was a duration ago: `1d12h`, or whole weeks or years. A time that is
@@ -135,9 +139,29 @@ mod tests {
             let parsed = parse_at(now, text).map(|since| since.stored(LocalTimes::UTC));
             assert_eq!(parsed.as_deref(), stored, "{text}");
         }
-        let date = NaiveDate::from_ymd_opt(2026, 3, 1).map(Since::Date);
-        assert_eq!(parse_at(now, "2026-03-01"), date);
         assert_eq!(parse_at(now, " Today"), Some(Since::DaysAgo(0)));
         assert_eq!(parse_at(now, "yesterday"), Some(Since::DaysAgo(1)));
+    }
+
+    #[test]
+    fn a_time_without_a_zone_is_in_the_zone_of_the_feed() {
+        let denver = LocalTimes(chrono_tz::Tz::America__Denver);
+        let cases = [
+            ("2026-03-01", "2026-03-01 07:00:00"),
+            ("2026-03-01 12:00", "2026-03-01 19:00:00"),
+            ("2026-07-01T12:00:30.9", "2026-07-01 18:00:30"),
+            ("2026-03-01T12:00:00Z", "2026-03-01 12:00:00"),
+            // The clock skips this hour, and repeats the other one.
+            ("2026-03-08 02:30", "2026-03-08 09:30:00"),
+            ("2026-11-01 01:30", "2026-11-01 07:30:00"),
+            ("9999-12-31 23:00", "9999-12-31 23:59:59"),
+        ];
+        for (text, stored) in cases {
+            let parsed = parse_at(Utc::now(), text);
+            let day = parsed.as_ref().map(|since| since.day(denver).to_string());
+            assert_eq!(day.as_deref(), text.get(..10), "{text}");
+            let parsed = parsed.map(|since| since.stored(denver));
+            assert_eq!(parsed.as_deref(), Some(stored), "{text}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use chrono::{DateTime, Days as CountOfDays, NaiveDate, Utc};
+use chrono::{DateTime, Days as CountOfDays, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use crate::value::instant;
@@ -71,7 +71,8 @@ impl Days {
 
     /// Returns the first moment of the day at an index.
     pub fn start(self, place: usize) -> DateTime<Utc> {
-        start_of_day(self.day(place), self.zone).unwrap_or(DateTime::<Utc>::MIN_UTC)
+        let midnight = self.day(place).and_time(NaiveTime::MIN);
+        first_moment(midnight, self.zone).unwrap_or(DateTime::<Utc>::MIN_UTC)
     }
 
     /// Returns the day at an index as `YYYY-MM-DD`.
@@ -96,12 +97,13 @@ pub fn date_of(text: &str) -> Option<NaiveDate> {
     NaiveDate::parse_from_str(text.get(..10)?, "%Y-%m-%d").ok()
 }
 
-/// Returns the first moment of a day in a time zone. Where midnight is skipped, the day begins
-/// an hour later.
-pub fn start_of_day(day: NaiveDate, zone: Tz) -> Option<DateTime<Utc>> {
-    (0..24).find_map(|hour| {
-        let start = day.and_hms_opt(hour, 0, 0)?.and_local_timezone(zone);
-        start.earliest().map(|start| start.to_utc())
+/// Returns the first moment at which clocks in a time zone show a time, or an hour later if they
+/// skip that time.
+pub fn first_moment(local: NaiveDateTime, zone: Tz) -> Option<DateTime<Utc>> {
+    (0..24).find_map(|hours| {
+        let later = local.checked_add_signed(TimeDelta::hours(hours))?;
+        let moment = later.and_local_timezone(zone).earliest();
+        moment.map(|moment| moment.to_utc())
     })
 }
 

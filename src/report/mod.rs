@@ -28,7 +28,7 @@ mod words;
 
 pub use condition::Condition;
 pub use datasette::datasette_metadata;
-pub use days::start_of_day;
+pub use days::first_moment;
 pub use market::{
     Active, CityGroup, Figures, Group, Headline, Inventory, InventoryDay, Market, MarketDay,
     PriceCut, PriceMoves, Prices, TransitionCount,

@@ -306,10 +306,12 @@ fn since_takes_dates_timestamps_and_durations() {
     .unwrap();
     let every = "recorded_at >= '2026-03-01 00:01:00'";
     for (since, condition) in [
-        ("2026-03-01", "1"),
+        ("2026-03-01", "recorded_at >= '2026-03-01 07:00:00'"),
         ("2026-03-01T00:01:00Z", every),
-        ("2026-03-01 00:01:00", every),
-        ("2026-03-01 00:01", every),
+        // Without a zone, times are those of the feed, in Denver.
+        ("2026-02-28 17:01:00", every),
+        ("2026-02-28 17:01", every),
+        ("2026-02-28", "1"),
         ("2026-02-28T17:01:00-07:00", every),
         ("1h", "id = 100"),
         ("9m", "0"),
@@ -318,9 +320,9 @@ fn since_takes_dates_timestamps_and_durations() {
         let expected = logged(&db, condition);
         assert_eq!(printed(&mirror, &["--since", since]), expected, "{since}");
     }
-    let found = printed(&mirror, &["--since", "2026-03-01 00:01", "--listing", "2"]);
+    let found = printed(&mirror, &["--since", "2026-02-28 17:01", "--listing", "2"]);
     assert_eq!(found, logged(&db, "id = 3"));
-    let found = printed(&mirror, &["--since", "2026-03-01 00:01", "--limit", "40"]);
+    let found = printed(&mirror, &["--since", "2026-02-28 17:01", "--limit", "40"]);
     assert_eq!(found, logged(&db, "id > 60"));
 }
 

@@ -231,7 +231,7 @@ fn a_listing_is_shown_with_photos_open_houses_and_history() {
     assert!(file.starts_with(&format!("{key}/")), "{file}");
     assert_eq!(now["history"][0]["field"], "ListPrice");
     let past = mirror
-        .run(&["--json", "listing", &key, "--at", "2026-01-01T12:00"])
+        .run(&["--json", "listing", &key, "--at", "2026-01-01T05:00"])
         .json();
     assert_eq!(past["listing"]["ListPrice"], 500_000);
     assert_eq!(past["at"], "2026-01-01 12:00:00");
@@ -444,7 +444,11 @@ fn a_listing_that_cannot_be_shown_says_why() {
     );
     shows(
         &[&key, "--at", "2020-01-01"],
-        &["did not hold", "ask for a later time"],
+        &[
+            "did not hold",
+            "at 2020-01-01 00:00:00 MST; it has held it since 20",
+            "ask for a later time",
+        ],
     );
     mirror
         .run(&["listing", &key, "--at", "soon"])
@@ -472,9 +476,13 @@ fn a_listing_that_cannot_be_shown_says_why() {
         .says(1, &["removed for good", "mlsmirror changes --listing"]);
     mirror.configure(|settings| settings.sync = "\n[retention]\nchanges = \"1d\"\n".to_owned());
     mirror.sync();
-    mirror
-        .run(&["listing", &key, "--at", "2026-01-03"])
-        .says(1, &["cannot be reconstructed", "[retention] changes"]);
+    mirror.run(&["listing", &key, "--at", "2026-01-03"]).says(
+        1,
+        &[
+            "2026-01-03 00:00:00 MST cannot be reconstructed",
+            "[retention] changes",
+        ],
+    );
     mirror.run(&["listing", &key, "--at", "0"]).says(0, &[]);
 }
 

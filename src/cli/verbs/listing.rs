@@ -16,7 +16,9 @@ use crate::cli::options::ListingOptions;
 use crate::cli::output::{Output, terminal_columns};
 use crate::cli::session::configuration;
 use crate::config::Config;
-use crate::mirror::{ChangeRow, FoundListing, HeldRecord, Mirror, NamedListing, WholeListing};
+use crate::mirror::{
+    ChangeRow, FoundListing, HeldRecord, Mirror, NamedListing, NoListing, WholeListing,
+};
 use crate::resource::Resource;
 use crate::value::instant;
 
@@ -59,7 +61,10 @@ pub fn run(
             return several(&wanted.key, &listings, has_more, output);
         }
     };
-    let whole = mirror.listing(&key, at)?;
+    let in_zone = |error: NoListing| error.with_times(|at| times.named_stored(at)).into();
+    let whole = mirror
+        .listing(&key, at)
+        .map_err(|error| error.downcast().map_or_else(|other| other, in_zone))?;
     let document = Document {
         listing_key: &key,
         at,

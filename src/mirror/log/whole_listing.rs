@@ -42,7 +42,7 @@ pub enum NoListing {
         key: String,
     },
     /// The mirror did not hold it yet.
-    #[error("the mirror did not hold listing {key} at {at} UTC; it has held it since {since}")]
+    #[error("the mirror did not hold listing {key} at {at}; it has held it since {since}")]
     NotYet {
         /// The listing's key.
         key: String,
@@ -59,7 +59,7 @@ pub enum NoListing {
     },
     /// The log does not reach back to that time.
     #[error(
-        "the mirror at {at} UTC cannot be reconstructed: `[retention] changes` removed the log before {since}"
+        "the mirror at {at} cannot be reconstructed: `[retention] changes` removed the log before {since}"
     )]
     LogBegins {
         /// The requested time.
@@ -67,6 +67,18 @@ pub enum NoListing {
         /// Since when the log is complete.
         since: String,
     },
+}
+
+impl NoListing {
+    /// Returns it with its times written in another form.
+    #[must_use]
+    pub fn with_times(mut self, write: impl Fn(&str) -> String) -> NoListing {
+        if let NoListing::NotYet { at, since, .. } | NoListing::LogBegins { at, since } = &mut self
+        {
+            (*at, *since) = (write(at), write(since));
+        }
+        self
+    }
 }
 
 impl Mirror {
