@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{Days, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use chrono_tz::America::Denver;
 use rusqlite::Connection;
 use serde_json::{Value as Json, json};
@@ -512,8 +512,9 @@ fn days_outside_the_log_have_no_numbers() {
             .configure(|settings| settings.sync = kept.to_owned());
         let report = story.report(&[]);
         let market = &report["market"];
-        let first = "SELECT substr(value, 1, 10) FROM _state WHERE name = 'log_begins'";
-        let first = text(&story.write(), first);
+        let first = "SELECT value || '+00:00' FROM _state WHERE name = 'log_begins'";
+        let first: DateTime<Utc> = text(&story.write(), first).parse().unwrap();
+        let first = first.with_timezone(&Denver).date_naive().to_string();
         assert!(first >= story.day(DAYS - 3).to_string(), "{first}");
         assert_eq!(market["inventory"]["days"][0]["day"], first);
         let shown = report["left_out"][0].as_str().unwrap();
