@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 use serde_json::{Value as Json, json};
-use simulator::{Fault, FaultRule, Spoil};
+use simulator::{Behaviour, Fault, FaultRule, Spoil};
 
 use crate::support::*;
 
@@ -53,6 +53,28 @@ fn a_mirror_that_equals_the_feed_has_no_difference() {
             assert_eq!(resource["feed"], feed.count(of), "{of}");
             assert_eq!(resource["mirror"], feed.count(of), "{of}");
             assert_eq!(resource["sampled"], 7, "{of}");
+        }
+    }
+}
+
+#[test]
+fn answers_that_are_empty_by_mistake_are_no_difference() {
+    for (profile, listings, page_size) in [
+        ("\"reso\"", 60, 8),
+        ("\"reso\"", 300, 8),
+        ("\"reso\"", 300, 20),
+        ("\"wfrmls\"", 600, 8),
+        ("\"wfrmls\"", 600, 20),
+    ] {
+        let feed = feed(listings);
+        let mirror = Mirror::with(&feed, |settings| {
+            settings.set("profile", profile);
+            settings.set("page_size", page_size);
+        });
+        mirror.sync();
+        for arguments in [&["--deep"][..], &[]] {
+            feed.behave(&[Behaviour::EmptyAnswers]);
+            verify(&mirror, 0, arguments);
         }
     }
 }

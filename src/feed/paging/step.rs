@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::advance::advance;
-use super::end_of_pages::{READINGS, read_unless_at_end};
+use super::end_of_pages::read_unless_proven;
 use super::key::{Key, KeyRange};
 use super::page_request::read_page;
 use super::position::Position;
@@ -104,35 +104,8 @@ impl Step {
         from: &Position,
     ) -> Result<Step, FeedError> {
         let (from, mut page) = read_with_fallback(sweep, client, from).await?;
-        // An empty page ends the walk, so it is read again: more than once if no request can show
-        // which record is the last.
-        let is_counted_empty = sweep.trusts_count && page.count == Some(0);
-        let times = match &*from {
-            Position::Keyset { .. } | Position::Ties { .. } => 1,
-            Position::Changes { .. } if !is_counted_empty => 1,
-            Position::ChangeLinks { .. } if !is_counted_empty => READINGS - 1,
-            // The endpoint for a whole copy ends with an empty page, and a reading of one page
-            // has no end to find.
-            Position::NextLink { .. }
-                if !is_counted_empty && sweep.replication.is_none() && sweep.top.is_none() =>
-            {
-                READINGS - 1
-            }
-            _ => 0,
-        };
-        for _ in 0..times {
-            if page.entries == 0 {
-                page = read_page(sweep, client, &from).await?;
-            }
-        }
-        // The first page of changes overlaps with known records, so that its absence is noticed.
-        let follows_changes = matches!(
-            &*from,
-            Position::Changes { after: Some(cursor), two_steps, .. }
-                if *two_steps || cursor.key.is_some()
-        );
-        if page.entries == 0 && (follows_changes || !sweep.trusts_count) {
-            page = read_unless_at_end(sweep, client, &from, page).await?;
+        if page.entries == 0 {
+            page = read_unless_proven(sweep, client, &from, page).await?;
         }
         // A count that may be the size of the page does not show that the page is the last.
         let is_full = page.entries >= sweep.page_size.get() as usize;

@@ -193,12 +193,15 @@ impl Sweep {
             after.map(|key| query::gt(field, &self.paging_literal(key))),
             up_to.map(|key| self.up_to(key)),
         ];
-        let query = self
-            .query()
-            .top(self.page_size.get().into())
-            .filter(query::and(parts.into_iter().flatten()));
-        let query = if self.counts { query.count() } else { query };
+        let query = self.page_query(query::and(parts.into_iter().flatten()));
         if skip > 0 { query.skip(skip) } else { query }
+    }
+
+    /// Returns the query for a page of the records that match a filter, in the order of the
+    /// paging key.
+    fn page_query(&self, filter: String) -> Query {
+        let query = self.query().top(self.page_size.get().into()).filter(filter);
+        if self.counts { query.count() } else { query }
     }
 
     /// Returns the query for a page of changes. Its count shows which page is the last.
@@ -259,9 +262,7 @@ impl Sweep {
             self.showing(timestamp).filter,
             after.map(|key| query::gt(field, &self.paging_literal(key))),
         ];
-        self.query()
-            .top(self.page_size.get().into())
-            .filter(query::and(parts.into_iter().flatten()))
+        self.page_query(query::and(parts.into_iter().flatten()))
     }
 
     /// Returns the field with the time of a record's last change.

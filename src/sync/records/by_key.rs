@@ -121,6 +121,7 @@ impl Batches<'_> {
             }
             is_proven |= !found.is_empty();
             if has_new {
+                times_empty = 0;
                 let first = step.page.records.first().map(|record| &record.key);
                 self.control = self.control.take().or(first.cloned());
                 let is_asked = |record: &Record| Some(&*record.key) != added;
