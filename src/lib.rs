@@ -15,15 +15,16 @@
 //! 4. [`change`]: the differences between a stored row and a record; no I/O
 //! 5. [`config`]: `mlsmirror.toml` as typed settings
 //! 6. [`stop`]: a request to stop, which every long wait observes
-//! 7. [`feed`]: the only user of the network, for records and for photos
-//! 8. [`mirror`]: the only user of the database
-//! 9. [`files`]: the only writer in the folder of photos
-//! 10. `export`: the only writer in the folder of Delta tables (feature `export`)
-//! 11. [`sync`]: the jobs; they decide what to request and how to apply the answers
-//! 12. [`schedule`]: when each job is due, and the daemon that runs it
-//! 13. [`report`]: the state of the mirror, of the syncs and of the market, as values,
+//! 7. [`program`]: runs a program that the configuration names
+//! 8. [`feed`]: the only user of the network, for records and for photos
+//! 9. [`mirror`]: the only user of the database
+//! 10. [`files`]: the only writer in the folder of photos
+//! 11. `export`: the only writer in the folder of Delta tables (feature `export`)
+//! 12. [`sync`]: the jobs; they decide what to request and how to apply the answers
+//! 13. [`schedule`]: when each job is due, and the daemon that runs it
+//! 14. [`report`]: the state of the mirror, of the syncs and of the market, as values,
 //!     text and HTML
-//! 14. [`cli`]: the command line; the only place that prints and knows exit codes
+//! 15. [`cli`]: the command line; the only place that prints and knows exit codes
 //!
 //! The crate `simulator` is a feed for trying and testing. It does not know this crate.
 //!
@@ -162,6 +163,7 @@ pub mod export;
 pub mod feed;
 pub mod files;
 pub mod mirror;
+pub mod program;
 pub mod record;
 pub mod report;
 pub mod resource;

@@ -1,8 +1,7 @@
 //! The lines of alerts: printed, and passed to their programs.
 
-use std::env;
 use std::io::{ErrorKind, Write};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -14,15 +13,13 @@ use super::local_times::LocalTimes;
 use super::output::{print, print_unchanged};
 use crate::config::{Alert, Config, MONITOR};
 use crate::mirror::Mirror;
+use crate::program;
 use crate::report::{self, PhotoFiles};
 use crate::stop::Stop;
 use crate::sync::{AlertLine, ReportError};
 
 /// How long the program may run after this process is asked to stop.
 const TIMEOUT_AFTER_STOP: Duration = Duration::from_secs(4);
-
-/// A shorter secret may be an ordinary word, which other variables contain by chance.
-const LONG_BYTES: usize = 8;
 
 /// How the lines of alerts are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,91 +114,44 @@ impl Program<'_> {
     }
 }
 
-/// Runs a program with the input on its standard input. Its environment lacks the secrets
-/// in these variables. Returns None if it did not end in time.
+/// Runs a program with the input on its standard input. Returns None if it did not end in time.
 fn run(
-    command: &[String],
+    words: &[String],
     secrets: &[&str],
     input: &str,
     timeout: Option<Duration>,
     stop: &Stop,
 ) -> anyhow::Result<Option<ExitStatus>> {
-    let (program, arguments) = command.split_first().context("it has no name")?;
+    let (program, arguments) = words.split_first().context("it has no name")?;
     let mut command = Command::new(program);
-    remove_secrets(&mut command, secrets);
-    #[cfg(unix)]
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    let mut child = command
+    command
         .args(arguments)
         .stdin(Stdio::piped())
         // Standard output is for results.
-        .stdout(Stdio::from(std::io::stderr()))
-        .spawn()?;
-    let stdin = child.stdin.take();
+        .stdout(Stdio::from(std::io::stderr()));
+    let mut program = program::Program::start(command, secrets, true)?;
+    let stdin = program.process().stdin.take();
     let input = input.as_bytes().to_vec();
     // A program that writes before it reads must not block this process.
     let writer = std::thread::Builder::new().spawn(move || match stdin {
         Some(mut stdin) => stdin.write_all(&input),
         None => Ok(()),
     })?;
-    let status = wait(&mut child, timeout, stop)?;
-    if !status.is_some_and(|status| status.success()) {
-        return Ok(status);
-    }
-    match writer.join() {
-        // The program may end without reading all of its input.
-        Ok(Err(error)) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(status),
-    }
-}
-
-/// Waits for a program to end. Kills it after the timeout, and returns `None`.
-fn wait(
-    child: &mut Child,
-    timeout: Option<Duration>,
-    stop: &Stop,
-) -> std::io::Result<Option<ExitStatus>> {
-    const POLL_INTERVAL: Duration = Duration::from_millis(10);
     let mut deadline = timeout.map(|timeout| Instant::now() + timeout);
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
-        }
+    let status = program.wait(|| {
         if stop.requested().is_some() {
             let soon = Instant::now() + TIMEOUT_AFTER_STOP;
             deadline = Some(deadline.map_or(soon, |deadline| deadline.min(soon)));
         }
-        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            kill(child)?;
-            child.wait()?;
-            return Ok(None);
-        }
-        std::thread::sleep(POLL_INTERVAL);
+        deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    })?;
+    // The program may end without reading all of its input, and one that it has started may
+    // keep the input open.
+    let has_written = status.is_some_and(|status| status.success()) && writer.is_finished();
+    match has_written.then(|| writer.join()) {
+        Some(Ok(Err(error))) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(status),
     }
-}
-
-/// Removes the variables with secrets from the environment of a program, and other variables
-/// that repeat them.
-fn remove_secrets(command: &mut Command, secrets: &[&str]) {
-    let values = secrets.iter().filter_map(|name| env::var(name).ok());
-    let values: Vec<String> = values.map(|value| value.trim().to_owned()).collect();
-    for (name, value) in env::vars_os() {
-        let value = value.to_string_lossy();
-        let repeats = |secret: &String| secret.len() >= LONG_BYTES && value.contains(secret);
-        if secrets.iter().any(|secret| name == *secret) || values.iter().any(repeats) {
-            command.env_remove(name);
-        }
-    }
-}
-
-/// Kills a program and the programs that it has started.
-fn kill(child: &mut Child) -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        let group = rustix::process::Pid::from_child(child);
-        rustix::process::kill_process_group(group, rustix::process::Signal::KILL)?;
-    }
-    child.kill()
 }
 
 /// Returns the conditions that need attention now, as `status` words them.
@@ -210,4 +160,19 @@ pub fn current_conditions(config: &Config, mirror: &mut Mirror) -> anyhow::Resul
     let conditions = status.conditions.iter();
     let texts = conditions.map(|one| advice::condition(one, LocalTimes::UTC));
     Ok(texts.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_has_ended_although_one_that_it_started_keeps_its_input_open() {
+        let words = ["sh", "-c", "sleep 60 <&0 >&- 2>&- &"].map(str::to_owned);
+        let more_than_a_pipe_holds = "x".repeat(1_000_000);
+        let started = Instant::now();
+        let status = run(&words, &[], &more_than_a_pipe_holds, None, &Stop::never());
+        assert!(status.unwrap().unwrap().success());
+        assert!(started.elapsed() < Duration::from_secs(30));
+    }
 }

@@ -8,9 +8,9 @@ use std::{
 use crate::source::{Crate, Source};
 
 /// Each module uses only those before it.
-const MODULES: [&str; 13] = [
-    "resource", "value", "record", "change", "config", "feed", "mirror", "files", "export", "sync",
-    "schedule", "report", "cli",
+const MODULES: [&str; 14] = [
+    "resource", "value", "record", "change", "config", "program", "feed", "mirror", "files",
+    "export", "sync", "schedule", "report", "cli",
 ];
 
 /// The same inside `sync`, for its files and folders.

@@ -1,22 +1,20 @@
 //! The program that prints the token.
 
-use std::io::Read;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::io::{IsTerminal, Read};
+use std::process::{ChildStdout, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::token::{Token, TokenError};
 use crate::config;
+use crate::program::Program;
 
 /// How long the program may run.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How often it is checked whether the program has ended.
-const POLL_INTERVAL: Duration = Duration::from_millis(10);
-
 /// The largest output that is read.
-const OUTPUT_LIMIT_BYTES: u64 = 64 * 1024;
+const OUTPUT_LIMIT_BYTES: usize = 64 * 1024;
 
 /// The program that prints the token.
 #[derive(Clone)]
@@ -27,6 +25,8 @@ pub struct TokenCommand {
     secret_variables: Vec<String>,
     /// How long it may run.
     timeout: Duration,
+    /// Whether it can ask at a terminal, for example for a password.
+    may_prompt: bool,
 }
 
 impl TokenCommand {
@@ -37,6 +37,7 @@ impl TokenCommand {
             words: words.to_vec(),
             secret_variables: secrets.map(str::to_owned).collect(),
             timeout: TIMEOUT,
+            may_prompt: std::io::stdin().is_terminal(),
         }
     }
 
@@ -46,7 +47,7 @@ impl TokenCommand {
     }
 
     /// Runs the program and returns the token in its first line. A program that runs too
-    /// long or prints too much is killed.
+    /// long or prints too much is killed, with those that it has started.
     pub fn run(&self) -> Result<Token, TokenError> {
         let output = self.output().map_err(|what| TokenError::Command {
             program: self.words.first().cloned().unwrap_or_default(),
@@ -62,76 +63,94 @@ impl TokenCommand {
     fn output(&self) -> Result<Vec<u8>, String> {
         let (program, arguments) = self.words.split_first().ok_or("is empty")?;
         let mut command = Command::new(program);
-        for name in &self.secret_variables {
-            command.env_remove(name);
-        }
-        let mut child = command
+        command
             .args(arguments)
             .stdin(Stdio::inherit())
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .spawn()
+            .stderr(Stdio::inherit());
+        let secrets: Vec<&str> = self.secret_variables.iter().map(String::as_str).collect();
+        let mut program = Program::start(command, &secrets, !self.may_prompt)
             .map_err(|error| format!("cannot be run: {error}"))?;
-        let output = output_of(&mut child, self.timeout);
-        if output.is_err() {
-            // It fails only if the program has ended.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-        output
+        output_of(&mut program, self.timeout)
     }
 }
 
 /// Returns what the program prints, or why that cannot be used, as the rest of a sentence.
-fn output_of(child: &mut Child, timeout: Duration) -> Result<Vec<u8>, String> {
-    let too_long = || format!("did not end within {} s", timeout.as_secs_f64());
+fn output_of(program: &mut Program, timeout: Duration) -> Result<Vec<u8>, String> {
     let failed = |error: std::io::Error| format!("failed ({error})");
     let deadline = Instant::now() + timeout;
-    let stdout = child.stdout.take();
-    let (sender, receiver) = mpsc::channel();
-    // A program that prints nothing must not block this thread.
-    thread::Builder::new()
-        .name("token".to_owned())
-        .spawn(move || {
-            let mut output = Vec::new();
-            let read = stdout.map_or(Ok(0), |stdout| {
-                stdout.take(OUTPUT_LIMIT_BYTES + 1).read_to_end(&mut output)
-            });
-            sender.send(read.map(|_| output))
+    let printed = read(program.process().stdout.take()).map_err(failed)?;
+    let mut output = Vec::new();
+    let status = program
+        .wait(|| {
+            output.extend(printed.try_iter().flatten());
+            output.len() > OUTPUT_LIMIT_BYTES || Instant::now() >= deadline
         })
         .map_err(failed)?;
-    let output = receiver
-        .recv_timeout(timeout)
-        .map_err(|_| too_long())?
-        .map_err(failed)?;
-    if output.len() as u64 > OUTPUT_LIMIT_BYTES {
-        return Err(format!("printed more than {OUTPUT_LIMIT_BYTES} bytes"));
+    // A program that it has started may keep the output open.
+    while status.is_some() && output.len() <= OUTPUT_LIMIT_BYTES && !output.contains(&b'\n') {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let Ok(more) = printed.recv_timeout(left) else {
+            break;
+        };
+        output.extend(more);
     }
-    loop {
-        match child.try_wait().map_err(failed)? {
-            Some(status) if status.success() => return Ok(output),
-            Some(status) => return Err(format!("failed ({status})")),
-            None if Instant::now() >= deadline => return Err(too_long()),
-            None => thread::sleep(POLL_INTERVAL),
+    match status {
+        _ if output.len() > OUTPUT_LIMIT_BYTES => {
+            Err(format!("printed more than {OUTPUT_LIMIT_BYTES} bytes"))
         }
+        None => Err(format!("did not end within {} s", timeout.as_secs_f64())),
+        Some(status) if !status.success() => Err(format!("failed ({status})")),
+        Some(_) => Ok(output),
     }
+}
+
+/// Reads the output in a thread of its own: a program that prints nothing must not block this
+/// one. Not much is read ahead.
+fn read(stdout: Option<ChildStdout>) -> std::io::Result<Receiver<Vec<u8>>> {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let mut buffer = [0; 4_096];
+    let read_all = move || {
+        let Some(mut stdout) = stdout else { return };
+        while let Ok(length @ 1..) = stdout.read(&mut buffer) {
+            if sender.send(buffer[..length].to_vec()).is_err() {
+                return;
+            }
+        }
+    };
+    let thread = thread::Builder::new().name("token".to_owned());
+    thread.spawn(read_all)?;
+    Ok(receiver)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn error_of(script: &str, timeout: Duration) -> String {
+    fn command(script: &str, timeout: Duration) -> TokenCommand {
         let words = ["sh", "-c", script];
-        let command = TokenCommand {
+        TokenCommand {
             words: words.map(str::to_owned).to_vec(),
             secret_variables: Vec::new(),
             timeout,
-        };
+            may_prompt: false,
+        }
+    }
+
+    fn error_of(script: &str, timeout: Duration) -> String {
         let started = Instant::now();
-        let error = command.run().expect_err("the program fails").to_string();
+        let ended = command(script, timeout).run();
+        let error = ended.expect_err("the program fails").to_string();
         assert!(started.elapsed() < TIMEOUT, "{script}: {error}");
         error
+    }
+
+    #[test]
+    fn the_token_is_there_although_a_program_keeps_the_output_open() {
+        let started = Instant::now();
+        let token = command("sleep 60 & echo token", TIMEOUT).run().unwrap();
+        assert_eq!(token.secret(), "token");
+        assert!(started.elapsed() < TIMEOUT);
     }
 
     #[test]
