@@ -1,5 +1,7 @@
 //! Photos and open houses, by the listings' `$expand` or on their own.
 
+use std::collections::BTreeMap;
+
 use rusqlite::types::Value as Sql;
 use serde_json::json;
 use simulator::{Behaviour, Request};
@@ -247,6 +249,40 @@ fn only_the_selected_fields_of_children_are_asked_for_with_their_listings() {
         assert_eq!(held("true"), feed.count("Media"));
     }
     assert!(bytes[1] < bytes[0] * 9 / 10, "{bytes:?}");
+}
+
+#[test]
+fn children_of_filtered_listings_that_expand_lacks_come_from_their_own_resource() {
+    for behaviours in [
+        &[Behaviour::ExpandCapped] as &[Behaviour],
+        &[Behaviour::ExpandCapped, Behaviour::InFindsNothing],
+        &[Behaviour::ExpandCapped, Behaviour::FilterIgnoredByCount],
+        &[Behaviour::ExpandEmpty],
+        &[Behaviour::ExpandNull],
+        &[Behaviour::ExpandPoorer],
+    ] {
+        let feed = feed(90);
+        feed.behave(behaviours);
+        let mirror = Mirror::with(&feed, |settings| {
+            settings.sync = "[sync.filter]\nProperty = \"ListPrice gt 400000\"\n".to_owned();
+        });
+        let assert_equal = || {
+            let listings: BTreeMap<String, Record> = truth(&feed, "Property").into_iter().collect();
+            let is_wanted = |key: &str| listings[key]["ListPrice"].as_f64() > Some(400_000.0);
+            let wanted = listings.keys().filter(|key| is_wanted(key)).count();
+            assert!((10..80).contains(&wanted), "{wanted}");
+            assert_mirror_equals_part(&mirror.open(), &feed, &MAIN, |key, _| is_wanted(key));
+        };
+        mirror.sync();
+        assert_equal();
+        feed.advance(chrono::Duration::hours(1));
+        for key in feed.listing_keys().iter().step_by(3) {
+            let price = fields(json!({"ListPrice": 900_000 + key}));
+            feed.edit("Property", &key.to_string(), price).unwrap();
+        }
+        mirror.sync();
+        assert_equal();
+    }
 }
 
 #[test]

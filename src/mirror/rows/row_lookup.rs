@@ -26,6 +26,26 @@ impl ReadTx<'_> {
             .collect()
     }
 
+    /// Returns the keys of at most `limit` live listings: those with the most live children of
+    /// one resource.
+    pub fn listings_with_most(
+        &self,
+        child: Resource,
+        limit: usize,
+    ) -> rusqlite::Result<Vec<String>> {
+        let (key, table) = (self.key(Resource::PROPERTY)?, child.table());
+        self.transaction
+            .prepare(&format!(
+                "SELECT CAST({key} AS TEXT) AS listing FROM listings WHERE deleted_at IS NULL
+                 ORDER BY (SELECT count(*) FROM {table} AS child
+                           WHERE child.listing_key = CAST(listings.{key} AS TEXT)
+                               AND child.deleted_at IS NULL) DESC
+                 LIMIT :limit"
+            ))?
+            .query_map(named_params! { ":limit": limit }, |row| row.get(0))?
+            .collect()
+    }
+
     /// Returns the listing key of a child's row. It is an error if there is no such
     /// row.
     pub fn listing_of(&self, resource: Resource, key: &str) -> rusqlite::Result<Option<String>> {

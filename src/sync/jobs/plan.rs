@@ -20,11 +20,11 @@ use crate::sync::records::audit::{Audit, AuditCost, Depth};
 use crate::sync::records::catalog::Catalog;
 use crate::sync::records::deleted_resource::announces;
 use crate::sync::records::events::has_events;
+use crate::sync::records::expand_comparison::EXPAND_WHY;
 use crate::sync::records::probes::ChangesWay;
 use crate::sync::records::ranges::sizes;
 use crate::sync::records::survey::{Survey, survey};
 use crate::sync::records::way::{Way, WayFinder};
-use crate::sync::records::whole::EXPAND_WHY;
 use crate::sync::saved_capabilities::load_capabilities;
 use crate::sync::sync_error::{Result, SyncError};
 
@@ -311,7 +311,8 @@ impl Planning<'_> {
     }
 
     /// Plans a child that comes with its listings. A sync compares the newest timestamp and
-    /// the count of its own resource.
+    /// the count of its own resource. With a filter of listings, it also compares the children
+    /// of some of them.
     fn read_along(&mut self, child: Resource) -> Result<()> {
         let mut plan = self.start(child);
         plan.way = Some(ReadingWay::WithListings);
@@ -323,7 +324,8 @@ impl Planning<'_> {
             let keys = self.catalog.key_shape(child)?;
             match self.survey(&keys, None, Tries::Once) {
                 Ok((found, cost)) => {
-                    plan.requests = Some(cost + 1);
+                    let is_filtered = self.catalog.live_filter(Resource::PROPERTY).is_some();
+                    plan.requests = Some(cost + 1 + u64::from(is_filtered));
                     (plan.records, plan.newest) = (found.count, found.newest);
                 }
                 // Its changes come with the listings, too.

@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 
 use super::announced::apply_announcements_daily;
+use super::expand_comparison::is_expand_poorer;
 use super::expansion::why_separate;
 use super::job_run::JobRun;
 use super::reader::{CameAlong, Reader, rejected_error};
 use super::run_set::{RunEnding, RunSet};
 use super::scope::needs_full;
-use super::whole::{WholeRead, has_listings, is_expand_poorer, read_all, read_whole};
+use super::whole::{WholeRead, has_listings, read_all, read_whole};
 use crate::feed::{FeedError, PageSize, Position, Sweep, Tries};
 use crate::mirror::{Job, Mirror, RunId, RunStatus};
 use crate::resource::Resource;

@@ -34,6 +34,7 @@ pub(in crate::sync) mod announced;
 pub(in crate::sync) mod changes;
 
 pub(in crate::sync) mod counts;
+pub(in crate::sync) mod expand_comparison;
 pub(in crate::sync) mod whole;
 
 pub(in crate::sync) mod probes;

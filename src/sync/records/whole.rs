@@ -4,18 +4,15 @@
 use std::collections::BTreeSet;
 
 use super::events::note_first_event;
+use super::expand_comparison::{EXPAND_WHY, lacks_children, live_rows, note_expand_lacks};
 use super::expansion::why_separate;
 use super::job_run::JobRun;
 use super::reader::Reader;
 use super::scope::save_incomplete;
-use crate::feed::{Page, READINGS, Tries};
 use crate::mirror::{Job, RunId};
-use crate::record::Shape;
 use crate::resource::Resource;
-use crate::sync::records::record_plan::{is_richer, newest_versions};
 use crate::sync::records::run_set::RunSet;
-use crate::sync::records::survey::newest_records;
-use crate::sync::sync_error::{Result, answer_if_any};
+use crate::sync::sync_error::Result;
 
 /// The result of reading one resource completely.
 pub(in crate::sync) enum WholeRead {
@@ -81,101 +78,6 @@ pub(in crate::sync) fn read_all(job: &mut JobRun<'_>, resources: &[Resource]) ->
         }
     }
     Ok(())
-}
-
-/// Why a child is read separately if its own resource has more of it.
-pub(in crate::sync) const EXPAND_WHY: &str = "$expand lacks records or fields of it";
-
-/// Returns whether the child's own resource counts more records than came with the
-/// listings, or sends more fields. Where counts prove nothing, it may have more whenever it has
-/// any. With a filter of listings, the counts cannot be compared.
-fn lacks_children(job: &mut JobRun<'_>, child: Resource) -> Result<bool> {
-    let is_only_along = job.catalog.comes_only_with_listings(child);
-    if is_only_along || job.catalog.live_filter(Resource::PROPERTY).is_some() {
-        return Ok(false);
-    }
-    let Some(page) = compare_newest(job, child)? else {
-        return Ok(false);
-    };
-    let capabilities = job.context.feed.capabilities();
-    if capabilities.why_not_expanded(child).is_some() {
-        return Ok(true);
-    }
-    if !capabilities.counts_all_matching() {
-        return Ok(page.entries > 0);
-    }
-    let live = live_rows(job, child)?;
-    Ok(page.count.is_some_and(|counted| counted > live))
-}
-
-/// Compares the newest records of a child's own resource with its rows, which came with listings,
-/// and notes whether `$expand` lacks fields of them. Returns the records.
-fn compare_newest(job: &mut JobRun<'_>, child: Resource) -> Result<Option<Page>> {
-    let shape = job.catalog.shape(child, &[])?;
-    let selects = job.catalog.selects(child);
-    let feed = job.context.feed;
-    let ask = || answer_if_any(newest_records(feed, &shape, selects, Tries::Once));
-    let trusts_count = feed.capabilities().counts_all_matching();
-    let may_be_mistaken =
-        |page: &Page| page.entries == 0 && !(trusts_count && page.count == Some(0));
-    let mut asked = ask()?;
-    for _ in 1..READINGS {
-        if asked.as_ref().is_some_and(may_be_mistaken) {
-            asked = ask()?;
-        }
-    }
-    let Some(page) = asked else {
-        return Ok(None);
-    };
-    if has_richer(job, &shape, &page)? {
-        note_expand_lacks(job, child);
-    } else if page.entries > 0 {
-        job.context.feed.capabilities().note_expand_complete(child);
-    }
-    Ok(Some(page))
-}
-
-/// Returns whether the first records of a child that came with listings lack fields. Asks only
-/// if that is not known yet.
-pub(super) fn is_expand_poorer(job: &mut JobRun<'_>, child: Resource) -> Result<bool> {
-    let capabilities = job.context.feed.capabilities();
-    Ok(!capabilities.has_compared_expand(child)
-        && compare_newest(job, child)?.is_some()
-        && capabilities.why_not_expanded(child).is_some())
-}
-
-/// Returns whether records of a page have values that their rows lack.
-fn has_richer(job: &mut JobRun<'_>, shape: &Shape, page: &Page) -> Result<bool> {
-    let write = job.mirror.write()?;
-    if !write.has_table(shape.resource)? {
-        return Ok(false);
-    }
-    let mut rows = write.rows(shape)?;
-    for record in newest_versions(shape, &page.records) {
-        if is_richer(shape, record, &rows.compare(record)?) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-fn live_rows(job: &mut JobRun<'_>, resource: Resource) -> Result<u64> {
-    let read = job.mirror.read()?;
-    Ok(if read.has_table(resource)? {
-        read.live_rows(resource)?
-    } else {
-        0
-    })
-}
-
-/// Notes that $expand lacks records or fields of a child, so that later runs read it
-/// separately.
-fn note_expand_lacks(job: &JobRun<'_>, child: Resource) {
-    tracing::warn!(%child, "$expand lacks records or fields that the resource itself has; reading it separately from now on");
-    job.context
-        .feed
-        .capabilities()
-        .note_expand_incomplete(child);
 }
 
 /// Reads children that did not come with their listings. A child that cannot be read

@@ -1,0 +1,168 @@
+//! Compares the children that came with their listings with the child's own resource.
+
+use std::sync::Arc;
+
+use super::by_key::{BY_KEY, read_in_batches, with_any};
+use super::job_run::JobRun;
+use crate::feed::{Page, Position, READINGS, Sweep, Tries};
+use crate::mirror::StoredRow;
+use crate::record::Shape;
+use crate::resource::Resource;
+use crate::sync::records::record_plan::{is_richer, newest_versions};
+use crate::sync::records::survey::newest_records;
+use crate::sync::sync_error::{Result, answer_if_any};
+
+/// The number of listings whose children are compared if they have a filter.
+const COMPARED: usize = 20;
+
+/// Why a child is read separately if its own resource has more of it.
+pub(in crate::sync) const EXPAND_WHY: &str = "$expand lacks records or fields of it";
+
+/// Returns whether the child's own resource counts more records than came with the
+/// listings, or sends more fields. Where counts prove nothing, it may have more whenever it has
+/// any. With a filter of listings, the counts cannot be compared; then the newest children and
+/// those of some listings are.
+pub(super) fn lacks_children(job: &mut JobRun<'_>, child: Resource) -> Result<bool> {
+    if job.catalog.comes_only_with_listings(child) {
+        return Ok(false);
+    }
+    let Some(page) = compare_newest(job, child)? else {
+        return Ok(false);
+    };
+    let capabilities = job.context.feed.capabilities();
+    if capabilities.why_not_expanded(child).is_some() {
+        return Ok(true);
+    }
+    if job.catalog.live_filter(Resource::PROPERTY).is_some() {
+        let shape = job.catalog.shape(child, &[])?;
+        return Ok(has_more(job, &shape, &page)? || has_more_of_some(job, &shape)?);
+    }
+    if !capabilities.counts_all_matching() {
+        return Ok(page.entries > 0);
+    }
+    let live = live_rows(job, child)?;
+    Ok(page.count.is_some_and(|counted| counted > live))
+}
+
+/// Compares the newest records of a child's own resource with its rows, which came with listings,
+/// and notes whether `$expand` lacks fields of them. Returns the records.
+fn compare_newest(job: &mut JobRun<'_>, child: Resource) -> Result<Option<Page>> {
+    let shape = job.catalog.shape(child, &[])?;
+    let selects = job.catalog.selects(child);
+    let feed = job.context.feed;
+    let ask = || answer_if_any(newest_records(feed, &shape, selects, Tries::Once));
+    let trusts_count = feed.capabilities().counts_all_matching();
+    let may_be_mistaken =
+        |page: &Page| page.entries == 0 && !(trusts_count && page.count == Some(0));
+    let mut asked = ask()?;
+    for _ in 1..READINGS {
+        if asked.as_ref().is_some_and(may_be_mistaken) {
+            asked = ask()?;
+        }
+    }
+    let Some(page) = asked else {
+        return Ok(None);
+    };
+    if has_richer(job, &shape, &page)? {
+        note_expand_lacks(job, child);
+    } else if page.entries > 0 {
+        job.context.feed.capabilities().note_expand_complete(child);
+    }
+    Ok(Some(page))
+}
+
+/// Returns whether the first records of a child that came with listings lack fields. Asks only
+/// if that is not known yet.
+pub(super) fn is_expand_poorer(job: &mut JobRun<'_>, child: Resource) -> Result<bool> {
+    let capabilities = job.context.feed.capabilities();
+    Ok(!capabilities.has_compared_expand(child)
+        && compare_newest(job, child)?.is_some()
+        && capabilities.why_not_expanded(child).is_some())
+}
+
+/// Returns whether records of a page have values that their rows lack.
+fn has_richer(job: &mut JobRun<'_>, shape: &Shape, page: &Page) -> Result<bool> {
+    let write = job.mirror.write()?;
+    if !write.has_table(shape.resource)? {
+        return Ok(false);
+    }
+    let mut rows = write.rows(shape)?;
+    for record in newest_versions(shape, &page.records) {
+        if is_richer(shape, record, &rows.compare(record)?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Returns whether the child's own resource has more children of the listings that have the most
+/// of them, where a list that is cut shows.
+fn has_more_of_some(job: &mut JobRun<'_>, shape: &Arc<Shape>) -> Result<bool> {
+    let child = shape.resource;
+    let Some(field) = shape.parent_field().map(|field| field.name.clone()) else {
+        return Ok(false);
+    };
+    let (feed, stop) = (job.context.feed, job.context.stop);
+    let listings = job.mirror.read()?.listings_with_most(child, COMPARED)?;
+    let sweep = Sweep {
+        top: Some(feed.page_size().into()),
+        ..job.catalog.live_sweep(feed, shape.clone())
+    };
+    let mut has_more = false;
+    let compared = read_in_batches(feed, stop, (child, &field), &listings, |listings, list| {
+        let keys: Vec<&str> = listings.iter().map(String::as_str).collect();
+        let sweep = with_any(&sweep, &field, &keys, list.form);
+        let page = feed.step(&sweep, BY_KEY, &Position::start(true))?.page;
+        has_more |= self::has_more(job, shape, &page)?;
+        Ok(page.entries > 0)
+    });
+    match compared {
+        Err(error) if error.feed().is_some() && !error.ends_job(false) => {}
+        compared => compared?,
+    }
+    Ok(has_more)
+}
+
+/// Returns whether a page of a child's own resource has a record of a live listing that the
+/// mirror lacks, or a value that its row lacks. Records after the watermark come later.
+fn has_more(job: &mut JobRun<'_>, shape: &Shape, page: &Page) -> Result<bool> {
+    let watermark = job.mirror.watermark(shape.resource)?;
+    let write = job.mirror.write()?;
+    let mut rows = write.rows(shape)?;
+    for record in newest_versions(shape, &page.records) {
+        let held = rows.compare(record)?;
+        let is_late = shape.modified_of(&record.values) > watermark.as_deref();
+        let is_of_live = match &record.listing_key {
+            Some(listing) => write.listing_is_live(listing)? == Some(true),
+            None => false,
+        };
+        let is_missing = is_of_live && !is_late && !is_live(&held);
+        if is_missing || is_richer(shape, record, &held) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn is_live(held: &StoredRow) -> bool {
+    matches!(held, StoredRow::Present { deleted: None, .. })
+}
+
+pub(super) fn live_rows(job: &mut JobRun<'_>, resource: Resource) -> Result<u64> {
+    let read = job.mirror.read()?;
+    Ok(if read.has_table(resource)? {
+        read.live_rows(resource)?
+    } else {
+        0
+    })
+}
+
+/// Notes that $expand lacks records or fields of a child, so that later runs read it
+/// separately.
+pub(super) fn note_expand_lacks(job: &JobRun<'_>, child: Resource) {
+    tracing::warn!(%child, "$expand lacks records or fields that the resource itself has; reading it separately from now on");
+    job.context
+        .feed
+        .capabilities()
+        .note_expand_incomplete(child);
+}
