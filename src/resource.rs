@@ -131,6 +131,12 @@ impl Resource {
         self.0.nouns
     }
 
+    /// Returns a number of records with their noun: `1 listing`, `200 listings`.
+    pub fn counted(self, number: u64) -> String {
+        let (one, several) = self.nouns();
+        format!("{number} {}", if number == 1 { one } else { several })
+    }
+
     /// Returns whether the RESO Data Dictionary defines the resource as a record of people,
     /// organizations, and their work with listings. Such a record may name a listing, but
     /// it does not describe a part of it, and it stays when the listing is deleted.

@@ -152,9 +152,15 @@ fn sold(listing: &HeldRecord) -> Option<String> {
 }
 
 fn rooms(listing: &HeldRecord) -> Option<String> {
-    let beds = shown(listing, "BedroomsTotal").map(|beds| format!("{beds} beds"));
-    let baths = shown(listing, "BathroomsTotalInteger").map(|baths| format!("{baths} baths"));
-    all([beds, baths])
+    let counted = |field, nouns: (&str, &str)| {
+        let number = shown(listing, field)?;
+        let noun = if number == "1" { nouns.0 } else { nouns.1 };
+        Some(format!("{number} {noun}"))
+    };
+    all([
+        counted("BedroomsTotal", ("bed", "beds")),
+        counted("BathroomsTotalInteger", ("bath", "baths")),
+    ])
 }
 
 fn area(listing: &HeldRecord) -> Option<String> {

@@ -157,15 +157,16 @@ impl Condition {
             Condition::DeletionsHeld(HeldDeletions {
                 resource, count, ..
             }) => format!(
-                "{resource}: deletions of {count} {} were held back (sync.max_delete_percent)",
-                resource.nouns().1
+                "{resource}: deletions of {} were held back (sync.max_delete_percent)",
+                resource.counted(*count)
             ),
             Condition::CountsDisagree(resource, difference) => {
                 let compared = if *difference > 0 { "more" } else { "fewer" };
-                format!(
-                    "{resource}: the feed counts {} records {compared} than the mirror has",
-                    difference.unsigned_abs()
-                )
+                let records = match difference.unsigned_abs() {
+                    1 => "1 record".to_owned(),
+                    count => format!("{count} records"),
+                };
+                format!("{resource}: the feed counts {records} {compared} than the mirror has")
             }
             Condition::Unsettled { problem, resources } => {
                 let Problem {

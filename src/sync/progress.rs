@@ -98,11 +98,11 @@ impl fmt::Display for Note {
             }
             Note::MissingFiles(folder, count) => write!(
                 f,
-                "{folder}: {count} files are missing or damaged; downloading them again"
+                "{folder}: files are missing or damaged; downloading {count} again"
             ),
             Note::RenamedFiles(count) => write!(
                 f,
-                "{count} photo files had their extension twice in their names, such as a.jpg.jpg; they are renamed"
+                "photo files had their extension twice in their names, such as a.jpg.jpg; {count} renamed"
             ),
             Note::ClockDisagrees => write!(
                 f,
@@ -110,7 +110,7 @@ impl fmt::Display for Note {
             ),
             Note::EndlessPauses(count) => write!(
                 f,
-                "{count} photos waited for a time that is too far away; requesting them now"
+                "photos waited for a time that is too far away; requesting {count} now"
             ),
         }
     }

@@ -363,7 +363,7 @@ fn a_listing_begins_with_a_summary_and_continues_in_groups() {
     let set = |values: serde_json::Value| feed.edit("Property", key, fields(values)).unwrap();
     set(json!({
         "ListPrice": 500_000, "OriginalListPrice": 520_000, "StandardStatus": "Active",
-        "PropertyType": "Residential", "BedroomsTotal": 4, "BathroomsTotalInteger": 3,
+        "PropertyType": "Residential", "BedroomsTotal": 4, "BathroomsTotalInteger": 1,
         "LivingArea": 2_000, "LivingAreaUnits": "Square Feet", "YearBuilt": 1998,
         "DaysOnMarket": 12, "ListAgentFullName": "Ann Agent", "ListOfficeName": "Any Office",
         "StateOrProvince": "UT", "PostalCode": "84070", "PoolPrivateYN": true, "SpaYN": false,
@@ -384,7 +384,7 @@ fn a_listing_begins_with_a_summary_and_continues_in_groups() {
         "Status       Pending since 2",
         "Price        $480,000, 7.7% below the original $520,000; $240 per square foot\n",
         "$500,000 → $480,000\n",
-        "Beds, baths  4 beds, 3 baths\n",
+        "Beds, baths  4 beds, 1 bath\n",
         "Area         2,000 square feet, built 1998",
         "Days         12 on the market",
         "Agent        Ann Agent",

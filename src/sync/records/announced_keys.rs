@@ -40,8 +40,11 @@ impl Confirming<'_> {
             Ok(absent) => absent,
             Err(error) if error.ends_job(false) => return Err(error),
             Err(error) => {
-                let count = keys.len();
-                let why = format!("{count} announced deletions could not be confirmed: {error}");
+                let deletions = match keys.len() {
+                    1 => "1 announced deletion".to_owned(),
+                    count => format!("{count} announced deletions"),
+                };
+                let why = format!("{deletions} could not be confirmed: {error}");
                 return Ok(Some(why));
             }
         };

@@ -180,12 +180,11 @@ fn save(job: &mut JobRun<'_>, resource: Resource, known: &str, found: &str) -> R
 
 /// Makes the last run of a resource partial, because the counts contradict it.
 fn report(job: &mut JobRun<'_>, resource: Resource, counts: Counts) -> Result<()> {
-    let (_, nouns) = resource.nouns();
-    let Counts { feed, mirror } = counts;
+    let (feed, mirror) = (resource.counted(counts.feed), counts.mirror);
     job.make_partial(
         resource,
         &format!(
-            "the feed counts {feed} {nouns}, and the mirror has {mirror}; a comparison of all keys did not resolve this"
+            "the feed counts {feed}, and the mirror has {mirror}; a comparison of all keys did not resolve this"
         ),
     )
 }

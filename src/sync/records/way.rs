@@ -218,15 +218,16 @@ impl WayFinder<'_> {
         // A count may ignore the filter.
         let is_filtered = self.catalog.live_filter(self.resource).is_some();
         let lacking = (self.count).filter(|count| is_end && !is_filtered && *count > read);
-        let (_, nouns) = self.resource.nouns();
         Ok(FirstPages {
             shape,
             first: first.page,
             by_links,
             read,
             bytes,
-            contradiction: lacking
-                .map(|count| format!("the feed counts {count} {nouns}, and its pages give {read}")),
+            contradiction: lacking.map(|count| {
+                let counted = self.resource.counted(count);
+                format!("the feed counts {counted}, and its pages give {read}")
+            }),
             refused: None,
             is_slow: false,
             slow,

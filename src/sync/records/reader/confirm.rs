@@ -34,10 +34,9 @@ impl Reader<'_> {
                 }
                 Ok(_) => {}
                 Err(error) if error.is_refusal() => {
-                    let (_, nouns) = resource.nouns();
-                    let count = keys.len();
+                    let count = resource.counted(keys.len() as u64);
                     self.left_out.push(format!(
-                        "{count} {nouns} came older than before, and could not be confirmed: {error}"
+                        "{count} came older than before, and could not be confirmed: {error}"
                     ));
                 }
                 Err(error) => return Err(error),
@@ -102,10 +101,9 @@ impl Reader<'_> {
         match self.fetch(mirror, &sweep, &keys) {
             Ok(_) => Ok(()),
             Err(error) if error.is_refusal() => {
-                let (_, nouns) = child.nouns();
-                let count = keys.len();
+                let count = child.counted(keys.len() as u64);
                 self.left_out.push(format!(
-                    "{count} {nouns} are no longer listed, and {child} does not say whether they are deleted: {error}"
+                    "the listings no longer have {count}, and {child} does not say whether that is a deletion: {error}"
                 ));
                 let write = mirror.write()?;
                 for key in &keys {

@@ -41,8 +41,9 @@ impl Reader<'_> {
     /// Notes that children could not be read, as a reason why the run is partial.
     fn note_still_due(&mut self, child: Resource, listings: usize, error: &SyncError) {
         let (_, nouns) = child.nouns();
+        let listings = Resource::PROPERTY.counted(listings as u64);
         self.left_out.push(format!(
-            "the {nouns} of {listings} listings are still to be read: {error}"
+            "the {nouns} of {listings} are still to be read: {error}"
         ));
     }
 

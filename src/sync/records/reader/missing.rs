@@ -216,10 +216,9 @@ impl Reader<'_> {
         if plan_deletions(missing, live, &limit) == DeletionPlan::Delete {
             return Ok(false);
         }
-        let (_, nouns) = resource.nouns();
-        let percent = limit.percent;
+        let (live, percent) = (resource.counted(live), limit.percent);
         self.left_out.push(format!(
-            "{missing} of {live} {nouns} are missing from the feed, more than \
+            "the feed lacks {missing} of {live}, more than \
              max_delete_percent = {percent} allows; nothing was deleted"
         ));
         self.held_back.insert(resource, missing);

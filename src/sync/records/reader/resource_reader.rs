@@ -267,9 +267,9 @@ impl Reader<'_> {
 
     /// Notes that the feed counts more records than its pages gave in this number of readings.
     pub(super) fn note_contradiction(&mut self, count: u64, seen: u64, times: u32) {
-        let (_, nouns) = self.resource.nouns();
+        let counted = self.resource.counted(count);
         self.left_out.push(format!(
-            "the feed counts {count} {nouns}, and its pages gave {seen}, read {times} times"
+            "the feed counts {counted}, and its pages gave {seen}, read {times} times"
         ));
         self.is_incomplete = true;
     }
