@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::display_text::{at_left, cut, end, printable, start, value, width};
+use super::display_text::{at_left, cut, end, is_timestamp, printable, start, value, width};
 use super::local_times::LocalTimes;
 use crate::mirror::ChangeRow;
 
@@ -65,7 +65,8 @@ impl ChangeTable {
         self.has_header = true;
         let time = self.times.plain_stored(&row.recorded_at);
         let columns = self.columns(&time, &listing, &record(row));
-        let change = change(row, self.width.saturating_sub(width(&columns)));
+        let room = self.width.saturating_sub(width(&columns));
+        let change = change(row, room, self.times);
         format!("{header}{columns}{change}\n")
     }
 
@@ -90,7 +91,7 @@ fn record(row: &ChangeRow) -> String {
 }
 
 /// Describes the change in about this number of columns.
-pub fn change(row: &ChangeRow, room: usize) -> String {
+pub fn change(row: &ChangeRow, room: usize, times: LocalTimes) -> String {
     let Some(field) = &row.field else {
         return match &*row.change {
             "insert" => "new".to_owned(),
@@ -100,7 +101,11 @@ pub fn change(row: &ChangeRow, room: usize) -> String {
         };
     };
     let room = room.saturating_sub(width(field) + 2);
-    let (old, new) = (value(&row.old_value), value(&row.new_value));
+    let shown = |held| match value(held) {
+        time if is_timestamp(field) => times.plain_stored(&time).into(),
+        other => other,
+    };
+    let (old, new) = (shown(&row.old_value), shown(&row.new_value));
     let values = from_to(&printable(&old), &printable(&new), room);
     format!("{}: {values}", printable(field))
 }
@@ -176,8 +181,16 @@ mod tests {
     }
 
     #[test]
-    fn rows_with_wide_characters_line_up_and_fit_the_terminal() {
-        let change = |listing: &str, old: &str, new: &str| ChangeRow {
+    fn a_timestamp_is_shown_in_the_time_zone_of_the_feed() {
+        let mut row = row("1000007", "2026-03-01 10:00:00", "2026-07-01 10:00:00.5");
+        row.field = Some("PriceChangeTimestamp".to_owned());
+        let shown = "PriceChangeTimestamp: 2026-03-01 03:00:00 → 2026-07-01 04:00:00";
+        let denver = LocalTimes(chrono_tz::Tz::America__Denver);
+        assert_eq!(change(&row, 80, denver), shown);
+    }
+
+    fn row(listing: &str, old: &str, new: &str) -> ChangeRow {
+        ChangeRow {
             recorded_at: "2026-03-01 10:00:00".to_owned(),
             resource: "Property".to_owned(),
             record_key: listing.to_owned(),
@@ -189,10 +202,14 @@ mod tests {
             id: 1,
             run_id: 1,
             source_timestamp: None,
-        };
+        }
+    }
+
+    #[test]
+    fn rows_with_wide_characters_line_up_and_fit_the_terminal() {
         let mut table = ChangeTable::new(Some(80), LocalTimes::UTC);
-        let rows = table.row(&change("東京-100", "Sandy", &"東".repeat(40)))
-            + &table.row(&change("1000007", "🏡", "Sandy"));
+        let rows = table.row(&row("東京-100", "Sandy", &"東".repeat(40)))
+            + &table.row(&row("1000007", "🏡", "Sandy"));
         let expected = "\
 TIME (UTC)           LISTING   RECORD                  CHANGE
 2026-03-01 10:00:00  東京-100  Property                City: Sandy → 東東東東東…

@@ -48,6 +48,11 @@ pub fn value(value: &Value) -> Cow<'_, str> {
     }
 }
 
+/// Returns whether a field has a time in storage form, by its name.
+pub fn is_timestamp(field: &str) -> bool {
+    field.ends_with("Timestamp") || field.ends_with("Time")
+}
+
 /// Joins a list: `a, b and c`.
 pub fn listed(parts: &[String]) -> String {
     match parts {

@@ -1,6 +1,6 @@
 //! The fields of a listing in the groups of the RESO Data Dictionary.
 
-use super::display_text::{at_left, dollars, printable, value, width};
+use super::display_text::{at_left, dollars, is_timestamp, printable, value, width};
 use super::local_times::LocalTimes;
 use crate::mirror::HeldRecord;
 use crate::value::Value;
@@ -92,7 +92,7 @@ fn readable(name: &str, held: &Value, times: LocalTimes) -> Option<String> {
     if matches!(held, Value::Text(text) if text.trim().is_empty()) {
         return None;
     }
-    if name.ends_with("Timestamp") {
+    if is_timestamp(name) {
         return Some(times.named_stored(&text));
     }
     let Ok(list) = serde_json::from_str::<Vec<String>>(&text) else {

@@ -88,7 +88,7 @@ pub fn run(wanted: &DemoOptions, output: &Output) -> anyhow::Result<Exit> {
     describe(&last, output)?;
     let since = last.first().map_or(0, |run| run.id);
     for row in mirror.notable_changes(since, CHANGES_SHOWN)? {
-        let what = change(&row, CHANGE_WIDTH);
+        let what = change(&row, CHANGE_WIDTH, LocalTimes::of(&session.config));
         say(&format!("   listing {}: {what}\n", row.record_key))?;
     }
     let after_first = first.last().map_or(0, |run| run.id);
