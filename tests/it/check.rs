@@ -87,6 +87,7 @@ fn the_photos_of_a_first_sync_are_planned() {
     // There is nothing left to download.
     let photos = mirror.run(&["check", "--json"]).json()["photos"].clone();
     assert_eq!((&photos["files"], &photos["bytes"]), (&json!(0), &json!(0)));
+    assert_check(&mirror, 0, &["\nphotos: 0 files\n"]);
 }
 
 #[test]

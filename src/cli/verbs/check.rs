@@ -92,10 +92,10 @@ pub fn describe(plan: &Plan, times: LocalTimes) -> String {
 
 fn describe_photos(photos: &PhotoPlan) -> String {
     let mut text = format!("photos: {}", counted(photos.files, ("file", "files")));
-    if let Some(size) = photos.bytes {
+    if let Some(size) = photos.bytes.filter(|_| photos.files > 0) {
         text += &format!(", about {}", bytes(size));
     }
-    if let Some(seconds) = photos.seconds {
+    if let Some(seconds) = photos.seconds.filter(|_| photos.files > 0) {
         text += &format!(", about {}", time(Duration::from_secs(seconds)));
     }
     if let Some(kept) = &photos.kept {
