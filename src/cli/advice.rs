@@ -245,7 +245,7 @@ pub fn condition(condition: &Condition, times: LocalTimes) -> String {
         Condition::ProgramMissing(..) => "correct `command`".into(),
         Condition::MediaFolder(unusable) => for_media_folder(unusable).into(),
     };
-    format!("{}: {way_out}", condition.in_zone(times.zone()))
+    format!("{}; {way_out}", condition.in_zone(times.zone()))
 }
 
 /// Returns the reason for an omitted part of a report with the command that helps, if any.

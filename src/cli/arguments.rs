@@ -118,8 +118,8 @@ pub enum Verb {
     ///
     /// Shows the watermark and age of each resource, the row counts, the last run of each job,
     /// the photos still to download and the remaining rate budget. Exits with 3 if something
-    /// needs attention: a resource whose last sync is more than three intervals ago, records
-    /// that could not be stored, or refused credentials.
+    /// needs attention, and names each condition and what to do: for example a resource that does
+    /// not answer, records that could not be stored, failed photos, or refused credentials.
     #[command(after_help = "Example:\n  mlsmirror status --json")]
     Status,
     /// Print the change log, newest last

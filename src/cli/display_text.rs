@@ -53,6 +53,20 @@ pub fn is_timestamp(field: &str) -> bool {
     field.ends_with("Timestamp") || field.ends_with("Time")
 }
 
+/// Groups the resources with the same error, in the order of their first errors.
+pub fn by_error<'a>(
+    errors: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Vec<(&'a str, Vec<&'a str>)> {
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (resource, error) in errors {
+        match groups.iter_mut().find(|(known, _)| *known == error) {
+            Some((_, resources)) => resources.push(resource),
+            None => groups.push((error, vec![resource])),
+        }
+    }
+    groups
+}
+
 /// Joins a list: `a, b and c`.
 pub fn listed(parts: &[String]) -> String {
     match parts {

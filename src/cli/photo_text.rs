@@ -58,11 +58,16 @@ pub fn dry_run(config: &Config, prunes: bool, output: &Output) -> anyhow::Result
 /// Describes the photos to download, and the photos that their hosts do not have.
 pub fn describe_backlog(photos: &Backlog) -> String {
     let mut text = format!("{} to fetch", counted(photos.photos, PHOTOS));
-    if photos.failing > 0 {
-        text += &format!(", of these, {} failed before", thousands(photos.failing));
-    }
-    if photos.paused > 0 {
-        text += &format!(", {} wait for their next try", thousands(photos.paused));
+    let among = [
+        (photos.failing, "failed before"),
+        (photos.paused, "to try again later"),
+    ];
+    let among = among.iter().filter(|(count, _)| *count > 0);
+    let among: Vec<String> = among
+        .map(|(count, what)| format!("{} {what}", thousands(*count)))
+        .collect();
+    if !among.is_empty() {
+        text += &format!(" ({})", among.join(", "));
     }
     if photos.unavailable > 0 {
         text += &format!("; {}", describe_unavailable(photos.unavailable));

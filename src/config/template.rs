@@ -146,7 +146,7 @@ transitions = ["Active>Pending", "Pending>Closed", "Active>Withdrawn", "Active>E
 
 # [[alerts]]  # any number; each change is reported once per alert
 # name = "sandy-under-600k"
-# on = ["new", "price", "status", "deleted", "open_house"]  # or "attention": of `status`
+# on = ["new", "price", "status", "deleted", "open_house"]  # or "attention": what `status` shows
 # where = "City = 'Sandy' AND ListPrice < 600000"  # an SQL condition over `listings`
 # command = ["notify-me"]  # gets one JSON line per alert on stdin
 "#

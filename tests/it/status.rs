@@ -132,6 +132,59 @@ fn a_resource_that_does_not_answer_needs_attention_until_it_answers() {
 }
 
 #[test]
+fn hosts_of_photos_and_open_houses_that_do_not_answer_are_all_that_needs_attention() {
+    let feed = feed(6);
+    let mirror = with_photos(&feed);
+    let listing = feed.listing_keys()[0];
+    let house = feed.add_open_house(listing).unwrap();
+    mirror.sync();
+    feed.advance(chrono::Duration::hours(1));
+    feed.delete("OpenHouse", &house, false).unwrap();
+    feed.add_photo(listing, true).unwrap();
+    feed.fault(fault("/OpenHouse", Fault::Status(503)));
+    feed.fault(FaultRule {
+        on: simulator::Host::Assets,
+        ..FaultRule::always(Fault::Status(500))
+    });
+    mirror.sync_ends(3, &[]);
+    let shown = [
+        "Property: incremental partial: the listings no longer have 1 open house, \
+         and OpenHouse does not say whether that is a deletion: ",
+        "OpenHouse: incremental failed: ",
+        "1 photo could not be downloaded; ",
+    ];
+    needs(&mirror, &shown);
+    let json = mirror.run(&["status", "--json"]).json();
+    let all = json["needs_attention"].as_array().unwrap();
+    assert_eq!(all.len(), shown.len(), "{json:#}");
+    feed.clear_faults();
+    mirror.sync_ends(0, &["incremental"]);
+    needs(&mirror, &["1 photo could not be downloaded; "]);
+    mirror.sync_ends(0, &["media"]);
+    needs(&mirror, &[]);
+}
+
+#[test]
+fn an_error_that_all_resources_share_is_shown_once_for_its_job() {
+    let feed = feed(6);
+    let mirror = Mirror::of(&feed);
+    feed.set_server(|server| server.metadata_status = Some(503));
+    mirror.sync_ends(1, &[]);
+    let shared = "Property, Media, OpenHouse: incremental failed: ";
+    needs(&mirror, &[shared]);
+    let text = mirror.run(&["status"]).stdout;
+    assert!(
+        text.contains("\n  Property, Media, OpenHouse: reading "),
+        "{text}"
+    );
+    assert_eq!(text.matches("$metadata").count(), 2, "{text}");
+    assert!(
+        text.contains("; `mlsmirror sync incremental` tries again\n"),
+        "{text}"
+    );
+}
+
+#[test]
 fn an_error_that_another_job_has_settled_is_not_shown() {
     let feed = feed(6);
     let mirror = Mirror::of(&feed);
@@ -265,7 +318,7 @@ fn a_first_sync_in_progress_shows_how_far_it_is_and_needs_no_attention() {
     running.wait();
     needs(
         &mirror,
-        &["Property has not completed its first full sync: run `mlsmirror sync`"],
+        &["Property has not completed its first full sync; run `mlsmirror sync`"],
     );
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::cli::advice::condition;
 use crate::cli::arguments::Arguments;
-use crate::cli::display_text::{bytes, counted, printable, thousands, time};
+use crate::cli::display_text::{by_error, bytes, counted, printable, thousands, time};
 use crate::cli::exit::Exit;
 use crate::cli::local_times::LocalTimes;
 use crate::cli::output::Output;
@@ -94,8 +94,10 @@ fn describe(status: &Status, needs_attention: &[String], times: LocalTimes) -> S
             local(&job.next_at),
         );
         text += &format!("{}\n", line.trim_end());
-        for problem in &job.errors {
-            text += &format!("  {}: {}\n", problem.resource, printable(&problem.error));
+        let errors = job.errors.iter();
+        let errors = errors.map(|problem| (problem.resource.as_str(), problem.error.as_str()));
+        for (error, resources) in by_error(errors) {
+            text += &format!("  {}: {}\n", resources.join(", "), printable(error));
         }
     }
     text += &format!("\n{}", describe_backlog(&status.photos));

@@ -11,7 +11,7 @@ use super::reconcile_plan;
 use crate::cli::advice;
 use crate::cli::alert_text::PrintedLine;
 use crate::cli::arguments::Arguments;
-use crate::cli::display_text::{bytes, counted, listed, nouns_of, thousands, time};
+use crate::cli::display_text::{by_error, bytes, counted, listed, nouns_of, thousands, time};
 use crate::cli::exit::{Exit, UsageError};
 use crate::cli::local_times::LocalTimes;
 use crate::cli::notify::{PrintFormat, current_conditions, notify};
@@ -254,15 +254,9 @@ fn print_errors(report: &Report, output: &Output) {
     if let Some(error) = &report.cleanup_error {
         output.complain(error);
     }
-    let mut errors: Vec<(&str, Vec<&str>)> = Vec::new();
-    for run in &report.runs {
-        let Some(error) = &run.error else { continue };
-        match errors.iter_mut().find(|(known, _)| known == error) {
-            Some((_, resources)) => resources.push(&run.resource),
-            None => errors.push((error, vec![&run.resource])),
-        }
-    }
-    for (error, resources) in errors {
+    let runs = report.runs.iter();
+    let errors = runs.filter_map(|run| Some((run.resource.as_str(), run.error.as_deref()?)));
+    for (error, resources) in by_error(errors) {
         output.complain(&format!("{}: {error}", resources.join(", ")));
     }
     let mut all_advice = report.advice.iter().peekable();
