@@ -36,6 +36,10 @@ pub const PHOTO_FILES_DIFFER: &str = "`mlsmirror sync media` fetches missing fil
 /// The mirror holds the records of another feed.
 const OTHER_FEED: &str = "set mirror.database to a new file; if the same feed has moved to this address, run `mlsmirror sync --feed-moved` once";
 
+/// The configured feed is not the one of the mirror, although it is said to have moved.
+const NOT_MOVED: &str =
+    "set feed.base_url to the address of the same feed, or mirror.database to a new file";
+
 /// Returns what the user can do about an error, unless its message says so already.
 pub fn advice(error: &anyhow::Error) -> Option<Cow<'static, str>> {
     if let Some(ConfigError::Missing { path }) = error.downcast_ref() {
@@ -54,8 +58,9 @@ pub fn advice(error: &anyhow::Error) -> Option<Cow<'static, str>> {
     if let Some(unusable) = error.downcast_ref() {
         return Some(for_media_folder(unusable).into());
     }
-    if error.is::<OtherFeed>() {
-        return Some(OTHER_FEED.into());
+    if let Some(other) = error.downcast_ref::<OtherFeed>() {
+        let has_compared = other.compared > 0;
+        return Some(if has_compared { NOT_MOVED } else { OTHER_FEED }.into());
     }
     if let Some(error) = error.downcast_ref::<NoListing>() {
         return for_listing(error);

@@ -10,14 +10,26 @@ const ADDRESS: &str = "feed.base_url";
 /// The mirror holds the records of another feed than the configured one.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the mirror holds the records of {mirrored}, but feed.base_url is {configured}; \
-     nothing was read"
+    "the mirror holds the records of {mirrored}, but feed.base_url is {configured}{}",
+    described(.compared)
 )]
 pub struct OtherFeed {
     /// The address of the feed whose records the mirror holds.
     pub mirrored: String,
     /// The configured address.
     pub configured: String,
+    /// The number of rows that were compared, if the feed is said to have moved there: no row
+    /// has the same timestamp.
+    pub compared: usize,
+}
+
+fn described(compared: &usize) -> String {
+    match compared {
+        0 => "; nothing was read".to_owned(),
+        rows => format!(
+            ", where no row of {rows} has the timestamp that the mirror has; nothing was stored"
+        ),
+    }
 }
 
 /// Checks that the mirror holds records of the configured feed. A mirror that has read
@@ -26,15 +38,22 @@ pub struct OtherFeed {
 /// # Errors
 /// [`OtherFeed`], or an error of the database.
 pub fn check_feed_address(config: &Config, mirror: &Mirror) -> anyhow::Result<()> {
-    let configured = address(config);
-    match mirror.state(ADDRESS)? {
-        Some(mirrored) if mirrored != configured => Err(OtherFeed {
-            mirrored,
-            configured,
-        }
-        .into()),
-        _ => Ok(()),
+    match other_feed(config, mirror)? {
+        Some(other) => Err(other.into()),
+        None => Ok(()),
     }
+}
+
+/// Returns the address of the mirror's feed and the configured one, if they differ.
+pub(super) fn other_feed(config: &Config, mirror: &Mirror) -> rusqlite::Result<Option<OtherFeed>> {
+    let configured = address(config);
+    let mirrored = mirror.state(ADDRESS)?;
+    let other = mirrored.filter(|mirrored| *mirrored != configured);
+    Ok(other.map(|mirrored| OtherFeed {
+        mirrored,
+        configured,
+        compared: 0,
+    }))
 }
 
 /// Saves that the mirror holds the records of the configured feed.

@@ -4,9 +4,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::feed_address::{check_feed_address, save_feed_address};
+use super::feed_address::check_feed_address;
 use super::outcome::Ending;
-use super::sync_error::SyncError;
 use super::time_zone::save_time_zone;
 use crate::config::Config;
 use crate::feed::{Feed, TokenError};
@@ -29,8 +28,8 @@ pub enum CredentialsProblem {
 }
 
 /// Opens the mirror for a job: takes the lease, and marks the runs of crashed
-/// processes as interrupted. With `feed_has_moved`, the mirror accepts that its feed has
-/// another address than before.
+/// processes as interrupted. With `feed_has_moved`, its feed may have another address than
+/// before: the next job finds out whether it is the same feed.
 ///
 /// # Errors
 /// [`crate::mirror::LeaseTaken`], [`crate::mirror::NotAMirror`],
@@ -38,9 +37,7 @@ pub enum CredentialsProblem {
 pub fn open_for_sync(config: &Config, feed_has_moved: bool) -> anyhow::Result<Mirror> {
     let mut mirror = Mirror::open(&config.mirror.database)?;
     mirror.take_lease(Lease::Sync)?;
-    if feed_has_moved {
-        save_feed_address(config, &mut mirror).map_err(SyncError::into_anyhow)?;
-    } else {
+    if !feed_has_moved {
         check_feed_address(config, &mirror)?;
     }
     mirror.mark_abandoned_runs()?;

@@ -432,6 +432,19 @@ fn another_feed_is_refused_and_a_moved_feed_is_accepted() {
     assert!(dump(&mirror.open(), &MAIN) == before, "a row has changed");
     assert_eq!(other.requests().len(), 0);
 
+    let has_none = [
+        "where no row of 40 has the timestamp",
+        "the address of the same feed",
+    ];
+    for arguments in [
+        &["sync", "--feed-moved"][..],
+        &["sync", "full", "--feed-moved"],
+    ] {
+        mirror.run(arguments).says(2, &has_none);
+    }
+    mirror.configure(|settings| settings.base_url = feed.base_url());
+    mirror.sync();
+
     // The same feed at another address.
     let moved = Proxy::of(&feed, |_| {});
     mirror.configure(|settings| settings.base_url = moved.base_url.clone());

@@ -4,6 +4,7 @@ use super::retention::purge;
 use crate::mirror::Mirror;
 use crate::sync::clock::save_clock;
 use crate::sync::context::Context;
+use crate::sync::feed_address::other_feed;
 use crate::sync::open_for_sync::save_credentials;
 use crate::sync::outcome::{Ending, Report};
 use crate::sync::photos::cleanup::{EmptyFolder, clear};
@@ -20,7 +21,10 @@ pub(in crate::sync) fn whole_job(
     job: impl FnOnce(&mut Mirror) -> Result<Report>,
 ) -> anyhow::Result<Report> {
     mirror.begin_sync()?;
-    load_capabilities(context.feed, mirror)?;
+    // A feed that has moved may be on another server.
+    if other_feed(context.config, mirror)?.is_none() {
+        load_capabilities(context.feed, mirror)?;
+    }
     let removed_before = clear(context, mirror, empty_folder)?.counts.removed;
     shorten_names(context, mirror)?;
     let result = job(mirror);

@@ -17,6 +17,7 @@ pub(in crate::sync) mod survey;
 
 pub(in crate::sync) mod job_run;
 pub(in crate::sync) mod run_set;
+mod same_feed;
 
 pub(in crate::sync) mod apply;
 pub(in crate::sync) mod file_effect;
