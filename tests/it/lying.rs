@@ -442,6 +442,13 @@ fn another_feed_is_refused_and_a_moved_feed_is_accepted() {
     ] {
         mirror.run(arguments).says(2, &has_none);
     }
+    // No answer is no proof either.
+    let below = ["directly below feed.base_url, which may have a wrong path"];
+    mirror.configure(|settings| settings.base_url = format!("{}/odata", feed.base_url()));
+    mirror.run(&["check"]).says(1, &below);
+    mirror.run(&["sync"]).says(2, &["--feed-moved"]);
+    mirror.run(&["sync", "--feed-moved"]).says(1, &below);
+    assert!(dump(&mirror.open(), &MAIN) == before, "a row has changed");
     mirror.configure(|settings| settings.base_url = feed.base_url());
     mirror.sync();
 

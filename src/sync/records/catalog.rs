@@ -16,6 +16,7 @@ use crate::mirror::Mirror;
 use crate::record::{FieldShape, HeldTable, Shape};
 use crate::resource::Resource;
 use crate::sync::context::Context;
+use crate::sync::feed_address::other_feed;
 use crate::sync::progress::Note;
 use crate::sync::sync_error::{Result, SyncError};
 use crate::value::stored_instant;
@@ -36,17 +37,19 @@ pub struct Catalog {
 
 impl Catalog {
     /// Reads the feed's `$metadata`. If the feed does not answer, the document that it
-    /// gave last is used.
+    /// gave last is used, unless it has another address now.
     pub fn ask(feed: &Feed, mirror: &Mirror, config: &Config) -> Result<Catalog> {
         let metadata = match feed.metadata() {
             Ok(metadata) => settled(metadata, feed, mirror)?,
-            Err(error) if error.is_refusal() => match mirror.saved_metadata()? {
-                Some((document, fetched_at)) => {
-                    tracing::warn!(%error, fetched_at, "$metadata: using the document that was read before");
-                    serde_json::from_str(&document).context("reading the saved $metadata")?
+            Err(error) if error.is_refusal() && other_feed(config, mirror)?.is_none() => {
+                match mirror.saved_metadata()? {
+                    Some((document, fetched_at)) => {
+                        tracing::warn!(%error, fetched_at, "$metadata: using the document that was read before");
+                        serde_json::from_str(&document).context("reading the saved $metadata")?
+                    }
+                    None => return Err(SyncError::Metadata(error)),
                 }
-                None => return Err(SyncError::Metadata(error)),
-            },
+            }
             Err(error) => return Err(SyncError::Metadata(error)),
         };
         let mut held = BTreeMap::new();
