@@ -199,9 +199,13 @@ fn a_second_process_names_the_running_sync_and_writes_nothing() {
     mirror.wait_for_pages("Property", 1);
     let asked = feed.request_count();
     let id = first.id().to_string();
-    mirror
-        .sync_ends(4, &[])
-        .says(4, &[&format!("process {id} "), "is syncing this mirror"]);
+    mirror.sync_ends(4, &[]).says(
+        4,
+        &[
+            &format!("process {id} "),
+            "is syncing this mirror; it began at 20",
+        ],
+    );
     assert!(
         feed.request_count() <= asked + 1,
         "the second process asked the feed"

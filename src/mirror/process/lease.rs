@@ -78,7 +78,7 @@ fn describe(lease: Lease, holder: Option<&LeaseHolder>) -> String {
     };
     match holder {
         Some(LeaseHolder { host, pid, since }) => {
-            format!("process {pid} on {host} {doing} since {since} (UTC)")
+            format!("process {pid} on {host} {doing}; it began at {since} UTC")
         }
         None => format!("another process {doing}"),
     }
