@@ -144,10 +144,8 @@ fn a_simulated_feed_prints_the_configuration_that_mirrors_its_dialect() {
         let mut printed = lines.map(Result::unwrap);
         let shown = printed
             .by_ref()
-            .skip_while(|line| !line.contains("to sync it:"));
-        let config = shown
-            .skip(1)
-            .take_while(|line| !line.contains("TOKEN=simulated-token"));
+            .skip_while(|line| !line.ends_with("write this into mlsmirror.toml:"));
+        let config = shown.skip(1).take_while(|line| *line != "and run:");
         let config: Vec<String> = config.collect();
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("mlsmirror.toml"), config.join("\n")).unwrap();

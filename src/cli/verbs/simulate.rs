@@ -68,8 +68,8 @@ pub fn run(wanted: &SimulateOptions, output: &Output) -> anyhow::Result<Exit> {
     };
     let text = format!(
         "a simulated feed of {} is at {base_url}\n\
-         its token is {token}; to sync it:\n\
-         {}  {VARIABLE}={token} mlsmirror sync\n\
+         its token is {token}; to sync it, write this into mlsmirror.toml:\n\
+         {}and run:\n  {VARIABLE}={token} mlsmirror sync\n\
          {moves}\n\
          Ctrl-C stops it\n",
         counted(wanted.listings, ("listing", "listings")),
@@ -88,7 +88,7 @@ pub fn run(wanted: &SimulateOptions, output: &Output) -> anyhow::Result<Exit> {
 fn configuration(dialect: Option<&Dialect>, base_url: &str) -> anyhow::Result<String> {
     let profile = profile(dialect.map_or("wfrmls", |dialect| dialect.name))?;
     let mut text = format!(
-        "  [feed]      # in mlsmirror.toml\n  profile = \"{}\"\n  base_url = \"{base_url}\"\n  token_env = \"{VARIABLE}\"\n",
+        "  [feed]\n  profile = \"{}\"\n  base_url = \"{base_url}\"\n  token_env = \"{VARIABLE}\"\n",
         profile.name
     );
     if !profile.deleted_when.is_empty() {
