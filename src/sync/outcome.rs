@@ -218,9 +218,15 @@ pub(super) fn judge(
             let text = format!("{text}; check [sync.filter] {resource} = \"{filter}\"");
             (Verdict::Misconfigured, text)
         }
-        (Some(FeedError::Stuck(_) | FeedError::Unordered(_) | FeedError::NotByKey), _) => {
-            (Verdict::Contradictory, text)
-        }
+        (
+            Some(
+                FeedError::Stuck(_)
+                | FeedError::Unordered(_)
+                | FeedError::NotByKey
+                | FeedError::NoRecord,
+            ),
+            _,
+        ) => (Verdict::Contradictory, text),
         _ if matches!(error, SyncError::Shape(ShapeError::NoSuchField { .. })) => {
             (Verdict::Misconfigured, text)
         }

@@ -139,6 +139,37 @@ fn a_media_entity_set_that_does_not_answer_is_not_needed() {
 }
 
 #[test]
+fn photos_stay_while_each_answer_of_their_service_is_empty() {
+    for counts in [false, true] {
+        let feed = feed(40);
+        let proxy = Proxy::of(&feed, |_| {});
+        let mirror = Mirror::at(&proxy.base_url, |_| {});
+        mirror.sync();
+        reprice_all(&feed);
+        proxy.change(move |answer| {
+            if answer.is_of("Media") {
+                answer.body = json!({ "value": [] });
+                if counts {
+                    answer.body["@odata.count"] = json!(0);
+                }
+            } else if answer.request.contains("$expand=") {
+                for listing in answer.records() {
+                    listing["Media"] = json!([]);
+                }
+            }
+        });
+        mirror
+            .sync_ends(3, &[])
+            .says(3, &["photos, and Media does not say"]);
+        assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+        proxy.change(|_| {});
+        mirror.sync();
+        assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+        assert_eq!(changes_of_children(&mirror), 0);
+    }
+}
+
+#[test]
 fn photos_that_expand_lacks_are_read_after_their_own_pages_failed() {
     let feed = feed(60);
     feed.behave(&[Behaviour::ExpandCapped]);

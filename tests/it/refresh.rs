@@ -42,3 +42,19 @@ fn each_listing_is_read_again_on_its_own() {
     assert_eq!(none.code, Some(1));
     assert_eq!(none.json()["failed"][0]["key"], json!("9999998"));
 }
+
+#[test]
+fn a_listing_stays_while_each_answer_of_the_feed_is_empty() {
+    let feed = feed(30);
+    let proxy = Proxy::of(&feed, |_| {});
+    let mirror = Mirror::at(&proxy.base_url, |_| {});
+    mirror.sync();
+    proxy.change(|answer| {
+        if answer.body.get("value").is_some() {
+            answer.body = json!({ "value": [] });
+        }
+    });
+    let key = feed.listing_keys()[3].to_string();
+    mirror.run(&["refresh", &key]).says(1, &[&key, "no record"]);
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}

@@ -69,6 +69,9 @@ pub enum FeedError {
     /// the feed lacks.
     #[error("the answer to a request by key has other records")]
     NotByKey,
+    /// The feed sends no record of a resource, so that it may lack keys by mistake.
+    #[error("the feed sends no record of it at all, so that its answers may be empty by mistake")]
+    NoRecord,
     /// The process was asked to stop.
     #[error("stopped on request")]
     Interrupted(Signal),
@@ -107,6 +110,7 @@ impl FeedError {
             | FeedError::PauseTooLong { .. }
             | FeedError::TooLarge
             | FeedError::NotByKey
+            | FeedError::NoRecord
             | FeedError::Interrupted(_) => None,
         }
     }
@@ -123,6 +127,7 @@ impl FeedError {
             | FeedError::Stuck(_)
             | FeedError::Unordered(_)
             | FeedError::NotByKey
+            | FeedError::NoRecord
             | FeedError::Interrupted(_) => false,
         }
     }
@@ -131,7 +136,7 @@ impl FeedError {
     /// succeed.
     pub fn is_refusal(&self) -> bool {
         match self {
-            FeedError::Refused { .. } | FeedError::NotByKey => true,
+            FeedError::Refused { .. } | FeedError::NotByKey | FeedError::NoRecord => true,
             FeedError::Unavailable { status, .. } => status.is_some_and(|status| status >= 500),
             _ => false,
         }

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 
 use super::incremental::downloads_photos;
 use super::whole_job::whole_job;
-use crate::feed::{Page, Sweep};
+use crate::feed::{Page, Step, Sweep};
 use crate::mirror::{DeletedReason, Job, Mirror, RunStatus, WantedPhotos};
 use crate::record::Shape;
 use crate::resource::Resource;
@@ -15,7 +15,7 @@ use crate::sync::outcome::{Report, Verdict};
 use crate::sync::photos::cleanup::EmptyFolder;
 use crate::sync::photos::download_all::add_photos;
 use crate::sync::records::apply::Apply;
-use crate::sync::records::by_key::fetch;
+use crate::sync::records::by_key::{fetch, fetch_absent};
 use crate::sync::records::job_run::{JobRun, run_job};
 use crate::sync::records::run_set::{RunEnding, RunSet};
 use crate::sync::sync_error::Result;
@@ -133,6 +133,7 @@ fn fetch_all<'a>(
     let next = AtomicUsize::new(0);
     let (sender, answers) = mpsc::channel();
     let (feed, stop) = (job.context.feed, job.context.stop);
+    let live = job.mirror.read()?.live_rows(Resource::PROPERTY)?;
     std::thread::scope(|threads| {
         let next = &next;
         start_workers(threads, workers.min(keys.len()), move || {
@@ -140,7 +141,7 @@ fn fetch_all<'a>(
                 if stop.requested().is_some() {
                     return;
                 }
-                let fetched = fetch_one(feed, stop, sweep, key);
+                let fetched = fetch_one(feed, stop, sweep, key, live);
                 let key = key.clone();
                 if sender.send(FetchedListing { key, fetched }).is_err() {
                     return;
@@ -151,29 +152,29 @@ fn fetch_all<'a>(
     })
 }
 
-/// Fetches one listing: with the filter, and if it does not come, without.
+/// Fetches one listing: with the filter, and if it does not come, without. `live` is the number
+/// of live listings.
 fn fetch_one(
     feed: &crate::feed::Feed,
     stop: &crate::stop::Stop,
     sweep: &Sweep,
     key: &String,
+    live: u64,
 ) -> Result<Fetched> {
     let mut pages = Vec::new();
-    let keys = std::slice::from_ref(key);
-    let absent = fetch(feed, stop, sweep, keys, |step| {
+    let mut add = |step: Step| {
         pages.push(step.page);
         Ok(())
-    })?;
-    let is_outside = !absent.is_empty() && sweep.filter.is_some();
-    if is_outside {
+    };
+    let keys = std::slice::from_ref(key);
+    let is_outside =
+        sweep.filter.is_some() && !fetch(feed, stop, sweep, keys, &mut add)?.is_empty();
+    if is_outside || sweep.filter.is_none() {
         let unfiltered = Sweep {
             filter: None,
             ..sweep.clone()
         };
-        fetch(feed, stop, &unfiltered, keys, |step| {
-            pages.push(step.page);
-            Ok(())
-        })?;
+        fetch_absent(feed, stop, &unfiltered, keys, &mut add)?.if_certain(|| Ok(live))?;
     }
     Ok(Fetched { pages, is_outside })
 }
@@ -232,7 +233,9 @@ fn delete_unlisted(
     for (child, key) in unlisted {
         let keys = Arc::new(job.catalog.key_shape(child)?);
         let sweep = feed.sweep(keys, None, true);
-        let absent = match fetch(feed, stop, &sweep, std::slice::from_ref(&key), |_| Ok(())) {
+        let absent = fetch_absent(feed, stop, &sweep, std::slice::from_ref(&key), |_| Ok(()));
+        let live = || Ok(job.mirror.read()?.live_rows(child)?);
+        let absent = match absent.and_then(|absent| absent.if_certain(live)) {
             Ok(absent) => absent,
             Err(error) if error.is_refusal() => Vec::new(),
             Err(error) => return Err(error),

@@ -19,6 +19,39 @@ const URL_KEYS_BYTES: usize = 5_000;
 /// The walk number of pages that are not part of a walk through the resource.
 pub const BY_KEY: usize = usize::MAX;
 
+/// The keys that the feed does not have.
+pub struct Absent {
+    keys: Vec<String>,
+    /// Whether the feed has sent no record at all.
+    is_all_empty: bool,
+}
+
+impl Absent {
+    /// Returns the keys, for rows that nothing else shows to be deleted. `live` is the number of
+    /// live rows, these included: a single one may be the last record of the feed.
+    ///
+    /// # Errors
+    /// [`FeedError::NoRecord`] if the feed has sent no record, and there are several rows.
+    pub fn if_certain(self, live: impl FnOnce() -> Result<u64>) -> Result<Vec<String>> {
+        let is_in_doubt = self.is_all_empty && !self.keys.is_empty();
+        if is_in_doubt && live()? > 1 {
+            return Err(FeedError::NoRecord.into());
+        }
+        Ok(self.keys)
+    }
+}
+
+/// Fetches records as [`fetch_absent`] does, and returns the keys that the feed does not have.
+pub fn fetch(
+    feed: &Feed,
+    stop: &Stop,
+    sweep: &Sweep,
+    keys: &[String],
+    each: impl FnMut(Step) -> Result<()>,
+) -> Result<Vec<String>> {
+    Ok(fetch_absent(feed, stop, sweep, keys, each)?.keys)
+}
+
 /// Fetches the records with these keys in the largest requests that the server takes,
 /// and passes each page to `each`. Returns the keys that the feed does not have: no answer had
 /// them, and the last of at least two requests named them together with a record that came.
@@ -28,13 +61,13 @@ pub const BY_KEY: usize = usize::MAX;
 /// # Errors
 /// [`FeedError::NotByKey`] if an answer has other records: it does not show which keys the
 /// feed lacks. [`FeedError::Stuck`] if the answers lack a record that the feed has.
-pub fn fetch(
+pub fn fetch_absent(
     feed: &Feed,
     stop: &Stop,
     sweep: &Sweep,
     keys: &[String],
     mut each: impl FnMut(Step) -> Result<()>,
-) -> Result<Vec<String>> {
+) -> Result<Absent> {
     // Rows of another program, or from before a change of the key's type, may have a text
     // where the feed has a number.
     let is_possible = |key: &String| has_key(sweep, key).is_some();
@@ -59,7 +92,10 @@ pub fn fetch(
             batches.read(keys, list, &mut each)
         })?;
     }
-    Ok(batches.absent)
+    Ok(Absent {
+        keys: batches.absent,
+        is_all_empty: batches.has_no_control,
+    })
 }
 
 /// Batches of keys that are read one after the other.

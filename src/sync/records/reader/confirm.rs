@@ -98,7 +98,7 @@ impl Reader<'_> {
         }
         let shape = self.catalog.shape(child, &[])?;
         let sweep = self.catalog.sweep(self.context.feed, shape);
-        match self.fetch(mirror, &sweep, &keys) {
+        match self.fetch_children(mirror, &sweep, &keys) {
             Ok(_) => Ok(()),
             Err(error) if error.is_refusal() => {
                 let count = child.counted(keys.len() as u64);

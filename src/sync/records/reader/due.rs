@@ -111,7 +111,7 @@ impl Reader<'_> {
             missing.extend(live.into_iter().filter(|key| !seen.contains(key)));
         }
         drop(read);
-        let absent = self.fetch(mirror, &self.sweep(&shape), &missing)?;
+        let absent = self.fetch_children(mirror, &self.sweep(&shape), &missing)?;
         let write = mirror.write()?;
         for key in &absent {
             let mut apply = self.apply_in(&write);

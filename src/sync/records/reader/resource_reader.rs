@@ -11,7 +11,7 @@ use crate::resource::Resource;
 use crate::sync::context::Context;
 use crate::sync::records::apply::{Apply, DueChild};
 use crate::sync::records::audit::Audited;
-use crate::sync::records::by_key::fetch;
+use crate::sync::records::by_key::{Absent, fetch_absent};
 use crate::sync::records::catalog::Catalog;
 use crate::sync::records::checkpoint::{Checkpoint, DoubtfulKeys};
 use crate::sync::records::last_read::LastRead;
@@ -107,8 +107,29 @@ impl Reader<'_> {
         sweep: &Sweep,
         keys: &[String],
     ) -> Result<Vec<String>> {
+        self.fetch_absent(mirror, sweep, keys)?.if_certain(|| Ok(0))
+    }
+
+    /// Fetches the children with these keys as [`Reader::fetch`] does. Their rows are deleted if
+    /// the feed lacks them, so that it must send any child if the mirror has several.
+    pub(super) fn fetch_children(
+        &mut self,
+        mirror: &mut Mirror,
+        sweep: &Sweep,
+        keys: &[String],
+    ) -> Result<Vec<String>> {
+        let absent = self.fetch_absent(mirror, sweep, keys)?;
+        absent.if_certain(|| Ok(mirror.read()?.live_rows(sweep.shape.resource)?))
+    }
+
+    fn fetch_absent(
+        &mut self,
+        mirror: &mut Mirror,
+        sweep: &Sweep,
+        keys: &[String],
+    ) -> Result<Absent> {
         let (feed, stop) = (self.context.feed, self.context.stop);
-        fetch(feed, stop, sweep, keys, |step| {
+        fetch_absent(feed, stop, sweep, keys, |step| {
             self.apply(mirror, &sweep.shape, step)
         })
     }
