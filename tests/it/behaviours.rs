@@ -380,7 +380,7 @@ fn pairs_that_lost_records_are_exact_or_reported() {
 #[test]
 fn groups_are_exact_with_the_seeds_that_lost_records() {
     use Behaviour as B;
-    let cases: [(&[_], &[u64]); 10] = [
+    let cases: [(&[_], &[u64]); 11] = [
         (&[B::CountIsPageSize, B::EmptyAnswers], &[3, 6, 9, 771]),
         (&[B::AnnouncedButAlive, B::EmptyAnswers], &[8]),
         (
@@ -400,6 +400,14 @@ fn groups_are_exact_with_the_seeds_that_lost_records() {
         (&[B::OrderbyRefused, B::ExpandPoorer, B::EmptyAnswers], &[3]),
         (&[B::CountIsPageSize, B::LargestKeyAtPageEnd], &[2]),
         (&[B::SkipCapped, B::LargestKeyAtPageEnd], &[2, 4]),
+        (
+            &[
+                B::ShortPagesWithoutLink,
+                B::CountIsPageSize,
+                B::LargestKeyAtPageEnd,
+            ],
+            &[2, 3, 4, 6],
+        ),
     ];
     for (group, seeds) in cases {
         for &seed in seeds {

@@ -38,7 +38,7 @@ impl Capabilities {
             Position::Keyset { .. } | Position::NextLink { .. }
                 if sweep.top.is_none() && !step.to.is_finished() =>
             {
-                self.note_page_size(&sweep.shape, page.entries);
+                self.note_page_size(&sweep.shape, page.answered());
             }
             Position::Changes {
                 two_steps: true, ..

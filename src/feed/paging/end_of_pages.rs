@@ -5,8 +5,8 @@ use super::page_request::{get_page, read_page};
 use super::position::Position;
 use super::sweep::Sweep;
 use crate::feed::http::{Client, FeedError, RequestOptions};
-use crate::feed::odata::Page;
 use crate::feed::odata::query::{self, Order, Query};
+use crate::feed::odata::{Page, Part};
 use crate::value::Value;
 
 /// The number of requests for an answer that is empty each time, before the mirror accepts it
@@ -25,9 +25,21 @@ pub async fn read_unless_proven(
     from: &Position,
     empty: Page,
 ) -> Result<Page, FeedError> {
-    let is_proven = |page: &Page| sweep.trusts_count && page.count == Some(0);
+    // The first page of changes overlaps with known records, so that its absence is noticed.
+    let follows_changes = matches!(
+        from,
+        Position::Changes { after: Some(cursor), two_steps, .. }
+            if *two_steps || cursor.key.is_some()
+    );
+    let counts_prove = sweep.trusts_count && !follows_changes;
+    let is_proven = |page: &Page| counts_prove && page.count == Some(0);
+    if is_proven(&empty) {
+        return Ok(empty);
+    }
+    if !counts_prove && let Some(page) = read_unless_at_end(sweep, client, from).await? {
+        return Ok(page);
+    }
     let times = match from {
-        _ if is_proven(&empty) => 0,
         Position::Keyset { .. } | Position::Ties { .. } | Position::Changes { .. } => 1,
         Position::ChangeLinks { .. } => READINGS - 1,
         // The endpoint for a whole copy ends with an empty page, and a reading of one page has
@@ -48,20 +60,16 @@ pub async fn read_unless_proven(
             return Ok(page);
         }
     }
-    // The first page of changes overlaps with known records, so that its absence is noticed.
-    let follows_changes = matches!(
-        from,
-        Position::Changes { after: Some(cursor), two_steps, .. }
-            if *two_steps || cursor.key.is_some()
-    );
-    if is_proven(&page) && !follows_changes {
+    if !counts_prove || is_proven(&page) {
         return Ok(page);
     }
-    read_unless_at_end(sweep, client, from, page).await
+    let proven = read_unless_at_end(sweep, client, from).await?;
+    Ok(proven.unwrap_or(page))
 }
 
 /// Asks for the last record that a walk has to read. If it follows `from`, the empty page at
-/// `from` was a mistake, and is read again. Returns the page.
+/// `from` was a mistake, and is read again. Returns the page, or none if no request can show the
+/// last record.
 ///
 /// # Errors
 /// [`FeedError::Stuck`] if the page stays empty; [`FeedError::Unordered`] for a walk by key, so
@@ -70,30 +78,33 @@ async fn read_unless_at_end(
     sweep: &Sweep,
     client: &Client,
     from: &Position,
-    empty: Page,
-) -> Result<Page, FeedError> {
+) -> Result<Option<Page>, FeedError> {
     let Some(query) = sweep.last_query(from) else {
-        return Ok(empty);
+        return Ok(None);
     };
     let url = client.url(&query.to_path_and_query())?;
+    let part = Part {
+        top: 1,
+        ..Part::ALL
+    };
     let mut has_last = false;
     for _ in 0..READINGS {
-        let asked = get_page(client, &url, RequestOptions::RECORDS, &sweep.shape, 1).await;
+        let asked = get_page(client, &url, RequestOptions::RECORDS, &sweep.shape, part).await;
         let last = match asked {
-            Err(error) if error.may_refuse_order() => return Ok(empty),
+            Err(error) if error.may_refuse_order() => return Ok(None),
             asked => asked?,
         };
         if last.entries > 0 && !follows(from, &last) {
-            return Ok(empty);
+            return Ok(Some(Page::default()));
         }
         has_last |= last.entries > 0;
         let page = read_page(sweep, client, from).await?;
         if page.entries > 0 {
-            return Ok(page);
+            return Ok(Some(page));
         }
     }
     if !has_last && !from.has_cursor() {
-        return Ok(empty);
+        return Ok(Some(Page::default()));
     }
     let set = &sweep.shape.roles.set;
     let problem = format!("the pages of {set} end before its last record");

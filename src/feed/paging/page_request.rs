@@ -6,14 +6,17 @@ use super::link_circles::FollowedLinks;
 use super::position::Position;
 use super::sweep::Sweep;
 use crate::feed::http::{Client, FeedError, Received, RequestOptions};
-use crate::feed::odata::{MEMORY_LIMIT_BYTES, Page};
+use crate::feed::odata::{MEMORY_LIMIT_BYTES, Page, Part};
 use crate::record::Shape;
 
 /// Requests the page at a position. The page at the end is empty.
 pub async fn read_page(sweep: &Sweep, client: &Client, from: &Position) -> Result<Page, FeedError> {
-    let top = match from {
-        Position::NextLink { .. } | Position::ChangeLinks { .. } => usize::MAX,
-        _ => sweep.page_size.get() as usize,
+    let part = match from {
+        Position::NextLink { .. } | Position::ChangeLinks { .. } => Part::ALL,
+        _ => Part {
+            top: sweep.page_size.get() as usize,
+            leaves_last: !sweep.trusts_count,
+        },
     };
     let (url, max_page_size) = match from {
         Position::Finished => return Ok(Page::default()),
@@ -62,7 +65,7 @@ pub async fn read_page(sweep: &Sweep, client: &Client, from: &Position) -> Resul
         tries: sweep.tries,
         ..RequestOptions::RECORDS
     };
-    let mut page = get_page(client, &url, options, &sweep.shape, top).await?;
+    let mut page = get_page(client, &url, options, &sweep.shape, part).await?;
     complete_children(sweep, client, &mut page).await?;
     Ok(page)
 }
@@ -84,7 +87,7 @@ async fn complete_children(
             while let Some(link) = children.next_link.take() {
                 let url = client.link(&link)?;
                 let options = RequestOptions::RECORDS;
-                let mut rest = get_page(client, &url, options, &child.shape, usize::MAX).await?;
+                let mut rest = get_page(client, &url, options, &child.shape, Part::ALL).await?;
                 let to = Position::NextLink {
                     next_link: rest.next_link.take(),
                 };
@@ -115,17 +118,16 @@ async fn complete_children(
 }
 
 /// Requests a page. Its next links have no credentials. Its own next link is as [`absolute`]
-/// returns it, or that of the `Link` header. `top`: the `$top` of the request, see
-/// [`Page::decode_top`].
+/// returns it, or that of the `Link` header.
 pub async fn get_page(
     client: &Client,
     url: &Url,
     options: RequestOptions,
     shape: &Shape,
-    top: usize,
+    part: Part,
 ) -> Result<Page, FeedError> {
     let decode = |received: &Received| {
-        let mut page = Page::decode_top(&received.body, shape, top)?;
+        let mut page = Page::decode_part(&received.body, shape, part)?;
         page.next_link = page.next_link.map(|link| absolute(link, url));
         page.has_link_header = page.next_link.is_none() && received.next_link.is_some();
         page.next_link = page.next_link.or_else(|| received.next_link.clone());

@@ -108,9 +108,10 @@ impl Step {
             page = read_unless_proven(sweep, client, &from, page).await?;
         }
         // A count that may be the size of the page does not show that the page is the last.
-        let is_full = page.entries >= sweep.page_size.get() as usize;
-        if page.entries > 0 && (is_full || !sweep.trusts_count) {
-            page.count = page.count.filter(|count| *count > page.entries as u64);
+        let answered = page.answered();
+        let is_full = answered >= sweep.page_size.get() as usize;
+        if answered > 0 && (is_full || !sweep.trusts_count) {
+            page.count = page.count.filter(|count| *count > answered as u64);
         }
 
         let counts_more = page.count.is_some_and(|count| count > 0);

@@ -121,7 +121,7 @@ impl WayFinder<'_> {
             by_links: pages.by_links,
             replicates: self.replicates(&pages.shape)?,
             fields: pages.shape.fields.len(),
-            page_size: pages.first.entries as u64,
+            page_size: pages.first.answered() as u64,
             read: pages.read,
             bytes: pages.bytes,
             contradiction: pages.contradiction,

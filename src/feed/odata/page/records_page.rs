@@ -27,6 +27,25 @@ pub struct LastChange {
     pub key: Value,
 }
 
+/// The part of an answer that is its page. The walk asks for the other records again.
+#[derive(Clone, Copy, Debug)]
+pub struct Part {
+    /// The `$top` of the request. The records after them may be out of order. An answer with more
+    /// than twice the records is kept: then the server has a page size of its own.
+    pub top: usize,
+    /// Whether the last record is left out, unless it is the only one. Some servers end each page
+    /// with a record that belongs on a later one, and without a count nothing shows that.
+    pub leaves_last: bool,
+}
+
+impl Part {
+    /// All records of an answer.
+    pub const ALL: Part = Part {
+        top: usize::MAX,
+        leaves_last: false,
+    };
+}
+
 /// One page of a resource.
 #[derive(Debug, Default)]
 pub struct Page {
@@ -36,6 +55,8 @@ pub struct Page {
     pub rejects: Vec<Reject>,
     /// The number of entries in the page, valid or not.
     pub entries: usize,
+    /// Whether the last entry of the answer is left out, see `Part`.
+    pub leaves_last: bool,
     /// The link to the next page, if the response has one.
     pub next_link: Option<String>,
     /// Whether the link is in the `Link` header.
@@ -67,16 +88,14 @@ impl Page {
     /// [`BadBody`] if the body is not JSON, is incomplete, is not an OData response, or would
     /// take too much memory.
     pub fn decode(body: &[u8], shape: &Shape) -> Result<Page, BadBody> {
-        Page::decode_top(body, shape, usize::MAX)
+        Page::decode_part(body, shape, Part::ALL)
     }
 
-    /// Decodes the answer to a request for `top` records. Leaves out the records after the first
-    /// `top`, which may be out of order. Keeps all if the answer has more than twice the records:
-    /// then the server has a page size of its own.
+    /// Decodes a part of a body.
     ///
     /// # Errors
     /// As [`Page::decode`].
-    pub fn decode_top(body: &[u8], shape: &Shape, top: usize) -> Result<Page, BadBody> {
+    pub fn decode_part(body: &[u8], shape: &Shape, part: Part) -> Result<Page, BadBody> {
         let (hints, memory) = (NameHints::new(shape), MemoryLimit::default());
         let seed = PageSeed {
             shape,
@@ -96,22 +115,25 @@ impl Page {
         let records = entries
             .iter()
             .filter_map(|entry| entry.record.as_ref().ok());
-        let is_more = entries.len() > top && distinct(entries.len(), records) > top;
-        if is_more && entries.len() / 2 <= top {
-            entries.truncate(top);
+        let is_more = entries.len() > part.top && distinct(entries.len(), records) > part.top;
+        if is_more && entries.len() / 2 <= part.top {
+            entries.truncate(part.top);
         }
-
+        let leaves_last = part.leaves_last && entries.len() > 1;
         let mut page = Page {
-            entries: entries.len(),
+            entries: entries.len() - usize::from(leaves_last),
+            leaves_last,
             next_link: page_body.next_link,
             count: page_body.total_count.or(page_body.count),
             ..Page::default()
         };
+        page.find_last_keys(shape, &entries[..page.entries]);
+        page.check_order(shape, &entries);
+        entries.truncate(page.entries);
         if entries.iter().any(Entry::has_rejects) {
             page.rejects = collect_rejects(body, shape, &entries);
         }
         page.memory_bytes = memory.taken_bytes();
-        page.find_last_keys(shape, &entries);
         page.records = entries
             .into_iter()
             .filter_map(|entry| entry.record.ok())
@@ -138,8 +160,6 @@ impl Page {
         let changes = entries.iter().rev().map(change_of);
         self.changeless_tail = changes.clone().take_while(Option::is_none).count();
         self.last_change = changes.flatten().next();
-
-        self.check_order(shape, entries);
     }
 
     fn check_order(&mut self, shape: &Shape, entries: &[Entry]) {
@@ -161,6 +181,11 @@ impl Page {
         let keys = self.records.iter().map(|record| &*record.key);
         let rejects = self.rejects.iter().map(|reject| &*reject.payload);
         (keys.collect::<Vec<_>>(), rejects.collect::<Vec<_>>())
+    }
+
+    /// Returns the number of entries in the answer, or `$top` if it has more.
+    pub fn answered(&self) -> usize {
+        self.entries + usize::from(self.leaves_last)
     }
 
     /// Returns the number of entries. Counts a record that repeats once.

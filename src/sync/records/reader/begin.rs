@@ -15,6 +15,7 @@ use crate::sync::records::checkpoint::Checkpoint;
 use crate::sync::records::job_run::JobRun;
 use crate::sync::records::last_read::{LastRead, earlier};
 use crate::sync::records::run_set::RunSet;
+use crate::sync::saved_capabilities::save_capabilities;
 use crate::sync::sync_error::Result;
 
 impl<'a> Reader<'a> {
@@ -37,6 +38,8 @@ impl<'a> Reader<'a> {
                 (None, checkpoint)
             }
         };
+        // A resumed run does not ask again whether counts can be trusted.
+        save_capabilities(context.feed, job.mirror)?;
 
         let expanded = checkpoint.expanded();
         for &read in [resource].iter().chain(&expanded) {
