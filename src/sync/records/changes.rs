@@ -126,7 +126,7 @@ fn needs_whole_read(job: &mut JobRun<'_>, group: &Group) -> Result<bool> {
         if job.must_end() {
             return Ok(false);
         }
-        if matches!(read, WholeRead::Failed(_)) && comes_along(job, group.resource, child)? {
+        if matches!(read, WholeRead::Failed) && comes_along(job, group.resource, child)? {
             return Ok(true);
         }
     }

@@ -9,7 +9,7 @@ use super::expansion::why_separate;
 use super::job_run::JobRun;
 use super::reader::Reader;
 use super::scope::save_incomplete;
-use crate::mirror::{Job, RunId};
+use crate::mirror::Job;
 use crate::resource::Resource;
 use crate::sync::records::run_set::RunSet;
 use crate::sync::sync_error::Result;
@@ -18,13 +18,12 @@ use crate::sync::sync_error::Result;
 pub(in crate::sync) enum WholeRead {
     /// It was read. These children did not come along.
     Complete {
-        run: Option<RunId>,
         separate: Vec<(Resource, String)>,
         /// Whether its pages lacked records that the feed counts.
         is_incomplete: bool,
     },
-    /// It was not read, for this reason.
-    Failed(String),
+    /// It was not read.
+    Failed,
 }
 
 /// Returns whether listings are among the resources, and the feed declares them now.
@@ -62,7 +61,6 @@ pub(in crate::sync) fn read_all(job: &mut JobRun<'_>, resources: &[Resource]) ->
         }
         let read = read_whole(job, resource, &children)?;
         if let WholeRead::Complete {
-            run,
             mut separate,
             is_incomplete,
         } = read
@@ -74,18 +72,18 @@ pub(in crate::sync) fn read_all(job: &mut JobRun<'_>, resources: &[Resource]) ->
                 }
             }
             separate.append(&mut own);
-            read_separately(job, run, separate, &new)?;
+            read_separately(job, separate, &new)?;
         }
     }
     Ok(())
 }
 
-/// Reads children that did not come with their listings. A child that cannot be read
-/// either way makes the run of the listings partial. The first full sync of `new` children
-/// logs nothing, even if some of them came with their listings.
+/// Reads children that did not come with their listings. If a child cannot be read either way,
+/// its own run fails, and the run of the listings does not: the next success of the child settles
+/// it. The first full sync of `new` children logs nothing, even if some of them came with their
+/// listings.
 fn read_separately(
     job: &mut JobRun<'_>,
-    listings: Option<RunId>,
     children: Vec<(Resource, String)>,
     new: &BTreeSet<Resource>,
 ) -> Result<()> {
@@ -100,30 +98,19 @@ fn read_separately(
         } else {
             runs
         };
-        let own = match read_with(job, child, &[], runs)? {
-            WholeRead::Failed(own) => own,
+        match read_with(job, child, &[], runs)? {
             WholeRead::Complete { .. } => {
                 if why == EXPAND_WHY && live_rows(job, child)? > live {
                     note_expand_lacks(job, child);
                 }
-                continue;
             }
-        };
-        if job.must_end() {
-            return Ok(());
-        }
-        if let Some(listings) = listings {
-            let (_, nouns) = child.nouns();
-            let error = format!(
-                "{nouns} could not be read, with $expand ({why}) or from {child} directly ({own})"
-            );
-            let write = job.mirror.write()?;
-            write.mark_partial(listings, &error)?;
-            if why == EXPAND_WHY {
-                // The listings came with only some of the children.
+            // The listings came with only some of the children.
+            WholeRead::Failed if why == EXPAND_WHY && !job.must_end() => {
+                let write = job.mirror.write()?;
                 save_incomplete(&write, child, true)?;
+                write.commit()?;
             }
-            write.commit()?;
+            WholeRead::Failed => {}
         }
     }
     Ok(())
@@ -151,22 +138,20 @@ fn read_with(
             let error = error.of_resource()?;
             let failed: Vec<Resource> = [resource].iter().chain(children).copied().collect();
             job.fail(Job::Full, &failed, &error)?;
-            return Ok(WholeRead::Failed(error.to_string()));
+            return Ok(WholeRead::Failed);
         }
     };
     let is_resumed = reader.is_resumed;
     let result = reader.read_and_delete_missing(job.mirror);
     let is_incomplete = reader.is_incomplete;
     let separate = std::mem::take(&mut reader.separate);
-    let run = reader.runs.get(resource).map(|run| run.id);
-    if let (_, Some(error)) = reader.finish(job, result)? {
-        return Ok(WholeRead::Failed(error.to_string()));
+    if let (_, Some(_)) = reader.finish(job, result)? {
+        return Ok(WholeRead::Failed);
     }
     if is_resumed {
         job.note_resumed(resource);
     }
     Ok(WholeRead::Complete {
-        run,
         separate,
         is_incomplete,
     })
