@@ -172,6 +172,27 @@ fn a_record_or_a_link_that_repeats_the_token_is_stored_without_it() {
 }
 
 #[test]
+fn a_link_with_a_part_of_the_token_is_logged_without_it() {
+    let feed = feed_with(60, |options| {
+        options.server.page_cap = Some(20);
+        options.server.refuse_orderby = true;
+    });
+    let part = &TOKEN[..16];
+    let proxy = Proxy::of(&feed, move |answer| {
+        if let Some(link) = answer.body["@odata.nextLink"].as_str() {
+            answer.body["@odata.nextLink"] = format!("{link}&position={part}").into();
+        }
+    });
+    let mirror = Mirror::at(&proxy.base_url, |_| {});
+    let ended = mirror.run(&["-vv", "sync"]);
+    assert_eq!(ended.code, Some(0), "{ended}");
+    let is_marked = |(request, _): &(String, _)| request.contains(part);
+    assert!(proxy.seen().iter().any(is_marked), "the links are followed");
+    assert!(ended.stderr.contains("position="), "{ended}");
+    assert!(!ended.stderr.contains(part), "{ended}");
+}
+
+#[test]
 fn the_programs_get_an_environment_without_the_secrets() {
     let feed = feed(20);
     let mirror = Mirror::with(&feed, |settings| {

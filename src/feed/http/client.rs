@@ -414,7 +414,7 @@ impl Client {
             request = request.header("Prefer", format!("odata.maxpagesize={size}"));
         }
         self.meter.request();
-        tracing::debug!(url = url.as_str(), "GET");
+        tracing::debug!(url = self.redact(url.as_str()), "GET");
         let response = request.send().await.map_err(|error| self.not_sent(error))?;
         self.read_headers(response.headers());
         let status = response.status();
