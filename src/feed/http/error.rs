@@ -70,7 +70,9 @@ pub enum FeedError {
     #[error("the answer to a request by key has other records")]
     NotByKey,
     /// The feed sends no record of a resource, so that it may lack keys by mistake.
-    #[error("the feed sends no record of it at all, so that its answers may be empty by mistake")]
+    #[error(
+        "the feed sends no record of it at all, so that its answers may be empty by mistake; a sync with --allow-deletes accepts them"
+    )]
     NoRecord,
     /// The process was asked to stop.
     #[error("stopped on request")]

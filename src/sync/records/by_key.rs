@@ -21,7 +21,8 @@ pub const BY_KEY: usize = usize::MAX;
 
 /// The keys that the feed does not have.
 pub struct Absent {
-    keys: Vec<String>,
+    /// The keys.
+    pub keys: Vec<String>,
     /// Whether the feed has sent no record at all.
     is_all_empty: bool,
 }

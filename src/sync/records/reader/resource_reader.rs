@@ -111,7 +111,8 @@ impl Reader<'_> {
     }
 
     /// Fetches the children with these keys as [`Reader::fetch`] does. Their rows are deleted if
-    /// the feed lacks them, so that it must send any child if the mirror has several.
+    /// the feed lacks them, so that it must send any child if the mirror has several, unless so
+    /// many deletions are allowed.
     pub(super) fn fetch_children(
         &mut self,
         mirror: &mut Mirror,
@@ -119,6 +120,9 @@ impl Reader<'_> {
         keys: &[String],
     ) -> Result<Vec<String>> {
         let absent = self.fetch_absent(mirror, sweep, keys)?;
+        if self.context.allow_deletes >= keys.len() as u64 {
+            return Ok(absent.keys);
+        }
         absent.if_certain(|| Ok(mirror.read()?.live_rows(sweep.shape.resource)?))
     }
 
