@@ -59,8 +59,8 @@ pub fn advice(error: &anyhow::Error) -> Option<Cow<'static, str>> {
         return Some(for_media_folder(unusable).into());
     }
     if let Some(other) = error.downcast_ref::<OtherFeed>() {
-        let has_compared = other.compared > 0;
-        return Some(if has_compared { NOT_MOVED } else { OTHER_FEED }.into());
+        let has_asked = other.asked > 0;
+        return Some(if has_asked { NOT_MOVED } else { OTHER_FEED }.into());
     }
     if let Some(error) = error.downcast_ref::<NoListing>() {
         return for_listing(error);

@@ -11,24 +11,22 @@ const ADDRESS: &str = "feed.base_url";
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the mirror holds the records of {mirrored}, but feed.base_url is {configured}{}",
-    described(.compared)
+    described(.asked)
 )]
 pub struct OtherFeed {
     /// The address of the feed whose records the mirror holds.
     pub mirrored: String,
     /// The configured address.
     pub configured: String,
-    /// The number of rows that were compared, if the feed is said to have moved there: no row
-    /// has the same timestamp.
-    pub compared: usize,
+    /// The number of rows that it was asked for, if the feed is said to have moved there: it has
+    /// none of them.
+    pub asked: usize,
 }
 
-fn described(compared: &usize) -> String {
-    match compared {
+fn described(asked: &usize) -> String {
+    match asked {
         0 => "; nothing was read".to_owned(),
-        rows => format!(
-            ", where no row of {rows} has the timestamp that the mirror has; nothing was stored"
-        ),
+        rows => format!(", which has none of {rows} rows of the mirror; nothing was stored"),
     }
 }
 
@@ -52,7 +50,7 @@ pub(super) fn other_feed(config: &Config, mirror: &Mirror) -> rusqlite::Result<O
     Ok(other.map(|mirrored| OtherFeed {
         mirrored,
         configured,
-        compared: 0,
+        asked: 0,
     }))
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::catalog::Catalog;
 use super::run_set::{RunEnding, RunSet};
-use super::same_feed::prove_same_feed;
+use super::same_feed::check_moved_feed;
 use super::scope::narrow;
 use super::survey::Survey;
 use crate::feed::{FeedError, Traffic};
@@ -59,7 +59,7 @@ pub(in crate::sync) fn run_job(
     };
     match Catalog::ask(context.feed, mirror, context.config) {
         Ok(catalog) => {
-            prove_same_feed(context, &catalog, mirror, resources)?;
+            check_moved_feed(context, &catalog, mirror, resources)?;
             let resources = declared(context, &catalog, resources);
             note_no_timestamps(context, &catalog, mirror, &resources)?;
             catalog.store(mirror, &resources)?;
