@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::types::Value as Sql;
 use serde_json::json;
-use simulator::{Behaviour, Request};
+use simulator::{Behaviour, Request, Simulator};
 
 use crate::support::*;
 
@@ -297,23 +297,54 @@ fn children_of_filtered_listings_that_expand_lacks_come_from_their_own_resource(
         let mirror = Mirror::with(&feed, |settings| {
             settings.sync = "[sync.filter]\nProperty = \"ListPrice gt 400000\"\n".to_owned();
         });
-        let assert_equal = || {
-            let listings: BTreeMap<String, Record> = truth(&feed, "Property").into_iter().collect();
-            let is_wanted = |key: &str| listings[key]["ListPrice"].as_f64() > Some(400_000.0);
-            let wanted = listings.keys().filter(|key| is_wanted(key)).count();
-            assert!((10..80).contains(&wanted), "{wanted}");
-            assert_mirror_equals_part(&mirror.open(), &feed, &MAIN, |key, _| is_wanted(key));
-        };
         mirror.sync();
-        assert_equal();
+        assert_equals_expensive(&mirror, &feed);
         feed.advance(chrono::Duration::hours(1));
         for key in feed.listing_keys().iter().step_by(3) {
             let price = fields(json!({"ListPrice": 900_000 + key}));
             feed.edit("Property", &key.to_string(), price).unwrap();
         }
         mirror.sync();
-        assert_equal();
+        assert_equals_expensive(&mirror, &feed);
     }
+}
+
+#[test]
+fn a_listed_photo_of_a_listing_outside_the_filter_is_no_row() {
+    for was_within in [false, true] {
+        let feed = feed(60);
+        feed.behave(&[Behaviour::ChildOfAnotherListing]);
+        let keys = feed.listing_keys();
+        let edit = |at: usize, price| {
+            let price = fields(json!({"ListPrice": price}));
+            let key = keys[at].to_string();
+            feed.edit("Property", &key, price).unwrap();
+        };
+        // The lists of the other listings end with a photo of the first one.
+        edit(0, if was_within { 500_000 } else { 300_000 });
+        edit(7, 500_000);
+        let mirror = Mirror::with(&feed, |settings| {
+            settings.sync = "[sync.filter]\nProperty = \"ListPrice gt 400000\"\n".to_owned();
+        });
+        for price in [300_000, 200_000] {
+            mirror.sync();
+            assert_equals_expensive(&mirror, &feed);
+            feed.advance(chrono::Duration::hours(1));
+            edit(0, price);
+            edit(7, 500_000 + price);
+        }
+        mirror.sync();
+        assert_equals_expensive(&mirror, &feed);
+    }
+}
+
+/// Compares a mirror with the listings above 400,000, and their children.
+fn assert_equals_expensive(mirror: &Mirror, feed: &Simulator) {
+    let listings: BTreeMap<String, Record> = truth(feed, "Property").into_iter().collect();
+    let is_wanted = |key: &str| listings[key]["ListPrice"].as_f64() > Some(400_000.0);
+    let wanted = listings.keys().filter(|key| is_wanted(key)).count();
+    assert!((10..80).contains(&wanted), "{wanted}");
+    assert_mirror_equals_part(&mirror.open(), feed, &MAIN, |key, _| is_wanted(key));
 }
 
 #[test]

@@ -286,13 +286,16 @@ impl<'a> Apply<'a> {
         let shape = &child.shape;
         let resource = shape.resource;
         let mark = self.mark_of(shape);
+        let is_own = |child: &Record| child.listing_key.as_ref() == Some(&parent.key);
+        let has_own = list.records.iter().any(is_own);
         for child in newest_versions(shape, &list.records) {
             if is_marked(mark, child) {
                 self.delete_marked(shape, child)?;
                 continue;
             }
-            let child = self.owned_by(parent, child)?;
-            self.record(shape, rows, &child, true)?;
+            if let Some(child) = self.owned_by(parent, child, has_own)? {
+                self.record(shape, rows, &child, true)?;
+            }
         }
 
         let live = self.write.live_children(resource, &parent.key)?;
@@ -303,28 +306,31 @@ impl<'a> Apply<'a> {
         }
     }
 
-    /// Returns a listed child with the key of its listing. A child may name another listing
-    /// than its parent. It belongs to the listing that it names, if the mirror knows that
-    /// listing.
+    /// Returns a listed child with the key of its listing, or none if the mirror does not hold
+    /// that listing. A child may name another listing than its parent, and then belongs to that
+    /// one. If no child of the list names the parent, an unknown name is one of the parent.
     fn owned_by<'r>(
         &self,
         parent: &Record,
         child: &'r Record,
-    ) -> rusqlite::Result<Cow<'r, Record>> {
+        has_own: bool,
+    ) -> rusqlite::Result<Option<Cow<'r, Record>>> {
         let named = child
             .listing_key
             .as_deref()
             .filter(|named| **named != *parent.key);
         let Some(named) = named else {
-            return Ok(Cow::Borrowed(child));
+            return Ok(Some(Cow::Borrowed(child)));
         };
-        if self.write.listing_is_live(named)?.is_some() {
-            return Ok(Cow::Borrowed(child));
-        }
-        Ok(Cow::Owned(Record {
-            listing_key: Some(parent.key.clone()),
-            ..child.clone()
-        }))
+        Ok(match self.write.listing_is_live(named)? {
+            Some(true) => Some(Cow::Borrowed(child)),
+            Some(false) => None,
+            None if has_own => None,
+            None => Some(Cow::Owned(Record {
+                listing_key: Some(parent.key.clone()),
+                ..child.clone()
+            })),
+        })
     }
 
     /// Notes children that their listing no longer lists. The reader asks the feed for
