@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::support::*;
-use simulator::{DeletedNames, Simulator};
+use simulator::{Behaviour, DeletedNames, Simulator};
 
 /// Starts a feed that announces no deletions.
 fn silent_feed(listings: u64) -> Simulator {
@@ -121,6 +121,20 @@ fn a_count_that_says_nothing_is_not_used() {
         }
         assert!(reconciles(&mirror) <= 2, "count {at}");
     }
+}
+
+#[test]
+fn a_count_that_ignores_the_filter_contradicts_no_keys() {
+    let feed = feed(90);
+    feed.behave(&[Behaviour::FilterIgnoredByCount]);
+    let mirror = Mirror::with(&feed, |settings| {
+        let filter = "[sync.filter]\nProperty = \"StandardStatus eq 'Active'\"";
+        settings.sync = filter.to_owned();
+    });
+    mirror.sync();
+    mirror.sync_ends(0, &["reconcile"]);
+    let verified = mirror.run(&["verify"]);
+    assert_eq!(verified.code, Some(0), "{verified}");
 }
 
 #[test]

@@ -160,21 +160,25 @@ fn an_announced_deletion_of_a_record_that_the_feed_still_has_deletes_nothing() {
 
 #[test]
 fn a_full_whose_pages_lack_counted_records_has_not_finished() {
-    let feed = feed(60);
-    let proxy = Proxy::of(&feed, |answer| {
-        if answer.is_of("Property") && !answer.request.contains(" desc") {
-            answer.body["value"] = json!([]);
-        }
-    });
-    let mirror = Mirror::at(&proxy.base_url, |_| {});
-    mirror.sync_ends(3, &[]).says(3, &["counts 60 listings"]);
-    mirror.sync_ends(3, &[]);
-    proxy.change(|_| {});
-    mirror.sync();
-    let db = mirror.open();
-    assert_mirror_equals_feed(&db, &feed, &MAIN);
-    let logged = "SELECT count(*) FROM changes WHERE resource = 'Property'";
-    assert_eq!(number(&db, logged), 0, "the first full sync logs nothing");
+    for filter in ["", "[sync.filter]\nProperty = \"ListPrice gt 0\"\n"] {
+        let feed = feed(60);
+        let proxy = Proxy::of(&feed, |answer| {
+            if answer.is_of("Property") && !answer.request.contains(" desc") {
+                answer.body["value"] = json!([]);
+            }
+        });
+        let mirror = Mirror::at(&proxy.base_url, |settings| {
+            settings.sync = filter.to_owned()
+        });
+        mirror.sync_ends(3, &[]).says(3, &["counts 60 listings"]);
+        mirror.sync_ends(3, &[]);
+        proxy.change(|_| {});
+        mirror.sync();
+        let db = mirror.open();
+        assert_mirror_equals_feed(&db, &feed, &MAIN);
+        let logged = "SELECT count(*) FROM changes WHERE resource = 'Property'";
+        assert_eq!(number(&db, logged), 0, "the first full sync logs nothing");
+    }
 }
 
 #[test]

@@ -168,6 +168,18 @@ pub fn counts_despite_filter(feed: &Feed, shape: &Shape) -> Result<bool, FeedErr
     Ok(counted.transpose()?.flatten() > Some(0))
 }
 
+/// Returns whether the server ignores a configured filter when it counts, so that its count says
+/// nothing about the pages.
+pub fn ignores_filter(feed: &Feed, shape: &Shape, filter: Option<&str>) -> Result<bool, FeedError> {
+    if filter.is_none() {
+        return Ok(false);
+    }
+    match counts_despite_filter(feed, shape) {
+        Err(error) if error.is_refusal() => Ok(false),
+        ignores => ignores,
+    }
+}
+
 /// Returns the filter of records after a timestamp in storage form.
 pub fn after(feed: &Feed, shape: &Shape, timestamp: &str) -> Option<String> {
     let field = shape.timestamp_field()?;

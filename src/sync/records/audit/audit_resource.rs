@@ -16,7 +16,7 @@ use crate::sync::context::Context;
 use crate::sync::records::catalog::Catalog;
 use crate::sync::records::expansion::why_separate;
 use crate::sync::records::ranges::positions;
-use crate::sync::records::survey::survey;
+use crate::sync::records::survey::{ignores_filter, survey};
 use crate::sync::sync_error::Result;
 use crate::value::ValueForm;
 
@@ -318,7 +318,9 @@ impl Audit<'_> {
         }
         read?;
         let mut contradiction = None;
-        if !is_resumed && count.is_some_and(|count| count > walk.ended.read) {
+        let (feed, filter) = (self.context.feed, self.catalog.live_filter(self.resource));
+        let lacks_records = !is_resumed && count.is_some_and(|count| count > walk.ended.read);
+        if lacks_records && !ignores_filter(feed, keys, filter)? {
             // Records may have been deleted meanwhile.
             let now = self.ask_count(keys)?;
             if now.is_some_and(|now| now > walk.ended.read) {

@@ -9,7 +9,7 @@ use crate::record::Shape;
 use crate::resource::Resource;
 use crate::sync::records::audit::Depth;
 use crate::sync::records::record_plan::{DeletionLimit, DeletionPlan, plan_deletions};
-use crate::sync::records::survey::{Survey, survey};
+use crate::sync::records::survey::{Survey, ignores_filter, survey};
 use crate::sync::sync_error::Result;
 
 impl Reader<'_> {
@@ -52,7 +52,9 @@ impl Reader<'_> {
         let now = self.survey()?;
         let mut times = 1;
         if lacks_records(now.count, seen) {
-            if self.ignores_filter(now.count)? {
+            let keys = self.catalog.key_shape(self.resource)?;
+            let filter = self.catalog.live_filter(self.resource);
+            if ignores_filter(self.context.feed, &keys, filter)? {
                 return Ok(());
             }
             // A walk by numeric keys is checked page by page; text keys have any order.
@@ -121,17 +123,6 @@ impl Reader<'_> {
         } else {
             self.checkpoint.read
         })
-    }
-
-    /// Returns whether the server's count ignores the configured filter, so that it says
-    /// nothing about the pages.
-    fn ignores_filter(&self, count: Option<u64>) -> Result<bool> {
-        if self.catalog.filter(self.resource).is_none() {
-            return Ok(false);
-        }
-        let keys = self.catalog.key_shape(self.resource)?;
-        let all = survey(self.context.feed, &keys, None, Tries::Configured)?.count;
-        Ok(all == count)
     }
 
     /// Deletes rows that were not seen, unless they are too many: of the resource
