@@ -208,8 +208,17 @@ pub(super) fn judge(
     resource: Resource,
     error: &SyncError,
 ) -> (Verdict, String) {
-    let text = format!("{error:#}");
     let filter = context.config.sync.filter.get(&resource);
+    judge_request(filter, resource, error)
+}
+
+/// Classifies an error of requests with this configured filter, as [`judge`] does.
+pub(super) fn judge_request(
+    filter: Option<&String>,
+    resource: Resource,
+    error: &SyncError,
+) -> (Verdict, String) {
+    let text = format!("{error:#}");
     match (error.feed(), filter) {
         (Some(FeedError::Interrupted(_)), _) => (Verdict::Interrupted, text),
         (Some(FeedError::Unauthorized { status: 401, .. }), _) => (Verdict::Unauthorized, text),

@@ -536,6 +536,24 @@ fn deletions_are_exact_however_the_deleted_resource_behaves() {
 }
 
 #[test]
+fn a_filter_is_not_blamed_for_a_refusal_of_announcements() {
+    let feed = feed(60);
+    let mirror = Mirror::with(&feed, |settings| {
+        settings.set("page_size", 8);
+        settings.sync = "[sync.filter]\nProperty = \"ListPrice gt 1\"\n".to_owned();
+    });
+    mirror.sync();
+    feed.behave(&[Behaviour::DeletedSkipCapped]);
+    feed.advance(chrono::Duration::hours(2));
+    for key in &feed.listing_keys()[..5] {
+        feed.delete("Property", &key.to_string(), true).unwrap();
+    }
+    let ended = mirror.sync_ends(3, &[]);
+    ended.says(3, &["$skip cannot exceed 3"]);
+    assert!(!ended.stderr.contains("sync.filter"), "{ended}");
+}
+
+#[test]
 fn an_announcement_without_a_key_is_kept_until_a_sweep_has_finished() {
     let feed = feed(30);
     let proxy = Proxy::of(&feed, |_| {});

@@ -12,7 +12,7 @@ use crate::mirror::{Job, Mirror, RunCounts, RunId, RunOutcome, WriteTx};
 use crate::resource::Resource;
 use crate::sync::context::Context;
 use crate::sync::feed_address::save_feed_address;
-use crate::sync::outcome::{Advice, DeletedCount, Report, Verdict, ending_of, judge};
+use crate::sync::outcome::{Advice, DeletedCount, Report, Verdict, ending_of, judge_request};
 use crate::sync::progress::Note;
 use crate::sync::saved_capabilities::save_capabilities;
 use crate::sync::sync_error::{Result, SyncError};
@@ -224,12 +224,12 @@ impl JobRun<'_> {
 
     /// Ends all runs of a set with an error. Each keeps its checkpoint.
     pub fn end_failed(&mut self, mut runs: RunSet, error: &SyncError) -> Result<()> {
-        let context = self.context;
+        let (context, job) = (self.context, runs.job());
         for resource in runs.resources() {
             let mut own = self.split(&mut runs, resource);
             let checkpoint = own.checkpoint(resource);
             self.end_runs(&mut own, checkpoint.as_deref(), |_, _| {
-                Ok(vec![(resource, failed(context, resource, error))])
+                Ok(vec![(resource, failed(context, job, resource, error))])
             })?;
         }
         self.ended.add_deleted(&mut runs);
@@ -269,8 +269,15 @@ impl JobRun<'_> {
 }
 
 /// Returns how a run ends that met this error. An interrupted run has no error text.
-pub(super) fn failed(context: &Context<'_>, resource: Resource, error: &SyncError) -> RunEnding {
-    match judge(context, resource, error) {
+pub(super) fn failed(
+    context: &Context<'_>,
+    job: Job,
+    resource: Resource,
+    error: &SyncError,
+) -> RunEnding {
+    // Announcements of deletions are asked for without the configured filter.
+    let filter = context.config.sync.filter.get(&resource);
+    match judge_request(filter.filter(|_| job != Job::Deletions), resource, error) {
         (Verdict::Interrupted, _) => RunEnding::new(Verdict::Interrupted, None),
         (verdict, text) => RunEnding::new(verdict, Some(text)),
     }
@@ -294,7 +301,7 @@ impl EndedRuns {
         let mut traffic = context.feed.traffic() - self.traffic;
         self.traffic = context.feed.traffic();
         for &resource in resources {
-            let ending = failed(context, resource, error);
+            let ending = failed(context, job, resource, error);
             let watermark = match job {
                 Job::Deletions => mirror.deletions_watermark(resource)?,
                 _ => mirror.watermark(resource)?,

@@ -56,7 +56,7 @@ impl Reader<'_> {
             for resource in ending {
                 let ending = match result {
                     Ok(()) => self.finished(write, runs, resource)?,
-                    Err(error) => failed(self.context, self.resource, error),
+                    Err(error) => failed(self.context, self.job(), self.resource, error),
                 };
                 endings.push((resource, ending));
             }
