@@ -81,7 +81,8 @@ behaviours! {
     ShortPagesWithoutLink = "short-pages-without-link",
     /// Each page has its first record again, in an older version.
     PageRepeatsARecord = "page-repeats-a-record",
-    /// Each page ends with the record that has the largest key of all.
+    /// Each page ends with the record that has the largest key. It matches the filter, except for
+    /// conditions on keys and timestamps.
     LargestKeyAtPageEnd = "largest-key-at-page-end",
     /// A third of the pages is empty the first two times that they are requested.
     EmptyAnswers = "empty-answers",

@@ -39,7 +39,7 @@ pub fn alter(
             records
                 .iter_mut()
                 .for_each(|record| altered_children::alter(market, asked, set, query, record));
-            alter_page(market, asked, set, records);
+            alter_page(market, asked, set, query, records);
         }
         _ => {
             let mut record = Json::Object(document);
@@ -58,7 +58,13 @@ pub fn alter(
     }
 }
 
-fn alter_page(market: &Market, asked: &Asked<'_>, set: Set, records: &mut Vec<Json>) {
+fn alter_page(
+    market: &Market,
+    asked: &Asked<'_>,
+    set: Set,
+    query: &Query,
+    records: &mut Vec<Json>,
+) {
     let has = |behaviour| market.behaviour.has(behaviour);
     if has(Behaviour::PageRepeatsARecord)
         && let Some(Json::Object(first)) = records.first()
@@ -67,7 +73,7 @@ fn alter_page(market: &Market, asked: &Asked<'_>, set: Set, records: &mut Vec<Js
     }
     if has(Behaviour::LargestKeyAtPageEnd)
         && !records.is_empty()
-        && let Some(last) = largest(market, set)
+        && let Some(last) = largest(market, set, query)
         && !records.contains(&last)
     {
         records.push(last);
@@ -94,10 +100,18 @@ fn older_version(record: &Map<String, Json>) -> Map<String, Json> {
     old
 }
 
-/// Returns the record with the largest key.
-fn largest(market: &Market, set: Set) -> Option<Json> {
-    let end = market.end(set);
-    let id = (0..end).rev().find(|&id| market.exists(set, id))?;
+/// Returns the matching record with the largest key. Conditions on keys and timestamps do not
+/// count: clients read one page after the other by these.
+fn largest(market: &Market, set: Set, query: &Query) -> Option<Json> {
+    let fields = &market.table(set).fields;
+    let is_ignored = |at: usize| altered_children::is_key_or_timestamp(set, &fields[at].name);
+    let matches = |id: u64| {
+        let row = Row::new(market, set, id);
+        let filter = query.filter.as_ref();
+        filter.is_none_or(|filter| filter.holds_but_for(&row, &is_ignored))
+    };
+    let mut ids = (0..market.end(set)).rev();
+    let id = ids.find(|&id| market.exists(set, id) && matches(id))?;
     Some(Json::Object(Row::new(market, set, id).to_map()))
 }
 

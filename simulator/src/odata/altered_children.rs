@@ -90,8 +90,13 @@ fn make_poorer(set: Set, child: &mut Json) {
     let mut at = 0;
     fields.retain(|name, _| {
         at += 1;
-        set.is_key_field(name) || name.contains("Key") || name.ends_with("Timestamp") || at % 2 == 0
+        is_key_or_timestamp(set, name) || at % 2 == 0
     });
+}
+
+/// Returns whether a field is a key of the record or of another one, or a timestamp.
+pub fn is_key_or_timestamp(set: Set, name: &str) -> bool {
+    set.is_key_field(name) || name.contains("Key") || name.ends_with("Timestamp")
 }
 
 /// Adds a signature of this answer to a photo's URL.

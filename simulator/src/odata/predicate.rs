@@ -103,6 +103,21 @@ pub enum Predicate {
 }
 
 impl Predicate {
+    /// Returns whether the condition holds, whatever the values of some fields are.
+    pub fn holds_but_for(&self, row: &Row<'_>, is_ignored: &dyn Fn(usize) -> bool) -> bool {
+        let holds = |one: &Predicate| one.holds_but_for(row, is_ignored);
+        match self {
+            Predicate::All(all) => all.iter().all(holds),
+            Predicate::Any(any) => any.iter().any(holds),
+            Predicate::Compare(Term::Field(at), ..) | Predicate::In(Term::Field(at), _)
+                if is_ignored(*at) =>
+            {
+                true
+            }
+            other => other.holds(row),
+        }
+    }
+
     pub fn holds(&self, row: &Row<'_>) -> bool {
         match self {
             Predicate::All(all) => all.iter().all(|one| one.holds(row)),

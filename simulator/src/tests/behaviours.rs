@@ -241,6 +241,17 @@ async fn pages_are_short_repeat_a_record_or_end_with_the_largest_key() {
     let page = keys(&records(&feed, "Property").await);
     assert_eq!(page.len(), 21);
     assert_eq!(page.last(), feed.listing_keys().last());
+
+    let last = feed.listing_keys()[59].to_string();
+    let sold = json!({"StandardStatus": "Closed"});
+    let sold = sold.as_object().unwrap().clone();
+    feed.edit("Property", &last, sold).unwrap();
+    let url = format!(
+        "Property?$filter=StandardStatus%20ne%20'Closed'%20and%20ListingKeyNumeric%20lt%20{last}"
+    );
+    let page = records(&feed, &url).await;
+    assert!(page.iter().all(|one| one["StandardStatus"] != "Closed"));
+    assert_eq!(page.len(), 21);
 }
 
 #[tokio::test]
