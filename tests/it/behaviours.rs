@@ -1,6 +1,6 @@
 //! Server behaviours that clients did not expect. A full sync, three incrementals with
 //! changes, a reconcile and `verify` end with an exact mirror under each behaviour, or with
-//! exit code 3 and a reason.
+//! exit code 3 and a reason; with a filter of listings, too.
 //!
 //! By default, samples run. `MLSMIRROR_ALL=1 cargo test --release --test it behaviours` runs
 //! each behaviour and the dialect of every vendor, and `MLSMIRROR_PAIRS=all` every pair.
@@ -8,6 +8,7 @@
 //! `MLSMIRROR_DIALECT=NAME` runs the dialect of one vendor.
 //! `MLSMIRROR_BEHAVIOUR=NAME,...` runs one group of behaviours.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -28,6 +29,12 @@ const PAIRS: usize = 6;
 
 /// The number of single behaviours in the sample.
 const ONES: usize = 12;
+
+/// The numbers of single behaviours and of pairs in the samples with a filter.
+const FILTERED: [usize; 2] = [4, 2];
+
+/// The statuses of listings within the filter and outside of it.
+const STATUSES: [&str; 2] = ["Active", "Pending"];
 
 /// The number of pairs that lost records in the sample.
 const LOST: usize = 3;
@@ -117,6 +124,8 @@ struct Trial {
     dice: Dice,
     feed: Simulator,
     mirror: Mirror,
+    /// Whether the mirror holds only active listings. Edits make listings enter and leave it.
+    is_filtered: bool,
     /// Whether deletions are found by the next reconcile only: nothing announces them, and no
     /// count shows them.
     finds_deletions_late: bool,
@@ -144,8 +153,19 @@ impl Trial {
             dice: Dice(seed),
             feed,
             mirror,
+            is_filtered: false,
             finds_deletions_late: false,
         }
+    }
+
+    fn filtered(behaviours: &[Behaviour], seed: u64) -> Trial {
+        let mut trial = Trial::new(behaviours, seed);
+        trial.mirror.configure(|settings| {
+            let filter = format!("Property = \"StandardStatus eq '{}'\"", STATUSES[0]);
+            settings.sync += &format!("[sync.filter]\n{filter}\n");
+        });
+        trial.is_filtered = true;
+        trial
     }
 
     fn has(&self, behaviours: &[Behaviour]) -> bool {
@@ -217,11 +237,23 @@ impl Trial {
         let hidden = [Behaviour::UndeclaredChild, Behaviour::ChildForbidden];
         let hides = hidden.iter().any(|one| self.behaviours.contains(one));
         let sets: &[&str] = if hides { &["Property", "Media"] } else { &MAIN };
-        let mut differences = differences(&self.mirror.open(), &self.feed, sets);
+        let mut differences =
+            differences_from_part(&self.mirror.open(), &self.feed, sets, self.wanted());
         if self.finds_deletions_late {
             differences.retain(|difference| !difference.ends_with(" is not in the feed"));
         }
         differences
+    }
+
+    /// Returns which records the mirror holds.
+    fn wanted(&self) -> impl Fn(&str, &Record) -> bool {
+        let is_within =
+            |listing: &Record| !self.is_filtered || listing["StandardStatus"] == json!(STATUSES[0]);
+        let listings: BTreeSet<String> = truth(&self.feed, "Property")
+            .into_iter()
+            .filter_map(|(key, listing)| is_within(&listing).then_some(key))
+            .collect();
+        move |listing, _| listings.contains(listing)
     }
 
     /// Changes a tenth of the records: edits, photos, open houses, new and deleted listings.
@@ -252,9 +284,13 @@ impl Trial {
     }
 
     fn edit(&mut self, key: i64) {
-        let price = json!({"ListPrice": 1_000 + self.dice.roll(1_000_000)});
+        let mut values = fields(json!({"ListPrice": 1_000 + self.dice.roll(1_000_000)}));
+        if self.is_filtered {
+            let status = STATUSES[self.dice.roll(STATUSES.len())];
+            values.insert("StandardStatus".to_owned(), json!(status));
+        }
         self.feed
-            .edit("Property", &key.to_string(), fields(price))
+            .edit("Property", &key.to_string(), values)
             .unwrap();
     }
 
@@ -276,17 +312,20 @@ fn last_line(text: &str) -> String {
     text.trim().lines().last().unwrap_or_default().to_owned()
 }
 
+/// Makes the trial of some behaviours with a seed.
+type MakeTrial = fn(&[Behaviour], u64) -> Trial;
+
 /// Runs one trial. A panic is a fault.
-fn try_out(group: &[Behaviour], seed: u64) -> Result<Vec<String>, String> {
-    let trial = || Trial::new(group, seed).run();
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(trial)).unwrap_or_else(|panic| {
+fn try_out(trial: impl FnOnce() -> Trial) -> Result<Vec<String>, String> {
+    let run = || trial().run();
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         Err(text.unwrap_or_else(|| "a panic".to_owned()))
     })
 }
 
 /// Runs a trial for each group of behaviours, on all processors. Returns the faults.
-fn run_all(groups: &[Vec<Behaviour>], seed: u64) -> Vec<String> {
+fn run_all(groups: &[Vec<Behaviour>], seed: u64, trial: MakeTrial) -> Vec<String> {
     let next = AtomicUsize::new(0);
     let faults = Mutex::new(Vec::new());
     let add = |fault: String| {
@@ -297,7 +336,7 @@ fn run_all(groups: &[Vec<Behaviour>], seed: u64) -> Vec<String> {
         while let Some(group) = groups.get(next.fetch_add(1, Ordering::Relaxed)) {
             let names: Vec<&str> = group.iter().map(|one| one.name()).collect();
             let name = names.join(" and ");
-            match try_out(group, seed) {
+            match try_out(|| trial(group, seed)) {
                 Ok(partial) if partial.is_empty() => {}
                 Ok(partial) if group.len() > 1 || !EXACT.contains(&group[0]) => {
                     println!("{name}, seed {seed}: {partial:#?}");
@@ -330,31 +369,43 @@ fn assert_none(faults: Vec<String>) {
     assert_eq!(count, 0, "{faults}");
 }
 
-#[test]
-fn a_mirror_is_exact_or_says_why_not_under_each_behaviour() {
-    let groups: Vec<_> = match variable("MLSMIRROR_BEHAVIOUR") {
-        None => drawn(all().map(|one| vec![one]).collect(), ONES, runs_all()),
-        Some(names) => vec![
-            names
-                .split(',')
-                .map(|name| Behaviour::named(name).unwrap_or_else(|| panic!("no {name}")))
-                .collect(),
-        ],
+/// Returns single behaviours, or the group that is asked for.
+fn ones(number: usize) -> Vec<Vec<Behaviour>> {
+    let Some(names) = variable("MLSMIRROR_BEHAVIOUR") else {
+        return drawn(all().map(|one| vec![one]).collect(), number, runs_all());
     };
-    assert_none(run_all(&groups, seed()));
+    let named = |name| Behaviour::named(name).unwrap_or_else(|| panic!("no {name}"));
+    vec![names.split(',').map(named).collect()]
 }
 
-#[test]
-fn a_mirror_is_exact_or_says_why_not_under_pairs_of_behaviours() {
+fn pairs(number: usize) -> Vec<Vec<Behaviour>> {
     let ones: Vec<Behaviour> = all().collect();
-    let pairs: Vec<_> = ones
-        .iter()
-        .enumerate()
+    let pairs = (ones.iter().enumerate())
         .flat_map(|(at, one)| ones[at + 1..].iter().map(|other| vec![*one, *other]))
         .filter(|pair| !pair.iter().all(|one| TIMESTAMPS.contains(one)))
         .collect();
     let is_all = variable("MLSMIRROR_PAIRS").as_deref() == Some("all");
-    assert_none(run_all(&drawn(pairs, PAIRS, is_all), seed()));
+    drawn(pairs, number, is_all)
+}
+
+#[test]
+fn a_mirror_is_exact_or_says_why_not_under_each_behaviour() {
+    assert_none(run_all(&ones(ONES), seed(), Trial::new));
+}
+
+#[test]
+fn a_mirror_is_exact_or_says_why_not_under_pairs_of_behaviours() {
+    assert_none(run_all(&pairs(PAIRS), seed(), Trial::new));
+}
+
+#[test]
+fn a_mirror_with_a_filter_is_exact_or_says_why_not_under_each_behaviour() {
+    assert_none(run_all(&ones(FILTERED[0]), seed(), Trial::filtered));
+}
+
+#[test]
+fn a_mirror_with_a_filter_is_exact_or_says_why_not_under_pairs_of_behaviours() {
+    assert_none(run_all(&pairs(FILTERED[1]), seed(), Trial::filtered));
 }
 
 #[test]
@@ -371,7 +422,7 @@ fn pairs_that_lost_records_are_exact_or_reported() {
         [B::EmptyAnswers, B::StaleReplica],
     ];
     let pairs = pairs.map(|pair| pair.to_vec()).to_vec();
-    assert_none(run_all(&drawn(pairs, LOST, runs_all()), seed()));
+    assert_none(run_all(&drawn(pairs, LOST, runs_all()), seed(), Trial::new));
 }
 
 /// With these seeds, changes, announcements and answers by key are empty by mistake without a
@@ -411,7 +462,7 @@ fn groups_are_exact_with_the_seeds_that_lost_records() {
     ];
     for (group, seeds) in cases {
         for &seed in seeds {
-            assert_none(run_all(&[group.to_vec()], seed));
+            assert_none(run_all(&[group.to_vec()], seed, Trial::new));
         }
     }
 }

@@ -15,12 +15,8 @@ pub fn assert_mirror_equals_feed(db: &Connection, feed: &Simulator, entity_sets:
     assert_mirror_equals_part(db, feed, entity_sets, |_, _| true);
 }
 
-/// Returns the differences between the live rows of each resource and the records of the feed.
-pub fn differences(db: &Connection, feed: &Simulator, entity_sets: &[&str]) -> Vec<String> {
-    differences_from_part(db, feed, entity_sets, |_, _| true)
-}
-
-fn differences_from_part(
+/// Returns the differences between the live rows of each resource and a part of the feed.
+pub fn differences_from_part(
     db: &Connection,
     feed: &Simulator,
     entity_sets: &[&str],
