@@ -124,6 +124,19 @@ fn a_count_that_says_nothing_is_not_used() {
 }
 
 #[test]
+fn counts_are_compared_under_a_filter_that_accepts_all_records() {
+    let feed = silent_feed(90);
+    let mirror = Mirror::with(&feed, |settings| {
+        settings.resources = vec!["Property"];
+        settings.sync = "[sync.filter]\nProperty = \"ListPrice gt 0\"".to_owned();
+    });
+    mirror.sync();
+    delete(&feed, 3);
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &["Property"]);
+}
+
+#[test]
 fn a_count_that_ignores_the_filter_contradicts_no_keys() {
     let feed = feed(90);
     feed.behave(&[Behaviour::FilterIgnoredByCount]);

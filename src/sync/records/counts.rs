@@ -5,7 +5,7 @@ use super::all_keys::compare_all_keys;
 use super::audit::Depth;
 use super::checkpoint::Checkpoint;
 use super::job_run::JobRun;
-use super::survey::{count, survey};
+use super::survey::{count, ignores_filter, survey};
 use crate::feed::{Feed, Tries};
 use crate::mirror::{Job, Mirror, RunStatus};
 use crate::record::Shape;
@@ -163,12 +163,11 @@ fn is_of_all_matching(
     filter: Option<&str>,
     counted: u64,
 ) -> Result<bool> {
-    let is_same = |filter| -> Result<bool> {
-        let again = answer_if_any(count(feed, keys, filter))?;
-        Ok(again.flatten() == Some(counted))
-    };
-    let ignores_filter = filter.is_some() && is_same(None)?;
-    Ok(!ignores_filter && is_same(filter)?)
+    if answer_if_any(ignores_filter(feed, keys, filter))? == Some(true) {
+        return Ok(false);
+    }
+    let again = answer_if_any(count(feed, keys, filter))?;
+    Ok(again.flatten() == Some(counted))
 }
 
 fn save(job: &mut JobRun<'_>, resource: Resource, known: &str, found: &str) -> Result<()> {
