@@ -465,6 +465,8 @@ fn groups_are_exact_with_the_seeds_that_lost_records() {
             assert_none(run_all(&[group.to_vec()], seed, Trial::new));
         }
     }
+    let filtered = [vec![B::ExpandRefused, B::EmptyAnswers]];
+    assert_none(run_all(&filtered, 16, Trial::filtered));
 }
 
 #[test]

@@ -36,7 +36,9 @@ pub async fn read_unless_proven(
     if is_proven(&empty) {
         return Ok(empty);
     }
-    if !counts_prove && let Some(page) = read_unless_at_end(sweep, client, from).await? {
+    if !counts_prove
+        && let Some(page) = read_unless_at_end(sweep, client, from, empty.count).await?
+    {
         return Ok(page);
     }
     let times = match from {
@@ -63,13 +65,14 @@ pub async fn read_unless_proven(
     if !counts_prove || is_proven(&page) {
         return Ok(page);
     }
-    let proven = read_unless_at_end(sweep, client, from).await?;
+    let proven = read_unless_at_end(sweep, client, from, page.count).await?;
     Ok(proven.unwrap_or(page))
 }
 
 /// Asks for the last record that a walk has to read. If it follows `from`, the empty page at
-/// `from` was a mistake, and is read again. Returns the page, or none if no request can show the
-/// last record.
+/// `from` was a mistake, and is read again. If it may follow and the page counted records, too,
+/// the page is read again, but may be right. Returns the page, or none if no request can show
+/// the last record.
 ///
 /// # Errors
 /// [`FeedError::Stuck`] if the page stays empty; [`FeedError::Unordered`] for a walk by key, so
@@ -78,6 +81,7 @@ async fn read_unless_at_end(
     sweep: &Sweep,
     client: &Client,
     from: &Position,
+    counted: Option<u64>,
 ) -> Result<Option<Page>, FeedError> {
     let Some(query) = sweep.last_query(from) else {
         return Ok(None);
@@ -87,7 +91,7 @@ async fn read_unless_at_end(
         top: 1,
         ..Part::ALL
     };
-    let mut has_last = false;
+    let (mut has_last, mut may_be_right) = (false, false);
     for _ in 0..READINGS {
         let asked = get_page(client, &url, RequestOptions::RECORDS, &sweep.shape, part).await;
         let last = match asked {
@@ -95,7 +99,10 @@ async fn read_unless_at_end(
             asked => asked?,
         };
         if last.entries > 0 && !follows(from, &last) {
-            return Ok(Some(Page::default()));
+            may_be_right = true;
+            if counted.unwrap_or(0) == 0 || !is_other_of_tie(from, &last) {
+                return Ok(Some(Page::default()));
+            }
         }
         has_last |= last.entries > 0;
         let page = read_page(sweep, client, from).await?;
@@ -103,7 +110,7 @@ async fn read_unless_at_end(
             return Ok(Some(page));
         }
     }
-    if !has_last && !from.has_cursor() {
+    if may_be_right || (!has_last && !from.has_cursor()) {
         return Ok(Some(Page::default()));
     }
     let set = &sweep.shape.roles.set;
@@ -148,6 +155,23 @@ fn follows(from: &Position, last: &Page) -> bool {
         }
         _ => false,
     }
+}
+
+/// Returns whether the last record of a walk through changes has the timestamp of its position
+/// and another key.
+fn is_other_of_tie(from: &Position, last: &Page) -> bool {
+    let Position::Changes {
+        after: Some(cursor),
+        ..
+    } = from
+    else {
+        return false;
+    };
+    (last.last_change.as_ref()).is_some_and(|last| {
+        *last.timestamp == *cursor.timestamp
+            && cursor.key.is_some()
+            && cursor.key != Key::of(&last.key)
+    })
 }
 
 impl Sweep {
