@@ -431,7 +431,7 @@ fn pairs_that_lost_records_are_exact_or_reported() {
 #[test]
 fn groups_are_exact_with_the_seeds_that_lost_records() {
     use Behaviour as B;
-    let cases: [(&[_], &[u64]); 11] = [
+    let cases: [(&[_], &[u64]); 12] = [
         (&[B::CountIsPageSize, B::EmptyAnswers], &[3, 6, 9, 771]),
         (&[B::AnnouncedButAlive, B::EmptyAnswers], &[8]),
         (
@@ -451,6 +451,7 @@ fn groups_are_exact_with_the_seeds_that_lost_records() {
         (&[B::OrderbyRefused, B::ExpandPoorer, B::EmptyAnswers], &[3]),
         (&[B::CountIsPageSize, B::LargestKeyAtPageEnd], &[2]),
         (&[B::SkipCapped, B::LargestKeyAtPageEnd], &[2, 4]),
+        (&[B::OrderbyFirstFieldOnly], &[8]),
         (
             &[
                 B::ShortPagesWithoutLink,

@@ -91,6 +91,11 @@ async fn read_unless_at_end(
         top: 1,
         ..Part::ALL
     };
+    // Fewer records than the page before left show that the order is not the one asked for.
+    let end = Page {
+        count: counted.filter(|count| *count == 0),
+        ..Page::default()
+    };
     let (mut has_last, mut may_be_right) = (false, false);
     for _ in 0..READINGS {
         let asked = get_page(client, &url, RequestOptions::RECORDS, &sweep.shape, part).await;
@@ -101,7 +106,7 @@ async fn read_unless_at_end(
         if last.entries > 0 && !follows(from, &last) {
             may_be_right = true;
             if counted.unwrap_or(0) == 0 || !is_other_of_tie(from, &last) {
-                return Ok(Some(Page::default()));
+                return Ok(Some(end));
             }
         }
         has_last |= last.entries > 0;
@@ -111,7 +116,7 @@ async fn read_unless_at_end(
         }
     }
     if may_be_right || (!has_last && !from.has_cursor()) {
-        return Ok(Some(Page::default()));
+        return Ok(Some(end));
     }
     let set = &sweep.shape.roles.set;
     let problem = format!("the pages of {set} end before its last record");
