@@ -431,7 +431,7 @@ fn pairs_that_lost_records_are_exact_or_reported() {
 #[test]
 fn groups_are_exact_with_the_seeds_that_lost_records() {
     use Behaviour as B;
-    let cases: [(&[_], &[u64]); 12] = [
+    let cases: [(&[_], &[u64]); 15] = [
         (&[B::CountIsPageSize, B::EmptyAnswers], &[3, 6, 9, 771]),
         (&[B::AnnouncedButAlive, B::EmptyAnswers], &[8]),
         (
@@ -452,6 +452,9 @@ fn groups_are_exact_with_the_seeds_that_lost_records() {
         (&[B::CountIsPageSize, B::LargestKeyAtPageEnd], &[2]),
         (&[B::SkipCapped, B::LargestKeyAtPageEnd], &[2, 4]),
         (&[B::OrderbyFirstFieldOnly], &[8]),
+        (&[B::OrderbyFirstFieldOnly, B::ShortPagesWithoutLink], &[3]),
+        (&[B::ShortPagesWithoutLink, B::LargestKeyAtPageEnd], &[3]),
+        (&[B::EmptyAnswers, B::LargestKeyAtPageEnd], &[3]),
         (
             &[
                 B::ShortPagesWithoutLink,

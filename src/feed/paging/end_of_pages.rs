@@ -32,9 +32,9 @@ pub async fn read_unless_proven(
             if *two_steps || cursor.key.is_some()
     );
     let counts_prove = sweep.trusts_count && !follows_changes;
-    let is_proven = |page: &Page| counts_prove && page.count == Some(0);
+    let is_proven = |page: &Page| counts_prove && page.count == Some(from.skipped());
     if is_proven(&empty) {
-        return Ok(empty);
+        return Ok(Page::default());
     }
     if !counts_prove
         && let Some(page) = read_unless_at_end(sweep, client, from, empty.count).await?
@@ -62,7 +62,10 @@ pub async fn read_unless_proven(
             return Ok(page);
         }
     }
-    if !counts_prove || is_proven(&page) {
+    if is_proven(&page) {
+        return Ok(Page::default());
+    }
+    if !counts_prove {
         return Ok(page);
     }
     let proven = read_unless_at_end(sweep, client, from, page.count).await?;

@@ -15,7 +15,8 @@ pub async fn read_page(sweep: &Sweep, client: &Client, from: &Position) -> Resul
         Position::NextLink { .. } | Position::ChangeLinks { .. } => Part::ALL,
         _ => Part {
             top: sweep.page_size.get() as usize,
-            leaves_last: !sweep.trusts_count,
+            // No count shows how many records have one timestamp.
+            leaves_last: !sweep.trusts_count || matches!(from, Position::Ties { .. }),
         },
     };
     let (url, max_page_size) = match from {

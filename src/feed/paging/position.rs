@@ -157,6 +157,14 @@ impl Position {
         }
     }
 
+    /// Returns the number of records that the query skips. A count includes them.
+    pub fn skipped(&self) -> u64 {
+        match self {
+            Position::Keyset { skip, .. } | Position::Changes { skip, .. } => *skip,
+            _ => 0,
+        }
+    }
+
     /// Returns whether a record was read before this position.
     pub fn has_cursor(&self) -> bool {
         match self {

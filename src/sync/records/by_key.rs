@@ -56,7 +56,7 @@ pub fn fetch(
 /// Fetches the records with these keys in the largest requests that the server takes,
 /// and passes each page to `each`. Returns the keys that the feed does not have: no answer had
 /// them, and the last of at least two requests named them together with a record that came.
-/// Where the feed accepts only one key per request or has no other record, two empty answers
+/// Where a request takes only one key, or the feed has no other record, [`READINGS`] empty answers
 /// suffice.
 ///
 /// # Errors
@@ -138,6 +138,7 @@ impl Batches<'_> {
             let mut step = match ask(self.feed, self.sweep, &asked, list) {
                 Err(error) if keys.len() == 1 && is_refused_list(&error) => {
                     list = list.smaller(asked.len()).ok_or(error)?;
+                    times_empty = 0;
                     continue;
                 }
                 step => step?,
@@ -154,6 +155,7 @@ impl Batches<'_> {
                     return Ok(false);
                 }
                 list = list.smaller(asked.len()).unwrap_or(list);
+                times_empty = 0;
                 continue;
             }
             is_proven |= !found.is_empty();
@@ -169,7 +171,7 @@ impl Batches<'_> {
             // A page may have fewer records than were asked for, so that only an answer without
             // any of the keys shows that they are absent.
             times_empty += 1;
-            if has_control || (control.is_none() && times_empty == READINGS) {
+            if has_control || (control.is_none() && times_empty >= READINGS) {
                 let absent = missing.extract_if(.., |key| asked.contains(key));
                 self.absent.extend(absent.map(str::to_owned));
                 times_empty = 0;
