@@ -145,8 +145,8 @@ fn run(
         }
         deadline.is_some_and(|deadline| Instant::now() >= deadline)
     })?;
-    // The program may end without reading all of its input, and one that it has started may
-    // keep the input open.
+    // The program may end without reading all of its input, and a program that it has
+    // started may keep the input open.
     let has_written = status.is_some_and(|status| status.success()) && writer.is_finished();
     match has_written.then(|| writer.join()) {
         Some(Ok(Err(error))) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),

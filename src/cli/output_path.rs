@@ -11,7 +11,7 @@ use super::whole_file::folder_of;
 use crate::config::Config;
 use crate::mirror::{DATABASE_SUFFIXES, is_same_file, with_suffix};
 
-/// The file name that stands for standard output, where a verb can write to it.
+/// The file name that means standard output, for verbs that can write there.
 pub const STDOUT: &str = "-";
 
 /// Resolves the path of an output file, and refuses paths that mlsmirror itself uses: the mirror,

@@ -16,8 +16,8 @@ const THREADS: usize = 12;
 #[cfg(unix)]
 const ADDRESS_SPACE_MB: u64 = 1_200;
 
-/// The number of files that a job keeps open: the database, its locks, and what the threads and
-/// the connections need that do not depend on the configuration.
+/// The number of files that a job keeps open with any configuration: the database, its locks, and
+/// the files of its threads.
 #[cfg(unix)]
 const FILES: u64 = 40;
 

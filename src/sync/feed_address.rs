@@ -18,15 +18,17 @@ pub struct OtherFeed {
     pub mirrored: String,
     /// The configured address.
     pub configured: String,
-    /// The number of rows that it was asked for, if the feed is said to have moved there: it has
-    /// none of them.
+    /// The number of rows that it was asked for, if the feed is said to have moved there: it knows
+    /// no such record.
     pub asked: usize,
 }
 
 fn described(asked: &usize) -> String {
     match asked {
         0 => "; nothing was read".to_owned(),
-        rows => format!(", which has none of {rows} rows of the mirror; nothing was stored"),
+        rows => format!(
+            ", which was asked for {rows} rows of the mirror and has no such record; nothing was stored"
+        ),
     }
 }
 

@@ -186,8 +186,8 @@ fn assert_ends(feed: &Simulator, what: &str, change: impl FnMut(&mut Answer) + S
     assert!(requests <= 150, "{what}: {requests} requests");
 }
 
-/// What the answers of links without end have: none, the same records again and again, or
-/// new ones.
+/// What the answers of links without end have: no records, the same records again and again, or
+/// new records.
 const ENDLESS: [&str; 4] = ["nothing", "alternating records", "new records", "one link"];
 
 /// Makes an answer one of a chain without end. `pages` are two pages of the feed.

@@ -437,7 +437,7 @@ fn another_feed_is_refused_and_a_moved_feed_is_accepted() {
     assert_eq!(other.requests().len(), 0);
 
     let has_none = [
-        "which has none of 40 rows of the mirror",
+        "which was asked for 40 rows of the mirror and has no such record",
         "the address of the same feed",
     ];
     let without = Proxy::of(&other, |answer| {

@@ -74,7 +74,7 @@ enum Untold {
     Values,
 }
 
-/// Returns the dialect of a third of the cases, or one of those that are asked for.
+/// Returns the dialect of a third of the cases, or a dialect that is asked for.
 fn drawn_dialect(dice: &mut Dice) -> Option<&'static Dialect> {
     let asked = dialects(0, 0);
     if asked.is_empty() && dice.roll(3) > 0 {

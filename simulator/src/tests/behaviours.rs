@@ -126,7 +126,7 @@ async fn orderby_is_ignored_obeyed_in_part_or_refused() {
     assert_eq!(ask(&feed, "Property").await.0, 200);
 }
 
-/// Returns the expanded lists of all listings, without those that nobody cuts.
+/// Returns the expanded list of each listing.
 async fn lists(feed: &Simulator, name: &str) -> Vec<Json> {
     let records = walk(feed, &format!("Property?$expand={name}")).await;
     let list = |mut record: Record| record.remove(name).unwrap_or_default();

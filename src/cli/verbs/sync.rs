@@ -355,7 +355,7 @@ fn describe_run(run: &RunSummary) -> String {
     if !parts.is_empty() {
         line += &format!(": {}", listed(&parts));
     }
-    // The deleted records are not among those that were read.
+    // The feed does not send the records that it has deleted.
     if done.deleted > 0 {
         let what = if is(Job::Media) { "removed" } else { "deleted" };
         let deleted = counted(done.deleted, nouns_of(&run.resource));

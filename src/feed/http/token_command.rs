@@ -47,7 +47,7 @@ impl TokenCommand {
     }
 
     /// Runs the program and returns the token in its first line. A program that runs too
-    /// long or prints too much is killed, with those that it has started.
+    /// long or prints too much is killed with all programs that it has started.
     pub fn run(&self) -> Result<Token, TokenError> {
         let output = self.output().map_err(|what| TokenError::Command {
             program: self.words.first().cloned().unwrap_or_default(),

@@ -1,4 +1,4 @@
-//! Checks that a feed that is said to have moved can be the one that the mirror holds.
+//! Checks whether the feed at a new address can be the feed that the mirror holds.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ const SAMPLE: u64 = 20;
 /// one of them. Their values may have changed since the last sync.
 ///
 /// # Errors
-/// [`OtherFeed`] if the feed has none of them, and the mirror has more than a few.
+/// [`OtherFeed`] if the feed has no such record, and the mirror has more than a few rows.
 pub(super) fn check_moved_feed(
     context: &Context<'_>,
     catalog: &Catalog,

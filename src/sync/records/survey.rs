@@ -15,7 +15,7 @@ pub struct Survey {
     /// Whether `newest` is of the newest record. Without an order, it is the feed's time, or
     /// of any record.
     pub is_ordered: bool,
-    /// Whether each of the newest records could be read, and none is in the future.
+    /// Whether each of the newest records could be read and is not in the future.
     pub is_plain: bool,
     /// Whether all of them have the same timestamp, so that they show no order.
     is_tie: bool,

@@ -144,8 +144,8 @@ fn nested_children(
     Ok(nested)
 }
 
-/// Saves which resources are complete, with their numbers of records and whether counts were
-/// compared, and what the feed can do.
+/// Saves which resources are complete, with their numbers of records, and saves the feed's
+/// capabilities.
 fn save_proofs(
     context: &Context<'_>,
     mirror: &mut Mirror,
