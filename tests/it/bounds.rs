@@ -186,7 +186,7 @@ fn assert_ends(feed: &Simulator, what: &str, change: impl FnMut(&mut Answer) + S
     assert!(requests <= 150, "{what}: {requests} requests");
 }
 
-/// What the answers of links without end have: no records, the same records again and again, or
+/// The answers of links without end: no records, the same records again and again, or
 /// new records.
 const ENDLESS: [&str; 4] = ["nothing", "alternating records", "new records", "one link"];
 
