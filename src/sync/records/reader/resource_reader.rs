@@ -107,7 +107,7 @@ impl Reader<'_> {
         sweep: &Sweep,
         keys: &[String],
     ) -> Result<Vec<String>> {
-        self.fetch_absent(mirror, sweep, keys)?.if_certain(|| Ok(0))
+        Ok(self.fetch_absent(mirror, sweep, keys)?.keys)
     }
 
     /// Fetches the children with these keys as [`Reader::fetch`] does. Their rows are deleted if
