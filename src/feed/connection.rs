@@ -260,7 +260,6 @@ impl Feed {
             timestamps: self.timestamps,
             tries: Tries::Configured,
             trusts_count: self.capabilities.counts_all_matching(),
-            refuses_or: self.capabilities.refuses_or(),
             top: None,
             replication: None,
         }

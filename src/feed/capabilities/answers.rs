@@ -40,16 +40,6 @@ impl Capabilities {
             {
                 self.note_page_size(&sweep.shape, page.answered());
             }
-            Position::Changes {
-                two_steps: true, ..
-            } => {
-                self.note(None, Capability::Or, REFUSED, None);
-            }
-            Position::Changes {
-                after: Some(after), ..
-            } if after.key.is_some() => {
-                self.note(None, Capability::Or, ACCEPTED, None);
-            }
             _ => {}
         }
         if let (Some(link), true) = (&page.next_link, page.entries > 0) {
@@ -130,11 +120,6 @@ impl Capabilities {
     /// Notes that a change appeared later than the overlap after its timestamp.
     pub fn note_late_changes(&self, resource: Resource) {
         self.note(Some(resource), Capability::LateChanges, "seen", None);
-    }
-
-    /// Returns whether the server refuses `or`.
-    pub fn refuses_or(&self) -> bool {
-        self.get(None, Capability::Or).as_deref() == Some(REFUSED)
     }
 
     /// Notes that the server accepts `$select`.
@@ -265,6 +250,10 @@ impl Capabilities {
             KeyForm::Or => (REFUSED, "or"),
         };
         self.note(Some(resource), Capability::In, value, None);
+        if list.form == KeyForm::Or {
+            let value = if list.keys_max > 1 { ACCEPTED } else { REFUSED };
+            self.note(None, Capability::Or, value, None);
+        }
         let keys_max = list.keys_max.to_string();
         let detail = Some(format!("as a list with `{form}`"));
         self.note(

@@ -23,7 +23,7 @@ pub use memory_limit::LIMIT_BYTES as MEMORY_LIMIT_BYTES;
 pub use metadata::Metadata;
 #[cfg(test)]
 pub use page::LastChange;
-pub use page::{Page, Part};
+pub use page::{LeftOut, Page, Part};
 pub use raw_json::member_value;
 pub use roles::parent;
 pub use shape::{Wanted, columns, shape};

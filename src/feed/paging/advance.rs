@@ -11,12 +11,13 @@ use crate::feed::odata::Page;
 /// A longer row of records without a key is treated as an error of the server.
 const KEYLESS_MAX: u64 = 10_000;
 
-/// Returns the position after a page that was read at `from`.
+/// Returns the position after a page that was read at `from`. `trusts_count`: whether counts are
+/// known to be those of all matching records.
 ///
 /// # Errors
 /// [`FeedError::Stuck`] if the page does not continue after `from`, because the server
 /// ignores the filter.
-pub fn advance(from: &Position, page: &Page) -> Result<Position, FeedError> {
+pub fn advance(from: &Position, page: &Page, trusts_count: bool) -> Result<Position, FeedError> {
     match from {
         Position::Finished => Ok(Position::Finished),
         Position::NextLink { next_link } => Ok(match following_link(next_link, page) {
@@ -33,24 +34,28 @@ pub fn advance(from: &Position, page: &Page) -> Result<Position, FeedError> {
         Position::Keyset { after, up_to, skip } => {
             advance_keyset(after.as_ref(), up_to.as_ref(), *skip, page)
         }
-        Position::Ties { timestamp, after } => advance_ties(timestamp, after.as_ref(), page),
+        Position::Ties {
+            timestamp,
+            sent,
+            hides_digits,
+            left,
+            ..
+        } if page.is_last() => {
+            let cursor = Cursor {
+                timestamp: timestamp.clone(),
+                sent: sent.clone(),
+            };
+            after_ties(cursor, *hides_digits, left_after(*left, page))
+        }
+        Position::Ties { .. } => advance_ties(from, page),
         Position::Changes {
             since,
             after,
             skip,
-            two_steps,
             left,
         } => {
-            let to = advance_changes(since, after.as_ref(), *skip, *two_steps, page)?;
-            // Fewer records match than the page before left.
-            let lost = page
-                .count
-                .zip(*left)
-                .is_some_and(|(count, left)| count < left);
-            match after {
-                Some(after) if lost && !*two_steps => Ok(Position::all_of(&after.timestamp)),
-                _ => Ok(to),
-            }
+            let place = (since.as_str(), after.as_ref(), *skip, *left);
+            advance_changes(place, page, trusts_count)
         }
     }
 }
@@ -82,12 +87,11 @@ fn advance_window(
     })
 }
 
+/// Advances after the records whose timestamp the page shows completely.
 fn advance_changes(
-    since: &str,
-    after: Option<&Cursor>,
-    skip: u64,
-    two_steps: bool,
+    (since, after, skip, left): (&str, Option<&Cursor>, u64, Option<u64>),
     page: &Page,
+    trusts_count: bool,
 ) -> Result<Position, FeedError> {
     if page.entries > 0 && !page.timestamps_ascend {
         return Err(unordered("ModificationTimestamp"));
@@ -95,28 +99,51 @@ fn advance_changes(
     if is_before(page, since) {
         return Err(filter_ignored());
     }
-    // The same records again: the server compares with more digits than it shows.
-    if let Some(timestamp) = repeated_ties(after, page) {
-        return Ok(Position::all_of(&timestamp));
+    // Fewer records match than the page before left.
+    let is_lost = (page.count.zip(left)).is_some_and(|(count, left)| count < left);
+    if let Some(after) = after.filter(|_| is_lost) {
+        return Ok(Position::all_of(&after.timestamp));
     }
-    // No key of an unordered tie says which of its records follow.
-    if let Some(last) = (page.last_change.as_ref()).filter(|_| !page.last_tie_ascends)
-        && !page.is_last()
-    {
-        return Ok(Position::all_of(&last.timestamp));
+    if page.is_last() {
+        return Ok(Position::Finished);
     }
-    let cursor = advance_cursor(after, skip, two_steps, page)?;
-    Ok(match cursor {
-        None => Position::Finished,
-        Some((after, skip)) => Position::Changes {
-            since: since.to_owned(),
-            after,
-            skip,
-            two_steps,
-            left: (page.count.filter(|_| !two_steps))
-                .map(|count| count.saturating_sub(page.entries as u64)),
-        },
-    })
+    if page.entries == 0 {
+        return Err(empty_although_counted());
+    }
+
+    let position = |after: Option<Cursor>, skip: u64| Position::Changes {
+        since: since.to_owned(),
+        after,
+        skip,
+        left: left_after(page.count, page),
+    };
+    let Some(last) = &page.last_change else {
+        return Ok(position(after.cloned(), add_skipped(skip, page.entries)?));
+    };
+    match after.map(|after| (*after.timestamp).cmp(&*last.timestamp)) {
+        Some(Ordering::Greater) => return Err(filter_ignored()),
+        // The same records again: the server compares with more digits than it shows.
+        Some(Ordering::Equal) => return Ok(Position::all_of(&last.timestamp)),
+        _ => {}
+    }
+    let cursor = Cursor {
+        timestamp: last.timestamp.to_string(),
+        sent: last.sent.as_deref().map(str::to_owned),
+    };
+    if page.ends_within_timestamp {
+        // Where a count shows whether it loses records, the reading by key continues after this
+        // page.
+        let counted = left_after(page.count, page).filter(|_| trusts_count && page.keys_ascend);
+        return Ok(Position::Ties {
+            timestamp: cursor.timestamp,
+            sent: cursor.sent,
+            hides_digits: false,
+            after: Key::of(&page.last_paging).filter(|_| counted.is_some()),
+            skip: 0,
+            left: counted,
+        });
+    }
+    Ok(position(Some(cursor), 0))
 }
 
 /// Returns whether a page ends before the start time. A server may show fewer digits than it
@@ -133,38 +160,65 @@ fn following_link(from: &Option<String>, page: &Page) -> Option<String> {
     link.filter(|_| page.entries > 0 || page.next_link != *from)
 }
 
-/// Returns the cursor's timestamp if the page ends at or before the cursor's key within the
-/// same shown timestamp, although more records match. A page after all records of a timestamp
-/// never ends within it.
-fn repeated_ties(after: Option<&Cursor>, page: &Page) -> Option<String> {
-    let (cursor, last) = (after?, page.last_change.as_ref()?);
-    let last_key = Key::of(&last.key)?;
-    let follows = cursor
-        .key
-        .as_ref()
-        .is_some_and(|key| key.may_precede(&last_key));
-    let is_repeated = *cursor.timestamp == *last.timestamp && !follows;
-    (is_repeated && !page.is_last()).then(|| cursor.timestamp.clone())
+/// Returns the number of matching records that follow a page.
+fn left_after(counted: Option<u64>, page: &Page) -> Option<u64> {
+    counted.map(|count| count.saturating_sub(page.distinct() as u64))
 }
 
-/// Advances within the records that show one timestamp. After the last of them, the changes
-/// from the next timestamp on follow.
-fn advance_ties(timestamp: &str, after: Option<&Key>, page: &Page) -> Result<Position, FeedError> {
-    if page.entries == 0 {
+/// Returns the position after the records that show one timestamp. `left`: the number of later
+/// changes, if it is known.
+fn after_ties(
+    cursor: Cursor,
+    hides_digits: bool,
+    left: Option<u64>,
+) -> Result<Position, FeedError> {
+    let timestamp = &cursor.timestamp;
+    if left == Some(0) {
+        return Ok(Position::Finished);
+    }
+    if hides_digits {
         let next = next_shown(timestamp)
             .ok_or_else(|| FeedError::Stuck(format!("{timestamp} is not a timestamp")))?;
         return Ok(Position::since(next, false));
     }
+    Ok(Position::Changes {
+        since: timestamp.clone(),
+        after: Some(cursor),
+        skip: 0,
+        left,
+    })
+}
+
+/// Advances within the records that show one timestamp.
+fn advance_ties(from: &Position, page: &Page) -> Result<Position, FeedError> {
+    if page.entries == 0 {
+        return Err(empty_although_counted());
+    }
     if !page.keys_ascend {
         return Err(unordered("the key"));
     }
+    let mut to = from.clone();
+    let Position::Ties {
+        after, skip, left, ..
+    } = &mut to
+    else {
+        return Ok(to);
+    };
+    *left = left_after(*left, page);
     match Key::of(&page.last_paging) {
-        Some(last) if after.is_none_or(|after| after.may_precede(&last)) => Ok(Position::Ties {
-            timestamp: timestamp.to_owned(),
-            after: Some(last),
-        }),
-        _ => Err(filter_ignored()),
+        None => *skip = add_skipped(*skip, page.entries)?,
+        Some(last) if after.as_ref().is_none_or(|after| after.may_precede(&last)) => {
+            *skip = page.keyless_tail as u64;
+            *after = Some(last);
+        }
+        Some(_) => return Err(filter_ignored()),
     }
+    Ok(to)
+}
+
+fn empty_although_counted() -> FeedError {
+    let problem = "a page is empty, but its count says that more records follow";
+    FeedError::Stuck(problem.to_owned())
 }
 
 fn unordered(by: &str) -> FeedError {
@@ -199,55 +253,6 @@ fn advance_keyset(
     Ok(position(Some(last), page.keyless_tail as u64))
 }
 
-/// Returns the cursor after a page of changes and the number of records to skip after it.
-/// Returns none at the end.
-fn advance_cursor(
-    after: Option<&Cursor>,
-    skip: u64,
-    two_steps: bool,
-    page: &Page,
-) -> Result<Option<(Option<Cursor>, u64)>, FeedError> {
-    if page.is_last() {
-        let first_step = after.filter(|cursor| two_steps && cursor.key.is_some());
-        return Ok(first_step.map(|cursor| {
-            let whole_timestamp = Cursor {
-                timestamp: cursor.timestamp.clone(),
-                sent: cursor.sent.clone(),
-                key: None,
-            };
-            (Some(whole_timestamp), 0)
-        }));
-    }
-    if page.entries == 0 {
-        return Err(FeedError::Stuck(
-            "a page is empty, but its count says that more records follow".to_owned(),
-        ));
-    }
-
-    let last = page.last_change.as_ref();
-    let Some((last, key)) = last.and_then(|last| Some((last, Key::of(&last.key)?))) else {
-        return Ok(Some((after.cloned(), add_skipped(skip, page.entries)?)));
-    };
-    if after.is_some_and(|after| !may_precede(after, &last.timestamp, &key)) {
-        return Err(filter_ignored());
-    }
-    let cursor = Cursor {
-        timestamp: last.timestamp.to_string(),
-        sent: last.sent.as_deref().map(str::to_owned),
-        key: Some(key),
-    };
-    Ok(Some((Some(cursor), page.changeless_tail as u64)))
-}
-
-/// Returns whether a page that starts after a cursor may end at this timestamp and key.
-fn may_precede(after: &Cursor, timestamp: &str, key: &Key) -> bool {
-    match after.timestamp.as_str().cmp(timestamp) {
-        Ordering::Less => true,
-        Ordering::Equal => (after.key.as_ref()).is_none_or(|after| after.may_precede(key)),
-        Ordering::Greater => false,
-    }
-}
-
 /// Adds the entries of a page without any key to the records to skip.
 fn add_skipped(skip: u64, entries: usize) -> Result<u64, FeedError> {
     let skip = skip + entries as u64;
@@ -278,7 +283,6 @@ mod tests {
             next_link: next_link.map(str::to_owned),
             keys_ascend: true,
             timestamps_ascend: true,
-            last_tie_ascends: true,
             ..Page::default()
         }
     }
@@ -290,7 +294,6 @@ mod tests {
             keyless_tail,
             keys_ascend: true,
             timestamps_ascend: true,
-            last_tie_ascends: true,
             ..Page::default()
         }
     }
@@ -306,17 +309,17 @@ mod tests {
 
     #[test]
     fn a_short_page_is_not_the_last_and_the_end_of_the_range_is() {
-        let short = advance(&keyset(10, 50, 0), &keys(1, 11, 0));
+        let short = advance(&keyset(10, 50, 0), &keys(1, 11, 0), true);
         assert_eq!(short.ok(), Some(keyset(11, 50, 0)));
-        let end = advance(&keyset(11, 50, 0), &keys(1, 50, 0));
+        let end = advance(&keyset(11, 50, 0), &keys(1, 50, 0), true);
         assert_eq!(end.ok(), Some(Position::Finished));
-        let empty = advance(&keyset(11, 50, 0), &Page::default());
+        let empty = advance(&keyset(11, 50, 0), &Page::default(), true);
         assert_eq!(empty.ok(), Some(Position::Finished));
     }
 
     #[test]
     fn records_without_a_key_are_skipped() {
-        let tail = advance(&keyset(10, 50, 0), &keys(5, 12, 2));
+        let tail = advance(&keyset(10, 50, 0), &keys(5, 12, 2), true);
         assert_eq!(tail.ok(), Some(keyset(12, 50, 2)));
         let none = advance(
             &keyset(12, 50, 2),
@@ -324,81 +327,106 @@ mod tests {
                 entries: 3,
                 keys_ascend: true,
                 timestamps_ascend: true,
-                last_tie_ascends: true,
                 ..Page::default()
             },
+            true,
         );
         assert_eq!(none.ok(), Some(keyset(12, 50, 5)));
     }
 
-    fn changes(after: Option<(&str, i64)>, two_steps: bool) -> Position {
+    const FIRST: &str = "2026-01-01 00:00:00";
+    const LATER: &str = "2026-01-02 00:00:00";
+
+    fn changes(after: Option<&str>, left: Option<u64>) -> Position {
         Position::Changes {
-            since: "2026-01-01 00:00:00".to_owned(),
-            after: after.map(|(timestamp, key)| Cursor {
+            since: FIRST.to_owned(),
+            after: after.map(|timestamp| Cursor {
                 timestamp: timestamp.to_owned(),
                 sent: None,
-                key: (key > 0).then_some(Key::Number(key)),
             }),
             skip: 0,
-            two_steps,
-            left: None,
+            left,
         }
     }
 
-    fn changed(entries: usize, count: u64, last: (&str, i64)) -> Page {
+    fn ties(hides_digits: bool, after: Option<i64>, left: Option<u64>) -> Position {
+        Position::Ties {
+            timestamp: FIRST.to_owned(),
+            sent: None,
+            hides_digits,
+            after: after.map(Key::Number),
+            skip: 0,
+            left,
+        }
+    }
+
+    fn changed(entries: usize, count: u64, last: &str) -> Page {
         Page {
             entries,
             count: Some(count),
             last_change: Some(LastChange {
-                timestamp: last.0.into(),
+                timestamp: last.into(),
                 sent: None,
-                key: Value::Integer(last.1),
             }),
             keys_ascend: true,
             timestamps_ascend: true,
-            last_tie_ascends: true,
             ..Page::default()
         }
     }
 
     #[test]
     fn changes_end_when_the_count_shows_no_more_records() {
-        let (first, later) = ("2026-01-01 00:00:00", "2026-01-02 00:00:00");
-        let more = advance(&changes(None, false), &changed(2, 5, (first, 7)));
-        let mut after = changes(Some((first, 7)), false);
-        if let Position::Changes { left, .. } = &mut after {
-            *left = Some(3);
-        }
+        let after = changes(Some(FIRST), Some(3));
+        let more = advance(&changes(None, None), &changed(2, 5, FIRST), true);
         assert_eq!(more.ok().as_ref(), Some(&after));
-        let lost = advance(&after, &changed(1, 2, (later, 4)));
-        assert_eq!(lost.ok(), Some(Position::all_of(first)));
-        let end = advance(
-            &changes(Some((first, 7)), false),
-            &changed(3, 3, (later, 4)),
-        );
+        let lost = advance(&after, &changed(1, 2, LATER), true);
+        assert_eq!(lost.ok(), Some(Position::all_of(FIRST)));
+        let end = advance(&after, &changed(3, 3, LATER), true);
         assert_eq!(end.ok(), Some(Position::Finished));
-        let back = advance(
-            &changes(Some((later, 4)), false),
-            &changed(3, 9, (first, 8)),
-        );
+        let back = advance(&changes(Some(LATER), None), &changed(3, 9, FIRST), true);
         assert!(back.is_err());
     }
 
+    fn one_timestamp(count: u64) -> Page {
+        Page {
+            ends_within_timestamp: true,
+            last_paging: Value::Integer(5),
+            ..changed(2, count, FIRST)
+        }
+    }
+
     #[test]
-    fn in_two_steps_the_end_of_a_timestamp_is_followed_by_later_records() {
-        let (first, later) = ("2026-01-01 00:00:00", "2026-01-02 00:00:00");
-        let ties = advance(&changes(Some((first, 7)), true), &changed(0, 0, (first, 0)));
-        assert_eq!(ties.ok(), Some(changes(Some((first, 0)), true)));
-        let end = advance(&changes(Some((first, 0)), true), &changed(1, 1, (later, 1)));
+    fn a_page_with_one_timestamp_is_continued_by_key_where_counts_show_what_is_left() {
+        let start = advance(&changes(None, None), &one_timestamp(6), true);
+        assert_eq!(start.ok(), Some(ties(false, Some(5), Some(4))));
+        let more = advance(&ties(false, Some(5), Some(4)), &keys(2, 7, 0), true);
+        assert_eq!(more.ok(), Some(ties(false, Some(7), Some(2))));
+        let later = advance(&ties(false, Some(7), Some(2)), &Page::default(), true);
+        assert_eq!(later.ok(), Some(changes(Some(FIRST), Some(2))));
+        let end = advance(&ties(false, Some(7), Some(0)), &Page::default(), true);
         assert_eq!(end.ok(), Some(Position::Finished));
-        // The server compares with more digits than it shows.
-        let hidden = advance(&changes(Some((first, 0)), true), &changed(1, 9, (first, 1)));
-        assert_eq!(hidden.ok(), Some(Position::all_of(first)));
+    }
+
+    #[test]
+    fn a_page_with_one_timestamp_is_read_again_by_key_where_counts_prove_nothing() {
+        let start = advance(&changes(None, None), &one_timestamp(6), false);
+        assert_eq!(start.ok(), Some(ties(false, None, None)));
+        let end = advance(&ties(false, Some(7), None), &Page::default(), false);
+        assert_eq!(end.ok(), Some(changes(Some(FIRST), None)));
+    }
+
+    #[test]
+    fn hidden_digits_are_skipped_by_the_next_timestamp() {
+        let again = advance(&changes(Some(FIRST), None), &changed(1, 9, FIRST), true);
+        assert_eq!(again.ok(), Some(ties(true, None, None)));
+        let end = advance(&ties(true, Some(7), None), &Page::default(), true);
+        let next = Position::since("2026-01-01 00:00:01".to_owned(), false);
+        assert_eq!(end.ok(), Some(next));
     }
 
     #[test]
     fn a_server_that_ignores_the_filter_causes_an_error_and_no_loop() {
-        assert!(advance(&keyset(10, 50, 0), &keys(1, 10, 0)).is_err());
+        assert!(advance(&keyset(10, 50, 0), &keys(1, 10, 0), true).is_err());
     }
 
     #[test]
@@ -406,14 +434,20 @@ mod tests {
         let at = |link: &str| Position::NextLink {
             next_link: Some(link.to_owned()),
         };
-        assert_eq!(advance(&at("a"), &links(0, Some("b"))).ok(), Some(at("b")));
-        assert_eq!(advance(&at("a"), &links(5, Some("a"))).ok(), Some(at("a")));
         assert_eq!(
-            advance(&at("a"), &links(0, Some("a"))).ok(),
+            advance(&at("a"), &links(0, Some("b")), true).ok(),
+            Some(at("b"))
+        );
+        assert_eq!(
+            advance(&at("a"), &links(5, Some("a")), true).ok(),
+            Some(at("a"))
+        );
+        assert_eq!(
+            advance(&at("a"), &links(0, Some("a")), true).ok(),
             Some(Position::Finished)
         );
         assert_eq!(
-            advance(&at("a"), &links(5, None)).ok(),
+            advance(&at("a"), &links(5, None), true).ok(),
             Some(Position::Finished)
         );
     }

@@ -7,7 +7,6 @@ use super::sweep::Sweep;
 use crate::feed::http::{Client, FeedError, RequestOptions};
 use crate::feed::odata::query::{self, Order, Query};
 use crate::feed::odata::{Page, Part};
-use crate::value::Value;
 
 /// The number of requests for an answer that is empty each time, before the mirror accepts it
 /// without a proof. Some servers answer twice without the records that they have.
@@ -26,12 +25,12 @@ pub async fn read_unless_proven(
     empty: Page,
 ) -> Result<Page, FeedError> {
     // The first page of changes overlaps with known records, so that its absence is noticed.
-    let follows_changes = matches!(
-        from,
-        Position::Changes { after: Some(cursor), two_steps, .. }
-            if *two_steps || cursor.key.is_some()
-    );
-    let counts_prove = sweep.trusts_count && !follows_changes;
+    let expects_records = match from {
+        Position::Ties { left, .. } => *left != Some(0),
+        Position::Changes { left, .. } => left.is_some_and(|left| left > 0),
+        _ => false,
+    };
+    let counts_prove = sweep.trusts_count && !expects_records;
     let is_proven = |page: &Page| counts_prove && page.count == Some(from.skipped());
     if is_proven(&empty) {
         return Ok(Page::default());
@@ -73,8 +72,7 @@ pub async fn read_unless_proven(
 }
 
 /// Asks for the last record that a walk has to read. If it follows `from`, the empty page at
-/// `from` was a mistake, and is read again. If it may follow and the page counted records, too,
-/// the page is read again, but may be right. Returns the page, or none if no request can show
+/// `from` was a mistake, and is read again. Returns the page, or none if no request can show
 /// the last record.
 ///
 /// # Errors
@@ -99,7 +97,7 @@ async fn read_unless_at_end(
         count: counted.filter(|count| *count == 0),
         ..Page::default()
     };
-    let (mut has_last, mut may_be_right) = (false, false);
+    let mut has_last = false;
     for _ in 0..READINGS {
         let asked = get_page(client, &url, RequestOptions::RECORDS, &sweep.shape, part).await;
         let last = match asked {
@@ -107,10 +105,7 @@ async fn read_unless_at_end(
             asked => asked?,
         };
         if last.entries > 0 && !follows(from, &last) {
-            may_be_right = true;
-            if counted.unwrap_or(0) == 0 || !is_other_of_tie(from, &last) {
-                return Ok(Some(end));
-            }
+            return Ok(Some(end));
         }
         has_last |= last.entries > 0;
         let page = read_page(sweep, client, from).await?;
@@ -118,7 +113,7 @@ async fn read_unless_at_end(
             return Ok(Some(page));
         }
     }
-    if may_be_right || (!has_last && !from.has_cursor()) {
+    if !has_last && !from.has_cursor() {
         return Ok(Some(end));
     }
     let set = &sweep.shape.roles.set;
@@ -139,47 +134,14 @@ fn follows(from: &Position, last: &Page) -> bool {
     };
     match from {
         Position::Keyset { after, .. } | Position::Ties { after, .. } => is_after(after),
-        Position::Changes {
-            after: Some(cursor),
-            two_steps: true,
-            ..
-        } if cursor.key.is_some() => is_after(&cursor.key),
         Position::Changes { since, after, .. } => {
-            let Some(last) = &last.last_change else {
-                return false;
-            };
-            match after {
+            (last.last_change.as_ref()).is_some_and(|last| match after {
                 None => *last.timestamp >= **since,
-                Some(cursor) if *last.timestamp != *cursor.timestamp => {
-                    *last.timestamp > *cursor.timestamp
-                }
-                // The order of text keys with one timestamp is the server's.
-                Some(cursor) => {
-                    matches!(last.key, Value::Integer(_))
-                        && cursor.key.is_some()
-                        && is_after(&cursor.key)
-                }
-            }
+                Some(cursor) => *last.timestamp > *cursor.timestamp,
+            })
         }
         _ => false,
     }
-}
-
-/// Returns whether the last record of a walk through changes has the timestamp of its position
-/// and another key.
-fn is_other_of_tie(from: &Position, last: &Page) -> bool {
-    let Position::Changes {
-        after: Some(cursor),
-        ..
-    } = from
-    else {
-        return false;
-    };
-    (last.last_change.as_ref()).is_some_and(|last| {
-        *last.timestamp == *cursor.timestamp
-            && cursor.key.is_some()
-            && cursor.key != Key::of(&last.key)
-    })
 }
 
 impl Sweep {
@@ -194,14 +156,6 @@ impl Sweep {
             }
             Position::Ties { timestamp, .. } => {
                 (self.showing(timestamp).filter.unwrap_or_default(), false)
-            }
-            Position::Changes {
-                after: Some(cursor),
-                two_steps: true,
-                ..
-            } if cursor.key.is_some() => {
-                let tie = query::eq(self.timestamp(), &self.time_of(cursor));
-                (query::and(filter.into_iter().chain([tie])), false)
             }
             Position::Changes { .. } => (filter.unwrap_or_default(), true),
             _ => return None,

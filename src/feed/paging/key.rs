@@ -75,7 +75,7 @@ impl KeyRange {
     }
 }
 
-/// A record's place in the order of (ModificationTimestamp, key).
+/// A timestamp after which a filter can continue: all records with it have been read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
     /// The ModificationTimestamp, in storage form.
@@ -85,6 +85,4 @@ pub struct Cursor {
     /// servers compare timestamps as text.
     #[serde(default)]
     pub sent: Option<String>,
-    /// The key. None means that all records with this timestamp have been read.
-    pub key: Option<Key>,
 }

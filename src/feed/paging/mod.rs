@@ -1,4 +1,4 @@
-//! Reads a resource page by page: by key, by (timestamp, key) or by next link.
+//! Reads a resource page by page: by key, by timestamp or by next link.
 //!
 //! A [`Sweep`] says which records are read. A walk reads them from one [`Position`] to the
 //! end, and each page of a walk is a [`Step`].

@@ -6,7 +6,7 @@ use super::link_circles::FollowedLinks;
 use super::position::Position;
 use super::sweep::Sweep;
 use crate::feed::http::{Client, FeedError, Received, RequestOptions};
-use crate::feed::odata::{MEMORY_LIMIT_BYTES, Page, Part};
+use crate::feed::odata::{LeftOut, MEMORY_LIMIT_BYTES, Page, Part};
 use crate::record::Shape;
 
 /// Requests the page at a position. The page at the end is empty.
@@ -15,8 +15,14 @@ pub async fn read_page(sweep: &Sweep, client: &Client, from: &Position) -> Resul
         Position::NextLink { .. } | Position::ChangeLinks { .. } => Part::ALL,
         _ => Part {
             top: sweep.page_size.get() as usize,
-            // No count shows how many records have one timestamp.
-            leaves_last: !sweep.trusts_count || matches!(from, Position::Ties { .. }),
+            leaves_out: match from {
+                Position::Changes { .. } => LeftOut::LastTimestamp,
+                // No count shows how many records have this timestamp.
+                Position::Ties { left: None, .. } => LeftOut::LastRecord,
+                _ if sweep.trusts_count => LeftOut::Nothing,
+                _ => LeftOut::LastRecord,
+            },
+            trusts_count: sweep.trusts_count,
         },
     };
     let (url, max_page_size) = match from {
@@ -26,13 +32,9 @@ pub async fn read_page(sweep: &Sweep, client: &Client, from: &Position) -> Resul
             (client.url(&query.to_path_and_query())?, None)
         }
         Position::Changes {
-            since,
-            after,
-            skip,
-            two_steps,
-            ..
+            since, after, skip, ..
         } => {
-            let query = sweep.changes_query(since, after.as_ref(), *skip, *two_steps);
+            let query = sweep.changes_query(since, after.as_ref(), *skip);
             (client.url(&query.to_path_and_query())?, None)
         }
         Position::ChangeLinks {
@@ -47,8 +49,13 @@ pub async fn read_page(sweep: &Sweep, client: &Client, from: &Position) -> Resul
             };
             (url, Some(sweep.page_size.get()))
         }
-        Position::Ties { timestamp, after } => {
-            let query = sweep.ties_query(timestamp, after.as_ref());
+        Position::Ties {
+            timestamp,
+            after,
+            skip,
+            ..
+        } => {
+            let query = sweep.ties_query(timestamp, after.as_ref(), *skip);
             (client.url(&query.to_path_and_query())?, None)
         }
         // Every request needs the page size, because links do not contain it.

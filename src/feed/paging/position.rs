@@ -22,18 +22,16 @@ pub enum Position {
         /// The link, or none at the start.
         next_link: Option<String>,
     },
-    /// In the order of (ModificationTimestamp, key), from a start time on.
+    /// In the order of ModificationTimestamp, from a start time on. A page continues after a
+    /// timestamp and never within one.
     Changes {
         /// The start time, in storage form.
         since: String,
-        /// The last record that was read.
+        /// The last timestamp whose records were read.
         after: Option<Cursor>,
         /// The number of records without a timestamp or key that were read after `after`.
         skip: u64,
-        /// Whether the server rejects `or`. The remaining records with the cursor's
-        /// timestamp are then read first, and later records in a second step.
-        two_steps: bool,
-        /// The number of matching records that follow the last page, if the server counts.
+        /// The number of matching records that follow `after`, if the server counts.
         #[serde(default)]
         left: Option<u64>,
     },
@@ -49,14 +47,25 @@ pub enum Position {
         /// The link, or none at the start.
         next_link: Option<String>,
     },
-    /// In the order of keys, within all records that show one timestamp. A server may
-    /// compare timestamps with more digits than it shows, so that no filter on the shown
-    /// timestamp continues after a record.
+    /// In the order of keys, within all records that show one timestamp. Later changes follow.
     Ties {
         /// The timestamp that the records show, in storage form.
         timestamp: String,
+        /// The same timestamp as the server wrote it.
+        #[serde(default)]
+        sent: Option<String>,
+        /// Whether the server compares timestamps with more digits than it shows, so that no
+        /// filter on this one continues after its records.
+        #[serde(default)]
+        hides_digits: bool,
         /// The last key that was read.
         after: Option<Key>,
+        /// The number of records without a key that were read after `after`.
+        #[serde(default)]
+        skip: u64,
+        /// The number of records that follow `after` here and in later changes, if it is known.
+        #[serde(default)]
+        left: Option<u64>,
     },
     /// At the end.
     Finished,
@@ -89,27 +98,30 @@ impl Position {
             since: time,
             after: None,
             skip: 0,
-            two_steps: false,
             left: None,
         }
     }
 
-    /// Returns the position after a changed record.
+    /// Returns the position after the records with a timestamp.
     pub fn after(cursor: Cursor) -> Position {
         Position::Changes {
             since: cursor.timestamp.clone(),
             after: Some(cursor),
             skip: 0,
-            two_steps: false,
             left: None,
         }
     }
 
-    /// Returns the position before all records that show one timestamp, in storage form.
+    /// Returns the position before all records that show one timestamp, in storage form, on a
+    /// server that compares timestamps with more digits than it shows.
     pub fn all_of(timestamp: &str) -> Position {
         Position::Ties {
             timestamp: timestamp.to_owned(),
+            sent: None,
+            hides_digits: true,
             after: None,
+            skip: 0,
+            left: None,
         }
     }
 
@@ -124,34 +136,10 @@ impl Position {
         }
     }
 
-    /// Returns the same position for a server that rejects `or`. Returns none if the query
-    /// at this position has no `or`.
-    pub fn in_two_steps(&self) -> Option<Position> {
-        match self {
-            Position::Changes {
-                since,
-                after: Some(after),
-                skip,
-                two_steps: false,
-                ..
-            } => Some(Position::Changes {
-                since: since.clone(),
-                after: Some(after.clone()),
-                skip: *skip,
-                two_steps: true,
-                left: None,
-            }),
-            _ => None,
-        }
-    }
-
     /// Returns whether the query at this position has a key.
     pub fn has_key(&self) -> bool {
         match self {
             Position::Keyset { after, up_to, .. } => after.is_some() || up_to.is_some(),
-            Position::Changes { after, .. } => {
-                (after.as_ref()).is_some_and(|after| after.key.is_some())
-            }
             Position::Ties { after, .. } => after.is_some(),
             _ => false,
         }
@@ -160,7 +148,9 @@ impl Position {
     /// Returns the number of records that the query skips. A count includes them.
     pub fn skipped(&self) -> u64 {
         match self {
-            Position::Keyset { skip, .. } | Position::Changes { skip, .. } => *skip,
+            Position::Keyset { skip, .. }
+            | Position::Changes { skip, .. }
+            | Position::Ties { skip, .. } => *skip,
             _ => 0,
         }
     }

@@ -1,6 +1,5 @@
 //! Reads one page at a position.
 
-use std::borrow::Cow;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::advance::advance;
@@ -103,9 +102,9 @@ impl Step {
         walk: usize,
         from: &Position,
     ) -> Result<Step, FeedError> {
-        let (from, mut page) = read_with_fallback(sweep, client, from).await?;
+        let mut page = read_page(sweep, client, from).await?;
         if page.entries == 0 {
-            page = read_unless_proven(sweep, client, &from, page).await?;
+            page = read_unless_proven(sweep, client, from, page).await?;
         }
         // A count that may be the size of the page does not show that the page is the last.
         let answered = page.answered();
@@ -119,14 +118,14 @@ impl Step {
             page.count = Some(0);
         }
 
-        let to = advance(&from, &page)?;
+        let to = advance(from, &page, sweep.trusts_count)?;
         // Checks the link now, so that no checkpoint stores an invalid one.
         if let Some(link) = to.next_link() {
             client.link(link)?;
         }
         Ok(Step {
             walk,
-            from: from.into_owned(),
+            from: from.clone(),
             to,
             page,
             expand_options_refused: None,
@@ -142,26 +141,4 @@ async fn counts_all(sweep: &Sweep, client: &Client, count: Option<u64>) -> Resul
     let decode = |body: &[u8]| Page::decode(body, &sweep.shape);
     let page = client.get(&url, RequestOptions::RECORDS, decode).await?;
     Ok(page.count == count)
-}
-
-/// Reads a page. If the server rejects its `or`, reads it in two steps instead.
-async fn read_with_fallback<'p>(
-    sweep: &Sweep,
-    client: &Client,
-    from: &'p Position,
-) -> Result<(Cow<'p, Position>, Page), FeedError> {
-    if let Some(in_two_steps) = from.in_two_steps().filter(|_| sweep.refuses_or) {
-        let page = read_page(sweep, client, &in_two_steps).await?;
-        return Ok((Cow::Owned(in_two_steps), page));
-    }
-    let error = match read_page(sweep, client, from).await {
-        Ok(page) => return Ok((Cow::Borrowed(from), page)),
-        Err(error) => error,
-    };
-    let Some(in_two_steps) = from.in_two_steps().filter(|_| error.is_refusal()) else {
-        return Err(error);
-    };
-    let page = read_page(sweep, client, &in_two_steps).await?;
-    tracing::info!(resource = %sweep.shape.resource, %error, "reading changes without `or`");
-    Ok((Cow::Owned(in_two_steps), page))
 }

@@ -43,8 +43,6 @@ pub struct Sweep {
     /// Whether a count is known to be the number of all matching records. Some servers
     /// count the records of the page.
     pub trusts_count: bool,
-    /// Whether the server is known to refuse `or`.
-    pub refuses_or: bool,
     /// The `$top` of a reading by next links that is a single page.
     pub top: Option<u64>,
     /// The endpoint of a first page by next links, if it is one for a whole copy.
@@ -193,27 +191,24 @@ impl Sweep {
             after.map(|key| query::gt(field, &self.paging_literal(key))),
             up_to.map(|key| self.up_to(key)),
         ];
-        let query = self.page_query(query::and(parts.into_iter().flatten()));
-        if skip > 0 { query.skip(skip) } else { query }
+        let query = self.page_query(query::and(parts.into_iter().flatten()), skip);
+        if self.counts { query.count() } else { query }
     }
 
     /// Returns the query for a page of the records that match a filter, in the order of the
     /// paging key.
-    fn page_query(&self, filter: String) -> Query {
+    fn page_query(&self, filter: String, skip: u64) -> Query {
         let query = self.query().top(self.page_size.get().into()).filter(filter);
-        if self.counts { query.count() } else { query }
+        if skip > 0 { query.skip(skip) } else { query }
     }
 
     /// Returns the query for a page of changes. Its count shows which page is the last.
-    pub(super) fn changes_query(
-        &self,
-        since: &str,
-        after: Option<&Cursor>,
-        skip: u64,
-        two_steps: bool,
-    ) -> Query {
+    pub(super) fn changes_query(&self, since: &str, after: Option<&Cursor>, skip: u64) -> Query {
         let filter = self.filter.as_deref().map(query::group);
-        let rest = self.rest_filter(since, after, two_steps);
+        let rest = match after {
+            Some(cursor) => query::gt(self.timestamp(), &self.time_of(cursor)),
+            None => query::ge(self.timestamp(), &self.time(since)),
+        };
         let query = self
             .unordered_query()
             .order_by(self.timestamp(), query::Order::Asc)
@@ -255,14 +250,21 @@ impl Sweep {
         }
     }
 
-    /// Returns the query for a page of records that show one timestamp, by key.
-    pub(super) fn ties_query(&self, timestamp: &str, after: Option<&Key>) -> Query {
+    /// Returns the query for a page of records that show one timestamp, by key. Its count shows
+    /// which page is the last, if counts are known to do so.
+    pub(super) fn ties_query(&self, timestamp: &str, after: Option<&Key>, skip: u64) -> Query {
         let field = &self.shape.paging_field().name;
         let parts = [
             self.showing(timestamp).filter,
             after.map(|key| query::gt(field, &self.paging_literal(key))),
         ];
-        self.page_query(query::and(parts.into_iter().flatten()))
+        let filter = query::and(parts.into_iter().flatten());
+        let query = self.page_query(filter, skip);
+        if self.trusts_count {
+            query.count()
+        } else {
+            query
+        }
     }
 
     /// Returns the field with the time of a record's last change.
@@ -285,31 +287,10 @@ impl Sweep {
     }
 
     /// Returns the timestamp of a cursor, as the server wrote it if that is known.
-    pub(super) fn time_of(&self, cursor: &Cursor) -> Literal {
+    fn time_of(&self, cursor: &Cursor) -> Literal {
         match &cursor.sent {
             Some(sent) => self.sent_time(sent.clone()),
             None => self.time(&cursor.timestamp),
-        }
-    }
-
-    /// Returns the filter for the changes after a cursor, or from a start time on.
-    fn rest_filter(&self, since: &str, after: Option<&Cursor>, two_steps: bool) -> String {
-        let Some(cursor) = after else {
-            return query::ge(self.timestamp(), &self.time(since));
-        };
-        let Cursor { key, .. } = cursor;
-        let timestamp = self.time_of(cursor);
-        let later = query::gt(self.timestamp(), &timestamp);
-        let Some(key) = key else { return later };
-
-        let ties = query::and([
-            query::eq(self.timestamp(), &timestamp),
-            query::gt(&self.shape.paging_field().name, &self.paging_literal(key)),
-        ]);
-        if two_steps {
-            ties
-        } else {
-            query::or([later, query::group(&ties)])
         }
     }
 }

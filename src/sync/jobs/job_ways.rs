@@ -55,12 +55,8 @@ fn incremental(plan: &ResourcePlan, reading: ReadingWay) -> Way {
         }
         None => ("changes since the watermark", None),
         Some(ChangesWay::InOrder) => (
-            "changes since the watermark, in the order of timestamps and keys",
+            "changes since the watermark, in the order of timestamps",
             None,
-        ),
-        Some(ChangesWay::InTwoSteps) => (
-            "changes since the watermark, in the order of timestamps and keys, without `or`",
-            Some("the server refuses `or`"),
         ),
         Some(ChangesWay::ByNextLinks) => {
             let way = "changes since the watermark, by next links";

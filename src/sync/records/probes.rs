@@ -3,7 +3,7 @@
 
 use super::by_key::fetch;
 use super::catalog::Catalog;
-use crate::feed::{Capability, Cursor, FeedError, Key, Page, Position, Sweep, Tries};
+use crate::feed::{Capability, Cursor, FeedError, Page, Position, Sweep, Tries};
 use crate::resource::Resource;
 use crate::sync::context::Context;
 use crate::sync::sync_error::{Result, answer_if_any};
@@ -11,10 +11,8 @@ use crate::sync::sync_error::{Result, answer_if_any};
 /// The way in which changes are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::sync) enum ChangesWay {
-    /// In the order of (ModificationTimestamp, key).
+    /// In the order of ModificationTimestamp.
     InOrder,
-    /// In the same order, with two requests in place of an `or`.
-    InTwoSteps,
     /// By the links that the server sends.
     ByNextLinks,
     /// The records have no timestamps, so that all of them are read.
@@ -58,27 +56,18 @@ impl Probes<'_> {
         if by_links {
             return Ok(Some(ChangesWay::ByNextLinks));
         }
-        let last = self.first.last_change.as_ref();
-        let Some((last, key)) = last.and_then(|last| Some((last, Key::of(&last.key)?))) else {
+        let Some(last) = &self.first.last_change else {
             return Ok(None);
         };
-        let cursor = Cursor {
+        let start = Position::after(Cursor {
             timestamp: last.timestamp.to_string(),
             sent: last.sent.as_deref().map(str::to_owned),
-            key: Some(key),
-        };
-        let start = Position::after(cursor);
+        });
         let answered = self.context.feed.step(&self.sweep()?, 0, &start);
         if answered.as_ref().is_err_and(FeedError::may_refuse_order) {
             return Ok(Some(ChangesWay::ByNextLinks));
         }
-        Ok(answer_if_any(answered)?.map(|step| {
-            if step.from == start {
-                ChangesWay::InOrder
-            } else {
-                ChangesWay::InTwoSteps
-            }
-        }))
+        Ok(answer_if_any(answered)?.map(|_| ChangesWay::InOrder))
     }
 
     fn sweep(&self) -> Result<Sweep> {

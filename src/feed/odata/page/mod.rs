@@ -11,4 +11,4 @@ mod separate_entries;
 
 #[cfg(test)]
 pub use records_page::LastChange;
-pub use records_page::{Page, Part};
+pub use records_page::{LeftOut, Page, Part};

@@ -16,15 +16,13 @@ use crate::feed::odata::memory_limit::MemoryLimit;
 use crate::record::{Record, Reject, Shape};
 use crate::value::Value;
 
-/// The place of a record in the order of (ModificationTimestamp, key).
+/// The last timestamp in a page.
 #[derive(Clone, Debug)]
 pub struct LastChange {
     /// The ModificationTimestamp in storage form.
     pub timestamp: Box<str>,
     /// The same timestamp as the server wrote it.
     pub sent: Option<Box<str>>,
-    /// The paging key.
-    pub key: Value,
 }
 
 /// The part of an answer that is its page. The walk asks for the other records again.
@@ -33,17 +31,48 @@ pub struct Part {
     /// The `$top` of the request. The records after them may be out of order. An answer with more
     /// than twice the records is kept: then the server has a page size of its own.
     pub top: usize,
-    /// Whether the last record is left out, unless it is the only one. Some servers end each page
-    /// with a record that belongs on a later one, and without a count nothing shows that.
-    pub leaves_last: bool,
+    /// The records that are left out of a page that is not the last.
+    pub leaves_out: LeftOut,
+    /// Whether a count is known to be the number of all matching records, so that it shows
+    /// which page is the last.
+    pub trusts_count: bool,
+}
+
+/// The records at the end of a page that are left out. Some servers end each page with a record
+/// that belongs on a later one, and without a count nothing shows that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeftOut {
+    /// None.
+    Nothing,
+    /// The last one, unless it is the only one.
+    LastRecord,
+    /// The last one, and the records with the last timestamp of the others: not all records
+    /// with this timestamp may be in the page. If the others have one timestamp, they stay.
+    LastTimestamp,
 }
 
 impl Part {
     /// All records of an answer.
     pub const ALL: Part = Part {
         top: usize::MAX,
-        leaves_last: false,
+        leaves_out: LeftOut::Nothing,
+        trusts_count: false,
     };
+
+    /// Returns the number of entries to keep, and whether they end within a timestamp.
+    fn kept(self, entries: &[Entry], shape: &Shape) -> (usize, bool) {
+        let others = entries.len().saturating_sub(1).max(entries.len().min(1));
+        match self.leaves_out {
+            LeftOut::Nothing => (entries.len(), false),
+            LeftOut::LastRecord => (others, false),
+            LeftOut::LastTimestamp => {
+                let mut timestamps = entries[..others].iter().map(|entry| entry.modified(shape));
+                let last = timestamps.clone().rev().flatten().next();
+                let earlier = timestamps.rposition(|one| one.is_some() && one != last);
+                earlier.map_or((others, others > 0), |earlier| (earlier + 1, false))
+            }
+        }
+    }
 }
 
 /// One page of a resource.
@@ -55,8 +84,10 @@ pub struct Page {
     pub rejects: Vec<Reject>,
     /// The number of entries in the page, valid or not.
     pub entries: usize,
-    /// Whether the last entry of the answer is left out, see `Part`.
-    pub leaves_last: bool,
+    /// The number of entries of the answer that are left out, see `LeftOut`.
+    pub left_out: usize,
+    /// Whether records with the last timestamp of this page may be on the next one.
+    pub ends_within_timestamp: bool,
     /// The link to the next page, if the response has one.
     pub next_link: Option<String>,
     /// Whether the link is in the `Link` header.
@@ -67,16 +98,12 @@ pub struct Page {
     pub last_paging: Value,
     /// The number of entries after that one. They have no paging key.
     pub keyless_tail: usize,
-    /// The last entry that has a ModificationTimestamp and a paging key.
+    /// The ModificationTimestamp of the last entry that has one.
     pub last_change: Option<LastChange>,
-    /// The number of entries after that one.
-    pub changeless_tail: usize,
     /// Whether the paging keys ascend.
     pub keys_ascend: bool,
     /// Whether the timestamps never descend.
     pub timestamps_ascend: bool,
-    /// Whether the paging keys of the records with the last timestamp ascend.
-    pub last_tie_ascends: bool,
     /// The memory that its values take, in bytes.
     pub memory_bytes: usize,
 }
@@ -119,12 +146,22 @@ impl Page {
         if is_more && entries.len() / 2 <= part.top {
             entries.truncate(part.top);
         }
-        let leaves_last = part.leaves_last && entries.len() > 1;
+        let count = page_body.total_count.or(page_body.count);
+        let is_last = part.trusts_count
+            && page_body.next_link.is_none()
+            && entries.len() < part.top
+            && count.is_some_and(|count| count <= entries.len() as u64);
+        let (kept, ends_within_timestamp) = if is_last {
+            (entries.len(), false)
+        } else {
+            part.kept(&entries, shape)
+        };
         let mut page = Page {
-            entries: entries.len() - usize::from(leaves_last),
-            leaves_last,
+            entries: kept,
+            left_out: entries.len() - kept,
+            ends_within_timestamp,
             next_link: page_body.next_link,
-            count: page_body.total_count.or(page_body.count),
+            count,
             ..Page::default()
         };
         page.find_last_keys(shape, &entries[..page.entries]);
@@ -154,26 +191,16 @@ impl Page {
             Some(LastChange {
                 timestamp: entry.modified(shape)?.into(),
                 sent: entry.sent_timestamp.clone(),
-                key: paging_of(entry)?,
             })
         };
-        let changes = entries.iter().rev().map(change_of);
-        self.changeless_tail = changes.clone().take_while(Option::is_none).count();
-        self.last_change = changes.flatten().next();
+        self.last_change = entries.iter().rev().find_map(change_of);
     }
 
     fn check_order(&mut self, shape: &Shape, entries: &[Entry]) {
-        let pairs = || entries.iter().zip(entries.iter().skip(1));
-        self.keys_ascend = ascend(&pairs().map(paging_keys).collect::<Vec<_>>());
+        let pairs = entries.iter().zip(entries.iter().skip(1));
+        self.keys_ascend = ascend(&pairs.map(paging_keys).collect::<Vec<_>>());
         let timestamps = entries.iter().filter_map(|entry| entry.modified(shape));
         self.timestamps_ascend = timestamps.is_sorted();
-
-        let last = self.last_change.as_ref().map(|last| &*last.timestamp);
-        let is_last_tie = |(one, next): &(&Entry, &Entry)| {
-            one.modified(shape) == last && next.modified(shape) == last
-        };
-        let ties: Vec<_> = pairs().filter(is_last_tie).map(paging_keys).collect();
-        self.last_tie_ascends = ascend(&ties);
     }
 
     /// Returns a value that another page has only if it has the same records.
@@ -185,7 +212,7 @@ impl Page {
 
     /// Returns the number of entries in the answer, or `$top` if it has more.
     pub fn answered(&self) -> usize {
-        self.entries + usize::from(self.leaves_last)
+        self.entries + self.left_out
     }
 
     /// Returns the number of entries. Counts a record that repeats once.

@@ -109,7 +109,6 @@ impl CountAudit<'_, '_> {
             let after = Position::after(Cursor {
                 timestamp,
                 sent: None,
-                key: None,
             });
             (changed, self.changed) = self.walk.collect(mirror, after)?;
         }
