@@ -470,8 +470,10 @@ fn groups_are_exact_with_the_seeds_that_lost_records() {
             assert_none(run_all(&[group.to_vec()], seed, Trial::new));
         }
     }
-    let filtered: [(&[_], u64); 2] = [
+    let filtered: [(&[_], u64); 4] = [
         (&[B::ExpandRefused, B::EmptyAnswers], 16),
+        (&[B::ExpandCapped], 66),
+        (&[B::ExpandPoorer], 87),
         (&[B::OrderbyFirstFieldOnly, B::FilterIgnoredByCount], 26),
     ];
     for (group, seed) in filtered {

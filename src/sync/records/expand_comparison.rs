@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::by_key::{BY_KEY, read_in_batches, with_any};
 use super::job_run::JobRun;
-use crate::feed::{Page, Position, READINGS, Sweep, Tries};
+use crate::feed::{Page, Position, READINGS, Tries};
 use crate::mirror::StoredRow;
 use crate::record::Shape;
 use crate::resource::Resource;
@@ -14,6 +14,17 @@ use crate::sync::sync_error::{Result, answer_if_any};
 
 /// The number of listings whose children are compared if they have a filter.
 const COMPARED: usize = 20;
+
+/// What a comparison of records of a child's own resource with its rows shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Compared {
+    /// None of the records has a row.
+    Nothing,
+    /// The rows have all values of their records.
+    Same,
+    /// A row lacks a value, or is missing.
+    Lacking,
+}
 
 /// Why a child is read separately if its own resource has more of it.
 pub(in crate::sync) const EXPAND_WHY: &str = "$expand lacks records or fields of it";
@@ -35,7 +46,8 @@ pub(super) fn lacks_children(job: &mut JobRun<'_>, child: Resource) -> Result<bo
     }
     if job.catalog.live_filter(Resource::PROPERTY).is_some() {
         let shape = job.catalog.shape(child, &[])?;
-        return Ok(has_more(job, &shape, &page)? || has_more_of_some(job, &shape)?);
+        return Ok(compare(job, &shape, &page)? == Compared::Lacking
+            || compare_some(job, &shape)? == Compared::Lacking);
     }
     if !capabilities.counts_all_matching() {
         return Ok(page.entries > 0);
@@ -63,69 +75,94 @@ fn compare_newest(job: &mut JobRun<'_>, child: Resource) -> Result<Option<Page>>
     let Some(page) = asked else {
         return Ok(None);
     };
-    if has_richer(job, &shape, &page)? {
-        note_expand_lacks(job, child);
-    } else if page.entries > 0 {
-        job.context.feed.capabilities().note_expand_complete(child);
-    }
+    let found = compare_fields(job, &shape, &page)?;
+    note_compared(job, child, found);
     Ok(Some(page))
+}
+
+fn note_compared(job: &JobRun<'_>, child: Resource, fields: Compared) {
+    match fields {
+        Compared::Lacking => note_expand_lacks(job, child),
+        Compared::Same => job.context.feed.capabilities().note_expand_complete(child),
+        Compared::Nothing => {}
+    }
 }
 
 /// Returns whether the first records of a child that came with listings lack fields. Asks only
 /// if that is not known yet.
 pub(super) fn is_expand_poorer(job: &mut JobRun<'_>, child: Resource) -> Result<bool> {
     let capabilities = job.context.feed.capabilities();
-    Ok(!capabilities.has_compared_expand(child)
-        && compare_newest(job, child)?.is_some()
-        && capabilities.why_not_expanded(child).is_some())
+    if capabilities.has_compared_expand(child) || compare_newest(job, child)?.is_none() {
+        return Ok(false);
+    }
+    let is_known = || {
+        capabilities.has_compared_expand(child) || capabilities.why_not_expanded(child).is_some()
+    };
+    // The newest children may all be of listings that the filter leaves out.
+    if !is_known() && job.catalog.live_filter(Resource::PROPERTY).is_some() {
+        let shape = job.catalog.shape(child, &[])?;
+        compare_some(job, &shape)?;
+    }
+    Ok(capabilities.why_not_expanded(child).is_some())
 }
 
 /// Returns whether records of a page have values that their rows lack.
-fn has_richer(job: &mut JobRun<'_>, shape: &Shape, page: &Page) -> Result<bool> {
+fn compare_fields(job: &mut JobRun<'_>, shape: &Shape, page: &Page) -> Result<Compared> {
+    let mut found = Compared::Nothing;
     let write = job.mirror.write()?;
     if !write.has_table(shape.resource)? {
-        return Ok(false);
+        return Ok(found);
     }
     let mut rows = write.rows(shape)?;
     for record in newest_versions(shape, &page.records) {
-        if is_richer(shape, record, &rows.compare(record)?) {
-            return Ok(true);
+        let held = rows.compare(record)?;
+        if is_richer(shape, record, &held) {
+            return Ok(Compared::Lacking);
+        }
+        if is_live(&held) {
+            found = Compared::Same;
         }
     }
-    Ok(false)
+    Ok(found)
 }
 
-/// Returns whether the child's own resource has more children of the listings that have the most
-/// of them, where a list that is cut shows.
-fn has_more_of_some(job: &mut JobRun<'_>, shape: &Arc<Shape>) -> Result<bool> {
+/// Compares the children of the listings that have the most of them, where a list that is cut
+/// shows, with the child's own resource. Notes whether `$expand` lacks fields of them.
+fn compare_some(job: &mut JobRun<'_>, shape: &Arc<Shape>) -> Result<Compared> {
     let child = shape.resource;
     let Some(field) = shape.parent_field().map(|field| field.name.clone()) else {
-        return Ok(false);
+        return Ok(Compared::Nothing);
     };
     let (feed, stop) = (job.context.feed, job.context.stop);
     let listings = job.mirror.read()?.listings_with_most(child, COMPARED)?;
-    let sweep = Sweep {
-        top: Some(feed.page_size().into()),
-        ..job.catalog.live_sweep(feed, shape.clone())
-    };
-    let mut has_more = false;
+    let sweep = job.catalog.live_sweep(feed, shape.clone());
+    let start = Position::start(feed.capabilities().is_read_by_links(child));
+    let (mut fields, mut all) = (Compared::Nothing, Compared::Nothing);
     let compared = read_in_batches(feed, stop, (child, &field), &listings, |listings, list| {
         let keys: Vec<&str> = listings.iter().map(String::as_str).collect();
         let sweep = with_any(&sweep, &field, &keys, list.form);
-        let page = feed.step(&sweep, BY_KEY, &Position::start(true))?.page;
-        has_more |= self::has_more(job, shape, &page)?;
-        Ok(page.entries > 0)
+        let (mut position, mut entries) = (start.clone(), 0);
+        while !position.is_finished() && all < Compared::Lacking {
+            let step = feed.step(&sweep, BY_KEY, &position)?;
+            fields = fields.max(compare_fields(job, shape, &step.page)?);
+            all = all.max(compare(job, shape, &step.page)?);
+            entries += step.page.entries;
+            position = step.to;
+        }
+        Ok(entries > 0)
     });
     match compared {
         Err(error) if error.feed().is_some() && !error.ends_job(false) => {}
         compared => compared?,
     }
-    Ok(has_more)
+    note_compared(job, child, fields);
+    Ok(all)
 }
 
-/// Returns whether a page of a child's own resource has a record of a live listing that the
-/// mirror lacks, or a value that its row lacks. Records after the watermark come later.
-fn has_more(job: &mut JobRun<'_>, shape: &Shape, page: &Page) -> Result<bool> {
+/// Compares a page of a child's own resource with its rows. A record of a live listing lacks its
+/// row, unless it follows the watermark and comes later.
+fn compare(job: &mut JobRun<'_>, shape: &Shape, page: &Page) -> Result<Compared> {
+    let fields = compare_fields(job, shape, page)?;
     let watermark = job.mirror.watermark(shape.resource)?;
     let write = job.mirror.write()?;
     let mut rows = write.rows(shape)?;
@@ -136,12 +173,11 @@ fn has_more(job: &mut JobRun<'_>, shape: &Shape, page: &Page) -> Result<bool> {
             Some(listing) => write.listing_is_live(listing)? == Some(true),
             None => false,
         };
-        let is_missing = is_of_live && !is_late && !is_live(&held);
-        if is_missing || is_richer(shape, record, &held) {
-            return Ok(true);
+        if is_of_live && !is_late && !is_live(&held) {
+            return Ok(Compared::Lacking);
         }
     }
-    Ok(false)
+    Ok(fields)
 }
 
 fn is_live(held: &StoredRow) -> bool {
