@@ -231,7 +231,7 @@ fn delete_unlisted(
 ) -> Result<()> {
     let (feed, stop) = (job.context.feed, job.context.stop);
     for (child, key) in unlisted {
-        let keys = Arc::new(job.catalog.key_shape(child)?);
+        let keys = job.catalog.key_shape(child)?;
         let sweep = feed.sweep(keys, None, true);
         let absent = fetch_absent(feed, stop, &sweep, std::slice::from_ref(&key), |_| Ok(()));
         let live = || Ok(job.mirror.read()?.live_rows(child)?);

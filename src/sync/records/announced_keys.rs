@@ -1,7 +1,6 @@
 //! Confirms announced deletions: asks the feed by key for every announced record.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::apply::Apply;
 use super::by_key::fetch;
@@ -77,7 +76,7 @@ impl Confirming<'_> {
     ) -> Result<Vec<String>> {
         let (feed, stop) = (self.context.feed, self.context.stop);
         if self.catalog.comes_only_with_listings(resource) {
-            let shape = Arc::new(self.catalog.key_shape(resource)?);
+            let shape = self.catalog.key_shape(resource)?;
             return fetch(feed, stop, &feed.sweep(shape, None, true), keys, |_| Ok(()));
         }
         let shape = self.catalog.shape(resource, &[])?;

@@ -1,7 +1,7 @@
 //! The feed's `$metadata`, with the configured selection.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use chrono::TimeDelta;
@@ -33,6 +33,9 @@ pub struct Catalog {
     sets: BTreeMap<Resource, String>,
     /// The tables that exist.
     held: BTreeMap<Resource, HeldTable>,
+    /// The shapes that were asked for, by resource and children. Without children, it is the shape
+    /// of the key and the timestamp only.
+    shapes: Mutex<BTreeMap<(Resource, Option<Vec<Resource>>), Arc<Shape>>>,
 }
 
 impl Catalog {
@@ -67,6 +70,7 @@ impl Catalog {
             live: BTreeMap::new(),
             sets: config.feed.sets.clone(),
             held,
+            shapes: Mutex::default(),
         };
         if catalog.settings.download_media {
             catalog.select_photo_fields();
@@ -100,18 +104,36 @@ impl Catalog {
         resource: Resource,
         children: &[Resource],
     ) -> Result<Arc<Shape>, ShapeError> {
-        let wanted = self.wanted(&self.settings.select, children);
-        shape(&self.metadata, resource, wanted).map(Arc::new)
+        self.remembered((resource, Some(children.to_vec())), || {
+            let wanted = self.wanted(&self.settings.select, children);
+            shape(&self.metadata, resource, wanted)
+        })
     }
 
     /// Returns the shape of only a resource's key and timestamp.
     ///
     /// # Errors
     /// [`ShapeError`] if the feed does not declare the resource.
-    pub fn key_shape(&self, resource: Resource) -> Result<Shape, ShapeError> {
-        let select = [(resource, Vec::new())].into();
-        let wanted = self.wanted(&select, &[]);
-        shape(&self.metadata, resource, wanted)
+    pub fn key_shape(&self, resource: Resource) -> Result<Arc<Shape>, ShapeError> {
+        self.remembered((resource, None), || {
+            let select = [(resource, Vec::new())].into();
+            shape(&self.metadata, resource, self.wanted(&select, &[]))
+        })
+    }
+
+    /// Returns a shape that was found before, or finds it. Finding one looks at all fields.
+    fn remembered(
+        &self,
+        of: (Resource, Option<Vec<Resource>>),
+        find: impl FnOnce() -> Result<Shape, ShapeError>,
+    ) -> Result<Arc<Shape>, ShapeError> {
+        let mut shapes = self.shapes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shape) = shapes.get(&of) {
+            return Ok(shape.clone());
+        }
+        let found = Arc::new(find()?);
+        shapes.insert(of, found.clone());
+        Ok(found)
     }
 
     /// Returns the shape of a listing's key and timestamp with children expanded: their keys and

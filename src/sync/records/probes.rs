@@ -75,7 +75,7 @@ impl Probes<'_> {
         let filter = self.catalog.live_filter(self.resource).map(str::to_owned);
         Ok(Sweep {
             tries: Tries::Once,
-            ..self.context.feed.sweep(keys.into(), filter, true)
+            ..self.context.feed.sweep(keys, filter, true)
         })
     }
 }

@@ -1,7 +1,5 @@
 //! Checks whether the feed at a new address can be the feed that the mirror holds.
 
-use std::sync::Arc;
-
 use super::by_key::fetch;
 use super::catalog::Catalog;
 use crate::mirror::Mirror;
@@ -54,7 +52,7 @@ fn has_any(
     resource: Resource,
     keys: &[String],
 ) -> Result<bool> {
-    let shape = Arc::new(catalog.key_shape(resource)?);
+    let shape = catalog.key_shape(resource)?;
     let sweep = catalog.sweep(context.feed, shape);
     let absent = fetch(context.feed, context.stop, &sweep, keys, |_| Ok(()))?;
     Ok(keys.len() > absent.len())

@@ -1,7 +1,6 @@
 //! Compares keys, timestamps and sampled records with the feed.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::Arc;
 
 use super::compare_files::{has_files, verify_files};
 use super::difference::{Difference, Verified, VerifiedResource};
@@ -315,7 +314,7 @@ impl Comparison<'_> {
     /// Asks by key for records that the feed seems to lack.
     fn ask_again(&self, mirror: &mut Mirror, found: &mut KeyDifferences) -> Result<()> {
         let context = self.context;
-        let shape = Arc::new(self.catalog.key_shape(self.resource)?);
+        let shape = self.catalog.key_shape(self.resource)?;
         let filter = self.catalog.live_filter(self.resource).map(str::to_owned);
         let sweep = context.feed.sweep(shape.clone(), filter, true);
         mirror.begin_comparison(self.resource)?;

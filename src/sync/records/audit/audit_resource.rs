@@ -67,7 +67,7 @@ impl Audit<'_> {
         starts: Option<Vec<(usize, Position)>>,
         findings: &mut dyn Findings,
     ) -> Result<Audited> {
-        let keys = Arc::new(self.catalog.key_shape(self.resource)?);
+        let keys = self.catalog.key_shape(self.resource)?;
         let count = match self.count {
             Some(count) => Some(count),
             None => self.ask_count(&keys)?,
@@ -123,7 +123,7 @@ impl Audit<'_> {
         mirror: &mut Mirror,
         findings: &mut dyn Findings,
     ) -> Result<Audited> {
-        let listings = Arc::new(self.catalog.key_shape(Resource::PROPERTY)?);
+        let listings = self.catalog.key_shape(Resource::PROPERTY)?;
         let count = self.ask_count(&listings)?;
         let shape = self.catalog.listings_with(&[self.resource], false)?;
         if shape.children.is_empty() {

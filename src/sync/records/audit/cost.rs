@@ -1,7 +1,5 @@
 //! What an audit of a resource costs.
 
-use std::sync::Arc;
-
 use serde::Serialize;
 
 use super::audit_resource::Audit;
@@ -23,7 +21,7 @@ pub struct AuditCost {
 impl Audit<'_> {
     /// Returns the cost for a resource of `count` records. `listings` is the number of listings.
     pub fn cost(&self, mirror: Option<&Mirror>, count: u64, listings: u64) -> Result<AuditCost> {
-        let keys = Arc::new(self.catalog.key_shape(self.resource)?);
+        let keys = self.catalog.key_shape(self.resource)?;
         let pages = count.div_ceil(self.context.feed.page_size().into());
         Ok(match self.division(mirror, &keys, count)? {
             Ok(division) => {

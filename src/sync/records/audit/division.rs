@@ -21,7 +21,7 @@ pub struct Division {
     /// The field in filters: the paging key, or the listing of a child.
     pub field: String,
     /// The listings, if the ranges are of their keys.
-    listings: Option<Shape>,
+    listings: Option<Arc<Shape>>,
 }
 
 impl Division {
@@ -83,7 +83,7 @@ impl Division {
     pub fn rows(&self) -> RangedRows<'_> {
         RangedRows {
             shape: &self.keys,
-            listings: self.listings.as_ref(),
+            listings: self.listings.as_deref(),
         }
     }
 

@@ -1,8 +1,6 @@
 //! Recognises answers of a copy of the feed that is behind: their newest timestamp is
 //! older than in an earlier answer.
 
-use std::sync::Arc;
-
 use super::resource_reader::Reader;
 use crate::mirror::{Job, Mirror};
 use crate::sync::records::by_key::fetch;
@@ -40,7 +38,7 @@ impl Reader<'_> {
             .cloned()
             .unwrap_or_default();
         let read = mirror.read()?;
-        let shape = Arc::new(self.catalog.key_shape(self.resource)?);
+        let shape = self.catalog.key_shape(self.resource)?;
         let newer = read.live_between(&shape, &after, &watermark, NEWEST)?;
         if newer.is_empty() {
             return Ok(false);

@@ -14,7 +14,7 @@ impl Reader<'_> {
     /// and notes the live rows: a record that does not come with the filter may have left
     /// it.
     pub fn note_changed(&mut self, mirror: &mut Mirror) -> Result<()> {
-        let keys = Arc::new(self.catalog.key_shape(self.resource)?);
+        let keys = self.catalog.key_shape(self.resource)?;
         if let Err(error) = self.note_changed_keys(mirror, &keys) {
             self.recover_from(error, mirror, keys.clone())?;
             self.note_changed_keys(mirror, &keys)?;
