@@ -33,10 +33,12 @@ pub struct Catalog {
     sets: BTreeMap<Resource, String>,
     /// The tables that exist.
     held: BTreeMap<Resource, HeldTable>,
-    /// The shapes that were asked for, by resource and children. Without children, it is the shape
-    /// of the key and the timestamp only.
-    shapes: Mutex<BTreeMap<(Resource, Option<Vec<Resource>>), Arc<Shape>>>,
+    /// The shapes that were asked for.
+    shapes: Mutex<BTreeMap<ShapeOf, Arc<Shape>>>,
 }
+
+/// A resource with its children, or without them the key and the timestamp only.
+type ShapeOf = (Resource, Option<Vec<Resource>>);
 
 impl Catalog {
     /// Reads the feed's `$metadata`. If the feed does not answer, the document that it
@@ -124,7 +126,7 @@ impl Catalog {
     /// Returns a shape that was found before, or finds it. Finding one looks at all fields.
     fn remembered(
         &self,
-        of: (Resource, Option<Vec<Resource>>),
+        of: ShapeOf,
         find: impl FnOnce() -> Result<Shape, ShapeError>,
     ) -> Result<Arc<Shape>, ShapeError> {
         let mut shapes = self.shapes.lock().unwrap_or_else(PoisonError::into_inner);
