@@ -154,7 +154,14 @@ fn a_table_that_is_full_after_years_keeps_later_fields_in_extra() {
     mirror
         .run(&["check"])
         .says(0, &["declared fields have no column"]);
+
+    // No timestamp shows that the records have one more field.
+    proxy.change(|answer| fill(answer, &[0, 1_500, 1_501, 2_999, 3_000]));
+    proxy.declare(|metadata| numbered(&metadata, 1_500..3_001));
     mirror.sync();
+    assert_eq!(held(&mirror, 3_000), ("value 3000".to_owned(), false));
+    let next = mirror.sync();
+    assert!(next.stdout.starts_with("incremental Property"), "{next}");
     assert_eq!(number(&mirror.open(), "SELECT count(*) FROM changes"), 0);
 }
 

@@ -13,7 +13,7 @@ use crate::resource::Resource;
 pub struct Scope {
     /// The configured filter.
     pub filter: Option<String>,
-    /// The fields that are mirrored.
+    /// The fields that are mirrored, in columns or in `extra`.
     pub fields: BTreeSet<String>,
 }
 

@@ -209,7 +209,8 @@ fn loggable_changes(
         let Some(field) = shape.fields.get(change.position) else {
             // While fields are new, `extra` may be, too.
             let is_new = !new_fields.is_empty() && change.old == Value::Null;
-            if !is_new && !is_same_extra(shape, &extra_before, &object(extra_now), undeclared) {
+            let extra = (&extra_before, &object(extra_now));
+            if !is_new && !is_same_extra(shape, extra, undeclared, new_fields) {
                 logged.push(LoggedChange {
                     field: "extra".to_owned(),
                     old: change.old,
@@ -250,18 +251,20 @@ fn value_in_extra(field: &FieldShape, extra: &Map<String, Json>) -> Option<Value
     field.form.deserialize(value).ok()?.ok()
 }
 
-/// Returns whether `extra` differs only by fields that moved between it and columns.
+/// Returns whether `extra` differs only by fields that moved between it and columns, and by
+/// newly declared ones.
 fn is_same_extra(
     shape: &Shape,
-    old: &Map<String, Json>,
-    new: &Map<String, Json>,
+    (old, new): (&Map<String, Json>, &Map<String, Json>),
     undeclared: &BTreeMap<String, Value>,
+    new_fields: &BTreeSet<String>,
 ) -> bool {
     let has_column = |name: &String| shape.position(name).is_some();
     let is_kept =
         |(name, value): (&String, &Json)| has_column(name) || new.get(name) == Some(value);
     let moved_here = |(name, value): (&String, &Json)| {
         old.contains_key(name)
+            || new_fields.contains(name)
             // The columns of fields that are no longer declared are emptied.
             || undeclared
                 .get(name)

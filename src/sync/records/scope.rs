@@ -77,13 +77,17 @@ pub(super) fn narrow(catalog: &Catalog, mirror: &mut Mirror, resources: &[Resour
 }
 
 impl Catalog {
-    /// Returns the configured filter and fields of a resource.
+    /// Returns the configured filter and fields of a resource, with the declared fields that
+    /// `extra` keeps.
     pub fn scope(&self, resource: Resource) -> Result<Scope, ShapeError> {
         let shape = self.shape(resource, &[])?;
-        let fields = shape.fields.iter().map(|field| field.name.clone());
+        let in_columns = shape.fields.iter().map(|field| &field.name);
+        let declared = self.entity(resource).filter(|_| shape.keeps_extra);
+        let declared = declared.iter().flat_map(|entity| &entity.fields);
+        let fields = in_columns.chain(declared.map(|field| &field.name));
         Ok(Scope {
             filter: self.scope_filter(resource),
-            fields: fields.collect(),
+            fields: fields.cloned().collect(),
         })
     }
 }
