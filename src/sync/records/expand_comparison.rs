@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::by_key::{BY_KEY, read_in_batches, with_any};
 use super::job_run::JobRun;
-use crate::feed::{Page, Position, READINGS, Tries};
+use crate::feed::{Feed, FeedError, Page, Position, READINGS, Step, Sweep, Tries};
 use crate::mirror::StoredRow;
 use crate::record::Shape;
 use crate::resource::Resource;
@@ -143,7 +143,7 @@ fn compare_some(job: &mut JobRun<'_>, shape: &Arc<Shape>) -> Result<Compared> {
         let sweep = with_any(&sweep, &field, &keys, list.form);
         let (mut position, mut entries) = (start.clone(), 0);
         while !position.is_finished() && all < Compared::Lacking {
-            let step = feed.step(&sweep, BY_KEY, &position)?;
+            let step = step_or_links(feed, &sweep, &position)?;
             fields = fields.max(compare_fields(job, shape, &step.page)?);
             all = all.max(compare(job, shape, &step.page)?);
             entries += step.page.entries;
@@ -159,6 +159,21 @@ fn compare_some(job: &mut JobRun<'_>, shape: &Arc<Shape>) -> Result<Compared> {
     Ok(all)
 }
 
+/// Reads the page at a position, or the first one by next links if the server may not take the
+/// order of the page.
+fn step_or_links(
+    feed: &Feed,
+    sweep: &Sweep,
+    at: &Position,
+) -> std::result::Result<Step, FeedError> {
+    match (feed.step(sweep, BY_KEY, at), at.from_start_by_links()) {
+        (Err(error), Some(by_links)) if error.may_refuse_order() => {
+            feed.step(sweep, BY_KEY, &by_links)
+        }
+        (answered, _) => answered,
+    }
+}
+
 /// Compares a page of a child's own resource with its rows. A record of a live listing lacks its
 /// row, unless it follows the watermark and comes later.
 fn compare(job: &mut JobRun<'_>, shape: &Shape, page: &Page) -> Result<Compared> {
@@ -168,7 +183,8 @@ fn compare(job: &mut JobRun<'_>, shape: &Shape, page: &Page) -> Result<Compared>
     let mut rows = write.rows(shape)?;
     for record in newest_versions(shape, &page.records) {
         let held = rows.compare(record)?;
-        let is_late = shape.modified_of(&record.values) > watermark.as_deref();
+        let modified = shape.modified_of(&record.values);
+        let is_late = (modified.zip(watermark.as_deref())).is_some_and(|(own, read)| own > read);
         let is_of_live = match &record.listing_key {
             Some(listing) => write.listing_is_live(listing)? == Some(true),
             None => false,
