@@ -1,6 +1,7 @@
 //! A feed that is suddenly much smaller does not empty the mirror.
 
 use rusqlite::types::Value as Sql;
+use serde_json::json;
 
 use crate::support::*;
 
@@ -113,4 +114,38 @@ fn a_suddenly_empty_feed_does_not_empty_the_mirror() {
         .sync_ends(3, &["full"])
         .says(3, &["80 of 80 listings"]);
     assert_eq!(live(&mirror.open(), "Property"), 80);
+}
+
+#[test]
+fn announced_deletions_do_not_wait_where_a_sync_reads_all_children_again() {
+    let feed = feed(60);
+    let set_status = |key: &i64, status: &str| {
+        let status = fields(json!({"StandardStatus": status}));
+        feed.edit("Property", &key.to_string(), status).unwrap();
+    };
+    let keys = feed.listing_keys();
+    keys.iter().for_each(|key| set_status(key, "Closed"));
+    keys[..20].iter().for_each(|key| set_status(key, "Active"));
+    let mirror = Mirror::with(&feed, |settings| {
+        settings.sync =
+            "[sync.filter]\nProperty = \"StandardStatus eq Odata.Models.StandardStatus'Active'\""
+                .to_owned();
+    });
+    mirror.sync();
+    assert!(live(&mirror.open(), "Media") > 10);
+
+    // Most listings enter the filter without their children.
+    feed.advance(chrono::Duration::hours(2));
+    keys[20..].iter().for_each(|key| set_status(key, "Active"));
+    for key in &keys[..15] {
+        for photo in feed.truth_children(*key, "Media") {
+            feed.remove_photo(&key_text(&photo["MediaKey"]), true, false)
+                .unwrap();
+        }
+    }
+    feed.advance(chrono::Duration::hours(1));
+    mirror.sync_ends(0, &["--only", "Property"]);
+    let ended = mirror.sync();
+    ended.says(0, &["Media: it was not read with most listings"]);
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
 }

@@ -26,6 +26,7 @@ pub(in crate::sync) fn read_changes(job: &mut JobRun<'_>, resources: &[Resource]
         }
         if needs_whole_read(job, &group)? {
             let resources = group.all();
+            announce(job, &resources)?;
             read_all(job, &resources)?;
             catch_up(job, &resources)?;
         } else if !job.must_end() {
@@ -109,6 +110,21 @@ pub(in crate::sync) fn catch_up_and_announce(
     Ok(())
 }
 
+/// Reads the announced deletions of resources before all of their records are read again: a full
+/// sync holds many missing records back, also those whose deletion the feed announces.
+fn announce(job: &mut JobRun<'_>, resources: &[Resource]) -> Result<()> {
+    let mut known = Vec::new();
+    for &resource in resources {
+        if job.mirror.has_finished_full(resource)? {
+            known.push(resource);
+        }
+    }
+    if known.is_empty() {
+        return Ok(());
+    }
+    apply_announcements_daily(job, &known)
+}
+
 /// Returns whether a resource must be read completely, with its children. If only a child
 /// must be read completely, and the feed sends it separately, reads the child.
 fn needs_whole_read(job: &mut JobRun<'_>, group: &Group) -> Result<bool> {
@@ -121,6 +137,10 @@ fn needs_whole_read(job: &mut JobRun<'_>, group: &Group) -> Result<bool> {
         }
         if job.catalog.comes_only_with_listings(child) {
             return Ok(true);
+        }
+        announce(job, &[child])?;
+        if job.must_end() {
+            return Ok(false);
         }
         let read = read_whole(job, child, &[])?;
         if job.must_end() {
