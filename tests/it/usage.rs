@@ -99,6 +99,29 @@ fn a_bad_filter_is_reported_as_a_configuration_error() {
 }
 
 #[test]
+fn a_filter_that_the_first_page_accepted_is_not_blamed_for_a_later_refusal() {
+    let feed = feed(60);
+    let proxy = Proxy::of(&feed, |_| {});
+    let mirror = Mirror::at(&proxy.base_url, |settings| {
+        settings.resources = vec!["Office"];
+        settings.sync = "filter = { Office = \"OfficeName ne 'none'\" }".to_owned();
+        settings.set("page_size", 2);
+    });
+    let mut pages = 0;
+    proxy.change(move |answer| {
+        let is_page = answer.is_of("Office") && !answer.request.contains("$count=true");
+        pages += u32::from(is_page);
+        if is_page && pages > 3 {
+            answer.status = 400;
+        }
+    });
+    let ended = mirror.sync_ends(1, &[]);
+    ended.says(1, &["Office: ", "400"]);
+    assert!(!ended.stderr.contains("sync.filter"), "{ended}");
+    assert!(live(&mirror.open(), "Office") > 0, "{ended}");
+}
+
+#[test]
 fn a_filter_mirrors_its_listings_and_their_children() {
     let feed = feed(150);
     let mirror = Mirror::with(&feed, |settings| {

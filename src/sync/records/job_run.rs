@@ -228,8 +228,10 @@ impl JobRun<'_> {
         for resource in runs.resources() {
             let mut own = self.split(&mut runs, resource);
             let checkpoint = own.checkpoint(resource);
-            self.end_runs(&mut own, checkpoint.as_deref(), |_, _| {
-                Ok(vec![(resource, failed(context, job, resource, error))])
+            self.end_runs(&mut own, checkpoint.as_deref(), |_, runs| {
+                let has_pages = runs.counts(resource).pages > 0;
+                let ending = failed(context, job, resource, has_pages, error);
+                Ok(vec![(resource, ending)])
             })?;
         }
         self.ended.add_deleted(&mut runs);
@@ -273,11 +275,14 @@ pub(super) fn failed(
     context: &Context<'_>,
     job: Job,
     resource: Resource,
+    has_pages: bool,
     error: &SyncError,
 ) -> RunEnding {
-    // Announcements of deletions are asked for without the configured filter.
+    // Announcements of deletions are asked for without the configured filter, and a page shows
+    // that the feed accepts it.
+    let is_filter_in_doubt = job != Job::Deletions && !has_pages;
     let filter = context.config.sync.filter.get(&resource);
-    match judge_request(filter.filter(|_| job != Job::Deletions), resource, error) {
+    match judge_request(filter.filter(|_| is_filter_in_doubt), resource, error) {
         (Verdict::Interrupted, _) => RunEnding::new(Verdict::Interrupted, None),
         (verdict, text) => RunEnding::new(verdict, Some(text)),
     }
@@ -301,7 +306,7 @@ impl EndedRuns {
         let mut traffic = context.feed.traffic() - self.traffic;
         self.traffic = context.feed.traffic();
         for &resource in resources {
-            let ending = failed(context, job, resource, error);
+            let ending = failed(context, job, resource, false, error);
             let watermark = match job {
                 Job::Deletions => mirror.deletions_watermark(resource)?,
                 _ => mirror.watermark(resource)?,

@@ -56,7 +56,10 @@ impl Reader<'_> {
             for resource in ending {
                 let ending = match result {
                     Ok(()) => self.finished(write, runs, resource)?,
-                    Err(error) => failed(self.context, self.job(), self.resource, error),
+                    Err(error) => {
+                        let has_pages = runs.counts(self.resource).pages > 0;
+                        failed(self.context, kind, self.resource, has_pages, error)
+                    }
                 };
                 endings.push((resource, ending));
             }
