@@ -60,6 +60,7 @@ pub fn by_error<'a>(
     let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
     for (resource, error) in errors {
         match groups.iter_mut().find(|(known, _)| *known == error) {
+            Some((_, resources)) if resources.contains(&resource) => {}
             Some((_, resources)) => resources.push(resource),
             None => groups.push((error, vec![resource])),
         }

@@ -2,7 +2,7 @@
 
 use rusqlite::types::Value as Sql;
 use serde_json::Value as Json;
-use simulator::{Simulator, Spoil};
+use simulator::{Behaviour, Simulator, Spoil};
 
 use crate::support::*;
 
@@ -148,6 +148,27 @@ fn the_watermark_does_not_wait_for_rejected_records() {
         assert_eq!(number(&db, OPEN), 0);
         assert_mirror_equals_feed(&db, &feed, &MAIN);
     }
+}
+
+#[test]
+fn a_record_that_is_rejected_in_two_versions_counts_once() {
+    let feed = feed(40);
+    let key = feed.listing_keys()[0].to_string();
+    feed.spoil("Property", &key, Spoil::WrongType).unwrap();
+    feed.behave(&[Behaviour::PageRepeatsARecord]);
+    let mirror = Mirror::of(&feed);
+    let ended = mirror.sync_ends(3, &[]);
+    assert!(!ended.stderr.contains("Property, Property"), "{ended}");
+    let db = mirror.open();
+    assert_eq!(number(&db, OPEN), 2, "both versions are kept");
+    let health = "SELECT DISTINCT open_rejects FROM sync_health WHERE resource = 'Property'";
+    assert_eq!(number(&db, health), 1);
+    let status = mirror.run(&["status"]);
+    let said = "Property: 1 record could not be stored; see";
+    assert!(status.stdout.contains(said), "{status}");
+    let ended = mirror.sync_ends(3, &["deletions"]);
+    let said = "mlsmirror: Property: 1 record could not be stored";
+    assert!(ended.stderr.contains(said), "{ended}");
 }
 
 #[test]

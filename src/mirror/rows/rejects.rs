@@ -18,11 +18,13 @@ pub struct OpenReject {
 }
 
 impl ReadTx<'_> {
-    /// Returns the number of unresolved rejects of a resource.
+    /// Returns the number of records of a resource with unresolved rejects. Two versions of a
+    /// record with a key are one record.
     pub fn open_rejects(&self, resource: Resource) -> rusqlite::Result<u64> {
         self.transaction
             .prepare_cached(
-                "SELECT count(*) FROM rejects WHERE resource = ?1 AND resolved_at IS NULL",
+                "SELECT count(DISTINCT record_key) + count(*) - count(record_key) FROM rejects
+                 WHERE resource = ?1 AND resolved_at IS NULL",
             )?
             .query_row([resource.entity_set()], |row| row.get(0))
     }

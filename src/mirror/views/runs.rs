@@ -10,7 +10,7 @@ SELECT runs.job, runs.resource, last.status AS last_status, last.started_at AS l
        runs.runs, runs.succeeded, runs.partial, runs.failed, runs.interrupted,
        round(100.0 * runs.succeeded / nullif(runs.runs - runs.running, 0), 1) AS succeeded_percent,
        runs.requests, runs.retries, runs.throttled_ms, runs.changes_logged,
-       (SELECT count(*) FROM rejects
+       (SELECT count(DISTINCT record_key) + count(*) - count(record_key) FROM rejects
         WHERE rejects.resource = runs.resource AND rejects.resolved_at IS NULL) AS open_rejects
 FROM (SELECT job, resource, max(id) AS last_id, count(*) AS runs,
              sum(status = 'succeeded') AS succeeded, sum(status = 'partial') AS partial,
