@@ -536,6 +536,35 @@ fn deletions_are_exact_however_the_deleted_resource_behaves() {
 }
 
 #[test]
+fn an_empty_page_of_announcements_that_counts_more_is_asked_for_again() {
+    let feed = feed(40);
+    let proxy = Proxy::of(&feed, |_| {});
+    let mirror = Mirror::at(&proxy.base_url, |_| {});
+    mirror.sync();
+    feed.advance(chrono::Duration::hours(2));
+    let key = feed.listing_keys()[3];
+    feed.delete("Property", &key.to_string(), true).unwrap();
+    let empty_pages = |left: u32| {
+        let mut left = left;
+        proxy.change(move |answer| {
+            let is_page = answer.is_of("Deleted") && !answer.records().is_empty();
+            if is_page && left > 0 {
+                answer.records().clear();
+                left -= 1;
+            }
+        });
+    };
+    empty_pages(u32::MAX);
+    mirror
+        .sync_ends(3, &["deletions"])
+        .says(3, &["a page of Deleted is empty, but its count says"]);
+    assert_eq!(reason(&mirror, key), "live");
+    empty_pages(2);
+    mirror.sync_ends(0, &["deletions"]);
+    assert_eq!(reason(&mirror, key), "announced");
+}
+
+#[test]
 fn a_filter_is_not_blamed_for_a_refusal_of_announcements() {
     let feed = feed(60);
     let mirror = Mirror::with(&feed, |settings| {

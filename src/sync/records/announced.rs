@@ -172,21 +172,27 @@ impl Announcing<'_> {
                     let problem = "the pages of Deleted form a circle";
                     return Err(FeedError::Stuck(problem.to_owned()).into());
                 }
-                if page.claims_more && page.next.is_none() {
-                    self.check_count(names, of, page.count, &position.end())?;
-                }
+                let lacks_counted = page.claims_more
+                    && page.next.is_none()
+                    && !self.ignores_filter(names, of, page.count, &position.end())?;
                 let is_counted = page.count.is_some() && !page.claims_more;
                 self.apply(mirror, &page)?;
                 self.context.check_stop()?;
                 newest = newest.max(page.newest().cloned());
                 next = page.next.take();
                 if next.is_none() && !(is_counted && counts_all_matching) {
-                    let is_at_newest = self.is_at_newest(names, of, newest.as_ref())?;
-                    endings += 1;
-                    if endings < READINGS && is_at_newest != Some(true) {
-                        next = Some(position);
-                    } else if is_at_newest == Some(false) {
+                    let (is_at_end, problem) = if lacks_counted {
+                        let problem =
+                            "a page of Deleted is empty, but its count says that more follow";
+                        (Some(false), problem)
+                    } else {
                         let problem = "the pages of Deleted end before its newest entry";
+                        (self.is_at_newest(names, of, newest.as_ref())?, problem)
+                    };
+                    endings += 1;
+                    if endings < READINGS && is_at_end != Some(true) {
+                        next = Some(position);
+                    } else if is_at_end == Some(false) {
                         return Err(FeedError::Stuck(problem.to_owned()).into());
                     }
                 }
@@ -215,22 +221,17 @@ impl Announcing<'_> {
         Ok(Some(true))
     }
 
-    /// Checks the count of an empty page that says that more entries follow. A count that
-    /// ignores the filter does not contradict the page.
-    fn check_count(
+    /// Returns whether a count of entries is that of a server that ignores the filter: it has the
+    /// same count after all entries.
+    fn ignores_filter(
         &self,
         names: &DeletedNames,
         of: Option<&str>,
         count: Option<u64>,
         end: &DeletedPosition,
-    ) -> Result<()> {
-        let feed = self.context.feed;
-        let after_all = feed.announced(names, of, &self.after, end)?;
-        if count.is_some() && after_all.count == count {
-            return Ok(());
-        }
-        let problem = "a page of Deleted is empty, but its count says that more follow";
-        Err(FeedError::Stuck(problem.to_owned()).into())
+    ) -> Result<bool> {
+        let after_all = (self.context.feed).announced(names, of, &self.after, end)?;
+        Ok(count.is_some() && after_all.count == count)
     }
 
     /// Applies a page: confirms its announcements of live rows, and keeps the announcements
