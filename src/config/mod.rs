@@ -37,6 +37,7 @@ pub use job_times::{Schedule, When};
 pub use loopback::is_loopback;
 pub use nearest_name::nearest_name;
 pub use parameter::{Parameter, ParameterValue};
+pub use parse::share_a_folder;
 pub use photo_defaults::{PhotoDefaults, SendToken};
 pub use precision::Precision;
 pub use profile::{OAuthDefaults, Profile, placeholders};

@@ -53,12 +53,14 @@ impl MediaDir {
         Ok(true)
     }
 
-    /// Returns whether a path leads into the folder, also through links and bind mounts. A
-    /// path that does not exist does not.
+    /// Returns whether a path leads into the folder, also through links and bind mounts. The path
+    /// does not have to exist.
     pub fn encloses(&self, path: &Path) -> io::Result<bool> {
         let own = self.root().dir_metadata()?;
         let own_path = self.path().canonicalize()?;
-        let Ok(path) = path.canonicalize() else {
+        let path = std::path::absolute(path)?;
+        let mut existing = path.ancestors().filter_map(|path| path.canonicalize().ok());
+        let Some(path) = existing.next() else {
             return Ok(false);
         };
         let is_own = |above: &Path| {

@@ -348,6 +348,29 @@ fn a_folder_with_other_files_or_of_another_mirror_is_refused_and_left_unchanged(
 }
 
 #[test]
+fn a_folder_that_shares_one_with_the_photos_is_refused_before_either_exists() {
+    let feed = feed(5);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    let folder = mirror.folder.path();
+    let media = folder.join("media");
+    let _ = std::fs::remove_dir_all(&media);
+    let whole = media.to_str().unwrap();
+    for dir in ["media", "./x/../media", "media/lake", ".", whole] {
+        let ended = mirror.run(&["export", "--dir", dir]);
+        ended.says(2, &["media_dir share a folder; name another folder"]);
+    }
+    assert!(!media.exists());
+    std::fs::create_dir(&media).unwrap();
+    std::os::unix::fs::symlink("media", folder.join("link")).unwrap();
+    for dir in ["media", "link", "link/lake"] {
+        let ended = mirror.run(&["export", "--dir", dir]);
+        ended.says(2, &["media_dir share a folder; name another folder"]);
+    }
+    assert!(names_in(&media).is_empty());
+}
+
+#[test]
 fn values_that_do_not_fit_are_listed_until_they_fit() {
     let feed = feed(30);
     let mirror = Mirror::of(&feed);

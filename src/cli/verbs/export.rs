@@ -7,18 +7,19 @@ use serde::Serialize;
 
 use crate::cli::arguments::Arguments;
 use crate::cli::display_text::{bytes, counted, thousands, time};
-use crate::cli::exit::Exit;
+use crate::cli::exit::{Exit, UsageError};
 use crate::cli::options::ExportOptions;
 use crate::cli::output::Output;
 use crate::cli::session::configuration;
 use crate::cli::signals::listen_for_signals;
+use crate::config::{Config, share_a_folder};
 use crate::export::{
     ExportSettings, ExportStep, Exported, ExportedTable, RowsPerFile, export, plan_export,
 };
 use crate::feed::FeedError;
 use crate::mirror::Mirror;
 use crate::stop;
-use crate::sync;
+use crate::sync::{self, FolderProblem, find_media_folder};
 
 /// The JSON document of `export`.
 #[derive(Serialize)]
@@ -31,11 +32,15 @@ struct Document<'a> {
 }
 
 pub fn run(arguments: &Arguments, wanted: &ExportOptions, output: &Output) -> anyhow::Result<Exit> {
-    let config = configuration(arguments, output)?;
+    let mut config = configuration(arguments, output)?;
+    if let Some(dir) = &wanted.dir {
+        config.export.dir.clone_from(dir);
+        refuse_photos(&config)?;
+    }
     let database = &config.mirror.database;
     let mut mirror = Mirror::open_to_read(database)?;
     let settings = ExportSettings {
-        dir: wanted.dir.as_deref().unwrap_or(&config.export.dir),
+        dir: &config.export.dir,
         keep: config.export.keep,
         rows_per_file: RowsPerFile::default(),
     };
@@ -84,6 +89,22 @@ pub fn run(arguments: &Arguments, wanted: &ExportOptions, output: &Output) -> an
         ));
     }
     Ok(exit)
+}
+
+/// Refuses an export into the folder of the photos, also through links, and also if neither folder
+/// exists.
+fn refuse_photos(config: &Config) -> Result<(), UsageError> {
+    let dir = &config.export.dir;
+    let is_linked = || {
+        let unusable = find_media_folder(config).err();
+        unusable.is_some_and(|one| one.problem == FolderProblem::Shared(dir.clone()))
+    };
+    if share_a_folder(dir, &config.mirror.media_dir) || is_linked() {
+        let dir = dir.display();
+        let why = format!("{dir} and media_dir share a folder; name another folder");
+        return Err(UsageError(why));
+    }
+    Ok(())
 }
 
 fn describe(exported: &Exported, is_plan: bool) -> String {

@@ -33,8 +33,7 @@ pub(super) fn mirror_section(section: Section<'_>) -> Result<Mirror> {
 /// Parses `[export]`.
 pub(super) fn export_section(section: Section<'_>, mirror: &Mirror) -> Result<Export> {
     let dir = path(section, "dir", "lake")?;
-    let [own, media] = [&dir, &mirror.media_dir].map(|dir| normalized(dir));
-    if own.starts_with(&media) || media.starts_with(&own) {
+    if share_a_folder(&dir, &mirror.media_dir) {
         let wrong = "must be a folder of its own: it and `media_dir` share a folder";
         return Err(section.fail_at("dir", wrong));
     }
@@ -43,6 +42,13 @@ pub(super) fn export_section(section: Section<'_>, mirror: &Mirror) -> Result<Ex
         dir,
         keep: section.time_limit("keep", month)?,
     })
+}
+
+/// Returns whether a folder is the other one or lies in it. Links are not followed, so that neither
+/// has to exist.
+pub fn share_a_folder(one: &Path, other: &Path) -> bool {
+    let [one, other] = [one, other].map(normalized);
+    one.starts_with(&other) || other.starts_with(&one)
 }
 
 /// Parses a path. A relative one starts at the folder of the configuration.

@@ -13,3 +13,4 @@ mod sync_section;
 mod token_setting;
 
 pub(super) use config::config;
+pub use mirror_section::share_a_folder;
