@@ -32,8 +32,8 @@ pub enum PrintFormat {
     None,
 }
 
-/// Prints the lines of an alert, and passes them to its program. Without a program, they
-/// are reported when they are printed.
+/// Passes the lines of an alert to its program, and prints them. Without a program, they are
+/// reported when they are printed.
 pub fn notify(
     config: &Config,
     alert: &Alert,
@@ -48,6 +48,20 @@ pub fn notify(
             serde_json::to_string(line).map_err(|error| ReportError::Failed(error.into()))?;
         input += &format!("{line}\n");
     }
+    // When the program accepts the lines, they count as reported, even if they cannot be printed.
+    // Lines that it does not accept are printed by the run in which it does.
+    let title = match &alert.command {
+        None => None,
+        Some(command) => {
+            let program = Program {
+                title: title(alert, command),
+                command,
+                timeout: alert.timeout,
+            };
+            program.run(&config.feed.secret_variables(), &input, stop)?;
+            Some(program.title)
+        }
+    };
     let printed = match format {
         PrintFormat::Text => {
             let text: String = lines.iter().map(|line| line.text.clone() + "\n").collect();
@@ -56,24 +70,14 @@ pub fn notify(
         PrintFormat::JsonLines => print_unchanged(input.as_str()),
         PrintFormat::None => Ok(()),
     };
-    let Some(command) = &alert.command else {
-        return printed.map_err(ReportError::Failed);
-    };
-    // The program gets the lines even if they cannot be printed. When it accepts them, they
-    // count as reported.
-    let program = Program {
-        title: title(alert, command),
-        command,
-        timeout: alert.timeout,
-    };
-    program.run(&config.feed.secret_variables(), &input, stop)?;
-    if let Err(error) = printed {
-        tracing::warn!(
-            "changes could not be printed, but {} accepted them: {error:#}",
-            program.title
-        );
+    match (printed, title) {
+        (Err(error), None) => Err(ReportError::Failed(error)),
+        (Err(error), Some(title)) => {
+            tracing::warn!("changes could not be printed, but {title} accepted them: {error:#}");
+            Ok(())
+        }
+        (Ok(()), _) => Ok(()),
     }
-    Ok(())
 }
 
 /// Returns the alert's program as messages name it.

@@ -124,12 +124,26 @@ fn a_command_gets_one_json_line_per_change_and_failed_ones_again() {
         last,
         [&json!(keys[0].to_string()), &json!(keys[3].to_string())]
     );
+}
 
-    let mirror = filled(&feed, "command = [\"no-such-program-anywhere\"]");
-    set_status(&feed, keys[0], "Pending");
-    mirror
-        .sync_ends(3, &["monitor"])
-        .says(3, &["monitor.command `no-such-program-anywhere`"]);
+#[test]
+fn changes_are_printed_once_although_the_program_is_missing_for_a_while() {
+    let feed = feed(20);
+    let mirror = filled(&feed, "command = [\"./absent\"]");
+    set_status(&feed, feed.listing_keys()[0], "Pending");
+    for _ in 0..2 {
+        let ended = mirror.sync_ends(3, &["monitor"]);
+        ended.says(3, &["monitor.command `./absent`"]);
+        assert!(!ended.stdout.contains("→"), "{ended}");
+        let ended = mirror.sync_ends(3, &["monitor", "--json"]);
+        assert_eq!(ended.json()["transitions"], json!([]), "{ended}");
+    }
+    mirror.run_script("printf '#!/bin/sh\ncat > /dev/null\n' > absent; chmod +x absent");
+    let ended = mirror.sync_ends(0, &["monitor", "--json"]);
+    let lines = ended.json()["transitions"].clone();
+    assert_eq!(lines.as_array().unwrap().len(), 1, "{ended}");
+    let ended = mirror.sync_ends(0, &["monitor", "--json"]);
+    assert_eq!(ended.json()["transitions"], json!([]), "{ended}");
 }
 
 #[test]

@@ -197,12 +197,15 @@ struct AlertPrinter<'a> {
 impl AlertHost for AlertPrinter<'_> {
     fn report(&mut self, alert: &Alert, lines: &[AlertLine]) -> Result<(), ReportError> {
         let format = if self.output.json {
-            self.reported.extend(lines.iter().map(PrintedLine::of));
             PrintFormat::None
         } else {
             PrintFormat::Text
         };
-        notify(self.config, alert, lines, format, self.stop)
+        notify(self.config, alert, lines, format, self.stop)?;
+        if self.output.json {
+            self.reported.extend(lines.iter().map(PrintedLine::of));
+        }
+        Ok(())
     }
 
     fn conditions(&mut self, mirror: &mut Mirror) -> anyhow::Result<Vec<String>> {
