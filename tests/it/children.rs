@@ -310,6 +310,43 @@ fn children_of_filtered_listings_that_expand_lacks_come_from_their_own_resource(
 }
 
 #[test]
+fn one_open_house_of_filtered_listings_that_expand_lacks_is_found() {
+    let feed = feed_with(200, |options| {
+        options.photos = 0;
+        options.page_size = 200;
+    });
+    let open_houses = truth(&feed, "OpenHouse");
+    let listings = open_houses
+        .iter()
+        .map(|(_, record)| key_text(&record["ListingKey"]));
+    let listings: Vec<String> = listings.collect();
+    let has_one = |listing: &&String| listings.iter().filter(|one| one == listing).count() == 1;
+    let lacking = listings.iter().find(has_one).unwrap().clone();
+    // Others have more open houses, and newer ones.
+    feed.advance(chrono::Duration::hours(1));
+    let others = feed.listing_keys().into_iter();
+    for key in others.filter(|key| key.to_string() != lacking).take(40) {
+        feed.add_open_house(key).unwrap();
+        feed.add_open_house(key).unwrap();
+    }
+    let proxy = Proxy::of(&feed, move |answer| {
+        if answer.is_of("Property") && answer.body.get("value").is_some() {
+            for record in answer.records() {
+                if key_text(&record["ListingKey"]) == lacking {
+                    record["OpenHouse"] = json!([]);
+                }
+            }
+        }
+    });
+    let mirror = Mirror::at(&proxy.base_url, |settings| {
+        settings.set("page_size", 200);
+        settings.sync = "[sync.filter]\nProperty = \"ListPrice gt 0\"\n".to_owned();
+    });
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &["OpenHouse"]);
+}
+
+#[test]
 fn a_listed_photo_of_a_listing_outside_the_filter_is_no_row() {
     for was_within in [false, true] {
         let feed = feed(60);

@@ -15,6 +15,9 @@ use crate::sync::sync_error::{Result, answer_if_any};
 /// The number of listings whose children are compared if they have a filter.
 const COMPARED: usize = 20;
 
+/// A child has few records if this number of times as many listings are mirrored.
+const FEW: u64 = 20;
+
 /// What a comparison of records of a child's own resource with its rows shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Compared {
@@ -32,7 +35,7 @@ pub(in crate::sync) const EXPAND_WHY: &str = "$expand lacks records or fields of
 /// Returns whether the child's own resource counts more records than came with the
 /// listings, or sends more fields. Where counts prove nothing, it may have more whenever it has
 /// any. With a filter of listings, the counts cannot be compared; then the newest children and
-/// those of some listings are.
+/// those of some listings are, and a child with few records is always read.
 pub(super) fn lacks_children(job: &mut JobRun<'_>, child: Resource) -> Result<bool> {
     if job.catalog.comes_only_with_listings(child) {
         return Ok(false);
@@ -46,7 +49,8 @@ pub(super) fn lacks_children(job: &mut JobRun<'_>, child: Resource) -> Result<bo
     }
     if job.catalog.live_filter(Resource::PROPERTY).is_some() {
         let shape = job.catalog.shape(child, &[])?;
-        return Ok(compare(job, &shape, &page)? == Compared::Lacking
+        return Ok(has_few(job, &page)?
+            || compare(job, &shape, &page)? == Compared::Lacking
             || compare_some(job, &shape)? == Compared::Lacking);
     }
     if !capabilities.counts_all_matching() {
@@ -54,6 +58,18 @@ pub(super) fn lacks_children(job: &mut JobRun<'_>, child: Resource) -> Result<bo
     }
     let live = live_rows(job, child)?;
     Ok(page.count.is_some_and(|counted| counted > live))
+}
+
+/// Returns whether a child's own resource has so few records that reading them takes one request
+/// or hardly more requests than the listings took.
+fn has_few(job: &mut JobRun<'_>, newest: &Page) -> Result<bool> {
+    let feed = job.context.feed;
+    let counted = newest.count.unwrap_or(0);
+    if counted == 0 || !feed.capabilities().counts_all_matching() {
+        return Ok(false);
+    }
+    let share = live_rows(job, Resource::PROPERTY)? / FEW;
+    Ok(counted < share.max(feed.page_size().into()))
 }
 
 /// Compares the newest records of a child's own resource with its rows, which came with listings,
