@@ -93,7 +93,7 @@ fn print_help_or_error(error: &clap::Error) -> Exit {
                 json: false,
                 quiet: false,
             };
-            let error = anyhow::Error::new(error).context("writing to standard output");
+            let error = output::unwritten(&error);
             output.error(&error, Exit::Failed);
             Exit::Failed
         });

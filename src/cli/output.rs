@@ -5,7 +5,6 @@
 
 use std::io::{ErrorKind, IsTerminal, Write};
 
-use anyhow::Context as _;
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
@@ -61,8 +60,13 @@ pub fn send(buffer: &mut Vec<u8>) -> anyhow::Result<bool> {
     buffer.clear();
     match sent {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
-        sent => sent.map(|()| true).context("writing to standard output"),
+        sent => sent.map(|()| true).map_err(|error| unwritten(&error)),
     }
+}
+
+/// Returns the error that stdout cannot be written, with the next step.
+pub fn unwritten(error: &std::io::Error) -> anyhow::Error {
+    anyhow::anyhow!("writing to standard output: {error}; free space, or redirect it elsewhere")
 }
 
 impl Output {

@@ -286,7 +286,8 @@ fn output_that_cannot_be_written_is_a_failure() {
         "--version",
     ] {
         let full = mirror.run_script(&format!("\"$0\" {verb} > /dev/full"));
-        full.says(1, &["writing to standard output: No space left"]);
+        let next_step = "; free space, or redirect it elsewhere";
+        full.says(1, &["writing to standard output: No space left", next_step]);
         // A reader that closed the pipe is no failure.
         let gone = mirror.run_script(&format!("\"$0\" {verb} | true; exit ${{PIPESTATUS[0]}}"));
         gone.says(0, &[]);

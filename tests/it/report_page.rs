@@ -351,7 +351,7 @@ fn the_file_is_replaced_whole_or_left_alone() {
     assert!(printed.stdout.ends_with("</html>\n"), "{printed}");
     mirror
         .run(&["report", "--html", "-", "--json"])
-        .says(2, &["--html - and --json cannot be combined"]);
+        .says(2, &["--html - and --json cannot be combined; omit --json"]);
     assert_eq!(entries(), before);
     #[cfg(unix)]
     {

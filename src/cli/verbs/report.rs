@@ -34,7 +34,7 @@ pub fn run(arguments: &Arguments, wanted: &ReportOptions, output: &Output) -> an
     let html = wanted.html.as_deref();
     let prints_page = html == Some(Path::new(STDOUT));
     if prints_page && output.json {
-        let both = "--html - and --json cannot be combined";
+        let both = "--html - and --json cannot be combined; omit --json, or name a file";
         return Err(UsageError(both.to_owned()).into());
     }
     let html = html.filter(|_| !prints_page);
