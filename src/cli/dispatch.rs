@@ -8,11 +8,14 @@ use clap::Parser;
 use super::advice::advice;
 use super::arguments::{Arguments, Verb};
 use super::exit::Exit;
+use super::local_times::LocalTimes;
 use super::output::{self, Output};
+use super::session::config_path;
 use super::verbs::{
     backup, changes, check, completions, demo, init, listing, man, refresh, report, simulate,
     status, sync, verify, watch,
 };
+use crate::config::Config;
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
@@ -33,7 +36,9 @@ pub fn main() -> ExitCode {
             Some(advice) => anyhow::anyhow!("{}; {advice}", output::error_text(&error)),
             None => error,
         };
-        output.error(&error, exit);
+        let config = Config::load(&config_path(&arguments));
+        let times = config.map_or(LocalTimes::UTC, |config| LocalTimes::of(&config));
+        output.error(&error, exit, times);
         exit
     });
     exit.into()
@@ -94,7 +99,7 @@ fn print_help_or_error(error: &clap::Error) -> Exit {
                 quiet: false,
             };
             let error = output::unwritten(&error);
-            output.error(&error, Exit::Failed);
+            output.error(&error, Exit::Failed, LocalTimes::UTC);
             Exit::Failed
         });
     }

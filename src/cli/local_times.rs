@@ -54,6 +54,23 @@ impl LocalTimes {
         instant(stored).map_or_else(|| stored.to_owned(), |at| self.named(at))
     }
 
+    /// Returns a text for people, in which each time in storage form with `UTC` is written as
+    /// [`LocalTimes::named`] does.
+    pub fn in_text(self, text: &str) -> String {
+        let mut local = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once(" UTC") {
+            let start = before.len().saturating_sub("2026-03-08 09:00:00".len());
+            let at = before.get(start..).and_then(instant);
+            match at {
+                Some(at) => local += &format!("{}{}", &before[..start], self.named(at)),
+                None => local += &format!("{before} UTC"),
+            }
+            rest = after;
+        }
+        local + rest
+    }
+
     /// Returns a local time in storage form, in whole seconds. SQLite knows no later year than
     /// 9999.
     pub fn stored(self, local: NaiveDateTime) -> String {
@@ -90,6 +107,10 @@ mod tests {
             "2026-03-08 03:00:00 MDT"
         );
         assert_eq!(denver.plain_stored("unknown"), "unknown");
+        assert_eq!(
+            denver.in_text("é until 2026-03-08 09:00:00 UTC, or UTC; é UTC"),
+            "é until 2026-03-08 03:00:00 MDT, or UTC; é UTC"
+        );
         assert_eq!(
             LocalTimes::UTC.named_stored("2026-03-08 09:00:00"),
             "2026-03-08 09:00:00 UTC"

@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 use super::arguments::LogFormat;
 use super::display_text::steers;
 use super::exit::Exit;
+use super::local_times::LocalTimes;
 
 /// The options that say what is printed.
 #[derive(Clone, Copy, Debug)]
@@ -96,10 +97,11 @@ impl Output {
         self.log_line(&format!("mlsmirror: {line}"));
     }
 
-    /// Prints the error that ends the verb, also as the JSON document with `--json`.
-    pub fn error(&self, error: &anyhow::Error, exit: Exit) {
+    /// Prints the error that ends the verb, also as the JSON document with `--json`, whose times
+    /// are UTC.
+    pub fn error(&self, error: &anyhow::Error, exit: Exit, times: LocalTimes) {
         let text = error_text(error);
-        self.complain(&text);
+        self.complain(&times.in_text(&text));
         if self.json {
             print_error(&text, exit);
         }

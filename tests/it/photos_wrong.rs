@@ -132,6 +132,10 @@ fn the_pause_before_a_retry_of_a_failed_photo_grows() {
     let ended = mirror.sync_ends(3, &[]);
     assert_eq!(feed.asset_requests(), asked, "it pauses: {ended}");
     ended.says(3, &["1 photo will be retried"]);
+    // People read local time, and the database has UTC.
+    assert!(!ended.stderr.contains(" UTC"), "{ended}");
+    let errors = "SELECT count(*) FROM sync_runs WHERE error LIKE '%retried, the first at % UTC%'";
+    assert_eq!(number(&mirror.open(), errors), 1, "{ended}");
     for expected in ["2", "4", "8", "16", "24", "24"] {
         // A photo of a listing that the command names does not wait.
         mirror.sync_ends(3, &["media"]);

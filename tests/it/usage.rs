@@ -222,13 +222,18 @@ fn a_second_process_names_the_running_sync_and_writes_nothing() {
     mirror.wait_for_pages("Property", 1);
     let asked = feed.request_count();
     let id = first.id().to_string();
+    let since = mirror.lease("sync").unwrap()["since"].clone();
+    let began = in_denver(since.as_str().unwrap());
     mirror.sync_ends(4, &[]).says(
         4,
         &[
             &format!("process {id} "),
-            "is syncing this mirror; it began at 20",
+            &format!("is syncing this mirror; it began at {began};"),
         ],
     );
+    let json = mirror.run(&["sync", "--json"]).json();
+    let error = json["error"].as_str().unwrap();
+    assert!(error.contains(&format!("it began at {} UTC;", since.as_str().unwrap())));
     assert!(
         feed.request_count() <= asked + 1,
         "the second process asked the feed"

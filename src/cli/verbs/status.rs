@@ -97,7 +97,8 @@ fn describe(status: &Status, needs_attention: &[String], times: LocalTimes) -> S
         let errors = job.errors.iter();
         let errors = errors.map(|problem| (problem.resource.as_str(), problem.error.as_str()));
         for (error, resources) in by_error(errors) {
-            text += &format!("  {}: {}\n", resources.join(", "), printable(error));
+            let error = times.in_text(&printable(error));
+            text += &format!("  {}: {error}\n", resources.join(", "));
         }
     }
     text += &format!("\n{}", describe_backlog(&status.photos));

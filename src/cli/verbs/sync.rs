@@ -112,7 +112,7 @@ pub fn run(arguments: &Arguments, wanted: &SyncOptions, output: &Output) -> anyh
     let done = do_job(&context, &mut mirror, wanted, &resources, output);
     drop(mirror);
     let done = sync::naming_database(&session.config, done)?;
-    print_result(&done, &session.config.mirror.database, output)
+    print_result(&done, &session.config, output)
 }
 
 /// Reports to the alerts that there is no token, if that is the error.
@@ -213,7 +213,7 @@ impl AlertHost for AlertPrinter<'_> {
     }
 }
 
-fn print_result(done: &JobResult, database: &Path, output: &Output) -> anyhow::Result<Exit> {
+fn print_result(done: &JobResult, config: &Config, output: &Output) -> anyhow::Result<Exit> {
     let report = &done.report;
     let exit = Exit::from(&report.ending);
     let mut text: String = describe_runs(&report.runs)
@@ -237,7 +237,7 @@ fn print_result(done: &JobResult, database: &Path, output: &Output) -> anyhow::R
     let document = Document {
         status: report.ending.as_str(),
         exit_code: exit.code(),
-        database,
+        database: &config.mirror.database,
         deleted: &report.deleted,
         files: report.files,
         pruned: done.pruned.as_deref(),
@@ -247,19 +247,20 @@ fn print_result(done: &JobResult, database: &Path, output: &Output) -> anyhow::R
         runs: &report.runs,
     };
     let printed = output.result(&document, &text);
-    print_errors(report, output);
+    print_errors(report, output, LocalTimes::of(config));
     printed?;
     Ok(exit)
 }
 
 /// Prints the errors to stderr. An error that several resources share is printed once.
-fn print_errors(report: &Report, output: &Output) {
+fn print_errors(report: &Report, output: &Output, times: LocalTimes) {
     if let Some(error) = &report.cleanup_error {
         output.complain(error);
     }
     let runs = report.runs.iter();
     let errors = runs.filter_map(|run| Some((run.resource.as_str(), run.error.as_deref()?)));
     for (error, resources) in by_error(errors) {
+        let error = times.in_text(error);
         output.complain(&format!("{}: {error}", resources.join(", ")));
     }
     let mut all_advice = report.advice.iter().peekable();
