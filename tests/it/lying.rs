@@ -159,6 +159,28 @@ fn an_announced_deletion_of_a_record_that_the_feed_still_has_deletes_nothing() {
 }
 
 #[test]
+fn a_new_field_of_a_record_that_is_announced_as_deleted_is_no_change() {
+    for job in [&["deletions"] as &[&str], &[]] {
+        let feed = feed(30);
+        let mirror = Mirror::of(&feed);
+        mirror.sync();
+        let key = feed.listing_keys()[7];
+        feed.declare_field("Property", "Declared", "Edm.String")
+            .unwrap();
+        feed.advance(chrono::Duration::hours(1));
+        feed.delete("Property", &key.to_string(), true).unwrap();
+        feed.advance(chrono::Duration::minutes(1));
+        feed.bring_back(key).unwrap();
+        let edited = fields(json!({"ListPrice": 123_456, "Declared": "new"}));
+        feed.edit("Property", &key.to_string(), edited).unwrap();
+        mirror.sync_ends(0, job);
+        let db = mirror.open();
+        let logged = "SELECT group_concat(DISTINCT field) FROM changes WHERE change = 'update'";
+        assert_eq!(text(&db, logged), "ListPrice", "{job:?}");
+    }
+}
+
+#[test]
 fn a_full_whose_pages_lack_counted_records_has_not_finished() {
     for filter in ["", "[sync.filter]\nProperty = \"ListPrice gt 0\"\n"] {
         let feed = feed(60);

@@ -72,6 +72,7 @@ fn apply_deleted(job: &mut JobRun<'_>, resources: &[Resource]) -> Result<()> {
     let mut runs = job.runs(Job::Deletions, owner);
     for resource in announced {
         runs.begin(job.mirror, resource, None)?;
+        job.note_new_fields(&mut runs, resource)?;
     }
 
     let mut announcing = Announcing {

@@ -129,6 +129,7 @@ fn read(job: &mut JobRun<'_>, events: &Events<'_>, last: Numbers, newest: i64) -
     let mut runs = job.runs(Job::Deletions, owner);
     for &resource in last.keys() {
         runs.begin(job.mirror, resource, None)?;
+        job.note_new_fields(&mut runs, resource)?;
     }
     let mut reading = Reading {
         events,
