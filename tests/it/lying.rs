@@ -1,6 +1,9 @@
 //! Servers whose answers contradict each other. A sync ends with 0 only where the mirror
 //! equals the feed; otherwise it ends with 3 and a reason.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
 use serde_json::json;
 
 use crate::support::*;
@@ -375,6 +378,60 @@ fn short_pages_without_a_link_that_count_themselves_are_not_the_end() {
         assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
         touch_all(&feed);
         mirror.sync();
+        assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    }
+}
+
+#[test]
+fn a_record_that_repeats_in_a_short_page_does_not_end_the_changes() {
+    let feed = feed(60);
+    let proxy = Proxy::of(&feed, |_| {});
+    let mirror = Mirror::at(&proxy.base_url, |_| {});
+    mirror.sync();
+    for at in [3, 5, 9] {
+        feed.advance(chrono::Duration::hours(1));
+        let key = feed.listing_keys()[at].to_string();
+        let price = fields(json!({"ListPrice": 123_456}));
+        feed.edit("Property", &key, price).unwrap();
+    }
+    // The last of the changes makes room for a second copy of the first one.
+    proxy.change(|answer| {
+        let counted = answer.body["@odata.count"].as_u64();
+        if answer.is_of("Property") && counted >= Some(3) {
+            let records = answer.records();
+            if records.len() as u64 == counted.unwrap_or(0) {
+                records.pop();
+                records.insert(0, records[0].clone());
+            }
+        }
+    });
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
+fn a_record_that_repeats_in_place_of_another_is_noticed_by_a_full_sync() {
+    for by_links in [false, true] {
+        let feed = feed(60);
+        feed.set_server(|server| {
+            server.page_cap = Some(20);
+            server.refuse_orderby = by_links;
+        });
+        let changed = Arc::new(AtomicBool::new(false));
+        let done = changed.clone();
+        let proxy = Proxy::of(&feed, move |answer| {
+            let is_later = ["skip=", "gt "]
+                .iter()
+                .any(|at| answer.request.contains(at));
+            if answer.is_of("Property") && is_later && !done.swap(true, SeqCst) {
+                let records = answer.records();
+                records.pop();
+                records.insert(0, records[0].clone());
+            }
+        });
+        let mirror = Mirror::at(&proxy.base_url, |_| {});
+        mirror.sync();
+        assert!(changed.load(SeqCst));
         assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
     }
 }

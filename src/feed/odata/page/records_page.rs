@@ -139,10 +139,13 @@ impl Page {
         let mut entries = page_body
             .entries
             .ok_or_else(|| BadBody::Invalid("it has no `value`".to_owned()))?;
-        let records = entries
-            .iter()
-            .filter_map(|entry| entry.record.as_ref().ok());
-        let is_more = entries.len() > part.top && distinct(entries.len(), records) > part.top;
+        let distinct = |entries: &[Entry]| {
+            let records = entries
+                .iter()
+                .filter_map(|entry| entry.record.as_ref().ok());
+            distinct(entries.len(), records)
+        };
+        let is_more = entries.len() > part.top && distinct(&entries) > part.top;
         if is_more && entries.len() / 2 <= part.top {
             entries.truncate(part.top);
         }
@@ -150,7 +153,7 @@ impl Page {
         let is_last = part.trusts_count
             && page_body.next_link.is_none()
             && entries.len() < part.top
-            && count.is_some_and(|count| count <= entries.len() as u64);
+            && count.is_some_and(|count| count <= distinct(&entries) as u64);
         let (kept, ends_within_timestamp) = if is_last {
             (entries.len(), false)
         } else {
@@ -220,11 +223,11 @@ impl Page {
         distinct(self.entries, self.records.iter())
     }
 
-    /// Returns whether the page has no next link and contains all records that match.
-    /// Without a count, only an empty page is the last one.
+    /// Returns whether the page has no next link and contains all records that match. A record
+    /// that repeats counts once. Without a count, only an empty page is the last one.
     pub fn is_last(&self) -> bool {
-        let entries = self.entries as u64;
-        self.next_link.is_none() && self.count.map_or(entries == 0, |count| count <= entries)
+        let has_all = |count| count <= self.distinct() as u64;
+        self.next_link.is_none() && self.count.map_or(self.entries == 0, has_all)
     }
 }
 
