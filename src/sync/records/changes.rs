@@ -110,8 +110,8 @@ pub(in crate::sync) fn catch_up_and_announce(
     Ok(())
 }
 
-/// Reads the announced deletions of resources before all of their records are read again: a full
-/// sync holds many missing records back, also those whose deletion the feed announces.
+/// Reads the announced deletions of resources before all of their records are read again. A full
+/// sync holds back the deletion of many missing records, even if the feed announces them.
 fn announce(job: &mut JobRun<'_>, resources: &[Resource]) -> Result<()> {
     let mut known = Vec::new();
     for &resource in resources {

@@ -15,17 +15,17 @@ use crate::sync::sync_error::{Result, answer_if_any};
 /// The number of listings whose children are compared if they have a filter.
 const COMPARED: usize = 20;
 
-/// A child has few records if this number of times as many listings are mirrored.
+/// A child has few records if the mirror has more listings than this number times its records.
 const FEW: u64 = 20;
 
-/// What a comparison of records of a child's own resource with its rows shows.
+/// The result of comparing the fields of a child's records with their rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Compared {
     /// None of the records has a row.
     Nothing,
     /// The rows have all values of their records.
     Same,
-    /// A row lacks a value, or is missing.
+    /// A row lacks a value.
     Lacking,
 }
 
@@ -50,8 +50,8 @@ pub(super) fn lacks_children(job: &mut JobRun<'_>, child: Resource) -> Result<bo
     if job.catalog.live_filter(Resource::PROPERTY).is_some() {
         let shape = job.catalog.shape(child, &[])?;
         return Ok(has_few(job, &page)?
-            || compare(job, &shape, &page)? == Compared::Lacking
-            || compare_some(job, &shape)? == Compared::Lacking);
+            || lacks_rows(job, &shape, &page)?
+            || lacks_of_some(job, &shape)?);
     }
     if !capabilities.counts_all_matching() {
         return Ok(page.entries > 0);
@@ -117,12 +117,12 @@ pub(super) fn is_expand_poorer(job: &mut JobRun<'_>, child: Resource) -> Result<
     // The newest children may all be of listings that the filter leaves out.
     if !is_known() && job.catalog.live_filter(Resource::PROPERTY).is_some() {
         let shape = job.catalog.shape(child, &[])?;
-        compare_some(job, &shape)?;
+        lacks_of_some(job, &shape)?;
     }
     Ok(capabilities.why_not_expanded(child).is_some())
 }
 
-/// Returns whether records of a page have values that their rows lack.
+/// Compares the fields of the records of a page with their rows.
 fn compare_fields(job: &mut JobRun<'_>, shape: &Shape, page: &Page) -> Result<Compared> {
     let mut found = Compared::Nothing;
     let write = job.mirror.write()?;
@@ -142,26 +142,27 @@ fn compare_fields(job: &mut JobRun<'_>, shape: &Shape, page: &Page) -> Result<Co
     Ok(found)
 }
 
-/// Compares the children of the listings that have the most of them, where a list that is cut
-/// shows, with the child's own resource. Notes whether `$expand` lacks fields of them.
-fn compare_some(job: &mut JobRun<'_>, shape: &Arc<Shape>) -> Result<Compared> {
+/// Returns whether the child's own resource has more children, or more fields of them, of the
+/// listings that have the most children: a list that is cut shows there. Notes whether `$expand`
+/// lacks fields.
+fn lacks_of_some(job: &mut JobRun<'_>, shape: &Arc<Shape>) -> Result<bool> {
     let child = shape.resource;
     let Some(field) = shape.parent_field().map(|field| field.name.clone()) else {
-        return Ok(Compared::Nothing);
+        return Ok(false);
     };
     let (feed, stop) = (job.context.feed, job.context.stop);
     let listings = job.mirror.read()?.listings_with_most(child, COMPARED)?;
     let sweep = job.catalog.live_sweep(feed, shape.clone());
     let start = Position::start(feed.capabilities().is_read_by_links(child));
-    let (mut fields, mut all) = (Compared::Nothing, Compared::Nothing);
+    let (mut fields, mut is_lacking) = (Compared::Nothing, false);
     let compared = read_in_batches(feed, stop, (child, &field), &listings, |listings, list| {
         let keys: Vec<&str> = listings.iter().map(String::as_str).collect();
         let sweep = with_any(&sweep, &field, &keys, list.form);
         let (mut position, mut entries) = (start.clone(), 0);
-        while !position.is_finished() && all < Compared::Lacking {
+        while !position.is_finished() && !is_lacking {
             let step = step_or_links(feed, &sweep, &position)?;
             fields = fields.max(compare_fields(job, shape, &step.page)?);
-            all = all.max(compare(job, shape, &step.page)?);
+            is_lacking = fields == Compared::Lacking || lacks_rows(job, shape, &step.page)?;
             entries += step.page.entries;
             position = step.to;
         }
@@ -172,7 +173,7 @@ fn compare_some(job: &mut JobRun<'_>, shape: &Arc<Shape>) -> Result<Compared> {
         compared => compared?,
     }
     note_compared(job, child, fields);
-    Ok(all)
+    Ok(is_lacking)
 }
 
 /// Reads the page at a position, or the first one by next links if the server may not take the
@@ -190,10 +191,9 @@ fn step_or_links(
     }
 }
 
-/// Compares a page of a child's own resource with its rows. A record of a live listing lacks its
-/// row, unless it follows the watermark and comes later.
-fn compare(job: &mut JobRun<'_>, shape: &Shape, page: &Page) -> Result<Compared> {
-    let fields = compare_fields(job, shape, page)?;
+/// Returns whether a page of a child's own resource has a record of a live listing that the
+/// mirror lacks. Records after the watermark come later.
+fn lacks_rows(job: &mut JobRun<'_>, shape: &Shape, page: &Page) -> Result<bool> {
     let watermark = job.mirror.watermark(shape.resource)?;
     let write = job.mirror.write()?;
     let mut rows = write.rows(shape)?;
@@ -206,10 +206,10 @@ fn compare(job: &mut JobRun<'_>, shape: &Shape, page: &Page) -> Result<Compared>
             None => false,
         };
         if is_of_live && !is_late && !is_live(&held) {
-            return Ok(Compared::Lacking);
+            return Ok(true);
         }
     }
-    Ok(fields)
+    Ok(false)
 }
 
 fn is_live(held: &StoredRow) -> bool {
