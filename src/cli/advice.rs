@@ -184,6 +184,9 @@ fn for_media_folder(unusable: &UnusableFolder) -> String {
         FolderProblem::Foreign => format!(
             "set mirror.media_dir to a new or empty folder; if this folder has photos of this mirror, create the empty file {marker}"
         ),
+        FolderProblem::Taken(_) => format!(
+            "set mirror.media_dir to a folder of its own; if that mirror is no longer used, empty the file {marker}"
+        ),
         FolderProblem::Unnamed(_) => {
             "it may be the folder of another mirror: check mirror.media_dir, or empty the folder yourself"
                 .to_owned()

@@ -2,8 +2,8 @@
 //! mounted.
 
 use std::fs::Metadata;
-use std::io::{self, ErrorKind, Write};
-use std::path::Path;
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
 
 use cap_std::fs::OpenOptions;
 
@@ -12,10 +12,16 @@ use super::media_dir::MediaDir;
 /// The name of the marker file.
 pub const MARKER: &str = ".mlsmirror-media";
 
-/// The content of the marker file.
+/// The content of the marker file, before its last line.
 const CONTENT: &str = "mlsmirror stores photos in this folder, and removes photos here that its
 database does not know. This file shows that the disk of the folder is mounted.
 ";
+
+/// What the last line of the marker file begins with. The path of the database follows.
+const DATABASE: &str = "Database: ";
+
+/// The longest marker file that is read, in bytes.
+const MAX_BYTES: u64 = 64 * 1024;
 
 /// The folder that file systems create for files that a repair finds.
 const LOST_AND_FOUND: &str = "lost+found";
@@ -30,15 +36,40 @@ impl MediaDir {
         }
     }
 
-    /// Creates the marker file if it does not exist.
-    pub fn mark(&self) -> io::Result<()> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        match self.root().open_with(MARKER, &options) {
-            Ok(mut file) => file.write_all(CONTENT.as_bytes()),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-            Err(error) => Err(error),
+    /// Writes the marker file with the path of the database, unless it is so already.
+    pub fn mark(&self, database: &Path) -> io::Result<()> {
+        let database = database.canonicalize()?;
+        if self.is_marked()? && self.database()?.as_ref() == Some(&database) {
+            return Ok(());
         }
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        let mut file = self.root().open_with(MARKER, &options)?;
+        writeln!(file, "{CONTENT}{DATABASE}{}", database.display())
+    }
+
+    /// Returns the database that the marker file names. An empty marker file names none, and
+    /// neither does that of an earlier version.
+    fn database(&self) -> io::Result<Option<PathBuf>> {
+        let mut text = Vec::new();
+        let file = self.root().open(MARKER)?;
+        file.take(MAX_BYTES).read_to_end(&mut text)?;
+        let text = String::from_utf8_lossy(&text);
+        let path = text.lines().find_map(|line| line.strip_prefix(DATABASE));
+        Ok(path.map(PathBuf::from))
+    }
+
+    /// Returns the database of another mirror that uses the folder. A database that no longer
+    /// exists, or that has moved here, uses it no more.
+    pub fn other_database(&self, own: &Path) -> io::Result<Option<PathBuf>> {
+        if !self.is_marked()? {
+            return Ok(None);
+        }
+        let named = self.database()?;
+        Ok(
+            named
+                .filter(|named| named.is_file() && own.canonicalize().ok().as_ref() != Some(named)),
+        )
     }
 
     /// Returns whether the folder holds nothing, not counting the marker file and the folder

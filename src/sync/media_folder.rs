@@ -43,6 +43,9 @@ pub enum FolderProblem {
     /// Files cannot be created in it.
     #[error("is not writable ({0})")]
     Unwritable(String),
+    /// Another mirror, which still exists, stores its photos there.
+    #[error("belongs to the mirror {}", .0.display())]
+    Taken(PathBuf),
     /// It has no file of the mirror or does not exist, though rows name files in it. It
     /// usually means that a disk is not mounted.
     #[error("is empty, though the mirror has files there")]
@@ -116,7 +119,7 @@ pub fn inspect_media_folder(config: &Config, mirror: &Mirror) -> anyhow::Result<
     };
     let problem = match &dir {
         None => has_files.then_some(FolderProblem::Empty),
-        Some(dir) => match problem_of(dir, mirror, has_files) {
+        Some(dir) => match problem_of(config, dir, mirror, has_files) {
             Err(error) if error.is::<io::Error>() => {
                 Some(FolderProblem::Unopened(error.to_string()))
             }
@@ -130,11 +133,15 @@ pub fn inspect_media_folder(config: &Config, mirror: &Mirror) -> anyhow::Result<
 }
 
 fn problem_of(
+    config: &Config,
     dir: &MediaDir,
     mirror: &Mirror,
     has_files: bool,
 ) -> anyhow::Result<Option<FolderProblem>> {
     let is_marked = dir.is_marked()?;
+    if let Some(other) = dir.other_database(&config.mirror.database)? {
+        return Ok(Some(FolderProblem::Taken(other)));
+    }
     Ok(match has_files {
         true if dir.is_empty()? || is_marked && !dir.has_files()? => Some(FolderProblem::Empty),
         true if !is_marked && !is_of_earlier_version(dir, mirror)? => Some(FolderProblem::Unmarked),
@@ -163,7 +170,7 @@ pub(in crate::sync) fn mark(
     dir: &MediaDir,
     mirror: &mut Mirror,
 ) -> anyhow::Result<Result<(), UnusableFolder>> {
-    if let Err(error) = dir.mark() {
+    if let Err(error) = dir.mark(&config.mirror.database) {
         let problem = FolderProblem::Unwritable(error.to_string());
         return Ok(Err(UnusableFolder::of(config, problem)));
     }

@@ -229,6 +229,35 @@ fn a_folder_of_an_earlier_version_is_marked_once() {
     assert_files_equal_feed(&mirror, &feed);
 }
 
+#[test]
+fn a_folder_of_another_mirror_is_left_alone_until_that_mirror_is_deleted() {
+    let feed = small_feed();
+    let (first, second) = (filled(&feed), with_photos(&feed));
+    let dir = media_dir(&first);
+    set_media_dir(&second, &dir);
+    let deleted = feed.listing_keys()[0].to_string();
+    feed.delete("Property", &deleted, true).unwrap();
+    let before = below(&dir);
+    let database = first.database_path().display().to_string();
+    let ended = second.sync_ends(3, &[]);
+    ended.says(
+        3,
+        &["belongs to the mirror", &database, "a folder of its own"],
+    );
+    second
+        .sync_ends(2, &["media", "--prune"])
+        .says(2, &["belongs to the mirror"]);
+    let status = second.run(&["status"]);
+    assert!(status.stdout.contains("belongs to the mirror"), "{status}");
+    assert!(below(&dir) == before, "{ended}");
+    first.sync();
+    assert_files_equal_feed(&first, &feed);
+
+    std::fs::remove_file(first.database_path()).unwrap();
+    second.sync();
+    second.run(&["verify"]).says(0, &[]);
+}
+
 /// Returns the lines of an output that concern photos.
 fn photo_lines(text: &str) -> usize {
     text.lines()
