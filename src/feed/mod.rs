@@ -24,5 +24,5 @@ pub use odata::{
     metadata, parent, query, resource_named, shape,
 };
 pub use paging::{
-    Circle, Cursor, Key, KeyRange, PageSize, ParallelReader, Position, READINGS, Step, Sweep,
+    Circle, Cursor, Key, KeyRange, Loss, PageSize, ParallelReader, Position, READINGS, Step, Sweep,
 };

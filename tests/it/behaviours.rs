@@ -95,6 +95,7 @@ pub const EXACT: &[Behaviour] = &[
 
 /// The behaviours under which a step may end with 3 and a reason.
 const REPORTED: &[Behaviour] = &[
+    Behaviour::CountedButNotSent,
     Behaviour::EmptyAnswers,
     Behaviour::LargestKeyAtPageEnd,
     Behaviour::StaleReplica,

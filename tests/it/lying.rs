@@ -436,6 +436,47 @@ fn a_record_that_repeats_in_place_of_another_is_noticed_by_a_full_sync() {
     }
 }
 
+fn edit_at(feed: &simulator::Simulator, at: usize, price: u64) {
+    feed.advance(chrono::Duration::hours(1));
+    let key = feed.listing_keys()[at].to_string();
+    let price = fields(json!({"ListPrice": price}));
+    feed.edit("Property", &key, price).unwrap();
+}
+
+#[test]
+fn a_change_that_is_counted_but_not_sent_is_reported_until_it_is_sent() {
+    let feed = feed(60);
+    let proxy = Proxy::of(&feed, |_| {});
+    let mirror = Mirror::at(&proxy.base_url, |settings| settings.set("page_size", 10));
+    mirror.sync();
+    let hidden = feed.listing_keys()[5].to_string();
+    proxy.change(move |answer| {
+        if answer.is_of("Property") {
+            answer
+                .records()
+                .retain(|record| key_text(&record["ListingKey"]) != hidden);
+        }
+    });
+    for round in 0..2_u64 {
+        for at in [3, 5, 9] {
+            edit_at(&feed, at, 123_456 + round);
+        }
+        let ended = mirror.sync_ends(3, &[]);
+        ended.says(
+            3,
+            &["the feed counts changed listings that its pages do not"],
+        );
+        let query = format!(
+            "SELECT count(*) FROM listings WHERE ListPrice = {}",
+            123_456 + round
+        );
+        assert_eq!(number(&mirror.open(), &query), 2, "{ended}");
+    }
+    proxy.change(|_| {});
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
 #[test]
 fn changes_that_are_empty_by_mistake_and_count_themselves_are_read_or_reported() {
     for is_always in [false, true] {

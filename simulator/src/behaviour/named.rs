@@ -72,6 +72,9 @@ behaviours! {
 
     /// `@odata.count` is the number of records in the page.
     CountIsPageSize = "count-is-page-size",
+    /// Counts include each listing that was added since the start, but pages lack every second one
+    /// of them.
+    CountedButNotSent = "counted-but-not-sent",
     /// `@odata.count` is a text.
     CountAsText = "count-as-text",
     /// `@odata.count` counts all records, whatever the filter is.

@@ -124,6 +124,11 @@ impl Market {
         self.overlays.entry(set).or_default().entry(id).or_default()
     }
 
+    /// Returns the number of listings at the start. Later ones have ids from this one on.
+    pub fn listings_at_start(&self) -> u64 {
+        self.base.listings
+    }
+
     pub fn absent(&self, set: Set) -> Option<&BTreeSet<u64>> {
         self.absent.get(&set).filter(|absent| !absent.is_empty())
     }

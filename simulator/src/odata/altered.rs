@@ -66,6 +66,9 @@ fn alter_page(
     records: &mut Vec<Json>,
 ) {
     let has = |behaviour| market.behaviour.has(behaviour);
+    if has(Behaviour::CountedButNotSent) && set == Set::Property {
+        records.retain(|record| !is_held_back(market, record));
+    }
     if has(Behaviour::PageRepeatsARecord)
         && let Some(Json::Object(first)) = records.first()
     {
@@ -82,6 +85,14 @@ fn alter_page(
     if has(Behaviour::EmptyAnswers) && asked.earlier < 2 && salt_of(&url).is_multiple_of(3) {
         records.clear();
     }
+}
+
+/// Returns whether a listing is every second one of those that were added since the start.
+fn is_held_back(market: &Market, listing: &Json) -> bool {
+    let key = listing["ListingKeyNumeric"].as_i64();
+    let id = key.and_then(|key| market.id(Set::Property, &key.to_string()));
+    id.and_then(|id| id.checked_sub(market.listings_at_start()))
+        .is_some_and(|added| added.is_multiple_of(2))
 }
 
 /// Returns a record as it was before its last changes.

@@ -225,6 +225,16 @@ async fn counts_are_of_the_page_texts_or_of_all_records() {
 }
 
 #[tokio::test]
+async fn a_listing_that_is_counted_is_not_sent() {
+    let feed = feed_that(&[Behaviour::CountedButNotSent]);
+    feed.insert_listing().unwrap();
+    feed.insert_listing().unwrap();
+    let answer = page(&feed, "Property?$count=true&$top=100").await;
+    assert_eq!(answer["@odata.count"], 62);
+    assert_eq!(answer["value"].as_array().unwrap().len(), 61);
+}
+
+#[tokio::test]
 async fn pages_are_short_repeat_a_record_or_end_with_the_largest_key() {
     let feed = feed_that(&[Behaviour::ShortPagesWithoutLink]);
     let short = page(&feed, "Property?$top=20").await;

@@ -47,7 +47,7 @@ pub fn advance(from: &Position, page: &Page, trusts_count: bool) -> Result<Posit
             };
             after_ties(cursor, *hides_digits, left_after(*left, page))
         }
-        Position::Ties { .. } => advance_ties(from, page),
+        Position::Ties { .. } => advance_ties(from, page, trusts_count),
         Position::Changes {
             since,
             after,
@@ -173,7 +173,7 @@ fn after_ties(
     left: Option<u64>,
 ) -> Result<Position, FeedError> {
     let timestamp = &cursor.timestamp;
-    if left == Some(0) {
+    if left == Some(0) && !hides_digits {
         return Ok(Position::Finished);
     }
     if hides_digits {
@@ -190,7 +190,7 @@ fn after_ties(
 }
 
 /// Advances within the records that show one timestamp.
-fn advance_ties(from: &Position, page: &Page) -> Result<Position, FeedError> {
+fn advance_ties(from: &Position, page: &Page, trusts_count: bool) -> Result<Position, FeedError> {
     if page.entries == 0 {
         return Err(empty_although_counted());
     }
@@ -199,12 +199,21 @@ fn advance_ties(from: &Position, page: &Page) -> Result<Position, FeedError> {
     }
     let mut to = from.clone();
     let Position::Ties {
-        after, skip, left, ..
+        hides_digits,
+        after,
+        skip,
+        left,
+        ..
     } = &mut to
     else {
         return Ok(to);
     };
-    *left = left_after(*left, page);
+    let counted = if *hides_digits && trusts_count {
+        page.count
+    } else {
+        *left
+    };
+    *left = left_after(counted, page);
     match Key::of(&page.last_paging) {
         None => *skip = add_skipped(*skip, page.entries)?,
         Some(last) if after.as_ref().is_none_or(|after| after.may_precede(&last)) => {

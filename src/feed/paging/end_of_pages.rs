@@ -92,9 +92,10 @@ async fn read_unless_at_end(
         top: 1,
         ..Part::ALL
     };
-    // Fewer records than the page before left show that the order is not the one asked for.
+    // Fewer records than the page before left show that the order is not the one asked for, and
+    // more than none that the server does not send a record.
     let end = Page {
-        count: counted.filter(|count| *count == 0),
+        count: counted.filter(|count| *count == 0 || sweep.trusts_count),
         ..Page::default()
     };
     let mut has_last = false;
@@ -113,7 +114,9 @@ async fn read_unless_at_end(
             return Ok(Some(page));
         }
     }
-    if !has_last && !from.has_cursor() {
+    let reads_changes = matches!(from, Position::Changes { .. } | Position::Ties { .. });
+    let counts_lost = sweep.trusts_count && reads_changes;
+    if !has_last && (counts_lost || !from.has_cursor()) {
         return Ok(Some(end));
     }
     let set = &sweep.shape.roles.set;

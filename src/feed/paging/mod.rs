@@ -19,5 +19,5 @@ pub use key::{Cursor, Key, KeyRange};
 pub use link_circles::Circle;
 pub use parallel_reader::ParallelReader;
 pub use position::Position;
-pub use step::Step;
+pub use step::{Loss, Step};
 pub use sweep::{PageSize, Sweep};

@@ -17,8 +17,11 @@ pub async fn read_page(sweep: &Sweep, client: &Client, from: &Position) -> Resul
             top: sweep.page_size.get() as usize,
             leaves_out: match from {
                 Position::Changes { .. } => LeftOut::LastTimestamp,
-                // No count shows how many records have this timestamp.
-                Position::Ties { left: None, .. } => LeftOut::LastRecord,
+                // The count of the changes does not show how many records have this timestamp.
+                Position::Ties { left: None, .. }
+                | Position::Ties {
+                    hides_digits: true, ..
+                } => LeftOut::LastRecord,
                 _ if sweep.trusts_count => LeftOut::Nothing,
                 _ => LeftOut::LastRecord,
             },

@@ -63,7 +63,8 @@ pub enum Position {
         /// The number of records without a key that were read after `after`.
         #[serde(default)]
         skip: u64,
-        /// The number of records that follow `after` here and in later changes, if it is known.
+        /// The number of records that follow `after`, if it is known. It includes later changes,
+        /// unless the server hides digits.
         #[serde(default)]
         left: Option<u64>,
     },
@@ -153,6 +154,20 @@ impl Position {
             | Position::Ties { skip, .. } => *skip,
             _ => 0,
         }
+    }
+
+    /// Returns whether more changes follow this position than a count says.
+    pub(super) fn left_more_than(&self, count: Option<u64>) -> bool {
+        let left = match self {
+            Position::Changes { left, .. } => *left,
+            Position::Ties {
+                hides_digits: true,
+                left,
+                ..
+            } => *left,
+            _ => None,
+        };
+        count.zip(left).is_some_and(|(count, left)| count < left)
     }
 
     /// Returns whether a record was read before this position.

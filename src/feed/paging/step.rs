@@ -11,6 +11,16 @@ use super::sweep::Sweep;
 use crate::feed::http::{Client, FeedError, RequestOptions};
 use crate::feed::odata::Page;
 
+/// Where changes may be lost, because the count of a page of changes contradicts its records or
+/// the page before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Before the position of the page: fewer changes match than the page before left.
+    Before,
+    /// After it: the count of the page has changes, and the page has none.
+    After,
+}
+
 /// A page, and the positions of its walk before and after it.
 #[derive(Debug)]
 pub struct Step {
@@ -22,6 +32,8 @@ pub struct Step {
     pub to: Position,
     /// The page. Its lists of children are complete.
     pub page: Page,
+    /// Where changes may be lost.
+    pub loss: Option<Loss>,
     /// The error with which the server refused `$select` or `$top` within `$expand`, if it did.
     pub expand_options_refused: Option<String>,
 }
@@ -106,6 +118,8 @@ impl Step {
         if page.entries == 0 {
             page = read_unless_proven(sweep, client, from, page).await?;
         }
+        let mut loss =
+            (sweep.trusts_count && from.left_more_than(page.count)).then_some(Loss::Before);
         // A count that may be the size of the page does not show that the page is the last.
         let answered = page.answered();
         let is_full = answered >= sweep.page_size.get() as usize;
@@ -114,8 +128,14 @@ impl Step {
         }
 
         let counts_more = page.count.is_some_and(|count| count > 0);
-        if page.entries == 0 && counts_more && counts_all(sweep, client, page.count).await? {
-            page.count = Some(0);
+        if page.entries == 0 && counts_more {
+            let is_ignored = counts_all(sweep, client, page.count).await?;
+            if is_ignored || sweep.trusts_count {
+                page.count = Some(0);
+            }
+            if !is_ignored && sweep.trusts_count {
+                loss = Some(Loss::After);
+            }
         }
 
         let to = advance(from, &page, sweep.trusts_count)?;
@@ -128,6 +148,7 @@ impl Step {
             from: from.clone(),
             to,
             page,
+            loss,
             expand_options_refused: None,
         })
     }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use chrono::TimeDelta;
 
 use super::key::{Cursor, Key};
+use super::position::Position;
 use crate::config::{Precision, Replication};
 use crate::feed::http::Tries;
 use crate::feed::odata::query::{self, Literal, Query, timestamp_literal};
@@ -205,10 +206,7 @@ impl Sweep {
     /// Returns the query for a page of changes. Its count shows which page is the last.
     pub(super) fn changes_query(&self, since: &str, after: Option<&Cursor>, skip: u64) -> Query {
         let filter = self.filter.as_deref().map(query::group);
-        let rest = match after {
-            Some(cursor) => query::gt(self.timestamp(), &self.time_of(cursor)),
-            None => query::ge(self.timestamp(), &self.time(since)),
-        };
+        let rest = self.following(since, after);
         let query = self
             .unordered_query()
             .order_by(self.timestamp(), query::Order::Asc)
@@ -217,6 +215,14 @@ impl Sweep {
             .top(self.page_size.get().into())
             .count();
         if skip > 0 { query.skip(skip) } else { query }
+    }
+
+    /// Returns the filter of the changes after a cursor, or else since a time.
+    fn following(&self, since: &str, after: Option<&Cursor>) -> String {
+        match after {
+            Some(cursor) => query::gt(self.timestamp(), &self.time_of(cursor)),
+            None => query::ge(self.timestamp(), &self.time(since)),
+        }
     }
 
     /// Returns the query for the first page of a window of changes by next links.
@@ -238,11 +244,29 @@ impl Sweep {
             Precision::AsStored => timestamp,
             Precision::Millis => timestamp.get(..MILLIS_LEN).unwrap_or(timestamp),
         };
-        let end = next_shown(shown);
+        self.until(query::ge(self.timestamp(), &self.time(shown)), Some(shown))
+    }
+
+    /// Returns the sweep of only the changes from a position up to those that show a timestamp, in
+    /// storage form, or of all that follow.
+    pub fn between(&self, from: &Position, last: Option<&str>) -> Sweep {
+        match from {
+            Position::Changes { since, after, .. } => {
+                self.until(self.following(since, after.as_ref()), last)
+            }
+            _ => self.clone(),
+        }
+    }
+
+    /// Returns the sweep of only the records that match a filter, up to those that show a
+    /// timestamp.
+    fn until(&self, start: String, shown: Option<&str>) -> Sweep {
         let parts = [
             self.filter.as_deref().map(query::group),
-            Some(query::ge(self.timestamp(), &self.time(shown))),
-            end.map(|end| query::lt(self.timestamp(), &self.time(&end))),
+            Some(start),
+            shown
+                .and_then(next_shown)
+                .map(|end| query::lt(self.timestamp(), &self.time(&end))),
         ];
         Sweep {
             filter: Some(query::and(parts.into_iter().flatten())),

@@ -304,6 +304,7 @@ fn read_and_find_left(reader: &mut Reader<'_>, mirror: &mut Mirror) -> Result<()
     let is_filtered = reader.catalog.filter(reader.resource).is_some();
     let shape = reader.read_changes(mirror)?;
     reader.check_count_of_changes()?;
+    reader.read_lost(mirror, &shape)?;
     reader.retry_rejects(mirror, &shape)?;
     if reader.is_behind(mirror)? {
         // Doubtful answers are not confirmed; the next sync reads them again.

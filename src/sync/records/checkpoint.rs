@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::feed::{Page, Position};
+use crate::feed::{Loss, Page, Position, Step};
 use crate::mirror::Job;
 use crate::record::{Reject, Shape};
 use crate::resource::Resource;
@@ -30,6 +30,10 @@ pub struct Checkpoint {
     pub read: u64,
     /// The number of counted changes that the finished windows of timestamps did not have.
     pub lacking: u64,
+    /// The position of the last page of changes in the order of timestamps.
+    pub page_of_changes: Option<Position>,
+    /// The changes of which some may be lost.
+    pub lost: Vec<LostChanges>,
     /// The newest timestamp of each resource, asked before the first page.
     pub newest: BTreeMap<String, String>,
     /// Whether the server ordered its records to find the newest timestamp.
@@ -57,6 +61,15 @@ pub struct Checkpoint {
     /// Keys of children, by resource, that their listing no longer lists. The feed must
     /// confirm that they are deleted.
     pub unlisted: DoubtfulKeys,
+}
+
+/// Changes of which the feed counts more than its pages had.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LostChanges {
+    /// The position before them.
+    pub from: Position,
+    /// The last timestamp that they show, in storage form. Without one, they are all that follow.
+    pub last: Option<String>,
 }
 
 /// Keys of records, by resource, that are requested again by key.
@@ -94,6 +107,28 @@ impl Checkpoint {
         positions
             .filter(|(_, position)| !position.is_finished())
             .collect()
+    }
+
+    /// Notes the changes of which a page shows that some may be lost.
+    pub fn note_loss(&mut self, step: &Step) {
+        let page_before = match &step.from {
+            Position::Changes { .. } => self.page_of_changes.replace(step.from.clone()),
+            Position::Ties { timestamp, .. } => Some(Position::since(timestamp.clone(), false)),
+            _ => return,
+        };
+        let (from, last) = match (step.loss, &step.from) {
+            (None, _) => return,
+            (_, Position::Ties { timestamp, .. }) => (page_before, Some(timestamp)),
+            (Some(Loss::Before), Position::Changes { after, .. }) => {
+                (page_before, after.as_ref().map(|after| &after.timestamp))
+            }
+            _ => (Some(step.from.clone()), None),
+        };
+        let is_noted = self.lost.iter().any(|lost| lost.last.as_ref() == last);
+        if let Some(from) = from.filter(|_| !is_noted) {
+            let last = last.cloned();
+            self.lost.push(LostChanges { from, last });
+        }
     }
 
     /// Notes rejected records.

@@ -307,6 +307,7 @@ impl Reader<'_> {
     /// Moves the checkpoint past a page, and saves it.
     pub(super) fn advance(&mut self, write: &WriteTx<'_>, step: Step) -> Result<()> {
         self.checkpoint.note_rejects(&step.page.rejects);
+        self.checkpoint.note_loss(&step);
         let read_before = self.checkpoint.read;
         self.checkpoint.read += step.page.distinct() as u64;
         if self.job() == Job::Incremental && matches!(&step.from, Position::ChangeLinks { .. }) {

@@ -1,5 +1,5 @@
 //! Reads records again that could not be stored: by key, with their listing, or by their
-//! timestamp.
+//! timestamp. Reads changes again that the feed counts and its pages did not have.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::resource_reader::Reader;
-use crate::feed::{Position, Sweep, member_value};
+use crate::feed::{FeedError, Position, Sweep, member_value};
 use crate::mirror::{Mirror, OpenReject};
 use crate::record::Shape;
 use crate::sync::records::by_key::BY_KEY;
@@ -18,7 +18,41 @@ use crate::value::timestamp;
 /// the others.
 const TIMESTAMPS_MAX: usize = 50;
 
+/// How often changes are read again before the feed's count contradicts its pages.
+const LOST_READINGS: u32 = 2;
+
 impl Reader<'_> {
+    /// Reads changes again that may be lost. If the feed still counts more than it sends, the
+    /// run is partial, and the next one reads from the same watermark.
+    pub fn read_lost(&mut self, mirror: &mut Mirror, shape: &Arc<Shape>) -> Result<()> {
+        for lost in self.checkpoint.lost.clone() {
+            let sweep = Sweep {
+                counts: true,
+                ..self.sweep(shape).between(&lost.from, lost.last.as_deref())
+            };
+            let mut readings = 0;
+            while readings < LOST_READINGS && !self.reads_all(mirror, shape, &sweep)? {
+                readings += 1;
+            }
+            self.is_incomplete |= readings == LOST_READINGS;
+        }
+        if self.is_incomplete {
+            let (_, records) = self.resource.nouns();
+            self.left_out.push(format!(
+                "the feed counts changed {records} that its pages do not have; the next sync reads them again"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Reads the records of a sweep. Returns whether the feed sends as many as it counts.
+    fn reads_all(&mut self, mirror: &mut Mirror, shape: &Shape, sweep: &Sweep) -> Result<bool> {
+        match self.read_once(mirror, shape, sweep.clone()) {
+            Err(error) if matches!(error.feed(), Some(FeedError::Unordered(_))) => Ok(false),
+            sends_all => sends_all,
+        }
+    }
+
     /// Reads rejected records again that this run has not seen. A record with neither a key
     /// nor a timestamp waits for the next full sync.
     pub fn retry_rejects(&mut self, mirror: &mut Mirror, shape: &Arc<Shape>) -> Result<()> {
@@ -92,7 +126,9 @@ impl Reader<'_> {
                     tracing::info!(resource = %self.resource, %error, "rereading rejected records");
                     return Ok(());
                 }
-                read => read?,
+                read => {
+                    read?;
+                }
             }
             let write = mirror.write()?;
             write.resolve_unseen(&ids, first_run)?;
@@ -101,14 +137,19 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Reads and applies all pages of a sweep.
-    fn read_once(&mut self, mirror: &mut Mirror, shape: &Shape, sweep: Sweep) -> Result<()> {
+    /// Reads and applies all pages of a sweep. Returns whether the feed sends as many records as
+    /// it counts, if it counts them.
+    fn read_once(&mut self, mirror: &mut Mirror, shape: &Shape, sweep: Sweep) -> Result<bool> {
         let start = Position::start(self.checkpoint.by_links);
+        let (mut counted, mut read) = (None, 0);
         for step in self.context.feed.walk(sweep, vec![(BY_KEY, start)]) {
-            self.apply(mirror, shape, step?)?;
+            let step = step?;
+            counted = counted.or(step.page.count);
+            read += step.page.distinct() as u64;
+            self.apply(mirror, shape, step)?;
             self.context.check_stop()?;
         }
-        Ok(())
+        Ok(counted.is_none_or(|counted| counted <= read))
     }
 }
 
