@@ -93,6 +93,19 @@ impl Capabilities {
         self.get(Some(resource), Capability::NewestFirst).as_deref() == Some(REFUSED)
     }
 
+    /// Returns whether the server puts the newest records of a resource first, if an answer has
+    /// shown that.
+    pub fn puts_newest_first(&self, resource: Resource) -> Option<bool> {
+        let known = self.get(Some(resource), Capability::NewestFirst);
+        known.map(|value| value == ACCEPTED)
+    }
+
+    /// Notes whether an answer shows that the server puts the newest records of a resource first.
+    pub fn note_newest_first(&self, resource: Resource, is_shown: bool) {
+        let value = if is_shown { ACCEPTED } else { "not shown" };
+        self.note(Some(resource), Capability::NewestFirst, value, None);
+    }
+
     /// Notes that the server refuses to put the newest records of a resource first.
     pub fn note_newest_first_refused(&self, resource: Resource, why: &FeedError) {
         let why = Some(why.to_string());

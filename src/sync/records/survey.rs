@@ -151,6 +151,23 @@ fn of_count(count: Option<u64>) -> Survey {
     }
 }
 
+/// Returns whether the server puts the newest records first. Asks for the oldest one if that is
+/// not known: it shows an order that equal newest timestamps do not show.
+pub fn puts_newest_first(feed: &Feed, shape: &Shape, newest: &str) -> Result<bool, FeedError> {
+    let (capabilities, resource) = (feed.capabilities(), shape.resource);
+    if let Some(is_known) = capabilities.puts_newest_first(resource) {
+        return Ok(is_known);
+    }
+    let query = selected(shape, []).top(1);
+    let query = query.order_by(shape.timestamp_field().unwrap_or_default(), Order::Asc);
+    let page = feed.page(&query.to_path_and_query(), shape, Tries::Once)?;
+    let is_shown = timestamps(&page, shape)
+        .next()
+        .is_some_and(|oldest| oldest < newest);
+    capabilities.note_newest_first(resource, is_shown);
+    Ok(is_shown)
+}
+
 /// Returns whether the feed has records after a timestamp in storage form, or does not say so.
 pub fn has_any_after(feed: &Feed, shape: &Shape, timestamp: &str) -> Result<bool, FeedError> {
     let Some(after) = after(feed, shape, timestamp) else {

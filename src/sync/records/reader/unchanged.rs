@@ -10,7 +10,9 @@ use crate::mirror::{Mirror, WriteTx};
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::sync::records::last_read::{LastRead, earlier};
-use crate::sync::records::survey::{Survey, after, count, has_any_after, survey, up_to};
+use crate::sync::records::survey::{
+    Survey, after, count, has_any_after, puts_newest_first, survey, up_to,
+};
 use crate::sync::sync_error::{Result, answer_if_any};
 use crate::value::stored_instant;
 
@@ -85,8 +87,10 @@ impl Reader<'_> {
             }
             return Ok(None);
         }
+        let shows_no_order = found.is_tie()
+            && answer_if_any(puts_newest_first(feed, &keys, &watermark))? != Some(true);
         let may_be_changed = !found.is_certain()
-            || found.is_tie()
+            || shows_no_order
                 && answer_if_any(has_any_after(feed, &keys, &watermark))? != Some(false);
         if may_be_changed {
             return Ok(None);
