@@ -22,12 +22,23 @@ const ENTERED: [&str; 3] = [
     "ListingContractDate",
 ];
 
+/// The field that says whether a website may show a listing.
+pub(super) const ENTIRE_DISPLAY: &str = "InternetEntireListingDisplayYN";
+
 /// Returns the indexes that the views need, by name.
 pub(super) fn indexes(listings: &Table) -> Vec<(&'static str, String)> {
     let mut indexes = Vec::new();
     if listings.has("ListingId") {
         let by_id = "CREATE INDEX listings_by_id ON listings (\"ListingId\")";
         indexes.push(("listings_by_id", by_id.to_owned()));
+    }
+    if listings.has(ENTIRE_DISPLAY) {
+        // This index counts the listings that may be shown without reading their rows.
+        let displayable = format!(
+            "CREATE INDEX listings_displayable ON listings ({}) WHERE deleted_at IS NULL",
+            quoted(ENTIRE_DISPLAY)
+        );
+        indexes.push(("listings_displayable", displayable));
     }
     if !listings.has("StandardStatus") {
         return indexes;

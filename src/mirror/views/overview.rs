@@ -1,6 +1,6 @@
 //! Views of all live listings, with the fields that are read most.
 
-use super::listings::{entered_at, living_area, photo_file};
+use super::listings::{ENTIRE_DISPLAY, entered_at, living_area, photo_file};
 use crate::mirror::record_table::Table;
 use crate::mirror::sql::quoted;
 
@@ -60,9 +60,9 @@ pub(super) fn displayable(listings: &Table, media: Option<&Table>) -> String {
         .has("InternetAddressDisplayYN")
         .then(|| is_allowed(listings, "InternetAddressDisplayYN"));
     let mut view = select(listings, media, shows_address.as_deref());
-    if listings.has("InternetEntireListingDisplayYN") {
+    if listings.has(ENTIRE_DISPLAY) {
         view += "\n  AND ";
-        view += &is_allowed(listings, "InternetEntireListingDisplayYN");
+        view += &is_allowed(listings, ENTIRE_DISPLAY);
     }
     view
 }
