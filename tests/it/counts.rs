@@ -51,6 +51,54 @@ fn an_unannounced_deletion_is_found_by_the_next_sync() {
 }
 
 #[test]
+fn a_listing_that_appears_with_an_old_timestamp_comes_with_its_children() {
+    for is_silent in [false, true] {
+        for is_idle in [false, true] {
+            let feed = if is_silent { silent_feed(60) } else { feed(60) };
+            let mirror = Mirror::of(&feed);
+            mirror.sync();
+            feed.advance(chrono::Duration::hours(3));
+            mirror.sync();
+            feed.advance(chrono::Duration::hours(3));
+            let old = feed.now() - chrono::Duration::days(9);
+            let key = feed.insert_listing_at(old).unwrap();
+            assert!(!feed.truth_children(key, "Media").is_empty());
+            if !is_idle {
+                let other = feed.listing_keys()[7].to_string();
+                let price = fields(json!({"ListPrice": 123_456}));
+                feed.edit("Property", &other, price).unwrap();
+            }
+            let ended = mirror.sync();
+            let all = |_: &str, _: &Record| true;
+            let different = differences_from_part(&mirror.open(), &feed, &MAIN, all);
+            assert!(different.is_empty(), "{different:?}: {ended}");
+        }
+    }
+}
+
+#[test]
+fn a_difference_of_counts_is_reconciled_again_after_a_day() {
+    let feed = silent_feed(60);
+    let proxy = Proxy::of(&feed, |_| {});
+    let mirror = Mirror::at(&proxy.base_url, |_| {});
+    mirror.sync();
+    proxy.change(|answer| {
+        if asks_for_count(answer)
+            && let Some(count) = answer.body["@odata.count"].as_u64()
+        {
+            answer.body["@odata.count"] = json!(count + 1);
+        }
+    });
+    for (hours, expected) in [(1, 1), (1, 1), (25, 2), (1, 2)] {
+        feed.advance(chrono::Duration::hours(hours));
+        mirror.sync_ends(3, &[]);
+        assert_eq!(reconciles(&mirror), expected);
+    }
+    let status = mirror.run(&["status"]);
+    assert!(status.stdout.contains("counts"), "{status}");
+}
+
+#[test]
 fn fewer_photos_than_the_mirror_has_are_found_too() {
     let feed = silent_feed(30);
     let mirror = Mirror::of(&feed);

@@ -17,7 +17,7 @@ fn all_rows(mirror: &Mirror) -> String {
 
 fn changed_pages(feed: &Simulator, entity_set: &str) -> usize {
     let is_changes =
-        |query: &str| query.contains("ModificationTimestamp") && query.contains("$count");
+        |query: &str| query.contains("filter=ModificationTimestamp") && query.contains("$count");
     let path = format!("/reso/odata/{entity_set}");
     let asked = feed.requests().into_iter();
     asked

@@ -10,7 +10,8 @@ use crate::sync::photos::download_all::add_photos;
 use crate::sync::records::announced::apply_announcements_daily;
 use crate::sync::records::changes::read_changes;
 use crate::sync::records::counts::compare_counts;
-use crate::sync::records::job_run::run_job;
+use crate::sync::records::job_run::{JobRun, run_job};
+use crate::sync::sync_error::Result;
 
 /// Reads what changed in `resources` since their watermarks, and all of those for which
 /// that is not enough. Errors of the feed are in the report.
@@ -27,10 +28,18 @@ pub fn incremental(
             resources,
             |job, resources| {
                 read_changes(job, resources)?;
-                compare_counts(job, resources)
+                compare_and_follow(job, resources)
             },
         )
     })
+}
+
+/// Compares the counts. After a reconcile, reads the children of the listings that it has found.
+fn compare_and_follow(job: &mut JobRun<'_>, resources: &[Resource]) -> Result<()> {
+    if compare_counts(job, resources)? && !job.must_end() {
+        read_changes(job, resources)?;
+    }
+    Ok(())
 }
 
 /// Brings the mirror up to date: reads changes, then announced deletions, then downloads
@@ -52,7 +61,7 @@ pub fn up_to_date(
                     return Ok(());
                 }
                 apply_announcements_daily(job, resources)?;
-                compare_counts(job, resources)
+                compare_and_follow(job, resources)
             },
         )?;
         if downloads_photos(context, resources) {

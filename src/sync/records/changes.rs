@@ -293,8 +293,13 @@ fn read_to_end(mut reader: Reader<'_>, job: &mut JobRun<'_>) -> Result<ChangesRe
 
 /// Reads the changes, unless one request shows that there are none.
 fn read_if_changed(reader: &mut Reader<'_>, job: &mut JobRun<'_>) -> Result<()> {
-    if let Some(found) = reader.find_unchanged()? {
-        job.surveys.insert(reader.resource, found);
+    match reader.find_unchanged()? {
+        Some((found, true)) => drop(job.surveys.insert(reader.resource, found)),
+        Some((found, false)) => {
+            let counted = found.count.map(|count| (reader.resource, count));
+            job.counts_before.extend(counted);
+        }
+        None => {}
     }
     read_and_find_left(reader, job.mirror)
 }

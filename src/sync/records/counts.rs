@@ -1,5 +1,8 @@
 //! Compares the feed's counts with the mirror's at the end of a sync, and reconciles a
-//! resource whose counts differ. This finds deletions that the feed does not announce.
+//! resource whose counts differ. This finds records that appear with an old timestamp, and
+//! deletions that the feed does not announce.
+
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::all_keys::compare_all_keys;
 use super::audit::Depth;
@@ -11,10 +14,14 @@ use crate::mirror::{Job, Mirror, RunStatus};
 use crate::record::Shape;
 use crate::resource::Resource;
 use crate::sync::sync_error::{Result, answer_if_any};
+use crate::value::{instant, stored_instant};
 
 /// The value in `_state` for a resource whose count is smaller than the number of records that
 /// the feed sends, so that it says nothing.
 const TOO_SMALL: &str = "too small";
+
+/// The age of a difference after which another reconcile looks for its reason.
+const KNOWN_FOR: TimeDelta = TimeDelta::days(1);
 
 /// The reconciles after which a count that is too small is no longer used. The first is by
 /// counts, which show where the differences are.
@@ -42,43 +49,88 @@ impl Counts {
 /// Returns the difference of the counts of a resource that a comparison of all keys did not
 /// resolve: the feed's minus the mirror's.
 pub fn count_difference(mirror: &Mirror, resource: Resource) -> rusqlite::Result<Option<i64>> {
-    let difference = mirror.state(&difference_state(resource))?;
-    // An empty text and `TOO_SMALL` are no numbers.
-    Ok(difference.and_then(|difference| difference.parse().ok()))
+    let known = mirror.state(&difference_state(resource))?;
+    Ok(known.and_then(|known| known_difference(&known).map(|(difference, _)| difference)))
 }
 
-/// Compares the counts of `resources`, if the feed has no resource with deletions.
-pub(in crate::sync) fn compare_counts(job: &mut JobRun<'_>, resources: &[Resource]) -> Result<()> {
+/// Returns a difference that is known, and when it was found. An empty text and `TOO_SMALL` are
+/// none. A difference of an earlier version has no time.
+fn known_difference(known: &str) -> Option<(i64, Option<DateTime<Utc>>)> {
+    let (difference, found) = known.split_once(' ').unwrap_or((known, ""));
+    Some((difference.parse().ok()?, instant(found)))
+}
+
+/// Compares the counts of `resources`. If the feed announces deletions, only listings and other
+/// records that the mirror lacks count. Returns whether a resource was reconciled.
+pub(in crate::sync) fn compare_counts(
+    job: &mut JobRun<'_>,
+    resources: &[Resource],
+) -> Result<bool> {
     let marks = job.context.config.feed.deleted_when.is_some();
-    if !marks && !job.context.feed.capabilities().refuses_deleted() {
-        return Ok(());
-    }
+    let announces = !marks && !job.context.feed.capabilities().refuses_deleted();
+    let mut has_reconciled = false;
     for &resource in resources {
         if job.must_end() {
-            return Ok(());
+            break;
         }
-        compare(job, resource)?;
+        if announces && !may_lack_records(job, resource)? {
+            continue;
+        }
+        has_reconciled |= compare(job, resource, announces)?;
     }
-    Ok(())
+    Ok(has_reconciled)
 }
 
-/// Compares the counts of one resource, and reconciles it if they differ. A difference that a
-/// reconcile did not resolve is reported by later syncs, without another reconcile.
-fn compare(job: &mut JobRun<'_>, resource: Resource) -> Result<()> {
+/// Returns whether the feed may have records that the mirror lacks, by the count that an answer
+/// had before, or else by one request. A full sync compares its count itself, and counts of
+/// children include those of other listings.
+fn may_lack_records(job: &mut JobRun<'_>, resource: Resource) -> Result<bool> {
+    if job.catalog.is_child(resource) || job.has_read_whole(resource)? {
+        return Ok(false);
+    }
+    let filter = job.catalog.live_filter(resource);
+    if job.surveys.contains_key(&resource) {
+        return Ok(filter.is_none());
+    }
+    let Ok(keys) = job.catalog.key_shape(resource) else {
+        return Ok(false);
+    };
+    let before = job
+        .counts_before
+        .get(&resource)
+        .filter(|_| filter.is_none());
+    let counted = match before {
+        Some(&count) => Some(count),
+        None => answer_if_any(count(job.context.feed, &keys, filter))?.flatten(),
+    };
+    let live = job.mirror.read()?.live_rows(resource)?;
+    Ok(counted.is_some_and(|counted| counted > live))
+}
+
+/// Compares the counts of one resource, and reconciles it if they differ. Returns whether it did.
+/// A difference that a reconcile did not resolve is reported by later syncs, without another
+/// reconcile for a day.
+fn compare(job: &mut JobRun<'_>, resource: Resource, announces: bool) -> Result<bool> {
     let Some(counts) = counts(job, resource)? else {
-        return Ok(());
+        return Ok(false);
     };
     let known = job.mirror.state(&difference_state(resource))?;
     let known = known.unwrap_or_default();
-    if counts.difference() == 0 && !has_only_to_end(job, resource)? {
-        return save(job, resource, &known, "");
+    let agrees = counts.difference() == 0 || announces && counts.difference() < 0;
+    if agrees && !has_only_to_end(job, resource)? {
+        save(job, resource, &known, "")?;
+        return Ok(false);
     }
     if known == TOO_SMALL && counts.difference() < 0 {
-        return Ok(());
+        return Ok(false);
     }
-    let is_allowed = job.context.allow_deletes > 0;
-    if known == counts.difference().to_string() && !is_allowed {
-        return report(job, resource, counts);
+    let now = job.context.feed.now();
+    let is_known = known_difference(&known).is_some_and(|(difference, found)| {
+        difference == counts.difference() && found.is_some_and(|found| now - found < KNOWN_FOR)
+    });
+    if is_known && job.context.allow_deletes == 0 {
+        report(job, resource, counts)?;
+        return Ok(false);
     }
 
     tracing::info!(%resource, counted = counts.feed, live = counts.mirror, "the counts differ; comparing keys");
@@ -86,21 +138,27 @@ fn compare(job: &mut JobRun<'_>, resource: Resource) -> Result<()> {
         compare_all_keys(job, resource, depth)?;
         let ended = job.status_of_last(resource)?;
         let Some(counts) = self::counts(job, resource)? else {
-            return Ok(());
+            return Ok(true);
         };
         let has_finished = ended.as_deref() == Some(RunStatus::Succeeded.as_str());
         match counts.difference() {
-            0 => return save(job, resource, &known, ""),
+            0 => {
+                save(job, resource, &known, "")?;
+                return Ok(true);
+            }
             // The feed has just sent more records than it counts, unless some were deleted
             // meanwhile.
             ..0 if has_finished => {}
             difference => {
-                save(job, resource, &known, &difference.to_string())?;
-                return report(job, resource, counts);
+                let found = format!("{difference} {}", stored_instant(now));
+                save(job, resource, &known, &found)?;
+                report(job, resource, counts)?;
+                return Ok(true);
             }
         }
     }
-    save(job, resource, &known, TOO_SMALL)
+    save(job, resource, &known, TOO_SMALL)?;
+    Ok(true)
 }
 
 /// Returns whether an interrupted reconcile has read all keys. It may have resolved the

@@ -28,6 +28,8 @@ pub(in crate::sync) struct JobRun<'a> {
     pub copy_is_behind: bool,
     /// The answers that showed that nothing has changed.
     pub surveys: BTreeMap<Resource, Survey>,
+    /// The numbers of records that the feed counted before changes were read.
+    pub counts_before: BTreeMap<Resource, u64>,
     ended: EndedRuns,
 }
 
@@ -74,6 +76,7 @@ pub(in crate::sync) fn run_job(
                 resources: &resources,
                 copy_is_behind: false,
                 surveys: BTreeMap::new(),
+                counts_before: BTreeMap::new(),
                 ended,
             };
             let result = run(&mut job_run, &resources);
@@ -163,6 +166,17 @@ impl JobRun<'_> {
     pub fn status_of_last(&self, resource: Resource) -> Result<Option<String>> {
         let last = self.last_run(resource)?;
         Ok(last.map(|(_, status)| status))
+    }
+
+    /// Returns whether a run of this job read all records of a resource.
+    pub fn has_read_whole(&self, resource: Resource) -> Result<bool> {
+        for &run in &self.ended.ids {
+            let run = self.mirror.run_summary(run)?;
+            if run.resource == resource.entity_set() && run.job == Job::Full.as_str() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn last_run(&self, resource: Resource) -> Result<Option<(RunId, String)>> {

@@ -62,8 +62,8 @@ impl Reader<'_> {
     }
 
     /// Asks for the newest timestamp, if nothing can have changed before the watermark. If it
-    /// is the watermark still, there is nothing to read. Returns the answer then.
-    pub fn find_unchanged(&mut self) -> Result<Option<Survey>> {
+    /// is the watermark still, there is nothing to read. Returns the answer, and whether that is so.
+    pub fn find_unchanged(&mut self) -> Result<Option<(Survey, bool)>> {
         let Some(watermark) = self.watermark_before().map(str::to_owned) else {
             return Ok(None);
         };
@@ -85,7 +85,7 @@ impl Reader<'_> {
                 // The newest records were deleted, or the answers are behind.
                 self.look_back();
             }
-            return Ok(None);
+            return Ok(Some((found, false)));
         }
         let shows_no_order = found.is_tie()
             && answer_if_any(puts_newest_first(feed, &keys, &watermark))? != Some(true);
@@ -93,12 +93,12 @@ impl Reader<'_> {
             || shows_no_order
                 && answer_if_any(has_any_after(feed, &keys, &watermark))? != Some(false);
         if may_be_changed {
-            return Ok(None);
+            return Ok(Some((found, false)));
         }
         self.checkpoint.positions = vec![Position::Finished];
         let name = self.resource.entity_set().to_owned();
         self.checkpoint.newest.insert(name, watermark);
-        Ok(Some(found))
+        Ok(Some((found, true)))
     }
 
     /// Skips the changes after the watermark if all of them came with listings: one request
