@@ -203,6 +203,7 @@ pub fn note(note: &Note) -> String {
         Note::NoAnnouncements => {
             format!("{note}; `mlsmirror sync reconcile` finds deleted records")
         }
+        Note::ChangesRefused(_) => format!("{note}; `mlsmirror sync reconcile` finds them"),
         Note::NotReconciled(_) => format!("{note}; `mlsmirror sync full` reads it"),
         Note::UnknownAnnounced(_)
         | Note::NotDeclared(..)

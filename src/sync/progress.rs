@@ -37,6 +37,8 @@ pub enum Note {
     NotDeclared(Resource, Option<String>),
     /// The records of a resource have no timestamp, so that every sync reads all of them.
     NoTimestamp(Resource),
+    /// The feed refuses to send the changes of these children, which come with their listings.
+    ChangesRefused(Resource),
     /// This number of declared fields of a resource has no column.
     FieldsInExtra(Resource, usize),
     /// The resource cannot be compared by its keys.
@@ -77,6 +79,13 @@ impl fmt::Display for Note {
                 write!(
                     f,
                     "{resource}: its records have no timestamp; every sync reads all of them"
+                )
+            }
+            Note::ChangesRefused(resource) => {
+                let (_, records) = resource.nouns();
+                write!(
+                    f,
+                    "{resource}: the feed refuses its changes; {records} that change without their listing are not read"
                 )
             }
             Note::FieldsInExtra(resource, count) => {

@@ -401,3 +401,26 @@ fn lists_of_children_that_are_cut_are_asked_for_with_their_number_from_bridge() 
                     WHERE capability = 'expand' AND value <> 'accepted'";
     assert_eq!(number(&mirror.open(), separate), 0);
 }
+
+#[test]
+fn photos_whose_changes_are_refused_once_are_read_by_the_next_sync() {
+    for status in [400, 404, 501] {
+        let feed = feed(40);
+        let mirror = Mirror::of(&feed);
+        mirror.sync();
+        feed.advance(chrono::Duration::hours(1));
+        let photo = feed.truth("Media")[7]["MediaKey"].clone();
+        feed.replace_photo(photo.as_str().unwrap(), false).unwrap();
+        let price = fields(json!({"ListPrice": 123_456}));
+        let other = feed.listing_keys()[20].to_string();
+        feed.edit("Property", &other, price).unwrap();
+        feed.set_server(|server| server.media_status = Some(status));
+        mirror.sync_ends(3, &[]).says(3, &["Media"]);
+        // What is refused for good does not fail each sync.
+        let ended = mirror.sync();
+        ended.says(0, &["the feed refuses its changes", "sync reconcile"]);
+        feed.set_server(|server| server.media_status = None);
+        mirror.sync();
+        assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    }
+}

@@ -124,6 +124,22 @@ impl Capabilities {
         self.note(Some(resource), Capability::Replication, value, why);
     }
 
+    /// Returns whether the server refused the changes of a child when they were last asked for.
+    pub fn has_refused_changes(&self, child: Resource) -> bool {
+        self.get(Some(child), Capability::Changes).is_some()
+    }
+
+    /// Notes that the server refuses the changes of a child, or that it sends them.
+    pub fn note_changes(&self, child: Resource, refusal: Option<&FeedError>) {
+        match refusal {
+            Some(why) => {
+                let why = Some(why.to_string());
+                self.note(Some(child), Capability::Changes, REFUSED, why);
+            }
+            None => self.forget(Some(child), Capability::Changes),
+        }
+    }
+
     /// Returns whether changes of a resource appeared later than the overlap after their
     /// timestamps, by the feed's clock.
     pub fn has_late_changes(&self, resource: Resource) -> bool {

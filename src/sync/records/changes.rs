@@ -15,6 +15,7 @@ use crate::feed::{FeedError, PageSize, Position, Sweep, Tries};
 use crate::mirror::{Job, Mirror, RunId, RunStatus};
 use crate::resource::Resource;
 use crate::sync::outcome::Verdict;
+use crate::sync::progress::Note;
 use crate::sync::sync_error::{Result, answer_if_any};
 
 /// Reads the changes of `resources`. Reads a resource completely if its changes are not
@@ -367,23 +368,41 @@ impl ChildChanges {
                 .and_then(|()| read_and_find_left(&mut reader, job.mirror)),
             None => read_if_changed(&mut reader, job),
         };
-        if let Err(error) = &result
-            && self.comes_along
-            && matches!(error.feed(), Some(FeedError::Refused { .. }))
-        {
-            tracing::info!(resource = %child, %error, "using the records that came with the listings");
-            return self.inherit_from_listings(job, reader.runs);
+        let error = result.as_ref().err().filter(|_| self.comes_along);
+        let refusal = error.and_then(|error| error.feed());
+        let refusal = refusal.filter(|error| matches!(error, FeedError::Refused { .. }));
+        let capabilities = job.context.feed.capabilities();
+        let has_refused = capabilities.has_refused_changes(child);
+        if result.is_ok() || refusal.is_some() {
+            capabilities.note_changes(child, refusal);
+        }
+        // The second refusal in a row is no failure that passes. The watermark waits for the
+        // changes all the same.
+        if refusal.is_some() && has_refused {
+            job.context.progress.note(&Note::ChangesRefused(child));
+            let before = reader.runs.watermark_before(child);
+            return self.end_at(job, reader.runs, before);
         }
         reader.finish(job, result)?;
         Ok(())
     }
 
     /// Ends the run of the child with the watermark of its listings.
-    fn inherit_from_listings(&self, job: &mut JobRun<'_>, mut runs: RunSet) -> Result<()> {
+    fn inherit_from_listings(&self, job: &mut JobRun<'_>, runs: RunSet) -> Result<()> {
         let summary = self.listings.map(|run| job.mirror.run_summary(run));
         let watermark = summary
             .transpose()?
             .and_then(|summary| summary.watermark_after);
+        self.end_at(job, runs, watermark)
+    }
+
+    /// Ends the run of the child, of which the records that came with listings were read.
+    fn end_at(
+        &self,
+        job: &mut JobRun<'_>,
+        mut runs: RunSet,
+        watermark: Option<String>,
+    ) -> Result<()> {
         job.end_runs(&mut runs, None, |write, _| {
             let rejected = rejected_error(write.open_rejects(self.child)?);
             let ending = RunEnding::complete(rejected).at(watermark);
