@@ -424,3 +424,43 @@ fn photos_whose_changes_are_refused_once_are_read_by_the_next_sync() {
         assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
     }
 }
+
+#[test]
+fn a_photo_that_came_along_does_not_hide_the_change_of_another_one() {
+    let feed = feed(40);
+    let proxy = Proxy::of(&feed, |_| {});
+    let mirror = Mirror::at(&proxy.base_url, |_| {});
+    mirror.sync();
+    feed.advance(chrono::Duration::hours(1));
+    let changed = feed.truth("Media")[7].clone();
+    let key = key_text(&changed["MediaKey"]);
+    feed.replace_photo(&key, false).unwrap();
+    let other = feed.listing_keys()[20];
+    let price = fields(json!({"ListPrice": 123_456}));
+    feed.edit("Property", &other.to_string(), price).unwrap();
+    // The listing comes with a photo that is deleted before the photos are counted.
+    let now = feed.now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    proxy.change(move |answer| {
+        if !answer.is_of("Property") || !answer.request.contains("$expand=") {
+            return;
+        }
+        for listing in answer.records() {
+            if key_text(&listing["ListingKey"]) == other.to_string() {
+                let photos = listing["Media"].as_array_mut().unwrap();
+                let mut added = photos[0].clone();
+                added["MediaKey"] = json!("added.jpg");
+                added["ModificationTimestamp"] = json!(now);
+                photos.push(added);
+            }
+        }
+    });
+    mirror.sync();
+    let sql = format!("SELECT ModificationTimestamp FROM media WHERE MediaKey = '{key}'");
+    let photos = feed.truth("Media").into_iter();
+    let now = photos.filter(|photo| key_text(&photo["MediaKey"]) == key);
+    let expected = now.map(|photo| photo["ModificationTimestamp"].clone());
+    let expected: Vec<String> = expected
+        .map(|time| stored_timestamp(time.as_str().unwrap()))
+        .collect();
+    assert_eq!(texts(&mirror.open(), &sql), expected);
+}

@@ -116,6 +116,15 @@ pub fn count(feed: &Feed, shape: &Shape, filter: Option<&str>) -> Result<Option<
     Ok(page.count)
 }
 
+/// Reads the keys and timestamps of the first page of the records that match a filter, and counts
+/// these records.
+pub fn first_keys(feed: &Feed, shape: &Shape, filter: String) -> Result<Page, FeedError> {
+    let query = selected(shape, [filter])
+        .top(feed.page_size().into())
+        .count();
+    feed.page(&query.to_path_and_query(), shape, Tries::Once)
+}
+
 /// Asks for the count and the newest timestamp of the records that match a filter, with a page
 /// of one record. Without an order, the newest timestamp is none.
 pub fn count_and_newest(feed: &Feed, shape: &Shape, filter: String) -> Result<Survey, FeedError> {

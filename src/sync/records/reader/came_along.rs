@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::feed::Page;
 use crate::mirror::ReadTx;
-use crate::record::Shape;
+use crate::record::{Record, Shape};
 
 /// The largest number of children that are noted. More are read again.
 const CHANGED_MAX: usize = 10_000;
@@ -44,6 +44,19 @@ impl CameAlong {
     /// Returns their number.
     pub fn len(&self) -> u64 {
         self.changed.len() as u64
+    }
+
+    /// Returns whether a page with the keys and timestamps of changed children has these and no
+    /// others.
+    pub fn equals(&self, keys: &Shape, page: &Page) -> bool {
+        let is_noted = |record: &Record| {
+            let timestamp = keys.modified_of(&record.values);
+            self.changed.get(&*record.key).map(String::as_str) == timestamp
+        };
+        page.count == Some(self.len())
+            && page.distinct() as u64 == self.len()
+            && page.records.len() == page.entries
+            && page.records.iter().all(is_noted)
     }
 
     /// Returns the newest of their timestamps.

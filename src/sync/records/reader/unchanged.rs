@@ -11,7 +11,7 @@ use crate::record::Shape;
 use crate::resource::Resource;
 use crate::sync::records::last_read::{LastRead, earlier};
 use crate::sync::records::survey::{
-    Survey, after, count, has_any_after, puts_newest_first, survey, up_to,
+    Survey, after, first_keys, has_any_after, puts_newest_first, survey, up_to,
 };
 use crate::sync::sync_error::{Result, answer_if_any};
 use crate::value::stored_instant;
@@ -101,8 +101,8 @@ impl Reader<'_> {
         Ok(Some((found, true)))
     }
 
-    /// Skips the changes after the watermark if all of them came with listings: one request
-    /// shows that the feed has no others. Changes up to the watermark that become visible late
+    /// Skips the changes after the watermark if all of them came with listings: a page of keys
+    /// shows that the feed has no others, if one page has them all. Changes up to the watermark that become visible late
     /// are read all the same.
     pub fn skip_what_came_along(&mut self, mirror: &mut Mirror, came: &CameAlong) -> Result<()> {
         let feed = self.context.feed;
@@ -119,8 +119,11 @@ impl Reader<'_> {
         let Some(newer) = after(feed, &keys, &watermark) else {
             return Ok(());
         };
-        let counted = answer_if_any(count(feed, &keys, Some(&newer)))?.flatten();
-        if counted != Some(came.len()) {
+        if came.len() > feed.page_size().into() {
+            return Ok(());
+        }
+        let found = answer_if_any(first_keys(feed, &keys, newer))?;
+        if !found.is_some_and(|page| came.equals(&keys, &page)) {
             return Ok(());
         }
         if self.starts_at(&watermark) {
