@@ -244,11 +244,16 @@ impl Feed {
         })
     }
 
+    /// Returns whether timestamps are quoted in `$filter`.
+    pub fn quotes_timestamps(&self, shape: &Shape) -> bool {
+        shape.roles.is_text_timestamp || self.capabilities.quotes_timestamps()
+    }
+
     /// Returns a sweep of the records that match a filter. With `select`, it requests only
     /// the fields of the shape.
     pub fn sweep(&self, shape: Arc<Shape>, filter: Option<String>, select: bool) -> Sweep {
         Sweep {
-            quotes_timestamps: Arc::new(shape.roles.is_text_timestamp.into()),
+            quotes_timestamps: Arc::new(self.quotes_timestamps(&shape).into()),
             quotes_guids: self.quotes_guids.clone(),
             shape,
             filter,

@@ -54,6 +54,7 @@ pub const EXACT: &[Behaviour] = &[
     Behaviour::TimestampsWith7DigitsComparedAsText,
     Behaviour::TimestampsWith7Digits,
     Behaviour::TimestampsFinerThanShown,
+    Behaviour::TimestampsQuoted,
     Behaviour::FutureTimestamp,
     Behaviour::OrderbyIgnored,
     Behaviour::OrderbyFirstFieldOnly,

@@ -33,6 +33,8 @@ behaviours! {
     TimestampsWith7Digits = "timestamps-with-7-digits",
     /// Records show whole seconds, but `$filter` and `$orderby` use milliseconds.
     TimestampsFinerThanShown = "timestamps-finer-than-shown",
+    /// Filters take timestamps only with quotes, as RealTracs documents it.
+    TimestampsQuoted = "timestamps-quoted",
     /// The timestamps of one listing are a year ahead.
     FutureTimestamp = "future-timestamp",
 

@@ -1,9 +1,9 @@
 //! A recursive-descent parser for `$filter`. It checks names and types too.
 
 use super::predicate::{Operator, Predicate, Search, Term};
-use super::tokens::{BadQuery, Token, tokens};
-use crate::behaviour::ServerBehaviour;
-use crate::fields::{Enumeration, Kind, Table};
+use super::tokens::{BadQuery, Token, number, tokens};
+use crate::behaviour::{Behaviour, ServerBehaviour};
+use crate::fields::{Enumeration, Kind, Set, Table};
 use crate::fields::{Value, parse_decimal};
 
 /// The maximum depth of parentheses and `not`, which protects the stack.
@@ -17,7 +17,7 @@ pub fn parse(filter: &str, table: &Table, server: &ServerBehaviour) -> Result<Pr
         at: 0,
         depth: 0,
         table,
-        enumeration_strings: server.enumeration_strings,
+        server,
     };
     let predicate = parser.any()?;
     match parser.peek() {
@@ -31,7 +31,7 @@ struct Parser<'a> {
     at: usize,
     depth: usize,
     table: &'a Table,
-    enumeration_strings: bool,
+    server: &'a ServerBehaviour,
 }
 
 /// One side of a comparison. A literal gets its type from the other side.
@@ -277,6 +277,13 @@ impl<'a> Parser<'a> {
             }
             (Kind::Text, Token::Text(text)) => Value::owned(text.clone()),
             (Kind::Date, Token::Date(day)) => Value::Date(*day),
+            (Kind::Timestamp, Token::Text(text)) if self.quotes_timestamps() => {
+                match number(text, self.server)? {
+                    (Token::Timestamp(at), "") => Value::Timestamp(at),
+                    _ => return Err(incompatible()),
+                }
+            }
+            (Kind::Timestamp, _) if self.quotes_timestamps() => return Err(incompatible()),
             (Kind::Timestamp, Token::Timestamp(at)) => Value::Timestamp(*at),
             (Kind::Timestamp, Token::Date(day)) => Value::Timestamp(day * 86_400_000),
             (Kind::Enumeration(e), token) => Value::Members(e, self.members(token, e)?),
@@ -284,10 +291,14 @@ impl<'a> Parser<'a> {
         })
     }
 
+    fn quotes_timestamps(&self) -> bool {
+        self.table.set != Set::Deleted && self.server.has(Behaviour::TimestampsQuoted)
+    }
+
     fn members(&self, token: &Token, e: &Enumeration) -> Result<u128, BadQuery> {
         let text = match token {
             Token::Enumeration(name, text) if name == e.name => text,
-            Token::Text(text) if self.enumeration_strings => text,
+            Token::Text(text) if self.server.enumeration_strings => text,
             _ => return Err(incompatible()),
         };
         e.members_of(text).ok_or_else(|| {

@@ -74,7 +74,8 @@ fn quoted(rest: &str) -> Result<(String, &str), BadQuery> {
     }
 }
 
-fn number<'t>(rest: &'t str, server: &ServerBehaviour) -> Result<(Token, &'t str), BadQuery> {
+/// Splits off the number, the date or the timestamp at the start of `rest`.
+pub fn number<'t>(rest: &'t str, server: &ServerBehaviour) -> Result<(Token, &'t str), BadQuery> {
     let belongs = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | ':' | '.' | '+');
     let end = rest.find(|c| !belongs(c)).unwrap_or(rest.len());
     let (word, left) = rest.split_at(end);

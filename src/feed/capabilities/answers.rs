@@ -1,5 +1,7 @@
 //! The facts that answers show, and that jobs ask for.
 
+use std::sync::atomic::Ordering;
+
 use chrono::TimeDelta;
 
 use super::capability::{ACCEPTED, Capability, REFUSED};
@@ -26,13 +28,27 @@ const IGNORED: &str = "ignored";
 /// The value of [`Capability::Expand`] for a child that is read faster from its own resource.
 const SLOW: &str = "slow";
 
+/// The value of [`Capability::TimestampLiteral`] for timestamps with quotes.
+const QUOTED: &str = "quoted";
+
 impl Capabilities {
+    /// Returns whether `$filter` takes timestamps only with quotes, although the feed does not
+    /// declare them as text.
+    pub fn quotes_timestamps(&self) -> bool {
+        self.get(None, Capability::TimestampLiteral).is_some()
+    }
+
     /// Notes what a page of a walk shows. A page that was asked for by key shows nothing.
     pub(in crate::feed) fn note_step(&self, sweep: &Sweep, step: &Step) {
         let page = &step.page;
         if let Some(why) = &step.expand_options_refused {
             let why = Some(why.clone());
             self.note(None, Capability::ExpandSelect, REFUSED, why);
+        }
+        // The feed declares no text there, so that only a refusal without quotes leads to this.
+        let is_quoted = sweep.quotes_timestamps.load(Ordering::Relaxed);
+        if step.from.has_time() && is_quoted && !sweep.shape.roles.is_text_timestamp {
+            self.note(None, Capability::TimestampLiteral, QUOTED, None);
         }
         match &step.from {
             Position::Keyset { .. } | Position::NextLink { .. }

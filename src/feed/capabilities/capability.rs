@@ -37,6 +37,8 @@ capabilities! {
     Paging = "paging",
     /// Whether the server puts the newest records first.
     NewestFirst = "newest_first",
+    /// Whether `$filter` takes timestamps only with quotes.
+    TimestampLiteral = "timestamp_literal",
     /// Whether the server refuses to send the changes of a child.
     Changes = "changes",
     /// Whether changes appear later than the overlap after their timestamps.

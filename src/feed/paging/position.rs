@@ -146,6 +146,19 @@ impl Position {
         }
     }
 
+    /// Returns whether the query at this position has a timestamp.
+    pub fn has_time(&self) -> bool {
+        match self {
+            Position::Changes { .. } | Position::Ties { .. } => true,
+            Position::ChangeLinks {
+                since,
+                until,
+                next_link,
+            } => next_link.is_none() && (since.is_some() || !until.is_empty()),
+            _ => false,
+        }
+    }
+
     /// Returns the number of records that the query skips. A count includes them.
     pub fn skipped(&self) -> u64 {
         match self {

@@ -69,14 +69,16 @@ impl Step {
         walk: usize,
         from: &Position,
     ) -> Result<Step, FeedError> {
-        let mut quotes_guids = false;
+        let (mut quotes_guids, mut has_other_quotes) = (false, false);
         let mut options_refused = None;
         loop {
             let page_size = sweep.page_size.get();
             let has_options = sweep.has_options_within_expand();
             match Step::read_once(sweep, client, walk, from).await {
-                Err(error)
-                    if error.is_refusal() && sweep.quotes_timestamps.swap(false, Relaxed) => {}
+                Err(error) if error.is_refusal() && from.has_time() && !has_other_quotes => {
+                    sweep.quotes_timestamps.fetch_xor(true, Relaxed);
+                    has_other_quotes = true;
+                }
                 Err(FeedError::TooLarge) if sweep.page_size.shrink(page_size) => {
                     let records = sweep.page_size.get();
                     tracing::warn!(resource = %sweep.shape.resource, records, "an answer is too large; asking for smaller pages");
@@ -93,6 +95,9 @@ impl Step {
                     options_refused = Some(error.to_string());
                 }
                 read => {
+                    if has_other_quotes && read.is_err() {
+                        sweep.quotes_timestamps.fetch_xor(true, Relaxed);
+                    }
                     if quotes_guids && read.is_err() {
                         sweep.quotes_guids.store(false, Relaxed);
                     }

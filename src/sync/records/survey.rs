@@ -221,7 +221,7 @@ pub fn up_to(feed: &Feed, shape: &Shape, timestamp: &str) -> Option<String> {
 
 fn time_literal(feed: &Feed, shape: &Shape, timestamp: &str) -> Literal {
     let text = timestamp_literal(timestamp, feed.timestamps());
-    if shape.roles.is_text_timestamp {
+    if feed.quotes_timestamps(shape) {
         Literal::Text(text)
     } else {
         Literal::Timestamp(text)
