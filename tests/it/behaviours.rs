@@ -59,6 +59,7 @@ pub const EXACT: &[Behaviour] = &[
     Behaviour::OrderbyIgnored,
     Behaviour::OrderbyFirstFieldOnly,
     Behaviour::OrderbyRefused,
+    Behaviour::GtIncludesEqual,
     Behaviour::InRefused,
     Behaviour::InFindsNothing,
     Behaviour::OrOfFiveTerms,

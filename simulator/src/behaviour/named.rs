@@ -45,6 +45,8 @@ behaviours! {
     /// `$orderby` gets 400.
     OrderbyRefused = "orderby-refused",
 
+    /// `gt` includes equal values.
+    GtIncludesEqual = "gt-includes-equal",
     /// A filter with `in` gets 400.
     InRefused = "in-refused",
     /// A filter with `in` matches no record.

@@ -219,6 +219,12 @@ impl<'a> Parser<'a> {
             (word, left) => {
                 let operator = Operator::named(word)
                     .ok_or_else(|| BadQuery::new(format!("Unknown operator '{word}'")))?;
+                let operator = match operator {
+                    Operator::Greater if self.server.has(Behaviour::GtIncludesEqual) => {
+                        Operator::AtLeast
+                    }
+                    operator => operator,
+                };
                 let right = self.side()?;
                 self.compare(left, operator, right)
             }
