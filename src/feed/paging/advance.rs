@@ -257,7 +257,7 @@ fn advance_keyset(
         return Ok(Position::Finished);
     }
     // A server may take `gt` as `ge`: then the last page has the last record again.
-    if page.entries == 1 && after == Some(&last) {
+    if page.entries == 1 && page.left_out == 0 && after == Some(&last) {
         return Ok(Position::Finished);
     }
     if after.is_some_and(|after| !after.may_precede(&last)) {
