@@ -49,6 +49,13 @@ const TIMESTAMPS: &[Behaviour] = &[
     Behaviour::TimestampsFinerThanShown,
 ];
 
+/// The behaviours under which no count shows the number of records.
+const UNCOUNTED: &[Behaviour] = &[
+    Behaviour::CountIsPageSize,
+    Behaviour::CountRefused,
+    Behaviour::CountRefusedWithFilter,
+];
+
 /// The behaviours under which every step ends with 0.
 pub const EXACT: &[Behaviour] = &[
     Behaviour::TimestampsWith7DigitsComparedAsText,
@@ -72,6 +79,8 @@ pub const EXACT: &[Behaviour] = &[
     Behaviour::ExpandPoorer,
     Behaviour::ChildOfAnotherListing,
     Behaviour::CountIsPageSize,
+    Behaviour::CountRefused,
+    Behaviour::CountRefusedWithFilter,
     Behaviour::CountAsText,
     Behaviour::FilterIgnoredByCount,
     Behaviour::ShortPagesWithoutLink,
@@ -186,7 +195,7 @@ impl Trial {
     fn run(&mut self) -> Result<Vec<String>, String> {
         // With a filter, the counts of children include those of other listings.
         self.finds_deletions_late = self.has(&[Behaviour::NoDeletionsAnnounced])
-            && (self.is_filtered || self.has(&[Behaviour::CountIsPageSize]));
+            && (self.is_filtered || UNCOUNTED.iter().any(|&one| self.has(&[one])));
         let mut partial = Vec::new();
         partial.extend(self.sync("first full", &[])?);
         for round in ["first", "second", "third"] {
@@ -387,6 +396,11 @@ fn pairs(number: usize) -> Vec<Vec<Behaviour>> {
     let pairs = (ones.iter().enumerate())
         .flat_map(|(at, one)| ones[at + 1..].iter().map(|other| vec![*one, *other]))
         .filter(|pair| !pair.iter().all(|one| TIMESTAMPS.contains(one)))
+        // Without a count, nothing shows a record that is not sent.
+        .filter(|pair| {
+            !pair.contains(&Behaviour::CountedButNotSent)
+                || !pair.iter().any(|one| UNCOUNTED.contains(one))
+        })
         .collect();
     let is_all = variable("MLSMIRROR_PAIRS").as_deref() == Some("all");
     drawn(pairs, number, is_all)

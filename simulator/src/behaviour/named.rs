@@ -79,6 +79,10 @@ behaviours! {
     /// Counts include each listing that was added since the start, but pages lack every second one
     /// of them.
     CountedButNotSent = "counted-but-not-sent",
+    /// `$count` gets 400.
+    CountRefused = "count-refused",
+    /// `$count` gets 400 in requests with a filter.
+    CountRefusedWithFilter = "count-refused-with-filter",
     /// `@odata.count` is a text.
     CountAsText = "count-as-text",
     /// `@odata.count` counts all records, whatever the filter is.

@@ -67,6 +67,8 @@ pub fn read(raw: &str, market: &Market, set: Set) -> Result<Query, BadQuery> {
     let table = market.table(set);
     let server = &market.behaviour;
     let mut query = Query::default();
+    let refuses_count = server.has(Behaviour::CountRefused)
+        || server.has(Behaviour::CountRefusedWithFilter) && raw.contains("filter=");
     for (name, value) in pairs(raw)? {
         match name.as_str() {
             "$filter" => query.filter = Some(read_filter(&value, table, server)?),
@@ -77,6 +79,7 @@ pub fn read(raw: &str, market: &Market, set: Set) -> Result<Query, BadQuery> {
             "$orderby" => query.order = read_order(&value, table)?,
             "$top" => query.top = Some(read_number(&name, &value)?),
             "$skip" => query.skip = read_number(&name, &value)?,
+            "$count" if refuses_count => return Err(BadQuery::new("$count is not supported")),
             "$count" => query.counts = read_flag(&value)?,
             "$expand" if set == Set::Property => query.expand = read_expand(&value, market)?,
             "$format" => {}

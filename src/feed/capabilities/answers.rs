@@ -41,6 +41,7 @@ impl Capabilities {
     /// Notes what a page of a walk shows. A page that was asked for by key shows nothing.
     pub(in crate::feed) fn note_step(&self, sweep: &Sweep, step: &Step) {
         let page = &step.page;
+        self.note_refused_count();
         if let Some(why) = &step.expand_options_refused {
             let why = Some(why.clone());
             self.note(None, Capability::ExpandSelect, REFUSED, why);
@@ -188,9 +189,19 @@ impl Capabilities {
         self.get(None, Capability::Count).as_deref() == Some(ALL_MATCHING)
     }
 
+    /// Notes if the server refuses to count.
+    pub(in crate::feed) fn note_refused_count(&self) {
+        if self.client.counting().is_refused() {
+            self.note(None, Capability::Count, REFUSED, None);
+        }
+    }
+
     /// Notes what the count of a page with this number of entries shows.
     pub fn note_count(&self, count: Option<u64>, entries: usize) {
-        let Some(count) = count else { return };
+        self.note_refused_count();
+        let Some(count) = count.filter(|_| !self.client.counting().is_refused()) else {
+            return;
+        };
         if count > entries as u64 {
             self.note(None, Capability::Count, ALL_MATCHING, None);
         } else if count < entries as u64 {

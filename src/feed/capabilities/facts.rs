@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 
-use super::capability::{Capability, Observation};
+use super::capability::{Capability, Observation, REFUSED};
 use crate::feed::http::Client;
 use crate::resource::Resource;
 use crate::value::stored_instant;
@@ -53,6 +53,9 @@ impl Capabilities {
             known: saved.into_iter().map(name).collect(),
             changed: BTreeSet::new(),
         };
+        let counts = self.get(None, Capability::Count);
+        let is_refused = counts.as_deref() == Some(REFUSED);
+        self.client.counting().set_refused(is_refused);
     }
 
     /// Returns all observations, in the order of their resources and capabilities.

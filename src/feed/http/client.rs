@@ -15,6 +15,7 @@ use url::{Url, form_urlencoded};
 use super::body_deadline::{BodyDeadline, too_slow};
 use super::budget::{RateBudget, ShowWait, Turn};
 use super::content_encoding::{is_gzip, unzip};
+use super::counting::{Counting, without_count};
 use super::credentials::Credentials;
 use super::current_token::CurrentToken;
 use super::error::{BadBody, FeedError};
@@ -68,6 +69,7 @@ pub struct Client {
     /// The `Date` of the newest response, and when it came.
     date: Mutex<Option<(DateTime<Utc>, Instant)>>,
     has_sent_gzip: AtomicBool,
+    counting: Counting,
 }
 
 /// A response.
@@ -135,6 +137,7 @@ impl Client {
             meter: Meter::default(),
             date: Mutex::new(None),
             has_sent_gzip: AtomicBool::new(false),
+            counting: Counting::default(),
         })
     }
 
@@ -251,12 +254,56 @@ impl Client {
         self.get_received(url, options, decode).await
     }
 
-    /// Requests a URL as [`Client::get`] does, and decodes the body and its next link.
+    /// Returns whether the server accepts `$count=true`.
+    pub fn counting(&self) -> &Counting {
+        &self.counting
+    }
+
+    /// Requests a URL as [`Client::get`] does, and decodes the body and its next link. If the
+    /// server refuses `$count=true` twice and the rest of the request works, this request and the
+    /// later ones have none.
     pub async fn get_received<T>(
         &self,
         url: &Url,
         options: RequestOptions,
         decode: impl Fn(&Received) -> Result<T, BadBody>,
+    ) -> Result<T, FeedError> {
+        if self.counting.is_refused() {
+            let plain = without_count(url);
+            let url = plain.as_ref().unwrap_or(url);
+            return self.get_as_it_is(url, options, &decode).await;
+        }
+        let result = self.get_as_it_is(url, options, &decode).await;
+        let error = match result {
+            Ok(value) => {
+                self.counting.note_answer(url);
+                return Ok(value);
+            }
+            Err(error) => error,
+        };
+        let Some(plain) = self.counting.other_request(url, &error) else {
+            return Err(error);
+        };
+        let once = RequestOptions {
+            tries: Tries::Once,
+            ..options
+        };
+        let Ok(value) = self.get_as_it_is(&plain, once, &decode).await else {
+            return Err(error);
+        };
+        let again = self.get_as_it_is(url, once, &decode).await;
+        if again.is_err() {
+            tracing::warn!(%error, "the feed refuses $count; requests do not ask for counts any more");
+            self.counting.set_refused(true);
+        }
+        Ok(again.unwrap_or(value))
+    }
+
+    async fn get_as_it_is<T>(
+        &self,
+        url: &Url,
+        options: RequestOptions,
+        decode: &impl Fn(&Received) -> Result<T, BadBody>,
     ) -> Result<T, FeedError> {
         let retries = if options.tries == Tries::Once {
             0
@@ -266,7 +313,7 @@ impl Client {
         let mut tries = 0;
         loop {
             let result = tokio::select! {
-                result = self.attempt(url, options, &decode) => result,
+                result = self.attempt(url, options, decode) => result,
                 signal = self.stop.wait() => return Err(FeedError::Interrupted(signal)),
             };
             let (problem, status, pause) = match result {

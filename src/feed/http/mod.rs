@@ -7,6 +7,7 @@ mod body_deadline;
 mod budget;
 mod client;
 mod content_encoding;
+mod counting;
 mod credentials;
 mod current_token;
 mod error;
