@@ -37,7 +37,7 @@ pub enum Note {
     NotDeclared(Resource, Option<String>),
     /// The records of a resource have no timestamp, so that every sync reads all of them.
     NoTimestamp(Resource),
-    /// The feed refuses to send the changes of these children, which come with their listings.
+    /// The feed does not have the resource of these children, which come with their listings.
     ChangesRefused(Resource),
     /// This number of declared fields of a resource has no column.
     FieldsInExtra(Resource, usize),
@@ -85,7 +85,7 @@ impl fmt::Display for Note {
                 let (_, records) = resource.nouns();
                 write!(
                     f,
-                    "{resource}: the feed refuses its changes; {records} that change without their listing are not read"
+                    "{resource}: the feed answers 404; {records} that change without their listing are not read"
                 )
             }
             Note::FieldsInExtra(resource, count) => {

@@ -141,12 +141,13 @@ impl Capabilities {
         self.note(Some(resource), Capability::Replication, value, why);
     }
 
-    /// Returns whether the server refused the changes of a child when they were last asked for.
+    /// Returns whether the server did not have the resource of a child when its changes were last
+    /// asked for.
     pub fn has_refused_changes(&self, child: Resource) -> bool {
         self.get(Some(child), Capability::Changes).is_some()
     }
 
-    /// Notes that the server refuses the changes of a child, or that it sends them.
+    /// Notes that the server does not have the resource of a child, or that it sends its changes.
     pub fn note_changes(&self, child: Resource, refusal: Option<&FeedError>) {
         match refusal {
             Some(why) => {

@@ -39,7 +39,7 @@ capabilities! {
     NewestFirst = "newest_first",
     /// Whether `$filter` takes timestamps only with quotes.
     TimestampLiteral = "timestamp_literal",
-    /// Whether the server refuses to send the changes of a child.
+    /// Whether the server does not have the resource of a child, which comes with its listings.
     Changes = "changes",
     /// Whether changes appear later than the overlap after their timestamps.
     LateChanges = "late_changes",

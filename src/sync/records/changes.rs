@@ -370,14 +370,15 @@ impl ChildChanges {
         };
         let error = result.as_ref().err().filter(|_| self.comes_along);
         let refusal = error.and_then(|error| error.feed());
-        let refusal = refusal.filter(|error| matches!(error, FeedError::Refused { .. }));
+        let refusal =
+            refusal.filter(|error| matches!(error, FeedError::Refused { status: 404, .. }));
         let capabilities = job.context.feed.capabilities();
         let has_refused = capabilities.has_refused_changes(child);
         if result.is_ok() || refusal.is_some() {
             capabilities.note_changes(child, refusal);
         }
-        // The second refusal in a row is no failure that passes. The watermark waits for the
-        // changes all the same.
+        // The second 404 in a row shows that the feed does not have the resource. The watermark
+        // waits for the changes all the same.
         if refusal.is_some() && has_refused {
             job.context.progress.note(&Note::ChangesRefused(child));
             let before = reader.runs.watermark_before(child);

@@ -85,7 +85,8 @@ pub(in crate::sync) fn compare_counts(
 /// had before, or else by one request. A full sync compares its count itself, and counts of
 /// children include those of other listings.
 fn may_lack_records(job: &mut JobRun<'_>, resource: Resource) -> Result<bool> {
-    if job.catalog.is_child(resource) || job.has_read_whole(resource)? {
+    let is_counted = job.context.feed.capabilities().counts_all_matching();
+    if !is_counted || job.catalog.is_child(resource) || job.has_read_whole(resource)? {
         return Ok(false);
     }
     let filter = job.catalog.live_filter(resource);
