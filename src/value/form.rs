@@ -76,7 +76,7 @@ impl ValueForm {
 pub struct TypeMismatch {
     expected: &'static str,
     found: &'static str,
-    /// A decimal number, sent as text, that has more digits than a number of SQLite.
+    /// A number, sent as text, that has more digits than a number of SQLite.
     pub exact: Option<Box<str>>,
 }
 
@@ -134,6 +134,21 @@ impl ValueFormVisitor {
             exact: exact.map(Box::from),
         }))
     }
+
+    /// Reads a number that was sent as text. OData JSON 4.01, 4.3: with IEEE754Compatible=true
+    /// 64-bit integers and decimals are strings. Some servers send all numbers in this way.
+    fn read_number<E>(&self, text: &str) -> Result<Result<Value, TypeMismatch>, E> {
+        let value = match self.0 {
+            ValueForm::Real => double(text),
+            _ => decimal(text),
+        };
+        match value {
+            Some(Value::Real(_)) if self.0 == ValueForm::Integer => self.mistyped("a fraction"),
+            Some(value) => Ok(Ok(value)),
+            None if text.parse().is_ok_and(f64::is_finite) => self.inexact(Some(text)),
+            None => self.mistyped("other text"),
+        }
+    }
 }
 
 impl<'de> Visitor<'de> for ValueFormVisitor {
@@ -162,6 +177,7 @@ impl<'de> Visitor<'de> for ValueFormVisitor {
             ValueForm::Text | ValueForm::Enumeration => {
                 Ok(Ok(Value::Text(number.to_string().into())))
             }
+            ValueForm::Boolean if matches!(number, 0 | 1) => Ok(Ok(Value::Integer(number))),
             _ => self.mistyped("a number"),
         }
     }
@@ -180,6 +196,7 @@ impl<'de> Visitor<'de> for ValueFormVisitor {
         let is_exact = number.abs() < EXACT_WHOLE;
         match (self.0, real(number)) {
             (ValueForm::Real, value) => Ok(Ok(value)),
+            (ValueForm::Boolean, Value::Integer(whole)) => self.visit_i64(whole),
             (
                 ValueForm::Boolean
                 | ValueForm::Date
@@ -205,17 +222,14 @@ impl<'de> Visitor<'de> for ValueFormVisitor {
             _ if text.is_empty() => Some(Value::Null),
             ValueForm::Date => date(text).map(Value::Text),
             ValueForm::Timestamp => timestamp(text).map(Value::Text),
-            // OData JSON 4.01, 4.3: with IEEE754Compatible=true numbers of
-            // these types are strings.
-            ValueForm::Integer => text.parse().ok().map(Value::Integer),
-            ValueForm::Decimal => decimal(text),
+            ValueForm::Boolean => boolean(text),
+            ValueForm::Integer | ValueForm::Decimal | ValueForm::Real => {
+                return self.read_number(text);
+            }
             _ => None,
         };
         match value {
             Some(value) => Ok(Ok(value)),
-            None if self.0 == ValueForm::Decimal && text.parse().is_ok_and(f64::is_finite) => {
-                self.inexact(Some(text))
-            }
             None => self.mistyped("other text"),
         }
     }
@@ -259,6 +273,33 @@ fn decimal(text: &str) -> Option<Value> {
     }
     let number: f64 = text.parse().ok()?;
     (number.abs() < EXACT_WHOLE && keeps_digits(text, number)).then(|| real(number))
+}
+
+/// The number of significant digits that tell all doubles apart.
+const DOUBLE_DIGITS: usize = 17;
+
+/// Reads a double as a JSON number with the same digits is read. Returns none for text that is
+/// not a number, and for a number with more digits than a double has.
+fn double(text: &str) -> Option<Value> {
+    decimal(text).or_else(|| {
+        let number: f64 = text
+            .parse()
+            .ok()
+            .filter(|number: &f64| number.is_finite())?;
+        let mantissa = text.split(['e', 'E']).next()?;
+        let digits = mantissa.trim_start_matches(['+', '-', '0', '.']);
+        let digits = digits.bytes().filter(u8::is_ascii_digit).count();
+        (digits <= DOUBLE_DIGITS || keeps_digits(text, number)).then(|| real(number))
+    })
+}
+
+/// Reads a boolean that was sent as text.
+fn boolean(text: &str) -> Option<Value> {
+    let spells = |names: [&str; 3]| names.iter().any(|name| name.eq_ignore_ascii_case(text));
+    if spells(["true", "y", "1"]) {
+        return Some(Value::Integer(1));
+    }
+    spells(["false", "n", "0"]).then_some(Value::Integer(0))
 }
 
 /// Returns whether a number is written with the digits of a text. Up to 15 significant digits
@@ -322,10 +363,40 @@ mod tests {
             ),
             (
                 ValueForm::Integer,
-                &["7", "7.0", "\"7\""],
+                &["7", "7.0", "\"7\"", "\"7.0\""],
                 Ok(Value::Integer(7)),
             ),
-            (ValueForm::Boolean, &["true"], Ok(Value::Integer(1))),
+            (
+                ValueForm::Real,
+                &["1.5", "\"1.5\"", "\"1.50\"", "\"15e-1\""],
+                Ok(Value::Real(1.5)),
+            ),
+            (
+                ValueForm::Real,
+                &["0.1", "0.10000000000000001", "\"0.10000000000000001\""],
+                Ok(Value::Real(0.1)),
+            ),
+            (
+                ValueForm::Real,
+                &["1e300", "\"1E+300\""],
+                Ok(Value::Real(1e300)),
+            ),
+            (
+                ValueForm::Real,
+                &["1e20", "\"100000000000000000000\""],
+                Ok(Value::Real(1e20)),
+            ),
+            (ValueForm::Real, &["2.0", "\"2\""], Ok(Value::Integer(2))),
+            (
+                ValueForm::Boolean,
+                &["true", "1", "1.0", "\"true\"", "\"True\"", "\"Y\"", "\"1\""],
+                Ok(Value::Integer(1)),
+            ),
+            (
+                ValueForm::Boolean,
+                &["false", "0", "\"FALSE\"", "\"n\"", "\"0\""],
+                Ok(Value::Integer(0)),
+            ),
             (
                 ValueForm::Timestamp,
                 &[
@@ -428,7 +499,24 @@ mod tests {
                 "is a number with too many digits, not an exact number",
             ),
             (ValueForm::Decimal, "\"NaN\"", "is other text, not a number"),
-            (ValueForm::Boolean, "1", "is a number, not true or false"),
+            (ValueForm::Boolean, "2", "is a number, not true or false"),
+            (
+                ValueForm::Boolean,
+                "\"maybe\"",
+                "is other text, not true or false",
+            ),
+            (
+                ValueForm::Integer,
+                "\"4.5\"",
+                "is a fraction, not a whole number",
+            ),
+            (
+                ValueForm::Real,
+                "\"0.12345678901234567890\"",
+                "is a number with too many digits, not an exact number",
+            ),
+            (ValueForm::Real, "\"NaN\"", "is other text, not a number"),
+            (ValueForm::Real, "\"1e999\"", "is other text, not a number"),
             (
                 ValueForm::Date,
                 "\"2026-02-30\"",

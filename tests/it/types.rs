@@ -220,6 +220,45 @@ fn a_value_that_changes_together_with_its_type_is_logged_once() {
 }
 
 #[test]
+fn numbers_and_booleans_in_other_spellings_are_stored_and_log_nothing() {
+    let cases = [
+        (
+            "Edm.Double",
+            vec![json!("1.50"), json!(1.5), json!("15e-1")],
+            Sql::Real(1.5),
+        ),
+        (
+            "Edm.Int32",
+            vec![json!("7"), json!(7), json!("7.0")],
+            Sql::Integer(7),
+        ),
+        (
+            "Edm.Boolean",
+            vec![json!("True"), json!(true), json!("Y"), json!(1), json!("1")],
+            Sql::Integer(1),
+        ),
+        (
+            "Edm.Boolean",
+            vec![json!("N"), json!(0), json!(false), json!("FALSE")],
+            Sql::Integer(0),
+        ),
+    ];
+    for (edm_type, spellings, stored) in cases {
+        let typed = Typed::new(edm_type, spellings[0].clone());
+        typed.mirror.sync();
+        for spelling in spellings {
+            let what = format!("{edm_type} {spelling}");
+            typed.send(edm_type, spelling);
+            typed.mirror.sync_ends(0, &["full"]);
+            assert_eq!(typed.held(), std::slice::from_ref(&stored), "{what}");
+        }
+        let db = typed.mirror.open();
+        assert_eq!(number(&db, "SELECT count(*) FROM rejects"), 0, "{edm_type}");
+        assert_eq!(typed.changes(), 0, "{edm_type}");
+    }
+}
+
+#[test]
 fn a_decimal_with_more_digits_than_a_number_stays_exact_in_extra() {
     for (sent, kept) in [
         ("0.1234567890123456789", None),
