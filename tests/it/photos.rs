@@ -138,6 +138,27 @@ fn media_are_photos_by_category_or_type() {
 }
 
 #[test]
+fn every_row_with_a_url_is_a_photo_where_no_field_shows_the_kind() {
+    let feed = feed(20);
+    let keys = photo_keys(&feed);
+    let no_url = fields(json!({ "MediaURL": null }));
+    feed.edit_silently("Media", &keys[0], no_url).unwrap();
+    let proxy = Proxy::of(&feed, |_| {});
+    // Fields with other names are not declared and not asked for.
+    proxy.declare(|metadata| {
+        let metadata = metadata.replace("\"MediaCategory\"", "\"CategoryOther\"");
+        metadata.replace("\"MediaType\"", "\"TypeOther\"")
+    });
+    let mirror = Mirror::at(&proxy.base_url, |settings| settings.media = true);
+    mirror.sync();
+    let db = mirror.open();
+    let files = "SELECT count(*) FROM media WHERE file_path IS NOT NULL";
+    assert_eq!(number(&db, files), keys.len() as i64 - 1);
+    let shown = "SELECT count(*) FROM listing_photos WHERE file_path IS NOT NULL";
+    assert_eq!(number(&db, shown), keys.len() as i64 - 1);
+}
+
+#[test]
 fn the_first_photo_of_each_listing_comes_first_and_newer_listings_before_older() {
     let feed = feed_with(30, |options| options.photos = 5);
     feed.advance(Duration::days(1));

@@ -54,7 +54,7 @@ impl PhotoSql {
         Ok(PhotoSql::for_columns(&columns))
     }
 
-    /// Returns None if there is no column for URLs, or no column that identifies photos.
+    /// Returns None if there is no column for URLs.
     pub fn for_columns(columns: &[String]) -> Option<PhotoSql> {
         let has = |name: &str| columns.iter().any(|column| column == name);
         if !has("MediaURL") || !has("file_source") {
@@ -74,7 +74,7 @@ impl PhotoSql {
         let source = format!(
             "quote(listing_key) || ' ' || quote({timestamp}) || ' ' || quote(\"MediaURL\")"
         );
-        let is_photo = is_photo(columns, "")?;
+        let is_photo = is_photo(columns, "");
         Some(PhotoSql {
             photo: format!("deleted_at IS NULL AND \"MediaURL\" <> '' AND ({is_photo})"),
             to_fetch: format!(
@@ -100,9 +100,9 @@ impl PhotoSql {
     }
 }
 
-/// Returns the condition that a row of `media` is a photo, or None if no column shows it.
-/// `table` is a prefix with a dot.
-pub(in crate::mirror) fn is_photo(columns: &[String], table: &str) -> Option<String> {
+/// Returns the condition that a row of `media` is a photo. If no column shows which rows are
+/// photos, every row with a URL is one. `table` is a prefix with a dot.
+pub(in crate::mirror) fn is_photo(columns: &[String], table: &str) -> String {
     let has = |name: &str| columns.iter().any(|column| column == name);
     // Several categories are one text, or a JSON list.
     let plain = format!(
@@ -113,10 +113,11 @@ pub(in crate::mirror) fn is_photo(columns: &[String], table: &str) -> Option<Str
         "lower({table}\"MediaType\") IN ({IMAGE_TYPES}) OR lower(substr({table}\"MediaType\", 1, 6)) = 'image/'"
     );
     match (has("MediaCategory"), has("MediaType")) {
-        (true, true) => Some(format!("{category} OR {media_type}")),
-        (true, false) => Some(category),
-        (false, true) => Some(media_type),
-        (false, false) => None,
+        (true, true) => format!("{category} OR {media_type}"),
+        (true, false) => category,
+        (false, true) => media_type,
+        (false, false) if has("MediaURL") => format!("{table}\"MediaURL\" <> ''"),
+        (false, false) => "false".to_owned(),
     }
 }
 

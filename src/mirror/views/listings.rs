@@ -192,8 +192,7 @@ pub(super) fn deletions(listings: &Table, others: &[Table]) -> String {
 
 /// Returns the view of the photos of live listings, in their order, with their files.
 pub(super) fn photos(listings: &Table, media: &Table) -> String {
-    // If photos cannot be distinguished from other media, the view is empty.
-    let is_photo = is_photo(&media.columns, "media.").unwrap_or("false".to_owned());
+    let is_photo = is_photo(&media.columns, "media.");
     format!(
         "SELECT media.listing_key AS \"ListingKey\", {order}, media.file_path, media.file_bytes,\n       \
          media.downloaded_at, media.download_error, {named_key}, {}\n\
