@@ -92,8 +92,8 @@ async fn read_unless_at_end(
         top: 1,
         ..Part::ALL
     };
-    // Fewer records than the page before left show that the order is not the one asked for, and
-    // more than none that the server does not send a record.
+    // Fewer records than the page before left show that the order is not the one asked for. A
+    // larger count shows that the server does not send a record.
     let end = Page {
         count: counted.filter(|count| *count == 0 || sweep.trusts_count),
         ..Page::default()

@@ -247,8 +247,8 @@ impl Sweep {
         self.until(query::ge(self.timestamp(), &self.time(shown)), Some(shown))
     }
 
-    /// Returns the sweep of only the changes from a position up to those that show a timestamp, in
-    /// storage form, or of all that follow.
+    /// Returns the sweep of the changes from a position on, up to a timestamp that they show, in
+    /// storage form.
     pub fn between(&self, from: &Position, last: Option<&str>) -> Sweep {
         match from {
             Position::Changes { since, after, .. } => {
@@ -258,8 +258,7 @@ impl Sweep {
         }
     }
 
-    /// Returns the sweep of only the records that match a filter, up to those that show a
-    /// timestamp.
+    /// Returns the sweep of the records that match a filter, up to a timestamp that they show.
     fn until(&self, start: String, shown: Option<&str>) -> Sweep {
         let parts = [
             self.filter.as_deref().map(query::group),

@@ -32,7 +32,7 @@ pub struct Checkpoint {
     pub lacking: u64,
     /// The position of the last page of changes in the order of timestamps.
     pub page_of_changes: Option<Position>,
-    /// The changes of which some may be lost.
+    /// The changes that may lack records.
     pub lost: Vec<LostChanges>,
     /// The newest timestamp of each resource, asked before the first page.
     pub newest: BTreeMap<String, String>,
@@ -63,7 +63,7 @@ pub struct Checkpoint {
     pub unlisted: DoubtfulKeys,
 }
 
-/// Changes of which the feed counts more than its pages had.
+/// Changes whose count is larger than the number of records in their pages.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LostChanges {
     /// The position before them.
@@ -109,7 +109,7 @@ impl Checkpoint {
             .collect()
     }
 
-    /// Notes the changes of which a page shows that some may be lost.
+    /// Notes the changes that may lack records, if a page shows that.
     pub fn note_loss(&mut self, step: &Step) {
         let page_before = match &step.from {
             Position::Changes { .. } => self.page_of_changes.replace(step.from.clone()),

@@ -45,7 +45,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Reads the records of a sweep. Returns whether the feed sends as many as it counts.
+    /// Reads the records of a sweep. Returns whether the feed sends all records that it counts.
     fn reads_all(&mut self, mirror: &mut Mirror, shape: &Shape, sweep: &Sweep) -> Result<bool> {
         match self.read_once(mirror, shape, sweep.clone()) {
             Err(error) if matches!(error.feed(), Some(FeedError::Unordered(_))) => Ok(false),
@@ -137,8 +137,8 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Reads and applies all pages of a sweep. Returns whether the feed sends as many records as
-    /// it counts, if it counts them.
+    /// Reads and applies all pages of a sweep. Returns whether the feed sends all records that it
+    /// counts.
     fn read_once(&mut self, mirror: &mut Mirror, shape: &Shape, sweep: Sweep) -> Result<bool> {
         let start = Position::start(self.checkpoint.by_links);
         let (mut counted, mut read) = (None, 0);
