@@ -292,11 +292,10 @@ impl Client {
             return Err(error);
         };
         let again = self.get_as_it_is(url, once, &decode).await;
-        if again.is_err() {
-            tracing::warn!(%error, "the feed refuses $count; requests do not ask for counts any more");
-            self.counting.set_refused(true);
-        }
-        Ok(again.unwrap_or(value))
+        Ok(again.unwrap_or_else(|error| {
+            self.counting.note_error(&error);
+            value
+        }))
     }
 
     async fn get_as_it_is<T>(

@@ -35,20 +35,32 @@ impl Counting {
         }
     }
 
-    /// Returns the same request without a count, if its error may be due to the count: PrimeMLS
-    /// answers 500 to `$count`.
+    /// Returns the same request without a count, if its error may be due to the count.
     pub fn other_request(&self, url: &Url, error: &FeedError) -> Option<Url> {
-        let may_be_due = match error {
-            FeedError::Refused { status, .. } => matches!(status, 400 | 501),
-            FeedError::Unavailable { status, .. } => *status == Some(500),
-            _ => false,
-        };
-        without_count(url).filter(|_| may_be_due && !self.answered(url).load(Relaxed))
+        let may_be_due = may_be_due(error) && !self.answered(url).load(Relaxed);
+        without_count(url).filter(|_| may_be_due)
+    }
+
+    /// Notes the error of the same request with its count again, after it has worked without one.
+    pub fn note_error(&self, error: &FeedError) {
+        if may_be_due(error) {
+            tracing::warn!(%error, "the feed refuses $count; requests do not ask for counts any more");
+            self.set_refused(true);
+        }
     }
 
     fn answered(&self, url: &Url) -> &AtomicBool {
         let has_filter = url.query().is_some_and(|query| query.contains("$filter="));
         &self.has_answered[usize::from(has_filter)]
+    }
+}
+
+/// Returns whether an error may be due to the count. PrimeMLS answers 500 to `$count`.
+fn may_be_due(error: &FeedError) -> bool {
+    match error {
+        FeedError::Refused { status, .. } => matches!(status, 400 | 501),
+        FeedError::Unavailable { status, .. } => *status == Some(500),
+        _ => false,
     }
 }
 
