@@ -75,7 +75,7 @@ impl Step {
             let page_size = sweep.page_size.get();
             let has_options = sweep.has_options_within_expand();
             match Step::read_once(sweep, client, walk, from).await {
-                Err(error) if error.is_refusal() && from.has_time() && !has_other_quotes => {
+                Err(FeedError::Refused { .. }) if from.has_time() && !has_other_quotes => {
                     sweep.quotes_timestamps.fetch_xor(true, Relaxed);
                     has_other_quotes = true;
                 }
