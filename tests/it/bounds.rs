@@ -226,7 +226,10 @@ fn links_of_pages_without_end_are_followed_as_far_as_the_count_allows() {
         });
         let (pages, mut number) = (two_pages(&feed, "Property"), 0);
         assert_ends(&feed, what, move |answer| {
-            if answer.is_of("Property") && !answer.request.contains("$count=true") {
+            // The server refuses `$orderby`, with and without a count.
+            let asked = &answer.request;
+            let is_page = !asked.contains("$count=true") && !asked.contains("$orderby=");
+            if answer.is_of("Property") && is_page {
                 number += 1;
                 chain(answer, what, &pages, "ListingKey", number);
             }
