@@ -89,9 +89,13 @@ fn may_lack_records(job: &mut JobRun<'_>, resource: Resource) -> Result<bool> {
     if !is_counted || job.catalog.is_child(resource) || job.has_read_whole(resource)? {
         return Ok(false);
     }
+    let (live, open_rejects) = {
+        let read = job.mirror.read()?;
+        (read.live_rows(resource)?, read.open_rejects(resource)?)
+    };
     let filter = job.catalog.live_filter(resource);
-    if job.surveys.contains_key(&resource) {
-        return Ok(filter.is_none());
+    if open_rejects > 0 || job.surveys.contains_key(&resource) {
+        return Ok(open_rejects == 0 && filter.is_none());
     }
     let Ok(keys) = job.catalog.key_shape(resource) else {
         return Ok(false);
@@ -104,7 +108,6 @@ fn may_lack_records(job: &mut JobRun<'_>, resource: Resource) -> Result<bool> {
         Some(&count) => Some(count),
         None => answer_if_any(count(job.context.feed, &keys, filter))?.flatten(),
     };
-    let live = job.mirror.read()?.live_rows(resource)?;
     Ok(counted.is_some_and(|counted| counted > live))
 }
 
