@@ -1,8 +1,10 @@
 //! One export: its folder, and the plans of its tables.
 
+use std::collections::BTreeSet;
+
 use chrono::{TimeDelta, Utc};
 
-use super::delta::{TableLog, TableState};
+use super::delta::{TableLog, TableState, names};
 use super::export_folder::{ExportFolder, Owner};
 use super::export_settings::ExportSettings;
 use super::table_plan::TablePlan;
@@ -89,11 +91,23 @@ impl<'s> ExportRun<'s> {
     ) -> anyhow::Result<TablePlan> {
         let rows_per_file = self.settings.rows_per_file;
         let plan = TablePlan::of(tx, table, &self.log(table), rows_per_file, generation)?;
-        Ok(match &self.folder.owner {
-            // All rows have another name of the mirror.
-            Some(owner) if owner.mirror_name != self.owner.mirror_name => plan.whole(),
-            _ => plan,
-        })
+        // With another name of the mirror, all rows differ.
+        let owner = self.folder.owner.as_ref();
+        let is_renamed = owner.is_some_and(|owner| owner.mirror_name != self.owner.mirror_name);
+        if is_renamed || self.lacks_files(table, &plan)? {
+            return Ok(plan.whole());
+        }
+        Ok(plan)
+    }
+
+    /// Returns whether the folder lacks a data file of the published table.
+    fn lacks_files(&self, table: &ExportTable, plan: &TablePlan) -> anyhow::Result<bool> {
+        let Some(state) = &plan.state else {
+            return Ok(false);
+        };
+        let there = names(&self.folder.of_table(&table.name))?;
+        let there: BTreeSet<String> = there.into_iter().collect();
+        Ok(!state.files.keys().all(|file| there.contains(file)))
     }
 
     /// Returns whether a table has something to write. If none has, removes files that no

@@ -312,6 +312,20 @@ fn a_restored_database_or_a_deleted_folder_is_exported_whole() {
     let tables: Vec<&str> = exported.tables.iter().map(|table| &*table.table).collect();
     assert_eq!(tables, ["media", "exports"]);
     assert_equal(&mirror);
+    let listings = lake(&mirror).join("listings");
+    for entry in std::fs::read_dir(&listings).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|name| name == "parquet") {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    let exported = export(&mirror);
+    let whole = exported
+        .tables
+        .iter()
+        .find(|table| table.table == "listings");
+    assert!(whole.is_some_and(|table| table.whole), "{exported:?}");
+    assert_equal(&mirror);
     std::fs::remove_dir_all(lake(&mirror)).unwrap();
     export(&mirror);
     assert_equal(&mirror);

@@ -85,7 +85,7 @@ pub fn run(arguments: &Arguments, wanted: &ExportOptions, output: &Output) -> an
     if exported.misfits > 0 {
         let values = counted(exported.misfits, ("value does", "values do"));
         output.complain(&format!(
-            "{values} not fit their columns and are empty there; the table misfits lists them"
+            "{values} not fit the column, which is empty there; the table misfits has the text"
         ));
     }
     Ok(exit)
