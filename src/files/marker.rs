@@ -5,6 +5,7 @@ use std::fs::Metadata;
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
+use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::fs::OpenOptions;
 
 use super::media_dir::MediaDir;
@@ -17,7 +18,7 @@ const CONTENT: &str = "mlsmirror stores photos in this folder, and removes photo
 database does not know. This file shows that the disk of the folder is mounted.
 ";
 
-/// What the last line of the marker file begins with. The path of the database follows.
+/// The start of the last line of the marker file. The path of the database follows it.
 const DATABASE: &str = "Database: ";
 
 /// The longest marker file that is read, in bytes.
@@ -36,7 +37,7 @@ impl MediaDir {
         }
     }
 
-    /// Writes the marker file with the path of the database, unless it is so already.
+    /// Writes the marker file with the path of the database, unless it has that path.
     pub fn mark(&self, database: &Path) -> io::Result<()> {
         let database = database.canonicalize()?;
         if self.is_marked()? && self.database()?.as_ref() == Some(&database) {
@@ -44,6 +45,8 @@ impl MediaDir {
         }
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true);
+        // A link with the name of the marker may lead to a photo.
+        options.follow(FollowSymlinks::No);
         let mut file = self.root().open_with(MARKER, &options)?;
         writeln!(file, "{CONTENT}{DATABASE}{}", database.display())
     }
@@ -59,8 +62,8 @@ impl MediaDir {
         Ok(path.map(PathBuf::from))
     }
 
-    /// Returns the database of another mirror that uses the folder. A database that no longer
-    /// exists, or that has moved here, uses it no more.
+    /// Returns the database of another mirror that uses the folder. A database that was deleted or
+    /// moved does not use it.
     pub fn other_database(&self, own: &Path) -> io::Result<Option<PathBuf>> {
         if !self.is_marked()? {
             return Ok(None);

@@ -33,6 +33,15 @@ fn asks_for_count(answer: &Answer) -> bool {
     answer.is_of("Property") && (asked.contains(" desc") || is_one)
 }
 
+/// Adds listings to their count.
+fn count_more(answer: &mut Answer, by: u64) {
+    if asks_for_count(answer)
+        && let Some(count) = answer.body["@odata.count"].as_u64()
+    {
+        answer.body["@odata.count"] = json!(count + by);
+    }
+}
+
 #[test]
 fn an_unannounced_deletion_is_found_by_the_next_sync() {
     for profile in ["wfrmls", "reso"] {
@@ -82,13 +91,7 @@ fn a_difference_of_counts_is_reconciled_again_after_a_day() {
     let proxy = Proxy::of(&feed, |_| {});
     let mirror = Mirror::at(&proxy.base_url, |_| {});
     mirror.sync();
-    proxy.change(|answer| {
-        if asks_for_count(answer)
-            && let Some(count) = answer.body["@odata.count"].as_u64()
-        {
-            answer.body["@odata.count"] = json!(count + 1);
-        }
-    });
+    proxy.change(|answer| count_more(answer, 1));
     for (hours, expected) in [(1, 1), (1, 1), (25, 2), (1, 2)] {
         feed.advance(chrono::Duration::hours(hours));
         mirror.sync_ends(3, &[]);
@@ -117,13 +120,7 @@ fn records_that_are_counted_but_not_sent_are_reported_and_reconciled_once() {
     let proxy = Proxy::of(&feed, |_| {});
     let mirror = Mirror::at(&proxy.base_url, |_| {});
     mirror.sync();
-    proxy.change(|answer| {
-        if asks_for_count(answer)
-            && let Some(count) = answer.body["@odata.count"].as_u64()
-        {
-            answer.body["@odata.count"] = json!(count + 5);
-        }
-    });
+    proxy.change(|answer| count_more(answer, 5));
     for listings in 60..63 {
         let counted = format!("the feed counts {} listings", listings + 5);
         mirror.sync_ends(3, &[]).says(3, &[&counted]);

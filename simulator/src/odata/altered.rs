@@ -87,7 +87,7 @@ fn alter_page(
     }
 }
 
-/// Returns whether a listing is every second one of those that were added since the start.
+/// Returns whether a listing was added after the start and has an even number among the added.
 fn is_held_back(market: &Market, listing: &Json) -> bool {
     let key = listing["ListingKeyNumeric"].as_i64();
     let id = key.and_then(|key| market.id(Set::Property, &key.to_string()));

@@ -225,6 +225,42 @@ async fn counts_are_of_the_page_texts_or_of_all_records() {
 }
 
 #[tokio::test]
+async fn counts_and_timestamps_without_quotes_are_refused_and_gt_includes_equal() {
+    let feed = feed_that(&[Behaviour::CountRefusedWithFilter]);
+    let greater = format!(
+        "Property?$filter=ListingKeyNumeric%20gt%20{}",
+        feed.listing_keys()[58]
+    );
+    assert_eq!(
+        page(&feed, "Property?$count=true").await["@odata.count"],
+        60
+    );
+    assert_eq!(ask(&feed, &format!("{greater}&$count=true")).await.0, 400);
+    feed.behave(&[Behaviour::CountRefused]);
+    assert_eq!(ask(&feed, "Property?$count=true").await.0, 400);
+    assert_eq!(
+        page(&feed, &greater).await["value"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    feed.behave(&[Behaviour::GtIncludesEqual]);
+    assert_eq!(
+        page(&feed, &greater).await["value"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+    feed.behave(&[Behaviour::TimestampsQuoted]);
+    let since = |time: &str| format!("Property?$filter=ModificationTimestamp%20ge%20{time}");
+    assert_eq!(ask(&feed, &since("2020-01-01T00:00:00Z")).await.0, 400);
+    let quoted = page(&feed, &since("'2020-01-01T00:00:00Z'")).await;
+    assert!(!quoted["value"].as_array().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn a_listing_that_is_counted_is_not_sent() {
     let feed = feed_that(&[Behaviour::CountedButNotSent]);
     feed.insert_listing().unwrap();

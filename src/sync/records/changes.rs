@@ -397,7 +397,7 @@ impl ChildChanges {
         self.end_at(job, runs, watermark)
     }
 
-    /// Ends the run of the child, of which the records that came with listings were read.
+    /// Ends the run of the child after only the records that came with listings were read.
     fn end_at(
         &self,
         job: &mut JobRun<'_>,
