@@ -265,9 +265,9 @@ async fn a_listing_that_is_counted_is_not_sent() {
     let feed = feed_that(&[Behaviour::CountedButNotSent]);
     feed.insert_listing().unwrap();
     feed.insert_listing().unwrap();
-    let answer = page(&feed, "Property?$count=true&$top=100").await;
+    let answer = page(&feed, "Property?$count=true").await;
     assert_eq!(answer["@odata.count"], 62);
-    assert_eq!(answer["value"].as_array().unwrap().len(), 61);
+    assert_eq!(walk(&feed, "Property").await.len(), 61);
 }
 
 #[tokio::test]
