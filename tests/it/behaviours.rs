@@ -444,12 +444,14 @@ fn pairs_that_lost_records_are_exact_or_reported() {
 }
 
 /// With these seeds, changes, announcements and answers by key are empty by mistake without a
-/// count that contradicts them, links lead to fewer records than a count of all records, or
-/// pages end with a record that belongs on a later page.
+/// count that contradicts them, links lead to fewer records than a count of all records, pages
+/// end with a record that belongs on a later page, or records come twice and others never.
 #[test]
 fn groups_are_exact_with_the_seeds_that_lost_records() {
     use Behaviour as B;
-    let cases: [(&[_], &[u64]); 16] = [
+    let cases: [(&[_], &[u64]); 18] = [
+        (&[B::CountedButNotSent, B::GtIncludesEqual], &[11]),
+        (&[B::CountedButNotSent, B::SkipCapped], &[11]),
         (&[B::CountIsPageSize, B::EmptyAnswers], &[3, 6, 9, 771]),
         (&[B::AnnouncedButAlive, B::EmptyAnswers], &[8]),
         (

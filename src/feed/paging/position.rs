@@ -183,6 +183,14 @@ impl Position {
         count.zip(left).is_some_and(|(count, left)| count < left)
     }
 
+    /// Returns the key of the last record that was read, in a walk by key.
+    pub(super) fn last_key(&self) -> Option<&Key> {
+        match self {
+            Position::Keyset { after, .. } | Position::Ties { after, .. } => after.as_ref(),
+            _ => None,
+        }
+    }
+
     /// Returns whether a record was read before this position.
     pub fn has_cursor(&self) -> bool {
         match self {

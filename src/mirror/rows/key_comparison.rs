@@ -110,6 +110,13 @@ impl Mirror {
         noting.commit()
     }
 
+    /// Returns the number of records that were collected.
+    pub fn count_in_feed(&self, resource: Resource) -> rusqlite::Result<u64> {
+        let sql = "SELECT count(*) FROM temp.in_feed WHERE resource = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        statement.query_row([resource.entity_set()], |row| row.get(0))
+    }
+
     /// Compares the collected keys and timestamps with the live rows. `has_listings` is
     /// whether the mirror holds listings.
     pub fn compare_keys(

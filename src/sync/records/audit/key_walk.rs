@@ -241,6 +241,10 @@ impl KeyWalk<'_, '_> {
             let Some((walk, _)) = starts.last() else {
                 return Ok(());
             };
+            // A record may have come with several pages: a window that is divided is read again.
+            if !self.ended.keyless {
+                self.ended.read = mirror.count_in_feed(resource)?;
+            }
             let found = mirror.compare_keys(&self.shape, self.has_listings, Window::All)?;
             let end = Some((*walk, Position::Finished));
             return self.findings.found(mirror, resource, found, end);
