@@ -67,6 +67,7 @@ pub const EXACT: &[Behaviour] = &[
     Behaviour::OrderbyFirstFieldOnly,
     Behaviour::OrderbyRefused,
     Behaviour::GtIncludesEqual,
+    Behaviour::GeExcludesEqual,
     Behaviour::InRefused,
     Behaviour::InFindsNothing,
     Behaviour::OrOfFiveTerms,

@@ -283,6 +283,21 @@ fn delete_one_by_one(feed: &Simulator, count: usize) {
 }
 
 #[test]
+fn announcements_of_one_second_are_all_read_where_ge_excludes_equal() {
+    let feed = feed_with(60, |options| options.page_size = 10);
+    feed.behave(&[Behaviour::GeExcludesEqual]);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    feed.advance(chrono::Duration::hours(2));
+    delete_one_by_one(&feed, 5);
+    for key in &feed.listing_keys()[..8] {
+        feed.delete("Property", &key.to_string(), true).unwrap();
+    }
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
 fn announced_deletions_are_confirmed_in_batches() {
     let feed = feed(200);
     let mirror = Mirror::with(&feed, |settings| settings.set("page_size", 200));

@@ -47,6 +47,8 @@ behaviours! {
 
     /// `gt` includes equal values.
     GtIncludesEqual = "gt-includes-equal",
+    /// `ge` excludes equal values.
+    GeExcludesEqual = "ge-excludes-equal",
     /// A filter with `in` gets 400.
     InRefused = "in-refused",
     /// A filter with `in` matches no record.

@@ -223,6 +223,9 @@ impl<'a> Parser<'a> {
                     Operator::Greater if self.server.has(Behaviour::GtIncludesEqual) => {
                         Operator::AtLeast
                     }
+                    Operator::AtLeast if self.server.has(Behaviour::GeExcludesEqual) => {
+                        Operator::Greater
+                    }
                     operator => operator,
                 };
                 let right = self.side()?;

@@ -253,6 +253,9 @@ async fn counts_and_timestamps_without_quotes_are_refused_and_gt_includes_equal(
             .len(),
         2
     );
+    feed.behave(&[Behaviour::GeExcludesEqual]);
+    let at_least = greater.replace("gt", "ge");
+    assert_eq!(records(&feed, &at_least).await.len(), 1);
     feed.behave(&[Behaviour::TimestampsQuoted]);
     let since = |time: &str| format!("Property?$filter=ModificationTimestamp%20ge%20{time}");
     assert_eq!(ask(&feed, &since("2020-01-01T00:00:00Z")).await.0, 400);

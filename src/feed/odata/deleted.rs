@@ -185,6 +185,8 @@ pub struct DeletedPosition {
     skip: u64,
     /// Whether the page is requested without an order.
     is_unordered: bool,
+    /// Whether the entries before the page were not in the order of timestamps.
+    is_out_of_order: bool,
 }
 
 impl DeletedPosition {
@@ -221,6 +223,8 @@ pub struct Announced {
     pub count: Option<u64>,
     /// The position of the next page. None after the last page.
     pub next: Option<DeletedPosition>,
+    /// The position after all entries of the page.
+    after_all: DeletedPosition,
 }
 
 impl Hash for Announced {
@@ -240,6 +244,21 @@ impl Announced {
     pub fn newest(&self) -> Option<&String> {
         let announcements = self.announcements.iter();
         announcements.filter_map(|one| one.timestamp.as_ref()).max()
+    }
+
+    /// Returns another position for a page that lacks the last entry of the previous page,
+    /// although it starts there: a server may take `ge` as `gt`, and then the page lacks others of
+    /// that timestamp, too.
+    pub fn position_instead(
+        &self,
+        before: &Announced,
+        position: &DeletedPosition,
+    ) -> Option<DeletedPosition> {
+        let starts_there = position.from.is_some() && position.skip == 0 && before.has_entries();
+        let mut announcements = self.announcements.iter();
+        let repeats = announcements.any(|one| before.announcements.contains(one))
+            || self.keyless.iter().any(|one| before.keyless.contains(one));
+        (starts_there && !repeats).then(|| before.after_all.clone())
     }
 
     /// Removes the entries of the previous page from the page at a position. A page that has
@@ -304,15 +323,17 @@ impl DeletedBody {
         let count = self.count.0;
         let has_link = self.next_link.as_ref().is_some_and(|link| !link.is_empty());
         let read = position.skip + entries as u64;
+        let (next, after_all) = self.next(names, position);
         let mut page = Announced {
             entries,
+            after_all,
             claims_more: has_link || count.is_some_and(|count| count > read),
             count,
             ..Announced::default()
         };
         // A count may be the number of entries in this page.
         if entries > 1 || (entries == 1 && (page.claims_more || count.is_none())) {
-            page.next = Some(self.next(names, position));
+            page.next = Some(next);
         }
         for entry in &self.value {
             match announcement(names, entry) {
@@ -324,8 +345,13 @@ impl DeletedBody {
     }
 
     /// Returns the position of the next page: at the last timestamp, or after all entries if
-    /// they share one timestamp or are not in the order of timestamps.
-    fn next(&self, names: &DeletedNames, position: &DeletedPosition) -> DeletedPosition {
+    /// they share one timestamp or are not in the order of timestamps; and the position after all
+    /// entries.
+    fn next(
+        &self,
+        names: &DeletedNames,
+        position: &DeletedPosition,
+    ) -> (DeletedPosition, DeletedPosition) {
         let sent = |entry: &Json| text(entry, names.timestamp);
         // A server that repeats an entry within a page moves the others to the next page.
         let distinct: HashSet<String> = self.value.iter().map(Json::to_string).collect();
@@ -333,26 +359,26 @@ impl DeletedBody {
         let times: Vec<Option<String>> = (self.value.iter().map(sent))
             .map(|sent| sent.as_deref().and_then(timestamp).map(String::from))
             .collect();
-        let was_unordered = position.is_unordered || (position.from.is_none() && position.skip > 0);
-        let is_ordered = times.is_sorted() && !was_unordered;
+        let was_ordered = !position.is_unordered && !position.is_out_of_order;
+        let is_ordered = times.is_sorted() && was_ordered;
         let has_one_time = times.first() == times.last();
 
         let last = times.last().and_then(Option::as_ref);
+        let after_all = DeletedPosition {
+            from: position.from.clone(),
+            skip: position.skip + entries,
+            is_unordered: position.is_unordered,
+            is_out_of_order: !is_ordered,
+        };
         match last.and_then(|_| self.value.last().and_then(sent)) {
-            Some(last) if is_ordered && !has_one_time => DeletedPosition {
-                from: Some(last),
-                ..DeletedPosition::default()
-            },
-            Some(last) if is_ordered && position.from.is_none() => DeletedPosition {
-                from: Some(last),
-                skip: entries,
-                is_unordered: false,
-            },
-            _ => DeletedPosition {
-                from: position.from.clone(),
-                skip: position.skip + entries,
-                is_unordered: position.is_unordered,
-            },
+            Some(last) if is_ordered && !has_one_time => {
+                let at_last = DeletedPosition {
+                    from: Some(last),
+                    ..DeletedPosition::default()
+                };
+                (at_last, after_all)
+            }
+            _ => (after_all.clone(), after_all),
         }
     }
 }

@@ -168,6 +168,10 @@ impl Announcing<'_> {
                     (self.context.feed.capabilities()).note_deleted_names(names.name);
                     has_answered = true;
                 }
+                if let Some(instead) = page.position_instead(&before, &position) {
+                    next = Some(instead);
+                    continue;
+                }
                 page.remove_repeated(&before, &position)?;
                 if page.has_entries() && pages.closes_with(&page) {
                     let problem = "the pages of Deleted form a circle";
