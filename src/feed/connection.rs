@@ -108,6 +108,11 @@ impl Feed {
         self.max_concurrent
     }
 
+    /// Returns whether a link has no part of a secret, so that it may be stored.
+    pub fn may_store(&self, link: &str) -> bool {
+        self.client.redact(link) == link
+    }
+
     /// Returns the traffic up to now.
     pub fn traffic(&self) -> Traffic {
         self.client.traffic()

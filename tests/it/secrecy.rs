@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
-use simulator::{Fault, FaultRule};
+use simulator::{Fault, FaultRule, Simulator};
 
 use crate::support::*;
 
@@ -171,18 +171,26 @@ fn a_record_or_a_link_that_repeats_the_token_is_stored_without_it() {
     assert_eq!(mirror.run(&["verify"]).code, Some(0));
 }
 
-#[test]
-fn a_link_with_a_part_of_the_token_is_logged_without_it() {
-    let feed = feed_with(60, |options| {
+fn read_by_links() -> Simulator {
+    feed_with(60, |options| {
         options.server.page_cap = Some(20);
         options.server.refuse_orderby = true;
-    });
-    let part = &TOKEN[..16];
-    let proxy = Proxy::of(&feed, move |answer| {
+    })
+}
+
+/// Returns a proxy whose next links repeat a part of the token.
+fn repeating(feed: &Simulator, part: &'static str) -> Proxy {
+    Proxy::of(feed, move |answer| {
         if let Some(link) = answer.body["@odata.nextLink"].as_str() {
             answer.body["@odata.nextLink"] = format!("{link}&position={part}").into();
         }
-    });
+    })
+}
+
+#[test]
+fn a_link_with_a_part_of_the_token_is_logged_without_it() {
+    let (feed, part) = (read_by_links(), &TOKEN[..16]);
+    let proxy = repeating(&feed, part);
     let mirror = Mirror::at(&proxy.base_url, |_| {});
     let ended = mirror.run(&["-vv", "sync"]);
     assert_eq!(ended.code, Some(0), "{ended}");
@@ -190,6 +198,27 @@ fn a_link_with_a_part_of_the_token_is_logged_without_it() {
     assert!(proxy.seen().iter().any(is_marked), "the links are followed");
     assert!(ended.stderr.contains("position="), "{ended}");
     assert!(!ended.stderr.contains(part), "{ended}");
+}
+
+#[test]
+fn a_link_with_a_part_of_the_token_is_not_stored() {
+    let (feed, part) = (read_by_links(), &TOKEN[..16]);
+    let proxy = repeating(&feed, part);
+    let mirror = Mirror::at(&proxy.base_url, |settings| settings.set("max_retries", 0));
+    feed.fault(FaultRule {
+        path_contains: Some("$skip=40".to_owned()),
+        ..FaultRule::always(Fault::Status(503))
+    });
+    for _ in 0..2 {
+        let ended = mirror.sync_ends(1, &[]);
+        assert_eq!(live(&mirror.open(), "Property"), 40);
+        let stored = "SELECT count(*) FROM sync_runs WHERE instr(checkpoint, 'next_link')";
+        assert_eq!(number(&mirror.open(), stored), 1);
+        assert_secret_hidden(&mirror, &ended, part);
+    }
+    feed.clear_faults();
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
 }
 
 #[test]

@@ -125,11 +125,13 @@ fn spellings(secret: &str) -> Vec<String> {
         secret.chars().map(|letter| write(letter.into())).collect()
     };
     let form: String = form_urlencoded::byte_serialize(bytes).collect();
+    let percent = form.replace('+', "%20");
     let json = serde_json::to_string(secret).unwrap_or_default();
     let json = json.trim_matches('"').to_owned();
     let mut spellings = vec![
         secret.to_owned(),
-        form.replace('+', "%20"),
+        percent.replace('%', "%25"),
+        percent,
         form,
         bytes.iter().map(|byte| format!("%{byte:02x}")).collect(),
         json.replace('/', "\\/"),

@@ -210,6 +210,13 @@ impl Position {
         }
     }
 
+    /// Moves to the start of the links if the link may not be kept.
+    pub fn forget_link(&mut self, may_keep: impl Fn(&str) -> bool) {
+        if let Position::NextLink { next_link } | Position::ChangeLinks { next_link, .. } = self {
+            *next_link = next_link.take().filter(|link| may_keep(link));
+        }
+    }
+
     /// Returns whether the walk is at its end.
     pub fn is_finished(&self) -> bool {
         *self == Position::Finished

@@ -1,5 +1,6 @@
 //! The position of an unfinished run: where the next one resumes.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
@@ -88,9 +89,20 @@ impl Checkpoint {
         }
     }
 
-    /// Returns the form that is saved.
-    pub fn to_json(&self) -> Result<String> {
-        Ok(serde_json::to_string(self).context("saving a checkpoint")?)
+    /// Returns the form that is saved. A walk whose link may not be saved begins again.
+    pub fn to_json(&self, may_save: impl Fn(&str) -> bool) -> Result<String> {
+        let mut links = self.positions.iter().filter_map(Position::next_link);
+        let saved = if links.all(&may_save) {
+            Cow::Borrowed(self)
+        } else {
+            let mut again = self.clone();
+            (again.read, again.unwanted) = (0, 0);
+            for position in &mut again.positions {
+                position.forget_link(&may_save);
+            }
+            Cow::Owned(again)
+        };
+        Ok(serde_json::to_string(&saved).context("saving a checkpoint")?)
     }
 
     /// Returns the children that come with their listings.

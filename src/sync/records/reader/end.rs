@@ -47,7 +47,7 @@ impl Reader<'_> {
         };
         let checkpoint = match result {
             Ok(()) => None,
-            Err(_) => Some(self.checkpoint.to_json()?),
+            Err(_) => Some(self.saved_checkpoint()?),
         };
         let none = job.runs(self.job(), self.resource);
         let mut runs = std::mem::replace(&mut self.runs, none);
