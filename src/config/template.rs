@@ -93,7 +93,7 @@ media_dir = "media"  # a folder of its own
 resources = ["Property", "Media", "OpenHouse"]  # and any other resource of the feed
 download_media = true
 overlap = "{overlap}"  # how long after its timestamp a record may become visible
-max_delete_percent = 10  # a reconcile or full that would delete more, and more than 5 rows, is held back
+max_delete_percent = 10  # a reconcile or full that would delete more, and over 20 rows, is held back
 ignore_fields = []  # never logged in `changes`
 
 [sync.filter]  # which records the mirror holds; none = all

@@ -354,8 +354,8 @@ pub(in crate::sync) enum DeletionPlan {
 }
 
 /// Up to this many deletions are not held back, unless they are more than half of the
-/// rows: a few percent of a small table are less than one row.
-const SMALL_DELETION_ROWS: u64 = 5;
+/// rows: of a small mirror, a few percent is one listing.
+const SMALL_DELETION_ROWS: u64 = 20;
 
 /// Decides whether `missing` of `live` rows may be deleted.
 pub(in crate::sync) fn plan_deletions(
@@ -545,9 +545,8 @@ mod tests {
         };
         let plan = |missing, live, allowed| plan_at(10.0, missing, live, allowed);
         assert_eq!(plan_at(0.0, 1, 300, 0), DeletionPlan::HoldBack);
-        assert_eq!(plan(5, 10, 0), DeletionPlan::Delete);
-        assert_eq!(plan(5, 9, 0), DeletionPlan::HoldBack);
-        assert_eq!(plan(6, 59, 0), DeletionPlan::HoldBack);
+        assert_eq!(plan(20, 40, 0), DeletionPlan::Delete);
+        assert_eq!(plan(20, 39, 0), DeletionPlan::HoldBack);
         assert_eq!(plan(30, 300, 0), DeletionPlan::Delete);
         assert_eq!(plan(31, 300, 0), DeletionPlan::HoldBack);
         assert_eq!(plan(31, 300, 30), DeletionPlan::HoldBack);
