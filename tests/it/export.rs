@@ -332,6 +332,69 @@ fn a_restored_database_or_a_deleted_folder_is_exported_whole() {
 }
 
 #[test]
+fn a_table_with_a_damaged_log_is_exported_whole_and_the_others_are_not() {
+    let feed = feed(12);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    let listings = lake(&mirror).join("listings");
+    let log = listings.join("_delta_log");
+    let path = |version: i64, ending: &str| log.join(format!("{version:020}{ending}"));
+    let truncate = |path: &Path, rest: usize| {
+        let content = std::fs::read(path).unwrap();
+        std::fs::write(path, &content[..content.len().min(rest)]).unwrap();
+    };
+    type Damage<'d> = (&'d str, &'d dyn Fn());
+    let damages: [Damage<'_>; 6] = [
+        ("the newest commit ends too early", &|| {
+            truncate(&path(2, ".json"), 70)
+        }),
+        ("an earlier commit is empty", &|| {
+            truncate(&path(1, ".json"), 0)
+        }),
+        ("the first commit is empty", &|| {
+            truncate(&path(0, ".json"), 0)
+        }),
+        ("a commit is no text", &|| {
+            std::fs::write(path(1, ".json"), [0xff, 0]).unwrap();
+        }),
+        ("a commit is missing", &|| {
+            std::fs::remove_file(path(1, ".json")).unwrap();
+        }),
+        ("the checkpoint is no Parquet", &|| {
+            std::fs::write(path(2, ".checkpoint.parquet"), "PAR1").unwrap();
+            std::fs::write(log.join("_last_checkpoint"), r#"{"version":2}"#).unwrap();
+        }),
+    ];
+    for (what, damage) in damages {
+        println!("{what}");
+        let _ = std::fs::remove_dir_all(lake(&mirror));
+        for _ in 0..3 {
+            export(&mirror);
+            write(&mirror, "UPDATE listings SET City = City || 'x'");
+        }
+        damage();
+        std::fs::write(log.join("mine.json"), "mine").unwrap();
+        let before = files(&lake(&mirror));
+        let plan = mirror.run(&["export", "--dry-run"]);
+        let planned = "listings: would write 12 rows, the whole table";
+        assert!(plan.stdout.contains(planned), "{plan}");
+        assert_eq!(files(&lake(&mirror)), before);
+
+        let exported = export(&mirror);
+        let tables: Vec<_> = exported.tables.iter().map(|table| &*table.table).collect();
+        assert_eq!(tables, ["listings", "exports"]);
+        assert!(exported.tables[0].whole, "{exported:?}");
+        assert_equal(&mirror);
+        assert_eq!(versions(&listings), [0]);
+        assert!(log.join("mine.json").exists());
+        assert_eq!(names_in(&log).len(), 2, "{:?}", names_in(&log));
+        write(&mirror, "UPDATE listings SET City = City || 'x'");
+        assert!(!export(&mirror).tables[0].whole);
+        assert_equal(&mirror);
+    }
+}
+
+#[test]
 fn a_folder_with_other_files_or_of_another_mirror_is_refused_and_left_unchanged() {
     let feed = feed(5);
     let mirror = Mirror::of(&feed);

@@ -1,11 +1,9 @@
 //! Checkpoints: the state of a table as a Parquet file of actions.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context;
+use bytes::Bytes;
 use parquet::column::writer::ColumnWriter;
 use parquet::data_type::ByteArray;
 use parquet::file::properties::WriterProperties;
@@ -71,14 +69,13 @@ fn write_column(out: &mut ColumnWriter<'_>, entries: &[Entry]) -> anyhow::Result
 }
 
 /// Reads the actions of a checkpoint.
-pub(super) fn read_checkpoint(path: &Path) -> anyhow::Result<Vec<Action>> {
-    let reading = || format!("reading {}", path.display());
-    let reader = SerializedFileReader::new(File::open(path).with_context(reading)?)?;
+pub(super) fn read_checkpoint(content: Vec<u8>) -> anyhow::Result<Vec<Action>> {
+    let reader = SerializedFileReader::new(Bytes::from(content))?;
     let mut actions = Vec::new();
     for row in reader.get_row_iter(None)? {
         let action = without_nulls(&row?);
         if action.as_object().is_some_and(|action| !action.is_empty()) {
-            actions.push(serde_json::from_value(action).with_context(reading)?);
+            actions.push(serde_json::from_value(action)?);
         }
     }
     Ok(actions)

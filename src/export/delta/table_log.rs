@@ -1,6 +1,7 @@
 //! The log of one table: reads its state, adds commits and checkpoints, and removes old
 //! entries.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -16,13 +17,8 @@ use super::table_state::TableState;
 /// The number of commits after which a checkpoint is written.
 const COMMITS_PER_CHECKPOINT: i64 = 50;
 
-/// The log of a published table cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("{folder} is damaged ({problem}); remove the folder of the table, and it is exported again", folder = .folder.display())]
-pub(in crate::export) struct LogDamaged {
-    folder: PathBuf,
-    problem: String,
-}
+/// The file that names the newest checkpoint.
+const LAST_CHECKPOINT: &str = "_last_checkpoint";
 
 /// The log of one table.
 pub(in crate::export) struct TableLog {
@@ -37,7 +33,8 @@ impl TableLog {
         }
     }
 
-    /// Reads the state of the table. None if the table does not exist.
+    /// Reads the state of the table. None if the table does not exist or its log is damaged:
+    /// the next commit begins a new log.
     pub fn read(&self) -> anyhow::Result<Option<TableState>> {
         let names = names(&self.folder)?;
         let versions = |ending| {
@@ -52,42 +49,58 @@ impl TableLog {
         let checkpoint = checkpoint.max();
         let mut state = TableState::default();
         if let Some(version) = checkpoint {
-            let path = self.folder.join(checkpoint_name(version));
-            let actions = read_checkpoint(&path);
-            state.apply(version, actions.map_err(|error| self.damaged(&error))?);
+            let content = self.content(&checkpoint_name(version))?;
+            let Some(actions) = content.and_then(|content| read_checkpoint(content).ok()) else {
+                return Ok(None);
+            };
+            state.apply(version, actions);
         }
         state.checkpoint = checkpoint;
         // The commit of the checkpoint says which export wrote it.
         for version in checkpoint.unwrap_or(0)..=newest {
-            let actions = self.read_commit(version)?;
+            let Some(actions) = self.read_commit(version)? else {
+                return Ok(None);
+            };
             state.apply(version, actions);
         }
-        Ok(Some(state))
+        let is_complete = state.protocol.is_some() && state.metadata.is_some();
+        Ok(is_complete.then_some(state))
     }
 
-    fn read_commit(&self, version: i64) -> anyhow::Result<Vec<Action>> {
-        let path = self.folder.join(commit_name(version));
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| self.damaged(&format!("{}: {error}", path.display())))?;
-        let lines = text.lines().filter(|line| !line.trim().is_empty());
-        let actions = lines.map(serde_json::from_str).collect::<Result<_, _>>();
-        actions.map_err(|error| self.damaged(&format!("{}: {error}", path.display())).into())
+    /// Returns the actions of a commit. None if it is missing or damaged.
+    fn read_commit(&self, version: i64) -> anyhow::Result<Option<Vec<Action>>> {
+        let content = self.content(&commit_name(version))?;
+        let actions = content.and_then(|content| {
+            let lines = content.split(|byte| *byte == b'\n');
+            let lines = lines.filter(|line| !line.trim_ascii().is_empty());
+            let actions = lines.map(serde_json::from_slice);
+            actions.collect::<Result<Vec<Action>, _>>().ok()
+        });
+        Ok(actions.filter(|actions| !actions.is_empty()))
     }
 
-    fn damaged(&self, problem: &impl std::fmt::Display) -> LogDamaged {
-        LogDamaged {
-            folder: self.folder.clone(),
-            problem: problem.to_string(),
+    /// Returns the content of a file. None if it is missing.
+    fn content(&self, name: &str) -> anyhow::Result<Option<Vec<u8>>> {
+        let path = self.folder.join(name);
+        match std::fs::read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            content => {
+                let content = content.with_context(|| format!("reading {}", path.display()))?;
+                Ok(Some(content))
+            }
         }
     }
 
-    /// Adds a commit.
+    /// Adds a commit. The first commit of a table removes what a damaged log has left.
     ///
     /// # Errors
     /// Also if the version exists already.
     pub fn commit(&self, version: i64, actions: &[Action]) -> anyhow::Result<()> {
         std::fs::create_dir_all(&self.folder)
             .with_context(|| format!("creating {}", self.folder.display()))?;
+        if version == 0 {
+            self.remove(|name| name == LAST_CHECKPOINT || version_in(name).is_some())?;
+        }
         let lines = actions.iter().map(serde_json::to_string);
         let lines: Vec<String> = lines.collect::<Result<_, _>>()?;
         let name = commit_name(version);
@@ -109,8 +122,8 @@ impl TableLog {
         publish(&temporary, &self.folder.join(name))?;
 
         let last = json!({ "version": state.version, "size": size }).to_string();
-        let temporary = write_temporary(&self.folder, "_last_checkpoint", last.as_bytes())?;
-        publish(&temporary, &self.folder.join("_last_checkpoint"))
+        let temporary = write_temporary(&self.folder, LAST_CHECKPOINT, last.as_bytes())?;
+        publish(&temporary, &self.folder.join(LAST_CHECKPOINT))
     }
 
     /// Removes the commits and checkpoints before the newest checkpoint that was written
@@ -125,15 +138,19 @@ impl TableLog {
         let mut first_kept = 0;
         for version in checkpoints.into_iter().rev() {
             let is_old = |action: &Action| matches!(action, Action::CommitInfo(CommitInfo { timestamp, .. }) if *timestamp < time);
-            if self.read_commit(version)?.iter().any(is_old) {
+            if self.read_commit(version)?.iter().flatten().any(is_old) {
                 first_kept = version;
                 break;
             }
         }
-        for name in names {
-            let version = version_of(&name, ".json").or(version_of(&name, ".checkpoint.parquet"));
+        self.remove(|name| version_in(name).is_some_and(|version| version < first_kept))
+    }
+
+    /// Removes the files with certain names, and temporary files.
+    fn remove(&self, is_unused: impl Fn(&str) -> bool) -> anyhow::Result<()> {
+        for name in names(&self.folder)? {
             let is_temporary = name.starts_with('.') && name.ends_with(".tmp");
-            if is_temporary || version.is_some_and(|version| version < first_kept) {
+            if is_temporary || is_unused(&name) {
                 let path = self.folder.join(name);
                 std::fs::remove_file(&path)
                     .with_context(|| format!("removing {}", path.display()))?;
@@ -141,4 +158,9 @@ impl TableLog {
         }
         Ok(())
     }
+}
+
+/// Returns the version of a commit or a checkpoint.
+fn version_in(name: &str) -> Option<i64> {
+    version_of(name, ".json").or_else(|| version_of(name, ".checkpoint.parquet"))
 }
