@@ -252,6 +252,8 @@ pub fn condition(condition: &Condition, times: LocalTimes) -> String {
         }
         Condition::AlertFails(..) => "`mlsmirror sync monitor` tries again".into(),
         Condition::ProgramMissing(..) => "correct `command`".into(),
+        Condition::ExportFails(_) => "`mlsmirror export` tries again".into(),
+        Condition::Misfits(_) => "the exported table `misfits` has them".into(),
         Condition::MediaFolder(unusable) => for_media_folder(unusable).into(),
     };
     format!("{}; {way_out}", condition.in_zone(times.zone()))

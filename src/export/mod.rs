@@ -22,6 +22,7 @@ mod column_buffer;
 mod column_type;
 mod data_file;
 mod delta;
+mod end_of_export;
 mod export_folder;
 mod export_run;
 mod export_settings;
@@ -35,6 +36,7 @@ mod table_plan;
 mod table_writer;
 mod unused_files;
 
+pub use end_of_export::save_end;
 pub use export_folder::ForeignExport;
 pub use export_settings::{ExportSettings, ExportStep, RowsPerFile};
 pub use exported::{Exported, ExportedTable};

@@ -33,7 +33,7 @@ pub use about::{
     TableOrView, UtcOffset, WrongCondition,
 };
 pub use database::Mirror;
-pub use export::{ExportRow, ExportTable, ExportedVersion, KeyRange, PublishedTable};
+pub use export::{ExportRow, ExportTable, ExportedVersion, KeyRange, LastExport, PublishedTable};
 pub use log::{
     AlertBatch, ChangeCategory, ChangeCount, ChangeFilter, ChangeKind, ChangeLog, ChangeReader,
     ChangeRow, ChangedListing, ChangedOpenHouse, ChangedRecord, NoListing, ReportedChange,

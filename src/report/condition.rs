@@ -63,11 +63,15 @@ pub enum Condition {
     AlertFails(String, String),
     /// The program of the alert does not exist.
     ProgramMissing(String, String),
+    /// The last export failed, for this reason.
+    ExportFails(String),
+    /// This number of exported values do not fit their columns.
+    Misfits(u64),
 }
 
 impl Condition {
     /// The names of all kinds of conditions.
-    pub const KINDS: [&str; 16] = [
+    pub const KINDS: [&str; 18] = [
         "credentials_refused",
         "paused",
         "in_future",
@@ -84,6 +88,8 @@ impl Condition {
         "program_missing",
         "media_folder",
         "no_token",
+        "export_fails",
+        "misfits",
     ];
 
     /// Returns the name of its kind.
@@ -105,6 +111,8 @@ impl Condition {
             Condition::ProgramMissing(..) => 13,
             Condition::MediaFolder(_) => 14,
             Condition::NoToken(_) => 15,
+            Condition::ExportFails(_) => 16,
+            Condition::Misfits(_) => 17,
         };
         Condition::KINDS[index]
     }
@@ -181,6 +189,11 @@ impl Condition {
             Condition::AlertFails(alert, error) => format!("{}: {error}", title(alert)),
             Condition::ProgramMissing(alert, program) => {
                 format!("{}: there is no program `{program}`", title(alert))
+            }
+            Condition::ExportFails(error) => format!("export failed: {error}"),
+            Condition::Misfits(1) => "1 exported value does not fit its column".to_owned(),
+            Condition::Misfits(count) => {
+                format!("{count} exported values do not fit their columns")
             }
         }
     }

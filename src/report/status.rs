@@ -72,9 +72,9 @@ pub struct JobStatus {
     pub status: Option<String>,
     /// The longest duration among the job's resources in its last run, in milliseconds.
     pub duration_ms: Option<u64>,
-    /// The error of the worst problem that no later run has settled.
+    /// The error of the worst problem that no later run has settled, or of the export.
     pub error: Option<String>,
-    /// All such problems, by resource.
+    /// All such problems, by resource. None for the export.
     pub errors: Vec<Problem>,
     /// When the daemon runs the job next, UTC.
     pub next_at: Option<String>,
@@ -171,8 +171,19 @@ pub fn status(
     })
 }
 
-/// Returns the last export that published a table. It is no run of a sync.
+/// Returns the last export. It is no run of a sync. Of earlier versions of this program, only
+/// exports that published a table are known.
 fn last_export(mirror: &Mirror) -> anyhow::Result<Option<RunSummary>> {
+    if let Some(last) = mirror.last_export()? {
+        return Ok(Some(RunSummary {
+            job: Job::Export.to_string(),
+            status: last.status,
+            started_at: last.started_at,
+            duration_ms: Some(last.duration_ms),
+            error: last.error,
+            ..RunSummary::default()
+        }));
+    }
     let exported_at = mirror.last_started(Job::Export)?;
     Ok(exported_at.map(|at| RunSummary {
         job: Job::Export.to_string(),
@@ -210,12 +221,17 @@ fn jobs(
         let worst_error = errors
             .iter()
             .max_by_key(|problem| severity(&problem.status));
+        // An export has no resources.
+        let mut whole_job = of_job.iter().filter(|run| run.resource.is_empty());
+        let own_error = whole_job.find_map(|run| run.error.clone());
         jobs.push(JobStatus {
             job: name.to_owned(),
             started_at: newest.cloned(),
             status: worst.map(|run| run.status.clone()),
             duration_ms: of_job.iter().filter_map(|run| run.duration_ms).max(),
-            error: worst_error.map(|problem| problem.error.clone()),
+            error: worst_error
+                .map(|problem| problem.error.clone())
+                .or(own_error),
             errors,
             next_at: next.map(stored_second),
         });

@@ -8,7 +8,7 @@ use super::condition::Condition;
 use super::problem::Problem;
 use super::resource_status::ResourceStatus;
 use crate::config::{Config, When};
-use crate::mirror::{Backlog, Mirror};
+use crate::mirror::{Backlog, Mirror, RunStatus};
 use crate::sync::{self, CredentialsProblem, HeldDeletions, UnusableFolder};
 use crate::value::instant;
 
@@ -47,6 +47,10 @@ pub struct Facts {
     pub media_folder: Option<UnusableFolder>,
     /// The alerts.
     pub alerts: Vec<AlertFacts>,
+    /// Why the last export failed, if it did.
+    pub export_error: Option<String>,
+    /// The number of exported values that do not fit their columns.
+    pub misfits: u64,
 }
 
 /// The facts about one alert.
@@ -87,6 +91,10 @@ impl Facts {
                 missing_program: alert.missing_program().map(str::to_owned),
             })
             .collect();
+        let export = mirror.last_export()?;
+        let failed = export.filter(|last| last.status == RunStatus::Failed.as_str());
+        self.export_error = failed.and_then(|last| last.error);
+        self.misfits = mirror.count_misfits()?;
         Ok(self)
     }
 }
@@ -116,6 +124,10 @@ pub fn conditions(facts: &Facts) -> Vec<Condition> {
         } else if let Some(error) = &alert.error {
             conditions.push(Condition::AlertFails(name, error.clone()));
         }
+    }
+    conditions.extend(facts.export_error.clone().map(Condition::ExportFails));
+    if facts.misfits > 0 {
+        conditions.push(Condition::Misfits(facts.misfits));
     }
     conditions
 }

@@ -175,7 +175,7 @@ impl<'h> Daemon<'h> {
     /// Exports the mirror. That needs neither the feed nor the lease of syncs.
     #[cfg(feature = "export")]
     fn run_export(&self) -> anyhow::Result<Report> {
-        use crate::export::{ExportSettings, RowsPerFile, export};
+        use crate::export::{ExportSettings, RowsPerFile, export, save_end};
 
         let mut mirror = Mirror::open_to_read(&self.config.mirror.database)?;
         let settings = ExportSettings {
@@ -183,10 +183,13 @@ impl<'h> Daemon<'h> {
             keep: self.config.export.keep,
             rows_per_file: RowsPerFile::default(),
         };
+        let started_at = Utc::now();
         let exported = export(&mut mirror, &settings, &|_| match self.stop.requested() {
             Some(signal) => Err(FeedError::Interrupted(signal).into()),
             None => Ok(()),
-        })?;
+        });
+        save_end(&mut mirror, started_at, &exported);
+        let exported = exported?;
         let tables = &exported.tables;
         Ok(Report {
             exported: Some(ExportCounts {

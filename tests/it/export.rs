@@ -9,6 +9,7 @@ use mlsmirror::export::{ExportSettings, ExportStep, Exported, RowsPerFile};
 use mlsmirror::mirror;
 use rusqlite::Connection;
 
+use crate::status::needs;
 use crate::support::*;
 
 pub const TABLES: [(&str, &str); 5] = [
@@ -464,6 +465,7 @@ fn values_that_do_not_fit_are_listed_until_they_fit() {
     let ended = mirror.run(&["export", "--json"]);
     assert_eq!(ended.json()["misfits"], 2);
     ended.says(3, &["2 values do not fit", "misfits"]);
+    needs(&mirror, &["2 exported values do not fit their columns"]);
     let fields = ["ListPrice", "ModificationTimestamp"];
     let misfits = fields.map(|field| (key.clone(), field.to_owned()));
     assert_equal_but(&mirror, &BTreeSet::from(misfits));
@@ -487,8 +489,62 @@ fn values_that_do_not_fit_are_listed_until_they_fit() {
         ),
     );
     mirror.run(&["export"]).says(0, &[]);
+    needs(&mirror, &[]);
     assert_equal(&mirror);
     assert_eq!(Delta::read(&table).rows(&table).len(), 0);
+}
+
+#[test]
+fn the_status_shows_an_export_that_failed_until_one_succeeds() {
+    let feed = feed(5);
+    let mirror = Mirror::of(&feed);
+    mirror.sync();
+    let job = || {
+        let status = mirror.run(&["status", "--json"]).json();
+        let mut jobs = status["jobs"].as_array().unwrap().iter();
+        jobs.find(|job| job["job"] == "export").cloned()
+    };
+    std::fs::write(mirror.folder.path().join("other"), "").unwrap();
+    mirror.run(&["export", "--dir", "other"]).says(2, &[]);
+    assert_eq!(job(), None);
+    needs(&mirror, &[]);
+
+    std::fs::write(lake(&mirror), "").unwrap();
+    let failed = "export failed: lake is not a folder";
+    for _ in 0..2 {
+        mirror.run(&["export"]).says(2, &["lake is not a folder"]);
+        needs(&mirror, &[failed, "`mlsmirror export` tries again"]);
+        let job = job().unwrap();
+        assert_eq!(job["status"], "failed");
+        assert_eq!(job["error"], "lake is not a folder; name another one");
+    }
+    std::fs::remove_file(lake(&mirror)).unwrap();
+    mirror.run(&["export"]).says(0, &[]);
+    needs(&mirror, &[]);
+    let succeeded = job().unwrap();
+    assert_eq!(succeeded["status"], "succeeded");
+    assert!(succeeded["duration_ms"].is_u64(), "{succeeded}");
+    // An export with nothing new is the same export.
+    mirror.run(&["export"]).says(0, &[]);
+    assert_eq!(job(), Some(succeeded));
+}
+
+#[test]
+fn the_daemon_stores_an_export_that_failed() {
+    let feed = feed(5);
+    let mirror = Mirror::with(&feed, |settings| {
+        settings.sync = "\n[schedule]\nexport = \"after sync\"\n".to_owned();
+    });
+    std::fs::write(lake(&mirror), "").unwrap();
+    let running = mirror.start(&["watch"]);
+    wait_until("an export has failed", || {
+        let status = mirror.run(&["status"]);
+        status
+            .stdout
+            .contains("export failed: lake is not a folder")
+    });
+    running.signal("TERM");
+    running.wait().says(0, &[]);
 }
 
 #[test]

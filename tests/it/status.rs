@@ -17,7 +17,7 @@ fn change_database(mirror: &Mirror, sql: &str) {
 /// Fails unless the text and the exit code of `status` and its JSON say that exactly these
 /// conditions need attention.
 #[track_caller]
-fn needs(mirror: &Mirror, parts: &[&str]) {
+pub fn needs(mirror: &Mirror, parts: &[&str]) {
     let ended = mirror.run(&["status"]);
     let code = if parts.is_empty() { 0 } else { 3 };
     assert_eq!(ended.code, Some(code), "{ended}");

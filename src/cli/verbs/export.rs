@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use chrono::Utc;
 use serde::Serialize;
 
 use crate::cli::arguments::Arguments;
@@ -14,7 +15,7 @@ use crate::cli::session::configuration;
 use crate::cli::signals::listen_for_signals;
 use crate::config::{Config, share_a_folder};
 use crate::export::{
-    ExportSettings, ExportStep, Exported, ExportedTable, RowsPerFile, export, plan_export,
+    ExportSettings, ExportStep, Exported, ExportedTable, RowsPerFile, export, plan_export, save_end,
 };
 use crate::feed::FeedError;
 use crate::mirror::Mirror;
@@ -59,7 +60,12 @@ pub fn run(arguments: &Arguments, wanted: &ExportOptions, output: &Output) -> an
                 None => Ok(()),
             }
         };
+        let started_at = Utc::now();
         let exported = export(&mut mirror, &settings, &step);
+        // A failure in a folder that is named once is no problem of the mirror.
+        if exported.is_ok() || wanted.dir.is_none() {
+            save_end(&mut mirror, started_at, &exported);
+        }
         sync::naming_database(&config, exported)?
     };
     let exit = if exported.misfits > 0 {

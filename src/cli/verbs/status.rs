@@ -100,6 +100,9 @@ fn describe(status: &Status, needs_attention: &[String], times: LocalTimes) -> S
             let error = times.in_text(&printable(error));
             text += &format!("  {}: {error}\n", resources.join(", "));
         }
+        if let (Some(error), []) = (&job.error, &*job.errors) {
+            text += &format!("  {}\n", times.in_text(&printable(error)));
+        }
     }
     text += &format!("\n{}", describe_backlog(&status.photos));
     text += &format!(

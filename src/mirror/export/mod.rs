@@ -4,9 +4,11 @@
 mod export_rows;
 mod export_state;
 mod export_table;
+mod last_export;
 mod touched;
 
 pub use export_rows::{ExportRow, KeyRange};
 pub use export_state::{ExportedVersion, PublishedTable};
 pub use export_table::ExportTable;
+pub use last_export::LastExport;
 pub(super) use touched::EXPORT_TRIGGERS;
