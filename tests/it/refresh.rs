@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::status::needs;
 use crate::support::*;
 
 #[test]
@@ -41,6 +42,12 @@ fn each_listing_is_read_again_on_its_own() {
     let none = mirror.run(&["--json", "refresh", "9999998"]);
     assert_eq!(none.code, Some(1));
     assert_eq!(none.json()["failed"][0]["key"], json!("9999998"));
+    // A wrong key is no problem of the mirror.
+    needs(&mirror, &[]);
+    assert_eq!(
+        last_run(&db, "Property")["status"],
+        "succeeded".to_owned().into()
+    );
 }
 
 #[test]
@@ -56,5 +63,6 @@ fn a_listing_stays_while_each_answer_of_the_feed_is_empty() {
     });
     let key = feed.listing_keys()[3].to_string();
     mirror.run(&["refresh", &key]).says(1, &[&key, "no record"]);
+    needs(&mirror, &["1 listing was not refreshed"]);
     assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
 }

@@ -43,6 +43,14 @@ struct Fetched {
     is_outside: bool,
 }
 
+/// What became of one listing.
+enum Stored {
+    /// It equals the feed's now.
+    Done,
+    /// Neither the feed, within the filter, nor the mirror has it, for this reason.
+    Nothing(&'static str),
+}
+
 /// Refetches the listings with these keys with their children, `workers` at once, and
 /// downloads their photos where they are wanted. A listing that the feed no longer has
 /// is soft-deleted.
@@ -105,13 +113,18 @@ fn refresh_all(
     }
     let (context, catalog) = (job.context, job.catalog);
     let sweep = catalog.sweep(context.feed, shape.clone());
+    let mut unknown = 0;
     fetch_all(job, &sweep, keys, workers, |job, listing| {
         let key = listing.key;
         let stored = listing
             .fetched
             .and_then(|fetched| store(job, &mut runs, &shape, &key, &fetched));
         match stored {
-            Ok(()) => refreshed.succeeded.push(key),
+            Ok(Stored::Done) => refreshed.succeeded.push(key),
+            Ok(Stored::Nothing(why)) => {
+                unknown += 1;
+                refreshed.failed.push((key, why.to_owned()));
+            }
             Err(error) => {
                 let error = error.of_resource()?;
                 refreshed.failed.push((key, error.to_string()));
@@ -119,7 +132,7 @@ fn refresh_all(
         }
         Ok(())
     })?;
-    end(job, runs, refreshed)
+    end(job, runs, refreshed, unknown)
 }
 
 /// Fetches the listings one by one, several at once, and passes each answer to `each`.
@@ -186,16 +199,16 @@ fn store(
     shape: &Arc<Shape>,
     key: &str,
     fetched: &Fetched,
-) -> Result<()> {
+) -> Result<Stored> {
     let listings = Resource::PROPERTY;
     let Fetched { pages, is_outside } = fetched;
     let write = job.mirror.write()?;
     let is_live = write.is_live(listings, key)?;
     if !is_live && pages.is_empty() {
-        return Err(anyhow::anyhow!("the feed has no such listing").into());
+        return Ok(Stored::Nothing("the feed has no such listing"));
     }
     if !is_live && *is_outside {
-        return Err(anyhow::anyhow!("it is outside of the configured filter").into());
+        return Ok(Stored::Nothing("it is outside of the configured filter"));
     }
     let mut apply = Apply::new(job.context, runs, &write);
     for page in pages {
@@ -218,7 +231,7 @@ fn store(
             reject.reason
         )
         .into()),
-        None => Ok(()),
+        None => Ok(Stored::Done),
     }
 }
 
@@ -255,8 +268,14 @@ fn delete_unlisted(
     Ok(())
 }
 
-/// Ends the runs. The watermarks stay: single listings say nothing about the others.
-fn end(job: &mut JobRun<'_>, mut runs: RunSet, refreshed: &Refreshed) -> Result<()> {
+/// Ends the runs. The watermarks stay: single listings say nothing about the others. The
+/// unknown ones among the failed listings are no failure of a run: the feed answered.
+fn end(
+    job: &mut JobRun<'_>,
+    mut runs: RunSet,
+    refreshed: &Refreshed,
+    unknown: usize,
+) -> Result<()> {
     if job.context.stop.requested().is_some() {
         return job.end_with_job(runs);
     }
@@ -266,14 +285,14 @@ fn end(job: &mut JobRun<'_>, mut runs: RunSet, refreshed: &Refreshed) -> Result<
         (_, 0) => Verdict::Failed,
         _ => Verdict::Partial,
     };
-    let error = match failed {
+    let error = match failed - unknown {
         0 => None,
         1 => Some("1 listing was not refreshed".to_owned()),
         failed => Some(format!("{failed} listings were not refreshed")),
     };
     job.end_runs(&mut runs, None, |_, runs| {
         let ending = |resource| match resource {
-            Resource::PROPERTY => RunEnding::new(verdict, error.clone()),
+            Resource::PROPERTY if failed > unknown => RunEnding::new(verdict, error.clone()),
             _ => RunEnding {
                 status: RunStatus::Succeeded,
                 ..RunEnding::new(verdict, None)
