@@ -35,7 +35,7 @@ impl Mirror {
     }
 
     /// Returns whether the rows of a resource belong to listings.
-    pub(super) fn has_parent(&self, resource: Resource) -> rusqlite::Result<bool> {
+    pub fn has_parent(&self, resource: Resource) -> rusqlite::Result<bool> {
         has_parent(&self.connection, resource)
     }
 }

@@ -9,6 +9,7 @@ use super::problem::Problem;
 use super::resource_status::ResourceStatus;
 use crate::config::{Config, When};
 use crate::mirror::{Backlog, Mirror, RunStatus};
+use crate::resource::Resource;
 use crate::sync::{self, CredentialsProblem, HeldDeletions, UnusableFolder};
 use crate::value::instant;
 
@@ -176,12 +177,21 @@ fn of_resource(one: &ResourceStatus, facts: &Facts) -> Vec<Condition> {
         .held
         .iter()
         .filter(|held| held.resource.entity_set() == resource);
+    let held = held.filter(|held| !follows_listings(held, facts));
     conditions.extend(held.map(|held| Condition::DeletionsHeld(held.clone())));
     let mut differences = facts.count_differences.iter();
     if let Some((_, difference)) = differences.find(|(of, _)| *of == resource) {
         conditions.push(Condition::CountsDisagree(resource, *difference));
     }
     conditions
+}
+
+/// Returns whether the deletions of listings were held back as well: their children are deleted
+/// with them.
+fn follows_listings(held: &HeldDeletions, facts: &Facts) -> bool {
+    let of_listings =
+        |other: &HeldDeletions| other.resource == Resource::PROPERTY && other.job == held.job;
+    held.is_of_children && facts.held.iter().any(of_listings)
 }
 
 /// Lists the problems of the last runs that no other condition covers, one for all

@@ -12,6 +12,8 @@ pub struct HeldDeletions {
     pub job: String,
     /// The number of rows that it would have deleted.
     pub count: u64,
+    /// Whether the rows belong to listings. Most of them are deleted with their listings.
+    pub is_of_children: bool,
 }
 
 /// Returns the key in `_state` of the deletions that were held back.
@@ -25,11 +27,13 @@ pub fn held_deletions(
     resource: Resource,
 ) -> rusqlite::Result<Option<HeldDeletions>> {
     let state = mirror.state(&state_name(resource))?.unwrap_or_default();
+    let is_of_children = mirror.has_parent(resource)?;
     let held = state.split_once(' ').and_then(|(job, count)| {
         Some(HeldDeletions {
             resource,
             job: job.to_owned(),
             count: count.parse().ok()?,
+            is_of_children,
         })
     });
     Ok(held)

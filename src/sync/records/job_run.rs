@@ -26,6 +26,8 @@ pub(in crate::sync) struct JobRun<'a> {
     pub resources: &'a [Resource],
     /// Whether answers for a resource seem to come from a copy of the feed that is behind.
     pub copy_is_behind: bool,
+    /// Whether deletions of listings were held back.
+    pub holds_listings: bool,
     /// The answers that showed that nothing has changed.
     pub surveys: BTreeMap<Resource, Survey>,
     /// The numbers of records that the feed counted before changes were read.
@@ -75,6 +77,7 @@ pub(in crate::sync) fn run_job(
                 mirror,
                 resources: &resources,
                 copy_is_behind: false,
+                holds_listings: false,
                 surveys: BTreeMap::new(),
                 counts_before: BTreeMap::new(),
                 ended,

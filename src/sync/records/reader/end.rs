@@ -37,9 +37,7 @@ impl Reader<'_> {
     fn end_runs(mut self, job: &mut JobRun<'_>, result: &Result<()>) -> Result<RunSet> {
         self.context.progress.end(self.resource);
         job.copy_is_behind |= self.copy_is_behind;
-        if let Some(missing) = self.held_back.values().max() {
-            job.advise(Advice::AllowDeletes(*missing));
-        }
+        self.advise(job);
         let kind = self.job();
         let ending: Vec<Resource> = match kind {
             Job::Incremental => vec![self.resource],
@@ -66,6 +64,17 @@ impl Reader<'_> {
             Ok(endings)
         })?;
         Ok(runs)
+    }
+
+    /// Advises to allow the deletions that were held back. Those of children follow once the
+    /// deletions of their listings are allowed.
+    fn advise(&self, job: &mut JobRun<'_>) {
+        job.holds_listings |= self.held_back.contains_key(&Resource::PROPERTY);
+        let follows = |resource: Resource| job.holds_listings && self.catalog.is_child(resource);
+        let held = (self.held_back.iter()).filter(|(resource, _)| !follows(**resource));
+        if let Some(missing) = held.map(|(_, missing)| *missing).max() {
+            job.advise(Advice::AllowDeletes(missing));
+        }
     }
 
     /// Writes that a resource was read to the end. Returns how its run ends.
