@@ -285,7 +285,7 @@ fn delete_one_by_one(feed: &Simulator, count: usize) {
 #[test]
 fn announcements_of_one_second_are_all_read_where_ge_excludes_equal() {
     let feed = feed_with(60, |options| options.page_size = 10);
-    feed.behave(&[Behaviour::GeExcludesEqual]);
+    feed.behave(&[Behaviour::DeletedGeExcludesEqual]);
     let mirror = Mirror::of(&feed);
     mirror.sync();
     feed.advance(chrono::Duration::hours(2));

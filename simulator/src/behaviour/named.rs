@@ -47,8 +47,6 @@ behaviours! {
 
     /// `gt` includes equal values.
     GtIncludesEqual = "gt-includes-equal",
-    /// `ge` excludes equal values.
-    GeExcludesEqual = "ge-excludes-equal",
     /// A filter with `in` gets 400.
     InRefused = "in-refused",
     /// A filter with `in` matches no record.
@@ -144,6 +142,8 @@ behaviours! {
     DeletedNamesPlural = "deleted-names-plural",
     /// The Deleted feed refuses `$skip` above three.
     DeletedSkipCapped = "deleted-skip-capped",
+    /// In filters of `Deleted`, `ge` excludes equal values.
+    DeletedGeExcludesEqual = "deleted-ge-excludes-equal",
     /// An announcement without a key precedes each announcement.
     DeletedWithoutKey = "deleted-without-key",
     /// Each announced deletion is followed by the announcement of a record that stays. The

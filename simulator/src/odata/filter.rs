@@ -223,7 +223,10 @@ impl<'a> Parser<'a> {
                     Operator::Greater if self.server.has(Behaviour::GtIncludesEqual) => {
                         Operator::AtLeast
                     }
-                    Operator::AtLeast if self.server.has(Behaviour::GeExcludesEqual) => {
+                    Operator::AtLeast
+                        if self.table.set == Set::Deleted
+                            && self.server.has(Behaviour::DeletedGeExcludesEqual) =>
+                    {
                         Operator::Greater
                     }
                     operator => operator,

@@ -100,7 +100,7 @@ async fn read_unless_at_end(
     };
     let mut has_last = false;
     for _ in 0..READINGS {
-        let asked = get_page(client, &url, RequestOptions::RECORDS, &sweep.shape, part).await;
+        let asked = get_page(client, &url, RequestOptions::RECORDS, &sweep.shape, &part).await;
         let last = match asked {
             Err(error) if error.may_refuse_order() => return Ok(None),
             asked => asked?,

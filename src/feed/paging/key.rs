@@ -24,6 +24,14 @@ impl Key {
         }
     }
 
+    /// Returns the key as records have it.
+    pub fn value(&self) -> Value {
+        match self {
+            Key::Number(number) => Value::Integer(*number),
+            Key::Text(text) => Value::Text(text.as_str().into()),
+        }
+    }
+
     /// Returns the key with this value, if it is a number or text.
     pub fn of(value: &Value) -> Option<Key> {
         match value {

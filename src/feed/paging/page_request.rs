@@ -26,6 +26,7 @@ pub async fn read_page(sweep: &Sweep, client: &Client, from: &Position) -> Resul
                 _ => LeftOut::LastRecord,
             },
             trusts_count: sweep.trusts_count,
+            last_read: from.last_key(),
         },
     };
     let (url, max_page_size) = match from {
@@ -76,7 +77,7 @@ pub async fn read_page(sweep: &Sweep, client: &Client, from: &Position) -> Resul
         tries: sweep.tries,
         ..RequestOptions::RECORDS
     };
-    let mut page = get_page(client, &url, options, &sweep.shape, part).await?;
+    let mut page = get_page(client, &url, options, &sweep.shape, &part).await?;
     complete_children(sweep, client, &mut page).await?;
     Ok(page)
 }
@@ -98,7 +99,7 @@ async fn complete_children(
             while let Some(link) = children.next_link.take() {
                 let url = client.link(&link)?;
                 let options = RequestOptions::RECORDS;
-                let mut rest = get_page(client, &url, options, &child.shape, Part::ALL).await?;
+                let mut rest = get_page(client, &url, options, &child.shape, &Part::ALL).await?;
                 let to = Position::NextLink {
                     next_link: rest.next_link.take(),
                 };
@@ -135,7 +136,7 @@ pub async fn get_page(
     url: &Url,
     options: RequestOptions,
     shape: &Shape,
-    part: Part,
+    part: &Part,
 ) -> Result<Page, FeedError> {
     let decode = |received: &Received| {
         let mut page = Page::decode_part(&received.body, shape, part)?;

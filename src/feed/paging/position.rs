@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::key::{Cursor, Key};
+use crate::value::Value;
 
 /// The position of a walk: where its next page starts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -184,10 +185,12 @@ impl Position {
     }
 
     /// Returns the key of the last record that was read, in a walk by key.
-    pub(super) fn last_key(&self) -> Option<&Key> {
+    pub(super) fn last_key(&self) -> Value {
         match self {
-            Position::Keyset { after, .. } | Position::Ties { after, .. } => after.as_ref(),
-            _ => None,
+            Position::Keyset { after, .. } | Position::Ties { after, .. } => {
+                after.as_ref().map_or(Value::Null, Key::value)
+            }
+            _ => Value::Null,
         }
     }
 

@@ -10,7 +10,6 @@ use super::position::Position;
 use super::sweep::Sweep;
 use crate::feed::http::{Client, FeedError, RequestOptions};
 use crate::feed::odata::Page;
-use crate::record::{Record, Shape};
 
 /// Where changes may be lost, because the count of a page of changes contradicts its records or
 /// the page before.
@@ -124,7 +123,6 @@ impl Step {
         if page.entries == 0 {
             page = read_unless_proven(sweep, client, from, page).await?;
         }
-        leave_out_last_read(&mut page, from, &sweep.shape);
         let mut loss =
             (sweep.trusts_count && from.left_more_than(page.count)).then_some(Loss::Before);
         // A count that may be the size of the page does not show that the page is the last.
@@ -159,25 +157,6 @@ impl Step {
             expand_options_refused: None,
         })
     }
-}
-
-/// Leaves out the last record before the position, also from the count: a server may take `gt` as
-/// `ge`.
-fn leave_out_last_read(page: &mut Page, from: &Position, shape: &Shape) {
-    let Some(last) = from.last_key() else {
-        return;
-    };
-    let key = |record: &Record| Key::of(shape.paging_value(&record.values));
-    let records = page.records.iter();
-    let again = records
-        .take_while(|record| key(record).as_ref() == Some(last))
-        .count();
-    page.records.drain(..again);
-    page.entries -= again;
-    page.left_out += again;
-    page.count = page
-        .count
-        .map(|count| count.saturating_sub(again.min(1) as u64));
 }
 
 /// Returns whether the server counts this number of records for every filter, so that its

@@ -26,7 +26,7 @@ pub struct LastChange {
 }
 
 /// The part of an answer that is its page. The walk asks for the other records again.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Part {
     /// The `$top` of the request. The records after them may be out of order. An answer with more
     /// than twice the records is kept: then the server has a page size of its own.
@@ -36,6 +36,9 @@ pub struct Part {
     /// Whether a count is known to be the number of all matching records, so that it shows
     /// which page is the last.
     pub trusts_count: bool,
+    /// The paging key of the last record before the page. A server that takes `gt` as `ge` sends it
+    /// again. It is neither in the page nor in its count.
+    pub last_read: Value,
 }
 
 /// The records at the end of a page that are left out. Some servers end each page with a record
@@ -57,10 +60,11 @@ impl Part {
         top: usize::MAX,
         leaves_out: LeftOut::Nothing,
         trusts_count: false,
+        last_read: Value::Null,
     };
 
     /// Returns the number of entries to keep, and whether they end within a timestamp.
-    fn kept(self, entries: &[Entry], shape: &Shape) -> (usize, bool) {
+    fn kept(&self, entries: &[Entry], shape: &Shape) -> (usize, bool) {
         let others = entries.len().saturating_sub(1).max(entries.len().min(1));
         match self.leaves_out {
             LeftOut::Nothing => (entries.len(), false),
@@ -115,14 +119,14 @@ impl Page {
     /// [`BadBody`] if the body is not JSON, is incomplete, is not an OData response, or would
     /// take too much memory.
     pub fn decode(body: &[u8], shape: &Shape) -> Result<Page, BadBody> {
-        Page::decode_part(body, shape, Part::ALL)
+        Page::decode_part(body, shape, &Part::ALL)
     }
 
     /// Decodes a part of a body.
     ///
     /// # Errors
     /// As [`Page::decode`].
-    pub fn decode_part(body: &[u8], shape: &Shape, part: Part) -> Result<Page, BadBody> {
+    pub fn decode_part(body: &[u8], shape: &Shape, part: &Part) -> Result<Page, BadBody> {
         let (hints, memory) = (NameHints::new(shape), MemoryLimit::default());
         let seed = PageSeed {
             shape,
@@ -139,6 +143,10 @@ impl Page {
         let mut entries = page_body
             .entries
             .ok_or_else(|| BadBody::Invalid("it has no `value`".to_owned()))?;
+        let is_read =
+            |entry: &&Entry| part.last_read != Value::Null && entry.paging == part.last_read;
+        let again = entries.iter().take_while(is_read).count();
+        entries.drain(..again);
         let distinct = |entries: &[Entry]| {
             let records = entries
                 .iter()
@@ -150,6 +158,7 @@ impl Page {
             entries.truncate(part.top);
         }
         let count = page_body.total_count.or(page_body.count);
+        let count = count.map(|count| count.saturating_sub(again.min(1) as u64));
         let is_last = part.trusts_count
             && page_body.next_link.is_none()
             && entries.len() < part.top
@@ -171,7 +180,7 @@ impl Page {
         page.check_order(shape, &entries);
         entries.truncate(page.entries);
         if entries.iter().any(Entry::has_rejects) {
-            page.rejects = collect_rejects(body, shape, &entries);
+            page.rejects = collect_rejects(body, shape, &entries, again);
         }
         page.memory_bytes = memory.taken_bytes();
         page.records = entries

@@ -5,10 +5,16 @@ use crate::feed::odata::raw_json::{items, members, spell};
 use crate::record::{Reject, Shape};
 
 /// Splits the body again to find the text of rejected entries. Most pages have none, so
-/// decoding does not keep the text.
-pub fn collect_rejects(body: &[u8], shape: &Shape, entries: &[Entry]) -> Vec<Reject> {
+/// decoding does not keep the text. `before`: the number of entries in the body before these.
+pub fn collect_rejects(
+    body: &[u8],
+    shape: &Shape,
+    entries: &[Entry],
+    before: usize,
+) -> Vec<Reject> {
     let mut rejects = Vec::new();
-    for (entry, json) in entries.iter().zip(list_in(body, "value")) {
+    let list = list_in(body, "value").into_iter().skip(before);
+    for (entry, json) in entries.iter().zip(list) {
         if let Err(reason) = &entry.record {
             rejects.push(reject(shape, reason, json));
             continue;
