@@ -48,6 +48,33 @@ fn a_field_that_is_declared_later_becomes_a_column() {
 }
 
 #[test]
+fn a_full_that_gets_no_listings_has_not_read_a_later_field_of_their_photos() {
+    let feed = feed(40);
+    let proxy = Proxy::of(&feed, |_| {});
+    let mirror = Mirror::at(&proxy.base_url, |_| {});
+    mirror.sync();
+    feed.declare_field("Media", "Camera", "Edm.String").unwrap();
+    proxy.change(|answer| {
+        if answer.is_of("Property") && !answer.request.contains(" in (") {
+            answer.records().clear();
+            answer.body["@odata.count"] = 0.into();
+        }
+    });
+    mirror.sync_ends(3, &["full"]);
+    let db = mirror.open();
+    let last = "SELECT status FROM sync_runs WHERE resource = 'Media' ORDER BY id DESC LIMIT 1";
+    assert_eq!(text(&db, last), "partial");
+
+    proxy.change(|_| {});
+    mirror.sync();
+    assert_mirror_equals_feed(&db, &feed, &MAIN);
+    let named = "SELECT count(*) FROM media WHERE Camera IS NOT NULL";
+    assert!(number(&db, named) > 0, "no photo has the new field");
+    let logged = "SELECT count(*) FROM changes WHERE field = 'Camera'";
+    assert_eq!(number(&db, logged), 0, "a declaration is no change");
+}
+
+#[test]
 fn a_field_that_is_no_longer_declared_keeps_its_column() {
     let feed = feed(40);
     let mirror = Mirror::of(&feed);

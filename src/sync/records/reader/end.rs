@@ -94,26 +94,26 @@ impl Reader<'_> {
         {
             capabilities.note_paging(resource, self.checkpoint.by_links);
         }
-        if matches!(self.job(), Job::Full | Job::Reconcile) {
+        if matches!(self.job(), Job::Full | Job::Reconcile) && !self.is_incomplete {
             write.clear_due_children(resource)?;
         }
         if self.job() == Job::Full {
-            let is_incomplete = resource == self.resource && self.is_incomplete;
             // Records that were not read lack the fields that are new.
-            if !is_incomplete {
+            if !self.is_incomplete {
                 write.save_scope(resource, &self.catalog.scope(resource)?)?;
             }
-            save_incomplete(write, resource, is_incomplete)?;
+            save_incomplete(write, resource, self.is_incomplete)?;
         }
         if self.job() != Job::Reconcile && self.left_out.is_empty() {
             self.save_last_read(write, resource)?;
         }
-        if let Some(first_run) = self.checkpoint.first_run {
+        if let Some(first_run) = self.checkpoint.first_run.filter(|_| !self.is_incomplete) {
             self.resolve_unseen(write, resource, RunId::from_number(first_run))?;
         }
 
         let mut left_out = Vec::new();
-        if resource == self.resource {
+        // Children come along with the records that were read.
+        if resource == self.resource || self.is_incomplete {
             left_out.clone_from(&self.left_out);
         }
         // Rejects of earlier runs of the same sweep are among them.
