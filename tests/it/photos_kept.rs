@@ -181,6 +181,7 @@ fn check_estimates_the_first_photos_before_the_first_sync() {
     let shown = "the first sync finds the listings of `[media] listings`";
     let checked = mirror.run(&["check"]).stdout;
     assert!(checked.contains(shown), "{checked}");
+    assert!(checked.contains("photos: at most "), "{checked}");
 }
 
 #[test]

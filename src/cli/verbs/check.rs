@@ -91,7 +91,10 @@ pub fn describe(plan: &Plan, times: LocalTimes) -> String {
 }
 
 fn describe_photos(photos: &PhotoPlan) -> String {
-    let mut text = format!("photos: {}", counted(photos.files, ("file", "files")));
+    let is_limit = photos.kept.is_some_and(|kept| kept.files.is_none());
+    let at_most = if is_limit { "at most " } else { "" };
+    let files = counted(photos.files, ("file", "files"));
+    let mut text = format!("photos: {at_most}{files}");
     if let Some(size) = photos.bytes.filter(|_| photos.files > 0) {
         text += &format!(", about {}", bytes(size));
     }
