@@ -364,6 +364,14 @@ fn a_wrong_condition_or_status_is_refused_with_a_suggestion() {
         ),
         (where_of("load_extension('x')"), "alert \"a\": `where`:"),
         (where_of("City = "), "alert \"a\": `where`:"),
+        (
+            where_of("1) OR (1"),
+            "alert \"a\": `where`: near \")\": syntax error",
+        ),
+        (
+            where_of("City = 'Sandy"),
+            "`where`: a quote is not closed: 'Sandy\n",
+        ),
         (where_of("count(*) > 0"), "misuse of aggregate"),
         (
             alert("a", &format!("{price} [\"Activ>Pendin\"]")),

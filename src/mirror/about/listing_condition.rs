@@ -41,15 +41,24 @@ impl Mirror {
         // SQLite takes a misspelled name in double quotes for a text.
         self.connection.set_db_config(double_quotes, false)?;
         self.connection.authorizer(Some(only_reads))?;
-        let sql = format!("SELECT 1 FROM listings WHERE (\n{condition}\n) LIMIT 0");
-        let checked = self.connection.query_row(&sql, [], |_| Ok(()));
+        // A condition that closes the parentheses around it is no expression without them.
+        let in_parentheses = format!("(\n{condition}\n)");
+        let checked = [&in_parentheses, condition]
+            .into_iter()
+            .try_for_each(|one| {
+                let sql = format!("SELECT 1 FROM listings WHERE {one}\nLIMIT 0");
+                match self.connection.query_row(&sql, [], |_| Ok(())) {
+                    Err(rusqlite::Error::QueryReturnedNoRows) => Ok(()),
+                    checked => checked,
+                }
+            });
         self.connection
             .authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
         self.connection
             .set_db_config(double_quotes, accepts_quotes)?;
 
         let problem = match checked {
-            Ok(()) | Err(rusqlite::Error::QueryReturnedNoRows) => return Ok(Ok(())),
+            Ok(()) => return Ok(Ok(())),
             Err(rusqlite::Error::SqlInputError { msg, .. }) => msg,
             Err(rusqlite::Error::SqliteFailure(_, Some(msg))) => msg,
             Err(error) => error.to_string(),
@@ -85,9 +94,12 @@ fn only_reads(context: AuthContext<'_>) -> Authorization {
 /// Words an error of SQLite, with a suggestion for a misspelled column.
 fn explained(problem: &str, known: &[String]) -> String {
     let Some(named) = problem.strip_prefix("no such column: ") else {
-        return match problem {
-            "not authorized" => "a condition may only read".to_owned(),
-            other => other.to_owned(),
+        let token = problem.strip_prefix("unrecognized token: \"");
+        let token = token.filter(|token| token.starts_with(['\'', '"', '`', '[']));
+        return match (problem, token.and_then(|token| token.split("\n)").next())) {
+            ("not authorized", _) => "a condition may only read".to_owned(),
+            (_, Some(token)) => format!("a quote is not closed: {token}"),
+            (other, None) => other.to_owned(),
         };
     };
     let name = named.split(" - ").next().unwrap_or(named);
