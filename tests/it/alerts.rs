@@ -468,6 +468,9 @@ fn a_mirror_that_begins_or_ceases_to_need_attention_is_reported_once() {
     let lines = reported(&mirror);
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert_eq!(lines[1]["needs_attention"], false);
+    // No change of a listing was reported.
+    let counted = "SELECT sum(updated) FROM sync_runs WHERE job = 'monitor'";
+    assert_eq!(number(&mirror.open(), counted), 0);
 }
 
 /// Lets a mirror get its token from a program that prints this file.

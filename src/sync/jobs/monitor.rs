@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{TimeDelta, Utc};
 
-use super::alert_report::{AlertHost, AlertLine, ReportError};
+use super::alert_report::{AlertHost, AlertLine, AlertSubject, ReportError};
 use super::whole_job::whole_job;
 use crate::config::{Alert, AlertEvent, Config, MONITOR};
 use crate::feed::TokenError;
@@ -276,7 +276,8 @@ impl Reporting<'_> {
         }
         host.report(alert, lines)
             .map_err(|error| error.of(alert, lines.len()))?;
-        self.counts.updated += lines.len() as u64;
+        let is_change = |line: &&AlertLine| matches!(line.subject, AlertSubject::Change(_));
+        self.counts.updated += lines.iter().filter(is_change).count() as u64;
         Ok(())
     }
 }
