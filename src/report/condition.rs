@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::problem::Problem;
+use super::words::time;
 use crate::config::MONITOR;
 use crate::sync::{HeldDeletions, UnusableFolder};
 
@@ -119,7 +120,7 @@ impl Condition {
 
     /// Describes it with times in a time zone.
     pub fn in_zone(&self, zone: Tz) -> String {
-        let hours = |seconds: &u64| *seconds as f64 / 3_600.0;
+        let ago = |seconds: &u64| time(Duration::from_secs(*seconds));
         let local = |at: &DateTime<Utc>| at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S %Z");
         match self {
             Condition::CredentialsRefused => "the feed refuses the credentials".to_owned(),
@@ -143,17 +144,17 @@ impl Condition {
                 lag_seconds,
                 intervals,
             } => format!(
-                "{resource} was last brought up to date {:.1} hours ago, more than {intervals} intervals",
-                hours(lag_seconds)
+                "{resource} was last brought up to date {} ago, more than {intervals} intervals",
+                ago(lag_seconds)
             ),
             Condition::TooOld {
                 resource,
                 lag_seconds,
                 max_age,
             } => format!(
-                "{resource} was last brought up to date {:.1} hours ago, more than status.max_age = {:.1} hours",
-                hours(lag_seconds),
-                hours(&max_age.as_secs())
+                "{resource} was last brought up to date {} ago, more than status.max_age = {}",
+                ago(lag_seconds),
+                time(*max_age)
             ),
             Condition::MediaFolder(unusable) => unusable.to_string(),
             Condition::OpenRejects(resource, 1) => {

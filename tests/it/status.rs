@@ -269,7 +269,7 @@ fn a_pause_that_the_feed_asked_for_needs_attention() {
 #[test]
 fn a_mirror_that_is_older_than_the_licence_allows_needs_attention() {
     let feed = feed(6);
-    let mirror = Mirror::with(&feed, |settings| {
+    let mut mirror = Mirror::with(&feed, |settings| {
         settings.sync =
             "\n[schedule]\nincremental = \"every 12h\"\n[status]\nmax_age = \"12h\"\n".to_owned();
     });
@@ -282,9 +282,11 @@ fn a_mirror_that_is_older_than_the_licence_allows_needs_attention() {
     needs(
         &mirror,
         &[
-            "Property was last brought up to date 13.0 hours ago, more than status.max_age = 12.0 hours",
+            "Property was last brought up to date 13 h 0 min ago, more than status.max_age = 12 h 0 min",
         ],
     );
+    mirror.configure(|settings| settings.sync = "\n[status]\nmax_age = \"2m\"\n".to_owned());
+    needs(&mirror, &["more than status.max_age = 2 min 0 s"]);
     mirror.sync();
     needs(&mirror, &[]);
 }
