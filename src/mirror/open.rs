@@ -98,7 +98,10 @@ impl Mirror {
             .filter(|folder| !folder.as_os_str().is_empty());
         if let Some(folder) = folder {
             std::fs::create_dir_all(folder)
-                .with_context(|| format!("creating the folder {}", folder.display()))?;
+                .with_context(|| {
+                    let folder = folder.display();
+                    format!("mirror.database: the folder {folder} cannot be created; name a file in another folder")
+                })?;
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE

@@ -82,9 +82,14 @@ fn a_host_that_does_not_answer_is_a_failure() {
     let url = format!("http://{}/odata", listener.local_addr().unwrap());
     drop(listener);
     let mirror = Mirror::at(&url, |_| {});
-    mirror
-        .sync_ends(1, &[])
-        .says(1, &["cannot connect; check feed.base_url", "after 3 tries"]);
+    mirror.sync_ends(1, &[]).says(
+        1,
+        &[
+            "cannot connect; check feed.base_url",
+            "a demo's feed ends with the demo",
+            "after 3 tries",
+        ],
+    );
 }
 
 #[test]
@@ -147,14 +152,30 @@ fn a_filter_mirrors_its_listings_and_their_children() {
 }
 
 #[test]
+fn a_database_in_a_folder_that_cannot_be_created_is_named_with_the_setting() {
+    let feed = feed(3);
+    let mirror = Mirror::with(&feed, |settings| {
+        settings.database = "/proc/x/m.db".to_owned()
+    });
+    mirror.sync_ends(1, &[]).says(
+        1,
+        &["mirror.database: the folder /proc/x cannot be created; name a file in another folder"],
+    );
+}
+
+#[test]
 fn a_selected_field_that_is_not_declared_is_named() {
     let feed = feed(30);
     let mirror = Mirror::with(&feed, |settings| {
         settings.sync = "select = { Property = [\"ListPrise\"] }".to_owned();
     });
-    mirror
-        .sync_ends(2, &[])
-        .says(2, &["[sync.select] Property", "`ListPrise`"]);
+    mirror.sync_ends(2, &[]).says(
+        2,
+        &[
+            "[sync.select] Property",
+            "no field `ListPrise` (did you mean ListPrice?)",
+        ],
+    );
 }
 
 #[test]

@@ -8,6 +8,7 @@ use reqwest::StatusCode;
 use super::error::{BadBody, FeedError};
 use super::error_body::Meaning;
 use super::secrets::Secrets;
+use crate::config::is_loopback;
 
 /// Why one try failed.
 pub enum Failure {
@@ -118,7 +119,11 @@ impl Failure {
             source = inner.source();
         }
 
-        let cannot_connect = "cannot connect; check feed.base_url and the network";
+        let cannot_connect = if error.url().is_some_and(is_loopback) {
+            "cannot connect; check feed.base_url, and start the feed on this machine: a demo's feed ends with the demo"
+        } else {
+            "cannot connect; check feed.base_url and the network"
+        };
         Failure::temporary(network_problem(&error, cannot_connect))
     }
 }

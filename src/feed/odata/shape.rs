@@ -7,6 +7,7 @@ use super::declared::Known;
 use super::metadata::{Edm, Field, Metadata};
 use super::roles::roles;
 use super::shape_error::ShapeError;
+use crate::config::nearest_name;
 use crate::record::{ChildShape, FieldShape, RECORD_KEY, Roles, Shape};
 use crate::resource::{PHOTOS_COUNT, Resource};
 use crate::value::ValueForm;
@@ -201,10 +202,14 @@ fn check_selected(
         .find(|name| !fields.iter().any(|field| field.name == **name));
     match missing {
         None => Ok(()),
-        Some(field) => Err(ShapeError::NoSuchField {
-            resource,
-            field: field.clone(),
-        }),
+        Some(field) => {
+            let known: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
+            Err(ShapeError::NoSuchField {
+                resource,
+                field: field.clone(),
+                near: nearest_name(field, &known).map(str::to_owned),
+            })
+        }
     }
 }
 

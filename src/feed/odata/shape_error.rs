@@ -43,12 +43,14 @@ pub enum ShapeError {
         key: Vec<String>,
     },
     /// It does not declare a selected field.
-    #[error("[sync.select] {resource}: $metadata declares no field `{field}`")]
+    #[error("[sync.select] {resource}: $metadata declares no field `{field}`{}", did_you_mean(.near))]
     NoSuchField {
         /// The resource.
         resource: Resource,
         /// The field.
         field: String,
+        /// The declared field with the most similar name, if there is one.
+        near: Option<String>,
     },
 }
 
