@@ -16,6 +16,7 @@ use super::verbs::{
     status, sync, verify, watch,
 };
 use crate::config::Config;
+use crate::sync::Misconfigured;
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
@@ -32,11 +33,18 @@ pub fn main() -> ExitCode {
 
     let exit = run(&arguments, &output).unwrap_or_else(|error| {
         let exit = Exit::of(&error);
+        let path = config_path(&arguments);
+        // An error of a setting that only the feed or the mirror can show.
+        let error = if error.is::<Misconfigured>() {
+            error.context(path.display().to_string())
+        } else {
+            error
+        };
         let error = match advice(&error) {
             Some(advice) => anyhow::anyhow!("{}; {advice}", output::error_text(&error)),
             None => error,
         };
-        let config = Config::load(&config_path(&arguments));
+        let config = Config::load(&path);
         let times = config.map_or(LocalTimes::UTC, |config| LocalTimes::of(&config));
         output.error(&error, exit, times);
         exit

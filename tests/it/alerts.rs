@@ -363,7 +363,7 @@ fn a_wrong_condition_or_status_is_refused_with_a_suggestion() {
             "alert \"a\": `where`:",
         ),
         (where_of("load_extension('x')"), "alert \"a\": `where`:"),
-        (where_of("City = "), "alert \"a\": `where`:"),
+        (where_of("City = "), "mlsmirror.toml: alert \"a\": `where`:"),
         (
             where_of("1) OR (1"),
             "alert \"a\": `where`: near \")\": syntax error",
