@@ -446,7 +446,8 @@ fn pairs_that_lost_records_are_exact_or_reported() {
 
 /// With these seeds, changes, announcements and answers by key are empty by mistake without a
 /// count that contradicts them, links lead to fewer records than a count of all records, pages
-/// end with a record that belongs on a later page, or records come twice and others never.
+/// end with a record that belongs on a later page, or records come twice and others never. By
+/// default, each group runs with its first seed.
 #[test]
 fn groups_are_exact_with_the_seeds_that_lost_records() {
     use Behaviour as B;
@@ -487,7 +488,8 @@ fn groups_are_exact_with_the_seeds_that_lost_records() {
         ),
     ];
     for (group, seeds) in cases {
-        for &seed in seeds {
+        let first = if runs_all() { seeds.len() } else { 1 };
+        for &seed in &seeds[..first] {
             assert_none(run_all(&[group.to_vec()], seed, Trial::new));
         }
     }
