@@ -132,7 +132,7 @@ fn changes_and_runs_are_purged_as_configured_and_the_sync_state_stays() {
 #[test]
 fn nothing_is_removed_while_the_clock_disagrees_with_the_feeds() {
     for ahead in [true, false] {
-        // A clock that is wrong here is one that is wrong there.
+        // The test moves the feed's clock: it cannot move that of this machine.
         let wrong = chrono::Duration::days(if ahead { -366 } else { 366 });
         let feed = feed_with(20, |options| options.clock = Clock::Ahead(wrong));
         let mirror = Mirror::with(&feed, |settings| {

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::feed::{Loss, Page, Position, Step};
+use crate::feed::{Feed, Loss, Page, Position, Step};
 use crate::mirror::Job;
 use crate::record::{Reject, Shape};
 use crate::resource::Resource;
@@ -89,16 +89,17 @@ impl Checkpoint {
         }
     }
 
-    /// Returns the form that is saved. A walk whose link may not be saved begins again.
-    pub fn to_json(&self, may_save: impl Fn(&str) -> bool) -> Result<String> {
+    /// Returns the form that is saved. A walk whose link may not be stored begins again.
+    pub fn to_json(&self, feed: &Feed) -> Result<String> {
+        let may_store = |link: &str| feed.may_store(link);
         let mut links = self.positions.iter().filter_map(Position::next_link);
-        let saved = if links.all(&may_save) {
+        let saved = if links.all(may_store) {
             Cow::Borrowed(self)
         } else {
             let mut again = self.clone();
             (again.read, again.unwanted) = (0, 0);
             for position in &mut again.positions {
-                position.forget_link(&may_save);
+                position.forget_link(may_store);
             }
             Cow::Owned(again)
         };

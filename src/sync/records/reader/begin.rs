@@ -32,13 +32,7 @@ impl<'a> Reader<'a> {
         let unfinished = unfinished(job, &runs, resource, &asked)?;
         let is_resumed = unfinished.is_some();
         let (resumed_run, mut checkpoint) = match unfinished {
-            Some((run, checkpoint)) => (
-                Some((
-                    run,
-                    checkpoint.to_json(|link| context.feed.may_store(link))?,
-                )),
-                checkpoint,
-            ),
+            Some((run, checkpoint)) => (Some((run, checkpoint.to_json(context.feed)?)), checkpoint),
             None => {
                 let checkpoint = first_checkpoint(job, runs.job(), resource, children, asked)?;
                 (None, checkpoint)

@@ -45,7 +45,7 @@ impl Reader<'_> {
         };
         let checkpoint = match result {
             Ok(()) => None,
-            Err(_) => Some(self.saved_checkpoint()?),
+            Err(_) => Some(self.checkpoint.to_json(self.context.feed)?),
         };
         let none = job.runs(self.job(), self.resource);
         let mut runs = std::mem::replace(&mut self.runs, none);

@@ -327,14 +327,9 @@ impl Reader<'_> {
         self.save(write)
     }
 
-    pub(super) fn saved_checkpoint(&self) -> Result<String> {
-        let feed = self.context.feed;
-        self.checkpoint.to_json(|link| feed.may_store(link))
-    }
-
     /// Saves the counts of the runs and the checkpoint.
     pub(super) fn save(&mut self, write: &WriteTx<'_>) -> Result<()> {
-        let checkpoint = self.saved_checkpoint()?;
+        let checkpoint = self.checkpoint.to_json(self.context.feed)?;
         let traffic = self.context.feed.traffic();
         Ok(self.runs.save(write, traffic, Some(&checkpoint))?)
     }
