@@ -1,5 +1,7 @@
 //! Deletions that the feed announces.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use crate::moves::{assert_log_equals_the_difference, copy};
@@ -495,6 +497,32 @@ fn pages_of_announcements_that_repeat_end_with_an_error() {
     mirror
         .sync_ends(3, &["deletions"])
         .says(3, &["the same page again"]);
+}
+
+#[test]
+fn announcements_that_are_added_within_the_second_that_is_read_are_no_contradiction() {
+    let feed = Arc::new(feed(40));
+    let proxy = Proxy::of(&feed, |_| {});
+    let mirror = Mirror::at(&proxy.base_url, |_| {});
+    mirror.sync();
+    feed.advance(chrono::Duration::hours(2));
+    let mut keys = feed.listing_keys();
+    for key in keys.split_off(38) {
+        feed.delete("Property", &key.to_string(), true).unwrap();
+    }
+    let added = Arc::clone(&feed);
+    proxy.change(move |answer| {
+        // Their keys place them before the announcements that were sent.
+        if answer.is_of("Deleted") && !keys.is_empty() {
+            for key in keys.drain(..).take(2) {
+                added.delete("Property", &key.to_string(), true).unwrap();
+            }
+        }
+    });
+    mirror.sync();
+    feed.advance(chrono::Duration::seconds(1));
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
 }
 
 /// Deletes listings and a photo, each within its own second, and changes a listing.

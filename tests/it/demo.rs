@@ -100,7 +100,7 @@ fn a_simulated_feed_moves_by_itself() {
             "--listings",
             "60",
             "--move-every",
-            "20ms",
+            "100ms",
         ])
         .stdout(Stdio::piped())
         .spawn()

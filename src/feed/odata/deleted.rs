@@ -264,6 +264,10 @@ impl Announced {
     /// Removes the entries of the previous page from the page at a position. A page that has
     /// only some of them is the last one.
     ///
+    /// Announcements that are added within the second that is read can move the previous page to
+    /// this position. Then the count is larger, and the next read covers them: it starts before
+    /// that second.
+    ///
     /// # Errors
     /// [`FeedError::Stuck`] if the server sends the previous page again.
     pub fn remove_repeated(
@@ -276,9 +280,10 @@ impl Announced {
         self.keyless.retain(|one| !before.keyless.contains(one));
         let is_repeated = self.entries > 0 && !self.has_entries();
         let has_moved = position.skip == 0 && self.next.as_ref() != Some(position);
+        let has_grown = before.count.is_some() && self.count > before.count;
         if is_repeated && self.entries < before.entries && !self.claims_more {
             self.next = None;
-        } else if is_repeated && !has_moved {
+        } else if is_repeated && !has_moved && !has_grown {
             let problem = "Deleted sends the same page again; it seems to ignore $skip";
             return Err(FeedError::Stuck(problem.to_owned()));
         }
