@@ -172,6 +172,25 @@ fn an_empty_feed_makes_an_empty_mirror() {
 }
 
 #[test]
+fn a_survey_that_lacks_the_records_that_it_counts_is_asked_for_again() {
+    let feed = feed(40);
+    let mut empty = 2;
+    let proxy = Proxy::of(&feed, move |answer| {
+        let is_survey = answer.is_of("Property") && answer.request.contains(" desc&$top=10");
+        if is_survey && empty > 0 {
+            empty -= 1;
+            answer.records().clear();
+        }
+    });
+    let mirror = Mirror::at(&proxy.base_url, |_| {});
+    mirror.sync();
+    // A full sync that knows no timestamp leaves no watermark, and another one follows.
+    let ended = mirror.sync();
+    assert!(ended.stdout.contains("incremental Property"), "{ended}");
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
 fn only_the_named_resources_are_read() {
     let feed = feed(60);
     let mirror = Mirror::with(&feed, |settings| settings.resources = ALL.to_vec());

@@ -1,7 +1,7 @@
 //! Asks a resource for its count and its newest timestamp.
 
 use crate::feed::query::{self, Literal, Order, Query, timestamp_literal};
-use crate::feed::{Feed, FeedError, Page, Tries};
+use crate::feed::{Feed, FeedError, Page, READINGS, Tries};
 use crate::record::Shape;
 use crate::value::stored_instant;
 
@@ -51,7 +51,18 @@ pub fn survey(
     if capabilities.refuses_newest_first(shape.resource) {
         return unordered_survey(feed, shape, filter, tries);
     }
-    let first = match feed.page(&newest_query(shape, filter, None, true), shape, tries) {
+    let asked = newest_query(shape, filter, None, true);
+    let mut first = feed.page(&asked, shape, tries);
+    // An answer can lack the records that it counts.
+    for _ in 1..READINGS {
+        match &first {
+            Ok(page) if page.entries == 0 && page.count > Some(0) => {
+                first = feed.page(&asked, shape, tries);
+            }
+            _ => break,
+        }
+    }
+    let first = match first {
         Err(error) if error.may_refuse_order() => {
             let unordered = unordered_survey(feed, shape, filter, tries)?;
             capabilities.note_newest_first_refused(shape.resource, &error);
