@@ -3,7 +3,7 @@
 //! neither. After each sync that succeeds, the mirror equals the feed and the log holds the
 //! difference.
 //!
-//! `MLSMIRROR_CASES=10000 cargo test --release --test it market` runs more cases.
+//! `MLSMIRROR_CASES=10000 cargo test --release --test it market` runs more cases, with more steps.
 //! `MLSMIRROR_SEED=N` starts at a case that failed.
 //! `MLSMIRROR_DIALECT=NAME` runs each case in the dialect of a vendor, and
 //! `MLSMIRROR_DIALECT=all` in one of all dialects.
@@ -25,8 +25,11 @@ use crate::moves::{Copy, assert_log_equals_the_difference, copy, last_change};
 use crate::photo_files::{assert_files_as_named, assert_files_equal_feed};
 use crate::support::*;
 
-const CASES: u64 = 100;
-const STEPS: usize = 30;
+const CASES: u64 = 300;
+
+/// The steps of a case: by default, and where the number of cases is given.
+const STEPS: usize = 10;
+const STEPS_ON_DEMAND: usize = 30;
 
 const RESOURCES: [Resource; 3] = [Resource::PROPERTY, Resource::MEDIA, Resource::OPEN_HOUSE];
 
@@ -529,7 +532,10 @@ impl Drop for Told {
 fn after_random_changes_the_mirror_equals_the_feed_and_the_log_explains_it() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let first: u64 = number("MLSMIRROR_SEED").unwrap_or(1);
-    let cases: u64 = number("MLSMIRROR_CASES").unwrap_or(CASES);
+    let (cases, steps) = match number("MLSMIRROR_CASES") {
+        Some(cases) => (cases, STEPS_ON_DEMAND),
+        None => (CASES, STEPS),
+    };
     let next = AtomicU64::new(first);
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
@@ -539,7 +545,7 @@ fn after_random_changes_the_mirror_equals_the_feed_and_the_log_explains_it() {
                     if seed >= first + cases {
                         break;
                     }
-                    tell(seed);
+                    tell(seed, steps);
                 }
             });
         }
@@ -547,12 +553,12 @@ fn after_random_changes_the_mirror_equals_the_feed_and_the_log_explains_it() {
 }
 
 /// Runs one case. Prints its seed and its steps if it fails.
-fn tell(seed: u64) {
+fn tell(seed: u64, steps: usize) {
     let _told = Told(seed);
     let mut market = Market::new(seed);
     let moves = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         market.sync();
-        for _ in 0..STEPS {
+        for _ in 0..steps {
             market.step();
         }
     }));
