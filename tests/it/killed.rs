@@ -1,7 +1,7 @@
 //! A sync that is killed at random moments, again and again, while the feed changes.
 //!
 //! `MLSMIRROR_KILLS=5000 cargo test --release --test it killed` kills more often.
-//! `MLSMIRROR_SEED=N` starts with other moments.
+//! `MLSMIRROR_SEED=N` starts with other moments. Each market has the next seed.
 //! `MLSMIRROR_DIALECT=all` also kills in the dialects of all vendors, and
 //! `MLSMIRROR_DIALECT=NAME` in one.
 
@@ -22,13 +22,20 @@ const KILLS: u64 = 60;
 /// The number of kills in each dialect.
 const KILLS_IN_DIALECT: u64 = 20;
 
+/// The largest number of kills in one market.
+const KILLS_OF_A_MARKET: u64 = 200;
+
 /// The number of kills before each comparison with the feed.
 const ROUND: u64 = 10;
 
 #[test]
 fn a_sync_killed_at_any_moment_loses_and_invents_no_change() {
     let kills = given("MLSMIRROR_KILLS").unwrap_or(KILLS);
-    kill(None, kills, given("MLSMIRROR_SEED").unwrap_or(1));
+    let seeds = given("MLSMIRROR_SEED").unwrap_or(1)..;
+    // A market grows with every kill, and takes longer to compare.
+    for (seed, before) in seeds.zip((0..kills).step_by(KILLS_OF_A_MARKET as usize)) {
+        kill(None, (kills - before).min(KILLS_OF_A_MARKET), seed);
+    }
 }
 
 #[test]
