@@ -98,6 +98,7 @@ pub const EXACT: &[Behaviour] = &[
     Behaviour::DeletedGeExcludesEqual,
     Behaviour::AnnouncedButAlive,
     Behaviour::NoDeletionsAnnounced,
+    Behaviour::DeletedByFlag,
     Behaviour::NextLinkWithToken,
     Behaviour::ByteOrderMark,
     Behaviour::GzipMultiMember,
@@ -160,6 +161,7 @@ impl Trial {
             settings.set("page_size", 8);
             settings.set("max_retries", 1);
             settings.sync = "max_delete_percent = 50\n".to_owned();
+            expect_marks(settings, behaviours);
         });
         Trial {
             behaviours: behaviours.to_vec(),

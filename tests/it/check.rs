@@ -52,15 +52,8 @@ fn a_first_sync_sends_the_planned_requests_in_the_dialect_of_each_vendor() {
         feed.behave(dialect.behaviours);
         let mut mirror = Mirror::of(&feed);
         mirror.configure(|settings| {
-            settings.set("profile", format!("{:?}", dialect.name));
-            settings.set("token_env", "\"RESO_BEARER_TOKEN\"");
-            settings.set("deleted_when", "\"\"");
+            speak(settings, dialect);
             settings.set("page_size", 20);
-            settings.sync = "[media]\nsize = \"\"\n".to_owned();
-            if dialect.name == "mlsgrid" {
-                let all = "\"ModificationTimestamp gt 2000-01-01T00:00:00Z\"";
-                settings.set("filter", all);
-            }
         });
         compare_mirror(&feed, mirror, dialect.name);
     }

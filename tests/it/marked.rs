@@ -3,24 +3,17 @@
 use serde_json::json;
 
 use crate::support::*;
-use simulator::Simulator;
+use simulator::{Behaviour, Simulator};
 
-/// Starts a feed whose listings have a flag, which is true.
+/// Starts a feed that marks deleted listings and open houses.
 fn flagged_feed() -> Simulator {
     let feed = feed(60);
-    feed.declare_field("Property", "MlgCanView", "Boolean")
-        .unwrap();
-    for key in feed.listing_keys() {
-        let visible = fields(json!({ "MlgCanView": true }));
-        feed.edit_silently("Property", &key.to_string(), visible)
-            .unwrap();
-    }
+    feed.behave(&[Behaviour::DeletedByFlag]);
     feed
 }
 
-fn flag(feed: &Simulator, key: i64, can_view: bool) {
-    let flag = fields(json!({ "MlgCanView": can_view }));
-    feed.edit("Property", &key.to_string(), flag).unwrap();
+fn flag(feed: &Simulator, key: i64) {
+    feed.delete("Property", &key.to_string(), true).unwrap();
 }
 
 fn mirror(feed: &Simulator) -> Mirror {
@@ -45,7 +38,7 @@ fn a_record_with_the_mark_of_deleted_ones_is_deleted_as_announced() {
     let feed = flagged_feed();
     let keys = feed.listing_keys();
     // This record was deleted before the mirror existed.
-    flag(&feed, keys[1], false);
+    flag(&feed, keys[1]);
     let mirror = mirror(&feed);
     mirror.sync();
     let db = mirror.open();
@@ -53,7 +46,7 @@ fn a_record_with_the_mark_of_deleted_ones_is_deleted_as_announced() {
     assert_eq!(reasons(&mirror, "listings", keys[1]), [""; 0]);
 
     feed.advance(chrono::Duration::hours(2));
-    flag(&feed, keys[3], false);
+    flag(&feed, keys[3]);
     let deleted_at = stored_timestamp(&feed.now().to_rfc3339());
     feed.edit(
         "Property",
@@ -101,13 +94,47 @@ fn a_record_that_loses_the_mark_is_restored() {
     let key = feed.listing_keys()[4];
     let mirror = mirror(&feed);
     mirror.sync();
-    for (can_view, reason) in [(false, "announced"), (true, "live")] {
+    for reason in ["announced", "live"] {
         feed.advance(chrono::Duration::hours(1));
-        flag(&feed, key, can_view);
+        match reason {
+            "announced" => flag(&feed, key),
+            _ => feed.bring_back(key).unwrap(),
+        }
         feed.advance(chrono::Duration::hours(1));
         mirror.sync();
         assert_eq!(reasons(&mirror, "listings", key), [reason]);
     }
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
+fn an_open_house_with_the_mark_is_deleted_as_announced() {
+    let feed = flagged_feed();
+    let mirror = mirror(&feed);
+    mirror.sync();
+    feed.advance(chrono::Duration::hours(1));
+    let open_house = &feed.truth("OpenHouse")[0];
+    let key = key_text(&open_house["OpenHouseKey"]);
+    feed.delete("OpenHouse", &key, true).unwrap();
+    feed.advance(chrono::Duration::hours(1));
+    mirror.sync();
+    let deleted = "SELECT OpenHouseKey || ' ' || deleted_reason FROM open_houses
+                   WHERE deleted_at IS NOT NULL";
+    assert_eq!(texts(&mirror.open(), deleted), [format!("{key} announced")]);
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    mirror.run(&["verify"]).says(0, &[]);
+}
+
+#[test]
+fn deletions_are_found_after_the_marked_records_have_left_the_feed() {
+    let feed = flagged_feed();
+    let mirror = mirror(&feed);
+    mirror.sync();
+    let key = feed.listing_keys()[3];
+    flag(&feed, key);
+    feed.advance(chrono::Duration::days(8));
+    mirror.sync();
+    assert_eq!(reasons(&mirror, "listings", key), ["missing"]);
     assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
 }
 
@@ -123,10 +150,12 @@ fn the_mark_works_with_a_filter_and_a_selection() {
     });
     mirror.sync();
     feed.advance(chrono::Duration::hours(1));
-    flag(&feed, keys[3], false);
+    flag(&feed, keys[3]);
     // This record also leaves the filter.
-    let both = fields(json!({ "MlgCanView": false, "ListPrice": -1.0 }));
-    feed.edit("Property", &keys[5].to_string(), both).unwrap();
+    let outside = fields(json!({ "ListPrice": -1.0 }));
+    feed.edit("Property", &keys[5].to_string(), outside)
+        .unwrap();
+    flag(&feed, keys[5]);
     feed.advance(chrono::Duration::hours(1));
     mirror.sync_ends(0, &[]);
     assert_eq!(reasons(&mirror, "listings", keys[3]), ["announced"]);

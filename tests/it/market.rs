@@ -112,6 +112,8 @@ struct Market {
     has_moving_fields: bool,
     /// Whether the feed has no Deleted resource, or the profile is one for such feeds.
     is_silent: bool,
+    /// Whether marks show the deletions of listings and open houses, and nothing those of photos.
+    marks_listings: bool,
     /// Whether the mirror downloads photos.
     has_files: bool,
     /// Whether `$expand` shows which photos were removed.
@@ -143,7 +145,10 @@ impl Market {
             settings.sync = "max_delete_percent = 100\n".to_owned();
             match dialect {
                 Some(dialect) => speak(settings, dialect),
-                None => settings.set("profile", format!("{profile:?}")),
+                None => {
+                    settings.set("profile", format!("{profile:?}"));
+                    expect_marks(settings, behaviours);
+                }
             }
             settings.set("page_size", page_size);
             settings.set("max_retries", 1);
@@ -176,6 +181,7 @@ impl Market {
             fields_ever: 0,
             has_moving_fields: false,
             is_silent: profile == "reso" || behaviours.contains(&Behaviour::NoDeletionsAnnounced),
+            marks_listings: behaviours.contains(&Behaviour::DeletedByFlag),
             has_files,
             has_whole_lists: !names.iter().any(|name| name.starts_with("expand-")),
         }
@@ -210,7 +216,9 @@ impl Market {
                 self.trail.push(format!("bring back {key}"));
                 self.feed.bring_back(key).unwrap();
             }
-            (6 | 7, Some(key)) if !self.is_held => self.photos(key, announced),
+            (6 | 7, Some(key)) if !self.is_held => {
+                self.photos(key, announced && !self.marks_listings);
+            }
             (8, Some(key)) if !self.is_held => self.open_houses(key, announced),
             (9, Some(key)) if self.dice.roll(4) == 0 => {
                 self.trail.push(format!("edit {key} silently"));

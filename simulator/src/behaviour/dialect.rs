@@ -63,11 +63,12 @@ impl Dialect {
             behaviours: &[Behaviour::NoDeletionsAnnounced],
         },
         // docs.mlsgrid.com: gzip is required, $orderby is not usable, and $expand has no options.
+        // Deleted records have `MlgCanView` false for 7 days; it does not say of which resources.
         Dialect {
             name: "mlsgrid",
             page_size: 500,
             behaviours: &[
-                Behaviour::NoDeletionsAnnounced,
+                Behaviour::DeletedByFlag,
                 Behaviour::OrderbyRefused,
                 Behaviour::GzipRequired,
                 Behaviour::ExpandOptionsRefused,

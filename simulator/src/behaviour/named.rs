@@ -151,6 +151,9 @@ behaviours! {
     AnnouncedButAlive = "announced-but-alive",
     /// There is no Deleted feed.
     NoDeletionsAnnounced = "no-deletions-announced",
+    /// There is no Deleted feed. Deleted listings and open houses stay for seven days, with false
+    /// in `MlgCanView` and a new timestamp.
+    DeletedByFlag = "deleted-by-flag",
 
     /// Documents start with a byte order mark.
     ByteOrderMark = "bom",

@@ -10,6 +10,9 @@ use crate::behaviour::DeletedNames;
 /// The field with the time of a record's last change.
 pub const MODIFICATION_TIMESTAMP: &str = "ModificationTimestamp";
 
+/// The field that is false in deleted records. Source: docs.mlsgrid.com
+pub const CAN_VIEW: &str = "MlgCanView";
+
 const FIELDS: &str = include_str!("../../fixtures/fields.tsv");
 
 /// An entity type.
@@ -20,6 +23,8 @@ pub struct Table {
     by_name: HashMap<String, usize>,
     /// The position of `ModificationTimestamp`.
     pub timestamp: Option<usize>,
+    /// The position of `MlgCanView`, on a server that marks deleted records.
+    pub can_view: Option<usize>,
 }
 
 impl Table {
@@ -35,6 +40,7 @@ impl Table {
             fields,
             by_name,
             timestamp,
+            can_view: None,
         }
     }
 
@@ -56,6 +62,9 @@ impl Table {
             return false;
         }
 
+        if name == CAN_VIEW {
+            self.can_view = Some(self.fields.len());
+        }
         self.by_name.insert(name.to_owned(), self.fields.len());
         self.fields.push(Field::new(name, kind));
         true

@@ -97,8 +97,9 @@ fn act(
                 bail!("the behaviour cannot be written");
             };
             behaviour.extend(changes);
-            market.behaviour =
+            let behaviour =
                 serde_json::from_value(Json::Object(behaviour)).context("reading the behaviour")?;
+            market.set_server(|server| *server = behaviour);
             serde_json::to_value(&market.behaviour)?
         }
         _ => return Ok(None),

@@ -130,25 +130,15 @@ impl Simulator {
         self.shared.advance(by);
     }
 
-    /// Returns every record of an entity set, in full and in the order of keys, without the
-    /// effect of `spoil`. Returns nothing for an unknown set.
+    /// Returns every record of an entity set that is not deleted, in full and in the order of
+    /// keys, without the effect of `spoil`. Returns nothing for an unknown set.
     pub fn truth(&self, entity_set: &str) -> Vec<Map<String, Json>> {
         let Some(set) = Set::named(entity_set) else {
             return Vec::new();
         };
         let market = self.shared.market();
-        let ids: Vec<u64> = if set.is_child() {
-            (0..market.end(Set::Property))
-                .flat_map(|listing| market.children(set, listing))
-                .collect()
-        } else {
-            (0..market.end(set))
-                .filter(|&id| market.exists(set, id))
-                .collect()
-        };
-        ids.into_iter()
-            .map(|id| Row::new(&market, set, id).to_map())
-            .collect()
+        let ids = market.live(set).into_iter();
+        ids.map(|id| Row::new(&market, set, id).to_map()).collect()
     }
 
     /// Returns a listing's children in an entity set, in full and in the order of keys.
@@ -158,11 +148,11 @@ impl Simulator {
         else {
             return Vec::new();
         };
-        if !set.is_child() || !market.exists(Set::Property, index) {
+        if !set.is_child() {
             return Vec::new();
         }
         market
-            .children(set, index)
+            .children_that(set, index, |id| market.is_live(set, id))
             .into_iter()
             .map(|id| Row::new(&market, set, id).to_map())
             .collect()
@@ -178,13 +168,14 @@ impl Simulator {
     /// Returns the key of every listing, in ascending order.
     pub fn listing_keys(&self) -> Vec<i64> {
         let market = self.shared.market();
-        let ids = (0..market.end(Set::Property)).filter(|&id| market.exists(Set::Property, id));
+        let ids = market.live(Set::Property).into_iter();
         ids.map(|id| market.base.listing_key(id)).collect()
     }
 
-    /// Returns the number of records in an entity set.
+    /// Returns the number of records in an entity set that are not deleted.
     pub fn count(&self, entity_set: &str) -> u64 {
-        Set::named(entity_set).map_or(0, |set| self.shared.market().count(set))
+        let count = |set| self.shared.market().live(set).len() as u64;
+        Set::named(entity_set).map_or(0, count)
     }
 
     /// Returns the requests to the service among the last 100,000, oldest first.

@@ -126,7 +126,8 @@ impl Shared {
 
     /// Switches behaviours on, in place of earlier ones.
     pub fn behave(&self, behaviours: &[Behaviour]) {
-        self.market_mut().behaviour.behaviours = behaviours.iter().copied().collect();
+        self.market_mut()
+            .set_server(|server| server.behaviours = behaviours.iter().copied().collect());
         *self.replicas() = Replicas::default();
         lock(&self.answers).clear();
     }
@@ -157,6 +158,9 @@ impl Shared {
             Clock::Ahead(so_far) => Clock::Ahead(so_far + by),
             Clock::At(at) => Clock::At(at + by),
         };
+        drop(clock);
+        let now = self.now().timestamp();
+        self.market_mut().remove_old_flagged(now);
     }
 
     /// Counts and logs an answered request.

@@ -10,7 +10,8 @@ use crate::behaviour::{Behaviour, ServerBehaviour, Spoil};
 use crate::fields::Kind;
 use crate::market::{Fields, Moved, Moves, trade};
 
-/// Methods with `announced` list the deletion in the Deleted feed if it is true.
+/// Methods with `announced` list the deletion in the Deleted feed, or mark the record, if it is
+/// true.
 /// Methods with `touches` update the listing's timestamps too if it is true.
 impl Simulator {
     fn moves<T>(&self, change: impl FnOnce(Moves<'_>) -> T) -> T {
@@ -183,6 +184,6 @@ impl Simulator {
 
     /// Changes how the server behaves.
     pub fn set_server(&self, change: impl FnOnce(&mut ServerBehaviour)) {
-        change(&mut self.shared.market_mut().behaviour);
+        self.shared.market_mut().set_server(change);
     }
 }

@@ -67,11 +67,15 @@ impl<'m> Moves<'m> {
         Ok(())
     }
 
-    /// Deletes a record and its children. If `announced`, the Deleted feed lists it.
+    /// Deletes a record and its children. If `announced`, the Deleted feed lists it, or a flag
+    /// marks it.
     pub fn delete(&mut self, set: Set, key: &str, announced: bool) -> anyhow::Result<()> {
         let id = self.market.existing(set, key)?;
         self.market.change(Change::Vanish { set, id });
         if announced {
+            if self.market.flags(set) {
+                self.stamp(set, id, &[]);
+            }
             self.market.change(Change::Announce(Deletion {
                 set,
                 key: key.to_owned(),
@@ -88,7 +92,7 @@ impl<'m> Moves<'m> {
             .market
             .id(set, &listing.to_string())
             .with_context(|| format!("listing {listing} never existed"))?;
-        if self.market.exists(set, id) {
+        if self.market.is_live(set, id) {
             bail!("listing {listing} is not deleted");
         }
         self.market.change(Change::Appear { set, id });

@@ -1,12 +1,12 @@
 //! Every record of the market as it is now.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::Context;
 use serde_json::{Map, Value as Json};
 
 use crate::behaviour::{Behaviour, DeletedNames, ServerBehaviour, Spoil};
-use crate::fields::{Set, Table, tables};
+use crate::fields::{CAN_VIEW, Kind, Set, Table, tables};
 use crate::makers::{MadeTable, ORIGIN};
 use crate::world::{Base, DESCRIBED, Deletion, MAX_LISTINGS, Term, children, stride};
 
@@ -21,6 +21,12 @@ pub struct Overlay {
     pub version: u32,
     pub spoil: Option<Spoil>,
 }
+
+/// The entity sets that mark deleted records.
+const FLAGGED: [Set; 2] = [Set::Property, Set::OpenHouse];
+
+/// The time for which marked records stay, in seconds. Source: docs.mlsgrid.com
+const FLAGGED_FOR: i64 = 7 * 86_400;
 
 /// 2097-01-01, in seconds since 1970.
 const YEAR_2097: i64 = 4_007_836_800;
@@ -60,6 +66,9 @@ pub struct Market {
     listings: u64,
     overlays: HashMap<Set, HashMap<u64, Overlay>>,
     absent: HashMap<Set, BTreeSet<u64>>,
+    /// The deleted records that the feed still sends, with the times of their deletion, in
+    /// seconds.
+    flagged: HashMap<Set, BTreeMap<u64, i64>>,
     /// The number of children that a listing has ever had, if some were added.
     serials: HashMap<(Set, u64), u64>,
     pub deletions: Vec<Deletion>,
@@ -75,18 +84,31 @@ impl Market {
             DeletedNames::Guide,
             DeletedNames::Resource,
         ];
-        Market {
+        let mut market = Market {
             listings: base.listings,
             base,
-            behaviour,
+            behaviour: ServerBehaviour::default(),
             tables: tables().into_iter().map(MadeTable::new).collect(),
             deleted_tables: names.map(|names| (names, MadeTable::new(Table::deleted(names)))),
             overlays: HashMap::new(),
             absent: HashMap::new(),
+            flagged: HashMap::new(),
             serials: HashMap::new(),
             deletions: Vec::new(),
             held: None,
             moves: 0,
+        };
+        market.set_server(|server| *server = behaviour);
+        market
+    }
+
+    /// Changes how the server behaves. A field that a behaviour needs stays declared.
+    pub fn set_server(&mut self, change: impl FnOnce(&mut ServerBehaviour)) {
+        change(&mut self.behaviour);
+        for set in FLAGGED {
+            if self.flags(set) {
+                self.made_table_mut(set).declare(CAN_VIEW, Kind::Boolean);
+            }
         }
     }
 
@@ -161,7 +183,47 @@ impl Market {
         self.absent(set).is_some_and(|absent| absent.contains(&id))
     }
 
-    /// Whether the feed contains this record now. A child is deleted with its listing.
+    /// Returns whether deleted records of a set are marked.
+    pub fn flags(&self, set: Set) -> bool {
+        self.behaviour.has(Behaviour::DeletedByFlag) && FLAGGED.contains(&set)
+    }
+
+    /// Returns whether a record is marked as deleted.
+    pub fn is_flagged(&self, set: Set, id: u64) -> bool {
+        (self.flagged.get(&set)).is_some_and(|flagged| flagged.contains_key(&id))
+    }
+
+    /// Returns whether a record exists and neither it nor its listing is marked as deleted.
+    pub fn is_live(&self, set: Set, id: u64) -> bool {
+        let is_parent_flagged =
+            || set.is_child() && self.is_flagged(Set::Property, id / stride(set));
+        self.exists(set, id) && !self.is_flagged(set, id) && !is_parent_flagged()
+    }
+
+    /// Returns the ids of the records that are not deleted, in the order of their keys; those of
+    /// children listing by listing.
+    pub fn live(&self, set: Set) -> Vec<u64> {
+        let ids: Vec<u64> = if set.is_child() {
+            let listings = 0..self.listings;
+            listings.flat_map(|one| self.children(set, one)).collect()
+        } else {
+            (0..self.end(set)).collect()
+        };
+        ids.into_iter()
+            .filter(|&id| self.is_live(set, id))
+            .collect()
+    }
+
+    /// Removes the marked records that were deleted too long before `now`.
+    pub fn remove_old_flagged(&mut self, now: i64) {
+        for (set, flagged) in &mut self.flagged {
+            let old = flagged.extract_if(.., |_, at| now - *at > FLAGGED_FOR);
+            let absent = self.absent.entry(*set).or_default();
+            absent.extend(old.map(|(id, _)| id));
+        }
+    }
+
+    /// Whether the feed sends this record now. A child is deleted with its listing.
     pub fn exists(&self, set: Set, id: u64) -> bool {
         if id >= self.end(set) || self.is_absent(set, id) {
             return false;
@@ -271,6 +333,7 @@ impl Market {
             Change::Edit { set, id, fields } => self.overlay_mut(set, id).patch.extend(fields),
             Change::Appear { set, id } => {
                 self.absent.entry(set).or_default().remove(&id);
+                self.flagged.entry(set).or_default().remove(&id);
             }
             Change::Vanish { set, id } => {
                 self.absent.entry(set).or_default().insert(id);
@@ -282,6 +345,13 @@ impl Market {
 
     fn announce(&mut self, deletion: Deletion) {
         let Deletion { set, at, .. } = deletion;
+        if self.flags(set) {
+            if let Some(id) = self.id(set, &deletion.key) {
+                self.apply(Change::Appear { set, id });
+                self.flagged.entry(set).or_default().insert(id, at);
+            }
+            return;
+        }
         if self.behaviour.has(Behaviour::DeletedWithoutKey) {
             let key = String::new();
             self.deletions.push(Deletion { set, key, at });

@@ -111,6 +111,9 @@ impl<'m> Row<'m> {
         {
             return Value::from_json(json, field.kind);
         }
+        if Some(at) == self.table.can_view {
+            return Value::Flag(!self.market.is_flagged(self.set, self.id));
+        }
         // Scans read these two fields of every record, so they do not need the facts.
         if self.set == Set::Property {
             if Some(at) == self.table.timestamp {

@@ -277,7 +277,7 @@ impl Trade<'_> {
         let end = self.moves.market.end(Set::Property);
         (0..TRIES).find_map(|_| {
             let index = self.rng.u64(0..end.max(1));
-            let suits = self.moves.market.exists(Set::Property, index)
+            let suits = self.moves.market.is_live(Set::Property, index)
                 && states.contains(&self.status(index));
             suits.then(|| (index, self.moves.market.base.listing_key(index)))
         })

@@ -61,6 +61,7 @@ pub fn lacks(server: &ServerBehaviour, set: Set) -> bool {
         Set::Deleted => {
             server.deleted_names == DeletedNames::Absent
                 || server.has(Behaviour::NoDeletionsAnnounced)
+                || server.has(Behaviour::DeletedByFlag)
         }
         _ => false,
     }

@@ -496,3 +496,44 @@ async fn a_control_request_switches_behaviours() {
     assert_eq!(ask(&feed, "Property?$expand=Media").await.0, 200);
     assert_eq!(post(json!(["no-such"])).await, 400);
 }
+
+#[tokio::test]
+async fn deleted_records_stay_for_seven_days_with_a_flag() {
+    let feed = feed_that(&[Behaviour::DeletedByFlag]);
+    let flags = |records: Vec<Record>| {
+        let flagged = (records.iter()).filter(|one| one["MlgCanView"] == json!(false));
+        let flagged = flagged.cloned().collect::<Vec<_>>();
+        (records.len(), keys(&flagged))
+    };
+    assert_eq!(flags(walk(&feed, "Property").await), (60, vec![]));
+    let metadata = get(&feed, "$metadata").await.unwrap().text().await.unwrap();
+    assert_eq!(metadata.matches("MlgCanView").count(), 2);
+    assert_eq!(ask(&feed, "Deleted").await.0, 404);
+
+    let listings = feed.listing_keys();
+    feed.advance(chrono::Duration::hours(1));
+    let now = feed.now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    feed.delete("Property", &listings[1].to_string(), true)
+        .unwrap();
+    feed.delete("Property", &listings[2].to_string(), false)
+        .unwrap();
+    assert_eq!(
+        flags(walk(&feed, "Property").await),
+        (59, vec![listings[1]])
+    );
+    assert_eq!(keys_after(&feed, "ge", &now).await, [listings[1]]);
+    let live = page(&feed, "Property?$count=true&$filter=MlgCanView%20eq%20true").await;
+    assert_eq!(live["@odata.count"], 58);
+    assert_eq!(
+        (feed.count("Property"), feed.listing_keys().len()),
+        (58, 58)
+    );
+    assert_eq!(feed.truth_children(listings[1], "Media"), [] as [Record; 0]);
+
+    feed.bring_back(listings[1]).unwrap();
+    assert_eq!(flags(walk(&feed, "Property").await), (59, vec![]));
+    feed.delete("Property", &listings[1].to_string(), true)
+        .unwrap();
+    feed.advance(chrono::Duration::days(8));
+    assert_eq!(flags(walk(&feed, "Property").await), (58, vec![]));
+}

@@ -10,7 +10,7 @@ use crate::cli::output::Output;
 use crate::cli::signals::listen_for_signals;
 use crate::config::profile;
 use crate::stop;
-use simulator::{Dialect, Limits, Options, ServerBehaviour, Simulator};
+use simulator::{Behaviour, Dialect, Limits, Options, ServerBehaviour, Simulator};
 
 /// The variable for the token of the feed.
 const VARIABLE: &str = "SIMULATED_TOKEN";
@@ -83,7 +83,7 @@ pub fn run(wanted: &SimulateOptions, output: &Output) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Returns the configuration of a mirror of the feed: the profile of its dialect, without the
+/// Returns the configuration of a mirror of the feed: the profile of its dialect, without those
 /// marks, sizes of photos and systems that the feed does not have.
 fn configuration(dialect: Option<&Dialect>, base_url: &str) -> anyhow::Result<String> {
     let profile = profile(dialect.map_or("wfrmls", |dialect| dialect.name))?;
@@ -91,7 +91,8 @@ fn configuration(dialect: Option<&Dialect>, base_url: &str) -> anyhow::Result<St
         "  [feed]\n  profile = \"{}\"\n  base_url = \"{base_url}\"\n  token_env = \"{VARIABLE}\"\n",
         profile.name
     );
-    if !profile.deleted_when.is_empty() {
+    let marks = dialect.is_some_and(|one| one.behaviours.contains(&Behaviour::DeletedByFlag));
+    if !profile.deleted_when.is_empty() && !marks {
         text += "  deleted_when = \"\"\n";
     }
     if !profile.filter.is_empty() {

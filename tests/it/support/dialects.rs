@@ -1,6 +1,6 @@
 //! The dialects of vendors, and the profiles that mirror them.
 
-use simulator::Dialect;
+use simulator::{Behaviour, Dialect};
 
 use super::{Settings, runs_all};
 
@@ -20,12 +20,21 @@ pub fn dialects(sample: usize, seed: u64) -> Vec<&'static Dialect> {
     }
 }
 
+/// Says how a server with these behaviours marks deleted records, if it does so.
+pub fn expect_marks(settings: &mut Settings, behaviours: &[Behaviour]) {
+    if behaviours.contains(&Behaviour::DeletedByFlag) {
+        settings.set("deleted_when", "\"MlgCanView eq false\"");
+    }
+}
+
 /// Selects the profile of a dialect, with the values that its users must add.
 pub fn speak(settings: &mut Settings, dialect: &Dialect) {
     settings.set("profile", format!("{:?}", dialect.name));
     settings.set("token_env", "\"RESO_BEARER_TOKEN\"");
-    // The simulated feed marks no records as deleted, and has one row for each photo.
-    settings.set("deleted_when", "\"\"");
+    if !dialect.behaviours.contains(&Behaviour::DeletedByFlag) {
+        settings.set("deleted_when", "\"\"");
+    }
+    // The simulated feed has one row for each photo.
     settings.sync += "\n[media]\nsize = \"\"\n";
     if dialect.name == "mlsgrid" {
         // The profile demands a filter. All simulated records match this one.
