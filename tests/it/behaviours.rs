@@ -140,9 +140,9 @@ struct Trial {
     mirror: Mirror,
     /// Whether the mirror holds only active listings. Edits make listings enter and leave it.
     is_filtered: bool,
-    /// Whether deletions are found by the next reconcile only: nothing announces them, and no
-    /// count shows them.
-    finds_deletions_late: bool,
+    /// The resources whose deletions are found by the next reconcile only: nothing announces
+    /// them, and no count shows them.
+    found_late: &'static [&'static str],
 }
 
 impl Trial {
@@ -169,7 +169,7 @@ impl Trial {
             feed,
             mirror,
             is_filtered: false,
-            finds_deletions_late: false,
+            found_late: &[],
         }
     }
 
@@ -187,6 +187,13 @@ impl Trial {
         behaviours.iter().all(|one| self.behaviours.contains(one))
     }
 
+    /// Returns whether `$expand` shows which photos were removed.
+    fn has_whole_lists(&self) -> bool {
+        let is_about_lists = |one: &&Behaviour| one.name().starts_with("expand-");
+        let mut behaviours = self.behaviours.iter().filter(is_about_lists);
+        behaviours.all(|one| *one == Behaviour::ExpandOptionsRefused)
+    }
+
     /// Returns the trial of the profile of a vendor against the habits of its servers.
     fn in_dialect(dialect: &Dialect, seed: u64) -> Trial {
         let mut trial = Trial::new(dialect.behaviours, seed);
@@ -196,9 +203,14 @@ impl Trial {
 
     /// Runs the whole trial. Returns the steps that ended with 3, or the fault.
     fn run(&mut self) -> Result<Vec<String>, String> {
-        // With a filter, the counts of children include those of other listings.
-        self.finds_deletions_late = self.has(&[Behaviour::NoDeletionsAnnounced])
-            && (self.is_filtered || UNCOUNTED.iter().any(|&one| self.has(&[one])));
+        // With a filter or marks, the counts of children include those of other listings. Photos
+        // have no mark.
+        let is_uncounted = self.is_filtered || UNCOUNTED.iter().any(|&one| self.has(&[one]));
+        if self.has(&[Behaviour::NoDeletionsAnnounced]) && is_uncounted {
+            self.found_late = &MAIN;
+        } else if self.has(&[Behaviour::DeletedByFlag]) && !self.has_whole_lists() {
+            self.found_late = &["Media"];
+        }
         let mut partial = Vec::new();
         partial.extend(self.sync("first full", &[])?);
         for round in ["first", "second", "third"] {
@@ -207,7 +219,7 @@ impl Trial {
             partial.extend(self.sync(&format!("{round} incremental"), &[])?);
         }
         self.feed.advance(chrono::Duration::hours(1));
-        self.finds_deletions_late = false;
+        self.found_late = &[];
         partial.extend(self.sync("reconcile", &["reconcile"])?);
         partial.extend(self.verify()?);
         Ok(partial)
@@ -255,9 +267,10 @@ impl Trial {
         let sets: &[&str] = if hides { &["Property", "Media"] } else { &MAIN };
         let mut differences =
             differences_from_part(&self.mirror.open(), &self.feed, sets, self.wanted());
-        if self.finds_deletions_late {
-            differences.retain(|difference| !difference.ends_with(" is not in the feed"));
-        }
+        differences.retain(|difference| {
+            let set = difference.split(' ').next().unwrap_or_default();
+            !self.found_late.contains(&set) || !difference.ends_with(" is not in the feed")
+        });
         differences
     }
 
