@@ -8,14 +8,12 @@ use clap::Parser;
 use super::advice::advice;
 use super::arguments::{Arguments, Verb};
 use super::exit::Exit;
-use super::local_times::LocalTimes;
 use super::output::{self, Output};
 use super::session::config_path;
 use super::verbs::{
     backup, changes, check, completions, demo, init, listing, man, refresh, report, simulate,
     status, sync, verify, watch,
 };
-use crate::config::Config;
 use crate::sync::Misconfigured;
 
 /// Runs the command line of this process.
@@ -26,10 +24,7 @@ pub fn main() -> ExitCode {
         Err(error) => return print_help_or_error(&error).into(),
     };
     output::log_to_stderr(arguments.quiet, arguments.verbose, arguments.log_format);
-    let output = Output {
-        json: arguments.json,
-        quiet: arguments.quiet,
-    };
+    let output = Output::new(arguments.json, arguments.quiet);
 
     let exit = run(&arguments, &output).unwrap_or_else(|error| {
         let exit = Exit::of(&error);
@@ -44,9 +39,7 @@ pub fn main() -> ExitCode {
             Some(advice) => anyhow::anyhow!("{}; {advice}", output::error_text(&error)),
             None => error,
         };
-        let config = Config::load(&path);
-        let times = config.map_or(LocalTimes::UTC, |config| LocalTimes::of(&config));
-        output.error(&error, exit, times);
+        output.error(&error, exit);
         exit
     });
     exit.into()
@@ -102,12 +95,8 @@ fn print_help_or_error(error: &clap::Error) -> Exit {
             .err()
             .filter(|error| error.kind() != ErrorKind::BrokenPipe);
         return failed.map_or(Exit::Done, |error| {
-            let output = Output {
-                json: false,
-                quiet: false,
-            };
             let error = output::unwritten(&error);
-            output.error(&error, Exit::Failed, LocalTimes::UTC);
+            Output::new(false, false).error(&error, Exit::Failed);
             Exit::Failed
         });
     }

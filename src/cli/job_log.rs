@@ -22,8 +22,7 @@ macro_rules! log {
 /// Logs a job that ended. JSON lines also have its numbers as fields.
 pub fn log_job(ended: &EndedJob<'_>, format: LogFormat, times: LocalTimes) {
     let level = level(ended);
-    let line = describe(ended, times);
-    let line = printable(&line);
+    let line = times.in_text(&printable(&describe(ended, times)));
     if format == LogFormat::Text {
         log!(level, "{line}");
         return;

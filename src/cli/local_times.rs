@@ -60,7 +60,10 @@ impl LocalTimes {
         let mut local = String::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once(" UTC") {
-            let start = before.len().saturating_sub("2026-03-08 09:00:00".len());
+            // The fraction of a second is left out.
+            let whole = before.trim_end_matches(|letter: char| letter.is_ascii_digit());
+            let whole = whole.strip_suffix('.').unwrap_or(before);
+            let start = whole.len().saturating_sub("2026-03-08 09:00:00".len());
             let at = before.get(start..).and_then(instant);
             match at {
                 Some(at) => local += &format!("{}{}", &before[..start], self.named(at)),
@@ -108,8 +111,8 @@ mod tests {
         );
         assert_eq!(denver.plain_stored("unknown"), "unknown");
         assert_eq!(
-            denver.in_text("é until 2026-03-08 09:00:00 UTC, or UTC; é UTC"),
-            "é until 2026-03-08 03:00:00 MDT, or UTC; é UTC"
+            denver.in_text("é until 2026-03-08 09:00:00.25 UTC, or UTC; é 1.5 UTC"),
+            "é until 2026-03-08 03:00:00 MDT, or UTC; é 1.5 UTC"
         );
         assert_eq!(
             LocalTimes::UTC.named_stored("2026-03-08 09:00:00"),

@@ -3,6 +3,7 @@
 //! Functions that write to stdout return an error if it cannot be written, for example because
 //! the disk is full. A closed pipe, such as that of `head`, is no error.
 
+use std::cell::Cell;
 use std::io::{ErrorKind, IsTerminal, Write};
 
 use serde::Serialize;
@@ -14,12 +15,14 @@ use super::exit::Exit;
 use super::local_times::LocalTimes;
 
 /// The options that say what is printed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Output {
     /// Print the result as one JSON document.
     pub json: bool,
     /// Print only errors on stderr.
     pub quiet: bool,
+    /// How stderr writes times: in UTC until a configuration was read.
+    times: Cell<LocalTimes>,
 }
 
 /// Prints text to stdout, without control characters.
@@ -71,6 +74,24 @@ pub fn unwritten(error: &std::io::Error) -> anyhow::Error {
 }
 
 impl Output {
+    pub fn new(json: bool, quiet: bool) -> Output {
+        Output {
+            json,
+            quiet,
+            times: Cell::new(LocalTimes::UTC),
+        }
+    }
+
+    /// Returns how times are written, by the configuration that was read last.
+    pub fn times(&self) -> LocalTimes {
+        self.times.get()
+    }
+
+    /// Writes times in this way from now on.
+    pub fn write_times_as(&self, times: LocalTimes) {
+        self.times.set(times);
+    }
+
     /// Prints a result as JSON or as text.
     pub fn result(&self, document: &impl Serialize, text: &str) -> anyhow::Result<()> {
         if self.json {
@@ -89,7 +110,8 @@ impl Output {
 
     /// Prints a log line to stderr, even if quiet.
     pub fn log_line(&self, line: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{}", without_controls(line));
+        let line = self.times().in_text(&without_controls(line));
+        let _ = writeln!(std::io::stderr().lock(), "{line}");
     }
 
     /// Prints an error or a failed part to stderr, even if quiet.
@@ -99,9 +121,9 @@ impl Output {
 
     /// Prints the error that ends the verb, also as the JSON document with `--json`, whose times
     /// are UTC.
-    pub fn error(&self, error: &anyhow::Error, exit: Exit, times: LocalTimes) {
+    pub fn error(&self, error: &anyhow::Error, exit: Exit) {
         let text = error_text(error);
-        self.complain(&times.in_text(&text));
+        self.complain(&text);
         if self.json {
             print_error(&text, exit);
         }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::arguments::Arguments;
+use super::local_times::LocalTimes;
 use super::output::Output;
 use super::signals::listen_for_signals;
 use super::system_limits::check_system_limits;
@@ -26,6 +27,7 @@ pub fn config_path(arguments: &Arguments) -> PathBuf {
 /// nothing else. A folder of photos with the database or the configuration in it is an error.
 pub fn configuration(arguments: &Arguments, output: &Output) -> anyhow::Result<Config> {
     let config = Config::load(&config_path(arguments))?;
+    output.write_times_as(LocalTimes::of(&config));
     for warning in config.warnings() {
         output.say(&format!("mlsmirror: {warning}"));
     }

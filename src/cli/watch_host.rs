@@ -10,7 +10,6 @@ use super::advice;
 use super::arguments::Arguments;
 use super::display_text::printable;
 use super::job_log::log_job;
-use super::local_times::LocalTimes;
 use super::notify::{PrintFormat, current_conditions, notify};
 use super::output::{Output, WATCH_LOG};
 use super::session::configuration;
@@ -30,8 +29,6 @@ pub struct WatchHost<'a> {
     pulse: Arc<Pulse>,
     /// The job that systemd shows as the next one.
     shown_next: Cell<Option<(DateTime<Utc>, ScheduledJob)>>,
-    /// How times are written, by the configuration that was read last.
-    times: Cell<LocalTimes>,
 }
 
 impl<'a> WatchHost<'a> {
@@ -47,7 +44,6 @@ impl<'a> WatchHost<'a> {
             stop,
             pulse,
             shown_next: Cell::new(None),
-            times: Cell::new(LocalTimes::UTC),
         }
     }
 
@@ -88,7 +84,6 @@ impl DaemonHost for WatchHost<'_> {
     }
 
     fn connect(&self, config: &Config, stop: &Stop) -> anyhow::Result<Arc<Feed>> {
-        self.times.set(LocalTimes::of(config));
         let credentials = Credentials::read(&config.feed)?;
         let feed = Arc::new(Feed::open(&config.feed, credentials, stop.clone())?);
         self.pulse.set_feed(&feed);
@@ -129,7 +124,7 @@ impl DaemonHost for WatchHost<'_> {
             return;
         }
         let status = match next {
-            Some((at, job)) => format!("waiting for {job} at {}", self.times.get().named(at)),
+            Some((at, job)) => format!("waiting for {job} at {}", self.output.times().named(at)),
             None => "waiting, with nothing scheduled".to_owned(),
         };
         let _ = sd_notify::notify(&[NotifyState::Status(&status)]);
@@ -142,7 +137,7 @@ impl DaemonHost for WatchHost<'_> {
 
     fn job_ended(&self, ended: &EndedJob<'_>) {
         self.shown_next.set(None);
-        log_job(ended, self.arguments.log_format, self.times.get());
+        log_job(ended, self.arguments.log_format, self.output.times());
     }
 
     fn reload_started(&self) {

@@ -519,6 +519,7 @@ fn days_outside_the_log_have_no_numbers() {
         assert_eq!(market["inventory"]["days"][0]["day"], first);
         let shown = report["left_out"][0].as_str().unwrap();
         assert!(shown.contains("`[retention] changes` removed"), "{shown}");
+        assert!(shown.contains(" UTC: "), "{shown}");
         for day in 0..DAYS {
             let shown = of_day(&market["days"], story.day(day));
             let is_shown = story.day(day).to_string() > first;
@@ -534,6 +535,10 @@ fn days_outside_the_log_have_no_numbers() {
         let text = story.mirror.run(&["report"]);
         text.says(0, &[]);
         assert!(!text.stdout.contains("no listing was added"), "{text}");
+        assert!(
+            !text.stdout.contains("UTC"),
+            "people read local time: {text}"
+        );
         let line = text.stdout.lines().find(|line| line.starts_with(&first));
         assert!(line.is_some(), "{text}");
     }

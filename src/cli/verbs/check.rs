@@ -40,7 +40,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> anyhow::Result<Exit> {
     let text = format!(
         "feed {} {answers}\n{}",
         feed.base_url,
-        describe(&plan, times)
+        times.in_text(&describe(&plan, times))
     );
     sync::remember_capabilities(&session.config, &session.feed);
     output.result(&plan, &text)?;

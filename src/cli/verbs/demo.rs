@@ -215,10 +215,7 @@ fn sync_a_day(
     output: &Output,
 ) -> anyhow::Result<Vec<RunSummary>> {
     mirror.set_clock_offset(-TimeDelta::days(days_ago.into()));
-    let quiet = Output {
-        quiet: true,
-        ..*output
-    };
+    let quiet = Output::new(output.json, true);
     let progress = ProgressDisplay::new(&quiet, &session.feed);
     let context = session.context(&progress, 0);
     let report = sync::up_to_date(&context, mirror, &session.config.sync.resources)?;

@@ -10,7 +10,6 @@ use serde::Serialize;
 use crate::cli::advice::omission;
 use crate::cli::arguments::Arguments;
 use crate::cli::exit::{Exit, UsageError};
-use crate::cli::local_times::LocalTimes;
 use crate::cli::options::ReportOptions;
 use crate::cli::output::{Output, print_unchanged};
 use crate::cli::output_path::{STDOUT, place, refuse_to_replace};
@@ -45,10 +44,12 @@ pub fn run(arguments: &Arguments, wanted: &ReportOptions, output: &Output) -> an
     }
     let mut mirror = Mirror::open_to_read(&config.mirror.database)?;
     let filter = report_filter(&mut mirror, &wanted.types, wanted.condition.as_deref())?;
-    let first_day = wanted.since.day(LocalTimes::of(&config));
+    let times = output.times();
+    let first_day = wanted.since.day(times);
     let report = report::report(&config, &mut mirror, first_day, &filter, Utc::now())?;
     let left_out: Vec<String> = report.omissions.iter().map(omission).collect();
-    let page = || report::page(&report, &left_out, &config.mirror.media_dir);
+    let shown: Vec<String> = left_out.iter().map(|part| times.in_text(part)).collect();
+    let page = || report::page(&report, &shown, &config.mirror.media_dir);
     if prints_page {
         print_unchanged(page() + "\n")?;
         return Ok(Exit::Done);
@@ -61,7 +62,7 @@ pub fn run(arguments: &Arguments, wanted: &ReportOptions, output: &Output) -> an
             })?;
             format!("the report is in {}\n", file.display())
         }
-        None => report::text(&report, &left_out),
+        None => report::text(&report, &shown),
     };
     let document = Document {
         html: html.map(Path::to_string_lossy),

@@ -247,20 +247,19 @@ fn print_result(done: &JobResult, config: &Config, output: &Output) -> anyhow::R
         runs: &report.runs,
     };
     let printed = output.result(&document, &text);
-    print_errors(report, output, LocalTimes::of(config));
+    print_errors(report, output);
     printed?;
     Ok(exit)
 }
 
 /// Prints the errors to stderr. An error that several resources share is printed once.
-fn print_errors(report: &Report, output: &Output, times: LocalTimes) {
+fn print_errors(report: &Report, output: &Output) {
     if let Some(error) = &report.cleanup_error {
         output.complain(error);
     }
     let runs = report.runs.iter();
     let errors = runs.filter_map(|run| Some((run.resource.as_str(), run.error.as_deref()?)));
     for (error, resources) in by_error(errors) {
-        let error = times.in_text(error);
         output.complain(&format!("{}: {error}", resources.join(", ")));
     }
     let mut all_advice = report.advice.iter().peekable();

@@ -59,7 +59,8 @@ pub fn run(arguments: &Arguments, wanted: &VerifyOptions, output: &Output) -> an
         differences,
         verified: &verified,
     };
-    output.result(&document, &describe(&verified))?;
+    let text = output.times().in_text(&describe(&verified));
+    output.result(&document, &text)?;
     Ok(exit)
 }
 
