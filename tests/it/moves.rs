@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 use rusqlite::types::Value as Sql;
+use serde_json::json;
 
 use crate::support::*;
 
@@ -282,6 +283,61 @@ fn photos_that_are_added_replaced_and_reordered_are_followed() {
         "SELECT DISTINCT field FROM changes WHERE resource = 'Media' AND change = 'update'",
     );
     assert!(fields.contains(&"Order".to_owned()), "{fields:?}");
+}
+
+#[test]
+fn a_photo_that_moves_to_another_listing_is_logged_as_a_change_of_its_fields() {
+    let feed = feed_with(6, |options| options.photos = 4);
+    let proxy = Proxy::of(&feed, |_| {});
+    let mirror = Mirror::at(&proxy.base_url, |settings| settings.media = true);
+    mirror.sync();
+    let before = copy(&mirror.open(), &MAIN);
+    let mut with_photos = feed.listing_keys();
+    with_photos.retain(|key| !feed.truth_children(*key, "Media").is_empty());
+    let (from, to) = (with_photos[0], with_photos[1]);
+    let key = key_text(&feed.truth_children(from, "Media")[0]["MediaKey"]);
+    feed.advance(chrono::Duration::hours(1));
+    let of_other = json!({ "ResourceRecordKey": to.to_string(), "ResourceRecordKeyNumeric": to });
+    feed.edit("Media", &key, fields(of_other)).unwrap();
+    let photos = |listing: i64| feed.truth_children(listing, "Media").len();
+    for (listing, count) in [(from, photos(from) - 1), (to, photos(to) + 1)] {
+        let count = fields(json!({ "PhotosCount": count }));
+        feed.edit("Property", &listing.to_string(), count).unwrap();
+    }
+    let mut media = feed.truth("Media").into_iter();
+    let photo = media.find(|photo| photo["MediaKey"] == *key).unwrap();
+    proxy.change(move |answer| {
+        if !answer.request.contains("$expand=") {
+            return;
+        }
+        for listing in answer.records() {
+            let of = key_text(&listing["ListingKey"]);
+            if let Some(list) = listing["Media"].as_array_mut() {
+                list.retain(|listed| listed["MediaKey"] != photo["MediaKey"]);
+                if of == to.to_string() {
+                    list.push(json!(photo));
+                }
+            }
+        }
+    });
+    mirror.sync();
+
+    let db = mirror.open();
+    assert_log_equals_the_difference(&db, 0, &before, &copy(&db, &MAIN));
+    let logged = texts(
+        &db,
+        "SELECT change || ' ' || coalesce(field, '') FROM changes WHERE resource = 'Media' ORDER BY 1",
+    );
+    let of_listing = [
+        "update ResourceRecordKey",
+        "update ResourceRecordKeyNumeric",
+    ];
+    assert_eq!(logged, of_listing);
+    let uncounted = "SELECT count(*) - (SELECT sum(changes_logged) FROM sync_runs) FROM changes";
+    assert_eq!(number(&db, uncounted), 0);
+    let file = format!("SELECT file_path FROM media WHERE MediaKey = '{key}'");
+    let file = mirror.folder.path().join("media").join(text(&db, &file));
+    assert!(file.exists(), "{}", file.display());
 }
 
 #[test]

@@ -154,6 +154,9 @@ impl ChangeLog<'_> {
             ":source": subject.source_timestamp,
             ":now": self.tx.now,
         })?;
+        let id = self.tx.transaction.last_insert_rowid();
+        let mut logged = self.tx.logged.borrow_mut();
+        logged.insert(subject.resource, subject.key, id);
         Ok(1)
     }
 }

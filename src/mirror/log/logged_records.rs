@@ -1,6 +1,6 @@
 //! Remembers which records the current sync has logged.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::resource::Resource;
@@ -10,9 +10,9 @@ use crate::resource::Resource;
 pub(in crate::mirror) struct LoggedRecords {
     /// The newest change of earlier syncs.
     pub(super) before: i64,
-    /// Hashes of the records with changes of this sync. A hash takes little memory, and
-    /// a sync may log a million changes. A collision costs one query.
-    hashes: HashSet<u64>,
+    /// The newest change of each record in this sync, by a hash of the record. A hash takes
+    /// little memory, and a sync may log a million changes. A collision costs one query.
+    newest: HashMap<u64, i64>,
 }
 
 impl LoggedRecords {
@@ -20,14 +20,23 @@ impl LoggedRecords {
     pub(super) fn after(before: i64) -> LoggedRecords {
         LoggedRecords {
             before,
-            hashes: HashSet::new(),
+            newest: HashMap::new(),
         }
     }
 
-    /// Adds a record. Returns whether it is new.
-    pub(super) fn insert(&mut self, resource: Resource, key: &str) -> bool {
-        let mut hasher = DefaultHasher::new();
-        (resource, key).hash(&mut hasher);
-        self.hashes.insert(hasher.finish())
+    /// Notes a change of a record.
+    pub(super) fn insert(&mut self, resource: Resource, key: &str, id: i64) {
+        self.newest.insert(hash(resource, key), id);
     }
+
+    /// Returns the newest change of a record, which may be deleted from the log since.
+    pub(super) fn newest(&self, resource: Resource, key: &str) -> Option<i64> {
+        self.newest.get(&hash(resource, key)).copied()
+    }
+}
+
+fn hash(resource: Resource, key: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (resource, key).hash(&mut hasher);
+    hasher.finish()
 }

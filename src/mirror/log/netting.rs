@@ -44,15 +44,12 @@ impl WriteTx<'_> {
         field: Option<&str>,
         new: &Value,
     ) -> rusqlite::Result<Net> {
-        let is_first = self
-            .logged
-            .borrow_mut()
-            .insert(subject.resource, subject.key);
-        if is_first {
+        let newest = self.logged.borrow().newest(subject.resource, subject.key);
+        let Some(newest) = newest else {
             return Ok(Net::New);
-        }
+        };
 
-        let entries = self.entries_of(subject)?;
+        let entries = self.entries_of(subject, newest)?;
         let of_kind = |kind: &str| entries.iter().find(|entry| entry.change == kind);
         let has_updates = of_kind("update").is_some();
         let inserted = of_kind("insert");
@@ -76,12 +73,15 @@ impl WriteTx<'_> {
         }
     }
 
-    fn entries_of(&self, subject: ChangedRecord<'_>) -> rusqlite::Result<Vec<Entry>> {
-        // There is an index by listing. Without a listing, all entries of this sync are
-        // searched.
+    /// Returns the entries of a record. `newest` is the id of its newest one.
+    fn entries_of(&self, subject: ChangedRecord<'_>, newest: i64) -> rusqlite::Result<Vec<Entry>> {
+        // There is an index by listing, and a record may move to another listing. Without a
+        // listing, all entries of this sync are searched.
         let by_listing = match subject.listing_key {
-            Some(_) => "listing_key = :listing AND",
-            None => ":listing IS NULL AND",
+            Some(_) => {
+                "listing_key IN (:listing, (SELECT listing_key FROM changes WHERE id = :newest)) AND"
+            }
+            None => ":listing IS NULL AND :newest > 0 AND",
         };
         self.transaction
             .prepare_cached(&format!(
@@ -92,6 +92,7 @@ impl WriteTx<'_> {
             .query_map(
                 named_params! {
                     ":listing": subject.listing_key,
+                    ":newest": newest,
                     ":before": self.logged.borrow().before,
                     ":resource": subject.resource.entity_set(),
                     ":key": subject.key,
