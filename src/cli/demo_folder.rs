@@ -59,6 +59,11 @@ pub fn write_config(dir: &Path, simulator: &Simulator) -> anyhow::Result<Config>
         url = simulator.base_url(),
         token = simulator.token(),
     );
-    std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+    std::fs::write(&path, text).map_err(|error| {
+        let shown = path.display();
+        UsageError(format!(
+            "{shown} cannot be written ({error}); name another folder with --dir"
+        ))
+    })?;
     Ok(Config::load(&path)?)
 }

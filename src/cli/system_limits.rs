@@ -24,8 +24,14 @@ const FILES: u64 = 40;
 /// Fails if the system gives this process too few threads, open files or too little memory for a
 /// job. Otherwise the process would end in the middle of the job, without a helpful message.
 pub fn check_system_limits(config: &Config) -> anyhow::Result<()> {
-    check_memory()?;
     check_files(config)?;
+    check_threads_and_memory()
+}
+
+/// Fails if the system gives this process too few threads or too little memory. A simulated feed
+/// needs no more than a job.
+pub fn check_threads_and_memory() -> anyhow::Result<()> {
+    check_memory()?;
     check_threads().with_context(|| {
         format!("this process cannot start {THREADS} threads; raise their limit (`ulimit -u`, TasksMax= of systemd, or --pids-limit of a container)")
     })

@@ -34,8 +34,8 @@ impl Serialize for UnusableFolder {
 /// A problem of the media folder.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum FolderProblem {
-    /// It contains the database or the configuration.
-    #[error("must be a folder of its own: {} is in it", .0.display())]
+    /// It contains the database or the configuration, or shares a folder with the export.
+    #[error("must be a folder of its own: it shares a folder with {}", .0.display())]
     Shared(PathBuf),
     /// It cannot be opened.
     #[error("cannot be opened ({0})")]
@@ -78,7 +78,8 @@ impl UnusableFolder {
 pub type MediaFolder = Result<Option<MediaDir>, UnusableFolder>;
 
 /// Opens the media folder if it exists. Neither the database nor the configuration may be
-/// in it, also not through links and mounts. Changes nothing.
+/// in it, and neither it nor the folder of the export may be in the other, also not through links
+/// and mounts. Changes nothing.
 ///
 /// # Errors
 /// [`FolderProblem::Shared`], [`FolderProblem::Unopened`]
@@ -101,7 +102,9 @@ pub fn find_media_folder(config: &Config) -> MediaFolder {
         }
     }
     let export = &config.export.dir;
-    if dir.encloses(export).map_err(unopened)? {
+    let of_export = MediaDir::find(export).map_err(unopened)?;
+    let is_in_export = of_export.map_or(Ok(false), |of_export| of_export.encloses(dir.path()));
+    if is_in_export.map_err(unopened)? || dir.encloses(export).map_err(unopened)? {
         return Err(UnusableFolder::of(
             config,
             FolderProblem::Shared(export.clone()),

@@ -90,26 +90,65 @@ fn a_process_with_little_memory_fails_with_the_reason() {
     );
 }
 
+/// Creates a mirror for another user than the administrator, and the command that runs a program
+/// as this user. Returns none if this machine cannot.
+fn with_user(feed: &Simulator) -> Option<(Mirror, &'static str)> {
+    let mirror = Mirror::with(feed, |settings| settings.media = true);
+    for folder in [mirror.folder.path(), mirror.state.path()] {
+        std::fs::set_permissions(folder, PermissionsExt::from_mode(0o777)).unwrap();
+    }
+    let user = match mirror.run_script("id -u").stdout.trim() {
+        "0" => "setpriv --reuid 65431 --clear-groups",
+        _ => "unshare -U",
+    };
+    let can_start = mirror.run_script(&format!("{user} \"$0\" --version"));
+    if can_start.code != Some(0) {
+        println!("not tried: {can_start}");
+        return None;
+    }
+    Some((mirror, user))
+}
+
+#[test]
+fn verbs_that_start_a_feed_or_a_daemon_fail_with_the_reason_on_few_threads() {
+    let feed = feed(6);
+    let Some((mirror, user)) = with_user(&feed) else {
+        return;
+    };
+    for verb in ["watch", "demo --dir demo", "simulate --port 0"] {
+        let script = format!("exec {user} bash -c 'ulimit -u 3; exec \"$0\" {verb}' \"$0\"");
+        let ended = mirror.run_script(&script);
+        ended.says(1, &["threads", "TasksMax"]);
+    }
+}
+
+#[test]
+fn a_folder_without_the_right_to_write_is_named_with_the_way_out() {
+    let feed = feed(6);
+    let Some((mirror, user)) = with_user(&feed) else {
+        return;
+    };
+    let closed = mirror.folder.path().join("closed");
+    std::fs::create_dir(&closed).unwrap();
+    std::fs::set_permissions(&closed, PermissionsExt::from_mode(0o555)).unwrap();
+    for (verb, way_out) in [
+        ("demo --dir closed", "--dir"),
+        ("--config closed/mlsmirror.toml init", "where you may write"),
+    ] {
+        let ended = mirror.run_script(&format!("exec {user} \"$0\" {verb}"));
+        ended.says(2, &["closed", "ermission denied", way_out]);
+    }
+}
+
 #[test]
 fn a_process_with_few_threads_fails_with_the_reason() {
     let feed = feed(24);
     let (mut refused, mut done) = (0, 0);
     for threads in (1..30).step_by(2) {
-        let mirror = Mirror::with(&feed, |settings| settings.media = true);
-        for folder in [mirror.folder.path(), mirror.state.path()] {
-            std::fs::set_permissions(folder, PermissionsExt::from_mode(0o777)).unwrap();
-        }
         // The limit does not hold for the administrator, and counts the threads of the user.
-        let user = "unshare -U";
-        let user = match mirror.run_script("id -u").stdout.trim() {
-            "0" => "setpriv --reuid 65431 --clear-groups",
-            _ => user,
-        };
-        let can_start = mirror.run_script(&format!("{user} \"$0\" --version"));
-        if can_start.code != Some(0) {
-            println!("not tried: {can_start}");
+        let Some((mirror, user)) = with_user(&feed) else {
             return;
-        }
+        };
         let script = format!("exec {user} bash -c 'ulimit -u {threads}; exec \"$0\" sync' \"$0\"");
         let ended = mirror.run_script(&script);
         if ended.code == Some(0) {

@@ -98,6 +98,27 @@ fn a_media_dir_that_is_the_folder_of_the_database_by_a_bind_mount_is_refused() {
 }
 
 #[test]
+fn a_media_dir_that_shares_a_folder_with_the_export_by_another_name_is_refused() {
+    let feed = small_feed();
+    for is_in_export in [false, true] {
+        let mirror = filled(&feed);
+        let folder = mirror.folder.path();
+        let export = folder.join("lake");
+        if is_in_export {
+            std::fs::create_dir_all(export.join("media")).unwrap();
+            symlink(export.join("media"), folder.join("link")).unwrap();
+            set_media_dir(&mirror, &folder.join("link"));
+        } else {
+            symlink(media_dir(&mirror), &export).unwrap();
+        }
+        for arguments in [&["sync"][..], &["status"], &["sync", "media", "--prune"]] {
+            let ended = mirror.run(arguments);
+            ended.says(2, &["media_dir", "a folder of its own", "lake"]);
+        }
+    }
+}
+
+#[test]
 fn a_folder_above_the_database_or_the_configuration_is_refused_as_media_dir() {
     let feed = small_feed();
     let mirror = filled(&feed);

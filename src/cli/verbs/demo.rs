@@ -18,6 +18,7 @@ use crate::cli::output::{Output, print};
 use crate::cli::progress_display::ProgressDisplay;
 use crate::cli::report_filter::report_filter;
 use crate::cli::session::Session;
+use crate::cli::system_limits::check_threads_and_memory;
 use crate::feed::{Credentials, Token};
 use crate::mirror::{ChangeCount, Mirror, RunSummary};
 use crate::report::{self, Figures, Report};
@@ -55,6 +56,7 @@ struct Document {
 }
 
 pub fn run(wanted: &DemoOptions, output: &Output) -> anyhow::Result<Exit> {
+    check_threads_and_memory()?;
     let dir = create_folder(wanted.dir.as_deref())?;
     let started = Instant::now();
     let simulator = Simulator::start(Options {

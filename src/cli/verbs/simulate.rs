@@ -8,6 +8,7 @@ use crate::cli::moving_feed::{STEPS, serve};
 use crate::cli::options::SimulateOptions;
 use crate::cli::output::Output;
 use crate::cli::signals::listen_for_signals;
+use crate::cli::system_limits::check_threads_and_memory;
 use crate::config::profile;
 use crate::stop;
 use simulator::{Behaviour, Dialect, Limits, Options, ServerBehaviour, Simulator};
@@ -16,6 +17,7 @@ use simulator::{Behaviour, Dialect, Limits, Options, ServerBehaviour, Simulator}
 const VARIABLE: &str = "SIMULATED_TOKEN";
 
 pub fn run(wanted: &SimulateOptions, output: &Output) -> anyhow::Result<Exit> {
+    check_threads_and_memory()?;
     let limits = Limits {
         per_minute: wanted.requests_per_minute,
         ..Limits::default()

@@ -299,11 +299,15 @@ fn count_from_now(connection: &Connection, now: i64) -> rusqlite::Result<()> {
             "the end of a pause was stored while the clock was ahead; it counts from now"
         );
     }
-    for later in [
+    let mut later = 0;
+    for update in [
         "UPDATE requests SET at_ms = ?1 WHERE at_ms > ?1",
         "UPDATE received SET at_ms = ?1 WHERE at_ms > ?1",
     ] {
-        connection.prepare_cached(later)?.execute([now])?;
+        later += connection.prepare_cached(update)?.execute([now])?;
+    }
+    if later > 0 {
+        tracing::warn!("requests were stored while the clock was ahead; they count from now");
     }
     Ok(())
 }
