@@ -37,7 +37,9 @@ mod world;
 #[cfg(test)]
 mod tests;
 
-pub use behaviour::{Behaviour, DeletedNames, Dialect, Limits, Names, ServerBehaviour, Spoil};
+pub use behaviour::{
+    Behaviour, Counts, DeletedNames, Dialect, Limit, Names, QuotaHeaders, ServerBehaviour, Spoil,
+};
 pub use http::{Fault, FaultRule, Host, Request, RetryAfter, Simulator};
 pub use market::{Fields, Moved};
 pub use options::{Clock, Options};

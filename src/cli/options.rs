@@ -272,13 +272,13 @@ pub struct SimulateOptions {
     /// Make ten changes to the market each time that this time has passed, such as 10s
     #[arg(long, value_name = "T", value_parser = interval)]
     pub move_every: Option<Duration>,
-    /// Answer 429 after this number of requests in a minute; 0 for no limit
+    /// Answer 429 after this number of requests in a minute; 0 for the limits of the dialect
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub requests_per_minute: u64,
     /// Behave like a server that clients did not expect; can be given several times
     #[arg(long = "behaviour", value_name = "NAME", value_parser = behaviour())]
     pub behaviours: Vec<Behaviour>,
-    /// Answer like the servers of a vendor, as far as the simulator can
+    /// Answer like the servers of a vendor, with its rate limits, as far as the simulator can
     #[arg(long, value_name = "VENDOR", value_parser = dialect())]
     pub dialect: Option<&'static Dialect>,
 }

@@ -31,8 +31,8 @@ pub struct Profile {
     /// The number of children to ask for in each list of `$expand`, if the server otherwise
     /// sends only some of them.
     pub expand_top: Option<u32>,
-    /// The allowed requests per minute, hour and day. 0 = no known limit.
-    pub rates: [u32; 3],
+    /// The allowed requests per second, minute, hour and day. 0 = no known limit.
+    pub rates: [u32; 4],
     /// The allowed bytes of answers per hour and day. 0 = no known limit.
     pub bytes: [u64; 2],
     /// The clause that every filter needs, as `feed.filter`. It may have a part in braces.

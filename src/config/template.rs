@@ -33,7 +33,7 @@ pub fn template(profile: &Profile) -> String {
         active,
         page_size,
         deleted_when,
-        rates: [minute, hour, day],
+        rates: [second, minute, hour, day],
         timezone,
         reconcile,
         photos,
@@ -67,7 +67,7 @@ timestamps = "{timestamps}"  # in filters: "as-sent", or "milliseconds"
 max_retries = 3  # after the first try
 retry_delay = "5s"  # doubles, with jitter; Retry-After goes first
 max_concurrent = 4  # requests at a time, 1 to 64
-requests_per_second = 0
+requests_per_second = {second}
 requests_per_minute = {minute}
 requests_per_hour = {hour}
 requests_per_day = {day}

@@ -40,7 +40,7 @@ const WFRMLS: Profile = Profile {
     page_size: 200,
     largest_page: Some(200),
     // Source: client's documentation; the vendor has not confirmed it.
-    rates: [100, 6_000, 50_000],
+    rates: [0, 100, 6_000, 50_000],
     // The resource Deleted announces deletions.
     reconcile: "",
     timezone: Tz::America__Denver,
@@ -60,7 +60,7 @@ const RMLS: Profile = Profile {
     page_size: 250,
     largest_page: None,
     // Its limits are not known, and neither is a resource Deleted.
-    rates: [0, 0, 0],
+    rates: [0, 0, 0, 0],
     reconcile: DAILY,
     timezone: Tz::America__Los_Angeles,
     ..WFRMLS
@@ -79,7 +79,7 @@ const RESO: Profile = Profile {
     page_size: 500,
     largest_page: None,
     expand_top: None,
-    rates: [0, 0, 0],
+    rates: [0, 0, 0, 0],
     bytes: [0, 0],
     filter: "",
     deleted_when: "",
@@ -121,7 +121,7 @@ const TRESTLE: Profile = Profile {
     largest_page: Some(1_000),
     // Source: a transcription of the documentation. The base of each product; a contract may
     // give more, and headers such as Minute-Quota-Limit say so.
-    rates: [180, 7_200, 0],
+    rates: [0, 180, 7_200, 0],
     // Source: webapi-at-scale.html. Other queries fail after 1 million records. All pages have
     // one URL.
     replication: Some(Replication {
@@ -153,7 +153,7 @@ const BRIDGE: Profile = Profile {
     // `$top`. The largest page has 200 records.
     expand_top: Some(200),
     // Source: client. The burst limit is a fifteenth of the hourly limit.
-    rates: [334, 5_000, 0],
+    rates: [0, 334, 5_000, 0],
     // Source: bridgedataoutput.com/docs/platform. It is meant for more than 10,000 records. The
     // MLS decides whether an account has it.
     replication: Some(Replication {
@@ -189,8 +189,8 @@ const MLSGRID: Profile = Profile {
     base_url: Some("https://api.mlsgrid.com/v2"),
     // 5,000 without $expand.
     largest_page: Some(1_000),
-    // Two per second. A notice of August 2026 says the same per hour.
-    rates: [120, 7_200, 40_000],
+    // A notice of August 2026 says the same per hour.
+    rates: [2, 120, 7_200, 40_000],
     // The documentation says 4 GB per hour, and that notice 3,072 MB, and 40 GB in 24 hours.
     // Source of the notice: client. Photos count.
     bytes: [3_000_000_000, 40_000_000_000],
@@ -292,7 +292,7 @@ const AMPRE: Profile = Profile {
     page_size: 1_000,
     // Source: developer.ampre.ca/docs/defaults-and-limits
     largest_page: Some(10_000),
-    rates: [60_000, 0, 0],
+    rates: [0, 60_000, 0, 0],
     photos: PhotoDefaults {
         // Source: developer.ampre.ca/docs/resources/media. A photo has a row for each size.
         size: "Largest",

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use simulator::Limit;
 
 use crate::support::*;
 
@@ -84,6 +85,27 @@ fn bytes_of_answers_count_for_all_processes() {
         sum_of_bytes(&mirror) > bytes,
         "the next process adds its own"
     );
+}
+
+#[test]
+fn a_mirror_with_the_limit_of_bytes_of_its_profile_never_exceeds_that_of_the_vendor() {
+    let feed = feed_with(1_000, |options| options.bytes_per_listing = 6_000);
+    // A thousandth of the limits of MLS Grid per hour.
+    feed.set_server(|server| server.limits = vec![Limit::bytes(3_072_000, 3_600_000)]);
+    let mirror = Mirror::with(&feed, |settings| {
+        settings.set("page_size", 2);
+        settings.set("bytes_per_hour", "\"3MB\"");
+    });
+    let running = mirror.start(&["sync"]);
+    wait_until("the run waits", || {
+        feed.request_count() > 0 && sum_of_bytes(&mirror) >= 3_000_000
+    });
+    let until = Instant::now() + Duration::from_secs(1);
+    wait_until("a second has passed", || Instant::now() > until);
+    running.signal("TERM");
+    running.wait();
+    assert_eq!(feed.answered_429(), 0);
+    assert!((3_000_000..3_072_000).contains(&feed.bytes_sent()));
 }
 
 #[test]
@@ -407,8 +429,7 @@ fn the_vendors_limit_is_saved_and_kept_with_little_more_time() {
         options.clock = simulator::Clock::Real;
     });
     feed.set_server(|server| {
-        server.limits.per_window = 60;
-        server.limits.window_ms = 6_000;
+        server.limits = vec![Limit::requests(60, 6_000)];
     });
     let mirror = Mirror::with(&feed, |settings| {
         settings.resources = vec!["Property"];

@@ -132,7 +132,7 @@ fn a_simulated_feed_prints_the_configuration_that_mirrors_its_dialect() {
                 "--port",
                 "0",
                 "--listings",
-                "6",
+                "2",
                 "--photos",
                 "1",
             ])

@@ -203,7 +203,7 @@ fn photo_rows(photos: &PhotoDefaults) -> Vec<(&'static str, String)> {
 fn settings_table(profile: &Profile) -> String {
     let text = |text: &str| format!("`{text:?}`");
     let base_url = profile.base_url.map_or("none, required".to_owned(), text);
-    let [minute, hour, day] = profile.rates;
+    let [second, minute, hour, day] = profile.rates;
     let page_size = match profile.largest_page {
         Some(most) => format!("{}, at most {most}", profile.page_size),
         None => profile.page_size.to_string(),
@@ -211,6 +211,7 @@ fn settings_table(profile: &Profile) -> String {
     let rows = [
         ("feed.base_url", base_url),
         ("feed.page_size", page_size),
+        ("feed.requests_per_second", second.to_string()),
         ("feed.requests_per_minute", minute.to_string()),
         ("feed.requests_per_hour", hour.to_string()),
         ("feed.requests_per_day", day.to_string()),

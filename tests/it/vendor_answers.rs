@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::response::Response;
 use serde_json::json;
+use simulator::{Dialect, Host, Limit};
 
 use crate::support::*;
 
@@ -88,4 +89,47 @@ fn the_count_of_a_vendor_delays_requests_until_it_starts_again() {
         let waited = number(&mirror.open(), "SELECT sum(throttled_ms) FROM sync_runs");
         assert!((500..10_000).contains(&waited), "{headers:?}: {waited} ms");
     }
+}
+
+#[test]
+fn a_mirror_with_the_limits_of_its_profile_never_exceeds_those_of_the_vendor() {
+    let limited = |dialect: &&Dialect| dialect.limits.len() + dialect.photo_limits.len() > 0;
+    for dialect in Dialect::ALL.iter().filter(limited) {
+        let feed = feed_with(3, |options| options.photos = 1);
+        feed.behave(dialect.behaviours);
+        feed.set_server(|server| server.limit_as(dialect));
+        let mirror = Mirror::with(&feed, |settings| {
+            speak(settings, dialect);
+            settings
+                .feed
+                .retain(|key, _| !key.starts_with("requests_per_"));
+            settings.media = true;
+        });
+        mirror.sync();
+        assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+        let answers = [Host::Feed, Host::Assets].map(|host| feed.requests_to(host));
+        let refused = answers.iter().flatten().filter(|one| one.status == 429);
+        assert_eq!(refused.count(), 0, "{}", dialect.name);
+        let photos = feed.count("Media") as usize;
+        assert!(photos > 0 && answers[1].len() == photos, "{}", dialect.name);
+        if dialect.name == "mlsgrid" {
+            // Two per second.
+            let waited = number(&mirror.open(), "SELECT sum(throttled_ms) FROM sync_runs");
+            let sent = answers.iter().map(Vec::len).sum::<usize>();
+            assert!(sent > 8 && waited > 1_000, "{sent} requests, {waited} ms");
+        }
+    }
+}
+
+#[test]
+fn a_sync_ends_after_the_vendor_refused_requests_because_of_their_bytes() {
+    let feed = feed_with(60, |options| options.bytes_per_listing = 6_000);
+    feed.set_server(|server| server.limits = vec![Limit::bytes(150_000, 1_000).aligned()]);
+    let mirror = Mirror::with(&feed, |settings| {
+        settings.set("max_retries", 5);
+        settings.set("retry_delay", "\"600ms\"");
+    });
+    mirror.sync();
+    assert!(feed.answered_429() > 0);
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
 }

@@ -1,9 +1,10 @@
-//! The habits of vendors' servers, as groups of behaviours.
+//! The habits of vendors' servers, as groups of behaviours and limits.
 
+use super::limit::{DAY, HOUR, Limit, MINUTE, QuotaHeaders, SECOND};
 use super::named::Behaviour;
 
 /// How the servers of one vendor answer, as far as the simulator can. The comments give the
-/// sources of the facts; a fact without a source is one of the group `reso`.
+/// sources of the facts. A fact without a source is one of `reso`, or the simulator's own.
 #[derive(Debug)]
 pub struct Dialect {
     /// The name of the vendor, as that of its profile.
@@ -12,30 +13,50 @@ pub struct Dialect {
     pub page_size: usize,
     /// The behaviours.
     pub behaviours: &'static [Behaviour],
+    /// The rate limits of the service. A 429 has the headers of a limit and no others.
+    pub limits: &'static [Limit],
+    /// The rate limits of the photo host.
+    pub photo_limits: &'static [Limit],
+    /// Whether requests for photos count in the limits of the service.
+    pub photos_share_limits: bool,
 }
+
+/// Observed at RESO's reference server: no Deleted resource, no limits.
+const RESO: Dialect = Dialect {
+    name: "reso",
+    page_size: 2_000,
+    behaviours: &[Behaviour::NoDeletionsAnnounced],
+    limits: &[],
+    photo_limits: &[],
+    photos_share_limits: false,
+};
 
 impl Dialect {
     /// Every dialect.
     pub const ALL: &[Dialect] = &[
+        // A client's documentation: the limits and their headers.
         Dialect {
             name: "wfrmls",
             page_size: 200,
             behaviours: &[],
+            limits: &[
+                Limit::requests(100, MINUTE),
+                Limit::requests(6_000, HOUR),
+                Limit::requests(50_000, DAY),
+            ],
+            ..RESO
         },
-        // Public clients: the engine of WFRMLS. Nothing says that it has a resource Deleted.
+        // Public clients: the engine of WFRMLS. Nothing says that it has a resource Deleted, and
+        // nothing names its limits.
         Dialect {
             name: "rmls",
             page_size: 250,
-            behaviours: &[Behaviour::NoDeletionsAnnounced],
+            ..RESO
         },
-        // Observed at RESO's reference server: no Deleted resource, timestamps compare as text.
-        Dialect {
-            name: "reso",
-            page_size: 2_000,
-            behaviours: &[Behaviour::NoDeletionsAnnounced],
-        },
-        // trestle-documentation.corelogic.com: no signal for deletions. Public clients: a full
-        // page always has a next link, so that the last page may be empty.
+        RESO,
+        // trestle-documentation.corelogic.com: no signal for deletions; the limits of photos. A
+        // transcription of it: the limits of a product. Public clients: the headers of limits; a
+        // full page always has a next link, so that the last page may be empty.
         Dialect {
             name: "trestle",
             page_size: 1_000,
@@ -43,9 +64,19 @@ impl Dialect {
                 Behaviour::NoDeletionsAnnounced,
                 Behaviour::ReplicationParameter,
             ],
+            limits: &[
+                Limit::requests(180, MINUTE).reported(QuotaHeaders::MinuteQuota),
+                Limit::requests(7_200, HOUR).reported(QuotaHeaders::HourQuota),
+            ],
+            photo_limits: &[
+                Limit::requests(480, MINUTE).reported(QuotaHeaders::None),
+                Limit::requests(18_000, HOUR).reported(QuotaHeaders::None),
+            ],
+            ..RESO
         },
         // bridgeinteractive.com: expanded lists are capped at 10 without $top. Captured answers:
-        // next links repeat the token.
+        // next links repeat the token. Public clients: the limits and their headers, with the
+        // reset as seconds in one and as a time in another.
         Dialect {
             name: "bridge",
             page_size: 200,
@@ -55,15 +86,23 @@ impl Dialect {
                 Behaviour::NextLinkWithToken,
                 Behaviour::ReplicationPath,
             ],
+            limits: &[
+                Limit::requests(334, MINUTE).reported(QuotaHeaders::Burst),
+                Limit::requests(5_000, HOUR).reported(QuotaHeaders::Application),
+            ],
+            ..RESO
         },
-        // sparkplatform.com/docs/reso/replication: keys are compared to find deletions.
+        // sparkplatform.com/docs/reso/replication: keys are compared to find deletions. Its
+        // limits are not published.
         Dialect {
             name: "spark",
             page_size: 1_000,
-            behaviours: &[Behaviour::NoDeletionsAnnounced],
+            ..RESO
         },
         // docs.mlsgrid.com: gzip is required, $orderby is not usable, and $expand has no options.
-        // Deleted records have `MlgCanView` false for 7 days; it does not say of which resources.
+        // Deleted records have `MlgCanView` false for 7 days. It does not name the resources.
+        // It has the limits of requests; a notice of August 2026 has those of bytes, and says
+        // that photos count. Public clients: the windows are those of the clock in UTC.
         Dialect {
             name: "mlsgrid",
             page_size: 500,
@@ -74,8 +113,25 @@ impl Dialect {
                 Behaviour::ExpandOptionsRefused,
                 Behaviour::MediaUrlSignedAnew,
             ],
+            limits: &[
+                Limit::requests(2, SECOND)
+                    .aligned()
+                    .reported(QuotaHeaders::None),
+                Limit::requests(7_200, HOUR)
+                    .aligned()
+                    .reported(QuotaHeaders::None),
+                Limit::requests(40_000, DAY)
+                    .aligned()
+                    .reported(QuotaHeaders::None),
+                Limit::bytes(3_072_000_000, HOUR).aligned(),
+                Limit::bytes(40_000_000_000, DAY).aligned(),
+            ],
+            photos_share_limits: true,
+            ..RESO
         },
-        // Public clients: no next link, $expand gets 501, short pages under load.
+        // Public clients: no next link, $expand gets 501, short pages under load. Its limits are
+        // not published. vendorsupport.paragonrels.com, question 9902: the limit of photos; a
+        // faster client is blocked for hours, and nothing says with which answer.
         Dialect {
             name: "paragon",
             page_size: 200,
@@ -84,14 +140,17 @@ impl Dialect {
                 Behaviour::ExpandRefused,
                 Behaviour::ShortPagesWithoutLink,
             ],
+            photo_limits: &[Limit::requests(5_000, 5 * MINUTE).reported(QuotaHeaders::None)],
+            ..RESO
         },
         // Public clients: next links and $count are used.
         Dialect {
             name: "rapattoni",
             page_size: 1_000,
-            behaviours: &[Behaviour::NoDeletionsAnnounced],
+            ..RESO
         },
-        // ddfapi-docs.realtor.ca: $skip is capped, open houses are only current and future.
+        // ddfapi-docs.realtor.ca: $skip is capped, open houses are only current and future. It
+        // documents no limits and no 429.
         Dialect {
             name: "crea",
             page_size: 100,
@@ -101,30 +160,35 @@ impl Dialect {
                 Behaviour::ExpandFutureOpenHousesOnly,
                 Behaviour::KeyListFunction,
             ],
+            ..RESO
         },
-        // developer.ampre.ca/docs/defaults-and-limits: $skip is capped.
+        // developer.ampre.ca/docs/defaults-and-limits: $skip is capped; the limit and its headers.
         Dialect {
             name: "ampre",
             page_size: 10_000,
             behaviours: &[Behaviour::NoDeletionsAnnounced, Behaviour::SkipCapped],
+            limits: &[Limit::requests(60_000, MINUTE).reported(QuotaHeaders::RetryAfterSeconds)],
+            ..RESO
         },
         // Public clients: @odata.count is the number of records in the page.
         Dialect {
             name: "constellation",
             page_size: 1_000,
             behaviours: &[Behaviour::NoDeletionsAnnounced, Behaviour::CountIsPageSize],
+            ..RESO
         },
         // Public clients: $orderby has no effect.
         Dialect {
             name: "perchwell",
             page_size: 200,
             behaviours: &[Behaviour::NoDeletionsAnnounced, Behaviour::OrderbyIgnored],
+            ..RESO
         },
         // realtyna.atlassian.net: next links.
         Dialect {
             name: "realtyna",
             page_size: 200,
-            behaviours: &[Behaviour::NoDeletionsAnnounced],
+            ..RESO
         },
     ];
 

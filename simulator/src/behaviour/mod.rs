@@ -1,9 +1,11 @@
 //! The switches of the simulated server: settings with values, and behaviours by name.
 
 mod dialect;
+mod limit;
 mod named;
 mod server;
 
 pub use dialect::Dialect;
+pub use limit::{Counts, Limit, QuotaHeaders};
 pub use named::Behaviour;
-pub use server::{DeletedNames, Limits, Names, ServerBehaviour, Spelling, Spoil};
+pub use server::{DeletedNames, Names, ServerBehaviour, Spelling, Spoil};

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::dialect::Dialect;
+use super::limit::Limit;
 use super::named::Behaviour;
 
 /// How records name the members of an enumeration.
@@ -32,30 +34,18 @@ pub enum DeletedNames {
     Absent,
 }
 
-/// The rate limits of the service; 0 means no limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Limits {
-    /// Requests per minute.
-    pub per_minute: u64,
-    /// Requests per hour.
-    pub per_hour: u64,
-    /// Requests per day.
-    pub per_day: u64,
-    /// Requests per window of `window_ms`: a limit short enough for tests to wait for.
-    pub per_window: u64,
-    /// The length of that window, in milliseconds.
-    pub window_ms: u64,
-}
-
 /// How the server differs from its default. Control requests set the same names as JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServerBehaviour {
     /// The bearer token that the service accepts, if it is no longer that of the options.
     pub token: Option<String>,
-    /// The rate limits.
-    pub limits: Limits,
+    /// The rate limits of the service.
+    pub limits: Vec<Limit>,
+    /// The rate limits of the photo host.
+    pub photo_limits: Vec<Limit>,
+    /// Whether requests for photos count in the limits of the service.
+    pub photos_share_limits: bool,
     /// The page size of an account that gets smaller pages than others.
     pub page_cap: Option<usize>,
     /// The maximum number of expanded children per record. A next link leads to the rest.
@@ -100,7 +90,9 @@ impl Default for ServerBehaviour {
     fn default() -> ServerBehaviour {
         ServerBehaviour {
             token: None,
-            limits: Limits::default(),
+            limits: Vec::new(),
+            photo_limits: Vec::new(),
+            photos_share_limits: false,
             page_cap: None,
             expand_cap: None,
             expand_refused: None,
@@ -125,6 +117,13 @@ impl Default for ServerBehaviour {
 }
 
 impl ServerBehaviour {
+    /// Sets the rate limits of a vendor.
+    pub fn limit_as(&mut self, dialect: &Dialect) {
+        self.limits = dialect.limits.to_vec();
+        self.photo_limits = dialect.photo_limits.to_vec();
+        self.photos_share_limits = dialect.photos_share_limits;
+    }
+
     /// Returns whether a behaviour is switched on.
     #[inline]
     pub fn has(&self, behaviour: Behaviour) -> bool {

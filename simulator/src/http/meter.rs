@@ -1,84 +1,81 @@
 //! The service's rate limits.
 
-use std::time::{Duration, Instant};
+use crate::behaviour::{Counts, Limit};
 
-use crate::behaviour::Limits;
-
-/// The state of the limits after a request.
+/// The state of a limit after a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reading {
-    pub limit: u64,
+    pub limit: Limit,
     pub remaining: u64,
-    /// The time until the window nearest to its limit ends, rounded up.
-    pub reset_seconds: u64,
-    pub is_over: bool,
+    /// The time until its window ends.
+    pub reset_ms: u64,
 }
 
-/// Counts requests in fixed windows. It uses real time, like a client that waits.
+/// Counts requests and bytes in windows. It uses real time, like a client that waits.
 #[derive(Debug, Default)]
 pub struct Meter {
     windows: Vec<Window>,
-    limits: Limits,
 }
 
 #[derive(Debug)]
 struct Window {
-    limit: u64,
-    length: Duration,
-    began: Instant,
+    limit: Limit,
+    /// In milliseconds since 1970.
+    began: u64,
     used: u64,
 }
 
 impl Meter {
-    /// Counts a request unless it exceeds a limit. Returns `None` if there are no limits.
-    pub fn count(&mut self, limits: Limits, now: Instant) -> Option<Reading> {
-        if limits != self.limits {
-            self.limits = limits;
-            self.windows = windows(limits, now);
+    /// Counts a request at `now`, in milliseconds since 1970, unless a limit is reached. Returns
+    /// whether one is reached, and the state of each limit, the one nearest to its end last.
+    pub fn count(&mut self, limits: &[Limit], now: u64) -> (bool, Vec<Reading>) {
+        if !self.windows.iter().map(|window| &window.limit).eq(limits) {
+            let limits = limits.iter().filter(|limit| limit.window_ms > 0);
+            self.windows = limits.map(|limit| Window::new(*limit, now)).collect();
         }
         for window in &mut self.windows {
-            if now.duration_since(window.began) >= window.length {
-                window.began = now;
-                window.used = 0;
+            if now >= window.began + window.limit.window_ms {
+                *window = Window::new(window.limit, now);
             }
         }
-        let is_over = self
-            .windows
-            .iter()
-            .any(|window| window.used >= window.limit);
+        let mut windows = self.windows.iter();
+        let is_over = windows.any(|window| window.used >= window.limit.number);
         if !is_over {
-            self.windows.iter_mut().for_each(|window| window.used += 1);
+            self.add(Counts::Requests, 1);
         }
-        let tightest = self
-            .windows
-            .iter()
-            .min_by_key(|window| (window.limit - window.used, u64::MAX - window.limit))?;
-        let left = tightest
-            .length
-            .saturating_sub(now.duration_since(tightest.began));
-        Some(Reading {
-            limit: tightest.limit,
-            remaining: tightest.limit - tightest.used,
-            reset_seconds: left.as_secs() + u64::from(left.subsec_nanos() > 0),
-            is_over,
-        })
+        let mut readings: Vec<Reading> = self.windows.iter().map(|one| one.read(now)).collect();
+        readings.sort_by_key(|reading| (reading.remaining, u64::MAX - reading.limit.number));
+        readings.reverse();
+        (is_over, readings)
+    }
+
+    /// Counts requests, or bytes of answers.
+    pub fn add(&mut self, counts: Counts, number: u64) {
+        let windows = self.windows.iter_mut();
+        let counting = windows.filter(|window| window.limit.counts == counts);
+        counting.for_each(|window| window.used += number);
     }
 }
 
-fn windows(limits: Limits, now: Instant) -> Vec<Window> {
-    let all = [
-        (limits.per_minute, Duration::from_secs(60)),
-        (limits.per_hour, Duration::from_secs(3_600)),
-        (limits.per_day, Duration::from_secs(86_400)),
-        (limits.per_window, Duration::from_millis(limits.window_ms)),
-    ];
-    all.into_iter()
-        .filter(|(limit, length)| *limit > 0 && !length.is_zero())
-        .map(|(limit, length)| Window {
+impl Window {
+    fn new(limit: Limit, now: u64) -> Window {
+        let late = if limit.is_aligned {
+            now % limit.window_ms
+        } else {
+            0
+        };
+        Window {
             limit,
-            length,
-            began: now,
+            began: now - late,
             used: 0,
-        })
-        .collect()
+        }
+    }
+
+    fn read(&self, now: u64) -> Reading {
+        Reading {
+            limit: self.limit,
+            remaining: self.limit.number.saturating_sub(self.used),
+            reset_ms: (self.began + self.limit.window_ms).saturating_sub(now),
+        }
+    }
 }

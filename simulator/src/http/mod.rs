@@ -7,6 +7,7 @@ mod flow;
 mod harm;
 mod meter;
 mod photo_file;
+mod quota;
 mod replicas;
 mod reply;
 mod running;

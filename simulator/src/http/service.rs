@@ -2,21 +2,22 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request as HttpRequest, State};
 use axum::http::StatusCode;
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
+use chrono::Utc;
 
 use super::faults::{Fault, Host};
 use super::flow::{Busy, Flow};
 use super::harm::{Outgoing, outgoing, replacement};
 use super::reply::Reply;
 use super::shared::{Request, Shared};
-use super::{assets, control, wire};
-use crate::behaviour::Behaviour;
+use super::{assets, control, quota, wire};
+use crate::behaviour::{Behaviour, Counts};
 use crate::odata::{self, Answer, Asked, decode};
 
 /// The path of the service's root.
@@ -30,13 +31,18 @@ pub async fn feed(State(shared): State<Arc<Shared>>, request: HttpRequest) -> Re
     if request.uri().path().starts_with("/simulator/") {
         return control_request(&shared, request).await;
     }
-    serve(shared, Host::Feed, request, within_limits).await
+    serve(shared, Host::Feed, request, |shared, received| {
+        within_limits(shared, Host::Feed, || sound(shared, received))
+    })
+    .await
 }
 
 /// Answers a request to the asset host.
 pub async fn asset(State(shared): State<Arc<Shared>>, request: HttpRequest) -> Response {
     serve(shared, Host::Assets, request, |shared, received| {
-        assets::answer(shared, &received.path, &received.query, &received.headers)
+        within_limits(shared, Host::Assets, || {
+            assets::answer(shared, &received.path, &received.query, &received.headers)
+        })
     })
     .await
 }
@@ -64,26 +70,31 @@ impl Received {
     }
 }
 
-/// Answers a request to the service, or refuses it if it exceeds a rate limit.
-fn within_limits(shared: &Shared, received: &Received) -> Reply {
-    let limits = shared.market().behaviour.limits;
-    let Some(reading) = shared.meter().count(limits, Instant::now()) else {
-        return sound(shared, received);
+/// Answers a request to a host, or refuses it if a rate limit is reached.
+fn within_limits(shared: &Shared, host: Host, answer: impl FnOnce() -> Reply) -> Reply {
+    let (limits, meter) = {
+        let server = &shared.market().behaviour;
+        match host {
+            Host::Assets if !server.photos_share_limits => (server.photo_limits.clone(), host),
+            _ => (server.limits.clone(), Host::Feed),
+        }
     };
+    if limits.is_empty() {
+        return answer();
+    }
 
-    let mut reply = if reading.is_over {
-        let wait = reading.reset_seconds.to_string();
-        let mut reply = Reply::from(Answer::error(429, "Rate limit exceeded"));
-        reply.set("x-ratelimit-retryafter", wait.clone());
-        reply.set("retry-after", wait);
-        reply
+    let now = Utc::now().timestamp_millis() as u64;
+    let (is_over, readings) = shared.meter(meter).count(&limits, now);
+    let mut reply = if is_over {
+        Reply::from(Answer::error(429, "Rate limit exceeded"))
     } else {
-        sound(shared, received)
+        answer()
     };
-    let reset = shared.now().timestamp() + reading.reset_seconds as i64;
-    reply.set("x-ratelimit-limit", reading.limit.to_string());
-    reply.set("x-ratelimit-remaining", reading.remaining.to_string());
-    reply.set("x-ratelimit-reset", reset.to_string());
+    let bytes = reply.body.len() as u64;
+    shared.meter(meter).add(Counts::Bytes, bytes);
+    for reading in &readings {
+        quota::report(&mut reply, reading, shared.now());
+    }
     reply
 }
 

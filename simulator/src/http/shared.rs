@@ -57,7 +57,8 @@ pub struct Shared {
     market: RwLock<Market>,
     clock: Mutex<Clock>,
     faults: Mutex<Faults>,
-    meter: Mutex<Meter>,
+    /// The meters of the service and of the photo host.
+    meters: [Mutex<Meter>; 2],
     log: Mutex<VecDeque<Request>>,
     replicas: Mutex<Replicas>,
     /// The number of answers for each path and query since the behaviours changed.
@@ -74,7 +75,7 @@ impl Shared {
             market: RwLock::new(market),
             clock: Mutex::new(options.clock),
             faults: Mutex::new(Faults::new(options.seed)),
-            meter: Mutex::default(),
+            meters: Default::default(),
             log: Mutex::default(),
             replicas: Mutex::default(),
             answers: Mutex::default(),
@@ -96,8 +97,8 @@ impl Shared {
         lock(&self.faults)
     }
 
-    pub fn meter(&self) -> MutexGuard<'_, Meter> {
-        lock(&self.meter)
+    pub fn meter(&self, host: Host) -> MutexGuard<'_, Meter> {
+        lock(&self.meters[usize::from(host == Host::Assets)])
     }
 
     pub fn log(&self) -> MutexGuard<'_, VecDeque<Request>> {

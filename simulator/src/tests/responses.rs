@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::super::{DeletedNames, Limits, Names};
+use super::super::{DeletedNames, Dialect, Limit, Names};
 use super::*;
 
 /// Whether a listing matches a filter.
@@ -572,11 +572,7 @@ async fn listings_are_consistent_with_each_other() {
 async fn rate_limits_are_counted_and_reported() {
     let feed = feed_with(|options| {
         options.listings = 3;
-        options.server.limits = Limits {
-            per_window: 3,
-            window_ms: 400,
-            ..Limits::default()
-        };
+        options.server.limits = vec![Limit::requests(3, 400)];
     });
     for left in ["2", "1", "0"] {
         let response = get(&feed, "Property?$top=1").await.unwrap();
@@ -597,6 +593,110 @@ async fn rate_limits_are_counted_and_reported() {
     assert_eq!(feed.answered_429(), 1);
     tokio::time::sleep(std::time::Duration::from_millis(450)).await;
     assert_eq!(get(&feed, "Property?$top=1").await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn bytes_are_limited_in_windows_of_the_clock() {
+    let feed = feed_with(|options| {
+        options.listings = 40;
+        // The window ends in 2100.
+        let century = 4_102_444_800_000;
+        options.server.limits = vec![Limit::bytes(100_000, century).aligned()];
+    });
+    let mut answered = 0;
+    while answered < 100_000 {
+        let page = get(&feed, "Property?$top=5").await.unwrap();
+        assert_eq!(
+            (page.status().as_u16(), page.headers().get("retry-after")),
+            (200, None)
+        );
+        answered += page.bytes().await.unwrap().len();
+    }
+    assert_eq!(ask(&feed, "Property?$top=1").await.0, 429);
+    feed.set_server(|server| server.limits = vec![Limit::bytes(100_000, 1)]);
+    for _ in 0..3 {
+        assert_eq!(ask(&feed, "Property?$top=1").await.0, 200);
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+}
+
+#[tokio::test]
+async fn each_vendor_reports_its_limits_with_its_headers() {
+    let cases: [(&str, &[(&str, &str)]); 5] = [
+        (
+            "wfrmls",
+            &[
+                ("x-ratelimit-limit", "100"),
+                ("x-ratelimit-remaining", "99"),
+            ],
+        ),
+        (
+            "trestle",
+            &[
+                ("minute-quota-limit", "180.0"),
+                ("minute-quota-available", "179.0"),
+                ("hour-quota-limit", "7200.0"),
+                ("hour-quota-resettime", "1772654400000"),
+            ],
+        ),
+        (
+            "bridge",
+            &[
+                ("burst-ratelimit-remaining", "333"),
+                ("burst-ratelimit-reset", "1772650860"),
+                ("application-ratelimit-remaining", "4999"),
+                ("application-ratelimit-reset", "2026-03-04T20:00:00.000Z"),
+            ],
+        ),
+        (
+            "ampre",
+            &[
+                ("x-rate-limit-remaining", "59999"),
+                ("x-rate-limit-retry-after-seconds", "60"),
+            ],
+        ),
+        ("mlsgrid", &[]),
+    ];
+    for (name, expected) in cases {
+        let feed = feed(3);
+        feed.set_server(|server| server.limit_as(Dialect::named(name).unwrap()));
+        let headers = get(&feed, "Property?$top=1")
+            .await
+            .unwrap()
+            .headers()
+            .clone();
+        for (header, value) in expected {
+            assert_eq!(headers[*header], *value, "{name}: {header}");
+        }
+        let reported = headers
+            .keys()
+            .filter(|name| name.as_str().contains("limit") || name.as_str().contains("quota"));
+        assert!(reported.count() >= expected.len(), "{name}");
+        assert!(!headers.contains_key("retry-after"), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn photos_count_in_the_limits_of_the_service_or_in_their_own() {
+    for shares in [true, false] {
+        let feed = feed(3);
+        feed.set_server(|server| {
+            server.limits = vec![Limit::requests(2, 60_000)];
+            server.photo_limits = vec![Limit::requests(1, 60_000)];
+            server.photos_share_limits = shares;
+        });
+        let photo = format!("{}/photos/a/b", feed.asset_url());
+        let mut answers = Vec::new();
+        for url in [&photo, "Property?$top=1", &photo, "Property?$top=1"] {
+            answers.push(get(&feed, url).await.unwrap().status().as_u16());
+        }
+        let expected = if shares {
+            [404, 200, 429, 429]
+        } else {
+            [404, 200, 429, 200]
+        };
+        assert_eq!(answers, expected, "shares: {shares}");
+    }
 }
 
 #[tokio::test]

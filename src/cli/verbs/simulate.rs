@@ -11,20 +11,31 @@ use crate::cli::signals::listen_for_signals;
 use crate::cli::system_limits::check_threads_and_memory;
 use crate::config::profile;
 use crate::stop;
-use simulator::{Behaviour, Dialect, Limits, Options, ServerBehaviour, Simulator};
+use simulator::{Behaviour, Dialect, Limit, Options, ServerBehaviour, Simulator};
 
 /// The variable for the token of the feed.
 const VARIABLE: &str = "SIMULATED_TOKEN";
 
 pub fn run(wanted: &SimulateOptions, output: &Output) -> anyhow::Result<Exit> {
     check_threads_and_memory()?;
-    let limits = Limits {
-        per_minute: wanted.requests_per_minute,
-        ..Limits::default()
-    };
     let defaults = Options::default();
     let dialect = wanted.dialect;
     let of_dialect = dialect.map_or(&[][..], |dialect| dialect.behaviours);
+    let mut server = ServerBehaviour {
+        behaviours: wanted
+            .behaviours
+            .iter()
+            .chain(of_dialect)
+            .copied()
+            .collect(),
+        ..ServerBehaviour::default()
+    };
+    if let Some(dialect) = dialect {
+        server.limit_as(dialect);
+    }
+    if wanted.requests_per_minute > 0 {
+        server.limits = vec![Limit::requests(wanted.requests_per_minute, 60_000)];
+    }
     let simulator = Simulator::start(Options {
         page_size: dialect.map_or(defaults.page_size, |dialect| dialect.page_size),
         port: wanted.port,
@@ -34,16 +45,7 @@ pub fn run(wanted: &SimulateOptions, output: &Output) -> anyhow::Result<Exit> {
         open_houses: !wanted.bare,
         units: !wanted.bare,
         seed: wanted.seed,
-        server: ServerBehaviour {
-            limits,
-            behaviours: wanted
-                .behaviours
-                .iter()
-                .chain(of_dialect)
-                .copied()
-                .collect(),
-            ..ServerBehaviour::default()
-        },
+        server,
         ..defaults
     })
     .map_err(|error| {

@@ -30,7 +30,7 @@ pub(super) fn feed_section(
     profile: &'static Profile,
     timezone: Tz,
 ) -> Result<Feed> {
-    let [minute, hour, day] = profile.rates;
+    let [second, minute, hour, day] = profile.rates;
     let [bytes_per_hour, bytes_per_day] = profile.bytes;
     let mut sets = BTreeMap::new();
     for entry in section.subsection("feed.sets")?.entries() {
@@ -55,7 +55,7 @@ pub(super) fn feed_section(
         max_retries: section.whole("max_retries", 0..=u32::MAX, 3)?,
         retry_delay: section.duration("retry_delay", Duration::from_secs(5))?,
         max_concurrent: section.whole("max_concurrent", 1..=64, 4)? as usize,
-        requests_per_second: section.limit("requests_per_second", 0)?,
+        requests_per_second: section.limit("requests_per_second", second)?,
         requests_per_minute: section.limit("requests_per_minute", minute)?,
         requests_per_hour: section.limit("requests_per_hour", hour)?,
         requests_per_day: section.limit("requests_per_day", day)?,

@@ -27,7 +27,7 @@ pub struct ByteLimit {
 
 /// Returns the length of the windows of a span.
 fn window(span: Duration) -> Duration {
-    span + (span / SLACK_PART).min(SLACK_MAX)
+    span + (span / SLACK_PART).clamp(SLACK_MIN, SLACK_MAX)
 }
 
 /// The number of requests that the feed still allows, from its headers.
@@ -57,8 +57,9 @@ pub struct Pace {
 const SPREAD_MAX: Duration = Duration::from_secs(60);
 
 /// Requests can arrive closer together than they were sent. Each window is extended by
-/// this part of its span, at most by [`SLACK_MAX`].
+/// this part of its span, at least by [`SLACK_MIN`] and at most by [`SLACK_MAX`].
 const SLACK_PART: u32 = 60;
+const SLACK_MIN: Duration = Duration::from_millis(50);
 const SLACK_MAX: Duration = Duration::from_secs(1);
 
 impl Pace {

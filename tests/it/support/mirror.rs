@@ -72,6 +72,7 @@ impl Mirror {
             ("timeout", "\"30s\""),
             ("max_retries", "2"),
             ("retry_delay", "\"1ms\""),
+            ("requests_per_second", "0"),
             ("requests_per_minute", "0"),
             ("requests_per_hour", "0"),
             ("requests_per_day", "0"),
