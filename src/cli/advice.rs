@@ -11,7 +11,8 @@ use crate::config::ConfigError;
 use crate::feed::{LOCAL_TOKEN, TokenError};
 use crate::files::MARKER;
 use crate::mirror::{
-    CorruptCopy, MirrorProblem, NoListing, NotAMirror, is_corrupt, is_moved, is_permission_error,
+    CorruptCopy, MirrorProblem, NoListing, NotAMirror, is_corrupt, is_disk_error, is_moved,
+    is_permission_error,
 };
 use crate::report::{Condition, Omission};
 use crate::sync::{
@@ -84,16 +85,17 @@ fn for_variable(variable: &str, content: &str) -> String {
     format!("put {content} there (`export {variable}=…`){other}")
 }
 
+/// Returns whether an error has a cause of this kind.
+fn has_cause<E: std::error::Error + 'static>(error: &anyhow::Error, is_it: fn(&E) -> bool) -> bool {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref());
+    causes.any(is_it)
+}
+
 fn for_database(error: &anyhow::Error) -> Option<Cow<'static, str>> {
-    let is_moved =
-        |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref().is_some_and(is_moved);
-    if error.chain().any(is_moved) {
+    if has_cause(error, is_moved) {
         return Some("find the program that did that, and run the command again".into());
     }
-    let is_closed = |cause: &(dyn std::error::Error + 'static)| {
-        cause.downcast_ref().is_some_and(is_permission_error)
-    };
-    if error.chain().any(is_closed) {
+    if has_cause(error, is_permission_error) {
         return Some("check that its folder exists, and that this user may write in it".into());
     }
     if error.is::<DatabaseUnwritable>() {
@@ -101,14 +103,14 @@ fn for_database(error: &anyhow::Error) -> Option<Cow<'static, str>> {
             "free space on its disk, or repair it, and run the command again: it resumes".into(),
         );
     }
+    // Reading creates files next to the database, too.
+    if has_cause(error, is_disk_error) {
+        return Some("free space on its disk, or repair it".into());
+    }
     if let Some(CorruptCopy { mirror, .. }) = error.downcast_ref() {
         return Some(for_corrupt_copy(mirror).into());
     }
-    let is_corrupt = error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref())
-        .any(is_corrupt);
-    is_corrupt.then_some(
+    has_cause(error, is_corrupt).then_some(
         "the database is damaged: restore a copy that `mlsmirror backup` made, or move the file away and sync again"
             .into(),
     )
@@ -255,6 +257,7 @@ pub fn condition(condition: &Condition, times: LocalTimes) -> String {
         Condition::ExportFails(_) => "`mlsmirror export` tries again".into(),
         Condition::Misfits(_) => "the exported table `misfits` has them".into(),
         Condition::MediaFolder(unusable) => for_media_folder(unusable).into(),
+        Condition::DiskFull(_) => "free space, and run `mlsmirror sync`".into(),
     };
     format!("{}; {way_out}", condition.in_zone(times.zone()))
 }

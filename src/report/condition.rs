@@ -1,5 +1,6 @@
 //! The conditions that need attention.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -68,11 +69,13 @@ pub enum Condition {
     ExportFails(String),
     /// This number of exported values do not fit their columns.
     Misfits(u64),
+    /// The disk of this folder is full.
+    DiskFull(PathBuf),
 }
 
 impl Condition {
     /// The names of all kinds of conditions.
-    pub const KINDS: [&str; 18] = [
+    pub const KINDS: [&str; 19] = [
         "credentials_refused",
         "paused",
         "in_future",
@@ -91,6 +94,7 @@ impl Condition {
         "no_token",
         "export_fails",
         "misfits",
+        "disk_full",
     ];
 
     /// Returns the name of its kind.
@@ -114,6 +118,7 @@ impl Condition {
             Condition::NoToken(_) => 15,
             Condition::ExportFails(_) => 16,
             Condition::Misfits(_) => 17,
+            Condition::DiskFull(_) => 18,
         };
         Condition::KINDS[index]
     }
@@ -157,6 +162,7 @@ impl Condition {
                 time(*max_age)
             ),
             Condition::MediaFolder(unusable) => unusable.to_string(),
+            Condition::DiskFull(folder) => format!("the disk of {} is full", folder.display()),
             Condition::OpenRejects(resource, 1) => {
                 format!("{resource}: 1 record could not be stored")
             }

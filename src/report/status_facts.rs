@@ -1,5 +1,6 @@
 //! The facts from which the conditions follow that need attention.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -52,6 +53,23 @@ pub struct Facts {
     pub export_error: Option<String>,
     /// The number of exported values that do not fit their columns.
     pub misfits: u64,
+    /// The folders of the database and of photos whose disk is full.
+    pub full_disks: Vec<PathBuf>,
+}
+
+/// A disk with less free space than this is full, in bytes: a failed run can be stored in the
+/// last megabyte.
+const FREE_BYTES_MIN: u64 = 1_000_000;
+
+/// Returns whether the disk of a folder is full. An unknown one is not.
+fn is_full(folder: &Path) -> bool {
+    #[cfg(unix)]
+    let free = rustix::fs::statvfs(folder)
+        .ok()
+        .map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+    #[cfg(not(unix))]
+    let free: Option<u64> = None;
+    free.is_some_and(|free| free < FREE_BYTES_MIN)
 }
 
 /// The facts about one alert.
@@ -96,6 +114,16 @@ impl Facts {
         let failed = export.filter(|last| last.status == RunStatus::Failed.as_str());
         self.export_error = failed.and_then(|last| last.error);
         self.misfits = mirror.count_misfits()?;
+        let database = config.mirror.database.parent();
+        let database = database.filter(|folder| *folder != Path::new(""));
+        let folders = [
+            database.unwrap_or(Path::new(".")),
+            &*config.mirror.media_dir,
+        ];
+        self.full_disks = (folders.into_iter())
+            .filter(|folder| is_full(folder))
+            .map(Path::to_owned)
+            .collect();
         Ok(self)
     }
 }
@@ -115,6 +143,8 @@ pub fn conditions(facts: &Facts) -> Vec<Condition> {
     }
     conditions.extend(of_runs(facts));
     conditions.extend(facts.media_folder.clone().map(Condition::MediaFolder));
+    let full = facts.full_disks.iter().cloned();
+    conditions.extend(full.map(Condition::DiskFull));
     if facts.photos.failing > 0 {
         conditions.push(Condition::PhotosFailing(facts.photos.failing));
     }

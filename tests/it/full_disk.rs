@@ -41,6 +41,38 @@ fn an_incremental_sync_survives_a_disk_that_is_full_anywhere() {
 }
 
 #[test]
+fn status_names_a_disk_that_is_full() {
+    let feed = feed(20);
+    let mirror = Mirror::with(&feed, |settings| {
+        settings.database = "disk/mirror.db".to_owned();
+    });
+    std::fs::create_dir(mirror.folder.path().join("disk")).unwrap();
+    let script = "unshare -rm true || exit 77
+        exec unshare -rm sh -c 'mount -t tmpfs -o size=20m tmpfs disk || exit 77
+            \"$0\" sync && \"$0\" status || exit 78
+            cat /dev/zero > disk/fill
+            \"$0\" sync; test $? = 1 || exit 79
+            \"$0\" status; test $? = 1 || exit 80
+            truncate -s -400K disk/fill
+            exec \"$0\" status' \"$0\"";
+    let ended = mirror.run_script(script);
+    if ended.code == Some(77) {
+        println!("not tried: {ended}");
+        return;
+    }
+    ended.says(
+        3,
+        &["reading disk/mirror.db: disk I/O error; free space on its disk"],
+    );
+    assert!(
+        ended
+            .stdout
+            .contains("the disk of disk is full; free space"),
+        "{ended}"
+    );
+}
+
+#[test]
 fn the_daemon_survives_a_full_disk() {
     let feed = feed(200);
     let mirror = Mirror::with(&feed, |settings| {

@@ -45,7 +45,7 @@ fn prometheus_gets_the_status_of_the_mirror() {
         settings.set("requests_per_hour", 1000);
         settings.media = true;
         settings.sync = format!(
-            "{}\n[watch]\nmetrics = \"127.0.0.1:{port}\"\n",
+            "max_delete_percent = 0\n{}\n[watch]\nmetrics = \"127.0.0.1:{port}\"\n",
             schedule_of("incremental = \"every 1h\"")
         );
     });
@@ -93,6 +93,35 @@ fn prometheus_gets_the_status_of_the_mirror() {
         health.starts_with("HTTP/1.1 200") && health.ends_with("ok\n"),
         "{health}"
     );
+
+    // Half of the listings disappear, and so does the folder of photos.
+    for key in feed.listing_keys().iter().step_by(2) {
+        feed.delete("Property", &key.to_string(), false).unwrap();
+    }
+    mirror.sync_ends(3, &["full"]);
+    std::fs::rename(
+        mirror.folder.path().join("media"),
+        mirror.folder.path().join("away"),
+    )
+    .unwrap();
+    let running = mirror.start(&["watch"]);
+    wait_until("the daemon answers", || {
+        TcpStream::connect(("127.0.0.1", port)).is_ok()
+    });
+    let needs = get(port, "/metrics");
+    stop(running, "TERM");
+    for kind in ["deletions_held", "media_folder"] {
+        let line = format!("mlsmirror_condition{{kind=\"{kind}\"}} ");
+        let number = needs
+            .split(&line)
+            .nth(1)
+            .and_then(|rest| rest.chars().next());
+        assert!(
+            number.is_some_and(|number| number != '0'),
+            "{line}: {needs}"
+        );
+    }
+    assert!(!needs.contains("\nmlsmirror_needs_attention 0"), "{needs}");
 
     // The rules and the dashboard use only metrics that exist, and the document names all.
     let exposed = names(&answer);

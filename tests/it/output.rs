@@ -226,6 +226,14 @@ fn every_verb_has_a_man_page() {
         .filter(|verb| *verb != "help")
         .collect();
     assert!(verbs.len() > 14, "{verbs:?}");
+    let codes = help.split("Exit codes:\n").nth(1).unwrap().lines();
+    let codes = codes.take_while(|line| !line.is_empty());
+    let codes = codes.filter_map(|line| line.split_whitespace().next()?.parse().ok());
+    assert_eq!(codes.collect::<Vec<u8>>(), [0, 1, 2, 3, 4, 5, 130, 143]);
+    assert!(
+        help.contains("(watch exits with 0 after either signal)"),
+        "{help}"
+    );
     for verb in verbs {
         let page = std::fs::read_to_string(man.join(format!("mlsmirror-{verb}.1"))).unwrap();
         for part in [".SH NAME", "Example", &format!("mlsmirror {verb}")] {

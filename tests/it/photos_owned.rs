@@ -306,8 +306,18 @@ fn an_emptied_or_unmounted_folder_is_one_line_of_sync_status_and_verify() {
         let asked = feed.asset_requests();
         let ended = mirror.sync_ends(3, &[]);
         ended.says(3, &["media_dir", "mount its disk", "sync media"]);
+        let lines = ended
+            .stderr
+            .lines()
+            .filter(|line| line.contains("media_dir"));
+        assert_eq!(lines.count(), 1, "{ended}");
         let ended = mirror.run(&["status"]);
         assert_eq!(ended.code, Some(3), "{ended}");
+        let lines = ended
+            .stdout
+            .lines()
+            .filter(|line| line.contains("mount its disk"));
+        assert_eq!(lines.count(), 1, "{ended}");
         assert!(ended.stdout.contains("0 files on disk"), "{ended}");
         assert!(ended.stdout.contains("mount its disk"), "{ended}");
         let ended = mirror.run(&["verify"]);
