@@ -473,6 +473,31 @@ fn a_mirror_that_begins_or_ceases_to_need_attention_is_reported_once() {
     assert_eq!(number(&mirror.open(), counted), 0);
 }
 
+#[test]
+fn a_report_of_attention_that_failed_is_told_again() {
+    let feed = sandy(6);
+    let ops = "\n[[alerts]]\nname = \"ops\"\non = [\"attention\"]\n\
+               command = [\"sh\", \"-c\", \"test -e ready && cat >> reported.jsonl\"]\n";
+    let mirror = watched(&feed, ops);
+    let ready = mirror.folder.path().join("ready");
+    for (token, needs) in [("another", true), (TOKEN, false)] {
+        feed.set_server(|server| server.token = Some(token.to_owned()));
+        let _ = std::fs::remove_file(&ready);
+        let before = reported(&mirror).len();
+        for _ in 0..2 {
+            mirror.run(&["sync", "monitor"]);
+            assert_eq!(reported(&mirror).len(), before);
+        }
+        std::fs::write(&ready, "").unwrap();
+        for _ in 0..2 {
+            mirror.run(&["sync", "monitor"]);
+        }
+        let lines = reported(&mirror);
+        assert_eq!(lines.len(), before + 1, "{lines:?}");
+        assert_eq!(lines[before]["needs_attention"], needs, "{lines:?}");
+    }
+}
+
 /// Lets a mirror get its token from a program that prints this file.
 fn token_from_file(mirror: &mut Mirror) -> PathBuf {
     let file = mirror.folder.path().join("token");

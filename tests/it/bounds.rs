@@ -120,6 +120,39 @@ fn no_page_takes_much_memory_whatever_its_values_are() {
 }
 
 #[test]
+fn no_answer_of_another_kind_takes_much_memory() {
+    let feed = feed(20);
+    let proxy = Proxy::of(&feed, |_| {});
+    let body = packed("{\"value\":[", "1,", 240 * MB, "1]}");
+    type Chosen = fn(&Answer) -> bool;
+    let kinds: [(&str, u16, Chosen); 4] = [
+        ("announcements", 200, |answer| answer.is_of("Deleted")),
+        ("photos", 200, |answer| answer.is_of("Media")),
+        ("an error", 400, |answer| answer.is_of("Property")),
+        ("a counted page", 200, |answer| {
+            answer.is_of("Property") && answer.request.contains("$count=true")
+        }),
+    ];
+    for (what, status, is_chosen) in kinds {
+        proxy.change(|_| {});
+        let mirror = Mirror::at(&proxy.base_url, |settings| settings.set("max_retries", 0));
+        mirror.sync();
+        feed.advance(chrono::Duration::hours(1));
+        feed.move_market(40);
+        let body = body.clone();
+        proxy.change(move |answer| {
+            if is_chosen(answer) {
+                let body = body.clone();
+                answer.status = status;
+                answer.write = Box::new(move |_| body);
+                answer.headers = vec![("content-encoding", "gzip".to_owned())];
+            }
+        });
+        assert_refused(&mirror, &["sync"], what);
+    }
+}
+
+#[test]
 fn no_metadata_takes_much_memory() {
     let open = "<Edmx><DataServices><Schema>";
     let close = "</Schema></DataServices></Edmx>";

@@ -171,6 +171,35 @@ fn a_record_or_a_link_that_repeats_the_token_is_stored_without_it() {
     assert_eq!(mirror.run(&["verify"]).code, Some(0));
 }
 
+#[test]
+fn a_photo_host_that_repeats_the_token_does_not_bring_it_into_the_mirror() {
+    let moved = format!("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:9/{TOKEN}/?t={TOKEN}");
+    let refused = format!("HTTP/1.1 500 {TOKEN}\r\ncontent-type: text/plain\r\nx-id: {TOKEN}");
+    let page = format!("HTTP/1.1 200 OK\r\ncontent-type: text/{TOKEN}");
+    for head in [moved, refused, page] {
+        let host = server(format!(
+            "{head}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{TOKEN}",
+            TOKEN.len()
+        ));
+        let feed = feed(4);
+        for photo in feed.truth("Media") {
+            let url = fields(serde_json::json!({ "MediaURL": format!("{host}/a.jpg") }));
+            let key = photo["MediaKey"].as_str().unwrap();
+            feed.edit("Media", key, url).unwrap();
+        }
+        let mirror = Mirror::with(&feed, |settings| {
+            settings.media = true;
+            settings.set("max_retries", 0);
+        });
+        let ended = mirror.run(&["-vv", "sync"]);
+        assert_eq!(ended.code, Some(3), "{head}: {ended}");
+        let failed = "SELECT count(*) FROM media WHERE download_error IS NOT NULL";
+        assert!(number(&mirror.open(), failed) > 0, "{head}: {ended}");
+        assert_hidden(&mirror, &ended);
+        assert_hidden(&mirror, &mirror.run(&["status"]));
+    }
+}
+
 fn read_by_links() -> Simulator {
     feed_with(60, |options| {
         options.server.page_cap = Some(20);
