@@ -425,23 +425,36 @@ fn no_view_holds_what_duckdb_cannot_read() {
 
 #[test]
 fn a_trigger_that_drops_a_write_fails_the_sync_with_its_name() {
+    type Change<'c> = &'c dyn Fn() -> anyhow::Result<()>;
     let feed = feed(20);
     let mirror = Mirror::of(&feed);
     mirror.sync();
-    let key = feed.listing_keys()[2];
+    let keys = feed.listing_keys();
+    let edit = || {
+        let price = fields(serde_json::json!({"ListPrice": 1.0}));
+        feed.edit("Property", &keys[2].to_string(), price)
+    };
+    let insert = || feed.insert_listing().map(|_| ());
+    let delete = || feed.delete("Property", &keys[3].to_string(), true);
+    let photo = key_text(&feed.truth("Media").last().unwrap()["MediaKey"]);
+    let remove = || feed.remove_photo(&photo, true, true);
+    let cases: [(&str, &str, Change<'_>); 4] = [
+        ("BEFORE UPDATE", "listings", &edit),
+        ("BEFORE INSERT", "listings", &insert),
+        ("BEFORE UPDATE", "listings", &delete),
+        ("BEFORE UPDATE", "media", &remove),
+    ];
     let db = rusqlite::Connection::open(mirror.database_path()).unwrap();
-    db.execute_batch(&format!(
-        "CREATE TRIGGER keep_price BEFORE UPDATE ON listings
-         WHEN NEW.ListingKey = '{key}' BEGIN SELECT RAISE(IGNORE); END"
-    ))
-    .unwrap();
-    feed.advance(chrono::Duration::hours(1));
-    let price = fields(serde_json::json!({"ListPrice": 1.0}));
-    feed.edit("Property", &key.to_string(), price).unwrap();
-    mirror
-        .sync_ends(1, &[])
-        .says(1, &["keep_price", "listings"]);
-    db.execute_batch("DROP TRIGGER keep_price").unwrap();
-    mirror.sync();
-    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    for (event, table, change) in cases {
+        db.execute_batch(&format!(
+            "CREATE TRIGGER keep_all {event} ON {table} BEGIN SELECT RAISE(IGNORE); END"
+        ))
+        .unwrap();
+        feed.advance(chrono::Duration::hours(1));
+        change().unwrap();
+        mirror.sync_ends(1, &[]).says(1, &["keep_all", table]);
+        db.execute_batch("DROP TRIGGER keep_all").unwrap();
+        mirror.sync();
+        assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+    }
 }

@@ -2,6 +2,7 @@
 
 use rusqlite::named_params;
 
+use super::dropped_write::dropped_write;
 use crate::mirror::WriteTx;
 use crate::resource::Resource;
 
@@ -46,9 +47,13 @@ impl WriteTx<'_> {
             resource.table(),
             self.key(resource)?
         ))?;
-        statement.execute(named_params! {
+        let deleted = statement.execute(named_params! {
             ":now": self.now, ":reason": reason.as_str(), ":key": key,
         })?;
+        // Another program may have removed the row.
+        if deleted == 0 && self.is_live(resource, key)? {
+            return Err(dropped_write(&self.transaction, resource.table()));
+        }
         Ok(())
     }
 }

@@ -2,9 +2,9 @@
 
 use rusqlite::{CachedStatement, Connection};
 
+use super::dropped_write::dropped_write;
 use super::row_comparison::{RowReader, StoredRow, filled_columns};
 use crate::mirror::WriteTx;
-use crate::mirror::export::EXPORT_TRIGGERS;
 use crate::mirror::sql::{SqlValue, quoted};
 use crate::record::{Record, Shape};
 use crate::resource::Resource;
@@ -100,37 +100,13 @@ impl Rows<'_> {
         self.require_written(changed)
     }
 
-    /// Returns an error that names the triggers of the table if a statement wrote no row:
-    /// only a trigger of the user's own can cause that.
     fn require_written(&self, changed: usize) -> rusqlite::Result<()> {
         if changed > 0 {
             return Ok(());
         }
         let table = self.shape.resource.table();
-        let triggers = self
-            .connection
-            .prepare(
-                "SELECT name FROM sqlite_schema
-                 WHERE type = 'trigger' AND tbl_name = ?1 AND instr(name, ?2) <> 1",
-            )?
-            .query_map([table, EXPORT_TRIGGERS], |row| row.get(0))?
-            .collect::<rusqlite::Result<Vec<String>>>()?;
-        let error = DroppedWrite {
-            table,
-            triggers: triggers.join(", "),
-        };
-        Err(rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+        Err(dropped_write(self.connection, table))
     }
-}
-
-/// A trigger of the user's own dropped a write.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "a row of {table} was not written; a trigger drops it ({triggers}): remove or correct the trigger"
-)]
-struct DroppedWrite {
-    table: &'static str,
-    triggers: String,
 }
 
 /// Binds the filled columns and returns the number of the next parameter.
