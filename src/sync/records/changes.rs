@@ -9,7 +9,7 @@ use super::expansion::why_separate;
 use super::job_run::JobRun;
 use super::reader::{CameAlong, Reader, rejected_error};
 use super::run_set::{RunEnding, RunSet};
-use super::scope::needs_full;
+use super::scope::{is_incomplete, needs_full};
 use super::whole::{WholeRead, has_listings, read_all, read_whole};
 use crate::feed::{FeedError, PageSize, Position, Sweep, Tries};
 use crate::mirror::{Job, Mirror, RunId, RunStatus};
@@ -147,7 +147,11 @@ fn needs_whole_read(job: &mut JobRun<'_>, group: &Group) -> Result<bool> {
         if job.must_end() {
             return Ok(false);
         }
-        if matches!(read, WholeRead::Failed) && comes_along(job, group.resource, child)? {
+        // The listings came with only some of the records of an incomplete child.
+        if matches!(read, WholeRead::Failed)
+            && !is_incomplete(job.mirror, child)?
+            && comes_along(job, group.resource, child)?
+        {
             return Ok(true);
         }
     }

@@ -19,11 +19,10 @@ pub(in crate::sync) fn needs_full(
     if !mirror.has_finished_full(resource)? || mirror.watermark(resource)?.is_none() {
         return Ok(true);
     }
-    let is_incomplete = mirror.state(&incomplete(resource))?.as_deref() == Some(INCOMPLETE);
     let reason = match (mirror.scope(resource)?, catalog.scope(resource)) {
         (_, Err(_)) => return Ok(false),
         _ if mirror.has_many_due_children(resource)? => "it was not read with most listings",
-        _ if is_incomplete => "its pages lacked records that the feed counts",
+        _ if is_incomplete(mirror, resource)? => "its pages lacked records that the feed counts",
         (None, _) => "it is not known with which fields it was read",
         (Some(held), Ok(wanted)) if held.filter != wanted.filter => "its filter has changed",
         (Some(held), Ok(wanted)) if !wanted.fields.is_subset(&held.fields) => {
@@ -41,6 +40,12 @@ const INCOMPLETE: &str = "incomplete";
 /// Returns the key in `_state` of whether the last full sync of a resource was complete.
 fn incomplete(resource: Resource) -> String {
     format!("full_sync:{resource}")
+}
+
+/// Returns whether the last full sync of a resource lacked records that the feed counts.
+pub(super) fn is_incomplete(mirror: &Mirror, resource: Resource) -> rusqlite::Result<bool> {
+    let saved = mirror.state(&incomplete(resource))?;
+    Ok(saved.as_deref() == Some(INCOMPLETE))
 }
 
 /// Saves whether a full sync of a resource lacked records that the feed counts.
