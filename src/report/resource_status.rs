@@ -12,6 +12,8 @@ use crate::value::instant;
 pub struct ResourceStatus {
     /// The entity set.
     pub resource: &'static str,
+    /// False if syncs leave the resource out, because the feed does not declare it.
+    pub is_declared: bool,
     /// The feed's time up to which the resource is mirrored.
     pub watermark: Option<String>,
     /// When the resource was last brought up to date, UTC.
@@ -34,6 +36,7 @@ pub struct ResourceStatus {
 pub(super) fn resource_status(
     mirror: &mut Mirror,
     resource: Resource,
+    is_declared: bool,
     now: DateTime<Utc>,
 ) -> anyhow::Result<ResourceStatus> {
     let watermark = mirror.watermark(resource)?;
@@ -52,6 +55,7 @@ pub(super) fn resource_status(
     let lag = since.map(|since| (now - since).to_std().unwrap_or_default());
     Ok(ResourceStatus {
         resource: resource.entity_set(),
+        is_declared,
         watermark,
         lag_seconds: lag.map(|lag| lag.as_secs()),
         current_as_of,

@@ -120,9 +120,11 @@ pub fn status(
     now: DateTime<Utc>,
 ) -> anyhow::Result<Status> {
     let database = &config.mirror.database;
+    let left_out = sync::left_out(config, mirror)?;
     let mut resources = Vec::new();
     for &resource in &config.sync.resources {
-        resources.push(resource_status(mirror, resource, now)?);
+        let is_declared = !left_out.contains(&resource);
+        resources.push(resource_status(mirror, resource, is_declared, now)?);
     }
     let ledger = mirror.request_ledger()?;
     let watching = Lease::Watch.holder(database);

@@ -181,7 +181,7 @@ fn of_resource(one: &ResourceStatus, facts: &Facts) -> Vec<Condition> {
     let is_older =
         |lag: u64, limit: Option<Duration>| limit.is_some_and(|limit| lag > limit.as_secs());
     match one.lag_seconds {
-        None if facts.is_syncing => {}
+        None if facts.is_syncing || !one.is_declared => {}
         None => conditions.push(Condition::NeverSynced(resource)),
         Some(lag_seconds) if is_older(lag_seconds, facts.max_age) => {
             let max_age = facts.max_age.unwrap_or_default();

@@ -62,6 +62,7 @@ pub use outcome::{Advice, DeletedCount, Ending, ExportCounts, FileCounts, Miscon
 pub use photos::missing_files::count_missing;
 pub use progress::{Note, PhotoProgress, Progress, Unwatched};
 pub use records::audit::Depth;
+pub use records::catalog::left_out;
 pub use records::counts::count_difference;
 pub use records::held_deletions::{HeldDeletions, held_deletions};
 pub use saved_capabilities::remember_capabilities;

@@ -1,6 +1,6 @@
 //! The status shows the conditions that need attention, and no others.
 
-use mlsmirror::report::{AlertFacts, Condition, Facts, conditions};
+use mlsmirror::report::{AlertFacts, Condition, Facts, PhotoFiles, conditions, metrics, status};
 use mlsmirror::sync::CredentialsProblem;
 use rusqlite::Connection;
 use serde_json::{Value as Json, json};
@@ -322,6 +322,41 @@ fn a_first_sync_in_progress_shows_how_far_it_is_and_needs_no_attention() {
         &mirror,
         &["Property has not completed its first full sync; run `mlsmirror sync`"],
     );
+}
+
+#[test]
+fn a_child_resource_that_the_feed_does_not_declare_needs_no_attention() {
+    let feed = feed(6);
+    let proxy = Proxy::of(&feed, |_| {});
+    proxy.hide("OpenHouse");
+    let mirror = Mirror::at(&proxy.base_url, |_| {});
+    mirror.sync();
+    needs(&mirror, &[]);
+    let config = mirror.folder.path().join("mlsmirror.toml");
+    let config = mlsmirror::config::Config::load(&config).unwrap();
+    let shown = |is_declared: bool| {
+        let ended = mirror.run(&["status"]);
+        let note = "left out: the feed does not declare it";
+        assert_eq!(
+            ended.stdout.matches(note).count(),
+            usize::from(!is_declared),
+            "{ended}"
+        );
+        let json = mirror.run(&["status", "--json"]).json();
+        let declared = json["resources"].as_array().unwrap().iter();
+        let declared: Vec<&Json> = declared.map(|one| &one["is_declared"]).collect();
+        assert_eq!(declared, [true, true, is_declared]);
+        let path = mirror.database_path();
+        let mut held = mlsmirror::mirror::Mirror::open_to_read(path).unwrap();
+        let status = status(&config, &mut held, PhotoFiles::Counted, chrono::Utc::now());
+        let metrics = metrics(&status.unwrap());
+        assert!(metrics.contains("{kind=\"never_synced\"} 0\n"), "{metrics}");
+    };
+    shown(false);
+    proxy.declare(|metadata| metadata);
+    mirror.sync();
+    shown(true);
+    assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
 }
 
 #[test]

@@ -76,6 +76,9 @@ fn describe(status: &Status, needs_attention: &[String], times: LocalTimes) -> S
             local(&resource.watermark),
         );
         text += &format!("{}\n", line.trim_end());
+        if !resource.is_declared {
+            text += "  left out: the feed does not declare it\n";
+        }
         if let Some(reading) = &resource.first_sync {
             text += &format!("  first sync in progress: {}\n", describe_reading(reading));
         }

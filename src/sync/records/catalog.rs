@@ -57,11 +57,7 @@ impl Catalog {
             }
             Err(error) => return Err(SyncError::Metadata(error)),
         };
-        let mut held = BTreeMap::new();
-        for resource in mirror.resources()? {
-            held.extend(mirror.table(resource)?.map(|table| (resource, table)));
-        }
-        Ok(Catalog::of(metadata, config, held))
+        Ok(Catalog::of(metadata, config, held_tables(mirror)?))
     }
 
     fn of(metadata: Metadata, config: &Config, held: BTreeMap<Resource, HeldTable>) -> Catalog {
@@ -280,6 +276,28 @@ impl Catalog {
         let live = self.live.get(&resource).map(String::as_str);
         live.or_else(|| self.filter(resource))
     }
+}
+
+/// Returns the configured resources that the last sync left out, because the feed did not declare
+/// them.
+pub fn left_out(config: &Config, mirror: &Mirror) -> anyhow::Result<Vec<Resource>> {
+    let Some((document, _)) = mirror.saved_metadata()? else {
+        return Ok(Vec::new());
+    };
+    let metadata = serde_json::from_str(&document).context("reading the saved $metadata")?;
+    let catalog = Catalog::of(metadata, config, held_tables(mirror)?);
+    let resources = config.sync.resources.iter().copied();
+    Ok(resources
+        .filter(|resource| catalog.leaves_out(*resource))
+        .collect())
+}
+
+fn held_tables(mirror: &Mirror) -> rusqlite::Result<BTreeMap<Resource, HeldTable>> {
+    let mut held = BTreeMap::new();
+    for resource in mirror.resources()? {
+        held.extend(mirror.table(resource)?.map(|table| (resource, table)));
+    }
+    Ok(held)
 }
 
 /// Adds to `$metadata` what the document before declares and may be declared again.
