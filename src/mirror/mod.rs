@@ -9,6 +9,7 @@
 
 mod about;
 mod database;
+mod dropped_write;
 mod export;
 mod log;
 mod objects;

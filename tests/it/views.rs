@@ -427,22 +427,25 @@ fn no_view_holds_what_duckdb_cannot_read() {
 fn a_trigger_that_drops_a_write_fails_the_sync_with_its_name() {
     type Change<'c> = &'c dyn Fn() -> anyhow::Result<()>;
     let feed = feed(20);
-    let mirror = Mirror::of(&feed);
+    let mirror = Mirror::with(&feed, |settings| settings.media = true);
     mirror.sync();
     let keys = feed.listing_keys();
     let edit = || {
-        let price = fields(serde_json::json!({"ListPrice": 1.0}));
+        let price = fields(serde_json::json!({"ListPrice": feed.now().timestamp()}));
         feed.edit("Property", &keys[2].to_string(), price)
     };
     let insert = || feed.insert_listing().map(|_| ());
     let delete = || feed.delete("Property", &keys[3].to_string(), true);
     let photo = key_text(&feed.truth("Media").last().unwrap()["MediaKey"]);
     let remove = || feed.remove_photo(&photo, true, true);
-    let cases: [(&str, &str, Change<'_>); 4] = [
+    let add = || feed.add_photo(keys[4], true).map(|_| ());
+    let cases: [(&str, &str, Change<'_>); 6] = [
         ("BEFORE UPDATE", "listings", &edit),
         ("BEFORE INSERT", "listings", &insert),
         ("BEFORE UPDATE", "listings", &delete),
         ("BEFORE UPDATE", "media", &remove),
+        ("BEFORE UPDATE OF file_path", "media", &add),
+        ("BEFORE INSERT", "changes", &edit),
     ];
     let db = rusqlite::Connection::open(mirror.database_path()).unwrap();
     for (event, table, change) in cases {

@@ -5,6 +5,7 @@ use rusqlite::{CachedStatement, ToSql, named_params};
 use super::change_reader::ChangeRow;
 use super::changed_record::ChangedRecord;
 use super::netting::Net;
+use crate::mirror::dropped_write::dropped_write;
 use crate::mirror::sql::SqlValue;
 use crate::mirror::{Mirror, RunId, WriteTx};
 use crate::value::Value;
@@ -142,7 +143,7 @@ impl ChangeLog<'_> {
             return Ok(-(fewer as i64));
         }
         let (old, new) = (SqlValue(old.as_ref()), SqlValue(new.as_ref()));
-        self.insert.execute(named_params! {
+        let inserted = self.insert.execute(named_params! {
             ":run": self.run.0,
             ":resource": subject.resource.entity_set(),
             ":key": subject.key,
@@ -154,6 +155,9 @@ impl ChangeLog<'_> {
             ":source": subject.source_timestamp,
             ":now": self.tx.now,
         })?;
+        if inserted == 0 {
+            return Err(dropped_write(&self.tx.transaction, "changes"));
+        }
         let id = self.tx.transaction.last_insert_rowid();
         let mut logged = self.tx.logged.borrow_mut();
         logged.insert(subject.resource, subject.key, id);

@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, ToSql, named_params};
 
 use super::file_columns::PhotoSql;
+use crate::mirror::dropped_write::dropped_write;
 use crate::mirror::{Mirror, ReadTx, WriteTx};
 use crate::resource::Resource;
 
@@ -268,9 +269,18 @@ impl WriteTx<'_> {
         values: &[(&str, &dyn ToSql)],
     ) -> rusqlite::Result<()> {
         let column = self.key(Resource::MEDIA)?;
-        self.transaction
+        let updated = self
+            .transaction
             .prepare_cached(&format!("UPDATE media SET {set} WHERE {column} = :key"))?
             .execute(&*[values, named_params! { ":key": key }].concat())?;
+        // Another program may have removed the row.
+        let is_there = || {
+            let sql = format!("SELECT 1 FROM media WHERE {column} = ?1");
+            self.transaction.prepare_cached(&sql)?.exists([key])
+        };
+        if updated == 0 && is_there()? {
+            return Err(dropped_write(&self.transaction, Resource::MEDIA.table()));
+        }
         Ok(())
     }
 }

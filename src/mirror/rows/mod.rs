@@ -1,7 +1,6 @@
 //! The rows of the feed's records, and the notes about records that are
 //! rejected, filtered out or missing.
 
-mod dropped_write;
 mod due_children;
 mod held_record;
 mod key_comparison;

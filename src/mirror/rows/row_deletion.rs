@@ -2,8 +2,8 @@
 
 use rusqlite::named_params;
 
-use super::dropped_write::dropped_write;
 use crate::mirror::WriteTx;
+use crate::mirror::dropped_write::dropped_write;
 use crate::resource::Resource;
 
 /// Why a row was soft-deleted.

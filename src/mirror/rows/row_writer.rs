@@ -2,9 +2,9 @@
 
 use rusqlite::{CachedStatement, Connection};
 
-use super::dropped_write::dropped_write;
 use super::row_comparison::{RowReader, StoredRow, filled_columns};
 use crate::mirror::WriteTx;
+use crate::mirror::dropped_write::dropped_write;
 use crate::mirror::sql::{SqlValue, quoted};
 use crate::record::{Record, Shape};
 use crate::resource::Resource;
