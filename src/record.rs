@@ -277,6 +277,8 @@ pub struct Children {
     pub rejected_without_key: bool,
     /// The link to the rest of the list, if the server cut it.
     pub next_link: Option<String>,
+    /// The number of all records of the list, if the server counts them.
+    pub count: Option<u64>,
 }
 
 /// A record that could not be stored.

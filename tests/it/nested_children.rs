@@ -544,6 +544,23 @@ fn children_that_come_only_with_their_listings_have_tables() {
     mirror.sync_ends(0, &["reconcile"]);
     mirror.sync_ends(0, &["full"]);
     mirror.run(&["verify"]).says(0, &[]);
+
+    // A list that is shorter than its own count shows no deletion.
+    captured.edit(0, |listing| {
+        let counted = list(listing, "Room").len();
+        list(listing, "Room").pop();
+        assert!(counted > 1, "the list still has rooms");
+        listing["Room@odata.count"] = json!(counted);
+    });
+    let live = || {
+        number(
+            &mirror.open(),
+            "SELECT count(*) FROM rooms WHERE deleted_at IS NULL",
+        )
+    };
+    let before = live();
+    mirror.sync_ends(0, &[]);
+    assert_eq!(live(), before);
 }
 
 #[test]

@@ -301,7 +301,8 @@ pub(super) enum MissingChildren {
 
 /// Compares the list of children of one listing with the mirror's live ones. `counted` is
 /// the number of children in the listing's own fields: a list with another number of its
-/// own children may be incomplete, and so may a list without a count. If the list is the only
+/// own children than that, or than its own count, may be incomplete, and so may a list without any
+/// count. If the list is the only
 /// source of the children, nothing can show that the children are deleted that an empty or a
 /// short list lacks.
 pub(super) fn plan_missing_children(
@@ -327,12 +328,15 @@ pub(super) fn plan_missing_children(
         .map(|child| &*child.key)
         .collect();
     let own = listed.len() - foreign.len();
-    match counted {
-        Some(counted) if counted == own => MissingChildren::Deleted(missing),
-        counted if is_only_source && (own == 0 || counted > Some(own)) => {
-            MissingChildren::Unlisted(Vec::new())
-        }
-        _ => MissingChildren::Unlisted(missing),
+    let counts = [counted.map(|counted| counted as u64), list.count];
+    let counts: Vec<u64> = counts.into_iter().flatten().collect();
+    let own = own as u64;
+    if !counts.is_empty() && counts.iter().all(|count| *count == own) {
+        MissingChildren::Deleted(missing)
+    } else if is_only_source && (own == 0 || counts.iter().any(|count| *count > own)) {
+        MissingChildren::Unlisted(Vec::new())
+    } else {
+        MissingChildren::Unlisted(missing)
     }
 }
 
@@ -500,8 +504,16 @@ mod tests {
             let doubtful = plan_missing_children("7", &list, live(), other, false);
             assert_eq!(doubtful, MissingChildren::Unlisted(b()));
         }
-        list.rejected_without_key = true;
         let nothing = MissingChildren::Unlisted(Vec::new());
+        list.count = Some(2);
+        let counted = plan_missing_children("7", &list, live(), Some(1), false);
+        assert_eq!(counted, MissingChildren::Unlisted(b()));
+        let only_source = plan_missing_children("7", &list, live(), None, true);
+        assert_eq!(only_source, nothing);
+        list.count = Some(1);
+        let counted = plan_missing_children("7", &list, live(), None, true);
+        assert_eq!(counted, MissingChildren::Deleted(b()));
+        list.rejected_without_key = true;
         assert_eq!(
             plan_missing_children("7", &list, live(), Some(1), false),
             nothing

@@ -12,6 +12,8 @@ pub enum MemberName {
     Child(usize),
     /// The next link of a list of children.
     ChildNextLink(usize),
+    /// The number of all records of a list of children.
+    ChildCount(usize),
     /// An annotation, or a name that is not a field.
     Ignored,
     /// A field that the shape does not declare.
@@ -60,10 +62,14 @@ pub fn find_member(shape: &Shape, hints: &NameHints, before: usize, name: &str) 
     if let Some(at) = shape.children.iter().position(|child| child.name == name) {
         return MemberName::Child(at);
     }
-    if let Some(of) = name.strip_suffix("@odata.nextLink")
+    if let Some((of, annotation)) = name.split_once("@odata.")
         && let Some(at) = shape.children.iter().position(|child| child.name == of)
     {
-        return MemberName::ChildNextLink(at);
+        match annotation {
+            "nextLink" => return MemberName::ChildNextLink(at),
+            "count" => return MemberName::ChildCount(at),
+            _ => {}
+        }
     }
     if name.contains('@') || shape.ignores(name) {
         return MemberName::Ignored;

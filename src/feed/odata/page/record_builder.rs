@@ -16,6 +16,8 @@ pub struct RecordBuilder {
     pub children: Vec<Option<Vec<Entry>>>,
     /// The next links of those lists.
     pub next_links: Vec<Option<String>>,
+    /// The counts of those lists.
+    pub counts: Vec<Option<u64>>,
     /// The ModificationTimestamp as the server wrote it.
     pub sent_timestamp: Option<Box<str>>,
     /// The first value with a wrong type.
@@ -30,6 +32,7 @@ impl RecordBuilder {
             extra: BTreeMap::new(),
             children: shape.children.iter().map(|_| None).collect(),
             next_links: vec![None; shape.children.len()],
+            counts: vec![None; shape.children.len()],
             sent_timestamp: None,
             problem: None,
         }
@@ -69,12 +72,16 @@ impl RecordBuilder {
         let children = self
             .children
             .into_iter()
-            .zip(self.next_links)
+            .zip(self.next_links.into_iter().zip(self.counts))
             .enumerate()
-            .map(|(child, (entries, next_link))| {
-                let (list, rejected) = child_list(child, &key, entries?, next_link);
+            .map(|(child, (entries, (next_link, count)))| {
+                let (list, rejected) = child_list(child, &key, entries?);
                 rejected_children.extend(rejected);
-                Some(list)
+                Some(Children {
+                    next_link,
+                    count,
+                    ..list
+                })
             })
             .collect();
         let extra = (!self.extra.is_empty())
@@ -100,12 +107,8 @@ fn child_list(
     child: usize,
     listing_key: &str,
     entries: Vec<Entry>,
-    next_link: Option<String>,
 ) -> (Children, Vec<RejectedChild>) {
-    let mut list = Children {
-        next_link,
-        ..Children::default()
-    };
+    let mut list = Children::default();
     let mut rejected = Vec::new();
     for (index, entry) in entries.into_iter().enumerate() {
         match entry.record {

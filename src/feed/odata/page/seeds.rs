@@ -265,6 +265,9 @@ impl<'de> Visitor<'de> for MembersSeed<'_, '_> {
                     record.children[at] = Some(entries);
                 }
                 MemberName::ChildNextLink(at) => record.next_links[at] = next_link(&mut members)?,
+                MemberName::ChildCount(at) => {
+                    record.counts[at] = members.next_value::<Count>()?.0;
+                }
                 MemberName::Undeclared(name) if shape.keeps_extra => {
                     page.memory.take(member_bytes(&name))?;
                     let value = members.next_value_seed(JsonSeed(page.memory))?;
