@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::moves::{assert_log_equals_the_difference, copy, last_change};
 use crate::support::*;
-use simulator::{Simulator, Spoil};
+use simulator::{Behaviour, Simulator, Spoil};
 
 /// Returns everything but the runs, to detect writes.
 fn all_rows(mirror: &Mirror) -> String {
@@ -284,4 +284,27 @@ fn a_rejected_record_is_read_again_until_it_is_fixed() {
         assert_eq!(number(&db, open), 0);
         assert_mirror_equals_feed(&db, &feed, &MAIN);
     }
+}
+
+#[test]
+fn ties_are_asked_for_as_the_server_wrote_their_time() {
+    let feed = feed(60);
+    feed.behave(&[
+        Behaviour::TimestampsWith7DigitsComparedAsText,
+        Behaviour::CountRefused,
+    ]);
+    let mirror = Mirror::with(&feed, |settings| {
+        settings.resources = vec!["Property"];
+        settings.resources = vec!["Property"];
+        settings.set("timestamps", "\"milliseconds\"");
+        settings.set("page_size", 8);
+    });
+    mirror.sync();
+    feed.advance(chrono::Duration::hours(26));
+    for key in &feed.listing_keys()[..30] {
+        let price = fields(json!({"ListPrice": 654_321}));
+        feed.edit("Property", &key.to_string(), price).unwrap();
+    }
+    mirror.sync();
+    assert_mirror_equals_feed(&mirror.open(), &feed, &["Property"]);
 }

@@ -157,8 +157,11 @@ impl Sweep {
                 let up_to = up_to.as_ref().map(|key| self.up_to(key));
                 (query::and(filter.into_iter().chain(up_to)), false)
             }
-            Position::Ties { timestamp, .. } => {
-                (self.showing(timestamp).filter.unwrap_or_default(), false)
+            Position::Ties {
+                timestamp, sent, ..
+            } => {
+                let showing = self.showing(timestamp, sent.as_deref());
+                (showing.filter.unwrap_or_default(), false)
             }
             Position::Changes { .. } => (filter.unwrap_or_default(), true),
             _ => return None,

@@ -55,11 +55,12 @@ pub async fn read_page(sweep: &Sweep, client: &Client, from: &Position) -> Resul
         }
         Position::Ties {
             timestamp,
+            sent,
             after,
             skip,
             ..
         } => {
-            let query = sweep.ties_query(timestamp, after.as_ref(), *skip);
+            let query = sweep.ties_query((timestamp, sent.as_deref()), after.as_ref(), *skip);
             (client.url(&query.to_path_and_query())?, None)
         }
         // Every request needs the page size, because links do not contain it.

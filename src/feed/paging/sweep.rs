@@ -237,14 +237,19 @@ impl Sweep {
             .count()
     }
 
-    /// Returns the sweep of only the records that show a timestamp, in storage form. A server
-    /// may compare timestamps with more digits than it shows.
-    pub fn showing(&self, timestamp: &str) -> Sweep {
+    /// Returns the sweep of only the records that show a timestamp, in storage form, and as the
+    /// server wrote it if that is known. A server may compare timestamps with more digits than it
+    /// shows, or as texts, among which another form of the same time is greater.
+    pub fn showing(&self, timestamp: &str, sent: Option<&str>) -> Sweep {
         let shown = match self.timestamps {
             Precision::AsStored => timestamp,
             Precision::Millis => timestamp.get(..MILLIS_LEN).unwrap_or(timestamp),
         };
-        self.until(query::ge(self.timestamp(), &self.time(shown)), Some(shown))
+        let start = match sent {
+            Some(sent) => self.sent_time(sent.to_owned()),
+            None => self.time(shown),
+        };
+        self.until(query::ge(self.timestamp(), &start), Some(shown))
     }
 
     /// Returns the sweep of the changes from a position on, up to a timestamp that they show, in
@@ -275,10 +280,15 @@ impl Sweep {
 
     /// Returns the query for a page of records that show one timestamp, by key. Its count shows
     /// which page is the last, if counts are known to do so.
-    pub(super) fn ties_query(&self, timestamp: &str, after: Option<&Key>, skip: u64) -> Query {
+    pub(super) fn ties_query(
+        &self,
+        (timestamp, sent): (&str, Option<&str>),
+        after: Option<&Key>,
+        skip: u64,
+    ) -> Query {
         let field = &self.shape.paging_field().name;
         let parts = [
-            self.showing(timestamp).filter,
+            self.showing(timestamp, sent).filter,
             after.map(|key| query::gt(field, &self.paging_literal(key))),
         ];
         let filter = query::and(parts.into_iter().flatten());

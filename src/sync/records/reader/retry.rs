@@ -120,7 +120,7 @@ impl Reader<'_> {
             }
         }
         for (time, ids) in ids_at {
-            let sweep = self.sweep(shape).showing(&time);
+            let sweep = self.sweep(shape).showing(&time, None);
             match self.read_once(mirror, shape, sweep) {
                 Err(error) if error.is_refusal() => {
                     tracing::info!(resource = %self.resource, %error, "rereading rejected records");
