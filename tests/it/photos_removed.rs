@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 
 use chrono::Duration;
 use serde_json::json;
-use simulator::Simulator;
+use simulator::{Behaviour, Fault, FaultRule, Simulator};
 
 use crate::photo_files::*;
 use crate::support::*;
@@ -263,4 +263,25 @@ fn prune_does_not_empty_a_folder_of_another_owner() {
     mirror
         .sync_ends(2, &["media", "--only", "Property"])
         .says(2, &["add Media to sync.resources"]);
+}
+
+#[test]
+fn files_are_removed_also_if_the_feed_refuses_the_credentials_after_any_request() {
+    let feed = feed(25);
+    feed.behave(&[Behaviour::NoDeletionsAnnounced]);
+    let (mirror, _) = filled(&feed);
+    let mut refused = 0;
+    for skip in 0..16 {
+        let key = feed.listing_keys()[0].to_string();
+        feed.delete("Property", &key, false).unwrap();
+        feed.fault(FaultRule {
+            skip,
+            ..FaultRule::always(Fault::Status(401))
+        });
+        refused += i32::from(mirror.run(&["sync"]).code == Some(5));
+        assert_files_as_named(&mirror);
+        feed.clear_faults();
+        feed.advance(Duration::hours(1));
+    }
+    assert!(refused > 4, "{refused} of 16 were refused");
 }

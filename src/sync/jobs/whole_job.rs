@@ -29,10 +29,12 @@ pub(in crate::sync) fn whole_job(
     shorten_names(context, mirror)?;
     let result = job(mirror);
     save_capabilities(context.feed, mirror)?;
+    // A job that failed may have deleted rows before. Its error goes first.
+    let cleared = clear(context, mirror, empty_folder);
     let mut report = result.map_err(SyncError::into_anyhow)?;
 
     // A file that can be removed neither before nor after is reported once.
-    let mut cleared = clear(context, mirror, empty_folder)?;
+    let mut cleared = cleared?;
     cleared.counts.removed += removed_before;
     report.add(Report {
         files: cleared.counts,
