@@ -38,7 +38,8 @@ mod world;
 mod tests;
 
 pub use behaviour::{
-    Behaviour, Counts, DeletedNames, Dialect, Limit, Names, QuotaHeaders, ServerBehaviour, Spoil,
+    Behaviour, Counts, DeletedNames, Dialect, ErrorForm, Limit, Names, QuotaHeaders,
+    ServerBehaviour, Spoil,
 };
 pub use http::{Fault, FaultRule, Host, Request, RetryAfter, Simulator};
 pub use market::{Fields, Moved};

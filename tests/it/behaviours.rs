@@ -208,6 +208,7 @@ impl Trial {
     /// Returns the trial of the profile of a vendor against the habits of its servers.
     fn in_dialect(dialect: &Dialect, seed: u64) -> Trial {
         let mut trial = Trial::new(dialect.behaviours, seed);
+        trial.feed.speak(dialect);
         trial.mirror.configure(|settings| speak(settings, dialect));
         trial
     }

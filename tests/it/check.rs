@@ -49,7 +49,7 @@ fn compare_mirror(feed: &Simulator, mirror: Mirror, what: &str) -> Json {
 fn a_first_sync_sends_the_planned_requests_in_the_dialect_of_each_vendor() {
     for dialect in sample(Dialect::ALL, 4) {
         let feed = feed_with(300, |options| options.page_size = 20);
-        feed.behave(dialect.behaviours);
+        feed.speak(dialect);
         let mut mirror = Mirror::of(&feed);
         mirror.configure(|settings| {
             speak(settings, dialect);

@@ -58,7 +58,9 @@ fn kill(dialect: Option<&Dialect>, kills: u64, seed: u64) {
     let mut dice = Dice(seed);
     let feed = feed_with(60, |options| options.seed = seed);
     let behaviours = dialect.map_or(&[][..], |dialect| dialect.behaviours);
-    feed.behave(behaviours);
+    if let Some(dialect) = dialect {
+        feed.speak(dialect);
+    }
     let mirror = Mirror::with(&feed, |settings| {
         settings.sync = "max_delete_percent = 100\n".to_owned();
         if let Some(dialect) = dialect {

@@ -12,7 +12,7 @@ use std::cell::OnceCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use mlsmirror::config::Config;
-use mlsmirror::feed::{Credentials, Feed, Token};
+use mlsmirror::feed::{Credentials, Feed, FeedError, Token};
 use mlsmirror::resource::Resource;
 use mlsmirror::stop::Stop;
 use mlsmirror::sync::{self, Context, Ending, Unwatched};
@@ -136,7 +136,10 @@ impl Market {
             Some(dialect) => dialect.behaviours,
             None => drawn.map_or(&[][..], std::slice::from_ref),
         };
-        feed.behave(behaviours);
+        match dialect {
+            Some(dialect) => feed.speak(dialect),
+            None => feed.behave(behaviours),
+        }
         let profile = match dialect {
             Some(dialect) => dialect.name,
             None => dice.one(&["reso", "wfrmls"]).unwrap(),
@@ -360,6 +363,8 @@ impl Market {
 
     fn fault(&mut self) {
         let kinds = [
+            Fault::Status(401),
+            Fault::Status(429),
             Fault::Status(500),
             Fault::Status(503),
             Fault::HtmlOk,
@@ -498,7 +503,7 @@ impl Market {
         }
         let mut mirror = sync::open_for_sync(&self.config, false).unwrap();
         let done = sync::refresh(&self.context(), &mut mirror, &RESOURCES, &listings, 1);
-        done.unwrap().0.ending
+        ending(done, |(done, _)| done.ending)
     }
 
     fn context(&self) -> Context<'_> {
@@ -521,7 +526,19 @@ impl Market {
             "deletions" => sync::deletions(&context, &mut mirror, &RESOURCES),
             _ => sync::up_to_date(&context, &mut mirror, &RESOURCES),
         };
-        done.unwrap().ending
+        ending(done, |done| done.ending)
+    }
+}
+
+/// Returns how a job ended. A refusal of the credentials before its first record is an error.
+fn ending<T>(done: anyhow::Result<T>, of: impl Fn(T) -> Ending) -> Ending {
+    let refused = |error: &anyhow::Error| {
+        matches!(error.downcast_ref(), Some(FeedError::Unauthorized { .. }))
+    };
+    match done {
+        Ok(done) => of(done),
+        Err(error) if refused(&error) => Ending::Unauthorized,
+        Err(error) => panic!("{error:#}"),
     }
 }
 

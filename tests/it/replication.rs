@@ -8,7 +8,7 @@ use crate::support::*;
 fn speaking(name: &str, listings: u64) -> (Simulator, Mirror) {
     let dialect = Dialect::named(name).unwrap();
     let feed = feed(listings);
-    feed.behave(dialect.behaviours);
+    feed.speak(dialect);
     let mirror = Mirror::with(&feed, |settings| {
         speak(settings, dialect);
         settings.set("page_size", 10);

@@ -352,7 +352,7 @@ fn syncs_in_the_dialects_of_vendors_stopped_anywhere_end_the_same() {
         for job in jobs {
             println!("{} {job}", dialect.name);
             let feed = feed(24);
-            feed.behave(dialect.behaviours);
+            feed.speak(dialect);
             let stopped = Stopped::in_dialect(Some(dialect), feed, followed, a_day, job);
             if is_asked {
                 stopped.at_every_request();

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::response::Response;
 use serde_json::json;
-use simulator::{Dialect, Host, Limit};
+use simulator::{Dialect, ErrorForm, Fault, FaultRule, Host, Limit};
 
 use crate::support::*;
 
@@ -96,7 +96,7 @@ fn a_mirror_with_the_limits_of_its_profile_never_exceeds_those_of_the_vendor() {
     let limited = |dialect: &&Dialect| dialect.limits.len() + dialect.photo_limits.len() > 0;
     for dialect in Dialect::ALL.iter().filter(limited) {
         let feed = feed_with(3, |options| options.photos = 1);
-        feed.behave(dialect.behaviours);
+        feed.speak(dialect);
         feed.set_server(|server| server.limit_as(dialect));
         let mirror = Mirror::with(&feed, |settings| {
             speak(settings, dialect);
@@ -132,4 +132,45 @@ fn a_sync_ends_after_the_vendor_refused_requests_because_of_their_bytes() {
     mirror.sync();
     assert!(feed.answered_429() > 0);
     assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+}
+
+#[test]
+fn the_errors_of_each_vendor_are_understood() {
+    for dialect in Dialect::ALL {
+        let name = dialect.name;
+        let feed = feed_with(5, |options| options.photos = 1);
+        feed.speak(dialect);
+        let mirror = Mirror::with(&feed, |settings| speak(settings, dialect));
+        for status in [429, 500, 503] {
+            feed.fault(FaultRule::once(Fault::Status(status)));
+            let ended = mirror.sync_ends(0, &[]);
+            let said = format!("the feed answered {status}");
+            let has_message = ended
+                .stderr
+                .contains("This is a simulated fault; trying again");
+            assert!(
+                ended.stderr.contains(&said) && has_message,
+                "{name}: {ended}"
+            );
+            assert_mirror_equals_feed(&mirror.open(), &feed, &MAIN);
+        }
+        for (status, form, code, text) in [
+            (401, None, 5, "refused the credentials"),
+            (
+                403,
+                Some(ErrorForm::PageFor403),
+                1,
+                "a proxy in front of the feed blocked",
+            ),
+        ] {
+            if form.is_none_or(|form| form == dialect.errors) {
+                feed.fault(FaultRule::always(Fault::Status(status)));
+                let ended = mirror.run(&["sync"]);
+                let is_understood = ended.code == Some(code) && ended.stderr.contains(text);
+                assert!(is_understood, "{name}, {status}: {ended}");
+                feed.clear_faults();
+            }
+        }
+        mirror.sync();
+    }
 }

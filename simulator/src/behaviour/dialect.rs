@@ -1,5 +1,6 @@
 //! The habits of vendors' servers, as groups of behaviours and limits.
 
+use super::error_form::ErrorForm;
 use super::limit::{DAY, HOUR, Limit, MINUTE, QuotaHeaders, SECOND};
 use super::named::Behaviour;
 
@@ -13,6 +14,8 @@ pub struct Dialect {
     pub page_size: usize,
     /// The behaviours.
     pub behaviours: &'static [Behaviour],
+    /// How the service writes errors.
+    pub errors: ErrorForm,
     /// The rate limits of the service. A 429 has the headers of a limit and no others.
     pub limits: &'static [Limit],
     /// The rate limits of the photo host.
@@ -21,20 +24,28 @@ pub struct Dialect {
     pub photos_share_limits: bool,
 }
 
-/// Observed at RESO's reference server: no Deleted resource, no limits.
+/// Observed at RESO's reference server: no Deleted resource, no limits, its errors. The other
+/// dialects write errors as OData does, unless a source says otherwise.
 const RESO: Dialect = Dialect {
     name: "reso",
     page_size: 2_000,
     behaviours: &[Behaviour::NoDeletionsAnnounced],
+    errors: ErrorForm::FiveDigits,
     limits: &[],
     photo_limits: &[],
     photos_share_limits: false,
 };
 
+/// The values of a vendor about which nothing else is known.
+const UNKNOWN: Dialect = Dialect {
+    errors: ErrorForm::OData,
+    ..RESO
+};
+
 impl Dialect {
     /// Every dialect.
     pub const ALL: &[Dialect] = &[
-        // A client's documentation: the limits and their headers.
+        // A client's documentation: the limits and their headers, and the errors.
         Dialect {
             name: "wfrmls",
             page_size: 200,
@@ -44,14 +55,16 @@ impl Dialect {
                 Limit::requests(6_000, HOUR),
                 Limit::requests(50_000, DAY),
             ],
-            ..RESO
+            errors: ErrorForm::MessageOnly,
+            ..UNKNOWN
         },
         // Public clients: the engine of WFRMLS. Nothing says that it has a resource Deleted, and
         // nothing names its limits.
         Dialect {
             name: "rmls",
             page_size: 250,
-            ..RESO
+            errors: ErrorForm::MessageOnly,
+            ..UNKNOWN
         },
         RESO,
         // trestle-documentation.corelogic.com: no signal for deletions; the limits of photos. A
@@ -72,7 +85,7 @@ impl Dialect {
                 Limit::requests(480, MINUTE).reported(QuotaHeaders::None),
                 Limit::requests(18_000, HOUR).reported(QuotaHeaders::None),
             ],
-            ..RESO
+            ..UNKNOWN
         },
         // bridgeinteractive.com: expanded lists are capped at 10 without $top. Captured answers:
         // next links repeat the token. Public clients: the limits and their headers, with the
@@ -90,14 +103,15 @@ impl Dialect {
                 Limit::requests(334, MINUTE).reported(QuotaHeaders::Burst),
                 Limit::requests(5_000, HOUR).reported(QuotaHeaders::Application),
             ],
-            ..RESO
+            ..UNKNOWN
         },
         // sparkplatform.com/docs/reso/replication: keys are compared to find deletions. Its
-        // limits are not published.
+        // limits are not published. sparkplatform.com, error codes: the errors.
         Dialect {
             name: "spark",
             page_size: 1_000,
-            ..RESO
+            errors: ErrorForm::Spark,
+            ..UNKNOWN
         },
         // docs.mlsgrid.com: gzip is required, $orderby is not usable, and $expand has no options.
         // Deleted records have `MlgCanView` false for 7 days. It does not name the resources.
@@ -127,11 +141,12 @@ impl Dialect {
                 Limit::bytes(40_000_000_000, DAY).aligned(),
             ],
             photos_share_limits: true,
-            ..RESO
+            ..UNKNOWN
         },
-        // Public clients: no next link, $expand gets 501, short pages under load. Its limits are
-        // not published. vendorsupport.paragonrels.com, question 9902: the limit of photos; a
-        // faster client is blocked for hours, and nothing says with which answer.
+        // Public clients: no next link, $expand gets 501, short pages under load, and a page with
+        // 403 for some clients. Its limits are not published. vendorsupport.paragonrels.com,
+        // question 9902: the limit of photos; a faster client is blocked for hours, and nothing
+        // says with which answer.
         Dialect {
             name: "paragon",
             page_size: 200,
@@ -141,16 +156,19 @@ impl Dialect {
                 Behaviour::ShortPagesWithoutLink,
             ],
             photo_limits: &[Limit::requests(5_000, 5 * MINUTE).reported(QuotaHeaders::None)],
-            ..RESO
+            errors: ErrorForm::PageFor403,
+            ..UNKNOWN
         },
-        // Public clients: next links and $count are used.
+        // Public clients: next links and $count are used; a body with the status 200 says that a
+        // token expired.
         Dialect {
             name: "rapattoni",
             page_size: 1_000,
-            ..RESO
+            errors: ErrorForm::InvalidGrantWith200,
+            ..UNKNOWN
         },
         // ddfapi-docs.realtor.ca: $skip is capped, open houses are only current and future. It
-        // documents no limits and no 429.
+        // documents no limits and no 429. A transcription of it has the errors.
         Dialect {
             name: "crea",
             page_size: 100,
@@ -160,7 +178,8 @@ impl Dialect {
                 Behaviour::ExpandFutureOpenHousesOnly,
                 Behaviour::KeyListFunction,
             ],
-            ..RESO
+            errors: ErrorForm::Details,
+            ..UNKNOWN
         },
         // developer.ampre.ca/docs/defaults-and-limits: $skip is capped; the limit and its headers.
         Dialect {
@@ -168,27 +187,27 @@ impl Dialect {
             page_size: 10_000,
             behaviours: &[Behaviour::NoDeletionsAnnounced, Behaviour::SkipCapped],
             limits: &[Limit::requests(60_000, MINUTE).reported(QuotaHeaders::RetryAfterSeconds)],
-            ..RESO
+            ..UNKNOWN
         },
         // Public clients: @odata.count is the number of records in the page.
         Dialect {
             name: "constellation",
             page_size: 1_000,
             behaviours: &[Behaviour::NoDeletionsAnnounced, Behaviour::CountIsPageSize],
-            ..RESO
+            ..UNKNOWN
         },
         // Public clients: $orderby has no effect.
         Dialect {
             name: "perchwell",
             page_size: 200,
             behaviours: &[Behaviour::NoDeletionsAnnounced, Behaviour::OrderbyIgnored],
-            ..RESO
+            ..UNKNOWN
         },
         // realtyna.atlassian.net: next links.
         Dialect {
             name: "realtyna",
             page_size: 200,
-            ..RESO
+            ..UNKNOWN
         },
     ];
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::dialect::Dialect;
+use super::error_form::ErrorForm;
 use super::limit::Limit;
 use super::named::Behaviour;
 
@@ -40,6 +41,8 @@ pub enum DeletedNames {
 pub struct ServerBehaviour {
     /// The bearer token that the service accepts, if it is no longer that of the options.
     pub token: Option<String>,
+    /// How the service writes errors.
+    pub errors: ErrorForm,
     /// The rate limits of the service.
     pub limits: Vec<Limit>,
     /// The rate limits of the photo host.
@@ -90,6 +93,7 @@ impl Default for ServerBehaviour {
     fn default() -> ServerBehaviour {
         ServerBehaviour {
             token: None,
+            errors: ErrorForm::default(),
             limits: Vec::new(),
             photo_limits: Vec::new(),
             photos_share_limits: false,

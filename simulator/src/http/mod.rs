@@ -2,6 +2,7 @@
 
 mod assets;
 mod control;
+mod error_body;
 mod faults;
 mod flow;
 mod harm;

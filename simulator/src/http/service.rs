@@ -16,7 +16,7 @@ use super::flow::{Busy, Flow};
 use super::harm::{Outgoing, outgoing, replacement};
 use super::reply::Reply;
 use super::shared::{Request, Shared};
-use super::{assets, control, quota, wire};
+use super::{assets, control, error_body, quota, wire};
 use crate::behaviour::{Behaviour, Counts};
 use crate::odata::{self, Answer, Asked, decode};
 
@@ -169,10 +169,14 @@ async fn serve(
         tokio::time::sleep(latency).await;
     }
 
-    let reply = fault
+    let mut reply = fault
         .as_ref()
         .and_then(|fault| replacement(fault, shared.now()))
         .unwrap_or_else(|| reply(&shared, &received));
+    if host == Host::Feed {
+        let form = shared.market().behaviour.errors;
+        error_body::rewrite(form, &mut reply);
+    }
     tally
         .bytes
         .fetch_add(reply.body.len() as u64, Ordering::SeqCst);

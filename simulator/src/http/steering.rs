@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use super::control::set;
 use super::faults::FaultRule;
 use super::running::Simulator;
-use crate::behaviour::{Behaviour, ServerBehaviour, Spoil};
+use crate::behaviour::{Behaviour, Dialect, ServerBehaviour, Spoil};
 use crate::fields::Kind;
 use crate::market::{Fields, Moved, Moves, trade};
 
@@ -180,6 +180,12 @@ impl Simulator {
     /// Switches behaviours on, in place of earlier ones.
     pub fn behave(&self, behaviours: &[Behaviour]) {
         self.shared.behave(behaviours);
+    }
+
+    /// Switches the behaviours and the error bodies of a dialect on, without its limits.
+    pub fn speak(&self, dialect: &Dialect) {
+        self.behave(dialect.behaviours);
+        self.set_server(|server| server.errors = dialect.errors);
     }
 
     /// Changes how the server behaves.

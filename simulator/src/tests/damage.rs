@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::super::{Fault, FaultRule, Host, RetryAfter};
+use super::super::{Dialect, Fault, FaultRule, Host, RetryAfter};
 use super::*;
 
 #[tokio::test]
@@ -307,4 +307,74 @@ async fn control_requests_change_a_feed() {
     let state: Json = serde_json::from_str(&state).unwrap();
     assert_eq!(state["counts"]["Property"], feed.listing_keys().len());
     assert_eq!(state["requests"], 3);
+}
+
+#[tokio::test]
+async fn each_vendor_writes_errors_in_its_form() {
+    let cases = [
+        (
+            "ampre",
+            404,
+            json!({"error": {"code": "404", "message": "m"}}),
+        ),
+        ("wfrmls", 429, json!({"error": {"message": "m"}})),
+        (
+            "reso",
+            400,
+            json!({"error": {"code": "40000", "message": "m", "target": "Query", "details": []}}),
+        ),
+        (
+            "crea",
+            400,
+            json!({"error": {"code": "400", "message": "m", "details": []}}),
+        ),
+        (
+            "spark",
+            503,
+            json!({"D": {"Success": false, "Code": 1024, "Message": "m"}}),
+        ),
+        (
+            "spark",
+            401,
+            json!({"error": {"code": 401, "message": "m"}}),
+        ),
+        ("rapattoni", 401, json!({"error": "invalid_grant"})),
+        (
+            "rapattoni",
+            500,
+            json!({"error": {"code": "500", "message": "m"}}),
+        ),
+    ];
+    for (name, status, expected) in cases {
+        let feed = feed(3);
+        feed.speak(Dialect::named(name).unwrap());
+        feed.fault(FaultRule::once(Fault::Status(status)));
+        let (answered, mut body) = ask(&feed, "Property").await;
+        for part in ["/error/message", "/D/Message"] {
+            if let Some(message) = body.pointer_mut(part) {
+                assert_eq!(*message, "This is a simulated fault");
+                *message = json!("m");
+            }
+        }
+        let expected_status = if expected["error"].is_string() {
+            200
+        } else {
+            status
+        };
+        assert_eq!((answered, body), (expected_status, expected), "{name}");
+    }
+    let feed = feed(3);
+    feed.speak(Dialect::named("paragon").unwrap());
+    feed.fault(FaultRule::once(Fault::Status(403)));
+    let page = get(&feed, "Property").await.unwrap();
+    assert_eq!(page.status(), 403);
+    assert!(
+        page.headers()["content-type"]
+            .to_str()
+            .unwrap()
+            .starts_with("text/html")
+    );
+    // Errors that are no faults have the form, too.
+    feed.speak(Dialect::named("spark").unwrap());
+    assert_eq!(ask(&feed, "NoSuchSet").await.1["error"]["code"], 404);
 }

@@ -31,6 +31,7 @@ pub fn run(wanted: &SimulateOptions, output: &Output) -> anyhow::Result<Exit> {
         ..ServerBehaviour::default()
     };
     if let Some(dialect) = dialect {
+        server.errors = dialect.errors;
         server.limit_as(dialect);
     }
     if wanted.requests_per_minute > 0 {
