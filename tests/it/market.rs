@@ -28,7 +28,7 @@ use crate::support::*;
 const CASES: u64 = 300;
 
 /// The steps of a case: by default, and where the number of cases is given.
-const STEPS: usize = 10;
+const STEPS: usize = 7;
 const STEPS_ON_DEMAND: usize = 30;
 
 const RESOURCES: [Resource; 3] = [Resource::PROPERTY, Resource::MEDIA, Resource::OPEN_HOUSE];
