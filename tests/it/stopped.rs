@@ -59,7 +59,9 @@ impl Outcome {
         let rejects = "SELECT resource || quote(record_key) || payload || (resolved_at IS NULL)
                        FROM rejects ORDER BY 1";
         found.insert("rejects", texts(db, rejects));
-        let watermarks = "SELECT resource || ' ' || (job = 'deletions') AS of, watermark_after
+        // A resource without records has none.
+        let watermarks = "SELECT resource || ' ' || (job = 'deletions') AS of,
+                              coalesce(watermark_after, '') AS watermark_after
                           FROM sync_runs WHERE id IN (SELECT max(id) FROM sync_runs
                               GROUP BY resource, job = 'deletions')";
         let watermarks = rows(db, watermarks).into_iter();
