@@ -69,7 +69,7 @@ pub enum Condition {
     ExportFails(String),
     /// This number of exported values do not fit their columns.
     Misfits(u64),
-    /// The disk of this folder is full.
+    /// The disk of this file or folder is full.
     DiskFull(PathBuf),
 }
 
@@ -162,7 +162,7 @@ impl Condition {
                 time(*max_age)
             ),
             Condition::MediaFolder(unusable) => unusable.to_string(),
-            Condition::DiskFull(folder) => format!("the disk of {} is full", folder.display()),
+            Condition::DiskFull(path) => format!("the disk of {} is full", path.display()),
             Condition::OpenRejects(resource, 1) => {
                 format!("{resource}: 1 record could not be stored")
             }

@@ -1,5 +1,6 @@
 //! The facts from which the conditions follow that need attention.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -53,7 +54,7 @@ pub struct Facts {
     pub export_error: Option<String>,
     /// The number of exported values that do not fit their columns.
     pub misfits: u64,
-    /// The folders of the database and of photos whose disk is full.
+    /// The database and the folder of photos if their disk is full, one for each disk.
     pub full_disks: Vec<PathBuf>,
 }
 
@@ -61,15 +62,19 @@ pub struct Facts {
 /// last megabyte.
 const FREE_BYTES_MIN: u64 = 1_000_000;
 
-/// Returns whether the disk of a folder is full. An unknown one is not.
-fn is_full(folder: &Path) -> bool {
+/// Returns the identifier of the disk of a path, if the disk is full. An unknown one is not.
+fn full_disk(path: &Path) -> Option<u64> {
     #[cfg(unix)]
-    let free = rustix::fs::statvfs(folder)
-        .ok()
-        .map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+    {
+        let disk = rustix::fs::statvfs(path).ok()?;
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        (free < FREE_BYTES_MIN).then_some(disk.f_fsid)
+    }
     #[cfg(not(unix))]
-    let free: Option<u64> = None;
-    free.is_some_and(|free| free < FREE_BYTES_MIN)
+    {
+        let _ = path;
+        None
+    }
 }
 
 /// The facts about one alert.
@@ -114,15 +119,11 @@ impl Facts {
         let failed = export.filter(|last| last.status == RunStatus::Failed.as_str());
         self.export_error = failed.and_then(|last| last.error);
         self.misfits = mirror.count_misfits()?;
-        let database = config.mirror.database.parent();
-        let database = database.filter(|folder| *folder != Path::new(""));
-        let folders = [
-            database.unwrap_or(Path::new(".")),
-            &*config.mirror.media_dir,
-        ];
-        self.full_disks = (folders.into_iter())
-            .filter(|folder| is_full(folder))
-            .map(Path::to_owned)
+        let mut named = BTreeSet::new();
+        self.full_disks = [&config.mirror.database, &config.mirror.media_dir]
+            .into_iter()
+            .filter(|path| full_disk(path).is_some_and(|disk| named.insert(disk)))
+            .cloned()
             .collect();
         Ok(self)
     }

@@ -67,7 +67,7 @@ fn status_names_a_disk_that_is_full() {
     assert!(
         ended
             .stdout
-            .contains("the disk of disk is full; free space"),
+            .contains("the disk of disk/mirror.db is full; free space"),
         "{ended}"
     );
 }
